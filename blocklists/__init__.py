@@ -1,0 +1,1 @@
+"""Names to services: the catalogue, and names that no rule may hit."""

@@ -1,0 +1,1 @@
+"""A DNS resolver that carries out public bodies' bans on their networks."""

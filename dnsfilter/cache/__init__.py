@@ -1,0 +1,1 @@
+"""What upstreams said: keys, and a bounded store of answers that age."""

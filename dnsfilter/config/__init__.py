@@ -1,0 +1,1 @@
+"""What the administrator writes, checked and made ready for use."""

@@ -1,0 +1,1 @@
+"""Answers queries from snapshot, cache and upstreams."""

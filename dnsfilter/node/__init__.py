@@ -1,0 +1,1 @@
+"""One machine: sockets, the supervisor and its workers."""

@@ -1,0 +1,263 @@
+"""The policy as values: authorities, sites, ranges, services, bans and what modifies them.
+
+Everything is immutable and already normalised: names are lower-cased wire names (RFC 1035 section 3.1, uncompressed,
+ending in the root label), instants are whole seconds of UTC. An interval is `[start, end)`; an `end` of None is open.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeAlias
+
+Instant: TypeAlias = int
+"""Seconds since 1970-01-01 00:00 UTC."""
+Address: TypeAlias = IPv4Address | IPv6Address
+Prefix: TypeAlias = IPv4Network | IPv6Network
+WireName: TypeAlias = bytes
+"""A lower-cased, uncompressed wire name with its root label."""
+
+DEFAULT_SITE = "default"
+DEFAULT_TIERS = frozenset({1, 2})
+
+
+class Kind(StrEnum):
+    """What sort of public body an authority is."""
+
+    FEDERAL = "federal"
+    COMMUNITY = "community"
+    REGION = "region"
+    PROVINCE = "province"
+    MUNICIPALITY = "municipality"
+    OCMW_CPAS = "ocmw_cpas"
+    POLICE_ZONE = "police_zone"
+    RESCUE_ZONE = "rescue_zone"
+    INTERMUNICIPAL = "intermunicipal"
+    AGENCY = "agency"
+    SCHOOL = "school"
+
+
+class Funding(StrEnum):
+    """Who paid for a range's devices."""
+
+    PUBLIC = "public"
+    PARTLY_PUBLIC = "partly_public"
+    PRIVATE = "private"
+
+
+class Audience(StrEnum):
+    """Who uses a range's devices."""
+
+    STAFF = "staff"
+    PUBLIC = "public"
+    PUPILS = "pupils"
+
+
+class Mode(StrEnum):
+    """What a ban does to a matching query. `off` shields nothing from other bans."""
+
+    ENFORCE = "enforce"
+    MONITOR = "monitor"
+    OFF = "off"
+
+
+class Reply(StrEnum):
+    """How a refused query is answered."""
+
+    REFUSED = "refused"
+    NXDOMAIN = "nxdomain"
+    NODATA = "nodata"
+    ADDRESS = "address"
+
+
+class Usage(StrEnum):
+    """What is remembered of an authority's queries."""
+
+    NONE = "none"
+    AUTHORITY = "authority"
+    RANGE = "range"
+    CLIENT = "client"
+
+
+class Ground(StrEnum):
+    """Why one authority's ban applies in another."""
+
+    LAW = "law"
+    AGREEMENT = "agreement"
+
+
+DEFAULT_FUNDING = frozenset({Funding.PUBLIC, Funding.PARTLY_PUBLIC})
+DEFAULT_AUDIENCE = frozenset({Audience.STAFF})
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A public body. `names` pairs a language tag with a name; `contact` is a function's address, never a person's."""
+
+    slug: str
+    kind: Kind
+    names: tuple[tuple[str, str], ...]
+    languages: tuple[str, ...]
+    time_zone: str
+    contact: str
+    usage: Usage = Usage.AUTHORITY
+    group: str = ""
+
+    def name(self, language: str) -> str:
+        """The name in `language`, else in the first of its own languages, else its slug."""
+        names = dict(self.names)
+        return names.get(language) or next((names[tag] for tag in self.languages if tag in names), self.slug)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A network with an address plan of its own."""
+
+    slug: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A prefix of one site, registered to one authority."""
+
+    prefix: Prefix
+    authority: str
+    funding: Funding
+    audience: Audience
+    label: str = ""
+    site: str = DEFAULT_SITE
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One tier of a service: `domains` match a name and all below it, `hosts` one name exactly."""
+
+    number: int
+    domains: frozenset[WireName] = frozenset()
+    hosts: frozenset[WireName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An entry of the catalogue."""
+
+    slug: str
+    name: str
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """The formal decision behind a ban or a term. `follows` is the number of the ban that was adopted."""
+
+    organ: str = ""
+    reference: str = ""
+    date: str = ""
+    legal_basis: str = ""
+    advice: str = ""
+    link: str = ""
+    follows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One period of a ban. `start` is as decided; nothing has effect before `recorded`."""
+
+    start: Instant
+    end: Instant | None = None
+    review_by: Instant | None = None
+    recorded: Instant = 0
+    decision: DecisionRecord = DecisionRecord()
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """An authority's decision on one service. `number` is unique and only grows."""
+
+    number: int
+    authority: str
+    service: str
+    mode: Mode
+    terms: tuple[Term, ...]
+    reply: Reply = Reply.REFUSED
+    addresses: tuple[Address, ...] = ()
+    tiers: frozenset[int] = DEFAULT_TIERS
+    funding: frozenset[Funding] = DEFAULT_FUNDING
+    audience: frozenset[Audience] = DEFAULT_AUDIENCE
+    decision: DecisionRecord = DecisionRecord()
+    provisional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The record that a ban applies in another authority too; an agreement only once accepted.
+
+    `end` is already the earlier of the agreed end and a withdrawal.
+    """
+
+    number: int
+    ban: int
+    authority: str
+    ground: Ground
+    start: Instant
+    end: Instant | None = None
+    accepted: Instant | None = None
+    recorded: Instant = 0
+    instrument: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyHours:
+    """Hours of a week in a time zone: `days` are 0 (Monday) to 6, minutes count from local midnight, end exclusive.
+
+    `end_minute` is greater than `start_minute` and at most 1440.
+    """
+
+    days: frozenset[int]
+    start_minute: int
+    end_minute: int
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """Sets one ban aside in the named ranges of a site, over `[start, end)`, or only in weekly hours within it.
+
+    It has effect only once approved, and ends at the latest a year after its start.
+    """
+
+    number: int
+    ban: int
+    ranges: frozenset[Prefix]
+    start: Instant
+    end: Instant
+    hours: tuple[WeeklyHours, ...] = ()
+    site: str = DEFAULT_SITE
+    reason: str = ""
+    approved: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Nothing is refused or counted for `authority` (None: for all) over `[start, end)`."""
+
+    authority: str | None
+    start: Instant
+    end: Instant
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything above at one revision."""
+
+    revision: int
+    authorities: tuple[Authority, ...] = ()
+    sites: tuple[Site, ...] = (Site(DEFAULT_SITE),)
+    ranges: tuple[Range, ...] = ()
+    services: tuple[Service, ...] = ()
+    bans: tuple[Ban, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+    suspensions: tuple[Suspension, ...] = ()

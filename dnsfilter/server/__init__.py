@@ -1,0 +1,1 @@
+"""Client connections that are streams."""

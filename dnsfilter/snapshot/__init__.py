@@ -1,0 +1,1 @@
+"""A policy compiled for the resolver: format, compiler, reader, store."""

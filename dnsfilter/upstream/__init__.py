@@ -1,0 +1,1 @@
+"""Asking other servers: which, when, how often, and which zone goes where."""
