@@ -1,0 +1,215 @@
+"""Dates, spans and weekly hours in a time zone -> instants. Pure: "today" is always an argument.
+
+Where summer time begins, a local time that does not exist stands for the end of the gap. Where it ends, a local time
+that comes twice begins something at its first occurrence and ends something at its second. Every end is exclusive.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from dnsfilter.policy.model import Instant, WeeklyHours
+
+DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MINUTES_PER_DAY = 1440
+
+# Lower-case first letters are the machine's own files ("localtime", "posix/…", "right/…"), not names of zones.
+_ZONE_NAME = re.compile(r"[A-Z][A-Za-z0-9_+-]{0,40}(?:/[A-Za-z0-9_+-]{1,40}){0,3}")
+_SPAN = re.compile(r"(\d{1,4}) ?(hours?|h|days?|d|weeks?|months?|years?)")
+_HOURS = re.compile(r"([A-Za-z,-]{3,40}) +(\d\d):(\d\d) ?- ?(\d\d):(\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A length of time as people decide it: months and days are calendar ones, hours are of 3600 s."""
+
+    months: int = 0
+    days: int = 0
+    hours: int = 0
+
+
+def zone(time_zone: str) -> ZoneInfo:
+    """The zone of that IANA name; raises ValueError naming it."""
+    if not _ZONE_NAME.fullmatch(time_zone):
+        raise ValueError(f"unknown time zone {time_zone!r}")
+    try:
+        return ZoneInfo(time_zone)
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f"unknown time zone {time_zone!r}") from error
+
+
+def local_day(at: Instant, time_zone: str) -> date:
+    """The date on a wall clock of the zone at that instant."""
+    return datetime.fromtimestamp(at, zone(time_zone)).date()
+
+
+def local_instant(local: datetime, time_zone: str) -> Instant:
+    """A naive local time as the instant at which something begins: of two the first, in a gap the gap's end."""
+    return _instant(local.replace(tzinfo=None, microsecond=0), zone(time_zone), fold=0)
+
+
+def local_midnight(day: date, time_zone: str) -> Instant:
+    """The first instant of `day` in the zone."""
+    return local_instant(datetime.combine(day, time()), time_zone)
+
+
+def after_day(day: date, time_zone: str) -> Instant:
+    """The midnight that ends `day`: "until 30 September" is 1 October 00:00."""
+    return local_midnight(day + timedelta(days=1), time_zone)
+
+
+def last_day(end: Instant, time_zone: str) -> date:
+    """The last day with an instant before `end`: the inverse of `after_day`, for showing an end to people."""
+    return local_day(end - 1, time_zone)
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day `months` later, or that month's last day when it is shorter; raises ValueError past year 9999."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, _days_in_month(year, month + 1)))
+
+
+def parse_span(text: str) -> Span:
+    """A `Span` of "6 months", "1 year", "2 weeks", "30 days" or "72 h"; raises ValueError naming the input."""
+    match = _SPAN.fullmatch(text.strip().lower())
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"{text!r} is no span of time: write for example \"6 months\", \"30 days\" or \"72 hours\"")
+    count = int(match[1])
+    match match[2][0]:
+        case "h":
+            return Span(hours=count)
+        case "d":
+            return Span(days=count)
+        case "w":
+            return Span(days=7 * count)
+        case "y":
+            return Span(months=12 * count)
+        case _:
+            return Span(months=count)
+
+
+def end_of_span(start_day: date, span: Span, time_zone: str) -> Instant:
+    """The exclusive end of `span` begun at the first instant of `start_day`: a midnight, plus the span's hours."""
+    return local_midnight(_add(start_day, span), time_zone) + 3600 * span.hours
+
+
+def end_after(start: Instant, span: Span, time_zone: str) -> Instant:
+    """The exclusive end of `span` begun at `start`: the same local time after its months and days, plus its hours."""
+    if not span.months and not span.days:
+        return start + 3600 * span.hours
+    local = datetime.fromtimestamp(start, zone(time_zone))
+    return local_instant(datetime.combine(_add(local.date(), span), local.time()), time_zone) + 3600 * span.hours
+
+
+def weekly_windows(hours: WeeklyHours, start: Instant, end: Instant) -> Iterator[tuple[Instant, Instant]]:
+    """Every window of `hours` that meets `[start, end)`, clipped to it, in order and disjoint; empty ones left out.
+
+    An end of exactly 02:00 where 02:00 to 03:00 comes twice is the first 02:00: no minute of that hour belongs to it.
+    """
+    if start >= end:
+        return
+    tz = zone(hours.time_zone)
+    day = datetime.fromtimestamp(start, tz).date() - timedelta(days=1)
+    last = datetime.fromtimestamp(end, tz).date()
+    reached = start
+    while day <= last:
+        if day.weekday() in hours.days:
+            midnight = datetime.combine(day, time())
+            # A clock put back across midnight would make two days' windows overlap: the later one waits.
+            opens = max(reached, _instant(midnight + timedelta(minutes=hours.start_minute), tz, fold=0))
+            closes = min(end, _closing(midnight + timedelta(minutes=hours.end_minute), tz))
+            if opens < closes:
+                yield opens, closes
+                reached = closes
+        day += timedelta(days=1)
+
+
+def parse_hours(text: str, time_zone: str) -> WeeklyHours:
+    """`WeeklyHours` of "Mon-Fri 09:00-12:00" or "Mon,Wed,Fri-Sun 00:00-24:00"; raises ValueError naming the input."""
+    match = _HOURS.fullmatch(text.strip().replace("–", "-"))
+    if match is None:
+        raise ValueError(f"{text!r} are no weekly hours: write for example \"Mon-Fri 09:00-12:00\"")
+    zone(time_zone)
+    start, end = _minute(match[2], match[3], text), _minute(match[4], match[5], text)
+    if start >= end:
+        raise ValueError(f"the hours {text!r} end before they start: write hours across midnight as two entries")
+    return WeeklyHours(_parse_days(match[1], text), start, end, time_zone)
+
+
+def hours_text(hours: WeeklyHours) -> str:
+    """What `parse_hours` reads: "Mon-Fri 09:00-12:00"."""
+    runs: list[list[int]] = []
+    for day in sorted(hours.days):
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    days = ",".join(DAY_NAMES[run[0]] + (f"-{DAY_NAMES[run[-1]]}" if len(run) > 1 else "") for run in runs)
+    return f"{days} {_clock(hours.start_minute)}-{_clock(hours.end_minute)}"
+
+
+def _instant(local: datetime, tz: ZoneInfo, fold: int) -> Instant:
+    """A naive local time as an instant: of two the first (`fold` 0) or the second (1), in a gap the gap's end."""
+    at = int(local.replace(tzinfo=tz, fold=fold).timestamp())
+    if datetime.fromtimestamp(at, tz).replace(tzinfo=None) == local:
+        return at
+    # In a gap, fold 1 gives an instant before the change and fold 0 one after it (PEP 495).
+    before = int(local.replace(tzinfo=tz, fold=1).timestamp())
+    after = int(local.replace(tzinfo=tz, fold=0).timestamp())
+    offset = _offset(after, tz)
+    while after - before > 1:
+        middle = (before + after) // 2
+        if _offset(middle, tz) == offset:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+def _closing(local: datetime, tz: ZoneInfo) -> Instant:
+    """The exclusive end at a naive local time: after the second occurrence of the second before it."""
+    last_second = _instant(local - timedelta(seconds=1), tz, fold=1)
+    in_gap = datetime.fromtimestamp(last_second, tz).replace(tzinfo=None) >= local
+    return last_second if in_gap else last_second + 1
+
+
+def _offset(at: Instant, tz: ZoneInfo) -> timedelta | None:
+    return datetime.fromtimestamp(at, tz).utcoffset()
+
+
+def _add(day: date, span: Span) -> date:
+    return add_months(day, span.months) + timedelta(days=span.days)
+
+
+def _days_in_month(year: int, month: int) -> int:
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31
+
+
+def _parse_days(days: str, text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for part in days.split(","):
+        first, dash, last = part.partition("-")
+        numbers = [_day(first, text), _day(last, text) if dash else _day(first, text)]
+        found.update((numbers[0] + step) % 7 for step in range((numbers[1] - numbers[0]) % 7 + 1))
+    return frozenset(found)
+
+
+def _day(name: str, text: str) -> int:
+    if name.title() not in DAY_NAMES:
+        raise ValueError(f"{name!r} in {text!r} is no day: write Mon, Tue, Wed, Thu, Fri, Sat or Sun")
+    return DAY_NAMES.index(name.title())
+
+
+def _minute(hour: str, minute: str, text: str) -> int:
+    minutes = 60 * int(hour) + int(minute)
+    if int(minute) > 59 or minutes > MINUTES_PER_DAY:
+        raise ValueError(f"{hour}:{minute} in {text!r} is no time of day (00:00 to 24:00)")
+    return minutes
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
