@@ -75,7 +75,7 @@ def parse_span(text: str) -> Span:
     """A `Span` of "6 months", "1 year", "2 weeks", "30 days" or "72 h"; raises ValueError naming the input."""
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None or int(match[1]) == 0:
-        raise ValueError(f"{text!r} is no span of time: write for example \"6 months\", \"30 days\" or \"72 hours\"")
+        raise ValueError(f'{text!r} is no span of time: write for example "6 months", "30 days" or "72 hours"')
     count = int(match[1])
     match match[2][0]:
         case "h":
@@ -130,7 +130,7 @@ def parse_hours(text: str, time_zone: str) -> WeeklyHours:
     """`WeeklyHours` of "Mon-Fri 09:00-12:00" or "Mon,Wed,Fri-Sun 00:00-24:00"; raises ValueError naming the input."""
     match = _HOURS.fullmatch(text.strip().replace("–", "-"))
     if match is None:
-        raise ValueError(f"{text!r} are no weekly hours: write for example \"Mon-Fri 09:00-12:00\"")
+        raise ValueError(f'{text!r} are no weekly hours: write for example "Mon-Fri 09:00-12:00"')
     zone(time_zone)
     start, end = _minute(match[2], match[3], text), _minute(match[4], match[5], text)
     if start >= end:

@@ -240,7 +240,7 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """Nothing is refused or counted for `authority` (None: for all) over `[start, end)`."""
+    """Nothing is refused for `authority` (None: for all) over `[start, end)`; what would be is counted as exempted."""
 
     authority: str | None
     start: Instant

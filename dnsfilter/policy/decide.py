@@ -1,0 +1,229 @@
+"""What a policy says for one client, one name, one instant: the readable oracle.
+
+Nothing here is fast, and nothing here is shared with the compiled snapshot: it states the rules once, plainly, so
+that everything quicker can be held against it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dnsfilter.policy.calendar import weekly_windows
+from dnsfilter.policy.model import (
+    Address,
+    Ban,
+    Binding,
+    Exemption,
+    Ground,
+    Instant,
+    Mode,
+    Policy,
+    Range,
+    Service,
+    Suspension,
+    Term,
+    WireName,
+)
+from dnsfilter.wire.names import suffixes
+
+
+class Verdict(StrEnum):
+    """What happens to the query."""
+
+    REFUSE = "refuse"
+    MONITOR = "monitor"
+    PASS = "pass"
+
+
+class Standing(StrEnum):
+    """Why a ban does, or does not, bear on the query."""
+
+    IN_FORCE = "in_force"
+    OFF = "off"
+    NOT_BOUND = "not_bound"
+    NOT_IN_TERM = "not_in_term"
+    NOT_COVERED = "not_covered"
+    OTHER_TIER = "other_tier"
+    EXEMPTED = "exempted"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One ban that could concern the query. `suffix` is the longest name of its tiers that matched, else empty."""
+
+    ban: Ban
+    bound: bool
+    standing: Standing
+    suffix: WireName
+    binding: Binding | None = None
+    exemption: Exemption | None = None
+    suspension: Suspension | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy says for (client, name, instant).
+
+    `authority` is that of the client's range, None when it is in none. `ban`, `service`, `bound` and `suffix` describe
+    the winner of a refusal or the first monitoring ban; `monitored` and `exempted` are the services to be counted.
+    """
+
+    verdict: Verdict
+    authority: str | None
+    ban: int | None = None
+    service: str | None = None
+    bound: bool = False
+    suffix: WireName = b""
+    monitored: frozenset[str] = frozenset()
+    exempted: frozenset[str] = frozenset()
+
+
+def decide(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> Decision:
+    """The decision for `client` at `site` asking `name` at `at`."""
+    registered = range_of(policy, site, client)
+    if registered is None:
+        return Decision(Verdict.PASS, None)
+    considered = consider(policy, registered, name, at)
+    standing = [item for item in considered if item.standing is Standing.IN_FORCE]
+    monitored = frozenset(item.ban.service for item in standing if item.ban.mode is Mode.MONITOR)
+    if not standing:
+        aside = {Standing.EXEMPTED, Standing.SUSPENDED}
+        exempted = frozenset(item.ban.service for item in considered if item.standing in aside)
+        return Decision(Verdict.PASS, registered.authority, exempted=exempted)
+    winner = min(standing, key=precedence)
+    verdict = Verdict.REFUSE if winner.ban.mode is Mode.ENFORCE else Verdict.MONITOR
+    return Decision(
+        verdict,
+        registered.authority,
+        winner.ban.number,
+        winner.ban.service,
+        winner.bound,
+        winner.suffix,
+        monitored,
+    )
+
+
+def precedence(item: Considered) -> tuple[bool, bool, int, int]:
+    """Sort key, best first: enforcing before monitoring, own before bound, longest suffix, lowest number."""
+    return (item.ban.mode is not Mode.ENFORCE, item.bound, -len(item.suffix), item.ban.number)
+
+
+def range_of(policy: Policy, site: str, client: Address) -> Range | None:
+    """The most specific range of `site` that holds `client`."""
+    holding = (
+        candidate
+        for candidate in policy.ranges
+        if candidate.site == site and client.version == candidate.prefix.version and client in candidate.prefix
+    )
+    return max(holding, key=lambda candidate: candidate.prefix.prefixlen, default=None)
+
+
+def consider(policy: Policy, registered: Range, name: WireName, at: Instant) -> tuple[Considered, ...]:
+    """Every ban of, or bound in, the range's authority on a service that `name` belongs to, by number."""
+    services = {service.slug: service for service in policy.services}
+    found = []
+    for ban, bindings in concerning(policy, registered.authority):
+        tiers = matched_tiers(services[ban.service], name)
+        if tiers:
+            found.append(_considered(policy, registered, ban, bindings, tiers, at))
+    return tuple(sorted(found, key=lambda item: item.ban.number))
+
+
+def concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple[Binding, ...]]]:
+    """The bans of `authority` with no binding, and those with bindings to it, in force or not."""
+    for ban in policy.bans:
+        if ban.authority == authority:
+            yield ban, ()
+        else:
+            bindings = tuple(b for b in policy.bindings if b.ban == ban.number and b.authority == authority)
+            if bindings:
+                yield ban, bindings
+
+
+def matched_tiers(service: Service, name: WireName) -> dict[int, WireName]:
+    """Tier number to the longest of its names that is `name` or, for `domains`, stands above it."""
+    found: dict[int, WireName] = {}
+    for tier in service.tiers:
+        for suffix in suffixes(name):
+            if suffix in tier.domains or (suffix == name and suffix in tier.hosts):
+                found[tier.number] = suffix
+                break
+    return found
+
+
+def _considered(
+    policy: Policy,
+    registered: Range,
+    ban: Ban,
+    bindings: tuple[Binding, ...],
+    tiers: dict[int, WireName],
+    at: Instant,
+) -> Considered:
+    suffix = max((tiers[number] for number in tiers if number in ban.tiers), key=len, default=b"")
+    binding = next((candidate for candidate in bindings if binding_holds(candidate, at)), None)
+    exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
+    suspension = next((s for s in policy.suspensions if _suspends(s, registered, at)), None)
+    if ban.mode is Mode.OFF:
+        standing = Standing.OFF
+    elif bindings and binding is None:
+        standing = Standing.NOT_BOUND
+    elif not any(term_holds(term, at) for term in ban.terms):
+        standing = Standing.NOT_IN_TERM
+    elif not covers(ban, registered):
+        standing = Standing.NOT_COVERED
+    elif not suffix:
+        standing = Standing.OTHER_TIER
+    elif suspension is not None:
+        standing = Standing.SUSPENDED
+    elif exemption is not None:
+        standing = Standing.EXEMPTED
+    else:
+        standing = Standing.IN_FORCE
+    shown = binding or (bindings[0] if bindings else None)
+    return Considered(ban, bool(bindings), standing, suffix, shown, exemption, suspension)
+
+
+def covers(ban: Ban, registered: Range) -> bool:
+    """Whether the ban covers the range's funding and audience."""
+    return registered.funding in ban.funding and registered.audience in ban.audience
+
+
+def term_holds(term: Term, at: Instant) -> bool:
+    """Whether the term has effect at `at`: never before it was recorded."""
+    return _within(at, (term.start, term.recorded), term.end)
+
+
+def binding_holds(binding: Binding, at: Instant) -> bool:
+    """Whether the binding has effect at `at`: an agreement not before it was accepted."""
+    if binding.ground is Ground.AGREEMENT and binding.accepted is None:
+        return False
+    accepted = binding.accepted if binding.ground is Ground.AGREEMENT and binding.accepted is not None else 0
+    return _within(at, (binding.start, binding.recorded, accepted), binding.end)
+
+
+def exemption_holds(exemption: Exemption, at: Instant) -> bool:
+    """Whether the exemption has effect at `at`: approved, in its interval, and in its hours if it has any."""
+    if exemption.approved is None or not _within(at, (exemption.start, exemption.approved), exemption.end):
+        return False
+    if not exemption.hours:
+        return True
+    windows = (w for hours in exemption.hours for w in weekly_windows(hours, exemption.start, exemption.end))
+    return any(start <= at < end for start, end in windows)
+
+
+def _exempts(exemption: Exemption, ban: Ban, registered: Range, at: Instant) -> bool:
+    return (
+        exemption.ban == ban.number
+        and exemption.site == registered.site
+        and registered.prefix in exemption.ranges
+        and exemption_holds(exemption, at)
+    )
+
+
+def _suspends(suspension: Suspension, registered: Range, at: Instant) -> bool:
+    return suspension.authority in (None, registered.authority) and suspension.start <= at < suspension.end
+
+
+def _within(at: Instant, starts: Iterable[Instant], end: Instant | None) -> bool:
+    return max(starts) <= at and (end is None or at < end)

@@ -1,0 +1,54 @@
+"""Why: every ban considered for a query, what became of each, and why the winner won."""
+
+from dataclasses import dataclass
+
+from dnsfilter.policy.decide import Considered, Decision, Standing, consider, decide, matched_tiers, range_of
+from dnsfilter.policy.model import Address, Instant, Mode, Policy, Range, WireName
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with its reasons: the range, the services that the name belongs to, each ban considered."""
+
+    decision: Decision
+    range: Range | None
+    services: tuple[str, ...]
+    considered: tuple[Considered, ...]
+    reason: str
+
+
+def explain(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> Explanation:
+    """The decision of `decide`, with every ban of the client's authority or bound in it on the name's services."""
+    decision = decide(policy, site, client, name, at)
+    registered = range_of(policy, site, client)
+    services = tuple(service.slug for service in policy.services if matched_tiers(service, name))
+    considered = consider(policy, registered, name, at) if registered is not None else ()
+    return Explanation(decision, registered, services, considered, _reason(decision, services, considered))
+
+
+def _reason(decision: Decision, services: tuple[str, ...], considered: tuple[Considered, ...]) -> str:
+    if decision.authority is None:
+        return "the client is in no registered range"
+    if not services:
+        return "the name belongs to no service of the catalogue"
+    if not considered:
+        return f"no ban on {', '.join(services)} concerns {decision.authority}"
+    winner = next((item for item in considered if item.ban.number == decision.ban), None)
+    if winner is None:
+        return "no ban is in force here for this name"
+    return f"ban {winner.ban.number} of {winner.ban.authority} on {winner.ban.service}: {_why(winner, considered)}"
+
+
+def _why(winner: Considered, considered: tuple[Considered, ...]) -> str:
+    rivals = [item for item in considered if item.standing is Standing.IN_FORCE and item is not winner]
+    if not rivals:
+        return "the only one in force here"
+    if winner.ban.mode is Mode.ENFORCE and all(item.ban.mode is Mode.MONITOR for item in rivals):
+        return "enforcing beats monitoring"
+    same_mode = [item for item in rivals if item.ban.mode is winner.ban.mode]
+    if not winner.bound and all(item.bound for item in same_mode):
+        return "the authority's own decision comes before a bound one"
+    peers = [item for item in same_mode if item.bound == winner.bound]
+    if all(len(item.suffix) < len(winner.suffix) for item in peers):
+        return "it names the longest suffix"
+    return "it has the lowest number"

@@ -1,0 +1,157 @@
+"""Policy to rows: for each class of ranges, which ban has which effect from when until when.
+
+Ranges whose bans cannot differ share a class, and a class does not depend on modes or terms: a toggle changes rows,
+never classes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from dnsfilter.policy.calendar import weekly_windows
+from dnsfilter.policy.intervals import FOREVER, Intervals, difference, intersection, union, until
+from dnsfilter.policy.model import (
+    Audience,
+    Ban,
+    Binding,
+    Exemption,
+    Funding,
+    Ground,
+    Instant,
+    Mode,
+    Policy,
+    Prefix,
+)
+
+
+class Effect(IntEnum):
+    """What a row does to a matching query; the numbers are those of the snapshot's format."""
+
+    ENFORCE = 1
+    MONITOR = 2
+    EXEMPT = 3
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RangeClass:
+    """What decides which rows a range has. `exempted` is its site and prefix where some exemption names it."""
+
+    authority: str
+    funding: Funding
+    audience: Audience
+    exempted: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One ban's effect over `[start, end)` for the ranges of a class; `end` is `FOREVER` when open."""
+
+    ban: int
+    service: str
+    tiers: frozenset[int]
+    effect: Effect
+    bound: bool
+    start: Instant
+    end: Instant
+
+
+def classify(policy: Policy) -> dict[tuple[str, Prefix], RangeClass]:
+    """The class of every range, by site and prefix."""
+    named = {(exemption.site, prefix) for exemption in policy.exemptions for prefix in exemption.ranges}
+    return {
+        (registered.site, registered.prefix): RangeClass(
+            registered.authority,
+            registered.funding,
+            registered.audience,
+            (registered.site, str(registered.prefix)) if (registered.site, registered.prefix) in named else None,
+        )
+        for registered in policy.ranges
+    }
+
+
+class RowMaker:
+    """Makes the rows of one policy's classes; indexes once, so that a thousand bans cost what concerns them."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._suspensions = policy.suspensions
+        self._own: dict[str, list[Ban]] = defaultdict(list)
+        self._bindings: dict[str, dict[int, list[Binding]]] = defaultdict(lambda: defaultdict(list))
+        self._exemptions: dict[tuple[int, str, str], list[Exemption]] = defaultdict(list)
+        self._bans = {ban.number: ban for ban in policy.bans}
+        for ban in policy.bans:
+            self._own[ban.authority].append(ban)
+        for binding in policy.bindings:
+            self._bindings[binding.authority][binding.ban].append(binding)
+        for exemption in policy.exemptions:
+            for prefix in exemption.ranges:
+                self._exemptions[(exemption.ban, exemption.site, str(prefix))].append(exemption)
+
+    def rows(self, range_class: RangeClass, since: Instant = -FOREVER) -> tuple[Row, ...]:
+        """The class's rows that end after `since`, by ban and start."""
+        found: list[Row] = []
+        suspended = self._suspended(range_class.authority)
+        for ban, bound, bindings in self._concerning(range_class.authority):
+            if ban.mode is Mode.OFF:
+                continue
+            if range_class.funding not in ban.funding or range_class.audience not in ban.audience:
+                continue
+            held = union((max(term.start, term.recorded), until(term.end)) for term in ban.terms)
+            if bound:
+                held = intersection(held, union(_bound(bindings)))
+            aside = union((*suspended, *self._exempted(ban, range_class)))
+            effect = Effect.ENFORCE if ban.mode is Mode.ENFORCE else Effect.MONITOR
+            pieces = [(piece, effect) for piece in difference(held, aside)]
+            pieces += [(piece, Effect.EXEMPT) for piece in intersection(held, aside)]
+            found += [
+                Row(ban.number, ban.service, ban.tiers, what, bound, start, end)
+                for (start, end), what in sorted(pieces)
+                if end > since
+            ]
+        return tuple(found)
+
+    def _concerning(self, authority: str) -> Iterator[tuple[Ban, bool, list[Binding]]]:
+        concerning = [(ban, False, list[Binding]()) for ban in self._own.get(authority, ())]
+        for number, bindings in self._bindings.get(authority, {}).items():
+            ban = self._bans[number]
+            if ban.authority != authority:
+                concerning.append((ban, True, bindings))
+        yield from sorted(concerning, key=lambda item: item[0].number)
+
+    def _suspended(self, authority: str) -> Intervals:
+        return union((s.start, s.end) for s in self._suspensions if s.authority in (None, authority))
+
+    def _exempted(self, ban: Ban, range_class: RangeClass) -> Intervals:
+        if range_class.exempted is None:
+            return ()
+        return union(
+            interval
+            for exemption in self._exemptions.get((ban.number, *range_class.exempted), ())
+            for interval in exempted_intervals(exemption)
+        )
+
+
+def exempted_intervals(exemption: Exemption) -> Intervals:
+    """When the exemption has effect; none before it is approved."""
+    if exemption.approved is None:
+        return ()
+    life = union([(max(exemption.start, exemption.approved), exemption.end)])
+    if not exemption.hours:
+        return life
+    windows = union(w for hours in exemption.hours for w in weekly_windows(hours, exemption.start, exemption.end))
+    return intersection(life, windows)
+
+
+def _bound(bindings: list[Binding]) -> Iterator[tuple[Instant, Instant]]:
+    for binding in bindings:
+        if binding.ground is Ground.LAW:
+            yield max(binding.start, binding.recorded), until(binding.end)
+        elif binding.accepted is not None:
+            yield max(binding.start, binding.recorded, binding.accepted), until(binding.end)
+
+
+def range_classes(ranges: dict[tuple[str, Prefix], RangeClass]) -> tuple[RangeClass, ...]:
+    """The distinct classes, in an order that depends on them alone."""
+    return tuple(
+        sorted(set(ranges.values()), key=lambda c: (c.authority, c.funding, c.audience, c.exempted or ("", "")))
+    )
