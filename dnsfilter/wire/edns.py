@@ -1,0 +1,80 @@
+"""EDNS(0): the OPT record and its options (RFC 6891), extended DNS errors (RFC 8914).
+
+OPT is hop by hop: what a client or an upstream sent is read here and never passed on; what we send is built here.
+"""
+
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+from dnsfilter.errors import MalformedMessage
+from dnsfilter.wire.iana import OptionCode, Type
+
+OUR_PAYLOAD: Final = 1232
+"""What we say we take over UDP: an IPv6 packet of 1,280 octets (the least MTU) less 48 of headers."""
+MAX_OPTIONS: Final = 32
+"""How many options are kept of one OPT; further ones are checked for their form and ignored, as RFC 6891 allows."""
+_OPTION: Final = Struct("!HH")
+_FIXED: Final = Struct("!xHHIH")
+OPT_SIZE: Final = _FIXED.size
+"""Octets of an OPT record without options."""
+_DO: Final = 0x8000
+
+
+@dataclass(frozen=True, slots=True)
+class Edns:
+    """What a peer's OPT said; `options` are (code, data) in its order, at most MAX_OPTIONS."""
+
+    payload: int
+    version: int
+    do: bool
+    options: tuple[tuple[int, bytes], ...] = ()
+
+    def option(self, code: int) -> bytes | None:
+        """The first option of that code."""
+        return next((data for found, data in self.options if found == code), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ede:
+    """An extended DNS error: a code of RFC 8914, and a text for people."""
+
+    code: int
+    text: str = ""
+
+
+def parse_edns(payload: int, flags: int, options: bytes) -> Edns:
+    """The parts of an OPT record as values: its class, its TTL (version and flags), its RDATA.
+
+    The options of a version that we do not speak are not read. MalformedMessage if they do not fill the RDATA exactly.
+    """
+    version = (flags >> 16) & 0xFF
+    parsed = _parse_options(options) if options and version == 0 else ()
+    return Edns(payload, version, flags & _DO != 0, parsed)
+
+
+def _parse_options(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
+    options: list[tuple[int, bytes]] = []
+    position = 0
+    size = len(rdata)
+    while position < size:
+        if size - position < 4:
+            raise MalformedMessage(f"read opt: option cut short at octet {position} of its data")
+        code, length = _OPTION.unpack_from(rdata, position)
+        position += 4 + length
+        if position > size:
+            raise MalformedMessage(f"read opt: option {code} runs past the record's end")
+        if len(options) < MAX_OPTIONS:
+            options.append((code, rdata[position - length : position]))
+    return tuple(options)
+
+
+def opt_record(payload: int, do: bool, options: bytes = b"", ext_rcode: int = 0) -> bytes:
+    """An OPT record of version 0; `options` are in wire form, `ext_rcode` is the upper eight bits of the rcode."""
+    return _FIXED.pack(Type.OPT, payload, (ext_rcode << 24) | (_DO if do else 0), len(options)) + options
+
+
+def ede_option(ede: Ede) -> bytes:
+    """An extended error as an option, its text in UTF-8 without a terminating zero (RFC 8914 section 2)."""
+    text = ede.text.encode("utf-8", "replace")
+    return _OPTION.pack(OptionCode.EDE, 2 + len(text)) + ede.code.to_bytes(2, "big") + text
