@@ -1,0 +1,232 @@
+"""One worker's counters in a file on tmpfs: written by the worker, read by the supervisor, without a lock.
+
+The supervisor creates the file (all its memory reserved, so that a full tmpfs is an error then and never a SIGBUS
+later) and keeps it mapped; the worker opens it by path. Words are uint64 in machine order, aligned and stored whole.
+
+    header   magic, version, slots, upstreams, capacity (pairs), areas, generation, released
+    slots    fixed slots, then one run per upstream (`slots.py`)
+    areas    AREAS times: generation, pairs, digest length, digest (32 octets), then capacity x 3 counts
+
+Policy counts. Pairs are numbers that only the rules with one digest give a meaning, so counts belong to a *generation*:
+one stay of one rules digest in this worker, numbered from 1. Generation g lives in area g mod AREAS.
+
+- The worker opens g + 1: it voids that area (generation 0), zeroes it, writes the area's head, and last stores
+  `generation` = g + 1, the one act that counts. Dying before it leaves g in force, dying after it leaves g + 1 in
+  force; both are whole. Area g is not written again: it is *retired*.
+- The supervisor reads every generation above `released`, and adds to its totals what each has gained since it last
+  looked; for a retired one it then stores `released`, a word that only the supervisor writes.
+- The worker may reuse an area once its generation is released. So AREAS - 1 swaps may pass between two folds; the
+  supervisor, who orders the swaps, folds before each. Should it ever fall behind, the oldest generation gives way and
+  its counts are added to the slot POLICY_COUNTS_LOST: a resolver does not stop for a statistic.
+- When a worker is dead and reaped, nobody writes: one more fold of the same kind takes the rest, and the file goes.
+"""
+
+import mmap
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from dnsfilter.errors import UnavailableError
+from dnsfilter.telemetry.slots import POLICY_COUNTS_LOST, POLICY_KINDS, fixed_size
+
+MAGIC: Final = int.from_bytes(b"dnsfctrs", sys.byteorder)
+FORMAT_VERSION: Final = 1
+AREAS: Final = 4
+DEFAULT_CAPACITY: Final = 16_384
+MAX_CAPACITY: Final = 1_048_576
+DIGEST_MAX: Final = 32
+
+_WORD: Final = 8
+_PAGE_WORDS: Final = 512
+_VERSION, _SLOTS, _UPSTREAMS, _CAPACITY, _AREAS, _GENERATION, _RELEASED = range(1, 8)
+_HEADER_WORDS: Final = 16
+_AREA_PAIRS, _AREA_DIGEST_LENGTH, _AREA_DIGEST = 1, 2, 3
+_AREA_HEAD_WORDS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCounts:
+    """A copy of one generation's counts: `counts[policy_slot(pair, kind)]`."""
+
+    generation: int
+    digest: bytes
+    counts: tuple[int, ...]
+
+
+def _pages(words: int) -> int:
+    return -(-words // _PAGE_WORDS) * _PAGE_WORDS
+
+
+class CounterBlock:
+    """One mapped counter file; `create` is for the supervisor, `open` for the worker."""
+
+    def __init__(self, path: Path, mapping: mmap.mmap) -> None:
+        self.path = path
+        self._mapping = mapping
+        self._view = memoryview(mapping)
+        self._words = self._view.cast("Q")
+        self.upstreams = self._words[_UPSTREAMS]
+        self.capacity = self._words[_CAPACITY]
+        self.slots: memoryview[int] = self._words[_HEADER_WORDS : _HEADER_WORDS + self._words[_SLOTS]]
+        """Fixed and upstream slots; the answer path adds to them directly."""
+        self._first_area = _pages(_HEADER_WORDS + self._words[_SLOTS])
+        self._area_words = _pages(_AREA_HEAD_WORDS + self.capacity * POLICY_KINDS)
+        self.policy: memoryview[int] = self._words[:0]
+        """The worker's policy counts in force, indexed by `policy_slot`; a new view after each `open_policy`."""
+
+    @classmethod
+    def create(cls, path: Path, upstreams: int, capacity: int = DEFAULT_CAPACITY) -> Self:
+        """A zeroed block in a new file, mode 0600, in place of one left over; UnavailableError when tmpfs is full."""
+        if not 0 < capacity <= MAX_CAPACITY:
+            raise ValueError(f"lay out counters for {capacity} pairs: at most {MAX_CAPACITY}")
+        slots = fixed_size(upstreams)
+        words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity * POLICY_KINDS)
+        try:
+            path.unlink(missing_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise UnavailableError(f"create counter file {path}: {error.strerror}") from error
+        try:
+            os.posix_fallocate(fd, 0, words * _WORD)
+            mapping = mmap.mmap(fd, words * _WORD)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise UnavailableError(
+                f"reserve {words * _WORD} octets for counters in {path.parent}: {error.strerror}"
+            ) from error
+        finally:
+            os.close(fd)
+        with memoryview(mapping) as view, view.cast("Q") as header:
+            header[_VERSION], header[_SLOTS], header[_UPSTREAMS] = FORMAT_VERSION, slots, upstreams
+            header[_CAPACITY], header[_AREAS] = capacity, AREAS
+            header[0] = MAGIC
+        return cls(path, mapping)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The block that the supervisor created; UnavailableError when the file is not one of this version."""
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                size = os.fstat(fd).st_size
+                mapping = mmap.mmap(fd, size) if size >= _HEADER_WORDS * _WORD else None
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise UnavailableError(f"open counter file {path}: {error.strerror}") from error
+        if mapping is None or not _fits(mapping):
+            raise UnavailableError(f"open counter file {path}: not a counter block of version {FORMAT_VERSION}")
+        block = cls(path, mapping)
+        if block.generation:
+            block._view_policy(block.generation)
+        return block
+
+    def close(self) -> None:
+        """Unmap; the file stays."""
+        for view in (self.policy, self.slots, self._words, self._view):
+            view.release()
+        self._mapping.close()
+
+    # The worker's side.
+
+    def add(self, slot: int, n: int = 1) -> None:
+        self.slots[slot] += n
+
+    def set(self, slot: int, value: int) -> None:
+        self.slots[slot] = value
+
+    def count(self, pair: int, kind: int) -> None:
+        """Count one query of a pair of the rules in force."""
+        self.policy[pair * POLICY_KINDS + kind] += 1
+
+    def open_policy(self, digest: bytes, pairs: int) -> None:
+        """Count from now on under the rules with this digest; the worker's thread only, together with the swap.
+
+        Counting goes on in place when the digest is the one in force. ValueError for more pairs than `capacity`.
+        """
+        if not 0 < len(digest) <= DIGEST_MAX:
+            raise ValueError(f"open policy counters: a digest of {len(digest)} octets, not 1 to {DIGEST_MAX}")
+        if not 0 <= pairs <= self.capacity:
+            raise ValueError(f"open policy counters: {pairs} pairs, room for {self.capacity}")
+        if self.generation and self.digest == digest and len(self.policy) == pairs * POLICY_KINDS:
+            return
+        generation = self.generation + 1
+        self._clear_area(generation)
+        head = self._area(generation)
+        self._words[head + _AREA_PAIRS], self._words[head + _AREA_DIGEST_LENGTH] = pairs, len(digest)
+        octets = (head + _AREA_DIGEST) * _WORD
+        self._view[octets : octets + DIGEST_MAX] = digest.ljust(DIGEST_MAX, b"\0")
+        self._words[head] = generation
+        self._words[_GENERATION] = generation
+        self._view_policy(generation)
+
+    # Both sides.
+
+    @property
+    def generation(self) -> int:
+        """The policy generation in force; 0 before the first `open_policy`."""
+        return self._words[_GENERATION]
+
+    @property
+    def digest(self) -> bytes:
+        """The rules digest in force in the worker; empty before the first `open_policy`."""
+        return self._digest(self.generation) if self.generation else b""
+
+    # The supervisor's side.
+
+    def unreleased(self) -> tuple[PolicyCounts, ...]:
+        """Every generation above `released`, oldest first; the last is the one in force unless the block is new.
+
+        A generation that had to give way is missing: `open_policy` has counted it as lost.
+        """
+        newest = self.generation
+        oldest = max(self._words[_RELEASED] + 1, newest - AREAS + 1, 1)
+        read = (self._read_area(generation) for generation in range(oldest, newest + 1))
+        return tuple(counts for counts in read if counts is not None)
+
+    def release(self, generation: int) -> None:
+        """Say that the totals hold all up to this retired generation; ValueError for one still in force."""
+        if generation >= self.generation:
+            raise ValueError(f"release policy generation {generation}: {self.generation} is in force")
+        self._words[_RELEASED] = max(self._words[_RELEASED], generation)
+
+    def _area(self, generation: int) -> int:
+        return self._first_area + generation % AREAS * self._area_words
+
+    def _digest(self, generation: int) -> bytes:
+        head = self._area(generation)
+        octets = (head + _AREA_DIGEST) * _WORD
+        return bytes(self._view[octets : octets + self._words[head + _AREA_DIGEST_LENGTH]])
+
+    def _counts(self, generation: int) -> "memoryview[int]":
+        head = self._area(generation)
+        first = head + _AREA_HEAD_WORDS
+        return self._words[first : first + self._words[head + _AREA_PAIRS] * POLICY_KINDS]
+
+    def _view_policy(self, generation: int) -> None:
+        self.policy = self._counts(generation)
+
+    def _read_area(self, generation: int) -> PolicyCounts | None:
+        """A copy of an area, or None when the worker took the area for another generation before the copy was whole."""
+        counts = PolicyCounts(generation, self._digest(generation), tuple(self._counts(generation)))
+        return counts if self._words[self._area(generation)] == generation else None
+
+    def _clear_area(self, generation: int) -> None:
+        counts = self._counts(generation)
+        self._words[self._area(generation)] = 0
+        if generation - AREAS > self._words[_RELEASED]:
+            self.slots[POLICY_COUNTS_LOST] += sum(counts)
+        first = (self._area(generation) + _AREA_HEAD_WORDS) * _WORD
+        self._view[first : first + counts.nbytes] = bytes(counts.nbytes)
+
+
+def _fits(mapping: mmap.mmap) -> bool:
+    """Whether a mapped file says of itself what this version would have written, and is as long as that."""
+    with memoryview(mapping) as view, view[: _HEADER_WORDS * _WORD].cast("Q") as header:
+        magic, version, slots, upstreams, capacity, areas = header[:6]
+    if (magic, version, areas) != (MAGIC, FORMAT_VERSION, AREAS) or not 0 < capacity <= MAX_CAPACITY:
+        return False
+    words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity * POLICY_KINDS)
+    return slots == fixed_size(upstreams) and len(mapping) == words * _WORD

@@ -1,0 +1,104 @@
+"""Totals and state of a node in Prometheus' text format; the only door to prometheus_client.
+
+Each node has its own registry; nothing is registered globally, and nothing is kept between two scrapes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dnsfilter.telemetry import metrics
+from dnsfilter.telemetry.metrics import MetricType
+from dnsfilter.telemetry.slots import NS_PER_S, POLICY_METRICS, Labels
+from dnsfilter.telemetry.totals import Counts
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What the supervisor knows besides the counters; revision and age are None while no snapshot is in force."""
+
+    version: str
+    engine: str
+    workers: int
+    worker_restarts: int
+    snapshot_revision: int | None = None
+    snapshot_age_s: float | None = None
+
+
+class NodeCollector(Collector):
+    """The families of `metrics.METRICS`, read anew at each scrape."""
+
+    def __init__(self, counts: Callable[[], Counts], state: Callable[[], NodeState]) -> None:
+        self._counts = counts
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        counts, state = self._counts(), self._state()
+        by_metric: dict[str, dict[Labels, int]] = {}
+        for (name, labels), value in counts.samples.items():
+            by_metric.setdefault(name, {})[labels] = value
+        for kind, metric in POLICY_METRICS.items():
+            by_metric[metric.name] = {
+                (("authority", authority), ("service", service)): values[kind]
+                for (authority, service), values in counts.policy.items()
+            }
+        given = _state_samples(state)
+        for metric in metrics.METRICS:
+            match metric.type:
+                case MetricType.HISTOGRAM:
+                    yield _histogram(metric, by_metric.get(metric.name, {}))
+                case MetricType.COUNTER | MetricType.GAUGE:
+                    yield _plain(metric, given.get(metric.name, by_metric.get(metric.name, {})))
+
+
+def node_registry(counts: Callable[[], Counts], state: Callable[[], NodeState]) -> CollectorRegistry:
+    """A registry of one node; `counts` is the totals' `snapshot`, both are called at each scrape."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(NodeCollector(counts, state))
+    return registry
+
+
+def render(registry: CollectorRegistry) -> bytes:
+    """The exposition text, to be served as CONTENT_TYPE."""
+    return generate_latest(registry)
+
+
+def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:
+    samples: dict[str, Mapping[Labels, float]] = {
+        metrics.BUILD_INFO.name: {(("version", state.version), ("engine", state.engine)): 1},
+        metrics.WORKERS_NOW.name: {(): state.workers},
+        metrics.WORKER_RESTARTS.name: {(): state.worker_restarts},
+    }
+    if state.snapshot_revision is not None:
+        samples[metrics.SNAPSHOT_REVISION.name] = {(): state.snapshot_revision}
+    if state.snapshot_age_s is not None:
+        samples[metrics.SNAPSHOT_AGE.name] = {(): state.snapshot_age_s}
+    return samples
+
+
+def _plain(metric: metrics.Metric, samples: Mapping[Labels, float]) -> Metric:
+    new = CounterMetricFamily if metric.type is MetricType.COUNTER else GaugeMetricFamily
+    family = new(metric.name, metric.help, labels=metric.labels)
+    for labels, value in samples.items():
+        family.add_metric([value_of for _, value_of in labels], value)
+    return family
+
+
+def _histogram(metric: metrics.Metric, samples: Mapping[Labels, int]) -> Metric:
+    """A family from slots that each count one interval; the format wants them cumulated (`le` means all below)."""
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    bounds = (*(repr(bound) for bound in metric.buckets), "+Inf")
+    for labels, sum_ns in samples.items():
+        if labels and labels[-1][0] == "le":
+            continue
+        buckets, cumulated = [], 0
+        for bound in bounds:
+            cumulated += samples[(*labels, ("le", bound))]
+            buckets.append((bound, cumulated))
+        family.add_metric([value for _, value in labels], buckets, sum_ns / NS_PER_S)
+    return family

@@ -1,0 +1,199 @@
+"""The one table of a worker's counters: which uint64 slot holds what.
+
+A block has fixed slots (this file's constants), then one run of slots per upstream, and apart from these the policy
+areas: `policy_slot(pair, kind)` counts within the area in force, whose pairs are named by the snapshot.
+
+On the answer path: `slots[QUERY["udp"]["cached"]] += 1`, `slots[CACHE_HITS] += 1`,
+`ANSWER_DURATION.observe(slots, ns)`, `policy[policy_slot(pair, PolicyKind.REFUSED)] += 1`.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from dnsfilter.telemetry import metrics
+from dnsfilter.telemetry.metrics import ANSWER_BUCKETS as ANSWER_BUCKETS
+from dnsfilter.telemetry.metrics import UPSTREAM_BUCKETS, Bypass, Failure, Metric, Outcome, Transport
+
+Labels = tuple[tuple[str, str], ...]
+NS_PER_S: Final = 1_000_000_000
+
+
+class SlotKind(StrEnum):
+    """How a slot is read: buckets count one interval each (not cumulated), a sum is in nanoseconds."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    BUCKET = "bucket"
+    SUM = "sum"
+
+
+class PolicyKind(IntEnum):
+    """What a policy slot counts."""
+
+    REFUSED = 0
+    MONITORED = 1
+    EXEMPTED = 2
+
+
+POLICY_KINDS: Final = len(PolicyKind)
+POLICY_METRICS: Final[Mapping[PolicyKind, Metric]] = MappingProxyType(
+    {
+        PolicyKind.REFUSED: metrics.REFUSED,
+        PolicyKind.MONITORED: metrics.MONITORED,
+        PolicyKind.EXEMPTED: metrics.EXEMPTED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One uint64: where it is and which sample it feeds. A bucket's labels end in `le`, its upper bound in seconds."""
+
+    index: int
+    metric: str
+    labels: Labels
+    help: str
+    kind: SlotKind
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramSlots:
+    """A histogram: one slot per bucket from `first`, one for what lies beyond the last bound, and the sum (ns)."""
+
+    first: int
+    bounds_ns: tuple[int, ...]
+
+    @property
+    def sum(self) -> int:
+        return self.first + len(self.bounds_ns) + 1
+
+    def bucket(self, duration_ns: int) -> int:
+        """Slot of the bucket that holds this duration; a bound belongs to its own bucket (`le`)."""
+        return self.first + bisect_left(self.bounds_ns, duration_ns)
+
+    def observe(self, slots: "MutableSequence[int] | memoryview[int]", duration_ns: int) -> None:
+        """Count one duration; a negative one, from a clock that was set, counts as nought."""
+        duration_ns = max(duration_ns, 0)
+        slots[self.first + bisect_left(self.bounds_ns, duration_ns)] += 1
+        slots[self.first + len(self.bounds_ns) + 1] += duration_ns
+
+    def table(self, metric: Metric, labels: Labels) -> Iterator[Slot]:
+        for offset, bound in enumerate((*metric.buckets, float("inf"))):
+            le = "+Inf" if bound == float("inf") else repr(bound)
+            yield Slot(self.first + offset, metric.name, (*labels, ("le", le)), metric.help, SlotKind.BUCKET)
+        yield Slot(self.sum, metric.name, labels, metric.help, SlotKind.SUM)
+
+
+def _histogram_size(bounds_s: Sequence[float]) -> int:
+    return len(bounds_s) + 2
+
+
+def _bounds_ns(bounds_s: Sequence[float]) -> tuple[int, ...]:
+    return tuple(round(bound * NS_PER_S) for bound in bounds_s)
+
+
+QUERY_FIRST: Final = 0
+QUERY: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
+    {
+        transport: MappingProxyType(
+            {outcome: QUERY_FIRST + row * len(Outcome) + column for column, outcome in enumerate(Outcome)}
+        )
+        for row, transport in enumerate(Transport)
+    }
+)
+"""Transport, outcome -> slot."""
+_BYPASS_FIRST: Final = QUERY_FIRST + len(Transport) * len(Outcome)
+BYPASS: Final[Mapping[str, int]] = MappingProxyType({kind: _BYPASS_FIRST + i for i, kind in enumerate(Bypass)})
+"""Kind of bypass attempt -> slot."""
+CACHE_HITS: Final = _BYPASS_FIRST + len(Bypass)
+CACHE_ENTRIES: Final = CACHE_HITS + 1
+CACHE_BYTES: Final = CACHE_HITS + 2
+TCP_CONNECTIONS: Final = CACHE_HITS + 3
+POLICY_COUNTS_LOST: Final = CACHE_HITS + 4
+ANSWER_DURATION: Final = HistogramSlots(CACHE_HITS + 5, _bounds_ns(ANSWER_BUCKETS))
+FIXED_SLOTS: Final = ANSWER_DURATION.first + _histogram_size(ANSWER_BUCKETS)
+
+_FAILURE: Final[Mapping[str, int]] = MappingProxyType({reason: 1 + i for i, reason in enumerate(Failure)})
+_UPSTREAM_DURATION: Final = 1 + len(Failure)
+UPSTREAM_STRIDE: Final = _UPSTREAM_DURATION + _histogram_size(UPSTREAM_BUCKETS)
+_UPSTREAM_BOUNDS_NS: Final = _bounds_ns(UPSTREAM_BUCKETS)
+MAX_UPSTREAMS: Final = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSlots:
+    """The run of slots of one upstream server: `first` is the run's first slot, `server` the upstream's index."""
+
+    first: int
+    server: int
+
+    @property
+    def queries(self) -> int:
+        return self.first
+
+    def failure(self, reason: str) -> int:
+        """Slot of one reason; KeyError for a reason that is not in `Failure`."""
+        return self.first + _FAILURE[reason]
+
+    @property
+    def duration(self) -> HistogramSlots:
+        return HistogramSlots(self.first + _UPSTREAM_DURATION, _UPSTREAM_BOUNDS_NS)
+
+    def table(self, upstream: str) -> Iterator[Slot]:
+        labels = (("upstream", upstream),)
+        yield _counter(self.queries, metrics.UPSTREAM_QUERIES, labels)
+        for reason in Failure:
+            yield _counter(self.failure(reason), metrics.UPSTREAM_FAILURES, (*labels, ("reason", reason.value)))
+        yield from self.duration.table(metrics.UPSTREAM_DURATION, labels)
+
+
+def upstream_slots(count: int) -> tuple[UpstreamSlots, ...]:
+    """The runs of upstreams 0 to `count` - 1, in the order of the configuration."""
+    return tuple(UpstreamSlots(FIXED_SLOTS + server * UPSTREAM_STRIDE, server) for server in range(count))
+
+
+def fixed_size(upstreams: int) -> int:
+    """Number of slots of a block with that many upstreams, policy areas not counted."""
+    if not 0 <= upstreams <= MAX_UPSTREAMS:
+        raise ValueError(f"lay out counters for {upstreams} upstreams: at most {MAX_UPSTREAMS}")
+    return FIXED_SLOTS + upstreams * UPSTREAM_STRIDE
+
+
+def policy_slot(pair: int, kind: int) -> int:
+    """Index into a policy area (`CounterBlock.policy`, not `.slots`) of one kind of count of one pair."""
+    return pair * POLICY_KINDS + kind
+
+
+def slot_table(upstreams: Sequence[str]) -> tuple[Slot, ...]:
+    """Every slot of a block with these upstreams, in the order of their indices."""
+    return (
+        *_fixed_table(),
+        *(slot for run in upstream_slots(len(upstreams)) for slot in run.table(upstreams[run.server])),
+    )
+
+
+def _counter(index: int, metric: Metric, labels: Labels = ()) -> Slot:
+    return Slot(index, metric.name, labels, metric.help, SlotKind.COUNTER)
+
+
+def _gauge(index: int, metric: Metric) -> Slot:
+    return Slot(index, metric.name, (), metric.help, SlotKind.GAUGE)
+
+
+def _fixed_table() -> Iterator[Slot]:
+    for transport in Transport:
+        for outcome in Outcome:
+            labels = (("transport", transport.value), ("outcome", outcome.value))
+            yield _counter(QUERY[transport][outcome], metrics.QUERIES, labels)
+    for kind in Bypass:
+        yield _counter(BYPASS[kind], metrics.BYPASS_ATTEMPTS, (("kind", kind.value),))
+    yield _counter(CACHE_HITS, metrics.CACHE_HITS_TOTAL)
+    yield _gauge(CACHE_ENTRIES, metrics.CACHE_ENTRIES_NOW)
+    yield _gauge(CACHE_BYTES, metrics.CACHE_BYTES_NOW)
+    yield _gauge(TCP_CONNECTIONS, metrics.TCP_CONNECTIONS_NOW)
+    yield _counter(POLICY_COUNTS_LOST, metrics.COUNTS_LOST)
+    yield from ANSWER_DURATION.table(metrics.ANSWER_DURATION_SECONDS, ())
