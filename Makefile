@@ -1,0 +1,46 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lock components clean distclean
+BIN := .venv/bin
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+run: ## resolver, control plane and example policy in the foreground; UPSTREAM=host:port names other upstreams
+	@scripts/bootstrap run
+	@exec $(BIN)/dnsfilter up --state-dir .run --policy deploy/examples/belgium-2023.toml $(UPSTREAM:%=--upstream %)
+
+test: ## all tests, in random order; TESTS=path runs some
+	@scripts/bootstrap dev
+	@scripts/components
+	@$(BIN)/pytest -n auto --dist loadfile $(TESTS)
+
+check: ## lint, format, types, import contracts
+	@scripts/bootstrap dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: ## format the code and sort imports
+	@scripts/bootstrap dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The index is named here, so that no machine's own configuration decides what is pinned.
+LOCK := compile --quiet --universal --python-version 3.11 --generate-hashes --default-index https://pypi.org/simple \
+	--no-config --custom-compile-command 'make lock' --group build pyproject.toml
+
+lock: ## pin newer releases in the lock files
+	@scripts/bootstrap dev
+	$(BIN)/uv pip $(LOCK) --upgrade --output-file requirements.lock
+	$(BIN)/uv pip $(LOCK) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+components: ## fetch the real programs that tests run (dig, Knot, NSD, Unbound, Prometheus) into .components/
+	@scripts/components
+
+clean: ## remove caches and build output
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find api blocklists dnsfilter tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove also .venv, .components and the state in .run
+	rm -rf .venv .components .run
