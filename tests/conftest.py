@@ -1,0 +1,14 @@
+"""Settings for every test."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# No deadlines: how long an example takes says how busy the machine is. CI draws the same examples each time.
+settings.register_profile(
+    "dnsfilter",
+    parent=settings.get_profile("ci" if os.environ.get("CI") == "true" else "default"),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("dnsfilter")

@@ -1,0 +1,1 @@
+"""Real programs, free ports and zones for tests."""

@@ -1,0 +1,126 @@
+"""A real authoritative server (Knot DNS) on loopback, for answers that nobody here made up."""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import dns.exception
+import dns.message
+import dns.query
+
+from tests.support.components import component
+from tests.support.ports import free_port
+
+START_S = 20.0
+STOP_S = 10.0
+PROBE_S = 0.1
+
+CONFIG = """\
+server:
+    listen: {address}@{port}
+    rundir: {directory}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+    udp-max-payload: 4096
+database:
+    storage: {directory}/db
+log:
+  - target: stderr
+    any: warning
+template:
+  - id: default
+    storage: {directory}
+    zonefile-load: whole
+    zonefile-sync: -1
+    journal-content: none
+zone:
+"""
+
+
+class Knot:
+    """`with Knot(zones) as server:` serves {zone name: zone text} at server.address, server.port over UDP and TCP.
+
+    Across zones it follows no CNAME, as the authority of one zone would not. `stop()` and `start()` may be called
+    within, to play an outage; the port stays. The address may be any of 127/8 or ::1.
+    """
+
+    def __init__(self, zones: Mapping[str, str], *, address: str = "127.0.0.1", port: int | None = None) -> None:
+        self.address = address
+        self.port = free_port(address) if port is None else port
+        self._zones = dict(zones)
+        self._program = component("knotd")
+        self._directory = Path(tempfile.mkdtemp(prefix="knot-"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def hostport(self) -> str:
+        """The address as configuration files and command lines write it."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._write()
+            self.start()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def start(self) -> None:
+        """Start the daemon and return when every zone answers; raises RuntimeError with its log when it does not."""
+        with self._log().open("wb") as log:
+            command = [str(self._program.path), "-c", str(self._directory / "knot.conf")]
+            self._process = subprocess.Popen(command, env=self._program.env, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_S
+        for zone in self._zones:
+            while not self._answers(zone):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"start knotd for {zone} at {self.hostport}: {self._log().read_text()}")
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop the daemon, if it runs, and wait until it is gone."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _close(self) -> None:
+        self.stop()
+        shutil.rmtree(self._directory)
+
+    def _log(self) -> Path:
+        return self._directory / "log"
+
+    def _write(self) -> None:
+        (self._directory / "db").mkdir()
+        config = CONFIG.format(address=self.address, port=self.port, directory=self._directory)
+        for number, (zone, text) in enumerate(self._zones.items()):
+            (self._directory / f"{number}.zone").write_text(text)
+            config += f"  - domain: {zone}\n    file: {number}.zone\n"
+        (self._directory / "knot.conf").write_text(config)
+
+    def _answers(self, zone: str) -> bool:
+        query = dns.message.make_query(zone, "SOA")
+        try:
+            reply = dns.query.udp(query, self.address, timeout=PROBE_S, port=self.port)
+        except (dns.exception.DNSException, ConnectionError, socket.gaierror):
+            return False
+        return bool(reply.answer)

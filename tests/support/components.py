@@ -1,0 +1,56 @@
+"""Real programs for tests: unpacked in .components/ by scripts/components, or installed on the machine."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+TABLE = Path(__file__).with_name("components.txt")
+DIRECTORY = PROJECT / ".components"
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A program and the environment it must be started with (its libraries are not where the loader looks)."""
+
+    path: Path
+    env: Mapping[str, str]
+
+    def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run to the end and return output and exit code, whatever the code is."""
+        return subprocess.run(
+            [self.path, *arguments], env=self.env, input=stdin, timeout=timeout_s, capture_output=True, text=True
+        )
+
+
+def program_paths() -> dict[str, str]:
+    """Each program of the table with its path inside the unpacked packages."""
+    rows = [line.split() for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
+    return {name: path for name, _, path, _ in rows}
+
+
+def component(name: str) -> Component:
+    """The program of that name; without it the calling test is skipped, and fails where CI=true.
+
+    Raises KeyError when the table does not list it.
+    """
+    unpacked = DIRECTORY / "root" / program_paths()[name]
+    if (DIRECTORY / "ready").exists() and unpacked.exists():
+        libraries = sorted((DIRECTORY / "root/usr/lib").glob("*-linux-gnu*"))
+        return Component(unpacked, os.environ | {"LD_LIBRARY_PATH": ":".join(map(str, libraries))})
+    search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    if installed := shutil.which(name, path=search):
+        return Component(Path(installed), dict(os.environ))
+    return _missing(f"{name} is not here: run scripts/components, or install it")
+
+
+def _missing(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
