@@ -23,7 +23,8 @@ FLAG_CD: Final = 0x0010
 
 # Queries hardly ever hold a compressed name: the additional records of TSIG and SIG(0) are the only place for one.
 _QUERY_HOPS: Final = 128
-_MIN_RECORD: Final = 11
+MIN_RECORD: Final = 11
+"""Octets of a record whose owner is the root and whose data is empty."""
 
 _TRANSFER_TYPES: Final = frozenset({Type.IXFR, Type.AXFR, Type.MAILB, Type.MAILA})
 # Types that exist only outside questions: RFC 6891, RFC 8945, and RFC 9824 section 3.5.
@@ -135,7 +136,7 @@ def _read_edns(message: bytes, position: int, before: int, arcount: int) -> Edns
     """The OPT among a query's `arcount` additional records, `before` other records standing in front of those."""
     size = len(message)
     total = before + arcount
-    if total * _MIN_RECORD > size - position:
+    if total * MIN_RECORD > size - position:
         raise MalformedMessage(f"read query: {total} records cannot fit behind octet {position}")
     edns: Edns | None = None
     hops: HopBudget | None = None

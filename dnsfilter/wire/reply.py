@@ -1,0 +1,153 @@
+"""What the client gets: our header, its question, records whose TTLs have aged, and an OPT of ours if it sent one.
+
+Every reply has QR=1, RA=1, AA=0, RD and CD as asked, and is at most `limit` octets; `limit` is at least 512.
+"""
+
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from typing import Final, TypeAlias
+
+from dnsfilter.wire.answer import without_opt
+from dnsfilter.wire.checker import ADDITIONAL, ANSWER, AUTHORITY, Answer
+from dnsfilter.wire.compose import MAX_MESSAGE, RawRecord, compose
+from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, ede_option, opt_record
+from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.names import HEADER_SIZE
+from dnsfilter.wire.query import FLAG_AD, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, HEADER, Fault, Query
+
+Edes: TypeAlias = Ede | Sequence[Ede] | None
+"""Extended errors to send: one, several in order, or none."""
+
+MIN_LIMIT: Final = 512
+_TTL: Final = Struct("!I")
+
+
+def udp_limit(query: Query | Fault) -> int:
+    """The most octets a reply over UDP may have: 512 without OPT, else what the client takes, from 512 to 1,232."""
+    if query.edns is None:
+        return MIN_LIMIT
+    return min(max(query.edns.payload, MIN_LIMIT), OUR_PAYLOAD)
+
+
+def empty_reply(query: Query | Fault, rcode: int, ede: Edes = None, limit: int = MAX_MESSAGE) -> bytes:
+    """A reply without records; a fault's own extended error is sent where none is given."""
+    if isinstance(query, Fault):
+        question, opcode = query.question, query.opcode
+        ede = query.ede if ede is None else ede
+    else:
+        question, opcode = query.question.wire, 0
+    room = limit - HEADER_SIZE - len(question)
+    opt = next((opt for opt in _opts(query.edns, ede, rcode) if len(opt) <= room), b"")
+    flags = _flags(query, query.edns, rcode) | opcode << 11
+    header = HEADER.pack(query.id, flags, 1 if question else 0, 0, 0, 1 if opt else 0)
+    return header + question + opt
+
+
+def local_reply(
+    query: Query,
+    rcode: int,
+    answers: Sequence[RawRecord],
+    authority: Sequence[RawRecord] = (),
+    ede: Edes = None,
+    limit: int = MAX_MESSAGE,
+) -> bytes:
+    """A reply from records of ours; cut and fitted as `relay` does."""
+    return relay(query, compose(query.question, 0, rcode, (answers, authority)), ede=ede, limit=limit)
+
+
+def relay(
+    query: Query,
+    answer: Answer,
+    *,
+    age_s: int = 0,
+    ttl_cap_s: int | None = None,
+    stale_ttl_s: int | None = None,
+    ad: bool = False,
+    ede: Edes = None,
+    limit: int = MAX_MESSAGE,
+) -> bytes:
+    """A reply with the records of an answer to the same question.
+
+    Each TTL is `stale_ttl_s` if given, else lowered by `age_s` to no less than 0; then to `ttl_cap_s`. What is too long
+    loses the extended error where that is enough, then additional records, then, with TC=1, whatever stands last.
+    ValueError if the answer's question is another one.
+    """
+    question = query.question
+    if question.name != answer.question.name or question.wire[-4:] != answer.question.wire[-4:]:
+        raise ValueError("relay answer: its question is not the one that was asked")
+    if answer.edns is not None:
+        answer = without_opt(answer)
+    out = bytearray(answer.message)
+    out[HEADER_SIZE : HEADER_SIZE + len(question.wire)] = question.wire
+    for record in answer.records:
+        ttl = stale_ttl_s if stale_ttl_s is not None else max(record.ttl - age_s, 0) if age_s > 0 else record.ttl
+        if ttl_cap_s is not None and ttl > ttl_cap_s:
+            ttl = ttl_cap_s
+        _TTL.pack_into(out, record.ttl_offset, ttl)
+    end, opt = len(out), b""
+    flags = _flags(query, query.edns, answer.rcode) | (FLAG_AD if ad else 0)
+    for opt in _opts(query.edns, ede, answer.rcode):
+        if end + len(opt) <= limit:
+            break
+    else:
+        end, opt, cut = _fitted(query.edns, answer, ede, limit)
+        del out[end:]
+        flags |= FLAG_TC if cut else 0
+    counts = [0, 0, 0]
+    for record in answer.records:
+        if record.end <= end:
+            counts[record.section] += 1
+    HEADER.pack_into(out, 0, query.id, flags, 1, counts[ANSWER], counts[AUTHORITY], counts[ADDITIONAL] + bool(opt))
+    return bytes(out + opt)
+
+
+def _fitted(edns: Edns | None, answer: Answer, edes: Edes, limit: int) -> tuple[int, bytes, bool]:
+    """Where to cut an answer that is too long, the OPT to put there, and whether what was asked for is cut."""
+    start = HEADER_SIZE + len(answer.question.wire)
+    opts = list(_opts(edns, edes, answer.rcode))
+    needed = next((r.start for r in answer.records if r.section == ADDITIONAL), len(answer.message))
+    for opt in opts:
+        if needed + len(opt) <= limit:
+            return _boundary(answer, needed, limit - len(opt)), opt, False
+    end = _boundary(answer, start, limit - len(opts[-1]))
+    return end, next(opt for opt in opts if end + len(opt) <= limit), True
+
+
+def _boundary(answer: Answer, least: int, most: int) -> int:
+    """The last end of a record in `[least, most]`, never within a set of additional records; else `least`."""
+    end = least
+    records = answer.records
+    for index, record in enumerate(records):
+        if record.end > most:
+            break
+        following = records[index + 1] if index + 1 < len(records) else None
+        whole = (
+            record.section != ADDITIONAL
+            or following is None
+            or (following.owner, following.rtype) != (record.owner, record.rtype)
+        )
+        if whole and record.end > end:
+            end = record.end
+    return end
+
+
+def _flags(query: Query | Fault, edns: Edns | None, rcode: int) -> int:
+    """The header's second word, but for opcode, TC and AD."""
+    if rcode > 15 and edns is None:
+        # The lower four bits alone would be another rcode.
+        rcode = Rcode.SERVFAIL
+    return FLAG_QR | FLAG_RA | (FLAG_RD if query.rd else 0) | (FLAG_CD if query.cd else 0) | (rcode & 15)
+
+
+def _opts(edns: Edns | None, edes: Edes, rcode: int) -> Iterator[bytes]:
+    """The OPT records to try, from the most telling to the barest; the empty one alone if the client sent none."""
+    if edns is None:
+        yield b""
+        return
+    extended = rcode >> 4
+    if edes is not None:
+        listed = (edes,) if isinstance(edes, Ede) else edes
+        for shown in (listed, [Ede(ede.code) for ede in listed]):
+            options = b"".join(map(ede_option, shown))
+            yield opt_record(OUR_PAYLOAD, edns.do, options, extended)
+    yield opt_record(OUR_PAYLOAD, edns.do, b"", extended)
