@@ -1,0 +1,173 @@
+"""One question to the upstreams: whom to send to, how long to wait, when to give up. No socket and no clock.
+
+The caller sends what a step says and reports what happened; instants are CLOCK_BOOTTIME milliseconds. A datagram that
+is malformed, or does not match id, question and address, is no event: the wait goes on (RFC 5452 section 9.1).
+
+    start ─> Send ─ on_timeout ─> Send | Exhausted
+                  ─ on_error   ─> Send | Exhausted             port unreachable, or a stream that failed
+                  ─ on_answer  ─> Accept | AskByStream | Send | Exhausted
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from dnsfilter.wire.iana import Rcode
+
+MAX_SENDS: Final = 3
+"""Datagrams for one question, all servers together (RFC 9520 section 3.1 allows three to each server)."""
+TOTAL_MS: Final = 4_900
+"""From start to giving up: a stub resolver asks again, or elsewhere, after 5 s (resolv.conf(5), `timeout`)."""
+SHORTEST_FIRST_WAIT_MS: Final = 50
+LONGEST_FIRST_WAIT_MS: Final = 1_000
+
+FAIL_OVER_RCODES: Final[frozenset[int]] = frozenset({Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
+"""They tell of the server rather than of the name, so that another one may know better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Whom to ask, in order, and how long each send is waited for; there are as many sends as waits."""
+
+    servers: tuple[int, ...]
+    waits_ms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the question to `server` under a fresh id; without an answer until `wait_until_ms`, call `on_timeout`."""
+
+    server: int
+    wait_until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """This answer is the one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskByStream:
+    """The answer was cut: ask `server` over TCP, once, then report by `on_answer` or `on_error`."""
+
+    server: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """Nobody gave a usable answer; `last` is the rcode of the first answer that told of a failure, the last resort."""
+
+    last: int | None = None
+
+
+Step: TypeAlias = Send | Accept | AskByStream | Exhausted
+
+
+def plan(servers: Sequence[int], first_wait_ms: int) -> Plan:
+    """Lay out the sends: up to three, each waited for longer than the one before (800, 1,200, 1,600 ms).
+
+    Raises ValueError when there is no server to ask.
+    """
+    if not servers:
+        raise ValueError("plan an attempt: no servers")
+    first = max(SHORTEST_FIRST_WAIT_MS, min(first_wait_ms, LONGEST_FIRST_WAIT_MS))
+    return Plan(tuple(servers), tuple(first + first * extra // 2 for extra in range(MAX_SENDS)))
+
+
+class Attempt:
+    """The course of one question; start once, then report each event and do what the step says.
+
+    Servers take turns. One that answered with a failure, or could not be reached, is not asked again.
+    """
+
+    __slots__ = (
+        "_by_stream",
+        "_plan",
+        "_sends",
+        "_server",
+        "_start_ms",
+        "_struck_out",
+        "_turn",
+        "_wait_until_ms",
+        "first_failure",
+    )
+
+    def __init__(self, servers: Sequence[int], first_wait_ms: int) -> None:
+        self._plan = plan(servers, first_wait_ms)
+        self._sends = 0
+        self._turn = 0
+        self._by_stream = False
+        self._server = self._plan.servers[0]
+        self._struck_out: set[int] = set()
+        self._start_ms = 0
+        self._wait_until_ms = 0
+        self.first_failure: int | None = None
+        """The rcode of the first failing answer; the caller keeps its message, to deliver when all is exhausted."""
+
+    @property
+    def deadline_ms(self) -> int:
+        """The instant by which the question has an answer or none; it bounds the wait for a stream."""
+        return self._start_ms + TOTAL_MS
+
+    def start(self, now_ms: int) -> Send:
+        """Give the first send."""
+        if self._sends:
+            raise ValueError("start an attempt: already started")
+        self._start_ms = self._wait_until_ms = now_ms
+        return self._send(self._plan.servers[0])
+
+    def on_timeout(self, now_ms: int) -> Send | Exhausted:
+        """Nothing came until `wait_until_ms`: the next server's turn, or the same one's if it is alone."""
+        self._wait_until_ms = max(self._wait_until_ms, now_ms)
+        return self._next()
+
+    def on_error(self, now_ms: int = 0) -> Send | Exhausted:
+        """The server cannot be reached (ICMP unreachable, stream broken): whoever is left is asked at once.
+
+        `now_ms` matters after a stream only, which may have taken longer than the wait that was planned.
+        """
+        self._wait_until_ms = max(self._wait_until_ms, now_ms)
+        self._struck_out.add(self._server)
+        return self._next()
+
+    def on_answer(self, rcode: int, truncated: bool, now_ms: int = 0, server: int | None = None) -> Step:
+        """Judge a matching answer by its rcode and TC bit; `server` gave it, unless given the one asked last.
+
+        A failure is remembered and another server asked, while one is left and a send too. The stream that a cut answer
+        asks for takes a send from those left, but is granted even when none is: the server is known to be there.
+        `now_ms` as in `on_error`.
+        """
+        self._wait_until_ms = max(self._wait_until_ms, now_ms)
+        if server is not None:
+            self._server = server
+        if rcode in FAIL_OVER_RCODES:
+            if self.first_failure is None:
+                self.first_failure = rcode
+            self._struck_out.add(self._server)
+            return self._next()
+        if truncated:
+            if self._by_stream:
+                return self.on_error()  # TC on a stream makes no sense, and following it would go in circles.
+            self._by_stream = True
+            self._sends += 1
+            return AskByStream(self._server)
+        return Accept()
+
+    def _next(self) -> Send | Exhausted:
+        servers = self._plan.servers
+        if self._sends >= len(self._plan.waits_ms) or self._wait_until_ms >= self.deadline_ms:
+            return Exhausted(self.first_failure)
+        for step in range(1, len(servers) + 1):
+            turn = (self._turn + step) % len(servers)
+            if servers[turn] not in self._struck_out:
+                self._turn = turn
+                return self._send(servers[turn])
+        return Exhausted(self.first_failure)
+
+    def _send(self, server: int) -> Send:
+        # Counted from the end of the wait before, so that a server asked early, after a failure, has the more time.
+        self._wait_until_ms = min(self._wait_until_ms + self._plan.waits_ms[self._sends], self.deadline_ms)
+        self._sends += 1
+        self._by_stream = False
+        self._server = server
+        return Send(server, self._wait_until_ms)

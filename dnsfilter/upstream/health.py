@@ -1,0 +1,102 @@
+"""How the upstreams have been doing: round-trip times, failures, and whom to ask first. No socket and no clock.
+
+Instants are CLOCK_BOOTTIME milliseconds. A server is a number, its index in `Zones.endpoints`.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+FAILURES_TO_BACK_OFF: Final = 3
+"""Consecutive failures until a server is asked last: one lost datagram is no sign of anything."""
+FIRST_BACK_OFF_MS: Final = 5_000
+LONGEST_BACK_OFF_MS: Final = 60_000
+UNKNOWN_WAIT_MS: Final = 800
+SHORTEST_WAIT_MS: Final = 400
+"""An upstream that itself has to ask is slower than its cache hits suggest."""
+LONGEST_WAIT_MS: Final = 1_000
+
+
+class _Server:
+    """What is known of one server."""
+
+    __slots__ = ("back_off_ms", "failures", "probe_at_ms", "probing", "rtt_ms", "variation_ms")
+
+    def __init__(self) -> None:
+        self.rtt_ms: float | None = None
+        self.variation_ms = 0.0
+        self.failures = 0
+        self.back_off_ms = 0  # 0: healthy
+        self.probe_at_ms = 0
+        self.probing = False
+
+
+class Health:
+    """The state of `count` servers; `order` says whom to ask, `succeeded` and `failed` are told what came of it."""
+
+    __slots__ = ("_servers",)
+
+    def __init__(self, count: int) -> None:
+        self._servers = tuple(_Server() for _ in range(count))
+
+    def order(self, servers: Sequence[int], now_ms: int) -> tuple[int, ...]:
+        """Sort for one question: healthy servers as configured, then those in back-off, also as configured.
+
+        Once per back-off a failing server is returned in its configured place: that question probes it.
+        """
+        first: list[int] = []
+        last: list[int] = []
+        for number in servers:
+            server = self._servers[number]
+            if not server.back_off_ms:
+                first.append(number)
+            elif now_ms >= server.probe_at_ms:
+                server.probe_at_ms = now_ms + server.back_off_ms
+                server.probing = True
+                first.append(number)
+            else:
+                last.append(number)
+        return (*first, *last)
+
+    def succeeded(self, server: int, rtt_ms: int, now_ms: int) -> None:
+        """Note an answer after `rtt_ms`; the server is healthy from `now_ms` on, whatever was before."""
+        known = self._servers[server]
+        known.failures = known.back_off_ms = 0
+        known.probe_at_ms = now_ms
+        known.probing = False
+        # RFC 6298 section 2: gains 1/8 and 1/4.
+        if known.rtt_ms is None:
+            known.rtt_ms, known.variation_ms = float(rtt_ms), rtt_ms / 2
+        else:
+            known.variation_ms += (abs(known.rtt_ms - rtt_ms) - known.variation_ms) / 4
+            known.rtt_ms += (rtt_ms - known.rtt_ms) / 8
+
+    def failed(self, server: int, now_ms: int) -> None:
+        """Note a timeout, an unreachable port or a useless answer; a failed probe doubles the back-off up to 60 s.
+
+        Questions already in flight when back-off began fail too, and lengthen nothing.
+        """
+        known = self._servers[server]
+        known.failures += 1
+        if known.back_off_ms:
+            if known.probing:
+                known.back_off_ms = min(2 * known.back_off_ms, LONGEST_BACK_OFF_MS)
+                known.probe_at_ms = now_ms + known.back_off_ms
+                known.probing = False
+        elif known.failures >= FAILURES_TO_BACK_OFF:
+            known.back_off_ms = FIRST_BACK_OFF_MS
+            known.probe_at_ms = now_ms + FIRST_BACK_OFF_MS
+
+    def is_healthy(self, server: int) -> bool:
+        """True while the server is in no back-off."""
+        return not self._servers[server].back_off_ms
+
+    def rtt_ms(self, server: int) -> float | None:
+        """The smoothed round-trip time; None until the first answer."""
+        return self._servers[server].rtt_ms
+
+    def first_wait_ms(self, server: int) -> int:
+        """How long to wait for the server's first answer: smoothed time and four variations, from 400 to 1,000 ms."""
+        known = self._servers[server]
+        if known.rtt_ms is None:
+            return UNKNOWN_WAIT_MS
+        return max(SHORTEST_WAIT_MS, min(int(known.rtt_ms + 4 * known.variation_ms), LONGEST_WAIT_MS))

@@ -1,0 +1,159 @@
+"""Names that never go to an upstream: the special-use names and locally served reverse zones, as one table.
+
+Names here are folded wire names. What policy decides (`use-application-dns.net`, `mask.icloud.com`) is not here, and
+`ipv4only.arpa` and `example.` resolve like any other name (RFC 8880 section 7.1, RFC 6761 section 6.5).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from dnsfilter.wire.iana import Rcode, Type
+from dnsfilter.wire.names import parse_name
+
+
+class Records(Enum):
+    """What the answer section holds; with NONE the SOA of the apex stands in the authority section."""
+
+    NONE = "none"
+    ADDRESS_V4 = "127.0.0.1"
+    ADDRESS_V6 = "::1"
+    POINTER = "localhost."
+    SOA = "the SOA of the apex"
+    NS = "the apex as its own name server"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAnswer:
+    """What we say instead of an upstream.
+
+    `apex` owns the synthesised SOA. Where `overridable`, a conditional zone or local record that covers the name wins.
+    """
+
+    rcode: int
+    apex: bytes
+    records: Records
+    overridable: bool
+
+
+class _Shape(Enum):
+    """How a local zone answers."""
+
+    ABSENT = "the apex does not exist either"
+    EMPTY = "the apex exists with SOA and NS, nothing below it does"
+    SILENT = "every name exists and has no data"
+    LOCALHOST = "every name is the loopback interface"
+    LOOPBACK_V4 = "empty but for the PTR of 127.0.0.1"
+    LOOPBACK_V6 = "the PTR of ::1"
+
+
+def special(name: bytes, qtype: int) -> LocalAnswer | None:
+    """Give the local answer for a folded wire name; None when it resolves like any other.
+
+    Takes as many look-ups as the name has labels, and one for most names.
+    """
+    starts = _label_starts(name)
+    if not starts or name[starts[-1] :] not in _TOP_LABELS:
+        return None
+    for start in starts:
+        apex = name[start:]
+        shape = _ZONES.get(apex)
+        if shape is not None:
+            return _answer(shape, name, apex, qtype)
+    return None
+
+
+def _answer(shape: _Shape, name: bytes, apex: bytes, qtype: int) -> LocalAnswer | None:
+    rcode: int = Rcode.NOERROR
+    records = Records.NONE
+    match shape:
+        case _Shape.ABSENT:
+            rcode = Rcode.NXDOMAIN
+        case _Shape.SILENT:
+            pass
+        case _Shape.LOCALHOST:
+            if qtype in (Type.A, Type.ANY):
+                records = Records.ADDRESS_V4
+            elif qtype == Type.AAAA:
+                records = Records.ADDRESS_V6
+        case _Shape.EMPTY | _Shape.LOOPBACK_V4 | _Shape.LOOPBACK_V6:
+            if name == _HOME_ARPA and qtype == Type.DS:
+                return None  # RFC 8375 section 4: validators need the parent's proof that there is none.
+            rcode, records = _in_zone(shape, name, apex, qtype)
+        case _:
+            assert_never(shape)
+    return LocalAnswer(rcode, apex, records, apex not in _FIXED)
+
+
+def _in_zone(shape: _Shape, name: bytes, apex: bytes, qtype: int) -> tuple[int, Records]:
+    pointer = _POINTERS.get(shape)
+    if name == pointer and qtype in (Type.PTR, Type.ANY):
+        return Rcode.NOERROR, Records.POINTER
+    if name == apex:
+        if qtype in (Type.SOA, Type.ANY):
+            return Rcode.NOERROR, Records.SOA
+        return Rcode.NOERROR, Records.NS if qtype == Type.NS else Records.NONE
+    if pointer is not None and pointer.endswith(name):
+        # The pointer's name and the empty ones above it exist (RFC 8020 section 2). Every label of it holds one digit
+        # or is this zone's apex, so that a common tail is a common suffix of labels.
+        return Rcode.NOERROR, Records.NONE
+    return Rcode.NXDOMAIN, Records.NONE
+
+
+def _label_starts(name: bytes) -> list[int]:
+    """Offsets of the labels, without the root; [] for the root and for anything that is no name."""
+    starts: list[int] = []
+    at = 0
+    while at < len(name) and name[at]:
+        starts.append(at)
+        at += name[at] + 1
+    return starts if at == len(name) - 1 else []
+
+
+def _reverse_zones() -> Iterator[str]:
+    """Zones of RFC 6303 section 4 and RFC 7793 section 3, less the two that hold a PTR."""
+    yield "10.in-addr.arpa"
+    yield from (f"{octet}.172.in-addr.arpa" for octet in range(16, 32))
+    yield "168.192.in-addr.arpa"
+    yield "0.in-addr.arpa"
+    yield "254.169.in-addr.arpa"
+    yield "2.0.192.in-addr.arpa"
+    yield "100.51.198.in-addr.arpa"
+    yield "113.0.203.in-addr.arpa"
+    yield "255.255.255.255.in-addr.arpa"
+    yield from (f"{octet}.100.in-addr.arpa" for octet in range(64, 128))
+    yield "0." * 32 + "ip6.arpa"
+    yield "d.f.ip6.arpa"
+    yield from (f"{nibble}.e.f.ip6.arpa" for nibble in "89ab")
+    yield "8.b.d.0.1.0.0.2.ip6.arpa"
+
+
+def _zones() -> Iterator[tuple[str, _Shape]]:
+    yield "localhost", _Shape.LOCALHOST  # RFC 6761 section 6.3
+    yield "invalid", _Shape.ABSENT  # RFC 6761 section 6.4
+    yield "test", _Shape.ABSENT  # RFC 6761 section 6.2
+    yield "onion", _Shape.ABSENT  # RFC 7686 section 2
+    yield "alt", _Shape.ABSENT  # RFC 9476 section 2
+    yield "local", _Shape.ABSENT  # RFC 6762 section 22.1
+    yield "internal", _Shape.ABSENT  # reserved for private use by ICANN's board on 2024-07-29
+    yield "home.arpa", _Shape.EMPTY  # RFC 8375 section 4
+    yield "service.arpa", _Shape.EMPTY  # RFC 9665
+    yield "resolver.arpa", _Shape.SILENT  # RFC 9462 section 6.4
+    yield from ((zone, _Shape.EMPTY) for zone in _reverse_zones())
+    yield "127.in-addr.arpa", _Shape.LOOPBACK_V4
+    yield "1." + "0." * 31 + "ip6.arpa", _Shape.LOOPBACK_V6
+
+
+_HOME_ARPA: Final = parse_name("home.arpa")
+_FIXED: Final = frozenset({parse_name("resolver.arpa"), parse_name("onion")})
+"""Zones that no configuration overrides: the one would lead clients past us, the other would leak."""
+_POINTERS: Final[Mapping[_Shape, bytes]] = MappingProxyType(
+    {
+        _Shape.LOOPBACK_V4: parse_name("1.0.0.127.in-addr.arpa"),
+        _Shape.LOOPBACK_V6: parse_name("1." + "0." * 31 + "ip6.arpa"),
+    }
+)
+_ZONES: Final[Mapping[bytes, _Shape]] = MappingProxyType({parse_name(zone): shape for zone, shape in _zones()})
+_TOP_LABELS: Final = frozenset(zone[_label_starts(zone)[-1] :] for zone in _ZONES)

@@ -1,0 +1,80 @@
+"""Which servers a name is asked of: the default upstreams, or those of the most specific conditional zone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from dnsfilter.config.model import Endpoint, Zone
+
+DEFAULT_VIEW: Final = 0
+"""The number of the view without any zone; zones count from 1, as configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A set of servers whose answers belong together: part of the cache's key, so that no view reads another's."""
+
+    number: int
+    servers: tuple[int, ...]
+    """Indexes into `Zones.endpoints`, in configured order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a name is resolved: the number of its view, and that view's servers in configured order."""
+
+    view: int
+    servers: tuple[int, ...]
+
+
+class Zones:
+    """The routing table, immutable once made.
+
+    Server numbers are shared: a server that several zones name is one endpoint, with one health.
+    """
+
+    __slots__ = ("_default", "_routes", "endpoints", "views")
+
+    def __init__(self, default: Sequence[Endpoint], zones: Sequence[Zone]) -> None:
+        """Number the servers; raises ValueError when a suffix is given twice or has no server."""
+        numbers: dict[Endpoint, int] = {}
+        views = [_view(DEFAULT_VIEW, default, numbers)]
+        routes: dict[bytes, Route] = {}
+        for number, zone in enumerate(zones, DEFAULT_VIEW + 1):
+            if not zone.servers:
+                raise ValueError(f"route zone {zone.suffix!r}: no servers")
+            if zone.suffix in routes:
+                raise ValueError(f"route zone {zone.suffix!r}: given twice")
+            views.append(_view(number, zone.servers, numbers))
+            routes[zone.suffix] = _route(views[-1])
+        self._default: Final = _route(views[0])
+        self._routes: Final[Mapping[bytes, Route]] = MappingProxyType(routes)
+        self.endpoints: Final = tuple(numbers)
+        """Every distinct server; its index is its number."""
+        self.views: Final = tuple(views)
+
+    def route(self, name: bytes) -> Route:
+        """Give the route of a folded wire name: the longest zone that holds it, by whole labels, else the default."""
+        return self._zone(name) or self._default
+
+    def covers(self, name: bytes) -> bool:
+        """True when a conditional zone holds the name; a special-use name then goes to that zone's servers."""
+        return self._zone(name) is not None
+
+    def _zone(self, name: bytes) -> Route | None:
+        at = 0
+        while self._routes and at < len(name):
+            if (found := self._routes.get(name[at:])) is not None:
+                return found
+            at += name[at] + 1
+        return None
+
+
+def _view(number: int, servers: Sequence[Endpoint], numbers: dict[Endpoint, int]) -> View:
+    indexes = (numbers.setdefault(server, len(numbers)) for server in servers)
+    return View(number, tuple(dict.fromkeys(indexes)))
+
+
+def _route(view: View) -> Route:
+    return Route(view.number, view.servers)

@@ -1,0 +1,246 @@
+"""The dialogue of one question: what happens, and the step that follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.upstream.attempt import (
+    FAIL_OVER_RCODES,
+    MAX_SENDS,
+    TOTAL_MS,
+    Accept,
+    AskByStream,
+    Attempt,
+    Exhausted,
+    Plan,
+    Send,
+    Step,
+    plan,
+)
+
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
+
+
+@dataclass(frozen=True)
+class Start:
+    now_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Timeout:
+    now_ms: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    rcode: int
+    truncated: bool = False
+    now_ms: int = 0
+    server: int | None = None
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    now_ms: int = 0
+
+
+Event: TypeAlias = Start | Timeout | Answer | Unreachable
+
+
+def play(attempt: Attempt, event: Event) -> Step:
+    match event:
+        case Start(now_ms):
+            return attempt.start(now_ms)
+        case Timeout(now_ms):
+            return attempt.on_timeout(now_ms)
+        case Answer(rcode, truncated, now_ms, server):
+            return attempt.on_answer(rcode, truncated, now_ms, server)
+        case Unreachable(now_ms):
+            return attempt.on_error(now_ms)
+        case _:
+            assert_never(event)
+
+
+Dialogue: TypeAlias = list[tuple[Event, Step]]
+
+DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
+    "the first answer is accepted": ([0, 1], [(Start(1_000), Send(0, 1_800)), (Answer(NOERROR), Accept())]),
+    "a name that does not exist is an answer": ([0], [(Start(), Send(0, 800)), (Answer(NXDOMAIN), Accept())]),
+    "an unknown rcode is an answer": ([0, 1], [(Start(), Send(0, 800)), (Answer(23), Accept())]),
+    "silence turns to the next server and back": (
+        [4, 7],
+        [
+            (Start(), Send(4, 800)),
+            (Timeout(800), Send(7, 2_000)),
+            (Timeout(2_000), Send(4, 3_600)),
+            (Timeout(3_600), Exhausted(None)),
+        ],
+    ),
+    "a server that is alone is asked three times": (
+        [0],
+        [
+            (Start(), Send(0, 800)),
+            (Timeout(800), Send(0, 2_000)),
+            (Timeout(2_000), Send(0, 3_600)),
+            (Timeout(3_600), Exhausted(None)),
+        ],
+    ),
+    "a failure is not asked again when the server is alone": (
+        [0],
+        [(Start(), Send(0, 800)), (Answer(SERVFAIL), Exhausted(SERVFAIL))],
+    ),
+    "a failing server is passed over, and the first failure remembered": (
+        [0, 1, 2],
+        [
+            (Start(), Send(0, 800)),
+            (Answer(REFUSED), Send(1, 2_000)),
+            (Answer(SERVFAIL), Send(2, 3_600)),
+            (Answer(NOTIMP), Exhausted(REFUSED)),
+        ],
+    ),
+    "after a failure the one that is left is asked again": (
+        [0, 1],
+        [
+            (Start(), Send(0, 800)),
+            (Answer(FORMERR), Send(1, 2_000)),
+            (Timeout(2_000), Send(1, 3_600)),
+            (Timeout(3_600), Exhausted(FORMERR)),
+        ],
+    ),
+    "a second server's answer makes up for the first one's failure": (
+        [0, 1],
+        [(Start(), Send(0, 800)), (Answer(SERVFAIL), Send(1, 2_000)), (Answer(NXDOMAIN), Accept())],
+    ),
+    "an unreachable server is passed over at once": (
+        [0, 1],
+        [(Start(), Send(0, 800)), (Unreachable(), Send(1, 2_000)), (Unreachable(), Exhausted(None))],
+    ),
+    "a cut answer is asked for by stream": (
+        [0, 1],
+        [(Start(), Send(0, 800)), (Answer(NOERROR, truncated=True), AskByStream(0)), (Answer(NOERROR), Accept())],
+    ),
+    "a cut failure is a failure": (
+        [0, 1],
+        [(Start(), Send(0, 800)), (Answer(SERVFAIL, truncated=True), Send(1, 2_000))],
+    ),
+    "a broken stream turns to the next server, from now": (
+        [0, 1],
+        [
+            (Start(), Send(0, 800)),
+            (Answer(NOERROR, truncated=True, now_ms=20), AskByStream(0)),
+            (Unreachable(now_ms=1_500), Send(1, 3_100)),
+        ],
+    ),
+    "a stream's answer that says it is cut is no answer": (
+        [0, 1],
+        [
+            (Start(), Send(0, 800)),
+            (Answer(NOERROR, truncated=True), AskByStream(0)),
+            (Answer(NOERROR, truncated=True), Send(1, 2_400)),
+            (Answer(NOERROR, truncated=True), AskByStream(1)),
+            (Answer(NOERROR, truncated=True), Exhausted(None)),
+        ],
+    ),
+    "a late failure of the first server does not rule out the second": (
+        [0, 1],
+        [
+            (Start(), Send(0, 800)),
+            (Timeout(800), Send(1, 2_000)),
+            (Answer(SERVFAIL, server=0), Send(1, 3_600)),
+            (Answer(NOERROR), Accept()),
+        ],
+    ),
+    "the third send's cut answer still gets its stream, and nothing after it": (
+        [0],
+        [
+            (Start(), Send(0, 800)),
+            (Timeout(800), Send(0, 2_000)),
+            (Timeout(2_000), Send(0, 3_600)),
+            (Answer(NOERROR, truncated=True), AskByStream(0)),
+            (Unreachable(), Exhausted(None)),
+        ],
+    ),
+    "a late timer shortens the last wait": (
+        [0],
+        [(Start(), Send(0, 800)), (Timeout(4_500), Send(0, 4_900)), (Timeout(4_900), Exhausted(None))],
+    ),
+    "a timer that comes after all time is spent gives up": (
+        [0, 1],
+        [(Start(), Send(0, 800)), (Timeout(60_000), Exhausted(None))],
+    ),
+}
+
+
+@pytest.mark.parametrize(("servers", "dialogue"), DIALOGUES.values(), ids=DIALOGUES.keys())
+def test_dialogue(servers: list[int], dialogue: Dialogue) -> None:
+    attempt = Attempt(servers, first_wait_ms=800)
+    for event, step in dialogue:
+        assert play(attempt, event) == step
+
+
+def test_waits_grow_and_are_bounded() -> None:
+    assert plan([3, 1], 800) == Plan((3, 1), (800, 1_200, 1_600))
+    assert plan([0], 10**9) == Plan((0,), (1_000, 1_500, 2_000))
+    assert plan([0], 0) == Plan((0,), (50, 75, 100))
+
+
+def test_an_attempt_without_servers_is_our_mistake() -> None:
+    with pytest.raises(ValueError, match="no servers"):
+        Attempt([], 800)
+
+
+def test_an_attempt_starts_once() -> None:
+    attempt = Attempt([0], 800)
+    attempt.start(0)
+    with pytest.raises(ValueError, match="already started"):
+        attempt.start(1)
+
+
+def test_the_deadline_counts_from_the_start() -> None:
+    attempt = Attempt([0], 800)
+    attempt.start(7_000)
+    assert attempt.deadline_ms == 7_000 + TOTAL_MS
+
+
+def next_event(choice: int, rcode: int, delay_ms: int, now_ms: int, step: Step) -> Event:
+    if choice == 0 and isinstance(step, Send):
+        return Timeout(max(now_ms, step.wait_until_ms) + delay_ms % 50)
+    if choice == 1:
+        return Unreachable(now_ms + delay_ms)
+    return Answer(rcode, choice == 2, now_ms + delay_ms)
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=5),
+    st.integers(0, 5_000),
+    st.integers(0, 2**60),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 23), st.integers(0, 2_000)), max_size=12),
+)
+def test_whatever_happens_sends_and_time_are_bounded(
+    servers: Sequence[int], first_wait_ms: int, start_ms: int, events: list[tuple[int, int, int]]
+) -> None:
+    attempt = Attempt(servers, first_wait_ms)
+    step: Step = attempt.start(start_ms)
+    steps, now_ms, failed = [step], start_ms, False
+    for choice, rcode, delay_ms in events:
+        if isinstance(step, Accept | Exhausted):
+            break
+        event = next_event(choice, rcode, delay_ms, now_ms, step)
+        failed |= isinstance(event, Answer) and event.rcode in FAIL_OVER_RCODES
+        now_ms = event.now_ms
+        step = play(attempt, event)
+        steps.append(step)
+    sends = [each for each in steps if isinstance(each, Send)]
+    streams = [each for each in steps if isinstance(each, AskByStream)]
+    assert len(sends) <= MAX_SENDS
+    assert len(sends) + len(streams) <= MAX_SENDS + 1
+    assert {each.server for each in sends} | {each.server for each in streams} <= set(servers)
+    deadlines = [each.wait_until_ms for each in sends]
+    assert deadlines == sorted(deadlines)
+    assert all(start_ms < each <= start_ms + TOTAL_MS for each in deadlines)
+    if isinstance(step, Exhausted):
+        assert (step.last is not None) == failed

@@ -1,0 +1,120 @@
+"""Names that are answered here, and those near them that are not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.upstream.special import LocalAnswer, Records, special
+
+NOERROR, NXDOMAIN = 0, 3
+A, NS, SOA, PTR, MX, TXT, AAAA, SRV, DS, HTTPS, ANY = 1, 2, 6, 12, 15, 16, 28, 33, 43, 65, 255
+V6_LOOPBACK = "1." + "0." * 31 + "ip6.arpa"
+
+
+def wire(text: str) -> bytes:
+    labels = [label.encode() for label in text.split(".") if label]
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+
+ANSWERED = [
+    ("localhost", A, NOERROR, "localhost", Records.ADDRESS_V4),
+    ("localhost", AAAA, NOERROR, "localhost", Records.ADDRESS_V6),
+    ("db.localhost", A, NOERROR, "localhost", Records.ADDRESS_V4),
+    ("localhost", MX, NOERROR, "localhost", Records.NONE),
+    ("localhost", HTTPS, NOERROR, "localhost", Records.NONE),
+    ("invalid", A, NXDOMAIN, "invalid", Records.NONE),
+    ("a.b.test", TXT, NXDOMAIN, "test", Records.NONE),
+    ("abc.onion", A, NXDOMAIN, "onion", Records.NONE),
+    ("x.alt", A, NXDOMAIN, "alt", Records.NONE),
+    ("printer.local", AAAA, NXDOMAIN, "local", Records.NONE),
+    ("_ldap._tcp.dc._msdcs.corp.local", SRV, NXDOMAIN, "local", Records.NONE),
+    ("build.internal", A, NXDOMAIN, "internal", Records.NONE),
+    ("home.arpa", A, NOERROR, "home.arpa", Records.NONE),
+    ("home.arpa", SOA, NOERROR, "home.arpa", Records.SOA),
+    ("home.arpa", NS, NOERROR, "home.arpa", Records.NS),
+    ("nas.home.arpa", DS, NXDOMAIN, "home.arpa", Records.NONE),
+    ("default.service.arpa", A, NXDOMAIN, "service.arpa", Records.NONE),
+    ("resolver.arpa", SOA, NOERROR, "resolver.arpa", Records.NONE),
+    ("_dns.resolver.arpa", 64, NOERROR, "resolver.arpa", Records.NONE),
+    ("10.in-addr.arpa", SOA, NOERROR, "10.in-addr.arpa", Records.SOA),
+    ("10.in-addr.arpa", PTR, NOERROR, "10.in-addr.arpa", Records.NONE),
+    ("7.3.2.10.in-addr.arpa", PTR, NXDOMAIN, "10.in-addr.arpa", Records.NONE),
+    ("1.16.172.in-addr.arpa", PTR, NXDOMAIN, "16.172.in-addr.arpa", Records.NONE),
+    ("1.31.172.in-addr.arpa", PTR, NXDOMAIN, "31.172.in-addr.arpa", Records.NONE),
+    ("9.1.168.192.in-addr.arpa", PTR, NXDOMAIN, "168.192.in-addr.arpa", Records.NONE),
+    ("1.64.100.in-addr.arpa", PTR, NXDOMAIN, "64.100.in-addr.arpa", Records.NONE),
+    ("1.127.100.in-addr.arpa", PTR, NXDOMAIN, "127.100.in-addr.arpa", Records.NONE),
+    ("255.255.255.255.in-addr.arpa", PTR, NOERROR, "255.255.255.255.in-addr.arpa", Records.NONE),
+    ("1.0.0.127.in-addr.arpa", PTR, NOERROR, "127.in-addr.arpa", Records.POINTER),
+    ("1.0.0.127.in-addr.arpa", ANY, NOERROR, "127.in-addr.arpa", Records.POINTER),
+    ("1.0.0.127.in-addr.arpa", A, NOERROR, "127.in-addr.arpa", Records.NONE),
+    ("0.127.in-addr.arpa", PTR, NOERROR, "127.in-addr.arpa", Records.NONE),
+    ("2.0.0.127.in-addr.arpa", PTR, NXDOMAIN, "127.in-addr.arpa", Records.NONE),
+    ("1.1.0.0.127.in-addr.arpa", PTR, NXDOMAIN, "127.in-addr.arpa", Records.NONE),
+    (V6_LOOPBACK, PTR, NOERROR, V6_LOOPBACK, Records.POINTER),
+    (V6_LOOPBACK, SOA, NOERROR, V6_LOOPBACK, Records.SOA),
+    ("0." * 32 + "ip6.arpa", PTR, NOERROR, "0." * 32 + "ip6.arpa", Records.NONE),
+    ("5.d.f.ip6.arpa", PTR, NXDOMAIN, "d.f.ip6.arpa", Records.NONE),
+    ("b.e.f.ip6.arpa", PTR, NOERROR, "b.e.f.ip6.arpa", Records.NONE),
+    ("1.8.b.d.0.1.0.0.2.ip6.arpa", PTR, NXDOMAIN, "8.b.d.0.1.0.0.2.ip6.arpa", Records.NONE),
+]
+
+
+@pytest.mark.parametrize(("name", "qtype", "rcode", "apex", "records"), ANSWERED)
+def test_answered_here(name: str, qtype: int, rcode: int, apex: str, records: Records) -> None:
+    overridable = apex not in ("onion", "resolver.arpa")
+    assert special(wire(name), qtype) == LocalAnswer(rcode, wire(apex), records, overridable)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".",
+        "com",
+        "example",
+        "www.example.org",
+        "local.example.org",
+        "localhost.example.org",
+        "xlocal",
+        "notlocalhost",
+        "arpa",
+        "in-addr.arpa",
+        "172.in-addr.arpa",
+        "15.172.in-addr.arpa",
+        "32.172.in-addr.arpa",
+        "63.100.in-addr.arpa",
+        "128.100.in-addr.arpa",
+        "192.in-addr.arpa",
+        "110.in-addr.arpa",
+        "c.e.f.ip6.arpa",
+        "1.1.1.1.in-addr.arpa",
+        "ipv4only.arpa",
+        "xhome.arpa",
+        "use-application-dns.net",
+        "mask.icloud.com",
+    ],
+)
+@pytest.mark.parametrize("qtype", [A, PTR, SOA, ANY])
+def test_resolved_like_any_other(name: str, qtype: int) -> None:
+    assert special(wire(name), qtype) is None
+
+
+def test_the_proof_that_home_arpa_is_unsigned_comes_from_its_parent() -> None:
+    assert special(wire("home.arpa"), DS) is None
+
+
+def test_a_single_label_that_prints_like_a_special_name_is_not_one() -> None:
+    assert special(b"\x09home.arpa\0", A) is None
+    assert special(b"\x0bx.localhost\0", A) is None
+
+
+@given(st.binary(max_size=80), st.integers(0, 65_535))
+def test_arbitrary_octets_are_no_error(octets: bytes, qtype: int) -> None:
+    answer = special(octets, qtype)
+    assert answer is None or octets.endswith(answer.apex)
+
+
+@given(st.lists(st.sampled_from(["a", "0", "1", "127", "local", "arpa"]), max_size=6), st.integers(0, 65_535))
+def test_everything_below_resolver_arpa_exists_and_is_empty(labels: list[str], qtype: int) -> None:
+    answer = special(wire(".".join([*labels, "resolver.arpa"])), qtype)
+    assert answer == LocalAnswer(NOERROR, wire("resolver.arpa"), Records.NONE, overridable=False)

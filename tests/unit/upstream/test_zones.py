@@ -1,0 +1,94 @@
+"""Which servers a name is asked of."""
+
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.config.model import Endpoint, Zone
+from dnsfilter.upstream.zones import Route, Zones
+from dnsfilter.wire.names import parse_name
+
+DEFAULT = (Endpoint(ip_address("192.0.2.1"), 53), Endpoint(ip_address("2001:db8::1"), 53))
+OFFICE = Endpoint(ip_address("198.51.100.1"), 53)
+LAB = Endpoint(ip_address("198.51.100.1"), 5353)
+
+
+def zone(suffix: str, *servers: Endpoint) -> Zone:
+    return Zone(parse_name(suffix), servers)
+
+
+ZONES = Zones(
+    DEFAULT,
+    [
+        zone("corp.local", OFFICE),
+        zone("lab.corp.local", LAB, OFFICE),
+        zone("10.in-addr.arpa", OFFICE),
+        zone("example.org", DEFAULT[1]),
+    ],
+)
+
+
+def test_every_distinct_server_has_one_number() -> None:
+    assert ZONES.endpoints == (*DEFAULT, OFFICE, LAB)
+
+
+@pytest.mark.parametrize(
+    ("name", "view", "servers"),
+    [
+        (".", 0, (0, 1)),
+        ("org", 0, (0, 1)),
+        ("www.example.com", 0, (0, 1)),
+        ("local", 0, (0, 1)),
+        ("x.local", 0, (0, 1)),
+        ("xcorp.local", 0, (0, 1)),
+        ("corp.local.example.com", 0, (0, 1)),
+        ("corp.local", 1, (2,)),
+        ("_ldap._tcp.dc._msdcs.corp.local", 1, (2,)),
+        ("xlab.corp.local", 1, (2,)),
+        ("lab.corp.local", 2, (3, 2)),
+        ("a.b.lab.corp.local", 2, (3, 2)),
+        ("1.2.3.10.in-addr.arpa", 3, (2,)),
+        ("1.2.3.110.in-addr.arpa", 0, (0, 1)),
+        ("example.org", 4, (1,)),
+    ],
+)
+def test_the_most_specific_zone_on_a_label_boundary_routes(name: str, view: int, servers: tuple[int, ...]) -> None:
+    assert ZONES.route(parse_name(name)) == Route(view, servers)
+    assert ZONES.covers(parse_name(name)) == (view != 0)
+
+
+def test_one_label_that_prints_like_a_zone_is_not_in_it() -> None:
+    assert not ZONES.covers(b"\x0acorp.local\0")
+
+
+def test_a_root_zone_takes_every_name() -> None:
+    zones = Zones(DEFAULT, [zone(".", OFFICE)])
+    assert zones.route(parse_name("www.example.org")) == Route(1, (2,))
+
+
+def test_a_server_named_twice_is_asked_once() -> None:
+    assert Zones([OFFICE, OFFICE], []).route(parse_name("example.org")) == Route(0, (0,))
+
+
+def test_views_number_default_and_zones() -> None:
+    assert [view.number for view in ZONES.views] == [0, 1, 2, 3, 4]
+
+
+def test_a_suffix_given_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="given twice"):
+        Zones(DEFAULT, [zone("corp.local", OFFICE), zone("corp.local", LAB)])
+
+
+def test_a_zone_without_servers_is_refused() -> None:
+    with pytest.raises(ValueError, match="no servers"):
+        Zones(DEFAULT, [zone("corp.local")])
+
+
+@given(st.lists(st.sampled_from(["corp", "lab", "local", "example", "org", "x"]), max_size=6))
+def test_routing_agrees_with_comparing_every_suffix(labels: list[str]) -> None:
+    suffixes = {("corp", "local"): 1, ("lab", "corp", "local"): 2, ("example", "org"): 4}
+    held = [suffix for suffix in suffixes if tuple(labels[-len(suffix) :]) == suffix]
+    expected = suffixes[max(held, key=len)] if held else 0
+    assert ZONES.route(parse_name(".".join(labels) or ".")).view == expected
