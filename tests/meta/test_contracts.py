@@ -1,0 +1,36 @@
+"""The import contracts: kept, and complete."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.meta.project import PROJECT, pyproject
+
+LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
+
+
+def layers(name: str) -> set[str]:
+    """The modules that the contract of that name places, without the marks of optional layers."""
+    contracts = pyproject()["tool"]["importlinter"]["contracts"]
+    (lines,) = (contract["layers"] for contract in contracts if contract["name"] == name)
+    return {part.strip(" ()") for line in lines for part in line.replace("|", ":").split(":")}
+
+
+def children(package: str) -> set[str]:
+    """The modules and packages directly in a package, dotted."""
+    entries = (PROJECT / package).iterdir()
+    modules = {entry.stem for entry in entries if entry.suffix == ".py" or (entry / "__init__.py").exists()}
+    return {f"{package}.{name}" for name in modules - {"__init__", "__main__"}}
+
+
+def test_every_import_contract_is_kept() -> None:
+    done = subprocess.run([LINT_IMPORTS, "--no-cache"], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_part_of_the_resolver_has_a_layer() -> None:
+    assert children("dnsfilter") - layers("layers of the project") == set()
+
+
+def test_every_part_of_the_control_plane_has_a_layer() -> None:
+    assert children("api") - layers("layers of the control plane") == set()

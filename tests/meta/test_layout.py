@@ -1,0 +1,72 @@
+"""Where files are, how large they grow, and what they must not contain."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.meta.project import PACKAGES, PROJECT, modules, tracked_files
+
+MAX_LINES = 450
+# Where a checkout, a home directory or scratch files lay; only at a path's beginning.
+MACHINE_PATH = re.compile(rb"(?<![\w.-])(?:/(?:work|root|home|tmp)/[\w.]|\.\./shared\b)")
+
+
+def mirrored(test: Path) -> Path:
+    """What tests/unit/x/test_y.py is about, without suffix: dnsfilter/x/y; under api and blocklists, those."""
+    parts = test.relative_to("tests/unit").parts
+    package = () if parts[0] in {"api", "blocklists"} else ("dnsfilter",)
+    return Path(*package, *parts[:-1], test.stem.removeprefix("test_"))
+
+
+def subject(test: Path, known: set[Path]) -> Path | None:
+    """The module a unit test mirrors; test_decide_hours.py may be a second file about decide.py."""
+    wanted = mirrored(test)
+    words = wanted.name.split("_")
+    names = ["_".join(words[:length]) for length in range(len(words), 0, -1)]
+    return next((wanted.with_name(name) for name in names if name and wanted.with_name(name) in known), None)
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ("tests/unit/policy/test_decide.py", "dnsfilter/policy/decide"),
+        ("tests/unit/policy/test_decide_weekly_hours.py", "dnsfilter/policy/decide"),
+        ("tests/unit/blocklists/formats/test_hosts.py", "blocklists/formats/hosts"),
+        ("tests/unit/policy/test_hosts.py", None),
+        ("tests/unit/test_decide.py", None),
+    ],
+)
+def test_the_mirror_rule_finds_the_module_a_test_is_about(test: str, expected: str | None) -> None:
+    known = {Path("dnsfilter/policy/decide"), Path("blocklists/formats/hosts")}
+    assert subject(Path(test), known) == (None if expected is None else Path(expected))
+
+
+def test_every_unit_test_mirrors_a_module() -> None:
+    known = {path.with_suffix("") for package in PACKAGES for path in modules(package)}
+    tests = [path.relative_to(PROJECT) for path in (PROJECT / "tests/unit").rglob("test_*.py")]
+    assert tests
+    assert [str(test) for test in tests if subject(test, known) is None] == []
+
+
+def test_every_test_directory_is_a_package() -> None:
+    directories = {path.parent for path in (PROJECT / "tests").rglob("*.py")}
+    assert sorted(str(path) for path in directories if not (path / "__init__.py").exists()) == []
+
+
+def test_no_source_file_grows_too_long() -> None:
+    lines = {
+        str(path): len((PROJECT / path).read_text().splitlines()) for package in PACKAGES for path in modules(package)
+    }
+    assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
+    found = {str(path.relative_to(PROJECT)): MACHINE_PATH.findall(path.read_bytes()) for path in tracked_files()}
+    assert {path: words for path, words in found.items() if words} == {}
+
+
+@pytest.mark.parametrize("script", ["scripts/bootstrap", "scripts/components", ".ci/run"])
+def test_scripts_can_be_executed(script: str) -> None:
+    assert os.access(PROJECT / script, os.X_OK)
