@@ -1,0 +1,142 @@
+"""The snapshot format's single definition: numbers, sections and records. `docs/snapshot-format.md` tells the story.
+
+Every number is little-endian and every record has a fixed width without hidden padding, so that C reads the files in
+place. Offsets inside a section count from the section's start; those of sections count from the file's start.
+"""
+
+from enum import IntEnum
+from struct import Struct
+from typing import Final
+
+from dnsfilter.policy.model import Reply
+
+VERSION: Final = 1
+READABLE_VERSIONS: Final = frozenset(version for version in (VERSION - 1, VERSION) if version > 0)
+MAGIC: Final = b"dnsfltr\x00"
+BYTE_ORDER_MARK: Final = 0x0A0B0C0D
+ALIGNMENT: Final = 64
+"""Sections start at multiples of a cache line."""
+MAX_SECTIONS: Final = 64
+MAX_MANIFEST_OCTETS: Final = 4096
+
+# magic, kind, version, byte order mark, number of sections, file size, place for a signature
+HEADER: Final = Struct("<8sHHII4xQ64s")
+# id, octets of one record (1: no records), offset, length
+SECTION: Final = Struct("<IIQQ")
+
+
+class Kind(IntEnum):
+    """Which of the three files it is."""
+
+    NAMES = 1
+    RANGES = 2
+    RULES = 3
+
+
+class Part(IntEnum):
+    """The sections. Readers skip ids that they do not know."""
+
+    STRINGS = 1
+    NAMES_META = 16
+    SLOTS = 17
+    RECORDS = 18
+    ENTRIES = 19
+    SITES = 32
+    V4_STARTS = 33
+    V4_RANGES = 34
+    V6_STARTS = 35
+    V6_RANGES = 36
+    RANGES = 37
+    CLASSES = 48
+    RULES = 49
+    SPANS = 50
+    RULE_ENTRIES = 51
+    BANS = 52
+    ADDRESSES = 53
+    PAIRS = 54
+    CONCERNED = 55
+
+
+STRING: Final = Struct("<H")
+"""Octets of UTF-8 that follow. A reference is the offset of this; offset 0 is the empty string."""
+
+# hash key, slots (a power of two), names, longest probe, most labels of a name (without the root)
+NAMES_META: Final = Struct("<16sIIII")
+# upper half of the hash, offset of the record (0: empty slot)
+SLOT: Final = Struct("<II")
+# entries, octets of the name; the name follows, then the entries
+RECORD: Final = Struct("<HB")
+# entry, flags
+RECORD_ENTRY: Final = Struct("<HB")
+# service's slug, tier
+ENTRY: Final = Struct("<IHxx")
+
+# site's slug, first and number of its IPv4 intervals, first and number of its IPv6 intervals
+SITE: Final = Struct("<IIIII")
+V4_START: Final = Struct("<I")
+V6_START: Final = Struct("16s")
+INTERVAL_RANGE: Final = Struct("<I")
+# first address (IPv4: four octets, then zeros), prefix length, family (4 or 6), class, label, site
+RANGE: Final = Struct("<16sBBxxIII")
+
+# authority's slug, first rule, rules
+CLASS: Final = Struct("<III")
+# ban, first entry, first span, spans, text, pair, entries, extended error, bound
+RULE: Final = Struct("<IIIIIIHHBxxx")
+# start, end (exclusive), effect
+SPAN: Final = Struct("<qqBxxxxxxx")
+RULE_ENTRY: Final = Struct("<H")
+# number, deciding authority's slug, service's slug, first address, addresses, reply
+BAN: Final = Struct("<IIIIHBx")
+# family (4 or 6), octets (IPv4: four, then zeros)
+ADDRESS: Final = Struct("<Bxxx16s")
+# authority's slug, service's slug
+PAIR: Final = Struct("<II")
+
+DOMAIN: Final = 1
+"""Flag of an entry of a name: the name and all below it."""
+HOST: Final = 2
+"""Flag of an entry of a name: the name alone."""
+NONE: Final = 0xFFFF_FFFF
+"""No range, no pair."""
+MAX_ENTRIES: Final = 0xFFFF
+
+REPLIES: Final = (Reply.REFUSED, Reply.NXDOMAIN, Reply.NODATA, Reply.ADDRESS)
+"""A reply's code is its place here; new ones are added at the end."""
+
+# Name hash: polynomial over 7-octet words modulo a Mersenne prime, then one multiplication to spread the bits.
+HASH_PRIME: Final = 2**61 - 1
+HASH_WORD: Final = 7
+HASH_SPREAD: Final = 0x9E37_79B9_7F4A_7C15
+HASH_KEY_OCTETS: Final = 16
+
+PARTS: Final = {
+    Kind.NAMES: {
+        Part.STRINGS: 1,
+        Part.NAMES_META: NAMES_META.size,
+        Part.SLOTS: SLOT.size,
+        Part.RECORDS: 1,
+        Part.ENTRIES: ENTRY.size,
+    },
+    Kind.RANGES: {
+        Part.STRINGS: 1,
+        Part.SITES: SITE.size,
+        Part.V4_STARTS: V4_START.size,
+        Part.V4_RANGES: INTERVAL_RANGE.size,
+        Part.V6_STARTS: V6_START.size,
+        Part.V6_RANGES: INTERVAL_RANGE.size,
+        Part.RANGES: RANGE.size,
+    },
+    Kind.RULES: {
+        Part.STRINGS: 1,
+        Part.CLASSES: CLASS.size,
+        Part.RULES: RULE.size,
+        Part.SPANS: SPAN.size,
+        Part.RULE_ENTRIES: RULE_ENTRY.size,
+        Part.BANS: BAN.size,
+        Part.ADDRESSES: ADDRESS.size,
+        Part.PAIRS: PAIR.size,
+        Part.CONCERNED: RULE_ENTRY.size,
+    },
+}
+"""The sections that each file must have, with the octets of one record."""

@@ -1,0 +1,92 @@
+"""The manifest: which three files make a snapshot, as canonical JSON of one small object."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS, READABLE_VERSIONS, VERSION
+
+_LARGEST = 2**63 - 1
+_FILE_KEYS = frozenset({"sha256", "size"})
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """One file: SHA-256 and octets."""
+
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A snapshot's revision, the second it was made and its files. `signature` is empty until something signs it."""
+
+    revision: int
+    made_s: int
+    names: FileRef
+    ranges: FileRef
+    rules: FileRef
+    signature: str = ""
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """Canonical JSON: sorted keys, no blanks, ASCII, a line feed at the end."""
+    value = {
+        "format": VERSION,
+        "made_s": manifest.made_s,
+        "names": _part_value(manifest.names),
+        "ranges": _part_value(manifest.ranges),
+        "revision": manifest.revision,
+        "rules": _part_value(manifest.rules),
+        "signature": manifest.signature,
+    }
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """The manifest of these octets; raises SnapshotError. Keys that it does not know are skipped."""
+    if len(data) > MAX_MANIFEST_OCTETS:
+        raise SnapshotError(f"read manifest: {len(data)} octets are more than {MAX_MANIFEST_OCTETS}")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SnapshotError("read manifest: it is no JSON") from error
+    if not isinstance(value, dict):
+        raise SnapshotError("read manifest: it is no JSON object")
+    version = _number(value, "format")
+    if version not in READABLE_VERSIONS:
+        raise SnapshotError(f"read manifest: version {version} is not one that this program reads")
+    signature = value.get("signature", "")
+    if not isinstance(signature, str):
+        raise SnapshotError("read manifest: signature is no string")
+    return Manifest(
+        _number(value, "revision"),
+        _number(value, "made_s"),
+        _part(value, "names"),
+        _part(value, "ranges"),
+        _part(value, "rules"),
+        signature,
+    )
+
+
+def _part_value(part: FileRef) -> dict[str, str | int]:
+    return {"sha256": part.digest.hex(), "size": part.size}
+
+
+def _part(value: dict[str, Any], key: str) -> FileRef:
+    part = value.get(key)
+    if not isinstance(part, dict) or not part.keys() >= _FILE_KEYS:
+        raise SnapshotError(f"read manifest: {key} is no object with sha256 and size")
+    digest = part["sha256"]
+    if not isinstance(digest, str) or len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise SnapshotError(f"read manifest: {key} has no SHA-256 of 64 hexadecimal digits")
+    return FileRef(bytes.fromhex(digest), _number(part, "size"))
+
+
+def _number(value: dict[str, Any], key: str) -> int:
+    number = value.get(key)
+    if type(number) is not int or not 0 <= number <= _LARGEST:
+        raise SnapshotError(f"read manifest: {key} is no whole number")
+    return number

@@ -1,0 +1,234 @@
+"""The names file: which entries (a service's tier) a name belongs to. Compiled from the services, read in place.
+
+An open-addressing hash table with linear probing. A slot holds the upper half of the name's hash beside the record's
+offset, so that a name that is not there costs one cache line and touches no record.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable
+from sys import byteorder
+from typing import NamedTuple
+
+from dnsfilter.errors import PolicyError, SnapshotError
+from dnsfilter.policy.model import Service, WireName
+from dnsfilter.snapshot.hashing import extend, hash_parameters, spread
+from dnsfilter.snapshot.layout import (
+    DOMAIN,
+    ENTRY,
+    HASH_KEY_OCTETS,
+    HOST,
+    MAX_ENTRIES,
+    NAMES_META,
+    RECORD,
+    RECORD_ENTRY,
+    SLOT,
+    Kind,
+    Part,
+)
+from dnsfilter.snapshot.sections import Buffer, File, Strings, read_file, write_file
+from dnsfilter.wire.names import MAX_LABEL, MAX_NAME, ROOT
+
+DEFAULT_HASH_KEY = bytes.fromhex("9d3f5a0b71c2e84d16a7f3805be9c42d")
+_KEPT_PARENTS = 100_000
+_MAX_LABELS = 127
+
+
+class Matched(NamedTuple):
+    """An entry that a name belongs to, by the longest of the entry's names that matches.
+
+    `suffix` counts the octets of that name with its root label. `domain` is False where it matched as a host alone.
+    `target` is True where only a name that the answer leads to, and not the question, belongs to the entry.
+    """
+
+    entry: int
+    suffix: int
+    domain: bool
+    target: bool = False
+
+
+def entries_of(services: Iterable[Service]) -> tuple[tuple[str, int], ...]:
+    """Every (service, tier), in the order in which entries are numbered."""
+    return tuple(sorted({(service.slug, tier.number) for service in services for tier in service.tiers}))
+
+
+def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_KEY) -> File:
+    """The names file of these services; the same for the same services and key. Raises PolicyError for a bad name."""
+    if len(hash_key) != HASH_KEY_OCTETS:
+        raise ValueError(f"compile names: the hash key has {len(hash_key)} octets instead of {HASH_KEY_OCTETS}")
+    entries = entries_of(services)
+    if len(entries) > MAX_ENTRIES:
+        raise PolicyError(f"compile names: {len(entries)} tiers are more than {MAX_ENTRIES}")
+    strings = Strings()
+    table = b"".join(ENTRY.pack(strings.add(slug), tier) for slug, tier in entries)
+    names = _collect(services, entries)
+    slots, records, longest_probe, most_labels = _build(names, hash_key)
+    meta = NAMES_META.pack(hash_key, len(slots) // 2, len(names), longest_probe, most_labels)
+    if byteorder == "big":
+        slots.byteswap()
+    return write_file(
+        Kind.NAMES,
+        {
+            Part.STRINGS: strings.data(),
+            Part.NAMES_META: meta,
+            Part.SLOTS: slots.tobytes(),
+            Part.RECORDS: bytes(records),
+            Part.ENTRIES: table,
+        },
+    )
+
+
+def _collect(services: Iterable[Service], entries: tuple[tuple[str, int], ...]) -> dict[WireName, bytes]:
+    """Each name's packed entries; names and their entries in an order that depends on the services alone."""
+    numbers = {entry: number for number, entry in enumerate(entries)}
+    tiers = sorted(
+        ((numbers[(service.slug, tier.number)], tier) for service in services for tier in service.tiers),
+        key=lambda item: item[0],
+    )
+    found: dict[WireName, bytes] = {}
+    for number, tier in tiers:
+        both = tier.domains & tier.hosts
+        for names, flags in (
+            (tier.domains - both, DOMAIN),
+            (tier.hosts - both, HOST),
+            (both, DOMAIN | HOST),
+        ):
+            packed = RECORD_ENTRY.pack(number, flags)
+            for name in names:
+                found[name] = found.get(name, b"") + packed
+    return {name: found[name] for name in sorted(found)}
+
+
+def _build(names: dict[WireName, bytes], hash_key: bytes) -> tuple["array[int]", bytearray, int, int]:
+    """Slots (upper half of the hash and record offset in turn), records, longest probe, most labels."""
+    mask = _slot_count(len(names)) - 1
+    slots = array("I", bytes(SLOT.size * (mask + 1)))
+    # Offset 0 means an empty slot, so nothing is kept there.
+    records = bytearray(RECORD.size)
+    _multiplier, offset = hash_parameters(hash_key)
+    hashed = _hasher(hash_key)
+    longest_probe = most_labels = 0
+    for name, packed in names.items():
+        starts = _label_starts(name)
+        if not starts or len(name) > MAX_NAME or name != name.lower():
+            raise PolicyError(f"compile names: {name!r} is no lower-cased wire name below the root")
+        slot, upper = spread(hashed(name), offset)
+        probe = 1
+        slot &= mask
+        while slots[2 * slot + 1]:
+            slot = (slot + 1) & mask
+            probe += 1
+        slots[2 * slot] = upper
+        slots[2 * slot + 1] = len(records)
+        records += RECORD.pack(len(packed) // RECORD_ENTRY.size, len(name))
+        records += name
+        records += packed
+        if probe > longest_probe:
+            longest_probe = probe
+        if len(starts) > most_labels:
+            most_labels = len(starts)
+    return slots, records, longest_probe, most_labels
+
+
+def _slot_count(names: int) -> int:
+    """A power of two of at least one and a half slots for each name: two thirds full at most."""
+    return 1 << max(4, (names + names // 2).bit_length())
+
+
+def _hasher(hash_key: bytes) -> Callable[[WireName], int]:
+    """Running hash of a name; keeps those of parents, which the names of a list share."""
+    multiplier, _offset = hash_parameters(hash_key)
+    parents: dict[WireName, int] = {ROOT: 0}
+
+    def hashed(name: WireName) -> int:
+        size = name[0] + 1
+        parent = name[size:]
+        running = parents.get(parent)
+        if running is None:
+            if len(parents) > _KEPT_PARENTS:
+                parents.clear()
+                parents[ROOT] = 0
+            running = parents[parent] = hashed(parent)
+        return extend(running, name[:size], multiplier)
+
+    return hashed
+
+
+class NameTable:
+    """A names file, read in place."""
+
+    __slots__ = ("_labels", "_mask", "_multiplier", "_offset", "_probes", "_records", "_slots", "entries")
+
+    def __init__(self, buffer: Buffer) -> None:
+        """Checks that everything lies within the file; raises SnapshotError."""
+        parts = read_file(Kind.NAMES, buffer)
+        self._slots = parts[Part.SLOTS]
+        self._records = parts[Part.RECORDS]
+        if len(parts[Part.NAMES_META]) != NAMES_META.size:
+            raise SnapshotError("read snapshot: the names file has no one description of its table")
+        key, slots, names, probes, labels = parts[Part.NAMES_META].record(NAMES_META, 0)
+        if slots.bit_count() != 1 or slots * SLOT.size != len(self._slots) or not max(names, probes) < slots:
+            raise SnapshotError(f"read snapshot: the names file has no table of {slots} slots")
+        self._multiplier, self._offset = hash_parameters(key)
+        self._mask: int = slots - 1
+        self._probes: int = probes
+        self._labels: int = min(labels, _MAX_LABELS)
+        strings = parts[Part.STRINGS]
+        self.entries: tuple[tuple[str, int], ...] = tuple(
+            (strings.text(slug), tier) for slug, tier in parts[Part.ENTRIES].all_records(ENTRY)
+        )
+
+    def match(self, name: WireName) -> tuple[Matched, ...]:
+        """Every entry that a folded wire name belongs to, by entry, each with its longest suffix.
+
+        Raises SnapshotError for a record that does not lie within the file.
+        """
+        starts = _label_starts(name)
+        found: dict[int, Matched] = {}
+        running = 0
+        end = len(name) - 1
+        for start in reversed(starts[-self._labels :] if self._labels else ()):
+            running = extend(running, name[start:end], self._multiplier)
+            end = start
+            record = self._find(running, name[start:])
+            if record:
+                self._add(found, record, len(name) - start, start == 0)
+        if len(found) < 2:
+            return tuple(found.values())
+        return tuple(found[entry] for entry in sorted(found))
+
+    def _find(self, running: int, name: WireName) -> int:
+        """The record of exactly that name, 0 for none."""
+        slot, upper = spread(running, self._offset)
+        for _ in range(self._probes):
+            slot &= self._mask
+            kept, record = self._slots.record(SLOT, slot)
+            if not record:
+                return 0
+            if kept == upper:
+                _entries, size = self._records.at(RECORD, record)
+                if size == len(name) and self._records.octets(record + RECORD.size, size) == name:
+                    return int(record)
+            slot += 1
+        return 0
+
+    def _add(self, found: dict[int, Matched], record: int, suffix: int, whole: bool) -> None:
+        """Adds the record's entries over those of shorter suffixes; a host only where it is the whole name."""
+        count, size = self._records.at(RECORD, record)
+        first = record + RECORD.size + size
+        for position in range(count):
+            entry, flags = self._records.at(RECORD_ENTRY, first + position * RECORD_ENTRY.size)
+            if entry >= len(self.entries):
+                raise SnapshotError(f"read snapshot: the names file has no entry {entry}")
+            if flags & DOMAIN or (flags & HOST and whole):
+                found[entry] = Matched(entry, suffix, bool(flags & DOMAIN))
+
+
+def _label_starts(name: WireName) -> list[int]:
+    """Where each label of a wire name starts, without the root; none for octets that are no name."""
+    starts: list[int] = []
+    position = 0
+    end = len(name) - 1
+    while position < end and 0 < (size := name[position]) <= MAX_LABEL:
+        starts.append(position)
+        position += size + 1
+    return starts if position == end and name[end] == 0 else []

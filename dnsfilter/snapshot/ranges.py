@@ -1,0 +1,159 @@
+"""The ranges file: which class an address of a site belongs to. Nested ones are flattened: a lookup is one bisect."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from struct import Struct
+
+from dnsfilter.errors import PolicyError, SnapshotError
+from dnsfilter.policy.model import Policy, Prefix, Range
+from dnsfilter.policy.rows import RangeClass
+from dnsfilter.snapshot.layout import (
+    INTERVAL_RANGE,
+    NONE,
+    RANGE,
+    SITE,
+    V4_START,
+    V6_START,
+    Kind,
+    Part,
+)
+from dnsfilter.snapshot.sections import Buffer, File, Section, Strings, read_file, write_file
+
+_Interval = tuple[int, int]
+"""First address as a number, and the index of the range that holds from there on, or `NONE`."""
+
+
+def compile_ranges(
+    policy: Policy, classes: Mapping[tuple[str, Prefix], RangeClass], numbers: Mapping[RangeClass, int]
+) -> File:
+    """The ranges file; `classes` gives each range's class and `numbers` its place in the rules file.
+
+    Raises PolicyError for a prefix registered twice at a site.
+    """
+    ranges = sorted(policy.ranges, key=_order)
+    for left, right in pairwise(ranges):
+        if _order(left) == _order(right):
+            raise PolicyError(f"compile ranges: {left.prefix} is registered twice at site {left.site}")
+    by_site: dict[str, dict[int, list[tuple[Prefix, int]]]] = defaultdict(lambda: {4: [], 6: []})
+    for index, registered in enumerate(ranges):
+        by_site[registered.site][registered.prefix.version].append((registered.prefix, index))
+    strings = Strings()
+    sites = bytearray()
+    v4: list[_Interval] = []
+    v6: list[_Interval] = []
+    for site in sorted(by_site):
+        own_v4, own_v6 = _flatten(by_site[site][4]), _flatten(by_site[site][6])
+        sites += SITE.pack(strings.add(site), len(v4), len(own_v4), len(v6), len(own_v6))
+        v4 += own_v4
+        v6 += own_v6
+    site_numbers = {site: number for number, site in enumerate(sorted(by_site))}
+    table = bytearray()
+    for registered in ranges:
+        prefix = registered.prefix
+        number = numbers[classes[(registered.site, prefix)]]
+        first = prefix.network_address.packed
+        label, site_number = strings.add(registered.label), site_numbers[registered.site]
+        table += RANGE.pack(first, prefix.prefixlen, prefix.version, number, label, site_number)
+    return write_file(
+        Kind.RANGES,
+        {
+            Part.STRINGS: strings.data(),
+            Part.SITES: bytes(sites),
+            Part.V4_STARTS: b"".join(V4_START.pack(start) for start, _ in v4),
+            Part.V4_RANGES: b"".join(INTERVAL_RANGE.pack(index) for _, index in v4),
+            Part.V6_STARTS: b"".join(V6_START.pack(start.to_bytes(16)) for start, _ in v6),
+            Part.V6_RANGES: b"".join(INTERVAL_RANGE.pack(index) for _, index in v6),
+            Part.RANGES: bytes(table),
+        },
+    )
+
+
+def _order(registered: Range) -> tuple[str, int, int, int]:
+    prefix = registered.prefix
+    return registered.site, prefix.version, int(prefix.network_address), prefix.prefixlen
+
+
+def _flatten(ranges: Iterable[tuple[Prefix, int]]) -> list[_Interval]:
+    """Disjoint intervals from address 0 up, of prefixes sorted by first address and length.
+
+    Prefixes nest or are apart, so those that are open form a stack, and the innermost holds.
+    """
+    found: list[_Interval] = [(0, NONE)]
+    open_ranges: list[tuple[int, int]] = []
+
+    def begin(start: int, index: int) -> None:
+        while found and found[-1][0] == start:
+            found.pop()
+        if not found or found[-1][1] != index:
+            found.append((start, index))
+
+    def close_before(limit: int | None) -> None:
+        while open_ranges and (limit is None or open_ranges[-1][0] < limit):
+            last, _ = open_ranges.pop()
+            begin(last + 1, open_ranges[-1][1] if open_ranges else NONE)
+
+    size = None
+    for prefix, index in ranges:
+        first, last = int(prefix.network_address), int(prefix.broadcast_address)
+        size = 2**prefix.max_prefixlen
+        close_before(first)
+        begin(first, index)
+        open_ranges.append((last, index))
+    close_before(None)
+    return [interval for interval in found if size is None or interval[0] < size]
+
+
+class RangeTable:
+    """The ranges of one site, read in place."""
+
+    __slots__ = ("_classes", "_v4", "_v6")
+
+    def __init__(self, buffer: Buffer, site: str, classes: int) -> None:
+        """Checks everything of that site, and that no range has a class beyond `classes`; raises SnapshotError."""
+        parts = read_file(Kind.RANGES, buffer)
+        self._classes = tuple(record[3] for record in parts[Part.RANGES].all_records(RANGE))
+        if self._classes and max(self._classes) >= classes:
+            raise SnapshotError(f"read snapshot: a range has a class beyond the {classes} of the rules file")
+        v4 = v6 = (0, 0)
+        for name, *own in parts[Part.SITES].all_records(SITE):
+            if parts[Part.STRINGS].text(name) == site:
+                v4, v6 = (own[0], own[1]), (own[2], own[3])
+        ranges = len(self._classes)
+        self._v4 = _Intervals(parts[Part.V4_STARTS], parts[Part.V4_RANGES], V4_START, *v4, ranges)
+        self._v6 = _Intervals(parts[Part.V6_STARTS], parts[Part.V6_RANGES], V6_START, *v6, ranges)
+
+    def find(self, address: bytes) -> int | None:
+        """The class of the most specific range that holds a packed address of 4 or 16 octets; None for none."""
+        index = self._v4.find(int.from_bytes(address)) if len(address) == 4 else self._v6.find(address)
+        return None if index == NONE else self._classes[index]
+
+
+class _Intervals:
+    """The intervals of one site and family. IPv4 starts are numbers, IPv6 starts sixteen octets in network order."""
+
+    __slots__ = ("_end", "_first", "_ranges", "_shape", "_starts")
+
+    def __init__(self, starts: Section, ranges: Section, shape: Struct, first: int, count: int, known: int) -> None:
+        values = [start for (start,) in starts.records(shape, first, count)]
+        if any(left >= right for left, right in pairwise(values)):
+            raise SnapshotError(f"read snapshot: {starts.what} is out of order")
+        if any(index >= known and index != NONE for (index,) in ranges.records(INTERVAL_RANGE, first, count)):
+            raise SnapshotError(f"read snapshot: {ranges.what} names no range")
+        self._starts = starts
+        self._ranges = ranges
+        self._shape = shape
+        self._first = first
+        self._end = first + count
+
+    def find(self, address: int | bytes) -> int:
+        """The index of the range that holds the address, else `NONE`."""
+        place = bisect_right(range(self._end), address, lo=self._first, key=self._start) - 1
+        if place < self._first:
+            return NONE
+        return int(self._ranges.record(INTERVAL_RANGE, place)[0])
+
+    def _start(self, place: int) -> int | bytes:
+        start: int | bytes = self._starts.record(self._shape, place)[0]
+        return start

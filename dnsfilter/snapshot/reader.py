@@ -1,0 +1,221 @@
+"""A snapshot: whose client it is, what a name belongs to, and what follows at an instant. It has no clock.
+
+It holds the rules of `policy/decide.py` in the form that every query can afford; parity tests compare the two.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.policy.decide import Decision, Verdict
+from dnsfilter.policy.model import Address, Instant, WireName
+from dnsfilter.policy.rows import Effect
+from dnsfilter.snapshot.manifest import Manifest, parse_manifest
+from dnsfilter.snapshot.names import Matched, NameTable
+from dnsfilter.snapshot.ranges import RangeTable
+from dnsfilter.snapshot.rulebook import BanView, Rule, RuleTable
+from dnsfilter.snapshot.sections import Buffer
+
+__all__ = ["PASS", "BanView", "Judgement", "Matched", "Snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a query meets. `ban` and `hit` are those of the winner, also of a monitoring one.
+
+    `refused`, `monitored` and `exempted` are indexes into the snapshot's pairs; -1 and absence mean: not counted.
+    """
+
+    verdict: Verdict
+    ban: BanView | None
+    hit: Matched | None
+    refused: int
+    monitored: tuple[int, ...]
+    exempted: tuple[int, ...]
+
+
+PASS = Judgement(Verdict.PASS, None, None, -1, (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """The rules that bear on a query: the winner with its hit and effect, those that monitor, those set aside."""
+
+    winner: tuple[Rule, Matched, Effect] | None
+    monitoring: list[Rule]
+    aside: list[Rule]
+
+
+class Snapshot:
+    """One revision of a policy for one site, read in place from its three files."""
+
+    __slots__ = (
+        "_names",
+        "_ranges",
+        "_rules",
+        "entries",
+        "made_s",
+        "names_digest",
+        "pairs",
+        "revision",
+        "rules_digest",
+    )
+
+    def __init__(self, manifest: Manifest, names: NameTable, ranges: RangeTable, rules: RuleTable) -> None:
+        self._names = names
+        self._ranges = ranges
+        self._rules = rules
+        self.revision: int = manifest.revision
+        self.made_s: Instant = manifest.made_s
+        self.names_digest: bytes = manifest.names.digest
+        self.rules_digest: bytes = manifest.rules.digest
+        self.pairs: tuple[tuple[str, str], ...] = rules.pairs
+        self.entries: tuple[tuple[str, int], ...] = names.entries
+
+    @classmethod
+    def open(cls, manifest: bytes, names: Buffer, ranges: Buffer, rules: Buffer, site: str) -> "Snapshot":
+        """The snapshot of these octets as `site` sees it; a site that it does not know has no ranges.
+
+        Checks that everything lies within its file, not the digests. Raises SnapshotError.
+        """
+        parsed = parse_manifest(manifest)
+        for what, buffer, size in (
+            ("names", names, parsed.names.size),
+            ("ranges", ranges, parsed.ranges.size),
+            ("rules", rules, parsed.rules.size),
+        ):
+            if len(buffer) != size:
+                raise SnapshotError(f"read snapshot: the {what} file has {len(buffer)} octets instead of {size}")
+        rule_table = RuleTable(rules)
+        range_table = RangeTable(ranges, site, len(rule_table.authorities))
+        return cls(parsed, NameTable(names), range_table, rule_table)
+
+    def find(self, address: bytes) -> int | None:
+        """The class of the most specific range that holds a packed address; None for an unregistered one."""
+        return self._ranges.find(address)
+
+    def authority(self, class_index: int) -> str:
+        """The slug of the authority whose class that is."""
+        return self._rules.authorities[class_index]
+
+    def match(self, name: WireName) -> tuple[Matched, ...]:
+        """Every entry that a folded name belongs to, by entry, each with its longest suffix."""
+        return self._names.match(name)
+
+    def match_all(self, names: Sequence[WireName]) -> tuple[Matched, ...]:
+        """The same for a question, which comes first, and the names that its answer leads to.
+
+        An entry that the question itself belongs to keeps the question's hit, however long a target's suffix is: what
+        people asked for explains a refusal better. One reached by targets alone has the longest of their suffixes.
+        """
+        found: dict[int, Matched] = {}
+        for hit in self._names.match(names[0]) if names else ():
+            found[hit.entry] = hit
+        for name in names[1:]:
+            for hit in self._names.match(name):
+                known = found.get(hit.entry)
+                if known is None or (known.target and known.suffix < hit.suffix):
+                    found[hit.entry] = hit._replace(target=True)
+        return tuple(found[entry] for entry in sorted(found))
+
+    def judge(self, class_index: int, matches: tuple[Matched, ...], at: Instant) -> Judgement:
+        """What a query of that class meets at `at`.
+
+        Of the rules in force enforcing beats monitoring, then the authority's own come before bound ones, then the
+        longest suffix, then the lowest number. What only would apply is counted as exempted when nothing else does.
+        """
+        if not matches:
+            return PASS
+        weighed = self._weigh(class_index, matches, at)
+        if weighed.winner is None:
+            if not weighed.aside:
+                return PASS
+            return Judgement(Verdict.PASS, None, None, -1, (), _pairs(weighed.aside))
+        rule, hit, effect = weighed.winner
+        monitored = _pairs(weighed.monitoring)
+        if effect is Effect.ENFORCE:
+            return Judgement(Verdict.REFUSE, rule.ban, hit, rule.pair, monitored, ())
+        return Judgement(Verdict.MONITOR, rule.ban, hit, -1, monitored, ())
+
+    def concerned(self, matches: tuple[Matched, ...]) -> bool:
+        """Whether a ban of any class is on one of these entries, in force or not: it may be switched on at any time."""
+        return any(hit.entry in self._rules.concerned for hit in matches)
+
+    def next_change(self, class_index: int, matches: tuple[Matched, ...], at: Instant) -> Instant | None:
+        """The first instant after `at` at which a rule of that class on these entries starts, changes or ends."""
+        if not matches:
+            return None
+        changes = (
+            self._rules.next_change(rule, at)
+            for rule in self._rules.rules(class_index)
+            if any(hit.entry in rule.entries for hit in matches)
+        )
+        return min((change for change in changes if change is not None), default=None)
+
+    def enforcing(self, class_index: int, at: Instant) -> bool:
+        """Whether any rule of that class refuses something at `at`."""
+        return any(self._rules.effect(rule, at) is Effect.ENFORCE for rule in self._rules.rules(class_index))
+
+    def decide(self, client: Address, name: WireName, at: Instant) -> Decision:
+        """The decision in the words of the policy: what `policy.decide.decide` says, for this snapshot's site."""
+        class_index = self.find(client.packed)
+        if class_index is None:
+            return Decision(Verdict.PASS, None)
+        authority = self.authority(class_index)
+        weighed = self._weigh(class_index, self.match(name), at)
+        if weighed.winner is None:
+            return Decision(Verdict.PASS, authority, exempted=_services(weighed.aside))
+        rule, hit, effect = weighed.winner
+        verdict = Verdict.REFUSE if effect is Effect.ENFORCE else Verdict.MONITOR
+        return Decision(
+            verdict,
+            authority,
+            rule.ban.number,
+            rule.ban.service,
+            rule.ban.bound,
+            name[len(name) - hit.suffix :],
+            _services(weighed.monitoring),
+        )
+
+    def _weigh(self, class_index: int, matches: tuple[Matched, ...], at: Instant) -> _Weighed:
+        monitoring: list[Rule] = []
+        aside: list[Rule] = []
+        best: tuple[Rule, Matched, Effect] | None = None
+        for rule in self._rules.rules(class_index):
+            hit = _hit(rule, matches)
+            if hit is None:
+                continue
+            effect = self._rules.effect(rule, at)
+            if effect is None:
+                continue
+            if effect is Effect.EXEMPT:
+                aside.append(rule)
+                continue
+            if effect is Effect.MONITOR:
+                monitoring.append(rule)
+            if best is None or _precedence(rule, hit, effect) < _precedence(*best):
+                best = (rule, hit, effect)
+        return _Weighed(best, monitoring, aside)
+
+
+def _hit(rule: Rule, matches: tuple[Matched, ...]) -> Matched | None:
+    """The hit by which the rule applies: one of the question's before a target's, then the longest suffix."""
+    best: Matched | None = None
+    for hit in matches:
+        if hit.entry in rule.entries and (best is None or (best.target, -best.suffix) > (hit.target, -hit.suffix)):
+            best = hit
+    return best
+
+
+def _precedence(rule: Rule, hit: Matched, effect: Effect) -> tuple[bool, bool, int, int]:
+    """Sort key, best first."""
+    return (effect is not Effect.ENFORCE, rule.ban.bound, -hit.suffix, rule.ban.number)
+
+
+def _pairs(rules: list[Rule]) -> tuple[int, ...]:
+    """The distinct pairs, ascending, without those of rules that count nothing."""
+    return tuple(sorted({rule.pair for rule in rules if rule.pair >= 0}))
+
+
+def _services(rules: list[Rule]) -> frozenset[str]:
+    return frozenset(rule.ban.service for rule in rules)

@@ -1,0 +1,171 @@
+"""A rules file, read in place: classes, their rules, and what each has in force at an instant."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.policy.intervals import FOREVER
+from dnsfilter.policy.model import Instant, Reply
+from dnsfilter.policy.rows import Effect
+from dnsfilter.snapshot.layout import (
+    ADDRESS,
+    BAN,
+    CLASS,
+    NONE,
+    PAIR,
+    REPLIES,
+    RULE,
+    RULE_ENTRY,
+    SPAN,
+    Kind,
+    Part,
+)
+from dnsfilter.snapshot.sections import Buffer, read_file
+
+_PACKED_SIZES = {4: 4, 6: 16}
+_EFFECTS = {int(effect): effect for effect in Effect}
+
+
+@dataclass(frozen=True, slots=True)
+class BanView:
+    """What a reply needs to know of a ban. `addresses` are packed; `ede` and `text` are those of a refusal here."""
+
+    number: int
+    authority: str
+    service: str
+    reply: Reply
+    addresses: tuple[bytes, ...]
+    ede: int
+    text: str
+    bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One ban for one class. `pair` is -1 where nothing is counted."""
+
+    ban: BanView
+    entries: frozenset[int]
+    pair: int
+    first_span: int
+    spans: int
+
+
+class RuleTable:
+    """The rules of every class; those of one class become Python objects when it is first asked for."""
+
+    __slots__ = ("_bans", "_classes", "_known", "_parts", "authorities", "concerned", "pairs")
+
+    def __init__(self, buffer: Buffer) -> None:
+        """Checks the whole file; raises SnapshotError. Afterwards no method raises for what the file holds."""
+        self._parts = read_file(Kind.RULES, buffer)
+        strings = self._parts[Part.STRINGS]
+        self.pairs: tuple[tuple[str, str], ...] = tuple(
+            (strings.text(authority), strings.text(service))
+            for authority, service in self._parts[Part.PAIRS].all_records(PAIR)
+        )
+        self.concerned = frozenset(entry for (entry,) in self._parts[Part.CONCERNED].all_records(RULE_ENTRY))
+        self._bans = tuple(self._read_ban(*record) for record in self._parts[Part.BANS].all_records(BAN))
+        self._check_spans()
+        self._check_rules()
+        classes = tuple(self._parts[Part.CLASSES].all_records(CLASS))
+        self.authorities: tuple[str, ...] = tuple(strings.text(authority) for authority, _, _ in classes)
+        self._classes: tuple[tuple[int, int], ...] = tuple((first, count) for _, first, count in classes)
+        for first, count in self._classes:
+            self._parts[Part.RULES].check_slice(RULE, first, count)
+        self._known: dict[int, tuple[Rule, ...]] = {}
+
+    def rules(self, class_index: int) -> tuple[Rule, ...]:
+        """The rules of a class, by the number of their ban."""
+        known = self._known.get(class_index)
+        if known is None:
+            records = self._parts[Part.RULES].records(RULE, *self._classes[class_index])
+            known = self._known[class_index] = tuple(self._read_rule(*record) for record in records)
+        return known
+
+    def effect(self, rule: Rule, at: Instant) -> Effect | None:
+        """What the rule does at `at`; None for nothing."""
+        place = self._place(rule, at)
+        if place < rule.first_span:
+            return None
+        _start, end, effect = self._parts[Part.SPANS].record(SPAN, place)
+        return _EFFECTS[effect] if at < end else None
+
+    def next_change(self, rule: Rule, at: Instant) -> Instant | None:
+        """The first instant after `at` at which one of the rule's spans starts or ends; None for never."""
+        place = self._place(rule, at)
+        spans = self._parts[Part.SPANS]
+        changes: list[Instant] = []
+        if place >= rule.first_span:
+            changes.append(spans.record(SPAN, place)[1])
+        if place + 1 < rule.first_span + rule.spans:
+            changes.append(spans.record(SPAN, place + 1)[0])
+        return min((change for change in changes if at < change < FOREVER), default=None)
+
+    def _place(self, rule: Rule, at: Instant) -> int:
+        """The index of the rule's last span that starts at `at` or before; one less than its first for none."""
+        end = rule.first_span + rule.spans
+        return bisect_right(range(end), at, lo=rule.first_span, key=self._span_start) - 1
+
+    def _span_start(self, place: int) -> Instant:
+        start: Instant = self._parts[Part.SPANS].record(SPAN, place)[0]
+        return start
+
+    def _read_ban(self, number: int, authority: int, service: int, first: int, count: int, reply: int) -> BanView:
+        """The ban without what a class adds to it."""
+        if reply >= len(REPLIES):
+            raise SnapshotError(f"read snapshot: ban {number} has the unknown reply {reply}")
+        strings = self._parts[Part.STRINGS]
+        addresses = []
+        for family, packed in self._parts[Part.ADDRESSES].records(ADDRESS, first, count):
+            if family not in _PACKED_SIZES:
+                raise SnapshotError(f"read snapshot: ban {number} has an address of the unknown family {family}")
+            addresses.append(packed[: _PACKED_SIZES[family]])
+        return BanView(
+            number, strings.text(authority), strings.text(service), REPLIES[reply], tuple(addresses), 0, "", False
+        )
+
+    def _read_rule(
+        self,
+        ban: int,
+        first_entry: int,
+        first_span: int,
+        spans: int,
+        text: int,
+        pair: int,
+        entries: int,
+        ede: int,
+        bound: int,
+    ) -> Rule:
+        base = self._bans[ban]
+        view = BanView(
+            base.number,
+            base.authority,
+            base.service,
+            base.reply,
+            base.addresses,
+            ede,
+            self._parts[Part.STRINGS].text(text),
+            bool(bound),
+        )
+        own = self._parts[Part.RULE_ENTRIES].records(RULE_ENTRY, first_entry, entries)
+        return Rule(view, frozenset(entry for (entry,) in own), -1 if pair == NONE else pair, first_span, spans)
+
+    def _check_spans(self) -> None:
+        for start, end, effect in self._parts[Part.SPANS].all_records(SPAN):
+            if start >= end or effect not in _EFFECTS:
+                raise SnapshotError(f"read snapshot: a span from {start} to {end} has effect {effect}")
+
+    def _check_rules(self) -> None:
+        spans, entries, strings = (self._parts[part] for part in (Part.SPANS, Part.RULE_ENTRIES, Part.STRINGS))
+        texts: set[int] = set()
+        for ban, first_entry, first_span, count, text, pair, own, _ede, _bound in self._parts[Part.RULES].all_records(
+            RULE
+        ):
+            if ban >= len(self._bans) or (pair != NONE and pair >= len(self.pairs)):
+                raise SnapshotError("read snapshot: a rule names a ban or a counter that is not there")
+            spans.check_slice(SPAN, first_span, count)
+            entries.check_slice(RULE_ENTRY, first_entry, own)
+            texts.add(text)
+        for text in texts:
+            strings.text(text)

@@ -1,0 +1,349 @@
+"""Snapshots on disk: published whole or not at all, verified when read, never removed while something names them.
+
+    DIRECTORY/current                       "REVISION SHA256-OF-ITS-MANIFEST", replaced by rename
+    DIRECTORY/REVISION.SHA256.manifest      one per revision
+    DIRECTORY/SHA256.names .ranges .rules   immutable, shared between revisions
+    DIRECTORY/REVISION.quarantined          not to be loaded; holds the reason
+    DIRECTORY/lock                          held by whoever writes
+
+Writers hold the lock; readers need none and no write permission.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
+from hashlib import sha256
+from pathlib import Path
+
+from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.snapshot.compiler import Compiled
+from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
+from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
+from dnsfilter.snapshot.reader import Snapshot
+
+_CURRENT = re.compile(rb"(\d{1,19}) ([0-9a-f]{64})\n")
+_MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
+_FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
+_TEMPORARY = ".new"
+_READ_ATTEMPTS = 3
+_CURRENT_OCTETS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The octets of one snapshot, as verified."""
+
+    revision: int
+    manifest: bytes
+    names: bytes
+    ranges: bytes
+    rules: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A snapshot with the octets it reads: `manifest`, `names`, `ranges`, `rules`."""
+
+    snapshot: Snapshot
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Pointer:
+    """A manifest on disk."""
+
+    revision: int
+    digest: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.revision}.{self.digest}.manifest"
+
+
+class SnapshotStore:
+    """The snapshots in one directory, which is made when something is first published."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        # Files whose digest this process has checked: name, inode, change time. A toggle need not hash all names again.
+        self._verified: set[tuple[str, int, int]] = set()
+
+    def publish(self, compiled: Compiled) -> bool:
+        """Makes `compiled` the current snapshot; False if it is so already.
+
+        Raises SnapshotError for a revision below the current one, and UnavailableError when the disk refuses.
+        """
+        pointer = _Pointer(compiled.revision, sha256(compiled.manifest).hexdigest())
+        with self._writing(f"publish revision {compiled.revision}"):
+            current = self._current_or_none()
+            if current is not None and compiled.revision < current.revision:
+                raise SnapshotError(f"publish revision {compiled.revision}: revision {current.revision} is current")
+            for file, suffix in ((compiled.names, "names"), (compiled.ranges, "ranges"), (compiled.rules, "rules")):
+                self._keep(f"{file.digest.hex()}.{suffix}", file.data, file.digest)
+            self._keep(pointer.file_name, compiled.manifest, bytes.fromhex(pointer.digest))
+            if pointer == current:
+                return False
+            self._point(pointer)
+            for other in self._pointers():
+                if other.revision == pointer.revision and other != pointer:
+                    self._path(other.file_name).unlink(missing_ok=True)
+            return True
+
+    def current_token(self) -> tuple[int, int] | None:
+        """Something cheap that changes with the current snapshot: inode and change time; None without any."""
+        try:
+            status = self._path("current").stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def read_current(self, known: Files | None = None) -> Files:
+        """The current snapshot's octets; raises SnapshotError naming the file and the reason.
+
+        Files that `known` holds under the same digest are taken from it: nothing is read or hashed twice.
+        """
+        for attempt in range(_READ_ATTEMPTS):
+            token = self.current_token()
+            try:
+                return self._read(self._current(), known)
+            except SnapshotError:
+                # A writer may have moved on and removed what was current when we began.
+                if token == self.current_token() or attempt == _READ_ATTEMPTS - 1:
+                    raise
+        raise SnapshotError(f"read {self._path('current')}: it keeps changing")
+
+    def read_last_good(self, known: Files | None = None) -> tuple[Files, str | None]:
+        """The current snapshot, or the newest older one that is whole, with the reason why newer ones were passed over.
+
+        Raises SnapshotError with every reason when none is whole.
+        """
+        try:
+            return self.read_current(known), None
+        except SnapshotError as error:
+            reasons = [str(error)]
+        try:
+            newest = self._current().revision
+        except SnapshotError:
+            newest = None
+        for pointer in sorted(self._pointers(), reverse=True):
+            if newest is not None and pointer.revision >= newest:
+                continue
+            try:
+                return self._read(pointer, known), "; ".join(reasons)
+            except SnapshotError as error:
+                reasons.append(str(error))
+        raise SnapshotError("; ".join(reasons))
+
+    def load(self, site: str, known: Files | None = None) -> Loaded:
+        """The current snapshot, verified and opened for `site`; raises SnapshotError."""
+        files = self.read_current(known)
+        snapshot = Snapshot.open(files.manifest, files.names, files.ranges, files.rules, site)
+        octets = {"manifest": files.manifest, "names": files.names, "ranges": files.ranges, "rules": files.rules}
+        return Loaded(snapshot, octets)
+
+    def previous(self) -> tuple[int, ...]:
+        """The revisions that `use` can make current, newest first: all but the current and quarantined ones."""
+        current = self._current_or_none()
+        revisions = {pointer.revision for pointer in self._pointers()}
+        if current is not None:
+            revisions.discard(current.revision)
+        return tuple(sorted((r for r in revisions if not self._quarantined(r)), reverse=True))
+
+    def use(self, revision: int) -> None:
+        """Makes a revision that is still here current, once it has been read whole; raises SnapshotError."""
+        with self._writing(f"use revision {revision}"):
+            pointer = max((p for p in self._pointers() if p.revision == revision), default=None)
+            if pointer is None:
+                raise SnapshotError(f"use revision {revision}: it is not in {self._directory}")
+            self._read(pointer, None)
+            self._point(pointer)
+
+    def quarantine(self, revision: int, reason: str = "") -> None:
+        """Marks a revision as not to be loaded, until `release`."""
+        with self._writing(f"quarantine revision {revision}"):
+            self._write(f"{revision}.quarantined", reason.encode())
+            _sync_directory(self._directory)
+
+    def release(self, revision: int) -> None:
+        """Lifts a quarantine."""
+        with self._writing(f"release revision {revision}"):
+            self._path(f"{revision}.quarantined").unlink(missing_ok=True)
+
+    def prune(self, keep: int) -> tuple[int, ...]:
+        """Removes all but the current and the `keep` newest other revisions, and what none of those names.
+
+        Gives the revisions removed. A manifest that cannot be read keeps every file: who knows what it names.
+        """
+        with self._writing(f"prune {self._directory}"):
+            current = self._current_or_none()
+            others = sorted((p for p in self._pointers() if p != current), reverse=True)
+            kept = others[:keep] + ([current] if current is not None else [])
+            removed = others[keep:]
+            for pointer in removed:
+                self._path(pointer.file_name).unlink(missing_ok=True)
+            named = self._named_by(kept)
+            revisions = {pointer.revision for pointer in kept}
+            for path in self._directory.iterdir():
+                stale_mark = path.suffix == ".quarantined" and path.stem.isdigit() and int(path.stem) not in revisions
+                unnamed = named is not None and _FILE.fullmatch(path.name) and path.name not in named
+                if path.suffix == _TEMPORARY or stale_mark or unnamed:
+                    path.unlink(missing_ok=True)
+            return tuple(pointer.revision for pointer in removed)
+
+    def _named_by(self, pointers: list[_Pointer]) -> set[str] | None:
+        """The names of all files that these manifests name; None when one of them cannot be read."""
+        named: set[str] = set()
+        for pointer in pointers:
+            try:
+                named.update(name for name, _ in _references(self._manifest(pointer)[1]))
+            except SnapshotError:
+                return None
+        return named
+
+    def _read(self, pointer: _Pointer, known: Files | None) -> Files:
+        if self._quarantined(pointer.revision):
+            raise SnapshotError(f"read revision {pointer.revision} in {self._directory}: it is quarantined")
+        data, manifest = self._manifest(pointer)
+        held = _held(known)
+        names, ranges, rules = (
+            held[reference.digest] if reference.digest in held else self._read_file(name, reference)
+            for name, reference in _references(manifest)
+        )
+        return Files(pointer.revision, data, names, ranges, rules)
+
+    def _manifest(self, pointer: _Pointer) -> tuple[bytes, Manifest]:
+        path = self._path(pointer.file_name)
+        data = _read_bounded(path, MAX_MANIFEST_OCTETS)
+        if sha256(data).hexdigest() != pointer.digest:
+            raise SnapshotError(f"read {path}: its octets are not those of its digest")
+        manifest = parse_manifest(data)
+        if manifest.revision != pointer.revision:
+            raise SnapshotError(f"read {path}: it is of revision {manifest.revision}")
+        return data, manifest
+
+    def _read_file(self, name: str, reference: FileRef) -> bytes:
+        path = self._path(name)
+        data = _read_bounded(path, reference.size)
+        if len(data) != reference.size:
+            raise SnapshotError(f"read {path}: {len(data)} octets instead of {reference.size}")
+        if sha256(data).digest() != reference.digest:
+            raise SnapshotError(f"read {path}: its octets are not those of its digest")
+        return data
+
+    def _current(self) -> _Pointer:
+        path = self._path("current")
+        match = _CURRENT.fullmatch(_read_bounded(path, _CURRENT_OCTETS))
+        if match is None:
+            raise SnapshotError(f"read {path}: it names no revision and manifest")
+        return _Pointer(int(match[1]), match[2].decode())
+
+    def _current_or_none(self) -> _Pointer | None:
+        try:
+            return self._current()
+        except SnapshotError:
+            return None
+
+    def _pointers(self) -> list[_Pointer]:
+        """Every manifest here, in no order."""
+        try:
+            names = os.listdir(self._directory)
+        except OSError:
+            return []
+        matches = (_MANIFEST.fullmatch(name) for name in names)
+        return [_Pointer(int(match[1]), match[2]) for match in matches if match is not None]
+
+    def _quarantined(self, revision: int) -> bool:
+        return self._path(f"{revision}.quarantined").exists()
+
+    def _path(self, name: str) -> Path:
+        return self._directory / name
+
+    @contextmanager
+    def _writing(self, action: str) -> Iterator[None]:
+        """Holds the writers' lock; turns an OSError into an UnavailableError that names the action."""
+        try:
+            self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            lock = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                flock(lock, LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+        except OSError as error:
+            raise UnavailableError(f"{action}: {error}") from error
+
+    def _point(self, pointer: _Pointer) -> None:
+        """Makes a manifest current, once everything that it names is on disk."""
+        _sync_directory(self._directory)
+        self._write("current", f"{pointer.revision} {pointer.digest}\n".encode())
+        _sync_directory(self._directory)
+
+    def _keep(self, name: str, data: bytes, digest: bytes) -> None:
+        """Writes an immutable file unless it is here and whole."""
+        path = self._path(name)
+        try:
+            status = path.stat()
+            identity = (name, status.st_ino, status.st_ctime_ns)
+            if status.st_size == len(data):
+                if identity in self._verified:
+                    return
+                if sha256(path.read_bytes()).digest() == digest:
+                    self._verified.add(identity)
+                    return
+        except FileNotFoundError:
+            pass
+        self._write(name, data)
+        status = path.stat()
+        self._verified.add((name, status.st_ino, status.st_ctime_ns))
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Writes a file beside its place, syncs it and renames it there. The lock makes its temporary name ours."""
+        temporary = self._path(name + _TEMPORARY)
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.rename(self._path(name))
+
+
+def _references(manifest: Manifest) -> tuple[tuple[str, FileRef], ...]:
+    """File name and reference of the names, the ranges and the rules."""
+    return (
+        (f"{manifest.names.digest.hex()}.names", manifest.names),
+        (f"{manifest.ranges.digest.hex()}.ranges", manifest.ranges),
+        (f"{manifest.rules.digest.hex()}.rules", manifest.rules),
+    )
+
+
+def _held(known: Files | None) -> dict[bytes, bytes]:
+    """Octets by digest of what was verified before."""
+    if known is None:
+        return {}
+    manifest = parse_manifest(known.manifest)
+    return {
+        manifest.names.digest: known.names,
+        manifest.ranges.digest: known.ranges,
+        manifest.rules.digest: known.rules,
+    }
+
+
+def _read_bounded(path: Path, size: int) -> bytes:
+    """At most `size` octets and one more, by which a longer file shows; raises SnapshotError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size + 1)
+    except OSError as error:
+        raise SnapshotError(f"read {path}: {error.strerror or error}") from error
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

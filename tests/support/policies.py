@@ -1,0 +1,356 @@
+"""Policies for tests: short makers with sensible defaults, and hypothesis strategies for arbitrary small ones."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from hypothesis import strategies as st
+
+from dnsfilter.policy.calendar import weekly_windows
+from dnsfilter.policy.model import (
+    DEFAULT_AUDIENCE,
+    DEFAULT_FUNDING,
+    DEFAULT_SITE,
+    DEFAULT_TIERS,
+    Address,
+    Audience,
+    Authority,
+    Ban,
+    Binding,
+    DecisionRecord,
+    Exemption,
+    Funding,
+    Ground,
+    Instant,
+    Kind,
+    Mode,
+    Policy,
+    Range,
+    Reply,
+    Service,
+    Site,
+    Suspension,
+    Term,
+    Tier,
+    Usage,
+    WeeklyHours,
+    WireName,
+)
+from dnsfilter.wire.names import parse_name
+
+NOW: Instant = 1_774_656_000
+"""2026-03-28 00:00 UTC, the Saturday before summer time begins in Brussels."""
+HOUR = 3600
+DAY = 86_400
+ALWAYS = (Term(0),)
+
+Thing = Authority | Site | Range | Service | Ban | Binding | Exemption | Suspension
+
+
+def authority(slug: str, languages: tuple[str, ...] = ("nl",), usage: Usage = Usage.AUTHORITY) -> Authority:
+    """An authority whose name is its slug in capitals, with a contact at example.org."""
+    names = tuple((language, slug.upper()) for language in languages)
+    return Authority(
+        slug, Kind.MUNICIPALITY, names, languages, "Europe/Brussels", f"ict@{slug}.example.org", usage=usage
+    )
+
+
+def network(
+    prefix: str,
+    authority: str,
+    funding: Funding = Funding.PUBLIC,
+    audience: Audience = Audience.STAFF,
+    site: str = DEFAULT_SITE,
+) -> Range:
+    """A range; publicly paid staff's devices unless said otherwise."""
+    return Range(ip_network(prefix), authority, funding, audience, label=f"{authority} {prefix}", site=site)
+
+
+def wire(*names: str) -> frozenset[WireName]:
+    """Wire names of texts."""
+    return frozenset(map(parse_name, names))
+
+
+def service(slug: str, domains: Iterable[str] = (), hosts: Iterable[str] = (), *more: Tier) -> Service:
+    """A service with one tier, and more if given."""
+    return Service(slug, slug.title(), (Tier(1, wire(*domains), wire(*hosts)), *more))
+
+
+def ban(
+    number: int,
+    authority: str,
+    service: str,
+    mode: Mode = Mode.ENFORCE,
+    terms: tuple[Term, ...] = ALWAYS,
+    tiers: frozenset[int] = DEFAULT_TIERS,
+    funding: frozenset[Funding] = DEFAULT_FUNDING,
+    audience: frozenset[Audience] = DEFAULT_AUDIENCE,
+    reply: Reply = Reply.REFUSED,
+    addresses: tuple[str, ...] = (),
+    reference: str = "",
+) -> Ban:
+    """A ban that always holds, unless said otherwise."""
+    return Ban(
+        number,
+        authority,
+        service,
+        mode,
+        terms,
+        reply,
+        tuple(map(ip_address, addresses)),
+        tiers,
+        funding,
+        audience,
+        DecisionRecord(reference=reference),
+    )
+
+
+def exemption(
+    number: int,
+    ban: int,
+    ranges: Iterable[str],
+    start: Instant = 0,
+    end: Instant = NOW + 30 * DAY,
+    hours: tuple[WeeklyHours, ...] = (),
+    approved: Instant | None = 0,
+    site: str = DEFAULT_SITE,
+) -> Exemption:
+    """An approved exemption."""
+    return Exemption(number, ban, frozenset(map(ip_network, ranges)), start, end, hours, site, "test", approved)
+
+
+def policy(*things: Thing, revision: int = 1) -> Policy:
+    """The policy of these things; authorities and sites that they name and that are missing are added."""
+
+    def of(kind: type) -> tuple[object, ...]:
+        return tuple(thing for thing in things if isinstance(thing, kind))
+
+    slugs = {thing.authority for thing in things if isinstance(thing, Range | Ban | Binding)}
+    known = {thing.slug for thing in things if isinstance(thing, Authority)}
+    sites = {thing.slug for thing in things if isinstance(thing, Site)} | {DEFAULT_SITE}
+    sites |= {thing.site for thing in things if isinstance(thing, Range)}
+    authorities = (*of(Authority), *(authority(slug) for slug in sorted(slugs - known)))
+    return Policy(  # type: ignore[arg-type]
+        revision,
+        authorities,
+        tuple(Site(slug) for slug in sorted(sites)),
+        of(Range),
+        of(Service),
+        of(Ban),
+        of(Binding),
+        of(Exemption),
+        of(Suspension),
+    )
+
+
+_AUTHORITIES = ("brussels-city", "ghent", "mechelen")
+_SERVICES = ("capcut", "instagram", "tiktok")
+_SITES = (DEFAULT_SITE, "annex")
+_PREFIXES = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/0",
+            "192.0.2.0/24",
+            "192.0.2.0/25",
+            "192.0.2.64/26",
+            "192.0.2.77/32",
+            "192.0.2.128/25",
+            "198.51.100.0/24",
+            "255.255.255.255/32",
+            "2001:db8::/32",
+            "2001:db8::/48",
+            "2001:db8:0:1::/64",
+            "2001:db8:0:1::53/128",
+        ),
+    )
+)
+_ADDRESSES = (
+    "192.0.2.0",
+    "192.0.2.63",
+    "192.0.2.64",
+    "192.0.2.77",
+    "192.0.2.78",
+    "192.0.2.127",
+    "192.0.2.128",
+    "192.0.2.255",
+    "192.0.3.0",
+    "198.51.100.1",
+    "203.0.113.9",
+    "255.255.255.255",
+    "0.0.0.0",
+    "2001:db8::1",
+    "2001:db8:0:1::53",
+    "2001:db8:0:1::54",
+    "2001:db8:1::",
+    "2001:db9::",
+    "::",
+)
+
+# Few labels, one the end of another, so that names lie under, over, beside and across each other.
+names = st.lists(st.sampled_from(("a", "ba", "tok", "example")), min_size=1, max_size=4).map(
+    lambda labels: parse_name(".".join(labels))
+)
+clients: st.SearchStrategy[Address] = st.one_of(
+    st.sampled_from(_ADDRESSES).map(ip_address),
+    st.integers(0, 2**32 - 1).map(IPv4Address),
+    st.integers(0, 2**128 - 1).map(IPv6Address),
+)
+sites = st.sampled_from((*_SITES, "unknown"))
+moments = st.integers(-80, 240).map(lambda half_hours: NOW + half_hours * 1800)
+
+
+@st.composite
+def _spans(draw: st.DrawFn) -> tuple[Instant, Instant]:
+    start = draw(moments)
+    return start, start + draw(st.integers(1, 200)) * 1800
+
+
+@st.composite
+def _terms(draw: st.DrawFn) -> Term:
+    start, end = draw(_spans())
+    recorded = draw(st.one_of(st.just(0), moments))
+    return Term(start, draw(st.sampled_from((end, end, None))), recorded=recorded)
+
+
+@st.composite
+def _tiers(draw: st.DrawFn, number: int) -> Tier:
+    return Tier(number, draw(st.frozensets(names, max_size=3)), draw(st.frozensets(names, max_size=2)))
+
+
+@st.composite
+def _services(draw: st.DrawFn, slug: str) -> Service:
+    numbers = draw(st.sets(st.integers(1, 3), min_size=1))
+    return Service(slug, slug.title(), tuple(draw(_tiers(number)) for number in sorted(numbers)))
+
+
+@st.composite
+def _ranges(draw: st.DrawFn) -> tuple[Range, ...]:
+    places = draw(st.sets(st.tuples(st.sampled_from(_SITES), st.sampled_from(_PREFIXES)), min_size=1, max_size=8))
+    return tuple(
+        Range(
+            prefix,
+            draw(st.sampled_from(_AUTHORITIES)),
+            draw(st.sampled_from((Funding.PUBLIC, Funding.PUBLIC, Funding.PARTLY_PUBLIC, Funding.PRIVATE))),
+            draw(st.sampled_from((Audience.STAFF, Audience.STAFF, Audience.PUBLIC))),
+            site=site,
+        )
+        for site, prefix in sorted(places, key=str)
+    )
+
+
+@st.composite
+def _bans(draw: st.DrawFn, number: int) -> Ban:
+    return Ban(
+        number,
+        draw(st.sampled_from(_AUTHORITIES)),
+        draw(st.sampled_from(_SERVICES)),
+        draw(st.sampled_from((Mode.ENFORCE, Mode.ENFORCE, Mode.MONITOR, Mode.MONITOR, Mode.OFF))),
+        tuple(draw(st.lists(_terms(), min_size=1, max_size=3))),
+        draw(st.sampled_from(Reply)),
+        (IPv4Address("192.0.2.80"), IPv6Address("2001:db8::80")) if draw(st.booleans()) else (),
+        draw(st.sampled_from((DEFAULT_TIERS, frozenset({1}), frozenset({1, 2, 3}), frozenset({9})))),
+        draw(st.sampled_from((DEFAULT_FUNDING, frozenset(Funding)))),
+        draw(st.sampled_from((DEFAULT_AUDIENCE, frozenset(Audience)))),
+    )
+
+
+@st.composite
+def _bindings(draw: st.DrawFn, number: int, bans: int) -> Binding:
+    start, end = draw(_spans())
+    return Binding(
+        number,
+        draw(st.integers(1, bans)),
+        draw(st.sampled_from(_AUTHORITIES)),
+        draw(st.sampled_from(Ground)),
+        start,
+        draw(st.sampled_from((end, None))),
+        draw(st.one_of(st.none(), st.just(0), moments)),
+        draw(st.one_of(st.just(0), moments)),
+    )
+
+
+@st.composite
+def _hours(draw: st.DrawFn) -> WeeklyHours:
+    start = draw(st.integers(0, 47)) * 30
+    end = draw(st.integers(start // 30 + 1, 48)) * 30
+    days = draw(st.frozensets(st.integers(0, 6), min_size=1))
+    return WeeklyHours(days, start, end, "Europe/Brussels")
+
+
+@st.composite
+def _exemptions(draw: st.DrawFn, number: int, bans: int, ranges: tuple[Range, ...]) -> Exemption:
+    start, end = draw(_spans())
+    return Exemption(
+        number,
+        draw(st.integers(1, bans)),
+        draw(st.frozensets(st.sampled_from([registered.prefix for registered in ranges]), min_size=1)),
+        start,
+        end,
+        tuple(draw(st.lists(_hours(), max_size=2))),
+        draw(st.sampled_from([registered.site for registered in ranges])),
+        approved=draw(st.one_of(st.none(), st.just(0), moments)),
+    )
+
+
+@st.composite
+def _suspensions(draw: st.DrawFn) -> Suspension:
+    start = draw(moments)
+    return Suspension(
+        draw(st.sampled_from((None, *_AUTHORITIES))), start, start + draw(st.integers(1, 4 * 60)) * 60, "test"
+    )
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Arbitrary small policies around `NOW`: nested ranges of both families, own and bound bans, exemptions, hours."""
+    usages = st.sampled_from(Usage)
+    authorities = tuple(authority(slug, ("nl", "fr"), draw(usages)) for slug in _AUTHORITIES)
+    ranges = draw(_ranges())
+    bans = draw(st.integers(1, 5))
+    return Policy(
+        draw(st.integers(1, 2**40)),
+        authorities,
+        tuple(map(Site, _SITES)),
+        ranges,
+        tuple(draw(_services(slug)) for slug in _SERVICES),
+        tuple(draw(_bans(number)) for number in range(1, bans + 1)),
+        tuple(draw(_bindings(number, bans)) for number in range(draw(st.integers(0, 3)))),
+        tuple(draw(_exemptions(number, bans, ranges)) for number in range(draw(st.integers(0, 3)))),
+        tuple(draw(st.lists(_suspensions(), max_size=1))),
+    )
+
+
+def boundaries(policy: Policy) -> tuple[Instant, ...]:
+    """Every instant at which something of the policy may start or end."""
+    found: set[Instant | None] = set()
+    for ban in policy.bans:
+        for term in ban.terms:
+            found |= {term.start, term.end, term.recorded}
+    for binding in policy.bindings:
+        found |= {binding.start, binding.end, binding.accepted, binding.recorded}
+    for exemption in policy.exemptions:
+        found |= {exemption.start, exemption.end, exemption.approved}
+        for hours in exemption.hours:
+            found.update(edge for window in weekly_windows(hours, exemption.start, exemption.end) for edge in window)
+    for suspension in policy.suspensions:
+        found |= {suspension.start, suspension.end}
+    return tuple(sorted(instant for instant in found if instant is not None))
+
+
+def instants(policy: Policy, since: Instant = NOW - DAY) -> st.SearchStrategy[Instant]:
+    """Instants from `since` on: on and beside every boundary, and others."""
+    near = sorted({edge + step for edge in boundaries(policy) for step in (-1, 0, 1) if edge + step >= since})
+    others = st.integers(since, NOW + 10 * DAY)
+    return st.one_of(st.sampled_from(near), others) if near else others
+
+
+def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
+    """Names of the policy's services, names below, above and beside them, and others."""
+    listed = sorted({name for s in policy.services for tier in s.tiers for name in tier.domains | tier.hosts})
+    if not listed:
+        return names
+    known = st.sampled_from(listed)
+    below = st.tuples(st.sampled_from((b"\x01x", b"\x03www", b"\x01a")), known).map(b"".join)
+    above = known.map(lambda name: name[name[0] + 1 :])
+    beside = known.map(lambda name: bytes([name[0] + 3]) + b"not" + name[1:])
+    return st.one_of(known, below, above, beside, names)
