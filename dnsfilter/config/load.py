@@ -1,0 +1,207 @@
+"""Reads the node's configuration from disk: a checked `Config`, or every problem at once."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from pathlib import Path
+
+from dnsfilter.config.endpoint import endpoint_text, load_resolv_conf
+from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Endpoint, Unregistered, Upstream, Zone
+from dnsfilter.config.places import Fault, KeyPath, parse_toml
+from dnsfilter.config.schema import ConfigFile, read_tables
+from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.policy.model import Prefix, WireName
+from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+MAX_CONFIG_BYTES = 4 << 20
+# Never asked of a server: design of DDR (RFC 9462 section 6.5) and of Tor (RFC 7686 section 2).
+LOCAL_ONLY = ("resolver.arpa", "onion")
+
+
+def load_config(path: Path, resolv_conf: Path = RESOLV_CONF) -> Config:
+    """The configuration in that file, or ConfigError with every problem. Relative paths count from its directory."""
+    return _read(load_text(path, MAX_CONFIG_BYTES), path, resolv_conf)
+
+
+def default_config(resolv_conf: Path = RESOLV_CONF) -> Config:
+    """The configuration of an empty file; raises ConfigError where even that cannot serve."""
+    return _read("", Path("defaults"), resolv_conf)
+
+
+def _read(text: str, path: Path, resolv_conf: Path) -> Config:
+    written = parse_toml(text, str(path))
+    file, faults = read_tables(ConfigFile, written.data)
+    if file is None:
+        raise ConfigError(written.problems(faults))
+    servers, problems = _upstream_servers(file, resolv_conf)
+    faults += _faults(file, servers, resolv_conf)
+    found = written.problems(faults) + problems
+    if found:
+        raise ConfigError(found)
+    return _config(file, servers, path.parent)
+
+
+def load_text(path: Path, max_bytes: int) -> str:
+    """The text of a file that the user named; raises ConfigError if it cannot be read, is too large or not UTF-8."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise ConfigError((Problem(str(path), f"cannot be read: {(error.strerror or str(error)).lower()}"),)) from error
+    if len(content) > max_bytes:
+        raise ConfigError((Problem(str(path), f"is larger than {max_bytes} bytes"),))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError((Problem(f"{path}:{line}", "is not UTF-8 text"),)) from error
+
+
+def _upstream_servers(file: ConfigFile, resolv_conf: Path) -> tuple[tuple[Endpoint, ...], tuple[Problem, ...]]:
+    if file.upstream.servers is not None:
+        return _present(file.upstream.servers), ()
+    try:
+        return load_resolv_conf(resolv_conf), ()
+    except ConfigError as error:
+        return (), error.problems
+
+
+def _present(items: Iterable[Endpoint | None]) -> tuple[Endpoint, ...]:
+    return tuple(item for item in items if item is not None)
+
+
+def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) -> list[Fault]:
+    """What is wrong between keys."""
+    faults = [*_listen_faults(file), *_client_faults(file), *_zone_faults(file)]
+    own = _present(file.listen)
+    if file.upstream.servers is None:
+        faults += [
+            Fault(
+                ("upstream", "servers"),
+                f"{endpoint_text(server)}, which {resolv_conf} names, is an address that this resolver listens on: "
+                "name the servers to ask in [upstream] servers",
+            )
+            for server in servers
+            if is_own(server, own)
+        ]
+    else:
+        faults += _own_faults(("upstream", "servers"), file.upstream.servers, own)
+    for index, zone in enumerate(file.zone):
+        if zone is not None:
+            faults += _own_faults(("zone", index, "servers"), zone.servers, own)
+    if file.workers > 1:
+        faults.append(Fault(("workers",), f"{file.workers} workers are not supported yet: write 1"))
+    if file.control_plane.token is not None and file.control_plane.url is None:
+        faults.append(Fault(("control_plane", "token"), "is of no use without control_plane.url"))
+    return faults
+
+
+def is_own(server: Endpoint, listen: Iterable[Endpoint]) -> bool:
+    """Whether a query sent to `server` would come back to one of the `listen` addresses, as far as these tell."""
+    for endpoint in listen:
+        if endpoint.port != server.port or endpoint.address.version != server.address.version:
+            continue
+        if server.address == endpoint.address or (endpoint.address.is_unspecified and server.address.is_loopback):
+            return True
+    return False
+
+
+def _own_faults(path: KeyPath, servers: Iterable[Endpoint | None], own: tuple[Endpoint, ...]) -> list[Fault]:
+    faults = []
+    seen: set[Endpoint] = set()
+    for index, server in enumerate(servers):
+        if server is None:
+            continue
+        if is_own(server, own):
+            message = f"{endpoint_text(server)} is an address that this resolver listens on: it would ask itself"
+            faults.append(Fault((*path, index), message))
+        if server in seen:
+            faults.append(Fault((*path, index), f"{endpoint_text(server)} is named twice"))
+        seen.add(server)
+    return faults
+
+
+def _listen_faults(file: ConfigFile) -> list[Fault]:
+    faults = []
+    seen: set[Endpoint] = set()
+    for index, endpoint in enumerate(file.listen):
+        if endpoint is None:
+            continue
+        if endpoint in seen:
+            faults.append(Fault(("listen", index), f"{endpoint_text(endpoint)} is named twice"))
+        if endpoint.address.is_multicast:
+            faults.append(Fault(("listen", index), f"{endpoint_text(endpoint)} is a group's address"))
+        seen.add(endpoint)
+    metrics = file.metrics_listen
+    wildcard = Endpoint(ip_address("0.0.0.0" if metrics.address.version == 4 else "::"), metrics.port)
+    if metrics in seen or wildcard in seen:
+        faults.append(Fault(("metrics_listen",), f"{endpoint_text(metrics)} is taken by listen: choose another port"))
+    return faults
+
+
+def _client_faults(file: ConfigFile) -> list[Fault]:
+    clients = file.clients
+    faults = []
+    if clients.unregistered is Unregistered.RESOLVE and not clients.allowed:
+        message = 'is needed with unregistered = "resolve": the prefixes whose clients may ask'
+        faults.append(Fault(("clients", "allowed"), message))
+    if clients.unregistered is Unregistered.REFUSE and clients.allowed:
+        faults.append(Fault(("clients", "allowed"), 'has a meaning only with unregistered = "resolve"'))
+    seen: set[Prefix] = set()
+    for index, prefix in enumerate(clients.allowed):
+        if prefix is None:
+            continue
+        if prefix.prefixlen == 0:
+            message = f"{prefix} is everybody, and this is not to be an open resolver: name the networks"
+            faults.append(Fault(("clients", "allowed", index), message))
+        if prefix in seen:
+            faults.append(Fault(("clients", "allowed", index), f"{prefix} is named twice"))
+        seen.add(prefix)
+    if clients.trusted_proxies:
+        faults.append(Fault(("clients", "trusted_proxies"), "proxies are not supported yet: leave the list empty"))
+    return faults
+
+
+def _zone_faults(file: ConfigFile) -> list[Fault]:
+    faults = []
+    seen: set[WireName] = set()
+    for index, zone in enumerate(file.zone):
+        if zone is None:
+            continue
+        path: KeyPath = ("zone", index, "suffix")
+        name = name_text(zone.suffix)
+        if zone.suffix in seen:
+            faults.append(Fault(path, f"{name} is named twice"))
+        seen.add(zone.suffix)
+        if zone.suffix == ROOT:
+            faults.append(Fault(path, "the root is every name: name its servers in [upstream]"))
+        faults += [
+            Fault(path, f"{name} is answered by the resolver itself, always: no server may be asked")
+            for local in LOCAL_ONLY
+            if is_at_or_below(zone.suffix, parse_name(local))
+        ]
+    return faults
+
+
+def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) -> Config:
+    trust_ad = file.upstream.trust_ad
+    if trust_ad is None:
+        # Only a validator on this machine sets AD on a path that nobody can alter (RFC 6840 section 5.7).
+        trust_ad = all(server.address.is_loopback for server in servers)
+    token = file.control_plane.token
+    return Config(
+        listen=_present(file.listen),
+        metrics_listen=file.metrics_listen,
+        state_dir=directory / file.state_dir,
+        workers=file.workers,
+        upstream=Upstream(servers, trust_ad, file.upstream.timeout_ms),
+        cache=Cache(file.cache.max_bytes, file.cache.serve_stale),
+        clients=Clients(
+            file.clients.unregistered, tuple(prefix for prefix in file.clients.allowed if prefix is not None)
+        ),
+        zones=tuple(Zone(zone.suffix, _present(zone.servers)) for zone in file.zone if zone is not None),
+        control_plane=ControlPlane(
+            file.control_plane.url, None if token is None else directory / token, file.control_plane.site
+        ),
+        start_without_snapshot=file.start_without_snapshot,
+    )

@@ -1,0 +1,82 @@
+"""The node's configuration as used: checked, with every default filled in. Importable without pydantic."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from dnsfilter.policy.model import DEFAULT_SITE, Address, Prefix, WireName
+
+DNS_PORT = 53
+
+
+class Unregistered(StrEnum):
+    """What happens to a client that no range of the site holds."""
+
+    REFUSE = "refuse"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address and a port, for UDP and TCP alike."""
+
+    address: Address
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The resolvers that are asked, in order. `trust_ad` passes on the AD bit that they set."""
+
+    servers: tuple[Endpoint, ...]
+    trust_ad: bool
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The answer cache's bound, and how long past its TTL an answer may serve when upstream fails (0: never)."""
+
+    max_bytes: int
+    serve_stale_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Unregistered clients: `allowed` is what `resolve` is limited to, and empty with `refuse`."""
+
+    unregistered: Unregistered
+    allowed: tuple[Prefix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A conditional zone: `suffix` and all below it is asked of `servers` only."""
+
+    suffix: WireName
+    servers: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """Where snapshots come from, the file that holds the token, and the site that this node serves."""
+
+    url: str | None = None
+    token: Path | None = None
+    site: str = DEFAULT_SITE
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything above for one node."""
+
+    listen: tuple[Endpoint, ...]
+    metrics_listen: Endpoint
+    state_dir: Path
+    workers: int
+    upstream: Upstream
+    cache: Cache
+    clients: Clients
+    zones: tuple[Zone, ...]
+    control_plane: ControlPlane
+    start_without_snapshot: bool

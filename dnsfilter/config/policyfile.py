@@ -1,0 +1,337 @@
+"""policy.toml -> a `Policy`: dates become instants, and what names something else finds it.
+
+A term, binding or exemption may be written relative to the day it is loaded. `loaded` says when each was loaded first,
+by the digest of its written form (`written_form`), so that loading the same file later gives the same policy.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from dnsfilter.config.places import Fault, KeyPath, Written, parse_path, parse_toml
+from dnsfilter.config.schema import (
+    AuthorityTable,
+    BanTable,
+    BindingTable,
+    DecisionTable,
+    ExemptionTable,
+    IntervalTable,
+    PolicyFile,
+    TermTable,
+    read_tables,
+)
+from dnsfilter.errors import ConfigError
+from dnsfilter.policy.calendar import (
+    Span,
+    after_day,
+    end_after,
+    end_of_span,
+    local_day,
+    local_instant,
+    local_midnight,
+    parse_hours,
+    zone,
+)
+from dnsfilter.policy.check import LAST_INSTANT, problems
+from dnsfilter.policy.model import (
+    DEFAULT_SITE,
+    Authority,
+    Ban,
+    Binding,
+    DecisionRecord,
+    Exemption,
+    Ground,
+    Instant,
+    Policy,
+    Range,
+    Service,
+    Site,
+    Term,
+    WeeklyHours,
+)
+
+T = TypeVar("T")
+
+# Explains or toggles, and so leaves an item the one that was loaded.
+_NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approved")
+
+
+def parse_policy(text: str, place: str, *, services: Mapping[str, Service], now: Instant, revision: int = 1) -> Policy:
+    """The policy that `text` says, as loaded at `now`.
+
+    Bans, bindings and exemptions are numbered from 1 in file order; terms are recorded, agreements accepted and
+    exemptions approved at `now`. Raises ConfigError with every problem; `place` stands for the file in their places.
+    """
+    return parse_loaded(text, place, services=services, now=now, revision=revision, loaded={})[0]
+
+
+def parse_loaded(
+    text: str,
+    place: str,
+    *,
+    services: Mapping[str, Service],
+    now: Instant,
+    revision: int,
+    loaded: Mapping[str, Instant],
+) -> tuple[Policy, dict[str, Instant]]:
+    """As `parse_policy`, with items loaded when `loaded` says, the rest at `now`; and when each item was loaded."""
+    written = parse_toml(text, place)
+    file, faults = read_tables(PolicyFile, written.data)
+    if file is None:
+        raise ConfigError(written.problems(faults))
+    conversion = _Conversion(file, written, now, loaded, faults)
+    policy = conversion.policy(services, revision)
+    for problem in problems(policy):
+        faults.append(Fault(conversion.path_in_file(parse_path(problem.place)), problem.message))
+    if faults:
+        raise ConfigError(written.problems(faults))
+    return policy, conversion.used
+
+
+def written_form(item: Mapping[str, Any], *owner: str) -> str:
+    """A digest of what an item says about whom and when, whatever the order of its keys."""
+    said = {key: value for key, value in item.items() if key not in _NOT_IDENTITY}
+    return hashlib.sha256(json.dumps([owner, said], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _present(items: list[T | None]) -> list[tuple[int, T]]:
+    return [(index, item) for index, item in enumerate(items) if item is not None]
+
+
+@dataclass(slots=True)
+class _Conversion:
+    """One file on its way to a policy. `positions` holds the file's index of each item kept, per table."""
+
+    file: PolicyFile
+    written: Written
+    now: Instant
+    loaded: Mapping[str, Instant]
+    faults: list[Fault]
+    positions: dict[str, list[int]] = field(default_factory=dict)
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    zones: dict[str, str] = field(default_factory=dict)
+    used: dict[str, Instant] = field(default_factory=dict)
+
+    def policy(self, services: Mapping[str, Service], revision: int) -> Policy:
+        file = self.file
+        for _, authority in _present(file.authority):
+            self.zones[authority.slug] = authority.time_zone
+        for number, (_, ban) in enumerate(self._kept("ban", file.ban), 1):
+            self.numbers.setdefault((ban.authority, ban.service), number)
+        bindings = [self._binding(index, table) for index, table in _present(file.binding)]
+        exemptions = [self._exemption(index, table) for index, table in _present(file.exemption)]
+        return Policy(
+            revision=revision,
+            authorities=tuple(_authority(table) for _, table in self._kept("authority", file.authority)),
+            sites=self._sites(),
+            ranges=tuple(
+                Range(table.prefix, table.authority, table.funding, table.audience, table.label, table.site)
+                for _, table in self._kept("range", file.range)
+            ),
+            services=tuple(services.values()),
+            bans=tuple(self._ban(index, number, table) for number, (index, table) in enumerate(_present(file.ban), 1)),
+            bindings=tuple(binding for binding in bindings if binding is not None),
+            exemptions=tuple(exemption for exemption in exemptions if exemption is not None),
+        )
+
+    def path_in_file(self, path: KeyPath) -> KeyPath:
+        """A path with indices of the policy's tuples, as one with those of the file."""
+        if len(path) < 2 or not isinstance(path[1], int):
+            return path
+        positions = self.positions.get(str(path[0]), [])
+        index = positions[path[1]] if path[1] < len(positions) else path[1]
+        path = (path[0], index, *path[2:])
+        # An end is checked as an instant, and written under one of three keys.
+        if path[-1] == "end" and path not in self.written.lines:
+            spelt = [(*path[:-1], key) for key in ("until", "for") if (*path[:-1], key) in self.written.lines]
+            return spelt[0] if spelt else path
+        return path
+
+    def _kept(self, table: str, items: list[T | None]) -> list[tuple[int, T]]:
+        kept = _present(items)
+        self.positions[table] = [index for index, _ in kept]
+        return kept
+
+    def _sites(self) -> tuple[Site, ...]:
+        sites = tuple(Site(table.slug, table.name) for _, table in self._kept("site", self.file.site))
+        if any(site.slug == DEFAULT_SITE for site in sites):
+            return sites
+        self.positions["site"].insert(0, -1)
+        return (Site(DEFAULT_SITE), *sites)
+
+    def _ban(self, index: int, number: int, table: BanTable) -> Ban:
+        path: KeyPath = ("ban", index)
+        return Ban(
+            number=number,
+            authority=table.authority,
+            service=table.service,
+            mode=table.mode,
+            terms=tuple(self._term((*path, "term", position), table, term) for position, term in enumerate(table.term)),
+            reply=table.reply,
+            addresses=tuple(address for address in table.addresses if address is not None),
+            tiers=frozenset(tier for tier in table.tiers if tier is not None),
+            funding=frozenset(word for word in table.funding if word is not None),
+            audience=frozenset(word for word in table.audience if word is not None),
+            decision=self._decision((*path, "decision"), table, table.decision),
+            provisional=table.provisional,
+        )
+
+    def _term(self, path: KeyPath, ban: BanTable, table: TermTable | None) -> Term:
+        if table is None:
+            return Term(self.now, end=self.now + 1, recorded=self.now)
+        first = self._loaded(path, ban.authority, ban.service)
+        time_zone = self._zone(ban.authority)
+        start, end = self._interval(path, table, first, time_zone)
+        review_by = None
+        if table.review_by is not None and table.review_in is not None:
+            self.faults.append(Fault(path, "has both review_by and review_in: write one of them"))
+        if table.review_by is not None:
+            review_by = _instant(table.review_by, time_zone)
+        elif table.review_in is not None:
+            review_by = self._end_of((*path, "review_in"), table.start, start, table.review_in, time_zone)
+        return Term(start, end, review_by, first, self._decision((*path, "decision"), ban, table.decision))
+
+    def _decision(self, path: KeyPath, ban: BanTable, table: DecisionTable) -> DecisionRecord:
+        follows = None
+        if table.follows is not None:
+            follows = self.numbers.get((table.follows, ban.service))
+            if follows is None:
+                self.faults.append(Fault((*path, "follows"), f"{table.follows!r} has no ban of {ban.service} here"))
+        return DecisionRecord(
+            table.organ, table.reference, table.date, table.legal_basis, table.advice, table.link, follows
+        )
+
+    def _binding(self, index: int, table: BindingTable) -> Binding | None:
+        path: KeyPath = ("binding", index)
+        first = self._loaded(path)
+        start, end = self._interval(path, table, first, self._zone(table.of))
+        ban = self._ban_of(path, table.of, table.service)
+        if ban is None:
+            return None
+        self.positions.setdefault("binding", []).append(index)
+        return Binding(
+            number=len(self.positions["binding"]),
+            ban=ban,
+            authority=table.authority,
+            ground=table.ground,
+            start=start,
+            end=end,
+            accepted=first if table.accepted and table.ground is Ground.AGREEMENT else None,
+            recorded=first,
+            instrument=table.instrument,
+            date=table.date,
+        )
+
+    def _exemption(self, index: int, table: ExemptionTable) -> Exemption | None:
+        path: KeyPath = ("exemption", index)
+        first = self._loaded(path)
+        time_zone = self._zone(table.of)
+        start, end = self._interval(path, table, first, time_zone)
+        hours = tuple(self._hours((*path, "hours"), text, time_zone) for text in table.hours)
+        ban = self._ban_of(path, table.of, table.service)
+        if end is None:
+            self.faults.append(Fault(path, "has no end: write until, end or for, at most a year after the start"))
+        if ban is None or end is None:
+            return None
+        self.positions.setdefault("exemption", []).append(index)
+        return Exemption(
+            number=len(self.positions["exemption"]),
+            ban=ban,
+            ranges=frozenset(prefix for prefix in table.ranges if prefix is not None),
+            start=start,
+            end=end,
+            hours=tuple(entry for entry in hours if entry is not None),
+            site=table.site,
+            reason=table.reason,
+            approved=first if table.approved else None,
+        )
+
+    def _hours(self, path: KeyPath, text: str, time_zone: str) -> WeeklyHours | None:
+        """Weekly hours, in the ban's authority's zone unless the text ends in another ("Mon 09:00-12:00 UTC")."""
+        words = text.split()
+        if len(words) > 2 and words[-1][:1].isalpha():
+            text, time_zone = " ".join(words[:-1]), words[-1]
+        try:
+            return parse_hours(text, time_zone)
+        except ValueError as error:
+            self.faults.append(Fault(path, str(error)))
+            return None
+
+    def _ban_of(self, path: KeyPath, authority: str, service: str) -> int | None:
+        number = self.numbers.get((authority, service))
+        if number is None:
+            self.faults.append(Fault((*path, "of"), f"{authority!r} has no ban of {service!r} here"))
+        return number
+
+    def _zone(self, authority: str) -> str:
+        """The zone of an authority, or UTC where that is faulty and reported as such."""
+        time_zone = self.zones.get(authority, "UTC")
+        try:
+            zone(time_zone)
+        except ValueError:
+            return "UTC"
+        return time_zone
+
+    def _loaded(self, path: KeyPath, *owner: str) -> Instant:
+        item: Any = self.written.data
+        for part in path:
+            item = item[part]
+        form = written_form(item, *owner)
+        return self.used.setdefault(form, self.loaded.get(form, self.now))
+
+    def _interval(
+        self, path: KeyPath, table: IntervalTable, first: Instant, time_zone: str
+    ) -> tuple[Instant, Instant | None]:
+        day = local_day(first, time_zone) if table.start == "today" else table.start
+        start = _instant(day, time_zone)
+        given = [key for key, value in (("until", table.until), ("end", table.end), ("for", table.for_)) if value]
+        if len(given) > 1:
+            self.faults.append(Fault(path, f"has {' and '.join(given)}: write one of them"))
+        if table.until is not None:
+            return start, after_day(table.until, time_zone)
+        if table.end is not None:
+            return start, _instant(table.end, time_zone)
+        if table.for_ is not None:
+            return start, self._end_of((*path, "for"), day, start, table.for_, time_zone)
+        return start, None
+
+    def _end_of(
+        self, path: KeyPath, written_start: "date | str", start: Instant, span: Span, time_zone: str
+    ) -> Instant:
+        whole_day = isinstance(written_start, date) and not isinstance(written_start, datetime)
+        try:
+            if whole_day or written_start == "today":
+                end = end_of_span(local_day(start, time_zone), span, time_zone)
+            else:
+                end = end_after(start, span, time_zone)
+        except (ValueError, OverflowError):
+            end = LAST_INSTANT + 1
+        if end > LAST_INSTANT:
+            self.faults.append(Fault(path, "ends too far in the future"))
+            return LAST_INSTANT
+        return end
+
+
+def _authority(table: AuthorityTable) -> Authority:
+    return Authority(
+        slug=table.slug,
+        kind=table.kind,
+        names=tuple(table.names.items()),
+        languages=tuple(table.languages),
+        time_zone=table.time_zone,
+        contact=table.contact,
+        usage=table.usage,
+        group=table.group,
+    )
+
+
+def _instant(value: date, time_zone: str) -> Instant:
+    """A day's local midnight, a local time without a zone in `time_zone`, or a time with its own offset."""
+    if not isinstance(value, datetime):
+        return local_midnight(value, time_zone)
+    if value.tzinfo is None:
+        return local_instant(value, time_zone)
+    return int(value.timestamp())

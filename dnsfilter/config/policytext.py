@@ -1,0 +1,233 @@
+"""A `Policy` -> policy.toml: absolute dates, stable order, for version control."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from dnsfilter.policy.calendar import after_day, hours_text, last_day, local_day, local_midnight
+from dnsfilter.policy.check import prefix_order
+from dnsfilter.policy.model import (
+    DEFAULT_AUDIENCE,
+    DEFAULT_FUNDING,
+    DEFAULT_SITE,
+    DEFAULT_TIERS,
+    Authority,
+    Ban,
+    Binding,
+    DecisionRecord,
+    Exemption,
+    Ground,
+    Instant,
+    Policy,
+    Range,
+    Reply,
+    Site,
+    Term,
+    Usage,
+    WeeklyHours,
+)
+
+Value: TypeAlias = "str | int | bool | date | Iterable[str] | Iterable[int] | Mapping[str, str]"
+Pairs: TypeAlias = list[tuple[str, Value]]
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+
+
+def dump_policy(policy: Policy) -> str:
+    """A policy file that `parse_policy` reads back as the same policy, but for what a file does not say.
+
+    That is: revision, services, suspensions, when things were recorded, accepted and approved (only whether they
+    were), and numbers (bans, bindings and exemptions keep their order).
+    """
+    return "\n".join(_Dump(policy).blocks())
+
+
+class _Dump:
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._bans = {ban.number: ban for ban in policy.bans}
+        self._zones = {authority.slug: authority.time_zone for authority in policy.authorities}
+
+    def blocks(self) -> Iterable[str]:
+        policy = self._policy
+        for authority in policy.authorities:
+            yield _block("[[authority]]", _authority(authority))
+        if policy.sites != (Site(DEFAULT_SITE),):
+            for site in policy.sites:
+                yield _block("[[site]]", [("slug", site.slug), *_unless([("name", site.name)], "")])
+        for entry in policy.ranges:
+            yield _block("[[range]]", _range(entry))
+        for ban in sorted(policy.bans, key=lambda ban: ban.number):
+            yield _block("[[ban]]", self._ban(ban))
+            yield from self._decision("[ban.decision]", ban.decision)
+            for term in ban.terms:
+                yield _block("[[ban.term]]", self._term(self._zones[ban.authority], term))
+                yield from self._decision("[ban.term.decision]", term.decision)
+        for binding in sorted(policy.bindings, key=lambda binding: binding.number):
+            yield _block("[[binding]]", self._binding(binding))
+        for exemption in sorted(policy.exemptions, key=lambda exemption: exemption.number):
+            yield _block("[[exemption]]", self._exemption(exemption))
+
+    @staticmethod
+    def _ban(ban: Ban) -> Pairs:
+        pairs: Pairs = [("authority", ban.authority), ("service", ban.service), ("mode", ban.mode)]
+        if ban.reply is not Reply.REFUSED:
+            pairs.append(("reply", ban.reply))
+        if ban.addresses:
+            pairs.append(("addresses", [str(address) for address in ban.addresses]))
+        if ban.tiers != DEFAULT_TIERS:
+            pairs.append(("tiers", sorted(ban.tiers)))
+        if ban.funding != DEFAULT_FUNDING:
+            pairs.append(("funding", _words(ban.funding)))
+        if ban.audience != DEFAULT_AUDIENCE:
+            pairs.append(("audience", _words(ban.audience)))
+        return pairs + ([("provisional", True)] if ban.provisional else [])
+
+    @staticmethod
+    def _term(time_zone: str, term: Term) -> Pairs:
+        pairs = _interval(term.start, term.end, time_zone)
+        return pairs if term.review_by is None else [*pairs, ("review_by", _beginning(term.review_by, time_zone))]
+
+    def _decision(self, header: str, decision: DecisionRecord) -> Iterable[str]:
+        pairs = _unless(
+            [
+                ("organ", decision.organ),
+                ("reference", decision.reference),
+                ("date", _date(decision.date)),
+                ("legal_basis", decision.legal_basis),
+                ("advice", decision.advice),
+                ("link", decision.link),
+            ],
+            "",
+        )
+        if decision.follows is not None:
+            pairs.append(("follows", self._bans[decision.follows].authority))
+        if pairs:
+            yield _block(header, pairs)
+
+    def _binding(self, binding: Binding) -> Pairs:
+        ban = self._bans[binding.ban]
+        pairs: Pairs = [
+            ("authority", binding.authority),
+            ("of", ban.authority),
+            ("service", ban.service),
+            ("ground", binding.ground),
+            *_unless([("instrument", binding.instrument), ("date", _date(binding.date))], ""),
+            *_interval(binding.start, binding.end, self._zones[ban.authority]),
+        ]
+        pending = binding.accepted is None and binding.ground is Ground.AGREEMENT
+        return pairs + ([("accepted", False)] if pending else [])
+
+    def _exemption(self, exemption: Exemption) -> Pairs:
+        ban = self._bans[exemption.ban]
+        time_zone = self._zones[ban.authority]
+        pairs: Pairs = [
+            ("of", ban.authority),
+            ("service", ban.service),
+            ("ranges", [str(prefix) for prefix in sorted(exemption.ranges, key=prefix_order)]),
+            *_unless([("site", exemption.site)], DEFAULT_SITE),
+            *_interval(exemption.start, exemption.end, time_zone),
+        ]
+        if exemption.hours:
+            pairs.append(("hours", [_hours(hours, time_zone) for hours in exemption.hours]))
+        pairs += _unless([("reason", exemption.reason)], "")
+        return pairs + ([("approved", False)] if exemption.approved is None else [])
+
+
+def _authority(authority: Authority) -> Pairs:
+    return [
+        ("slug", authority.slug),
+        ("kind", authority.kind),
+        ("names", dict(authority.names)),
+        ("languages", authority.languages),
+        ("time_zone", authority.time_zone),
+        ("contact", authority.contact),
+        *_unless([("usage", authority.usage)], Usage.AUTHORITY),
+        *_unless([("group", authority.group)], ""),
+    ]
+
+
+def _range(entry: Range) -> Pairs:
+    return [
+        ("prefix", str(entry.prefix)),
+        ("authority", entry.authority),
+        *_unless([("site", entry.site)], DEFAULT_SITE),
+        *_unless([("label", entry.label)], ""),
+        ("funding", entry.funding),
+        ("audience", entry.audience),
+    ]
+
+
+def _interval(start: Instant, end: Instant | None, time_zone: str) -> Pairs:
+    pairs: Pairs = [("start", _beginning(start, time_zone))]
+    if end is None:
+        return pairs
+    day = last_day(end, time_zone)
+    return [*pairs, ("until", day) if after_day(day, time_zone) == end else ("end", _utc(end))]
+
+
+def _beginning(at: Instant, time_zone: str) -> date:
+    """The day whose local midnight `at` is, else the instant in UTC."""
+    day = local_day(at, time_zone)
+    return day if local_midnight(day, time_zone) == at else _utc(at)
+
+
+def _utc(at: Instant) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _date(text: str) -> str | date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text
+    return day if day.isoformat() == text else text
+
+
+def _hours(hours: WeeklyHours, time_zone: str) -> str:
+    return hours_text(hours) + ("" if hours.time_zone == time_zone else f" {hours.time_zone}")
+
+
+def _words(words: Iterable[StrEnum]) -> list[str]:
+    """An enumeration's words, in the order in which it defines them."""
+    chosen = list(words)
+    return [word for kind in {type(word) for word in chosen} for word in kind if word in chosen]
+
+
+def _unless(pairs: Pairs, default: str) -> Pairs:
+    return [(key, value) for key, value in pairs if value != default]
+
+
+def _block(header: str, pairs: Pairs) -> str:
+    return "\n".join([header, *(f"{key} = {_toml(value)}" for key, value in pairs), ""])
+
+
+def _toml(value: Value) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return _string(value)
+        case int():
+            return str(value)
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return "{ " + ", ".join(f"{_key(key)} = {_string(text)}" for key, text in value.items()) + " }"
+        case _:
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+
+
+def _key(key: str) -> str:
+    return key if key.isascii() and key.replace("-", "").replace("_", "").isalnum() else _string(key)
+
+
+def _string(text: str) -> str:
+    return '"' + "".join(_ESCAPES.get(letter) or _letter(letter) for letter in text) + '"'
+
+
+def _letter(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 32 or ord(letter) == 127 else letter

@@ -1,0 +1,91 @@
+"""A policy file for a node without a control plane: its relative dates are resolved once, and kept.
+
+The state file says when each term, binding and exemption was loaded first, by the digest of its written form. So a
+restart renews nothing, nor does a change elsewhere in the file; an item whose own words changed is resolved anew.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsfilter.config.load import load_text
+from dnsfilter.config.places import parse_toml
+from dnsfilter.config.policyfile import parse_loaded
+from dnsfilter.errors import ConfigError, Problem, UnavailableError
+from dnsfilter.policy.model import Instant, Policy, Service
+
+STATE_FILE = "policy-resolved.toml"
+MAX_POLICY_BYTES = 16 << 20
+MAX_STATE_BYTES = 64 << 20
+_HEADER = """\
+# Kept by dnsfilter: when each term, binding and exemption of the policy file was loaded first, by the digest of its
+# written form. Without this file, "today" is the day of the next start.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the state file says; `revision` 0 before there is one."""
+
+    digest: str
+    revision: int
+    loaded: Mapping[str, Instant]
+
+
+def load_policy_file(path: Path, *, services: Mapping[str, Service], now: Instant, revision: int = 1) -> Policy:
+    """The policy in that file as loaded at `now`, with nothing kept; raises ConfigError with every problem."""
+    text = load_text(path, MAX_POLICY_BYTES)
+    return parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded={})[0]
+
+
+def resolved_policy(path: Path, state_dir: Path, *, services: Mapping[str, Service], now: Instant) -> Policy:
+    """The policy in that file, its relative dates resolved when first seen; the revision grows when the file changes.
+
+    Raises ConfigError with every problem of the file (the state is then left alone) or for a state file that cannot
+    be understood, UnavailableError if the state cannot be kept.
+    """
+    text = load_text(path, MAX_POLICY_BYTES)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    state = state_dir / STATE_FILE
+    kept = _load_kept(state)
+    revision = kept.revision + (digest != kept.digest)
+    policy, loaded = parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded=kept.loaded)
+    if digest != kept.digest:
+        _store(state, _Kept(digest, revision, loaded))
+    return policy
+
+
+def _load_kept(state: Path) -> _Kept:
+    if not state.exists():
+        return _Kept("", 0, {})
+    data = parse_toml(load_text(state, MAX_STATE_BYTES), str(state)).data
+    digest, revision, loaded = data.get("digest"), data.get("revision"), data.get("loaded", {})
+    sound = isinstance(digest, str) and isinstance(revision, int) and isinstance(loaded, dict)
+    if not sound or not all(isinstance(at, datetime) and at.tzinfo is not None for at in loaded.values()):
+        message = "is not as dnsfilter wrote it: restore it, or remove it to resolve the policy's relative dates anew"
+        raise ConfigError((Problem(str(state), message),))
+    return _Kept(str(digest), int(str(revision)), {form: int(at.timestamp()) for form, at in loaded.items()})
+
+
+def _store(state: Path, kept: _Kept) -> None:
+    """Write beside, fsync, rename: after a crash there is the old file or the new one."""
+    lines = [f'digest = "{kept.digest}"', f"revision = {kept.revision}", "", "[loaded]"]
+    lines += [f'"{form}" = {datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}' for form, at in kept.loaded.items()]
+    beside = state.with_suffix(".new")
+    try:
+        state.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(_HEADER + "\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(state)
+        directory = os.open(state.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise UnavailableError(f"cannot keep the policy's resolved dates in {state}: {error.strerror}") from error

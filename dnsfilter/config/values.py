@@ -1,0 +1,99 @@
+"""Single values as people write them -> values; ValueError says what is wrong and how to write it."""
+
+import re
+from datetime import date, datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+from dnsfilter.config.endpoint import parse_endpoint, server_fault
+from dnsfilter.config.model import Endpoint
+from dnsfilter.policy.check import FIRST_YEAR, LAST_YEAR, MAX_TEXT
+
+_SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB|)")
+_SIZE_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_DURATION = re.compile(r"(\d{1,7}) ?(seconds?|s|minutes?|min|hours?|h|days?|d|weeks?)")
+_DURATION_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def read_server(text: str) -> Endpoint:
+    server = parse_endpoint(text)
+    fault = server_fault(server.address)
+    if fault is not None:
+        raise ValueError(f"{text!r} {fault}")
+    return server
+
+
+def read_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no http or https address")
+    if parts.username is not None or parts.password is not None or parts.query:
+        raise ValueError("must not carry a user, a password or a query: the token stands in a file of its own")
+    return text.rstrip("/")
+
+
+def read_token_path(text: str) -> str:
+    # The value is not repeated in the message: it may well be the token itself.
+    if not text or ("/" not in text and len(text) >= 32):
+        raise ValueError("must be the path of a file that holds the token, never the token itself")
+    return text
+
+
+def read_bytes(value: object) -> int:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        value = int(match[1]) * _SIZE_UNITS[match[2]]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError('must be a number of bytes, or text like "64 MiB"')
+    if not 1 << 20 <= value <= 1 << 36:
+        raise ValueError("must be between 1 MiB and 64 GiB")
+    return value
+
+
+def read_duration_s(value: object) -> int:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        value = int(match[1]) * _DURATION_UNITS_S[match[2][0]]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError('must be a number of seconds, or text like "1 day"')
+    # RFC 8767 section 5 suggests one to three days; RFC 2181 section 8 lets no resolver keep data for ages.
+    if not 0 <= value <= 604_800:
+        raise ValueError("must be between 0 (off) and 7 days")
+    return value
+
+
+def read_day_or_instant(value: object) -> date:
+    if not isinstance(value, date):
+        raise ValueError("must be a date such as 2023-03-10, or a date with a time, without quotes")
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return value
+
+
+def read_start(value: object) -> "date | Literal['today']":
+    if isinstance(value, str):
+        if value != "today":
+            raise ValueError(f'{value!r} is neither "today" nor a date such as 2023-03-10, without quotes')
+        return "today"
+    return read_day_or_instant(value)
+
+
+def read_day(value: object) -> date:
+    if isinstance(value, datetime):
+        raise ValueError('must be a day without a time, included: for an instant write "end"')
+    return read_day_or_instant(value)
+
+
+def read_date_text(value: object) -> str:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and len(value) <= MAX_TEXT:
+        return value
+    raise ValueError("must be a date such as 2023-03-10")
+
+
+def read_texts(value: object) -> tuple[str, ...]:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items) or len(items) > 100:
+        raise ValueError('must be weekly hours such as "Mon-Fri 09:00-12:00", or a list of them')
+    return tuple(items)

@@ -1,0 +1,289 @@
+"""What any policy must satisfy, wherever it comes from; every fault at once."""
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv6Network, ip_network
+from urllib.parse import urlsplit
+
+from dnsfilter.errors import Problem
+from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_after, zone
+from dnsfilter.policy.model import (
+    DEFAULT_TIERS,
+    Authority,
+    Ban,
+    Binding,
+    DecisionRecord,
+    Exemption,
+    Instant,
+    Policy,
+    Prefix,
+    Reply,
+    Suspension,
+    Term,
+    WeeklyHours,
+)
+
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+LAST_INSTANT: Instant = 7_258_118_400
+"""2200-01-01 00:00 UTC: no calendar arithmetic before it can overflow."""
+MAX_TEXT = 1000
+MAX_SUSPENSION_S = 4 * 3600
+MAX_PROVISIONAL_S = 72 * 3600
+
+_SLUG = re.compile(r"[a-z0-9_-]{1,63}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_LINK_LOCAL = (ip_network("169.254.0.0/16"), ip_network("fe80::/10"))
+
+Found = Iterator[Problem]
+
+
+def problems(policy: Policy) -> tuple[Problem, ...]:
+    """Everything wrong in `policy`; places are like `ban[2].term[0].end`, with the indices of its tuples."""
+    return tuple(_Check(policy).run())
+
+
+def prefix_fault(prefix: Prefix) -> str | None:
+    """Why nobody can register that prefix, or None."""
+    if isinstance(prefix, IPv6Network) and prefix.subnet_of(_MAPPED):
+        return "is IPv4-mapped: write the IPv4 prefix"
+    if any(type(prefix) is type(local) and prefix.subnet_of(local) for local in _LINK_LOCAL):  # type: ignore[arg-type]
+        return "is link-local: the same address is another machine on every link"
+    return None
+
+
+class _Check:
+    """One pass over a policy, with what its objects refer to indexed."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._authorities = {authority.slug: authority for authority in policy.authorities}
+        self._sites = {site.slug for site in policy.sites}
+        self._tiers = {service.slug: {tier.number for tier in service.tiers} for service in policy.services}
+        self._bans = {ban.number: ban for ban in policy.bans}
+        self._ranges = {(entry.site, entry.prefix) for entry in policy.ranges}
+
+    def run(self) -> Found:
+        policy = self._policy
+        yield from _unique("authority", "slug", (authority.slug for authority in policy.authorities))
+        yield from _unique("site", "slug", (site.slug for site in policy.sites))
+        yield from _unique("service", "slug", (service.slug for service in policy.services))
+        for index, authority in enumerate(policy.authorities):
+            yield from _authority(f"authority[{index}]", authority)
+        for index, site in enumerate(policy.sites):
+            yield from _slug(f"site[{index}].slug", site.slug)
+            yield from _texts(f"site[{index}]", {"name": site.name})
+        yield from self._all_ranges()
+        yield from self._all_bans()
+        for table, numbers in (
+            ("ban", [ban.number for ban in policy.bans]),
+            ("binding", [binding.number for binding in policy.bindings]),
+            ("exemption", [exemption.number for exemption in policy.exemptions]),
+        ):
+            yield from _unique(table, "number", map(str, numbers))
+        for index, binding in enumerate(policy.bindings):
+            yield from self._binding(f"binding[{index}]", binding)
+        for index, exemption in enumerate(policy.exemptions):
+            yield from self._exemption(f"exemption[{index}]", exemption)
+        for index, suspension in enumerate(policy.suspensions):
+            yield from self._suspension(f"suspension[{index}]", suspension)
+
+    def _all_ranges(self) -> Found:
+        owners: dict[tuple[str, Prefix], str] = {}
+        for index, entry in enumerate(self._policy.ranges):
+            place = f"range[{index}]"
+            owner = owners.get((entry.site, entry.prefix))
+            if owner is not None:
+                message = f"{entry.prefix} is already registered at site {entry.site!r}, to {owner!r}"
+                yield Problem(f"{place}.prefix", message)
+            owners.setdefault((entry.site, entry.prefix), entry.authority)
+            fault = prefix_fault(entry.prefix)
+            if fault is not None:
+                yield Problem(f"{place}.prefix", f"{entry.prefix} {fault}")
+            yield from self._known(f"{place}.authority", "authority", entry.authority, self._authorities)
+            yield from self._known(f"{place}.site", "site", entry.site, self._sites)
+            yield from _texts(place, {"label": entry.label})
+
+    def _all_bans(self) -> Found:
+        seen: set[tuple[str, str]] = set()
+        for index, ban in enumerate(self._policy.bans):
+            place = f"ban[{index}]"
+            if (ban.authority, ban.service) in seen:
+                yield Problem(place, f"{ban.authority} has a ban of {ban.service} already: add a term to that one")
+            seen.add((ban.authority, ban.service))
+            yield from self._known(f"{place}.authority", "authority", ban.authority, self._authorities)
+            yield from self._known(f"{place}.service", "service", ban.service, self._tiers)
+            yield from self._scope(place, ban)
+            yield from _reply(place, ban)
+            yield from self._decision(f"{place}.decision", ban, ban.decision)
+            if not ban.terms:
+                yield Problem(place, f"the ban of {ban.service} by {ban.authority} has no term")
+            for number, term in enumerate(ban.terms):
+                yield from _term(f"{place}.term[{number}]", ban, term)
+                yield from self._decision(f"{place}.term[{number}].decision", ban, term.decision)
+
+    def _scope(self, place: str, ban: Ban) -> Found:
+        known = self._tiers.get(ban.service, ban.tiers)
+        unknown = sorted(ban.tiers - known)
+        # The default names tiers 1 and 2, and many a service has only the first.
+        if not ban.tiers or not ban.tiers & known or (unknown and ban.tiers != DEFAULT_TIERS):
+            numbers = ", ".join(map(str, unknown)) or "none"
+            yield Problem(f"{place}.tiers", f"{ban.service} has the tiers {sorted(known)}, not {numbers}")
+        if not ban.funding:
+            yield Problem(f"{place}.funding", "is empty, so that the ban would cover nothing")
+        if not ban.audience:
+            yield Problem(f"{place}.audience", "is empty, so that the ban would cover nobody")
+
+    def _decision(self, place: str, ban: Ban, decision: DecisionRecord) -> Found:
+        fields = ("organ", "reference", "date", "legal_basis", "advice", "link")
+        yield from _texts(place, {field: getattr(decision, field) for field in fields})
+        if decision.link and urlsplit(decision.link).scheme not in ("http", "https"):
+            yield Problem(f"{place}.link", f"{decision.link!r} is no http or https address")
+        if decision.follows is None:
+            return
+        followed = self._bans.get(decision.follows)
+        if followed is None:
+            yield Problem(f"{place}.follows", f"there is no ban {decision.follows}")
+        elif followed.service != ban.service:
+            yield Problem(f"{place}.follows", f"the ban of {followed.service} is not one of {ban.service}")
+        elif followed.authority == ban.authority:
+            yield Problem(f"{place}.follows", f"{ban.authority} cannot adopt its own ban")
+
+    def _binding(self, place: str, binding: Binding) -> Found:
+        yield from self._known(f"{place}.authority", "authority", binding.authority, self._authorities)
+        yield from _interval(place, binding.start, binding.end)
+        yield from _texts(place, {"instrument": binding.instrument, "date": binding.date})
+        ban = self._bans.get(binding.ban)
+        if ban is None:
+            yield Problem(f"{place}.of", f"there is no ban {binding.ban}")
+        elif ban.authority == binding.authority:
+            yield Problem(f"{place}.of", f"{binding.authority} cannot be bound by its own ban")
+
+    def _exemption(self, place: str, exemption: Exemption) -> Found:
+        yield from self._known(f"{place}.site", "site", exemption.site, self._sites)
+        yield from _interval(place, exemption.start, exemption.end)
+        yield from _texts(place, {"reason": exemption.reason})
+        if not exemption.ranges:
+            yield Problem(f"{place}.ranges", "names no range")
+        for prefix in sorted(exemption.ranges, key=prefix_order):
+            if (exemption.site, prefix) not in self._ranges:
+                message = f"{prefix} is not registered at site {exemption.site!r}: an exemption names whole ranges"
+                yield Problem(f"{place}.ranges", message)
+        for hours in exemption.hours:
+            yield from _hours(f"{place}.hours", hours)
+        ban = self._bans.get(exemption.ban)
+        if ban is None:
+            yield Problem(f"{place}.of", f"there is no ban {exemption.ban}")
+            return
+        owner = self._authorities.get(ban.authority)
+        if owner is not None and exemption.start < exemption.end and _longer_than_a_year(exemption, owner):
+            yield Problem(f"{place}.end", "lies more than a year after the start: an exemption lasts at most one year")
+
+    def _suspension(self, place: str, suspension: Suspension) -> Found:
+        if suspension.authority is not None:
+            yield from self._known(f"{place}.authority", "authority", suspension.authority, self._authorities)
+        yield from _interval(place, suspension.start, suspension.end)
+        yield from _texts(place, {"reason": suspension.reason})
+        if suspension.end - suspension.start > MAX_SUSPENSION_S:
+            yield Problem(f"{place}.end", "lies more than four hours after the start")
+
+    @staticmethod
+    def _known(place: str, what: str, slug: str, known: Iterable[str]) -> Found:
+        if slug not in known:
+            yield Problem(place, f"there is no {what} {slug!r}")
+
+
+def prefix_order(prefix: Prefix) -> tuple[int, int, int]:
+    """A sort key for prefixes of both families."""
+    return (prefix.version, int(prefix.network_address), prefix.prefixlen)
+
+
+def _unique(table: str, key: str, values: Iterable[str]) -> Found:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield Problem(f"{table}[{index}].{key}", f"{value!r} is used twice")
+        seen.add(value)
+
+
+def _slug(place: str, slug: str) -> Found:
+    if not _SLUG.fullmatch(slug):
+        yield Problem(place, f"{slug!r} must be 1 to 63 of the characters a-z, 0-9, - and _")
+
+
+def _texts(place: str, texts: dict[str, str]) -> Found:
+    for key, text in texts.items():
+        if len(text) > MAX_TEXT:
+            yield Problem(f"{place}.{key}", f"is longer than {MAX_TEXT} characters")
+        if _UNPRINTABLE.search(text):
+            yield Problem(f"{place}.{key}", "contains a line break or another control character")
+
+
+def _authority(place: str, authority: Authority) -> Found:
+    yield from _slug(f"{place}.slug", authority.slug)
+    yield from _texts(place, {"contact": authority.contact, "group": authority.group})
+    yield from _texts(f"{place}.names", {f"{tag}": name for tag, name in authority.names if _LANGUAGE.fullmatch(tag)})
+    try:
+        zone(authority.time_zone)
+    except ValueError as error:
+        yield Problem(f"{place}.time_zone", f'{error}: write for example "Europe/Brussels"')
+    if not authority.contact:
+        yield Problem(f"{place}.contact", "is empty: name a function that answers questions, such as ict@example.org")
+    if not authority.names:
+        yield Problem(f"{place}.names", "is empty: give the name in at least one language")
+    if not authority.languages:
+        yield Problem(f"{place}.languages", "is empty: give at least one language")
+    for key, tags in (("names", [tag for tag, _ in authority.names]), ("languages", list(authority.languages))):
+        for tag in tags:
+            if not _LANGUAGE.fullmatch(tag):
+                yield Problem(f"{place}.{key}", f'{tag!r} is no language tag: write for example "nl" or "fr"')
+        if len(set(tags)) < len(tags):
+            yield Problem(f"{place}.{key}", "names a language twice")
+
+
+def _reply(place: str, ban: Ban) -> Found:
+    if ban.reply is Reply.ADDRESS and not ban.addresses:
+        yield Problem(f"{place}.addresses", 'is needed for the reply "address"')
+    if ban.reply is not Reply.ADDRESS and ban.addresses:
+        yield Problem(f"{place}.addresses", f'is only for the reply "address", and the reply is "{ban.reply}"')
+    for address in ban.addresses:
+        if address.is_multicast or getattr(address, "scope_id", None) is not None:
+            yield Problem(f"{place}.addresses", f"{address} cannot stand in an answer")
+
+
+def _term(place: str, ban: Ban, term: Term) -> Found:
+    yield from _interval(place, term.start, term.end)
+    if term.end is None and term.review_by is None:
+        yield Problem(place, "has no end: say until when it holds, or by when it is reviewed (review_by)")
+    if term.review_by is not None and not 0 <= term.review_by <= LAST_INSTANT:
+        yield Problem(f"{place}.review_by", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    if ban.provisional and (term.end is None or term.end - term.start > MAX_PROVISIONAL_S):
+        yield Problem(f"{place}.end", "lies more than 72 hours after the start, and the ban is provisional")
+
+
+def _interval(place: str, start: Instant, end: Instant | None) -> Found:
+    if not 0 <= start <= LAST_INSTANT:
+        yield Problem(f"{place}.start", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    if end is not None and not 0 <= end <= LAST_INSTANT:
+        yield Problem(f"{place}.end", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    elif end is not None and end <= start:
+        yield Problem(f"{place}.end", "must lie after the start")
+
+
+def _hours(place: str, hours: WeeklyHours) -> Found:
+    if not hours.days or not hours.days <= set(range(7)):
+        yield Problem(place, "must name days of the week")
+    if not 0 <= hours.start_minute < hours.end_minute <= MINUTES_PER_DAY:
+        yield Problem(place, "must begin and end within one day, in that order")
+    try:
+        zone(hours.time_zone)
+    except ValueError as error:
+        yield Problem(place, str(error))
+
+
+def _longer_than_a_year(exemption: Exemption, owner: Authority) -> bool:
+    try:
+        return exemption.end > end_after(exemption.start, Span(months=12), owner.time_zone)
+    except (ValueError, OverflowError, OSError):
+        return False  # The zone or the start is at fault, and reported as such.

@@ -1,0 +1,237 @@
+"""The node's configuration: defaults, values, and every problem at once with its place."""
+
+import subprocess
+import sys
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.config.endpoint import parse_endpoint
+from dnsfilter.config.load import load_config
+from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Unregistered, Upstream, Zone
+from dnsfilter.errors import ConfigError
+from dnsfilter.wire.names import parse_name
+
+
+def load(tmp_path: Path, text: str, resolv_conf: str = "nameserver 192.0.2.1\n") -> Config:
+    path, resolv = tmp_path / "dnsfilter.toml", tmp_path / "resolv.conf"
+    path.write_text(text)
+    resolv.write_text(resolv_conf)
+    return load_config(path, resolv)
+
+
+def problems(tmp_path: Path, text: str, resolv_conf: str = "nameserver 192.0.2.1\n") -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text, resolv_conf)
+    return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
+
+
+def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers(tmp_path: Path) -> None:
+    assert load(tmp_path, "") == Config(
+        listen=(parse_endpoint("127.0.0.1:53"), parse_endpoint("[::1]:53")),
+        metrics_listen=parse_endpoint("127.0.0.1:9153"),
+        state_dir=Path("/var/lib/dnsfilter"),
+        workers=1,
+        upstream=Upstream((parse_endpoint("192.0.2.1:53"),), trust_ad=False, timeout_ms=800),
+        cache=Cache(max_bytes=64 * 1024 * 1024, serve_stale_s=86_400),
+        clients=Clients(Unregistered.REFUSE),
+        zones=(),
+        control_plane=ControlPlane(),
+        start_without_snapshot=False,
+    )
+
+
+def test_every_key_is_taken_over(tmp_path: Path) -> None:
+    text = """
+        listen = ["192.0.2.53", "[2001:db8::53]:5353"]
+        metrics_listen = "192.0.2.53:9999"
+        state_dir = "state"
+        workers = 1
+        start_without_snapshot = true
+        [upstream]
+        servers = ["198.51.100.1", "198.51.100.1:5353", "2001:db8::1"]
+        trust_ad = true
+        timeout_ms = 500
+        [cache]
+        max_bytes = "1 GiB"
+        serve_stale = 0
+        [clients]
+        unregistered = "resolve"
+        allowed = ["192.0.2.0/24", "2001:db8::/32"]
+        trusted_proxies = []
+        [[zone]]
+        suffix = "Corp.Example."
+        servers = ["192.0.2.10"]
+        [control_plane]
+        url = "https://api.example.org/"
+        token = "secrets/token"
+        site = "annex"
+    """
+    assert load(tmp_path, text) == Config(
+        listen=(parse_endpoint("192.0.2.53:53"), parse_endpoint("[2001:db8::53]:5353")),
+        metrics_listen=parse_endpoint("192.0.2.53:9999"),
+        state_dir=tmp_path / "state",
+        workers=1,
+        upstream=Upstream(
+            (
+                parse_endpoint("198.51.100.1:53"),
+                parse_endpoint("198.51.100.1:5353"),
+                parse_endpoint("[2001:db8::1]:53"),
+            ),
+            trust_ad=True,
+            timeout_ms=500,
+        ),
+        cache=Cache(max_bytes=1 << 30, serve_stale_s=0),
+        clients=Clients(Unregistered.RESOLVE, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))),
+        zones=(Zone(parse_name("corp.example"), (parse_endpoint("192.0.2.10:53"),)),),
+        control_plane=ControlPlane("https://api.example.org", tmp_path / "secrets/token", "annex"),
+        start_without_snapshot=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("servers", "trusted"),
+    [
+        ('["127.0.0.1:5300", "[::1]:5300"]', True),
+        ('["192.0.2.1"]', False),
+        ('["127.0.0.1:5300", "192.0.2.1"]', False),
+    ],
+)
+def test_ad_is_trusted_by_default_only_from_this_machine(tmp_path: Path, servers: str, trusted: bool) -> None:
+    assert load(tmp_path, f"[upstream]\nservers = {servers}\n").upstream.trust_ad is trusted
+
+
+def test_the_word_resolv_conf_means_the_machines_nameservers(tmp_path: Path) -> None:
+    config = load(tmp_path, '[upstream]\nservers = "resolv.conf"\n', "nameserver 198.51.100.7\n")
+    assert config.upstream.servers == (parse_endpoint("198.51.100.7:53"),)
+
+
+@pytest.mark.parametrize(("written", "seconds"), [('"1 day"', 86_400), ("3600", 3600), ('"90 min"', 5400), ("0", 0)])
+def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -> None:
+    assert load(tmp_path, f"[cache]\nserve_stale = {written}\n").cache.serve_stale_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("listn = []", "dnsfilter.toml:1 listn: is no key here: did you mean 'listen'?"),
+        ("[upstream]\nhost = 1", "dnsfilter.toml:2 upstream.host: is no key here: known are servers, trust_ad,"),
+        ("listen = []", "dnsfilter.toml:1 listen: "),
+        ('listen = "127.0.0.1:53"', "dnsfilter.toml:1 listen: must be a list"),
+        ('listen = ["127.0.0.1:53",\n"127.0.0.1"]', "dnsfilter.toml:2 listen[1]: 127.0.0.1:53 is named twice"),
+        ('listen = ["127.0.0.1:99999"]', "dnsfilter.toml:1 listen[0]: '99999' in '127.0.0.1:99999' is no port"),
+        ('listen = ["224.0.0.1"]', "dnsfilter.toml:1 listen[0]: 224.0.0.1:53 is a group's address"),
+        ('metrics_listen = "127.0.0.1:53"', "dnsfilter.toml:1 metrics_listen: 127.0.0.1:53 is taken by listen"),
+        ("metrics_listen = 9153", "dnsfilter.toml:1 metrics_listen: must be a string"),
+        ("workers = 0", "dnsfilter.toml:1 workers: must be greater than or equal to 1"),
+        ("workers = 2", "dnsfilter.toml:1 workers: 2 workers are not supported yet"),
+        ("workers = true", "dnsfilter.toml:1 workers: must be an integer"),
+        ('start_without_snapshot = "no"', "dnsfilter.toml:1 start_without_snapshot: must be a boolean"),
+        ("upstream = 1", "dnsfilter.toml:1 upstream: must be a table"),
+        ("[upstream]\nservers = []", "dnsfilter.toml:2 upstream.servers: "),
+        ('[upstream]\nservers = ["127.0.0.1"]', "dnsfilter.toml:2 upstream.servers[0]: 127.0.0.1:53 is an address"),
+        ('[upstream]\nservers = ["192.0.2.1",\n"x"]', "dnsfilter.toml:3 upstream.servers[1]: 'x' is no IP address"),
+        ('[upstream]\nservers = ["192.0.2.1", "192.0.2.1:53"]', "upstream.servers[1]: 192.0.2.1:53 is named twice"),
+        ('[upstream]\nservers = ["0.0.0.0"]', "upstream.servers[0]: '0.0.0.0' is a wildcard"),
+        ('[upstream]\nservers = ["fe80::1"]', "upstream.servers[0]: 'fe80::1' is link-local"),
+        ("[upstream]\ntimeout_ms = 1", "dnsfilter.toml:2 upstream.timeout_ms: must be greater than or equal to 50"),
+        ('[cache]\nmax_bytes = "64 MB"', "dnsfilter.toml:2 cache.max_bytes: must be a number of bytes"),
+        ("[cache]\nmax_bytes = 5", "dnsfilter.toml:2 cache.max_bytes: must be between 1 MiB and 64 GiB"),
+        ('[cache]\nserve_stale = "a while"', "cache.serve_stale: must be a number of seconds"),
+        ('[cache]\nserve_stale = "8 days"', "cache.serve_stale: must be between 0 (off) and 7 days"),
+        ('[clients]\nunregistered = "open"', "clients.unregistered: 'open' is none of refuse, resolve"),
+        ('[clients]\nunregistered = "resolve"', "clients.allowed: is needed with unregistered"),
+        ('[clients]\nallowed = ["192.0.2.0/24"]', "clients.allowed: has a meaning only with"),
+        ('[clients]\nunregistered = "resolve"\nallowed = ["::/0"]', "clients.allowed[0]: ::/0 is everybody"),
+        ('[clients]\nunregistered = "resolve"\nallowed = ["fe80::/10"]', "clients.allowed[0]: 'fe80::/10' is"),
+        ('[clients]\ntrusted_proxies = ["192.0.2.1"]', "clients.trusted_proxies: proxies are not supported yet"),
+        ('[[zone]]\nsuffix = "corp.local"', "dnsfilter.toml:1 zone[0].servers: is missing"),
+        ('[[zone]]\nsuffix = "a..b"\nservers = ["192.0.2.1"]', "dnsfilter.toml:2 zone[0].suffix: parse name: 'a..b'"),
+        ('[[zone]]\nsuffix = "."\nservers = ["192.0.2.1"]', "zone[0].suffix: the root is every name"),
+        ('[[zone]]\nsuffix = "onion"\nservers = ["192.0.2.1"]', "zone[0].suffix: onion"),
+        ('[[zone]]\nsuffix = "_dns.resolver.ARPA"\nservers = ["192.0.2.1"]', "zone[0].suffix: _dns.resolver.arpa"),
+        ('[[zone]]\nsuffix = "corp.local"\nservers = ["127.0.0.1"]', "zone[0].servers[0]: 127.0.0.1:53 is an address"),
+        ('[control_plane]\nurl = "ftp://example.org"', "control_plane.url: is no http or https address"),
+        ('[control_plane]\nurl = "http://u:p@example.org"', "control_plane.url: must not carry a user"),
+        ('[control_plane]\ntoken = "token"', "control_plane.token: is of no use without control_plane.url"),
+    ],
+)
+def test_one_mistake_is_one_problem_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    (problem,) = problems(tmp_path, text)
+    assert expected in problem
+
+
+def test_a_token_written_in_place_of_its_path_is_not_repeated(tmp_path: Path) -> None:
+    token = "dnf_0123456789abcdef0123456789abcdef"
+    (problem,) = problems(tmp_path, f'[control_plane]\nurl = "http://127.0.0.1:8080"\ntoken = "{token}"\n')
+    assert "the path of a file that holds the token" in problem
+    assert token not in problem
+
+
+@pytest.mark.parametrize(
+    ("listen", "server"),
+    [("0.0.0.0:53", "127.0.0.1"), ("0.0.0.0:53", "127.9.9.9"), ("[::]:53", "::1"), ("127.0.0.1:5", "127.0.0.1:5")],
+)
+def test_a_server_that_is_this_resolver_is_found_behind_wildcards_too(tmp_path: Path, listen: str, server: str) -> None:
+    (problem,) = problems(tmp_path, f'listen = ["{listen}"]\n[upstream]\nservers = ["{server}"]\n')
+    assert "upstream.servers[0]" in problem
+    assert "would ask itself" in problem
+
+
+@pytest.mark.parametrize(
+    ("listen", "server"), [("0.0.0.0:5300", "127.0.0.1"), ("[::]:53", "127.0.0.1"), ("127.0.0.1:53", "127.0.0.2")]
+)
+def test_another_port_family_or_loopback_address_is_another_server(tmp_path: Path, listen: str, server: str) -> None:
+    config = load(tmp_path, f'listen = ["{listen}"]\n[upstream]\nservers = ["{server}"]\n')
+    assert config.upstream.servers == (parse_endpoint(server),)
+
+
+def test_the_machines_nameserver_being_this_resolver_says_what_to_do(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, "", "nameserver 127.0.0.1\n")
+    assert problem.startswith("dnsfilter.toml upstream.servers: 127.0.0.1:53, which ")
+    assert f"{tmp_path}/resolv.conf names, is an address that this resolver listens on" in problem
+    assert problem.endswith("name the servers to ask in [upstream] servers")
+
+
+def test_every_problem_comes_at_once_and_in_file_order(tmp_path: Path) -> None:
+    text = """\
+listen = ["127.0.0.1:53", "nonsense", "127.0.0.1:53"]
+workers = 3
+[upstream]
+servers = ["127.0.0.1"]
+[[zone]]
+suffix = "corp.example"
+[[zone]]
+suffix = "corp.example"
+servers = ["192.0.2.1", 5, "127.0.0.1:53"]
+[[zone]]
+suffix = "corp.example"
+servers = ["192.0.2.1"]
+colour = "blue"
+"""
+    places = [problem.split(": ")[0] for problem in problems(tmp_path, text, "")]
+    assert places == [
+        "dnsfilter.toml:1 listen[1]",
+        "dnsfilter.toml:1 listen[2]",
+        "dnsfilter.toml:2 workers",
+        "dnsfilter.toml:4 upstream.servers[0]",
+        "dnsfilter.toml:5 zone[0].servers",
+        "dnsfilter.toml:9 zone[1].servers[1]",
+        "dnsfilter.toml:9 zone[1].servers[2]",
+        "dnsfilter.toml:11 zone[2].suffix",
+        "dnsfilter.toml:13 zone[2].colour",
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(b"# ok\n# \xe9\n")
+    for path in (tmp_path / "none.toml", tmp_path, latin):
+        with pytest.raises(ConfigError, match=r"cannot be read: |latin\.toml:2: is not UTF-8"):
+            load_config(path)
+
+
+def test_the_configuration_as_used_needs_no_pydantic() -> None:
+    code = "import sys, dnsfilter.config.model, dnsfilter.config.endpoint; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
