@@ -76,14 +76,11 @@ class StreamPool:
     def _connection(self, server: Endpoint, fresh: bool) -> "_Connection":
         """Choose an idle connection, else a new one while there may be more, else the least loaded.
 
-        With `fresh` a new one comes first, and idle ones make room for it. A doubtful one is the last choice.
+        With `fresh` a new one comes first: the one that broke has left its place. A doubtful one is the last choice.
         """
         if self._closed:
             raise UnavailableError(f"ask {endpoint_text(server)} over tcp: pool closed")
         connections = self._servers.setdefault(server, [])
-        if fresh and len(connections) >= self._limit:
-            for idle in [each for each in connections if not each.waiters]:
-                idle.abort("replaced")
         usable = [each for each in connections if not each.waiters and not fresh]
         if not usable:
             if len(connections) < self._limit:
