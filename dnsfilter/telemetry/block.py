@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from dnsfilter.errors import UnavailableError
-from dnsfilter.telemetry.slots import POLICY_COUNTS_LOST, POLICY_KINDS, fixed_size
+from dnsfilter.telemetry.slots import MAX_UPSTREAMS, POLICY_COUNTS_LOST, POLICY_KINDS, fixed_size
 
 MAGIC: Final = int.from_bytes(b"dnsfctrs", sys.byteorder)
 FORMAT_VERSION: Final = 1
@@ -117,6 +117,8 @@ class CounterBlock:
         except OSError as error:
             raise UnavailableError(f"open counter file {path}: {error.strerror}") from error
         if mapping is None or not _fits(mapping):
+            if mapping is not None:
+                mapping.close()
             raise UnavailableError(f"open counter file {path}: not a counter block of version {FORMAT_VERSION}")
         block = cls(path, mapping)
         if block.generation:
@@ -226,7 +228,9 @@ def _fits(mapping: mmap.mmap) -> bool:
     """Whether a mapped file says of itself what this version would have written, and is as long as that."""
     with memoryview(mapping) as view, view[: _HEADER_WORDS * _WORD].cast("Q") as header:
         magic, version, slots, upstreams, capacity, areas = header[:6]
-    if (magic, version, areas) != (MAGIC, FORMAT_VERSION, AREAS) or not 0 < capacity <= MAX_CAPACITY:
+    if (magic, version, areas) != (MAGIC, FORMAT_VERSION, AREAS):
+        return False
+    if not (0 < capacity <= MAX_CAPACITY and upstreams <= MAX_UPSTREAMS):
         return False
     words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity * POLICY_KINDS)
     return slots == fixed_size(upstreams) and len(mapping) == words * _WORD

@@ -1,0 +1,29 @@
+"""Every query of the dashboards finds something on a real Prometheus that scrapes a running node."""
+
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.support.dashboards import dashboard_queries
+from tests.support.monitoring import prometheus
+
+DASHBOARDS = sorted((Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards").glob("*.json"))
+
+
+class Node(Protocol):
+    """A running node with a policy in force that counts at least one authority, and one upstream."""
+
+    @property
+    def metrics_address(self) -> str:
+        """`host:port` of its metrics."""
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_query_finds_something(path: Path, running_node: Node, tmp_path: Path) -> None:
+    queries = dashboard_queries(path)
+    assert queries
+    with prometheus(tmp_path, running_node.metrics_address) as server:
+        # Two scrapes make a rate; then all the others are there.
+        assert server.wait_for("rate(dnsfilter_cache_hits_total[1m])")
+        assert [query for query in queries if not server.wait_for(query, within_s=5)] == []

@@ -1,0 +1,91 @@
+"""A real Prometheus for tests, scraping one target of theirs."""
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.components import component
+from tests.support.ports import free_port
+
+START_S = 30
+CONFIG = """\
+global:
+  scrape_interval: 1s
+  scrape_timeout: 1s
+scrape_configs:
+  - job_name: {job}
+    static_configs:
+      - targets: ["{target}"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """A running server."""
+
+    url: str
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The samples of an instant query; ValueError with Prometheus' words when it does not understand it."""
+        data = urllib.parse.urlencode({"query": expression}).encode()
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/query", data, timeout=10) as response:
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ValueError(f"run {expression!r}: {error.read().decode()}") from None
+        samples: list[dict[str, Any]] = answer["data"]["result"]
+        return samples
+
+    def wait_for(self, expression: str, within_s: float = START_S) -> list[dict[str, Any]]:
+        """The samples as soon as there are any; empty after `within_s` without one."""
+        deadline = time.monotonic() + within_s
+        while not (samples := self.query(expression)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return samples
+
+
+@contextmanager
+def prometheus(directory: Path, target: str, job: str = "dnsfilter") -> Iterator[Prometheus]:
+    """Runs Prometheus on a free loopback port, scraping `http://TARGET/metrics` each second; data in `directory`."""
+    program = component("prometheus")
+    config = directory / "prometheus.yml"
+    config.write_text(CONFIG.format(job=job, target=target))
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        str(program.path),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        f"--web.listen-address={address}",
+        "--log.level=error",
+    ]
+    with (
+        open(directory / "prometheus.log", "wb") as log,
+        subprocess.Popen(command, env=program.env, cwd=directory, stdout=log, stderr=log) as process,
+    ):
+        try:
+            server = Prometheus(f"http://{address}")
+            _wait_until_ready(server, process, directory / "prometheus.log")
+            yield server
+        finally:
+            process.terminate()
+            process.wait(START_S)
+
+
+def _wait_until_ready(server: Prometheus, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{server.url}/-/ready", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"start prometheus: {log.read_text()[-2000:]}")

@@ -1,0 +1,99 @@
+"""Dashboards are whole, ask only for metrics that exist, and are provisioned from where they lie."""
+
+import json
+import re
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, MetricType
+from tests.support.components import component
+from tests.support.dashboards import dashboard_queries, load_dashboard, panels, replace_variables
+
+GRAFANA = Path(__file__).parents[3] / "deploy" / "grafana"
+DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
+SERIES = {
+    metric.name + suffix
+    for metric in METRICS
+    for suffix in (("_bucket", "_sum", "_count") if metric.type is MetricType.HISTOGRAM else ("",))
+}
+each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+
+
+def test_there_is_a_dashboard() -> None:
+    assert [path.stem for path in DASHBOARDS] == ["dnsfilter"]
+
+
+@each_dashboard
+def test_every_query_is_promql(path: Path, tmp_path: Path) -> None:
+    # As recording rules, which every promtool can check; JSON is YAML.
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(dashboard_queries(path))]
+    file = tmp_path / "rules.yml"
+    file.write_text(json.dumps({"groups": [{"name": path.stem, "rules": rules}]}))
+    checked = component("promtool").run("check", "rules", str(file))
+    assert checked.returncode == 0, checked.stderr
+    assert f"{len(rules)} rules found" in checked.stdout
+
+
+@each_dashboard
+def test_every_query_asks_for_metrics_and_label_values_that_exist(path: Path) -> None:
+    outcomes = LABEL_VALUES["dnsfilter_queries_total", "outcome"]
+    for query in dashboard_queries(path):
+        names = set(re.findall(r"\b(?:dnsfilter_\w+|up)\b", query))
+        assert names
+        assert names <= SERIES | {"up"}
+        for given in re.findall(r'outcome=~?"([^"]+)"', query):
+            assert set(given.split("|")) <= outcomes.keys()
+
+
+def test_every_promised_metric_is_on_the_dashboard() -> None:
+    queries = " ".join(dashboard_queries(GRAFANA / "dashboards" / "dnsfilter.json"))
+    assert {metric.name for metric in METRICS if metric.name not in queries} == set()
+
+
+@each_dashboard
+def test_panels_have_numbers_of_their_own_and_do_not_overlap(path: Path) -> None:
+    found = list(panels(load_dashboard(path)))
+    assert len({panel["id"] for panel in found}) == len(found)
+    for one, other in combinations([panel["gridPos"] for panel in found], 2):
+        assert not _overlap(one, other), (one, other)
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in found)
+
+
+def _overlap(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
+    return (
+        one["x"] < other["x"] + other["w"]
+        and other["x"] < one["x"] + one["w"]
+        and one["y"] < other["y"] + other["h"]
+        and other["y"] < one["y"] + one["h"]
+    )
+
+
+@each_dashboard
+def test_every_panel_asks_the_chosen_data_source(path: Path) -> None:
+    dashboard = load_dashboard(path)
+    chosen = {"type": "prometheus", "uid": "${datasource}"}
+    asked: list[Any] = [panel["datasource"] for panel in panels(dashboard) if panel["type"] != "row"]
+    assert asked
+    assert all(source == chosen for source in asked)
+    variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+    assert set(variables) == {"datasource", "authority"}
+    assert variables["authority"]["datasource"] == chosen
+
+
+def test_provider_and_data_source_say_what_the_dashboards_need() -> None:
+    provider = (GRAFANA / "provisioning" / "dashboards" / "dnsfilter.yaml").read_text()
+    source = (GRAFANA / "provisioning" / "datasources" / "dnsfilter.yaml").read_text()
+    interval = re.findall(r"scrape_interval: (\S+)", (GRAFANA.parent / "prometheus" / "prometheus.yml").read_text())
+    assert "path: /var/lib/grafana/dashboards/dnsfilter\n" in provider
+    assert "type: prometheus\n" in source
+    assert re.findall(r"timeInterval: (\S+)", source) == interval
+
+
+def test_variable_without_a_value_is_an_error() -> None:
+    assert replace_variables("a[$span] + ${span}", {"span": "1m"}) == "a[1m] + 1m"
+    with pytest.raises(ValueError, match=r"\$other"):
+        replace_variables("a[$other]", {"span": "1m"})

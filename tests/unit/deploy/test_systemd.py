@@ -1,0 +1,129 @@
+"""The units are what systemd accepts, hold back what they should, and start what exists."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from api.settings import PREFIX, parse_settings
+from dnsfilter.config.load import load_config
+
+PROJECT = Path(__file__).parents[3]
+SYSTEMD = PROJECT / "deploy" / "systemd"
+UNITS = ("dnsfilter.service", "dnsfilter-api.service")
+each_unit = pytest.mark.parametrize("unit", UNITS)
+
+
+def directives(unit: str) -> dict[str, list[str]]:
+    """Every `key=value` of a unit, by key, in order."""
+    found: dict[str, list[str]] = {}
+    for line in (SYSTEMD / unit).read_text().splitlines():
+        key, separator, value = line.partition("=")
+        if separator and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def tool(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not here: it comes with systemd")
+    return path
+
+
+@each_unit
+def test_systemd_complains_of_nothing_but_the_missing_program(unit: str) -> None:
+    command = [tool("systemd-analyze"), "verify", "--man=no", str(SYSTEMD / unit)]
+    complaints = subprocess.run(command, capture_output=True, text=True, timeout=60).stderr.splitlines()
+    missing = re.compile(rf"{unit}: Command /usr/bin/dnsfilter(-api)? is not executable: No such file or directory")
+    assert [line for line in complaints if not missing.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize(("unit", "most"), [("dnsfilter.service", 2.0), ("dnsfilter-api.service", 1.5)])
+def test_exposure_stays_low(unit: str, most: float) -> None:
+    threshold = f"--threshold={round(most * 10)}"
+    command = [tool("systemd-analyze"), "security", "--offline=yes", "--no-pager", threshold, str(SYSTEMD / unit)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout[-200:]
+
+
+def test_resolver_may_bind_low_ports_and_nothing_else() -> None:
+    resolver = directives("dnsfilter.service")
+    assert resolver["CapabilityBoundingSet"] == resolver["AmbientCapabilities"] == ["CAP_NET_BIND_SERVICE"]
+    assert "PrivateUsers" not in resolver
+
+
+def test_control_plane_has_no_capability() -> None:
+    control_plane = directives("dnsfilter-api.service")
+    assert control_plane["CapabilityBoundingSet"] == control_plane["AmbientCapabilities"] == [""]
+
+
+def test_resolver_starts_without_the_control_plane() -> None:
+    resolver = directives("dnsfilter.service")
+    ordering = [value for key in ("Requires", "Wants", "After", "BindsTo", "PartOf") for value in resolver.get(key, [])]
+    assert not any("dnsfilter" in value for value in ordering)
+    assert resolver["StartLimitIntervalSec"] == ["0"]
+
+
+@each_unit
+def test_unit_starts_an_entry_point_of_the_distribution(unit: str) -> None:
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
+    found = directives(unit)
+    for command in found["ExecStart"] + found.get("ExecStartPre", []):
+        program = Path(command.split()[0])
+        assert program.parent == Path("/usr/bin")
+        assert program.name in scripts
+
+
+@each_unit
+def test_unit_runs_as_a_user_that_sysusers_makes(unit: str) -> None:
+    rows = [line.split() for line in (SYSTEMD / "dnsfilter.sysusers").read_text().splitlines()]
+    users = {row[1] for row in rows if row and row[0] == "u"}
+    found = directives(unit)
+    assert {*found["User"], *found["Group"], *found.get("SupplementaryGroups", [])} <= users
+
+
+def test_control_plane_s_user_is_made_a_member_of_the_resolver_s_group(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    command = [tool("systemd-sysusers"), f"--root={tmp_path}", str(SYSTEMD / "dnsfilter.sysusers")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    groups = {line.split(":")[0]: line.split(":")[3] for line in (tmp_path / "etc/group").read_text().splitlines()}
+    assert groups["dnsfilter"] == "dnsfilter-api"
+
+
+def test_systemd_understands_every_line_about_directories(tmp_path: Path) -> None:
+    program = tool("systemd-tmpfiles")
+    if "--dry-run" not in subprocess.run([program, "--help"], capture_output=True, text=True).stdout:
+        pytest.skip("this systemd-tmpfiles cannot try without doing; version 256 can")
+    (tmp_path / "etc").mkdir()
+    subprocess.run([tool("systemd-sysusers"), f"--root={tmp_path}", str(SYSTEMD / "dnsfilter.sysusers")], check=True)
+    command = [program, f"--root={tmp_path}", "--create", "--dry-run", str(SYSTEMD / "dnsfilter.tmpfiles")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_example_configuration_is_accepted(tmp_path: Path) -> None:
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text("nameserver 192.0.2.1\n")
+    config = load_config(SYSTEMD / "dnsfilter.toml", resolv_conf)
+    assert config.state_dir == Path("/var/lib/dnsfilter")
+    assert config.metrics_listen.port == 9153
+
+
+def test_example_environment_is_accepted_and_meets_the_resolver_s() -> None:
+    lines = (SYSTEMD / "api.env").read_text().splitlines()
+    environ = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert all(key.startswith(PREFIX) for key in environ)
+    settings = parse_settings({}, environ)
+    assert settings.snapshot_dir == Path("/var/lib/dnsfilter/snapshots")
+    assert settings.metrics_listen.port == 9154
+
+
+@pytest.mark.parametrize("path", ["/var/lib/dnsfilter", "/var/lib/dnsfilter/snapshots", "/var/lib/dnsfilter/api"])
+def test_directories_that_the_examples_use_are_laid_out(path: str) -> None:
+    rows = [line.split() for line in (SYSTEMD / "dnsfilter.tmpfiles").read_text().splitlines()]
+    assert path in {row[1] for row in rows if row and row[0] == "d"}

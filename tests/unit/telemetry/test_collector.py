@@ -1,0 +1,167 @@
+"""The exposition text says what the totals say, and real Prometheus tools accept it."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.collector import CONTENT_TYPE, NodeState, node_registry, render
+from dnsfilter.telemetry.metrics import METRICS
+from dnsfilter.telemetry.slots import (
+    ANSWER_DURATION,
+    BYPASS,
+    CACHE_BYTES,
+    CACHE_ENTRIES,
+    CACHE_HITS,
+    QUERY,
+    PolicyKind,
+    upstream_slots,
+)
+from dnsfilter.telemetry.totals import Totals
+from tests.support.components import component
+from tests.support.dashboards import dashboard_queries
+from tests.support.monitoring import prometheus
+
+DASHBOARDS = sorted((Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards").glob("*.json"))
+UPSTREAM = "[2001:db8::53]:53"
+STATE = NodeState(
+    version="1.2.3", engine="reference", workers=2, worker_restarts=1, snapshot_revision=12, snapshot_age_s=3.5
+)
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def counted(block: CounterBlock, totals: Totals) -> None:
+    totals.learn(b"A", [("ghent", "tiktok"), ("brussels-city", "facebook")])
+    block.open_policy(b"A", 2)
+    block.count(0, PolicyKind.REFUSED)
+    block.policy[5] += 7
+    block.add(QUERY["tcp"]["blocked"], 4)
+    block.add(QUERY["udp"]["cached"], 2**53)
+    block.add(BYPASS["canary"])
+    block.add(CACHE_HITS, 9)
+    block.set(CACHE_ENTRIES, 100)
+    block.set(CACHE_BYTES, 25_600)
+    run = upstream_slots(1)[0]
+    block.add(run.queries, 3)
+    block.add(run.failure("timeout"), 2)
+    run.duration.observe(block.slots, 30_000_000)
+    for duration_ns in (40_000, 60_000, 70_000, 9_000_000_000):
+        ANSWER_DURATION.observe(block.slots, duration_ns)
+
+
+@pytest.fixture
+def totals(tmp_path: Path) -> Iterator[Totals]:
+    totals = Totals()
+    block = CounterBlock.create(tmp_path / "worker-0", upstreams=1, capacity=4)
+    totals.watch(block, [UPSTREAM])
+    counted(block, totals)
+    yield totals
+    block.close()
+
+
+def samples_of(text: bytes) -> Samples:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("dnsfilter_queries_total", {"transport": "tcp", "outcome": "blocked"}, 4),
+        ("dnsfilter_queries_total", {"transport": "udp", "outcome": "cached"}, 2**53),
+        ("dnsfilter_queries_total", {"transport": "udp", "outcome": "failed"}, 0),
+        ("dnsfilter_refused_total", {"authority": "ghent", "service": "tiktok"}, 1),
+        ("dnsfilter_monitored_total", {"authority": "ghent", "service": "tiktok"}, 0),
+        ("dnsfilter_exempted_total", {"authority": "brussels-city", "service": "facebook"}, 7),
+        ("dnsfilter_bypass_attempts_total", {"kind": "canary"}, 1),
+        ("dnsfilter_upstream_queries_total", {"upstream": UPSTREAM}, 3),
+        ("dnsfilter_upstream_failures_total", {"upstream": UPSTREAM, "reason": "timeout"}, 2),
+        ("dnsfilter_upstream_duration_seconds_bucket", {"upstream": UPSTREAM, "le": "0.025"}, 0),
+        ("dnsfilter_upstream_duration_seconds_bucket", {"upstream": UPSTREAM, "le": "0.05"}, 1),
+        ("dnsfilter_upstream_duration_seconds_sum", {"upstream": UPSTREAM}, 0.03),
+        ("dnsfilter_answer_duration_seconds_bucket", {"le": "5e-05"}, 1),
+        ("dnsfilter_answer_duration_seconds_bucket", {"le": "0.0001"}, 3),
+        ("dnsfilter_answer_duration_seconds_bucket", {"le": "5.0"}, 3),
+        ("dnsfilter_answer_duration_seconds_bucket", {"le": "+Inf"}, 4),
+        ("dnsfilter_answer_duration_seconds_count", {}, 4),
+        ("dnsfilter_answer_duration_seconds_sum", {}, 9.00017),
+        ("dnsfilter_cache_hits_total", {}, 9),
+        ("dnsfilter_cache_entries", {}, 100),
+        ("dnsfilter_cache_bytes", {}, 25_600),
+        ("dnsfilter_snapshot_revision", {}, 12),
+        ("dnsfilter_snapshot_age_seconds", {}, 3.5),
+        ("dnsfilter_build_info", {"version": "1.2.3", "engine": "reference"}, 1),
+        ("dnsfilter_workers", {}, 2),
+        ("dnsfilter_worker_restarts_total", {}, 1),
+    ],
+)
+def test_sample_is_exposed(totals: Totals, name: str, labels: dict[str, str], value: float) -> None:
+    samples = samples_of(render(node_registry(totals.snapshot, lambda: STATE)))
+    assert samples[name, frozenset(labels.items())] == value
+
+
+def test_every_family_of_the_table_is_exposed_and_no_other(totals: Totals) -> None:
+    text = render(node_registry(totals.snapshot, lambda: STATE)).decode()
+    types = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE"))
+    assert types == {metric.name: metric.type.value for metric in METRICS}
+
+
+def test_node_without_a_snapshot_shows_neither_revision_nor_age(totals: Totals) -> None:
+    state = NodeState(version="1.2.3", engine="reference", workers=0, worker_restarts=0)
+    names = {name for name, _ in samples_of(render(node_registry(totals.snapshot, lambda: state)))}
+    assert names.isdisjoint({"dnsfilter_snapshot_revision", "dnsfilter_snapshot_age_seconds"})
+
+
+def test_two_nodes_in_one_process_share_nothing(totals: Totals) -> None:
+    before = list(REGISTRY.collect())
+    node_registry(totals.snapshot, lambda: STATE)
+    other = node_registry(Totals().snapshot, lambda: STATE)
+    assert samples_of(render(other))["dnsfilter_cache_hits_total", frozenset()] == 0
+    assert [family.name for family in REGISTRY.collect()] == [family.name for family in before]
+
+
+def test_promtool_finds_nothing_to_mend(totals: Totals) -> None:
+    text = render(node_registry(totals.snapshot, lambda: STATE)).decode()
+    checked = component("promtool").run("check", "metrics", stdin=text)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def served(totals: Totals) -> Iterator[str]:
+    """Address of a server of this node's metrics."""
+    registry = node_registry(totals.snapshot, lambda: STATE)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = render(registry)
+            self.send_response(200)
+            self.send_header("Content-Type", CONTENT_TYPE)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: a scrape is no event."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_real_prometheus_answers_every_query_of_the_dashboards(served: str, tmp_path: Path) -> None:
+    queries = [query for path in DASHBOARDS for query in dashboard_queries(path)]
+    assert queries
+    with prometheus(tmp_path, served) as server:
+        assert server.wait_for("rate(dnsfilter_cache_hits_total[1m])")
+        assert [query for query in queries if not server.wait_for(query, within_s=5)] == []
