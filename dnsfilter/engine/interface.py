@@ -1,0 +1,85 @@
+"""What an engine is: the contract that every implementation keeps, and the values that cross it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.policy.model import Instant
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.wire.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A message to send to whoever asked."""
+
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Silence: the datagram deserves no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A query that only an upstream can answer. `client` is the packed source address."""
+
+    query: Query
+    key: CacheKey
+    client: bytes
+    transport: Transport
+    servers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Truncated:
+    """Upstream's datagram was cut: ask `server` by stream with `message`, then `complete` the exchange."""
+
+    exchange: int
+    server: int
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The reply to the miss that `forward` took under this ticket."""
+
+    ticket: int
+    message: bytes
+
+
+Event: TypeAlias = Truncated | Answered
+
+
+class Engine(Protocol):
+    """Answers queries from snapshot, cache and upstreams.
+
+    `wall_s` is wall time in seconds UTC; `boot_ms` is CLOCK_BOOTTIME in milliseconds. No method raises for anything
+    that a peer sent.
+    """
+
+    def fileno(self) -> int:
+        """The epoll descriptor: readable when `poll` has work."""
+
+    def poll(self, budget: int) -> Sequence[Event]:
+        """Work through at most `budget` batches of datagrams and timers; hand up what needs judgement."""
+
+    def answer(
+        self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
+    ) -> Reply | Miss | Drop:
+        """Answer one query without I/O, as far as snapshot and cache allow."""
+
+    def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
+        """Ask upstream for a stream client's miss; the reply is this ticket's `Answered`, now or from a later poll."""
+
+    def complete(self, exchange: int, message: bytes | None) -> Sequence[Event]:
+        """An exchange's answer that came another way, None when it did not come."""
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Decide by `snapshot` from the next batch on."""
+
+    def close(self) -> None:
+        """Release every descriptor that the engine opened."""

@@ -1,0 +1,83 @@
+"""One listening UDP socket: reads datagrams with the address they were sent to, answers from that address."""
+
+import socket
+import struct
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import NamedTuple, TypeAlias
+
+Ancillary: TypeAlias = list[tuple[int, int, bytes]]
+PeerAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+
+IP_PKTINFO = 8
+"""Linux's number; the socket module names it only from Python 3.14 on."""
+_IN_PKTINFO = struct.Struct("=I4s4s")
+_IN6_PKTINFO = struct.Struct("=16sI")
+_LARGEST_QUERY = 65535
+
+
+class Datagram(NamedTuple):
+    """What arrived: octets, the sender as the kernel names it, and what the answer must carry to leave from here."""
+
+    message: bytes
+    peer: PeerAddress
+    source: Ancillary
+
+
+class UdpListener:
+    """A bound, non-blocking UDP socket. One bound to a wildcard address remembers which of its addresses was asked."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._wildcard = ip_address(sock.getsockname()[0]).is_unspecified
+        sock.setblocking(False)
+        if self._wildcard and sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        elif self._wildcard:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def receive(self, most: int) -> Iterator[Datagram]:
+        """The datagrams that wait, at most `most`; ends when there is none."""
+        for _ in range(most):
+            try:
+                if self._wildcard:
+                    message, ancillary, _flags, peer = self._socket.recvmsg(_LARGEST_QUERY, 128)
+                    yield Datagram(message, peer, _source(ancillary))
+                else:
+                    message, peer = self._socket.recvfrom(_LARGEST_QUERY)
+                    yield Datagram(message, peer, [])
+            except (BlockingIOError, ConnectionError):
+                return
+
+    def send(self, message: bytes, peer: PeerAddress, source: Ancillary) -> bool:
+        """Whether the kernel took the answer; a full buffer or an unreachable peer loses it, as UDP may."""
+        try:
+            if source:
+                self._socket.sendmsg([message], source, 0, peer)
+            else:
+                self._socket.sendto(message, peer)
+        except OSError:
+            return False
+        return True
+
+
+def packed_peer(peer: PeerAddress) -> bytes:
+    """The sender's address, 4 or 16 octets."""
+    host = peer[0]
+    if ":" in host:
+        return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    return socket.inet_pton(socket.AF_INET, host)
+
+
+def _source(received: Ancillary) -> Ancillary:
+    """The ancillary data that makes an answer leave from the address its query came to (RFC 1122 section 4.1.3.5)."""
+    for level, kind, data in received:
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(data) >= _IN_PKTINFO.size:
+            _index, local, _destination = _IN_PKTINFO.unpack_from(data)
+            return [(level, kind, _IN_PKTINFO.pack(0, local, bytes(4)))]
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO and len(data) >= _IN6_PKTINFO.size:
+            return [(level, kind, data[: _IN6_PKTINFO.size])]
+    return []

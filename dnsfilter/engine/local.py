@@ -1,0 +1,100 @@
+"""Answers that need no upstream: special names, probes of this node, and questions that are never passed on."""
+
+from dataclasses import dataclass
+
+from dnsfilter.telemetry.metrics import Bypass
+from dnsfilter.upstream.special import LocalAnswer, Records, special
+from dnsfilter.wire.answer import RawRecord
+from dnsfilter.wire.iana import Class, Rcode, Type
+from dnsfilter.wire.message import address_record, hinfo_record, soa_record, txt_record
+from dnsfilter.wire.names import is_at_or_below, parse_name
+from dnsfilter.wire.query import Query
+from dnsfilter.wire.reply import local_reply
+
+HEALTH_NAME = parse_name("health.dnsfilter.internal")
+LOCALHOST = parse_name("localhost")
+RESOLVER_ARPA = parse_name("resolver.arpa")
+CANARY_NAME = parse_name("use-application-dns.net")
+RELAY_NAMES = frozenset({parse_name("mask.icloud.com"), parse_name("mask-h2.icloud.com")})
+
+ZONE_TTL_S = 10800
+"""TTL of the built-in zones (RFC 6303 section 3)."""
+SIGNAL_TTL_S = 10
+"""TTL of answers that hold only while a ban does."""
+HINFO_TTL_S = 3789
+"""TTL that RFC 8482 section 6 shows for its answer to ANY."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A reply, and the kind of bypass that the question was an attempt at."""
+
+    message: bytes
+    bypass: Bypass | None = None
+
+
+def signal_answer(query: Query, enforcing: bool, limit: int) -> Local | None:
+    """The answers that tell browsers and devices to keep using this resolver, while an enforcing row holds.
+
+    Firefox takes NXDOMAIN for its canary as "leave DNS alone"; Apple's relay takes an empty answer.
+    """
+    if not enforcing:
+        return None
+    name = query.question.name
+    if name == CANARY_NAME:
+        return Local(_denial(query, Rcode.NXDOMAIN, name, SIGNAL_TTL_S, limit), Bypass.CANARY)
+    if name in RELAY_NAMES:
+        return Local(_denial(query, Rcode.NOERROR, name, SIGNAL_TTL_S, limit), Bypass.RELAY)
+    return None
+
+
+def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Local | None:
+    """The answer for a name that never goes upstream; `covered`: a conditional zone holds it."""
+    question = query.question
+    if question.qclass != Class.IN:
+        return None
+    if question.name == HEALTH_NAME:
+        return Local(_health(query, revision, limit))
+    found = special(question.name, question.qtype)
+    if found is not None and not (covered and found.overridable):
+        bypass = Bypass.DDR if is_at_or_below(question.name, RESOLVER_ARPA) else None
+        return Local(_from_table(query, found, limit), bypass)
+    if question.qtype == Type.ANY:
+        asked = question.wire[:-4]
+        return Local(local_reply(query, Rcode.NOERROR, [hinfo_record(asked, HINFO_TTL_S, "RFC8482", "")], limit=limit))
+    return None
+
+
+def _health(query: Query, revision: int, limit: int) -> bytes:
+    asked = query.question.wire[:-4]
+    match query.question.qtype:
+        case Type.A:
+            record = address_record(asked, 0, bytes((127, 0, 0, 1)))
+        case Type.TXT:
+            record = txt_record(asked, 0, f"revision={revision}")
+        case _:
+            return _denial(query, Rcode.NOERROR, HEALTH_NAME, 0, limit)
+    return local_reply(query, Rcode.NOERROR, [record], limit=limit)
+
+
+def _from_table(query: Query, found: LocalAnswer, limit: int) -> bytes:
+    asked = query.question.wire[:-4]
+    record: RawRecord
+    match found.records:
+        case Records.NONE:
+            return _denial(query, found.rcode, found.apex, ZONE_TTL_S, limit)
+        case Records.ADDRESS_V4:
+            record = address_record(asked, ZONE_TTL_S, bytes((127, 0, 0, 1)))
+        case Records.ADDRESS_V6:
+            record = address_record(asked, ZONE_TTL_S, bytes(15) + b"\x01")
+        case Records.POINTER:
+            record = RawRecord(asked, Type.PTR, Class.IN, ZONE_TTL_S, LOCALHOST)
+        case Records.SOA:
+            record = soa_record(asked, ZONE_TTL_S, ZONE_TTL_S)
+        case Records.NS:
+            record = RawRecord(asked, Type.NS, Class.IN, ZONE_TTL_S, found.apex)
+    return local_reply(query, found.rcode, [record], limit=limit)
+
+
+def _denial(query: Query, rcode: int, apex: bytes, ttl_s: int, limit: int) -> bytes:
+    return local_reply(query, rcode, (), (soa_record(apex, ttl_s, ttl_s),), limit=limit)

@@ -1,0 +1,446 @@
+"""The reference engine: plain Python, and the specification of what a compiled one does.
+
+A query goes through `answer` top to bottom, in the one order that the rules allow: parse, client, policy on the
+question, special names, cache, upstream; `_serve` then applies policy to everything that the answer leads to.
+"""
+
+import select
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import assert_never, cast
+
+from dnsfilter.cache.answers import AnswerCache, Entry
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.engine.clock import Anchor, Clock
+from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
+from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
+from dnsfilter.engine.listening import UdpListener, packed_peer
+from dnsfilter.engine.local import Local, signal_answer, special_answer
+from dnsfilter.engine.refusals import refusal, ttl_cap_s
+from dnsfilter.engine.timer import BootTimer
+from dnsfilter.errors import MalformedMessage
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Instant, Prefix
+from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.metrics import Bypass, Failure, Outcome, Transport
+from dnsfilter.telemetry.slots import (
+    ANSWER_DURATION,
+    BYPASS,
+    CACHE_BYTES,
+    CACHE_ENTRIES,
+    CACHE_HITS,
+    QUERY,
+    PolicyKind,
+    upstream_slots,
+)
+from dnsfilter.upstream.special import special
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.wire.answer import Answer, Chain, follow, join, kept
+from dnsfilter.wire.edns import Ede
+from dnsfilter.wire.iana import Class, EdeCode, Rcode
+from dnsfilter.wire.query import Fault, Query, Question, parse_query
+from dnsfilter.wire.reply import empty_reply, relay, udp_limit
+
+BATCH = 64
+MOST_HOPS = 8
+STALE_TTL_S = 30
+"""TTL of a stale record (RFC 8767 section 4)."""
+SAMPLE_EVERY = 8
+"""One answer in so many is timed."""
+STREAM_LIMIT = 65535
+ENCRYPTED_DNS = "encrypted_dns"
+_UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One query on its way through the rules: who asks, when, and how much the reply may hold."""
+
+    query: Query
+    transport: Transport
+    client: bytes
+    range_class: int | None
+    at: Instant
+    boot_ms: int
+    limit: int
+
+
+class ReferenceEngine:
+    """Implements `Engine` over listening sockets, upstream endpoints and a counter block."""
+
+    def __init__(
+        self,
+        *,
+        listeners: Sequence[UdpListener],
+        zones: Zones,
+        cache: AnswerCache,
+        clients: Clients,
+        trust_ad: bool,
+        clock: Clock,
+        counters: CounterBlock,
+        snapshot: Snapshot,
+    ) -> None:
+        self._zones = zones
+        self._cache = cache
+        self._clients = clients
+        self._trust_ad = trust_ad
+        self._clock = clock
+        self._counters = counters
+        self._slots = counters.slots
+        self._epoll = select.epoll()
+        self._timer = BootTimer()
+        self._alarm_ms: int | None = None
+        self._epoll.register(self._timer.fileno(), select.EPOLLIN)
+        self._listeners = {listener.fileno(): listener for listener in listeners}
+        for fd in self._listeners:
+            self._epoll.register(fd, select.EPOLLIN)
+        upstreams = upstream_slots(len(zones.endpoints))
+        self._inflight = Inflight(zones.endpoints, self._epoll, upstreams, self._slots, trust_ad)
+        self._answered = 0
+        self.swap(snapshot)
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def close(self) -> None:
+        self._inflight.close()
+        self._timer.close()
+        self._epoll.close()
+
+    def swap(self, snapshot: Snapshot) -> None:
+        self._counters.open_policy(snapshot.rules_digest, len(snapshot.pairs))
+        self._anchor = Anchor(snapshot.made_s, self._clock.boot_ns() // 1_000_000)
+        self._snapshot = snapshot
+
+    # The sockets.
+
+    def poll(self, budget: int) -> Sequence[Event]:
+        events: list[Event] = []
+        for _ in range(budget):
+            ready = self._epoll.poll(0, BATCH)
+            if not ready:
+                break
+            wall_s, boot_ns = self._clock.wall_s(), self._clock.boot_ns()
+            for fd, _mask in ready:
+                listener = self._listeners.get(fd)
+                if listener is not None:
+                    self._read_queries(listener, wall_s, boot_ns, events)
+                elif fd == self._timer.fileno():
+                    self._timer.clear()
+                    self._alarm_ms = None
+                    self._settle(self._inflight.expire(boot_ns), wall_s, boot_ns, events)
+                else:
+                    self._settle(self._inflight.receive(fd, BATCH, boot_ns), wall_s, boot_ns, events)
+        self._set_alarm()
+        self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
+        return events
+
+    def _read_queries(self, listener: UdpListener, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+        for message, peer, source in listener.receive(BATCH):
+            client = packed_peer(peer)
+            outcome = self.answer(message, client, Transport.UDP, wall_s, boot_ns // 1_000_000)
+            match outcome:
+                case Reply(reply):
+                    listener.send(reply, peer, source)
+                    self._time(boot_ns)
+                case Miss():
+                    waiter = Waiter(outcome.query, client, boot_ns, listener, peer, source)
+                    self._ask(outcome, waiter, wall_s, boot_ns, events)
+                case Drop():
+                    pass
+
+    def _set_alarm(self) -> None:
+        alarm_ms = self._inflight.next_alarm_ms()
+        if alarm_ms is not None and alarm_ms != self._alarm_ms:
+            self._timer.set(alarm_ms)
+            self._alarm_ms = alarm_ms
+
+    def _time(self, asked_ns: int) -> None:
+        self._answered += 1
+        if self._answered % SAMPLE_EVERY == 0:
+            ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - asked_ns)
+
+    # One query.
+
+    def answer(
+        self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
+    ) -> Reply | Miss | Drop:
+        query = parse_query(message)
+        if query is None:
+            return self._drop(transport)
+        limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT
+        if isinstance(query, Fault):
+            self._count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
+            return Reply(empty_reply(query, query.rcode, limit=limit))
+        snapshot = self._snapshot
+        case = _Case(
+            query, transport, client, snapshot.find(client), self._anchor.instant(wall_s, boot_ms), boot_ms, limit
+        )
+        if not self._may_ask(case):
+            return self._unregistered(case)
+        question = query.question
+        matches = snapshot.match(question.name)
+        judgement = self._judge(case, matches)
+        if judgement.verdict is Verdict.REFUSE:
+            return Reply(self._refuse(case, judgement, matches))
+        immediate = self._without_upstream(case)
+        if immediate is not None:
+            self._note(judgement)
+            return Reply(immediate)
+        route = self._zones.route(question.name)
+        key = CacheKey(route.view, question.name, question.qtype, question.qclass, query.do, query.cd)
+        entry = self._cache.get(key, boot_ms)
+        if entry is not None and entry.is_fresh(boot_ms):
+            self._slots[CACHE_HITS] += 1
+            return Reply(self._serve(case, entry, Outcome.CACHED))
+        return Miss(query, key, client, transport, route.servers)
+
+    def _may_ask(self, case: _Case) -> bool:
+        """Whether the client is registered, or belongs to those that may ask nevertheless."""
+        if case.range_class is not None:
+            return True
+        return self._clients.unregistered is Unregistered.RESOLVE and _holds(self._clients.allowed, case.client)
+
+    def _unregistered(self, case: _Case) -> Reply:
+        self._count(case.transport, Outcome.UNREGISTERED)
+        return Reply(empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit))
+
+    def _without_upstream(self, case: _Case) -> bytes | None:
+        """The reply to what is answered here or not at all, None for everything else."""
+        query = case.query
+        if not query.rd:
+            self._count(case.transport, Outcome.NOT_RECURSIVE)
+            return empty_reply(query, Rcode.REFUSED, Ede(EdeCode.NOT_AUTHORITATIVE), case.limit)
+        if query.question.qclass in _UNANSWERED_CLASSES:
+            self._count(case.transport, Outcome.UNSUPPORTED)
+            return empty_reply(query, Rcode.REFUSED, None, case.limit)
+        local = self._local(case)
+        if local is None:
+            return None
+        self._count(case.transport, Outcome.LOCAL)
+        if local.bypass is not None:
+            self._slots[BYPASS[local.bypass]] += 1
+        return local.message
+
+    def _local(self, case: _Case) -> Local | None:
+        enforcing = case.range_class is not None and self._snapshot.enforcing(case.range_class, case.at)
+        signal = signal_answer(case.query, enforcing, case.limit)
+        if signal is not None:
+            return signal
+        covered = self._zones.covers(case.query.question.name)
+        return special_answer(case.query, covered, self._snapshot.revision, case.limit)
+
+    # Policy and replies.
+
+    def _judge(self, case: _Case, matches: tuple[Matched, ...]) -> Judgement:
+        if case.range_class is None:
+            return PASS
+        return self._snapshot.judge(case.range_class, matches, case.at)
+
+    def _serve(self, case: _Case, entry: Entry, outcome: Outcome) -> bytes:
+        """The reply from an entry, by the policy on the question and on every name that the answer leads to."""
+        matches = self._matches(case.query.question, entry)
+        judgement = self._judge(case, matches)
+        if judgement.verdict is Verdict.REFUSE:
+            return self._refuse(case, judgement, matches)
+        self._note(judgement)
+        self._count(case.transport, outcome)
+        stale = outcome is Outcome.STALE
+        stale_code = EdeCode.STALE_NXDOMAIN if entry.answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
+        return relay(
+            case.query,
+            entry.answer,
+            age_s=entry.age_s(case.boot_ms),
+            ttl_cap_s=self._cap_s(case, matches),
+            stale_ttl_s=STALE_TTL_S if stale else None,
+            ad=entry.ad and (case.query.ad or case.query.do),
+            ede=Ede(stale_code) if stale else None,
+            limit=case.limit,
+        )
+
+    def _matches(self, question: Question, entry: Entry) -> tuple[Matched, ...]:
+        """What question and targets belong to; kept in the entry for as long as the names are the same ones."""
+        snapshot = self._snapshot
+        if entry.matches is None or entry.names_digest != snapshot.names_digest:
+            entry.matches = snapshot.match_all((question.name, *entry.targets))
+            entry.names_digest = snapshot.names_digest
+        return cast(tuple[Matched, ...], entry.matches)
+
+    def _cap_s(self, case: _Case, matches: tuple[Matched, ...]) -> int | None:
+        """How long the client may keep an answer, None without a bound of ours."""
+        if not matches or not self._snapshot.concerned(matches):
+            return None
+        if case.range_class is None:
+            return ttl_cap_s(case.at, None)
+        return ttl_cap_s(case.at, self._snapshot.next_change(case.range_class, matches, case.at))
+
+    def _refuse(self, case: _Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
+        self._note(judgement)
+        self._count(case.transport, Outcome.BLOCKED)
+        cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
+        return refusal(case.query, judgement, cap_s, case.limit)
+
+    def _note(self, judgement: Judgement) -> None:
+        """Count what the bans made of a query, once it is certain."""
+        count = self._counters.count
+        if judgement.refused >= 0:
+            count(judgement.refused, PolicyKind.REFUSED)
+        for pair in judgement.monitored:
+            count(pair, PolicyKind.MONITORED)
+        for pair in judgement.exempted:
+            count(pair, PolicyKind.EXEMPTED)
+        if judgement.ban is not None and judgement.ban.service == ENCRYPTED_DNS:
+            self._slots[BYPASS[Bypass.ENCRYPTED_DNS]] += 1
+
+    def _count(self, transport: Transport, outcome: Outcome) -> None:
+        self._slots[QUERY[transport][outcome]] += 1
+
+    def _drop(self, transport: Transport) -> Drop:
+        self._count(transport, Outcome.DROPPED)
+        return Drop()
+
+    # Upstream.
+
+    def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
+        wall_s, boot_ns = self._clock.wall_s(), self._clock.boot_ns()
+        events: list[Event] = []
+        waiter = Waiter(miss.query, miss.client, boot_ns, ticket=ticket)
+        if not self._ask(miss, waiter, wall_s, boot_ns, events):
+            events.append(Answered(ticket, empty_reply(miss.query, Rcode.SERVFAIL)))
+        self._set_alarm()
+        return events
+
+    def complete(self, exchange: int, message: bytes | None) -> Sequence[Event]:
+        events: list[Event] = []
+        found = self._inflight.get(exchange)
+        if found is not None:
+            wall_s, boot_ns = self._clock.wall_s(), self._clock.boot_ns()
+            self._settle(self._inflight.came_by_stream(found, message, boot_ns), wall_s, boot_ns, events)
+            self._set_alarm()
+        return events
+
+    def _ask(self, miss: Miss, waiter: Waiter, wall_s: Instant, boot_ns: int, events: list[Event]) -> bool:
+        """Whether there was room to ask, or to join those who ask the same."""
+        key = miss.key
+        question = Question(key.name + miss.query.question.wire[-4:], key.name, key.qtype, key.qclass)
+        try:
+            results = self._inflight.join(key, question, miss.servers, waiter, boot_ns)
+        except OverflowError:
+            self._count(miss.transport, Outcome.DROPPED)
+            return False
+        self._settle(results, wall_s, boot_ns, events)
+        return True
+
+    def _settle(self, results: Iterable[Result], wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+        waiting = deque(results)
+        while waiting:
+            result = waiting.popleft()
+            match result:
+                case Got(exchange, answer):
+                    waiting += self._got(exchange, answer, wall_s, boot_ns, events)
+                case Cut(exchange, server, message):
+                    events.append(Truncated(exchange.number, server, message))
+                case Gone(exchange):
+                    self._gone(exchange, wall_s, boot_ns, events)
+                case _:
+                    assert_never(result)
+
+    def _got(
+        self, exchange: Exchange, answer: Answer, wall_s: Instant, boot_ns: int, events: list[Event]
+    ) -> Sequence[Result]:
+        """Keep what the question reaches and answer all who wait; or ask on where a CNAME leads out of the answer."""
+        chain = follow(answer, exchange.question)
+        exchange.walked.append((answer, chain))
+        if not chain.complete:
+            return self._ask_on(exchange, chain, wall_s, boot_ns, events)
+        try:
+            whole, whole_chain = _joined(exchange.walked)
+            relayed = kept(whole, whole_chain)
+        except MalformedMessage:  # an answer that only compression kept within a message
+            self._gone(exchange, wall_s, boot_ns, events)
+            return ()
+        ad = self._trust_ad and all(leg.ad for leg, _ in exchange.walked)
+        entry = self._cache.put(exchange.key, relayed, whole_chain.targets, ad, boot_ns // 1_000_000)
+        self._inflight.finish(exchange)
+        for waiter in exchange.waiters:
+            self._deliver(waiter, entry, Outcome.FORWARDED, wall_s, boot_ns, events)
+        return ()
+
+    def _ask_on(
+        self, exchange: Exchange, chain: Chain, wall_s: Instant, boot_ns: int, events: list[Event]
+    ) -> Sequence[Result]:
+        name, tail = chain.end, exchange.question.wire[-4:]
+        found = special(name, exchange.question.qtype)
+        leads_nowhere = found is not None and not (found.overridable and self._zones.covers(name))
+        if leads_nowhere or len(exchange.walked) > MOST_HOPS:
+            self._gone(exchange, wall_s, boot_ns, events)
+            return ()
+        question = Question(name + tail, name, exchange.question.qtype, exchange.question.qclass)
+        return self._inflight.follow(exchange, question, self._zones.route(name).servers, boot_ns)
+
+    def _gone(self, exchange: Exchange, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+        """Answer all who wait with what the cache still holds (RFC 8767), else with SERVFAIL."""
+        self._inflight.finish(exchange)
+        entry = self._cache.get(exchange.key, boot_ns // 1_000_000)
+        if entry is not None:
+            self._slots[CACHE_HITS] += 1
+        code = EdeCode.NETWORK_ERROR if exchange.reason is Failure.UNREACHABLE else EdeCode.NO_REACHABLE_AUTHORITY
+        for waiter in exchange.waiters:
+            self._deliver(waiter, entry or code, Outcome.STALE, wall_s, boot_ns, events)
+
+    def _deliver(
+        self,
+        waiter: Waiter,
+        found: Entry | EdeCode,
+        outcome: Outcome,
+        wall_s: Instant,
+        boot_ns: int,
+        events: list[Event],
+    ) -> None:
+        """Decide wholly anew for one who waited, and send the reply or hand it up."""
+        transport = Transport.TCP if waiter.listener is None else Transport.UDP
+        limit = STREAM_LIMIT if waiter.listener is None else udp_limit(waiter.query)
+        boot_ms = boot_ns // 1_000_000
+        at = self._anchor.instant(wall_s, boot_ms)
+        range_class = self._snapshot.find(waiter.client)
+        case = _Case(waiter.query, transport, waiter.client, range_class, at, boot_ms, limit)
+        if not self._may_ask(case):
+            message = self._unregistered(case).message
+        elif isinstance(found, Entry):
+            message = self._serve(case, found, outcome)
+        else:
+            message = self._fail(case, found)
+        if waiter.listener is not None and waiter.peer is not None:
+            waiter.listener.send(message, waiter.peer, waiter.source)
+        else:
+            events.append(Answered(waiter.ticket, message))
+        self._time(waiter.asked_ns)
+
+    def _fail(self, case: _Case, code: EdeCode) -> bytes:
+        """SERVFAIL, unless policy, which may have changed meanwhile, refuses the question itself."""
+        matches = self._snapshot.match(case.query.question.name)
+        judgement = self._judge(case, matches)
+        if judgement.verdict is Verdict.REFUSE:
+            return self._refuse(case, judgement, matches)
+        self._note(judgement)
+        self._count(case.transport, Outcome.FAILED)
+        return empty_reply(case.query, Rcode.SERVFAIL, Ede(code), case.limit)
+
+
+def _joined(legs: Sequence[tuple[Answer, Chain]]) -> tuple[Answer, Chain]:
+    """The legs of a CNAME chain as one answer to the first one's question."""
+    whole, chain = legs[0]
+    question = whole.question
+    for answer, leg in legs[1:]:
+        whole = join(whole, chain, answer, leg, question)
+        chain = follow(whole, question)
+    return whole, chain
+
+
+def _holds(prefixes: Sequence[Prefix], client: bytes) -> bool:
+    address = ip_address(client)
+    return any(address.version == prefix.version and address in prefix for prefix in prefixes)

@@ -1,0 +1,57 @@
+"""A judgement as a message: how a refused query is answered."""
+
+from dnsfilter.policy.model import Instant, Reply
+from dnsfilter.snapshot.reader import BanView, Judgement, Matched
+from dnsfilter.wire.answer import RawRecord
+from dnsfilter.wire.edns import Ede
+from dnsfilter.wire.iana import EdeCode, Rcode, Type
+from dnsfilter.wire.message import address_record, soa_record
+from dnsfilter.wire.query import Query
+from dnsfilter.wire.reply import empty_reply, local_reply
+
+_ADDRESS_OCTETS = {int(Type.A): 4, int(Type.AAAA): 16}
+SYNTHESISED_TTL_S = 10
+CONCERNED_TTL_S = 60
+"""The longest that an answer about a service under some ban may be kept by a client."""
+
+
+def ttl_cap_s(at: Instant, next_change: Instant | None) -> int:
+    """The longest TTL of an answer that some ban concerns: 60 s, and not past the client's next change; at least 1."""
+    if next_change is None:
+        return CONCERNED_TTL_S
+    return max(1, min(CONCERNED_TTL_S, next_change - at))
+
+
+def refusal(query: Query, judgement: Judgement, cap_s: int, limit: int) -> bytes:
+    """The reply that the winning ban gives, at most `limit` octets, its records kept at most `cap_s` seconds."""
+    ban, hit = judgement.ban, judgement.hit
+    if ban is None or hit is None:
+        raise ValueError("refusal of a query that no ban refuses")
+    ede = Ede(ban.ede, ban.text)
+    ttl_s = min(SYNTHESISED_TTL_S, cap_s)
+    if ban.reply is Reply.REFUSED:
+        return empty_reply(query, Rcode.REFUSED, ede, limit)
+    if ban.reply is Reply.ADDRESS:
+        records = _addresses(query, ban, ttl_s)
+        if records:
+            return local_reply(query, Rcode.NOERROR, records, (), (ede, Ede(EdeCode.FORGED_ANSWER)), limit)
+    rcode = Rcode.NXDOMAIN if ban.reply is Reply.NXDOMAIN and _covers_all_below(hit) else Rcode.NOERROR
+    return local_reply(query, rcode, (), (_soa(query, hit, ttl_s),), ede, limit)
+
+
+def _covers_all_below(hit: Matched) -> bool:
+    """Whether nothing below the question's name can be answered, so that NXDOMAIN is true of all of it (RFC 8020)."""
+    return hit.domain and not hit.target
+
+
+def _soa(query: Query, hit: Matched, ttl_s: int) -> RawRecord:
+    """The SOA that makes the denial cacheable (RFC 2308), at the matched suffix as it was asked."""
+    asked = query.question.wire[:-4]
+    owner = asked if hit.target else asked[len(asked) - hit.suffix :]
+    return soa_record(owner, ttl_s, ttl_s)
+
+
+def _addresses(query: Query, ban: BanView, ttl_s: int) -> list[RawRecord]:
+    octets = _ADDRESS_OCTETS.get(query.question.qtype, 0)
+    asked = query.question.wire[:-4]
+    return [address_record(asked, ttl_s, address) for address in ban.addresses if len(address) == octets]

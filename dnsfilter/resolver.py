@@ -1,0 +1,91 @@
+"""The judgement that an engine hands up, on an event loop: streams to upstreams, and replies to stream clients."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from dnsfilter.config.model import Endpoint
+from dnsfilter.engine.clock import Clock
+from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
+from dnsfilter.errors import UnavailableError
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.upstream.stream import StreamPool
+
+POLL_BUDGET = 8
+"""Batches per wake-up: enough to drain a burst, few enough that streams and commands get their turn."""
+STREAM_TIMEOUT_S = 3.0
+
+
+class Resolver:
+    """Runs one engine on the current event loop; `close` before the loop ends."""
+
+    def __init__(self, engine: Engine, endpoints: Sequence[Endpoint], streams: StreamPool, clock: Clock) -> None:
+        self._engine = engine
+        self._endpoints = endpoints
+        self._streams = streams
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[int, Callable[[bytes], None]] = {}
+        self._last_ticket = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop.add_reader(engine.fileno(), self._poll)
+
+    def ask(self, message: bytes, client: bytes, reply: Callable[[bytes], None]) -> int | None:
+        """Answer one query of a stream client through `reply`, at once or later; None: there will be no answer.
+
+        The number returned can be given to `forget`; it is 0 where the reply was given at once.
+        """
+        wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
+        outcome = self._engine.answer(message, client, Transport.TCP, wall_s, boot_ms)
+        match outcome:
+            case Reply(answer):
+                reply(answer)
+                return 0
+            case Drop():
+                return None
+            case Miss():
+                self._last_ticket += 1
+                ticket = self._last_ticket
+                self._waiting[ticket] = reply
+                self._work_off(self._engine.forward(outcome, ticket))
+                return ticket if ticket in self._waiting else 0
+            case _:
+                assert_never(outcome)
+
+    def forget(self, ticket: int) -> None:
+        """The client behind a ticket is gone; its reply will be nobody's."""
+        self._waiting.pop(ticket, None)
+
+    async def close(self) -> None:
+        """Stop polling and end what is being asked by stream."""
+        self._loop.remove_reader(self._engine.fileno())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._streams.close()
+
+    def _poll(self) -> None:
+        self._work_off(self._engine.poll(POLL_BUDGET))
+
+    def _work_off(self, events: Sequence[Event]) -> None:
+        for event in events:
+            match event:
+                case Answered(ticket, message):
+                    reply = self._waiting.pop(ticket, None)
+                    if reply is not None:
+                        reply(message)
+                case Truncated():
+                    task = self._loop.create_task(self._by_stream(event))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                case _:
+                    assert_never(event)
+
+    async def _by_stream(self, event: Truncated) -> None:
+        message: bytes | None = None
+        try:
+            message = await self._streams.ask(self._endpoints[event.server], event.message, STREAM_TIMEOUT_S)
+        except UnavailableError:
+            message = None
+        finally:
+            self._work_off(self._engine.complete(event.exchange, message))

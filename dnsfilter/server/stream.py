@@ -1,0 +1,210 @@
+"""DNS over TCP for clients (RFC 7766): pipelined queries, answers in whatever order they come."""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Callable
+from typing import cast
+
+from dnsfilter.resolver import Resolver
+
+MOST_CONNECTIONS = 1_000
+MOST_PER_CLIENT = 50
+MOST_IN_FLIGHT = 32
+"""Queries of one connection that may wait for an answer; further ones stay unread until one is answered."""
+IDLE_S = 10.0
+MOST_UNSENT = 256 * 1024
+"""Octets of answers that a client may leave unread before its connection is given up."""
+_LENGTH = 2
+_LARGEST_FRAME = _LENGTH + 65535
+
+
+class StreamServer:
+    """Accepts connections on listening sockets and keeps them within bounds."""
+
+    def __init__(self, resolver: Resolver, opened: Callable[[int], None]) -> None:
+        """`opened` is told the number of open connections whenever it changes."""
+        self._resolver = resolver
+        self._opened = opened
+        self._connections: dict[_Connection, None] = {}
+        self._per_client: Counter[bytes] = Counter()
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Serve the connections of one listening socket."""
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(lambda: _Connection(self, self._resolver), sock=sock))
+
+    def close(self) -> None:
+        """Accept nothing more and end every connection."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.end()
+
+    def admit(self, connection: "_Connection") -> bool:
+        """Whether there is room; at the bound the connection that has been idle longest makes way."""
+        if self._per_client[connection.client] >= MOST_PER_CLIENT:
+            return False
+        if len(self._connections) >= MOST_CONNECTIONS:
+            idle = next((held for held in self._connections if held.is_idle), None)
+            if idle is None:
+                return False
+            idle.end()
+        self._connections[connection] = None
+        self._per_client[connection.client] += 1
+        self._opened(len(self._connections))
+        return True
+
+    def touch(self, connection: "_Connection") -> None:
+        """Count a connection as used just now: the oldest unused one stands first."""
+        if connection in self._connections:
+            del self._connections[connection]
+            self._connections[connection] = None
+
+    def leave(self, connection: "_Connection") -> None:
+        """A connection has ended; harmless when said twice."""
+        if connection in self._connections:
+            del self._connections[connection]
+            self._per_client[connection.client] -= 1
+            if not self._per_client[connection.client]:
+                del self._per_client[connection.client]
+            self._opened(len(self._connections))
+
+
+class _Connection(asyncio.Protocol):
+    """One client's connection: a buffer of at most one frame more than what is being answered."""
+
+    def __init__(self, server: StreamServer, resolver: Resolver) -> None:
+        self._server = server
+        self._resolver = resolver
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._tickets: set[int] = set()
+        self._paused = False
+        self._taking = False
+        self._ended = False  # the client has sent all it wanted to
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self.client = b""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being answered."""
+        return not self._tickets
+
+    def end(self) -> None:
+        """Drop the connection, with whatever was still to be answered."""
+        if self._transport is not None:
+            self._server.leave(self)
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast(asyncio.Transport, transport)
+        transport.set_write_buffer_limits(high=MOST_UNSENT)
+        peer = transport.get_extra_info("peername")
+        if not peer:
+            transport.abort()
+            return
+        family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
+        self.client = socket.inet_pton(family, peer[0].partition("%")[0])
+        if not self._server.admit(self):
+            transport.abort()
+            return
+        self._rest()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._take()
+
+    def eof_received(self) -> bool:
+        """A client that sends no more may still wait for answers."""
+        self._ended = True
+        self._finish_if_done()
+        return True
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers."""
+        self.end()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._server.leave(self)
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        for ticket in self._tickets:
+            self._resolver.forget(ticket)
+        self._tickets.clear()
+
+    def _take(self) -> None:
+        """Ask the whole frames of the buffer, as far as the bound on queries in flight allows."""
+        if self._taking:
+            return
+        self._taking = True
+        start = 0
+        try:
+            while len(self._tickets) < MOST_IN_FLIGHT:
+                frame = start + _LENGTH
+                end = frame + int.from_bytes(self._buffer[start:frame], "big")
+                if len(self._buffer) < frame or len(self._buffer) < end:
+                    break
+                start = end
+                if not self._ask(bytes(self._buffer[frame:end])):
+                    return
+        finally:
+            self._taking = False
+        if start:
+            del self._buffer[:start]
+            self._server.touch(self)
+            self._rest()
+        self._pace()
+
+    def _ask(self, message: bytes) -> bool:
+        """Whether the connection goes on: a message that deserves no answer ends it."""
+        ticket = 0
+
+        def reply(answer: bytes) -> None:
+            self._tickets.discard(ticket)
+            self._write(answer)
+            if ticket:
+                self._take()
+
+        asked = self._resolver.ask(message, self.client, reply)
+        if asked is None:
+            self.end()
+            return False
+        if asked:
+            ticket = asked
+            self._tickets.add(asked)
+        return True
+
+    def _write(self, answer: bytes) -> None:
+        """Length and message in one write (RFC 7766 section 8)."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(len(answer).to_bytes(_LENGTH, "big") + answer)
+        self._finish_if_done()
+
+    def _pace(self) -> None:
+        """Read on only while there is room for what would be read."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        full = len(self._tickets) >= MOST_IN_FLIGHT or len(self._buffer) >= _LARGEST_FRAME
+        if full and not self._paused:
+            self._transport.pause_reading()
+        elif self._paused and not full:
+            self._transport.resume_reading()
+        self._paused = full
+
+    def _finish_if_done(self) -> None:
+        if self._ended and not self._tickets and self._transport is not None:
+            self._transport.close()
+
+    def _rest(self) -> None:
+        """Start the wait after which an idle connection ends."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = asyncio.get_running_loop().call_later(IDLE_S, self._idle)
+
+    def _idle(self) -> None:
+        if self._tickets:
+            self._rest()
+        else:
+            self.end()
