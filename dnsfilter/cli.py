@@ -1,0 +1,229 @@
+"""The `dnsfilter` command: everything that is done on a node. It brings catalogue and resolver together.
+
+Exit codes: 0 done, 1 a check found something or a needed thing is missing, 2 wrong input.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+from blocklists.catalogue import load_catalogue
+from dnsfilter import __version__
+from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
+from dnsfilter.config.load import default_config, load_config
+from dnsfilter.config.model import Config
+from dnsfilter.config.resolved import load_policy_file, resolved_policy
+from dnsfilter.errors import ConfigError, DnsfilterError, SnapshotError, UnavailableError
+from dnsfilter.node.policyfeed import PolicyFeed
+from dnsfilter.node.single import Options, run_single
+from dnsfilter.node.sockets import open_listening, open_tcp
+from dnsfilter.node.supervisor import ENGINE, Supervisor
+from dnsfilter.policy.decide import Decision
+from dnsfilter.policy.model import Policy
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import Files, SnapshotStore
+from dnsfilter.telemetry import logs
+from dnsfilter.wire.names import parse_name
+
+DONE, FOUND, WRONG_INPUT = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: runs one command and exits."""
+    options = _parser().parse_args(arguments)
+    try:
+        code = int(options.run(options))
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        code = WRONG_INPUT
+    except DnsfilterError as error:
+        print(f"dnsfilter: {error}", file=sys.stderr)
+        code = FOUND
+    except KeyboardInterrupt:
+        code = FOUND
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dnsfilter", description="An office resolver that carries out bans.")
+    parser.add_argument("--version", action="version", version=f"dnsfilter {__version__} ({ENGINE} engine)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = _command(commands, "serve", _serve, "run the resolver in the foreground")
+    _add_files(serve)
+    check = _command(commands, "check", _check, "check configuration and policy file; print every problem")
+    _add_files(check)
+    check.add_argument("--json", action="store_true", help="print the result as JSON")
+    explain = _command(commands, "explain", _explain, "what this node's snapshot decides")
+    _add_files(explain)
+    explain.add_argument("client", help="the client's address")
+    explain.add_argument("name", help="the name it asks for")
+    explain.add_argument("--at", help="an instant in RFC 3339 form (default: now)")
+    explain.add_argument("--json", action="store_true", help="print the result as JSON")
+    up = _command(commands, "up", _up, "run resolver and control plane together on this machine")
+    up.add_argument("--state-dir", type=Path, default=Path(".run"), help="database, snapshots, token (default: .run)")
+    up.add_argument("--upstream", action="append", default=[], metavar="HOST:PORT", help="ask this server (repeatable)")
+    up.add_argument("--policy", type=Path, help="policy file to load into an empty database")
+    up.add_argument("--listen", default="127.0.0.1:5300", help="DNS (default: %(default)s)")
+    up.add_argument("--metrics-listen", default="127.0.0.1:9153", help="the resolver's metrics (default: %(default)s)")
+    up.add_argument("--api-listen", default="127.0.0.1:8080", help="API (default: %(default)s)")
+    up.add_argument("--api-metrics-listen", default="127.0.0.1:9154", help="the API's metrics (default: %(default)s)")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object, text: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_files(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, help="configuration (TOML)")
+    command.add_argument("--policy", type=Path, help="policy file (TOML): the node decides by it, without an API")
+
+
+def _config(options: argparse.Namespace) -> Config:
+    if options.config is None and options.policy is None:
+        raise UnavailableError("nothing to work with: give --config, --policy or both")
+    return default_config() if options.config is None else load_config(options.config)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    config = _config(options)
+    logs.setup()
+    listening = open_listening(config.listen)
+    status = open_tcp(config.metrics_listen)
+    feed = PolicyFeed(_store(options, config), config.control_plane.site)
+    _load(feed, config)
+
+    async def run() -> None:
+        await Supervisor(config, listening, status, feed).run()
+
+    asyncio.run(run())
+    return DONE
+
+
+def _store(options: argparse.Namespace, config: Config) -> SnapshotStore:
+    """The store that this node decides by: the control plane's, or one of its own made from the policy file."""
+    if options.policy is None:
+        return SnapshotStore(config.state_dir / "snapshots")
+    now = int(time.time())
+    try:
+        config.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"make state directory {config.state_dir}: {error.strerror}") from error
+    services = {service.slug: service for service in load_catalogue().services}
+    policy = resolved_policy(options.policy, config.state_dir, services=services, now=now)
+    store = SnapshotStore(config.state_dir / "policy-snapshots")
+    store.publish(compile_policy(policy, now))
+    return store
+
+
+def _load(feed: PolicyFeed, config: Config) -> None:
+    try:
+        feed.load()
+    except SnapshotError as error:
+        if not config.start_without_snapshot:
+            raise UnavailableError(
+                f"no snapshot to decide by in {config.state_dir}: {error}; start the control plane, give --policy, "
+                "or set start_without_snapshot"
+            ) from error
+        print("dnsfilter: no snapshot yet: nothing is banned, nobody is registered", file=sys.stderr)
+        empty = compile_policy(Policy(0), int(time.time()))
+        feed.take(Files(0, empty.manifest, empty.names.data, empty.ranges.data, empty.rules.data))
+
+
+def _check(options: argparse.Namespace) -> int:
+    problems: list[str] = []
+    said: dict[str, object] = {"engine": ENGINE}
+    try:
+        config = _config(options)
+        said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
+        said["upstream"] = [endpoint_text(server) for server in config.upstream.servers]
+    except ConfigError as error:
+        problems += map(str, error.problems)
+    if options.policy is not None:
+        try:
+            services = {service.slug: service for service in load_catalogue().services}
+            policy = load_policy_file(options.policy, services=services, now=int(time.time()))
+            said |= {"authorities": len(policy.authorities), "ranges": len(policy.ranges), "bans": len(policy.bans)}
+        except ConfigError as error:
+            problems += map(str, error.problems)
+    if options.json:
+        print(json.dumps({"problems": problems, **said}))
+    else:
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        if not problems:
+            print("; ".join(f"{key}: {_shown(value)}" for key, value in said.items()))
+    return WRONG_INPUT if problems else DONE
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    config = _config(options)
+    try:
+        client, name = ip_address(options.client), parse_name(options.name)
+        at = _instant(options.at)
+    except ValueError as error:
+        print(f"dnsfilter: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    feed = PolicyFeed(_store(options, config), config.control_plane.site)
+    snapshot = feed.load()
+    decision = snapshot.decide(client, name, at)
+    if options.json:
+        print(json.dumps({"revision": snapshot.revision, **_decision_value(decision)}))
+    else:
+        print(f"revision {snapshot.revision}: {_decision_text(decision)}")
+    return DONE
+
+
+def _instant(text: str | None) -> int:
+    if text is None:
+        return int(time.time())
+    at = datetime.fromisoformat(text)
+    return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
+
+
+def _decision_value(decision: Decision) -> dict[str, object]:
+    return {
+        "verdict": decision.verdict,
+        "authority": decision.authority,
+        "ban": decision.ban,
+        "service": decision.service,
+        "bound": decision.bound,
+        "monitored": sorted(decision.monitored),
+        "exempted": sorted(decision.exempted),
+    }
+
+
+def _decision_text(decision: Decision) -> str:
+    if decision.authority is None:
+        return "the client is in no registered range"
+    because = "" if decision.ban is None else f" by ban {decision.ban} on {decision.service}"
+    aside = f" (set aside: {', '.join(sorted(decision.exempted))})" if decision.exempted else ""
+    return f"{decision.verdict}{because} for a client of {decision.authority}{aside}"
+
+
+def _up(options: argparse.Namespace) -> int:
+    try:
+        endpoints = [
+            parse_endpoint(text)
+            for text in (options.listen, options.metrics_listen, options.api_listen, options.api_metrics_listen)
+        ]
+        upstreams = tuple(parse_endpoint(text) for text in options.upstream)
+    except ValueError as error:
+        print(f"dnsfilter: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    return run_single(Options(options.state_dir, options.policy, upstreams, *endpoints))

@@ -1,0 +1,170 @@
+"""Resolver and control plane together on one machine, in the foreground: what `dnsfilter up` does."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.load import load_config
+from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.errors import UnavailableError
+
+START_S = 60.0
+STOP_S = 10.0
+_PAUSE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where state lives and who listens where. `policy` is loaded into an empty database only."""
+
+    state_dir: Path
+    policy: Path | None
+    upstreams: tuple[Endpoint, ...]
+    listen: Endpoint
+    metrics: Endpoint
+    api: Endpoint
+    api_metrics: Endpoint
+
+
+class _Interrupted(Exception):
+    """Ctrl-C, or a request to end."""
+
+
+def run_single(options: Options) -> int:
+    """Run both until Ctrl-C or SIGTERM; the exit code. Raises ConfigError or UnavailableError if they cannot start."""
+    config_path = _write_config(options)
+    config = load_config(config_path)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    api: subprocess.Popen[bytes] | None = None
+    node: subprocess.Popen[bytes] | None = None
+    try:
+        api = subprocess.Popen(_api_command(options))
+        _await_ready(api, "control plane", options.api)
+        node = subprocess.Popen([_program("dnsfilter"), "serve", "--config", str(config_path)])
+        _await_ready(node, "resolver", options.metrics)
+        print(_banner(options, config), flush=True)
+        return _watch(api, node, options)
+    except _Interrupted:
+        print("\nstopping", flush=True)
+        return 0
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for process in (node, api):
+            if process is not None:
+                _stop(process)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise _Interrupted
+
+
+def _write_config(options: Options) -> Path:
+    """The resolver's configuration, written anew at each start, so that it can be looked at and copied."""
+    lines = [
+        "# Written by `dnsfilter up` at each start.",
+        f'listen = ["{endpoint_text(options.listen)}"]',
+        f'metrics_listen = "{endpoint_text(options.metrics)}"',
+        'state_dir = "."',
+    ]
+    if options.upstreams:
+        servers = ", ".join(f'"{endpoint_text(server)}"' for server in options.upstreams)
+        lines += ["", "[upstream]", f"servers = [{servers}]"]
+    path = options.state_dir / "dnsfilter.toml"
+    try:
+        options.state_dir.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n")
+    except OSError as error:
+        raise UnavailableError(f"write {path}: {(error.strerror or str(error)).lower()}") from error
+    return path
+
+
+def _api_command(options: Options) -> list[str]:
+    command = [
+        *(_program("dnsfilter-api"), "--state-dir", str(options.state_dir)),
+        *("--listen", endpoint_text(options.api), "--metrics-listen", endpoint_text(options.api_metrics)),
+    ]
+    return command if options.policy is None else [*command, "--init-policy", str(options.policy)]
+
+
+def _program(name: str) -> str:
+    """The command of that name beside the running one, else on the path."""
+    beside = Path(sys.argv[0]).resolve().with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise UnavailableError(f"find program {name}: it is neither beside {sys.argv[0]} nor on the path")
+    return found
+
+
+def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint) -> None:
+    url = f"http://{endpoint_text(endpoint)}/readyz"
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise UnavailableError(f"start {what}: it ended with status {process.returncode}; its reason stands above")
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1):
+            return
+        time.sleep(_PAUSE_S)
+    raise UnavailableError(f"start {what}: not ready within {START_S:g} s")
+
+
+def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options: Options) -> int:
+    """Wait until the resolver ends. The control plane may end before: answers do not depend on it."""
+    told = False
+    while node.poll() is None:
+        if api.poll() is not None and not told:
+            told = True
+            command = " ".join(_api_command(options))
+            print(f"the control plane has ended; the resolver goes on. To start it again: {command}", flush=True)
+        time.sleep(_PAUSE_S)
+    print(f"dnsfilter: the resolver ended with status {node.returncode}", file=sys.stderr)
+    return 1
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _banner(options: Options, config: Config) -> str:
+    dns, port = options.listen.address, options.listen.port
+    control = _shown_program("dnsfilterctl")
+    upstreams = ", ".join(endpoint_text(server) for server in config.upstream.servers)
+    return f"""
+dnsfilter is running.
+
+  DNS       {endpoint_text(options.listen)}, UDP and TCP; asks {upstreams}
+  API       http://{endpoint_text(options.api)}/docs
+  metrics   http://{endpoint_text(options.metrics)}/metrics (resolver), \
+http://{endpoint_text(options.api_metrics)}/metrics (API)
+  state     {options.state_dir} (the administrator's token: {options.state_dir / "admin-token"})
+
+Try, in another terminal:
+
+  dig @{dns} -p {port} www.tiktok.com                    refused: this machine counts as Brussels City's
+  dig -b 127.0.22.10 @{dns} -p {port} www.tiktok.com     answered: its public Wi-Fi
+  {control} explain 127.0.5.10 www.tiktok.com
+  {control} ban set ghent tiktok --mode off
+  dig -b 127.0.5.10 @{dns} -p {port} www.tiktok.com      answered, until the mode is enforce again
+
+Ctrl-C stops everything."""
+
+
+def _shown_program(name: str) -> str:
+    path = Path(_program(name))
+    with contextlib.suppress(ValueError):
+        path = path.relative_to(Path.cwd())
+    return str(path)

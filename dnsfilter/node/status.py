@@ -1,0 +1,76 @@
+"""The node's own web page for machines: `/metrics`, `/readyz`, `/healthz` on one listening socket."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any, TypeAlias
+
+import uvicorn
+
+from dnsfilter.telemetry.collector import CONTENT_TYPE
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_PLAIN = "text/plain; charset=utf-8"
+_MOST_CONNECTIONS = 64
+
+
+class StatusServer:
+    """Serves until `close`; `metrics` gives the exposition, `unready` the reason for which the node is not ready."""
+
+    def __init__(self, sock: socket.socket, metrics: Callable[[], bytes], unready: Callable[[], str | None]) -> None:
+        self._metrics = metrics
+        self._unready = unready
+        config = uvicorn.Config(
+            self._app,
+            interface="asgi3",
+            http="h11",
+            proxy_headers=False,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = _Server(config)
+        self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets=[sock]))
+
+    async def close(self) -> None:
+        self._server.should_exit = True
+        await self._task
+
+    async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        status, content_type, body = self._answer(scope["method"], scope["path"])
+        headers = [(b"content-type", content_type.encode()), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _answer(self, method: str, path: str) -> tuple[int, str, bytes]:
+        if method not in ("GET", "HEAD"):
+            return 405, _PLAIN, b"only GET and HEAD\n"
+        match path:
+            case "/metrics":
+                return 200, CONTENT_TYPE, self._metrics()
+            case "/healthz":
+                return 200, _PLAIN, b"alive\n"
+            case "/readyz":
+                reason = self._unready()
+                return (200, _PLAIN, b"ready\n") if reason is None else (503, _PLAIN, f"not ready: {reason}\n".encode())
+            case _:
+                return 404, _PLAIN, b"there is /metrics, /readyz and /healthz\n"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the supervisor has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

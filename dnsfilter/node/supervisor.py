@@ -1,0 +1,260 @@
+"""The supervisor: holds sockets and snapshot, keeps a worker alive, folds its counters, answers probes.
+
+It answers no query itself. A worker that dies loses what was in its hands and nothing else: the sockets are the
+supervisor's, and what arrives meanwhile waits in them.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnsfilter import __version__
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.model import Config
+from dnsfilter.node import channel
+from dnsfilter.node.channel import Alive, InForce, Policy, Rejected, Setup, Stop
+from dnsfilter.node.notify import notify
+from dnsfilter.node.policyfeed import PolicyFeed
+from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
+from dnsfilter.node.sockets import Listening
+from dnsfilter.node.status import StatusServer
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.collector import NodeState, node_registry, render
+from dnsfilter.telemetry.totals import Totals
+from dnsfilter.upstream.zones import Zones
+
+ENGINE = "reference"
+POLL_S = 0.02
+"""How often the store is looked at: a fifth of the time in which a change must be in force."""
+SILENCE_S = 10.0
+"""A worker that has said nothing for so long hangs, and is ended."""
+FIRST_BACK_OFF_S = 0.1
+LONGEST_BACK_OFF_S = 5.0
+STEADY_S = 30.0
+"""A worker that lived so long starts the back-off anew when it dies."""
+STOP_S = 5.0
+_LOG = logging.getLogger("dnsfilter.node")
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A worker process as its supervisor sees it; `revision` is what it says is in force."""
+
+    process: subprocess.Popen[bytes]
+    sock: socket.socket
+    block: CounterBlock
+    started: float
+    heard: float
+    revision: int | None = None
+    clock_doubted: bool = False
+
+
+class Supervisor:
+    """One node. `run` serves until SIGTERM or SIGINT."""
+
+    def __init__(self, config: Config, listening: Listening, status: socket.socket, feed: PolicyFeed) -> None:
+        """Takes over the sockets; `feed` has a snapshot loaded."""
+        self._config = config
+        self._listening = listening
+        self._status_socket = status
+        self._feed = feed
+        self._upstreams = [endpoint_text(e) for e in Zones(config.upstream.servers, config.zones).endpoints]
+        self._totals = Totals()
+        self._counters_dir = Path(tempfile.mkdtemp(prefix="dnsfilter-", dir=_tmpfs()))
+        self._worker: _Running | None = None
+        self._generation = 0
+        self._restarts = 0
+        self._back_off_s = FIRST_BACK_OFF_S
+        self._start_at = 0.0
+        self._stopping = asyncio.Event()
+        self._ready_said = False
+
+    async def run(self) -> None:
+        """Keep a worker serving; afterwards everything that this object took over is closed."""
+        keep_only({CAP_NET_BIND_SERVICE})
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        registry = node_registry(self._totals.snapshot, self._state)
+        status = StatusServer(self._status_socket, lambda: render(registry), self.unready)
+        self._learn(self._snapshot)
+        try:
+            while not self._stopping.is_set():
+                self._look_after_worker()
+                self._look_for_snapshot()
+                await self._pause(POLL_S)
+            notify("STOPPING=1")
+            await self._stop_worker()
+        finally:
+            await status.close()
+            self._listening.close()
+            self._feed.close()
+            shutil.rmtree(self._counters_dir, ignore_errors=True)
+
+    def unready(self) -> str | None:
+        """Why the node should get no clients; None when it is ready."""
+        worker = self._worker
+        if worker is None or worker.revision is None:
+            return "no worker is serving"
+        if worker.revision != self._snapshot.revision:
+            return f"revision {worker.revision} is in force, {self._snapshot.revision} is not yet"
+        return None
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        snapshot = self._feed.snapshot
+        if snapshot is None:
+            raise RuntimeError("the supervisor runs without a snapshot")
+        return snapshot
+
+    def _state(self) -> NodeState:
+        worker = self._worker
+        in_force = worker.revision if worker is not None else None
+        age_s = time.time() - self._snapshot.made_s if in_force is not None else None
+        return NodeState(__version__, ENGINE, 0 if worker is None else 1, self._restarts, in_force, age_s)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    # Snapshots.
+
+    def _look_for_snapshot(self) -> None:
+        snapshot = self._feed.poll()
+        if snapshot is None:
+            return
+        self._learn(snapshot)
+        if self._worker is not None:
+            self._totals.fold(self._worker.block)
+            self._send_policy(self._worker)
+
+    def _learn(self, snapshot: Snapshot) -> None:
+        self._totals.learn(snapshot.rules_digest, snapshot.pairs)
+
+    def _send_policy(self, worker: _Running) -> None:
+        try:
+            channel.send(worker.sock, Policy(self._snapshot.revision), self._feed.descriptors)
+        except OSError as error:
+            # A worker that does not read is as good as dead, and its successor starts with the newest snapshot.
+            logs.emit(_LOG, logging.ERROR, "worker takes no snapshot", reason=error)
+            worker.process.kill()
+
+    # The worker.
+
+    def _look_after_worker(self) -> None:
+        now = time.monotonic()
+        worker = self._worker
+        if worker is None:
+            if now >= self._start_at:
+                self._worker = self._start()
+        elif worker.process.poll() is not None:
+            self._bury(worker, now)
+        elif now - worker.heard > SILENCE_S:
+            logs.emit(_LOG, logging.ERROR, "worker is silent", seconds=int(now - worker.heard))
+            worker.process.kill()
+
+    def _start(self) -> _Running:
+        self._generation += 1
+        ours, theirs = channel.pair()
+        block = CounterBlock.create(self._counters_dir / f"worker-{self._generation}", len(self._upstreams))
+        self._totals.watch(block, self._upstreams)
+        listeners = [sock.fileno() for sock in (*self._listening.udp, *self._listening.tcp)]
+        setup = Setup(self._config, block.path, len(self._listening.udp), len(self._listening.tcp))
+        channel.send(ours, setup, [*listeners, *self._feed.descriptors])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+        ours.setblocking(False)
+        now = time.monotonic()
+        worker = _Running(process, ours, block, now, now)
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, worker)
+        logs.emit(_LOG, logging.INFO, "worker started", pid=process.pid, revision=self._snapshot.revision)
+        return worker
+
+    def _hear(self, worker: _Running) -> None:
+        try:
+            received = channel.receive(worker.sock)
+        except OSError:
+            received = None
+        if received is None:
+            asyncio.get_running_loop().remove_reader(worker.sock.fileno())
+            return
+        worker.heard = time.monotonic()
+        match received[0]:
+            case InForce(revision):
+                worker.revision = revision
+                logs.emit(_LOG, logging.INFO, "snapshot in force", revision=revision)
+                self._say_ready()
+            case Rejected(revision, reason):
+                logs.emit(_LOG, logging.ERROR, "worker rejected snapshot", revision=revision, reason=reason)
+            case Alive(doubted):
+                if doubted and not worker.clock_doubted:
+                    logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not believed")
+                worker.clock_doubted = doubted
+            case message:
+                raise ValueError(f"unexpected message from worker: {type(message).__name__}")
+
+    def _say_ready(self) -> None:
+        if not self._ready_said:
+            self._ready_said = True
+            notify("READY=1")
+
+    def _bury(self, worker: _Running, now: float) -> None:
+        """Take what a dead worker has counted, and let its successor start after a while."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(worker.sock.fileno())
+        worker.sock.close()
+        self._totals.retire(worker.block)
+        worker.block.close()
+        worker.block.path.unlink(missing_ok=True)
+        self._worker = None
+        if self._stopping.is_set():
+            return
+        self._restarts += 1
+        if now - worker.started >= STEADY_S:
+            self._back_off_s = FIRST_BACK_OFF_S
+        self._start_at = now + self._back_off_s
+        logs.emit(
+            _LOG, logging.ERROR, "worker died", pid=worker.process.pid, status=worker.process.returncode,
+            again_in_s=self._back_off_s,
+        )  # fmt: skip
+        self._back_off_s = min(2 * self._back_off_s, LONGEST_BACK_OFF_S)
+
+    async def _stop_worker(self) -> None:
+        worker = self._worker
+        if worker is None:
+            return
+        try:
+            channel.send(worker.sock, Stop())
+        except OSError:
+            worker.process.terminate()
+        deadline = time.monotonic() + STOP_S
+        while worker.process.poll() is None:
+            if time.monotonic() >= deadline:
+                worker.process.kill()
+            await asyncio.sleep(POLL_S)
+        self._bury(worker, time.monotonic())
+
+
+def _tmpfs() -> str | None:
+    """Where counters live: the service's runtime directory, else shared memory, else wherever temporary files go."""
+    for candidate in (os.environ.get("RUNTIME_DIRECTORY", ""), "/dev/shm"):
+        if candidate and os.access(candidate, os.W_OK):
+            return candidate
+    return None
