@@ -86,8 +86,9 @@ class Knot:
         deadline = time.monotonic() + START_S
         for zone in self._zones:
             while not self._answers(zone):
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"start knotd for {zone} at {self.hostport}: {self._log().read_text()}")
+                log_text = self._log().read_text()
+                if "error:" in log_text or self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"start knotd for {zone} at {self.hostport}: {log_text}")
                 time.sleep(0.02)
 
     def stop(self) -> None:
