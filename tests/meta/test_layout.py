@@ -14,9 +14,9 @@ MACHINE_PATH = re.compile(rb"(?<![\w.-])(?:/(?:work|root|home|tmp)/[\w.]|\.\./sh
 
 
 def mirrored(test: Path) -> Path:
-    """What tests/unit/x/test_y.py is about, without suffix: dnsfilter/x/y; under api and blocklists, those."""
+    """What tests/unit/x/test_y.py is about, without suffix: dnsfilter/x/y; under api, blocklists and deploy, those."""
     parts = test.relative_to("tests/unit").parts
-    package = () if parts[0] in {"api", "blocklists"} else ("dnsfilter",)
+    package = () if parts[0] in {"api", "blocklists", "deploy"} else ("dnsfilter",)
     return Path(*package, *parts[:-1], test.stem.removeprefix("test_"))
 
 
@@ -34,17 +34,19 @@ def subject(test: Path, known: set[Path]) -> Path | None:
         ("tests/unit/policy/test_decide.py", "dnsfilter/policy/decide"),
         ("tests/unit/policy/test_decide_weekly_hours.py", "dnsfilter/policy/decide"),
         ("tests/unit/blocklists/formats/test_hosts.py", "blocklists/formats/hosts"),
+        ("tests/unit/deploy/test_systemd.py", "deploy/systemd"),
         ("tests/unit/policy/test_hosts.py", None),
         ("tests/unit/test_decide.py", None),
     ],
 )
 def test_the_mirror_rule_finds_the_module_a_test_is_about(test: str, expected: str | None) -> None:
-    known = {Path("dnsfilter/policy/decide"), Path("blocklists/formats/hosts")}
+    known = {Path("dnsfilter/policy/decide"), Path("blocklists/formats/hosts"), Path("deploy/systemd")}
     assert subject(Path(test), known) == (None if expected is None else Path(expected))
 
 
 def test_every_unit_test_mirrors_a_module() -> None:
     known = {path.with_suffix("") for package in PACKAGES for path in modules(package)}
+    known |= {path.relative_to(PROJECT) for path in (PROJECT / "deploy").iterdir()}
     tests = [path.relative_to(PROJECT) for path in (PROJECT / "tests/unit").rglob("test_*.py")]
     assert tests
     assert [str(test) for test in tests if subject(test, known) is None] == []
