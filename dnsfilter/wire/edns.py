@@ -14,6 +14,8 @@ OUR_PAYLOAD: Final = 1232
 """What we say we take over UDP: an IPv6 packet of 1,280 octets (the least MTU) less 48 of headers."""
 MAX_OPTIONS: Final = 32
 """How many options are kept of one OPT; further ones are checked for their form and ignored, as RFC 6891 allows."""
+MAX_EDE_TEXT: Final = 1024
+"""Octets of an extended error's text that we send; a longer one is left out, the code stays."""
 _OPTION: Final = Struct("!HH")
 _FIXED: Final = Struct("!xHHIH")
 OPT_SIZE: Final = _FIXED.size
@@ -77,4 +79,6 @@ def opt_record(payload: int, do: bool, options: bytes = b"", ext_rcode: int = 0)
 def ede_option(ede: Ede) -> bytes:
     """An extended error as an option, its text in UTF-8 without a terminating zero (RFC 8914 section 2)."""
     text = ede.text.encode("utf-8", "replace")
+    if len(text) > MAX_EDE_TEXT:
+        text = b""
     return _OPTION.pack(OptionCode.EDE, 2 + len(text)) + ede.code.to_bytes(2, "big") + text

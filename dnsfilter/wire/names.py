@@ -97,8 +97,8 @@ def _labels(raw: bytes, text: str) -> list[bytes]:
             else:
                 raise ValueError(f"parse name: {text!r} has an incomplete escape")
         label.append(octet)
-    # Reaching the end with nothing collected means that the text ended in its optional dot.
-    if label or raw.endswith(b".."):
+    # Nothing collected at the end: the text closed with its optional dot, since an escape always leaves an octet.
+    if label:
         labels.append(bytes(label))
     return labels
 

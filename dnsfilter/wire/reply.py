@@ -19,6 +19,8 @@ Edes: TypeAlias = Ede | Sequence[Ede] | None
 """Extended errors to send: one, several in order, or none."""
 
 MIN_LIMIT: Final = 512
+MAX_EDES: Final = 8
+"""How many extended errors one reply carries; further ones are left out."""
 _TTL: Final = Struct("!I")
 
 
@@ -146,7 +148,7 @@ def _opts(edns: Edns | None, edes: Edes, rcode: int) -> Iterator[bytes]:
         return
     extended = rcode >> 4
     if edes is not None:
-        listed = (edes,) if isinstance(edes, Ede) else edes
+        listed = (edes,) if isinstance(edes, Ede) else edes[:MAX_EDES]
         for shown in (listed, [Ede(ede.code) for ede in listed]):
             options = b"".join(map(ede_option, shown))
             yield opt_record(OUR_PAYLOAD, edns.do, options, extended)

@@ -1,0 +1,57 @@
+"""OPT records and their options."""
+
+import dns.edns
+import dns.message
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.errors import MalformedMessage
+from dnsfilter.wire.edns import MAX_OPTIONS, OPT_SIZE, OUR_PAYLOAD, Ede, Edns, ede_option, opt_record, parse_edns
+from tests.unit.wire.build import message, question
+
+
+def test_the_parts_of_an_opt_are_read() -> None:
+    assert parse_edns(4096, 0x0000_8000, b"\0\x03\0\0\0\x0a\0\x02ab") == Edns(4096, 0, True, ((3, b""), (10, b"ab")))
+    assert parse_edns(512, 0x0000_7FFF, b"") == Edns(512, 0, False)
+
+
+def test_the_first_of_equal_options_counts() -> None:
+    edns = parse_edns(512, 0, b"\0\x0a\0\x01a\0\x0a\0\x01b")
+    assert edns.option(10) == b"a"
+    assert edns.option(3) is None
+
+
+@pytest.mark.parametrize("options", [b"\0", b"\0\x03\0", b"\0\x03\0\x01", b"\0\x03\0\x00\0\x03\xff\xffab"])
+def test_options_that_do_not_fill_the_record_are_malformed(options: bytes) -> None:
+    with pytest.raises(MalformedMessage, match="read opt"):
+        parse_edns(512, 0, options)
+
+
+def test_options_of_another_version_are_not_read() -> None:
+    assert parse_edns(512, 0x0001_8000, b"\0\x03\0") == Edns(512, 1, True)
+
+
+def test_options_are_bounded_but_all_checked() -> None:
+    assert len(parse_edns(512, 0, b"\0\x03\0\0" * 16_000).options) == MAX_OPTIONS
+    with pytest.raises(MalformedMessage):
+        parse_edns(512, 0, b"\0\x03\0\0" * 16_000 + b"\0")
+
+
+@given(st.integers(0, 0xFFFF), st.text(max_size=200), st.booleans(), st.integers(0, 255))
+def test_an_opt_of_ours_reads_as_meant(code: int, text: str, do: bool, extended: int) -> None:
+    options = ede_option(Ede(code, text))
+    built = opt_record(OUR_PAYLOAD, do, options, extended)
+    assert len(built) == OPT_SIZE + len(options)
+    parsed = dns.message.from_wire(message(question(), built, counts=(1, 0, 0, 1)))
+    assert (parsed.payload, parsed.edns, bool(parsed.ednsflags & 0x8000)) == (1232, 0, do)
+    assert int(parsed.rcode()) == extended << 4
+    (option,) = parsed.options
+    assert isinstance(option, dns.edns.EDEOption)
+    # A terminating zero is not the text's own to an independent reader.
+    assert (int(option.code), option.text or "") == (code, text.removesuffix("\0"))
+
+
+def test_a_text_that_nobody_would_send_is_left_out() -> None:
+    assert ede_option(Ede(15, "x" * 1_025)) == ede_option(Ede(15))
+    assert len(ede_option(Ede(15, "x" * 1_024))) == 6 + 1_024
