@@ -1,0 +1,110 @@
+"""The application: routers, middleware, errors, description. Nothing is read from the environment here."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.audit.router import router as audit
+from api.authorities.router import router as authorities
+from api.bans.router import bans, of_authority
+from api.bindings.router import router as bindings
+from api.deps import Runtime
+from api.exemptions.router import router as exemptions
+from api.policies.router import router as policies
+from api.problems import MEDIA_TYPE, install
+from api.publish.router import router as decisions
+from api.publish.service import Publisher
+from api.ranges.router import ranges, sites
+from api.services.router import router as services
+from api.system.access import AccessMiddleware
+from api.system.body import BodyMiddleware
+from api.system.metrics import make_registry
+from api.system.router import router as system
+from dnsfilter import __version__
+
+ROUTERS = (
+    system,
+    authorities,
+    sites,
+    ranges,
+    services,
+    bans,
+    of_authority,
+    bindings,
+    exemptions,
+    decisions,
+    policies,
+    audit,
+)
+
+_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, CollectorRegistry]:
+    """The application on a runtime, and the registry of its metrics."""
+    registry, requests = make_registry(publisher)
+    app = make_description(
+        [Middleware(AccessMiddleware, metrics=requests), Middleware(HeadersMiddleware), Middleware(BodyMiddleware)]
+    )
+    app.state.runtime = runtime
+    app.state.publisher = publisher
+    return app, registry
+
+
+def make_description(middleware: list[Middleware]) -> FastAPI:
+    """The routes alone: enough to print the description."""
+    app = FastAPI(
+        title="dnsfilter",
+        version=__version__,
+        summary="Which services are banned on whose networks, by whose decision, and for how long",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=middleware,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    install(app)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+class HeadersMiddleware:
+    """Headers of every answer: nothing is cached, sniffed or told to other sites."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with the headers added to the answer."""
+
+        async def adding(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
+            await send(message)
+
+        await self._app(scope, receive, adding if scope["type"] == "http" else send)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The description, made once; errors are of the media type that they are sent as."""
+    if app.openapi_schema is None:
+        described = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
+        )
+        for item in described["paths"].values():
+            for operation in item.values():
+                for status, response in operation["responses"].items():
+                    if status >= "400" and "ProblemRead" in str(response.get("content")):
+                        response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+        app.openapi_schema = described
+    return app.openapi_schema

@@ -1,0 +1,45 @@
+"""Queries on authorities."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuthorityRow, BanRow, BindingRow, RangeRow
+from api.errors import NotFound
+from api.pagination import select_page
+
+
+def find(session: Session, slug: str) -> AuthorityRow | None:
+    """The authority, or None."""
+    return session.get(AuthorityRow, slug)
+
+
+def get(session: Session, slug: str) -> AuthorityRow:
+    """The authority; raises NotFound."""
+    row = session.get(AuthorityRow, slug)
+    if row is None:
+        raise NotFound(f"authority {slug} is not registered")
+    return row
+
+
+def page(
+    session: Session, kind: str | None, group: str | None, limit: int, cursor: str | None
+) -> tuple[Sequence[AuthorityRow], str | None]:
+    """A page of authorities by slug."""
+    statement = select(AuthorityRow)
+    if kind is not None:
+        statement = statement.where(AuthorityRow.kind == kind)
+    if group is not None:
+        statement = statement.where(AuthorityRow.group == group)
+    return select_page(session, statement, AuthorityRow.slug, str, limit, cursor)
+
+
+def in_use(session: Session, slug: str) -> bool:
+    """Whether a range, ban or binding refers to the authority."""
+    used = or_(
+        exists().where(RangeRow.authority == slug),
+        exists().where(BanRow.authority == slug),
+        exists().where(BindingRow.authority == slug),
+    )
+    return bool(session.scalar(select(used)))

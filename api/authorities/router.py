@@ -1,0 +1,85 @@
+"""/v1/authorities."""
+
+from fastapi import APIRouter, Response
+
+from api.authorities import repository, service
+from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, read_authority
+from api.deps import PreconditionDep, UnitDep, tag
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.schemas import Page, ShortLine, Slug, validated
+from dnsfilter.policy.model import Kind
+
+router = APIRouter(prefix="/v1/authorities", tags=["authorities"])
+
+
+@router.get("", operation_id="list_authorities", summary="List authorities", responses=documented())
+def list_authorities(
+    unit: UnitDep,
+    kind: Kind | None = None,
+    group: ShortLine | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[AuthorityRead]:
+    """Authorities by slug."""
+    rows, following = repository.page(unit.session, kind, group, limit, cursor)
+    return Page(items=[read_authority(row) for row in rows], next=following)
+
+
+@router.get("/{slug}", operation_id="get_authority", summary="Get an authority", responses=documented(NOT_FOUND))
+def get_authority(slug: Slug, unit: UnitDep, response: Response) -> AuthorityRead:
+    """One authority, with its ETag."""
+    row = repository.get(unit.session, slug)
+    tag(response, row.revision)
+    return read_authority(row)
+
+
+@router.put(
+    "/{slug}",
+    operation_id="put_authority",
+    summary="Register or replace an authority",
+    responses={**documented(STALE, NOT_PUBLISHED), 201: {"model": AuthorityRead, "description": "registered"}},
+)
+def put_authority(
+    slug: Slug, body: AuthorityWrite, unit: UnitDep, response: Response, precondition: PreconditionDep
+) -> AuthorityRead:
+    """Creates the authority, or replaces what is known of it."""
+    known = repository.find(unit.session, slug)
+    precondition.check(known.revision if known else None)
+    row, created = service.put(unit, body.value(slug))
+    response.status_code = 201 if created else 200
+    tag(response, row.revision)
+    return read_authority(row)
+
+
+@router.patch(
+    "/{slug}",
+    operation_id="patch_authority",
+    summary="Change an authority",
+    responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
+)
+def patch_authority(
+    slug: Slug, body: AuthorityPatch, unit: UnitDep, response: Response, precondition: PreconditionDep
+) -> AuthorityRead:
+    """Changes the fields given, and no other."""
+    row = repository.get(unit.session, slug)
+    precondition.check(row.revision)
+    known = read_authority(row).model_dump(exclude={"slug", "revision"})
+    merged = validated(AuthorityWrite, {**known, **body.model_dump(exclude_none=True)})
+    row, _ = service.put(unit, merged.value(slug))
+    tag(response, row.revision)
+    return read_authority(row)
+
+
+@router.delete(
+    "/{slug}",
+    operation_id="delete_authority",
+    summary="Remove an authority",
+    status_code=204,
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def delete_authority(slug: Slug, unit: UnitDep, precondition: PreconditionDep) -> None:
+    """Removes an authority that has no ranges, bans or bindings."""
+    row = repository.get(unit.session, slug)
+    precondition.check(row.revision)
+    service.delete(unit, row)

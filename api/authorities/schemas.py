@@ -1,0 +1,104 @@
+"""Authorities as written and as read."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from api.db.models import AuthorityRow
+from api.schemas import Read, ShortLine, Slug, Strict
+from dnsfilter.policy.calendar import zone
+from dnsfilter.policy.model import Authority, Kind, Usage
+
+LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+Name = Annotated[ShortLine, StringConstraints(min_length=1)]
+Names = Annotated[dict[LanguageTag, Name], Field(min_length=1, max_length=20)]
+Languages = Annotated[list[LanguageTag], Field(min_length=1, max_length=20)]
+# Per-client usage needs an act with purpose, references and an end, which no field can give.
+SettableUsage = Annotated[Usage, Field(description="`client` cannot be set here")]
+
+
+def _checked_zone(value: str) -> str:
+    zone(value)
+    return value
+
+
+def _checked_usage(value: Usage) -> Usage:
+    if value is Usage.CLIENT:
+        raise ValueError("usage per client is switched on by an act of its own, not by a field")
+    return value
+
+
+def _checked_languages(value: list[str]) -> list[str]:
+    if len(set(value)) != len(value):
+        raise ValueError("a language is named twice")
+    return value
+
+
+class AuthorityWrite(Strict):
+    """A public body, whole. `contact` is a function's address or number, never a person's."""
+
+    kind: Kind
+    names: Names
+    languages: Languages
+    time_zone: str = "Europe/Brussels"
+    contact: ShortLine
+    usage: SettableUsage = Usage.AUTHORITY
+    group: ShortLine = ""
+
+    _zone = field_validator("time_zone")(_checked_zone)
+    _usage = field_validator("usage")(_checked_usage)
+    _languages = field_validator("languages")(_checked_languages)
+
+    def value(self, slug: str) -> Authority:
+        """As the policy has it."""
+        return Authority(
+            slug,
+            self.kind,
+            tuple(self.names.items()),
+            tuple(self.languages),
+            self.time_zone,
+            self.contact,
+            self.usage,
+            self.group,
+        )
+
+
+class AuthorityPatch(Strict):
+    """The fields of an authority that change."""
+
+    kind: Kind | None = None
+    names: Names | None = None
+    languages: Languages | None = None
+    time_zone: str | None = None
+    contact: ShortLine | None = None
+    usage: SettableUsage | None = None
+    group: ShortLine | None = None
+
+
+class AuthorityRead(Read):
+    """A public body."""
+
+    slug: Slug
+    kind: Kind
+    names: dict[str, str]
+    languages: list[str]
+    time_zone: str
+    contact: str
+    usage: Usage
+    group: str
+    revision: int
+
+
+def read_authority(row: AuthorityRow) -> AuthorityRead:
+    """An authority as the API shows it."""
+    return AuthorityRead(
+        slug=row.slug,
+        kind=Kind(row.kind),
+        names=row.names,
+        languages=row.languages,
+        time_zone=row.time_zone,
+        contact=row.contact,
+        usage=Usage(row.usage),
+        group=row.group,
+        revision=row.revision,
+    )

@@ -1,0 +1,56 @@
+"""Acts on authorities."""
+
+from api.authorities import repository
+from api.authorities.schemas import read_authority
+from api.db.base import Json
+from api.db.models import AuthorityRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict
+from dnsfilter.policy.model import Authority
+
+FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group")
+
+
+def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
+    """Register the authority or replace what is known of it; says whether it is new. Nothing changes if it is equal."""
+    row = repository.find(unit.session, wanted.slug)
+    values = _columns(wanted)
+    if row is None:
+        row = AuthorityRow(slug=wanted.slug, revision=unit.new_revision(), **values)
+        unit.session.add(row)
+        unit.record("authority.register", f"authority/{row.slug}", None, shown(row))
+        return row, True
+    before = shown(row)
+    # A dictionary's order is lost in some databases and means nothing: `languages` has the order.
+    if all(getattr(row, field) == values[field] for field in FIELDS):
+        return row, False
+    for field in FIELDS:
+        setattr(row, field, values[field])
+    row.revision = unit.new_revision()
+    unit.record("authority.change", f"authority/{row.slug}", before, shown(row))
+    return row, False
+
+
+def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
+    """Remove an authority to which nothing refers; raises Conflict."""
+    if repository.in_use(unit.session, row.slug):
+        raise Conflict(f"authority {row.slug} has ranges, bans or bindings: their record would be lost")
+    unit.record("authority.remove", f"authority/{row.slug}", shown(row), None)
+    unit.session.delete(row)
+
+
+def shown(row: AuthorityRow) -> Json:
+    """The authority as the audit keeps it."""
+    return read_authority(row).model_dump(mode="json", exclude={"revision"})
+
+
+def _columns(wanted: Authority) -> Json:
+    return {
+        "kind": str(wanted.kind),
+        "names": dict(wanted.names),
+        "languages": list(wanted.languages),
+        "time_zone": wanted.time_zone,
+        "contact": wanted.contact,
+        "usage": str(wanted.usage),
+        "group": wanted.group,
+    }

@@ -1,0 +1,1 @@
+"""Bans, their terms and the toggle."""

@@ -1,0 +1,116 @@
+"""Rows of bans -> what the API shows and the audit keeps; decisions and terms as written -> values."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from api.bans import repository
+from api.bans.schemas import BanRead, DecisionRead, DecisionWrite, TermRead, TermWrite
+from api.bans.standing import is_ending, state_of
+from api.db.base import Json
+from api.db.models import BanRow, TermRow
+from api.errors import Invalid
+from api.moments import moment_text, optional_text, parse_end, parse_moment, through
+from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
+
+DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
+
+
+def read_bans(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[BanRead]:
+    """Bans as the API shows them; `zones` has the time zone of each authority."""
+    follows = {number for row in rows for number in _followed(row)}
+    names = repository.references(session, follows)
+    return [_read(row, now, zones[row.authority], names) for row in rows]
+
+
+def read_ban(session: Session, row: BanRow, now: Instant, time_zone: str) -> BanRead:
+    """One ban as the API shows it."""
+    return read_bans(session, [row], now, {row.authority: time_zone})[0]
+
+
+def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
+    """The ban as the audit keeps it: without what depends on the hour."""
+    return read_ban(session, row, now, time_zone).model_dump(mode="json", exclude={"revision", "state", "ending"})
+
+
+def decision_value(session: Session, body: DecisionWrite, place: str) -> DecisionRecord:
+    """A decision as the policy has it; raises Invalid where it follows a ban that does not exist."""
+    follows = None
+    if body.follows is not None:
+        source = repository.find_reference(session, body.follows)
+        if source is None:
+            raise Invalid.at(f"{place}.follows", f"there is no ban {body.follows}")
+        follows = source.number
+    return DecisionRecord(body.organ, body.reference, body.date, body.legal_basis, body.advice, body.link, follows)
+
+
+def term_value(session: Session, body: TermWrite, now: Instant, time_zone: str, place: str) -> Term:
+    """A term as the policy has it, recorded now; raises Invalid."""
+    try:
+        start = now if body.start is None else parse_moment(body.start, time_zone)
+        end = parse_end(start, body.end, body.until, body.for_, time_zone)
+        review_by = None if body.review_by is None else parse_moment(body.review_by, time_zone)
+    except ValueError as error:
+        raise Invalid.at(place, str(error)) from error
+    if end is not None and end <= start:
+        raise Invalid.at(place, "the term ends before it starts")
+    if end is None and review_by is None:
+        raise Invalid.at(place, "give an end (end, until or for), or a date to review it by")
+    decision = decision_value(session, body.decision, f"{place}.decision") if body.decision else DecisionRecord()
+    return Term(start, end, review_by, now, decision)
+
+
+def decision_columns(record: DecisionRecord) -> Json:
+    """A decision as stored."""
+    return {field: getattr(record, field) for field in DECISION_FIELDS}
+
+
+def decision_record(stored: Json) -> DecisionRecord:
+    """A stored decision as the policy has it."""
+    return DecisionRecord(**stored)
+
+
+def _followed(row: BanRow) -> list[int]:
+    stored = [row.decision] + [term.decision for term in row.terms] + [term.ended_decision for term in row.terms]
+    return [decision["follows"] for decision in stored if decision.get("follows") is not None]
+
+
+def _decision(stored: Json, names: Mapping[int, str]) -> DecisionRead:
+    follows = stored.get("follows")
+    return DecisionRead(**{**stored, "follows": None if follows is None else names[follows]})
+
+
+def _term(term: TermRow, time_zone: str, names: Mapping[int, str]) -> TermRead:
+    return TermRead(
+        start=moment_text(term.start_s),
+        end=optional_text(term.end_s),
+        through=through(term.end_s, time_zone),
+        review_by=optional_text(term.review_by_s),
+        recorded=moment_text(term.recorded_s),
+        decision=_decision(term.decision, names),
+        ended=optional_text(term.ended_s),
+        ended_reason=term.ended_reason,
+        ended_decision=_decision(term.ended_decision, names) if term.ended_decision else None,
+    )
+
+
+def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str]) -> BanRead:
+    return BanRead(
+        number=row.number,
+        authority=row.authority,
+        service=row.service,
+        mode=Mode(row.mode),
+        reply=Reply(row.reply),
+        addresses=row.addresses,
+        tiers=row.tiers,
+        funding=[Funding(value) for value in row.funding],
+        audience=[Audience(value) for value in row.audience],
+        decision=_decision(row.decision, names),
+        terms=[
+            _term(term, time_zone, names) for term in sorted(row.terms, key=lambda term: (term.start_s, term.id or 0))
+        ],
+        provisional=row.provisional,
+        state=state_of(row.terms, now),
+        ending=is_ending(row.terms, now),
+        revision=row.revision,
+    )

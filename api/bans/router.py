@@ -1,0 +1,221 @@
+"""/v1/bans and /v1/authorities/{slug}/bans."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
+
+from api.authorities import repository as authorities
+from api.bans import repository
+from api.bans import service as acts
+from api.bans.reading import decision_value, read_ban, read_bans, term_value
+from api.bans.schemas import BanRead, BanWrite, Ending, Renewal
+from api.bans.service import BanChange
+from api.db.models import AuthorityRow, BanRow
+from api.db.unit import UnitOfWork
+from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
+from api.errors import Invalid, NotFound
+from api.moments import parse_moment
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.schemas import Page, ServiceSlug, Slug
+from dnsfilter.policy.model import Instant
+
+bans = APIRouter(prefix="/v1/bans", tags=["bans"])
+of_authority = APIRouter(prefix="/v1/authorities/{slug}/bans", tags=["bans"])
+
+StateFilter = Annotated[
+    Literal["planned", "in_force", "ending", "lapsed"] | None,
+    Query(description="`ending` bans are in force, and end within thirty days"),
+]
+
+
+@bans.get("", operation_id="list_bans", summary="List bans", responses=documented())
+def list_bans(
+    unit: UnitDep,
+    state: StateFilter = None,
+    authority: Slug | None = None,
+    service: ServiceSlug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[BanRead]:
+    """Bans of all authorities by number."""
+    rows, following = repository.page(
+        unit.session, unit.now_s, state=state, authority=authority, service=service, limit=limit, cursor=cursor
+    )
+    zones = {slug: authorities.get(unit.session, slug).time_zone for slug in {row.authority for row in rows}}
+    return Page(items=read_bans(unit.session, rows, unit.now_s, zones), next=following)
+
+
+@of_authority.get(
+    "", operation_id="list_authority_bans", summary="List an authority's bans", responses=documented(NOT_FOUND)
+)
+def list_authority_bans(
+    slug: Slug, unit: UnitDep, state: StateFilter = None, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[BanRead]:
+    """Bans of one authority by number."""
+    owner = authorities.get(unit.session, slug)
+    rows, following = repository.page(
+        unit.session, unit.now_s, state=state, authority=slug, service=None, limit=limit, cursor=cursor
+    )
+    return Page(items=read_bans(unit.session, rows, unit.now_s, {slug: owner.time_zone}), next=following)
+
+
+@of_authority.get("/{service}", operation_id="get_ban", summary="Get a ban", responses=documented(NOT_FOUND))
+def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, response: Response) -> BanRead:
+    """The authority's ban on the service."""
+    owner = authorities.get(unit.session, slug)
+    return _answer(unit.session, owner, repository.get(unit.session, slug, service), unit.now_s, response)
+
+
+@of_authority.put(
+    "/{service}",
+    operation_id="put_ban",
+    summary="Adopt, change or toggle a ban",
+    responses={
+        **documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+        201: {"model": BanRead, "description": "adopted"},
+    },
+)
+def put_ban(
+    slug: Slug,
+    service: ServiceSlug,
+    body: BanWrite,
+    unit: UnitDep,
+    held: RuntimeDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> BanRead:
+    """Adopts the ban with its decision and terms, or provisionally; of a ban that exists it changes what is given.
+
+    `{"mode": "off"}` and `{"mode": "enforce"}` toggle a ban that exists. Terms that have begun are never rewritten.
+    """
+    owner = authorities.get(unit.session, slug)
+    known = repository.find(unit.session, slug, service)
+    precondition.check(known.revision if known else None)
+    row, created = _put(unit, held, owner, service, body)
+    response.status_code = 201 if created else 200
+    return _answer(unit.session, owner, row, unit.now_s, response)
+
+
+@of_authority.patch(
+    "/{service}",
+    operation_id="patch_ban",
+    summary="Change or toggle a ban",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def patch_ban(
+    slug: Slug,
+    service: ServiceSlug,
+    body: BanWrite,
+    unit: UnitDep,
+    held: RuntimeDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> BanRead:
+    """Changes the fields given of a ban that exists."""
+    owner = authorities.get(unit.session, slug)
+    known = repository.get(unit.session, slug, service)
+    precondition.check(known.revision)
+    row, _ = _put(unit, held, owner, service, body)
+    return _answer(unit.session, owner, row, unit.now_s, response)
+
+
+@of_authority.delete(
+    "/{service}",
+    operation_id="delete_ban",
+    summary="Remove a ban that has not begun",
+    status_code=204,
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def delete_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, precondition: PreconditionDep) -> None:
+    """Removes a ban none of whose terms has begun."""
+    owner = authorities.get(unit.session, slug)
+    row = repository.get(unit.session, slug, service)
+    precondition.check(row.revision)
+    acts.delete(unit, owner, row)
+
+
+@of_authority.post(
+    "/{service}/terms",
+    operation_id="renew_ban",
+    summary="Renew a ban",
+    status_code=201,
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def renew_ban(
+    slug: Slug,
+    service: ServiceSlug,
+    body: Renewal,
+    unit: UnitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> BanRead:
+    """Adds a term, with the decision to renew."""
+    owner = authorities.get(unit.session, slug)
+    row = repository.get(unit.session, slug, service)
+    precondition.check(row.revision)
+    acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, owner.time_zone, "body"))
+    return _answer(unit.session, owner, row, unit.now_s, response)
+
+
+@of_authority.post(
+    "/{service}/end",
+    operation_id="end_ban",
+    summary="End a ban early",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def end_ban(
+    slug: Slug,
+    service: ServiceSlug,
+    body: Ending,
+    unit: UnitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> BanRead:
+    """Ends what is in force at an instant from now on; later terms are removed."""
+    owner = authorities.get(unit.session, slug)
+    row = repository.get(unit.session, slug, service)
+    precondition.check(row.revision)
+    _end(unit, owner, row, body)
+    return _answer(unit.session, owner, row, unit.now_s, response)
+
+
+def _put(unit: UnitOfWork, held: Runtime, owner: AuthorityRow, slug: str, body: BanWrite) -> tuple[BanRow, bool]:
+    known = held.services.get(slug)
+    if known is None:
+        raise NotFound(f"service {slug} is not in the catalogue")
+    return acts.put(unit, owner, known, _change(unit.session, body, unit.now_s, owner.time_zone))
+
+
+def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> None:
+    decision = decision_value(unit.session, body.decision, "body.decision") if body.decision else None
+    try:
+        at = unit.now_s if body.at is None else parse_moment(body.at, owner.time_zone)
+    except ValueError as error:
+        raise Invalid.at("body.at", str(error)) from error
+    acts.end(unit, owner, row, at, body.reason, decision)
+
+
+def _change(session: Session, body: BanWrite, now: Instant, time_zone: str) -> BanChange:
+    terms = None
+    if body.terms is not None:
+        terms = tuple(
+            term_value(session, term, now, time_zone, f"body.terms.{index}") for index, term in enumerate(body.terms)
+        )
+    return BanChange(
+        body.mode,
+        body.reply,
+        None if body.addresses is None else tuple(body.addresses),
+        None if body.tiers is None else frozenset(body.tiers),
+        None if body.funding is None else frozenset(body.funding),
+        None if body.audience is None else frozenset(body.audience),
+        None if body.decision is None else decision_value(session, body.decision, "body.decision"),
+        terms,
+        body.provisional,
+    )
+
+
+def _answer(session: Session, owner: AuthorityRow, row: BanRow, now: Instant, response: Response) -> BanRead:
+    tag(response, row.revision)
+    return read_ban(session, row, now, owner.time_zone)

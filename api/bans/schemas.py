@@ -1,0 +1,137 @@
+"""Bans as written and as read."""
+
+from ipaddress import ip_address
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from api.bans.standing import State
+from api.moments import parse_date
+from api.schemas import DayText, Line, MomentText, Read, Reason, ServiceSlug, Slug, SpanText, Strict
+from dnsfilter.policy.model import Audience, Funding, Mode, Reply
+
+MAX_TERMS = 100
+
+BanReference = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9-]{1,63}/[a-z0-9_-]{1,63}$"),
+    Field(description="authority/service", examples=["federal/tiktok"]),
+]
+Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[\x21-\x7e]+)?$")]
+
+
+class DecisionWrite(Strict):
+    """The formal decision. `follows` is the ban that was adopted."""
+
+    organ: Line = ""
+    reference: Line = ""
+    date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    legal_basis: Line = ""
+    advice: Line = ""
+    link: Link = ""
+    follows: BanReference | None = None
+
+    @field_validator("date")
+    @classmethod
+    def _date(cls, value: str) -> str:
+        if value:
+            parse_date(value)
+        return value
+
+
+class TermWrite(Strict):
+    """One period: from `start` (now, if absent) to one of `end`, `until` (a last day) or `for`, or to a review."""
+
+    start: MomentText | None = None
+    end: MomentText | None = None
+    until: DayText | None = None
+    for_: SpanText | None = Field(default=None, alias="for")
+    review_by: MomentText | None = None
+    decision: DecisionWrite | None = None
+
+
+Terms = Annotated[list[TermWrite], Field(max_length=MAX_TERMS)]
+Addresses = Annotated[list[Annotated[str, StringConstraints(max_length=39)]], Field(max_length=8)]
+Tiers = Annotated[list[Annotated[int, Field(ge=1, le=9)]], Field(min_length=1, max_length=9)]
+Fundings = Annotated[list[Funding], Field(min_length=1, max_length=3)]
+Audiences = Annotated[list[Audience], Field(min_length=1, max_length=3)]
+
+
+class BanWrite(Strict):
+    """The fields of a ban. One that exists keeps what is not given; one that does not needs decision and terms."""
+
+    mode: Mode | None = None
+    reply: Reply | None = Field(
+        default=None,
+        description="`refused` makes many stub resolvers ask the next resolver they know: name no other one to clients",
+    )
+    addresses: Addresses | None = None
+    tiers: Tiers | None = None
+    funding: Fundings | None = None
+    audience: Audiences | None = None
+    decision: DecisionWrite | None = None
+    terms: Terms | None = None
+    provisional: bool | None = Field(default=None, description="without a decision, for 72 hours")
+
+    @field_validator("addresses")
+    @classmethod
+    def _addresses(cls, value: list[str] | None) -> list[str] | None:
+        return None if value is None else [str(ip_address(text)) for text in value]
+
+
+class Renewal(TermWrite):
+    """A further term, with the decision behind it."""
+
+
+class Ending(Strict):
+    """An early end: at `at` (now, if absent)."""
+
+    at: MomentText | None = None
+    reason: Reason
+    decision: DecisionWrite | None = None
+
+
+class DecisionRead(Read):
+    """The formal decision behind a ban or a term."""
+
+    organ: str = ""
+    reference: str = ""
+    date: str = ""
+    legal_basis: str = ""
+    advice: str = ""
+    link: str = ""
+    follows: str | None = None
+
+
+class TermRead(Read):
+    """One period as decided; `ended` is an earlier end that an act has given it. `through` is the last whole day."""
+
+    start: str
+    end: str | None
+    through: str | None
+    review_by: str | None
+    recorded: str
+    decision: DecisionRead
+    ended: str | None
+    ended_reason: str
+    ended_decision: DecisionRead | None
+
+
+class BanRead(Read):
+    """An authority's decision on one service. `state` is at the time of the answer; `ending`: within thirty days."""
+
+    number: int
+    authority: Slug
+    service: ServiceSlug
+    mode: Mode
+    reply: Reply
+    addresses: list[str]
+    tiers: list[int]
+    funding: list[Funding]
+    audience: list[Audience]
+    decision: DecisionRead
+    terms: list[TermRead]
+    provisional: bool
+    state: State
+    ending: bool
+    revision: int

@@ -1,0 +1,264 @@
+"""Acts on bans: adopt, change, toggle, renew, end early, remove.
+
+No term that has begun is rewritten, and no decision once a term has begun: either is 409 to the caller.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.bans import repository
+from api.bans.reading import decision_columns, decision_record, shown
+from api.bans.standing import effective_end
+from api.db.models import AuthorityRow, BanRow, TermRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Fault, Invalid
+from dnsfilter.policy.model import (
+    DEFAULT_AUDIENCE,
+    DEFAULT_FUNDING,
+    DEFAULT_TIERS,
+    Audience,
+    DecisionRecord,
+    Funding,
+    Instant,
+    Mode,
+    Reply,
+    Service,
+    Term,
+)
+
+PROVISIONAL_S = 72 * 3600
+MAX_TERMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BanChange:
+    """What a caller wants of a ban; None leaves a field as it is."""
+
+    mode: Mode | None = None
+    reply: Reply | None = None
+    addresses: tuple[str, ...] | None = None
+    tiers: frozenset[int] | None = None
+    funding: frozenset[Funding] | None = None
+    audience: frozenset[Audience] | None = None
+    decision: DecisionRecord | None = None
+    terms: tuple[Term, ...] | None = None
+    provisional: bool | None = None
+
+
+def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> tuple[BanRow, bool]:
+    """Adopt a ban, or change the one there is; says whether it is new. Nothing happens where nothing differs."""
+    row = repository.find(unit.session, authority.slug, service.slug)
+    if row is None:
+        return _adopt(unit, authority, service, change), True
+    _change(unit, authority, service, row, change)
+    return row, False
+
+
+def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> None:
+    """Add a term to an ordinary ban; raises Conflict for a provisional one, or where the ban has that term."""
+    if row.provisional:
+        raise Conflict("a provisional ban is not renewed: confirm it with its decision and terms")
+    if any(_same(known, term) for known in row.terms):
+        raise Conflict("the ban has that term already")
+    before = shown(unit.session, row, unit.now_s, authority.time_zone)
+    row.terms.append(_term_row(term, unit.now_s))
+    _bounded(row.terms)
+    _recorded(unit, authority, row, "ban.renew", before)
+
+
+def end(
+    unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: DecisionRecord | None
+) -> None:
+    """End the ban early at `at`: terms that have begun get that end, those that would begin later are removed."""
+    if at < unit.now_s:
+        raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
+    if all(term.start_s > unit.now_s for term in row.terms):
+        raise Conflict("the ban has not begun: remove it instead")
+    reaching = [term for term in row.terms if _reaches(term, at)]
+    if not reaching:
+        raise Conflict("the ban has no term that reaches so far")
+    before = shown(unit.session, row, unit.now_s, authority.time_zone)
+    for term in reaching:
+        if term.start_s > unit.now_s and term.start_s >= at:
+            row.terms.remove(term)
+            continue
+        # An interval is never empty: a term begun in this very second ends in the next.
+        term.ended_s = max(at, term.start_s + 1)
+        term.ended_reason = reason
+        term.ended_decision = decision_columns(decision) if decision is not None else {}
+    _recorded(unit, authority, row, "ban.end", before)
+
+
+def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
+    """Remove a ban that has not begun and to which nothing refers; raises Conflict."""
+    if any(term.start_s <= unit.now_s for term in row.terms):
+        raise Conflict("the ban has begun: end it, so that its record stays")
+    if repository.referred_to(unit.session, row.number):
+        raise Conflict("a binding or an exemption names the ban")
+    unit.record("ban.remove", _subject(row), shown(unit.session, row, unit.now_s, authority.time_zone), None)
+    unit.session.delete(row)
+
+
+def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> BanRow:
+    provisional = bool(change.provisional)
+    terms = change.terms or ()
+    decision = change.decision or DecisionRecord()
+    if provisional:
+        if terms:
+            raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now, and no other")
+        terms = (Term(unit.now_s, unit.now_s + PROVISIONAL_S, None, unit.now_s),)
+    else:
+        _formal(decision, terms)
+    row = BanRow(
+        authority=authority.slug,
+        service=service.slug,
+        mode=str(change.mode or Mode.ENFORCE),
+        reply=str(change.reply or Reply.REFUSED),
+        addresses=list(change.addresses or ()),
+        tiers=sorted(change.tiers or DEFAULT_TIERS),
+        funding=sorted(map(str, change.funding or DEFAULT_FUNDING)),
+        audience=sorted(map(str, change.audience or DEFAULT_AUDIENCE)),
+        provisional=provisional,
+        decision=decision_columns(decision),
+        revision=unit.new_revision(),
+        terms=[_term_row(term, unit.now_s) for term in terms],
+    )
+    _bounded(row.terms)
+    _checked(row, service)
+    unit.session.add(row)
+    unit.session.flush()
+    act = "ban.adopt_provisionally" if provisional else "ban.adopt"
+    unit.record(act, _subject(row), None, shown(unit.session, row, unit.now_s, authority.time_zone))
+    return row
+
+
+def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> None:
+    before = shown(unit.session, row, unit.now_s, authority.time_zone)
+    confirmed = _confirm(row, change)
+    if change.terms is not None:
+        _replace_terms(unit, row, change.terms)
+    if change.decision is not None and change.decision != decision_record(row.decision):
+        if not confirmed and any(term.start_s <= unit.now_s for term in row.terms):
+            raise Conflict("the decision behind a ban that has begun is not rewritten: a renewal carries its own")
+        row.decision = decision_columns(change.decision)
+    wanted = {
+        "mode": change.mode and str(change.mode),
+        "reply": change.reply and str(change.reply),
+        "addresses": None if change.addresses is None else list(change.addresses),
+        "tiers": change.tiers and sorted(change.tiers),
+        "funding": change.funding and sorted(map(str, change.funding)),
+        "audience": change.audience and sorted(map(str, change.audience)),
+    }
+    toggled = wanted["mode"] is not None and wanted["mode"] != row.mode
+    for field, value in wanted.items():
+        if value is not None and getattr(row, field) != value:
+            setattr(row, field, value)
+    if row.reply != Reply.ADDRESS and change.addresses is None:
+        row.addresses = []
+    _checked(row, service)
+    if confirmed:
+        _recorded(unit, authority, row, "ban.confirm", before)
+    elif shown(unit.session, row, unit.now_s, authority.time_zone) != before:
+        _recorded(unit, authority, row, f"ban.set_{row.mode}" if toggled else "ban.change", before)
+
+
+def _confirm(row: BanRow, change: BanChange) -> bool:
+    """Whether the change turns a provisional ban into an ordinary one; raises where it may not."""
+    if change.provisional is None or change.provisional == row.provisional:
+        if row.provisional and change.terms is not None:
+            raise Invalid.at("body.provisional", "false confirms the ban, with its decision and terms")
+        return False
+    if change.provisional:
+        raise Conflict("an adopted ban does not become provisional")
+    begun = {term.start_s for term in row.terms}
+    fresh = tuple(term for term in change.terms or () if term.start not in begun)
+    _formal(change.decision or DecisionRecord(), fresh)
+    row.provisional = False
+    return True
+
+
+def _replace_terms(unit: UnitOfWork, row: BanRow, wanted: Sequence[Term]) -> None:
+    """Make `wanted` the terms: those that have begun must be among them as they are, others come and go."""
+    known = list(row.terms)
+    missing = [term for term in known if not any(_same(term, other) for other in wanted)]
+    if any(term.start_s <= unit.now_s and not _provisional(term) for term in missing):
+        raise Conflict("a term that has begun is not rewritten or left out: repeat it as it is, or end the ban")
+    for gone in missing:
+        if gone.start_s > unit.now_s:
+            row.terms.remove(gone)
+    for term in wanted:
+        if not any(_same(other, term) for other in known):
+            row.terms.append(_term_row(term, unit.now_s))
+    if not row.terms:
+        raise Invalid.at("body.terms", "a ban has at least one term")
+    _bounded(row.terms)
+
+
+def _formal(decision: DecisionRecord, terms: Sequence[Term]) -> None:
+    """Raises Invalid unless there are a legal basis and a term."""
+    faults = []
+    if not decision.legal_basis:
+        faults.append(
+            Fault("body.decision.legal_basis", 'a ban needs its legal basis, or "provisional": true for 72 hours')
+        )
+    if not terms:
+        faults.append(Fault("body.terms", "a ban needs a term with an end or a date of review"))
+    if faults:
+        raise Invalid(faults)
+
+
+def _checked(row: BanRow, service: Service) -> None:
+    known = {tier.number for tier in service.tiers}
+    unknown = set(row.tiers) - known
+    if unknown and (set(row.tiers) != DEFAULT_TIERS or not known & set(row.tiers)):
+        raise Invalid.at("body.tiers", f"{service.slug} has the tiers {sorted(known)}, not {sorted(unknown)}")
+    if row.reply == Reply.ADDRESS and not row.addresses:
+        raise Invalid.at("body.addresses", "the reply address needs at least one address")
+    if row.reply != Reply.ADDRESS and row.addresses:
+        raise Invalid.at("body.addresses", "addresses are only for the reply address")
+
+
+def _same(row: TermRow, term: Term) -> bool:
+    """Whether the stored term is the wanted one; a wanted end may be the decided or the effective one."""
+    ends = {row.end_s, effective_end(row)}
+    if (row.start_s, row.review_by_s) != (term.start, term.review_by) or term.end not in ends:
+        return False
+    return term.decision in (DecisionRecord(), decision_record(row.decision))
+
+
+def _provisional(term: TermRow) -> bool:
+    """Whether the term is that of a provisional ban: confirming it need not repeat it."""
+    return term.end_s == term.start_s + PROVISIONAL_S and not term.decision.get("legal_basis")
+
+
+def _reaches(term: TermRow, at: Instant) -> bool:
+    finish = effective_end(term)
+    return finish is None or finish > at
+
+
+def _term_row(term: Term, now: Instant) -> TermRow:
+    return TermRow(
+        start_s=term.start,
+        end_s=term.end,
+        review_by_s=term.review_by,
+        recorded_s=now,
+        decision=decision_columns(term.decision),
+        ended_s=None,
+        ended_reason="",
+        ended_decision={},
+    )
+
+
+def _bounded(terms: Sequence[TermRow]) -> None:
+    if len(terms) > MAX_TERMS:
+        raise Invalid.at("body.terms", f"a ban has at most {MAX_TERMS} terms")
+
+
+def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: dict[str, object]) -> None:
+    row.revision = unit.new_revision()
+    unit.session.flush()
+    unit.record(act, _subject(row), before, shown(unit.session, row, unit.now_s, authority.time_zone))
+
+
+def _subject(row: BanRow) -> str:
+    return f"ban/{row.authority}/{row.service}"

@@ -1,0 +1,1 @@
+"""Bans that apply in another authority."""

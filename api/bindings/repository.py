@@ -1,0 +1,36 @@
+"""Queries on bindings."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import BindingRow
+from api.errors import NotFound
+from api.pagination import select_page
+
+
+def get(session: Session, number: int) -> BindingRow:
+    """The binding; raises NotFound."""
+    row = session.get(BindingRow, number)
+    if row is None:
+        raise NotFound(f"there is no binding {number}")
+    return row
+
+
+def of(session: Session, ban: int, authority: str) -> Sequence[BindingRow]:
+    """Every binding of a ban to an authority, also ended ones."""
+    statement = select(BindingRow).where(BindingRow.ban == ban, BindingRow.authority == authority)
+    return session.scalars(statement.order_by(BindingRow.number)).all()
+
+
+def page(
+    session: Session, authority: str | None, ban: int | None, limit: int, cursor: str | None
+) -> tuple[Sequence[BindingRow], str | None]:
+    """A page of bindings by number."""
+    statement = select(BindingRow)
+    if authority is not None:
+        statement = statement.where(BindingRow.authority == authority)
+    if ban is not None:
+        statement = statement.where(BindingRow.ban == ban)
+    return select_page(session, statement, BindingRow.number, int, limit, cursor)

@@ -1,0 +1,133 @@
+"""/v1/bindings."""
+
+from collections.abc import Callable
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Path, Response
+
+from api.authorities import repository as authorities
+from api.bans import repository as bans
+from api.bans.schemas import BanReference
+from api.bindings import repository, service
+from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite, read_binding
+from api.db.models import BindingRow
+from api.db.unit import UnitOfWork
+from api.deps import UnitDep, tag
+from api.errors import Invalid
+from api.moments import parse_end, parse_moment
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
+from api.schemas import Page, Slug
+from dnsfilter.policy.model import Binding, Instant
+
+router = APIRouter(prefix="/v1/bindings", tags=["bindings"])
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Ender: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str], None]
+
+
+@router.get("", operation_id="list_bindings", summary="List bindings", responses=documented())
+def list_bindings(
+    unit: UnitDep,
+    authority: Slug | None = None,
+    ban: BanReference | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[BindingRead]:
+    """Bindings by number; `authority` is the bound one."""
+    row = bans.find_reference(unit.session, ban) if ban is not None else None
+    if ban is not None and row is None:
+        return Page(items=[])
+    rows, following = repository.page(unit.session, authority, row.number if row else None, limit, cursor)
+    return Page(items=[_read(unit, row) for row in rows], next=following)
+
+
+@router.get("/{number}", operation_id="get_binding", summary="Get a binding", responses=documented(NOT_FOUND))
+def get_binding(number: Number, unit: UnitDep, response: Response) -> BindingRead:
+    """One binding."""
+    return _answer(unit, repository.get(unit.session, number), response)
+
+
+@router.post(
+    "",
+    operation_id="create_binding",
+    summary="Bind an authority to a ban",
+    status_code=201,
+    responses=documented(CONFLICT, NOT_PUBLISHED),
+)
+def create_binding(body: BindingWrite, unit: UnitDep, response: Response) -> BindingRead:
+    """Records a law, or proposes an agreement."""
+    ban = bans.find_reference(unit.session, body.ban)
+    if ban is None:
+        raise Invalid.at("body.ban", f"there is no ban {body.ban}")
+    bound = authorities.find(unit.session, body.authority)
+    if bound is None:
+        raise Invalid.at("body.authority", f"authority {body.authority} is not registered")
+    try:
+        start = unit.now_s if body.start is None else parse_moment(body.start, bound.time_zone)
+        end = parse_end(start, body.end, body.until, body.for_, bound.time_zone)
+    except ValueError as error:
+        raise Invalid.at("body", str(error)) from error
+    wanted = Binding(
+        0, ban.number, body.authority, body.ground, start, end, None, unit.now_s, body.instrument, body.date
+    )
+    row = service.create(unit, ban, wanted)
+    response.headers["Location"] = f"/v1/bindings/{row.number}"
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/accept",
+    operation_id="accept_binding",
+    summary="Accept an agreement",
+    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+)
+def accept_binding(number: Number, unit: UnitDep, response: Response) -> BindingRead:
+    """The bound authority's act: from now on the agreement has effect."""
+    row = repository.get(unit.session, number)
+    service.accept(unit, row)
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/withdraw",
+    operation_id="withdraw_binding",
+    summary="Withdraw from an agreement",
+    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+)
+def withdraw_binding(number: Number, body: BindingEnding, unit: UnitDep, response: Response) -> BindingRead:
+    """The bound authority's act. Nobody withdraws from a law."""
+    return _finish(number, body, unit, response, service.withdraw)
+
+
+@router.post(
+    "/{number}/end",
+    operation_id="end_binding",
+    summary="End a binding early",
+    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+)
+def end_binding(number: Number, body: BindingEnding, unit: UnitDep, response: Response) -> BindingRead:
+    """Records that the law or the agreement itself has ended."""
+    return _finish(number, body, unit, response, service.end)
+
+
+def _finish(number: int, body: BindingEnding, unit: UnitOfWork, response: Response, act: Ender) -> BindingRead:
+    row = repository.get(unit.session, number)
+    try:
+        zone = authorities.get(unit.session, row.authority).time_zone
+        at = unit.now_s if body.at is None else parse_moment(body.at, zone)
+    except ValueError as error:
+        raise Invalid.at("body.at", str(error)) from error
+    act(unit, row, at, body.reason)
+    return _answer(unit, row, response)
+
+
+def _answer(unit: UnitOfWork, row: BindingRow, response: Response) -> BindingRead:
+    tag(response, row.revision)
+    return _read(unit, row)
+
+
+def _read(unit: UnitOfWork, row: BindingRow) -> BindingRead:
+    reference = bans.references(unit.session, {row.ban})[row.ban]
+    zone = authorities.get(unit.session, row.authority).time_zone
+    return read_binding(row, reference, unit.now_s, zone)

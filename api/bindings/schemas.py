@@ -1,0 +1,104 @@
+"""Bindings as written and as read."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from api.bans.schemas import BanReference
+from api.db.models import BindingRow
+from api.moments import moment_text, optional_text, parse_date, through
+from api.schemas import DayText, Line, MomentText, Read, Reason, Slug, SpanText, Strict
+from dnsfilter.policy.model import Ground, Instant
+
+
+class BindingState(StrEnum):
+    """Where a binding stands at an instant."""
+
+    PROPOSED = "proposed"
+    PLANNED = "planned"
+    IN_FORCE = "in_force"
+    ENDED = "ended"
+
+
+class BindingWrite(Strict):
+    """A ban that shall apply in `authority` too. An agreement has effect once that authority has accepted it."""
+
+    ban: BanReference
+    authority: Slug
+    ground: Ground
+    instrument: Annotated[Line, StringConstraints(min_length=1)]
+    date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    start: MomentText | None = None
+    end: MomentText | None = None
+    until: DayText | None = None
+    for_: SpanText | None = Field(default=None, alias="for")
+
+    @field_validator("date")
+    @classmethod
+    def _date(cls, value: str) -> str:
+        if value:
+            parse_date(value)
+        return value
+
+
+class BindingEnding(Strict):
+    """An end by an act: at `at` (now, if absent)."""
+
+    at: MomentText | None = None
+    reason: Reason
+
+
+class BindingRead(Read):
+    """The record that a ban applies in another authority. `ended` is an end that an act has given it."""
+
+    number: int
+    ban: str
+    ban_number: int
+    authority: Slug
+    ground: Ground
+    instrument: str
+    date: str
+    start: str
+    end: str | None
+    through: str | None
+    recorded: str
+    accepted: str | None
+    ended: str | None
+    ended_by: str
+    ended_reason: str
+    state: BindingState
+    revision: int
+
+
+def binding_state(row: BindingRow, now: Instant) -> BindingState:
+    """The state of a binding at `now`."""
+    end = row.end_s if row.ended_s is None else row.ended_s
+    if end is not None and end <= now:
+        return BindingState.ENDED
+    if row.ground == Ground.AGREEMENT and row.accepted_s is None:
+        return BindingState.PROPOSED
+    return BindingState.IN_FORCE if row.start_s <= now else BindingState.PLANNED
+
+
+def read_binding(row: BindingRow, reference: str, now: Instant, time_zone: str) -> BindingRead:
+    """A binding as the API shows it; `reference` is its ban's, `time_zone` that of the bound authority."""
+    return BindingRead(
+        number=row.number,
+        ban=reference,
+        ban_number=row.ban,
+        authority=row.authority,
+        ground=Ground(row.ground),
+        instrument=row.instrument,
+        date=row.date,
+        start=moment_text(row.start_s),
+        end=optional_text(row.end_s),
+        through=through(row.end_s, time_zone),
+        recorded=moment_text(row.recorded_s),
+        accepted=optional_text(row.accepted_s),
+        ended=optional_text(row.ended_s),
+        ended_by=row.ended_by,
+        ended_reason=row.ended_reason,
+        state=binding_state(row, now),
+        revision=row.revision,
+    )

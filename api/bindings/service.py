@@ -1,0 +1,101 @@
+"""Acts on bindings: bind, accept, withdraw, end."""
+
+from api.authorities import repository as authorities
+from api.bans import repository as bans
+from api.bindings import repository
+from api.bindings.schemas import BindingState, binding_state, read_binding
+from api.db.base import Json
+from api.db.models import BanRow, BindingRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Invalid
+from dnsfilter.policy.model import Binding, Ground, Instant
+
+
+def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
+    """Record that `ban` applies in another authority; raises Invalid, or Conflict where it does already."""
+    if wanted.authority == ban.authority:
+        raise Invalid.at("body.authority", f"{ban.authority} needs no binding to its own ban")
+    if authorities.find(unit.session, wanted.authority) is None:
+        raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
+    if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
+        raise Invalid.at("body.end", "the binding ends before it has effect")
+    for other in repository.of(unit.session, ban.number, wanted.authority):
+        if other.ground == wanted.ground and _overlap(other, wanted):
+            raise Conflict(f"binding {other.number} has the ban apply in {wanted.authority} at that time already")
+    row = BindingRow(
+        ban=ban.number,
+        authority=wanted.authority,
+        ground=str(wanted.ground),
+        instrument=wanted.instrument,
+        date=wanted.date,
+        start_s=wanted.start,
+        end_s=wanted.end,
+        recorded_s=unit.now_s,
+        accepted_s=None,
+        ended_s=None,
+        ended_by="",
+        ended_reason="",
+        revision=unit.new_revision(),
+    )
+    unit.session.add(row)
+    unit.session.flush()
+    unit.record(
+        "binding.bind" if wanted.ground is Ground.LAW else "binding.propose", _subject(row), None, shown(unit, row)
+    )
+    return row
+
+
+def accept(unit: UnitOfWork, row: BindingRow) -> None:
+    """The bound authority accepts an agreement; accepting twice changes nothing."""
+    if row.ground == Ground.LAW:
+        raise Conflict("a law binds without acceptance")
+    if binding_state(row, unit.now_s) is BindingState.ENDED:
+        raise Conflict("the binding has ended")
+    if row.accepted_s is None:
+        before = shown(unit, row)
+        row.accepted_s = unit.now_s
+        _recorded(unit, row, "binding.accept", before)
+
+
+def withdraw(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str) -> None:
+    """The bound authority withdraws from an agreement; never from a law."""
+    if row.ground == Ground.LAW:
+        raise Conflict("nobody withdraws from a law")
+    _finish(unit, row, at, reason, "withdrawal")
+
+
+def end(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str) -> None:
+    """The binding ends early, whatever its ground: the law or the agreement itself has ended."""
+    _finish(unit, row, at, reason, "end")
+
+
+def shown(unit: UnitOfWork, row: BindingRow) -> Json:
+    """The binding as the audit keeps it."""
+    reference = bans.references(unit.session, {row.ban})[row.ban]
+    zone = authorities.get(unit.session, row.authority).time_zone
+    return read_binding(row, reference, unit.now_s, zone).model_dump(mode="json", exclude={"revision", "state"})
+
+
+def _finish(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str, by: str) -> None:
+    if at < unit.now_s:
+        raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
+    finish = row.end_s if row.ended_s is None else row.ended_s
+    if finish is not None and finish <= at:
+        raise Conflict("the binding has ended by then")
+    before = shown(unit, row)
+    row.ended_s, row.ended_by, row.ended_reason = at, by, reason
+    _recorded(unit, row, f"binding.{'withdraw' if by == 'withdrawal' else 'end'}", before)
+
+
+def _overlap(row: BindingRow, wanted: Binding) -> bool:
+    finish = row.end_s if row.ended_s is None else row.ended_s
+    return (finish is None or wanted.start < finish) and (wanted.end is None or row.start_s < wanted.end)
+
+
+def _recorded(unit: UnitOfWork, row: BindingRow, act: str, before: Json) -> None:
+    row.revision = unit.new_revision()
+    unit.record(act, _subject(row), before, shown(unit, row))
+
+
+def _subject(row: BindingRow) -> str:
+    return f"binding/{row.number}"

@@ -1,0 +1,1 @@
+"""Alembic environment; run by `api.db.session.migrate`."""

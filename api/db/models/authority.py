@@ -1,0 +1,22 @@
+"""Public bodies."""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.db.base import Base
+
+
+class AuthorityRow(Base):
+    """A public body; its slug is its identity and never changes."""
+
+    __tablename__ = "authorities"
+
+    slug: Mapped[str] = mapped_column(String(63), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    names: Mapped[dict[str, str]]
+    languages: Mapped[list[str]]
+    time_zone: Mapped[str] = mapped_column(String(64))
+    contact: Mapped[str] = mapped_column(String(200))
+    usage: Mapped[str] = mapped_column(String(16))
+    group: Mapped[str] = mapped_column("display_group", String(100))
+    revision: Mapped[int]

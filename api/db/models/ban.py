@@ -1,0 +1,51 @@
+"""Bans and their terms."""
+
+from typing import Any
+
+from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from api.db.base import Base
+
+
+class BanRow(Base):
+    """An authority's decision on one service. Numbers are never used twice."""
+
+    __tablename__ = "bans"
+    __table_args__ = (UniqueConstraint("authority", "service"), {"sqlite_autoincrement": True})
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"))
+    service: Mapped[str] = mapped_column(String(63), index=True)
+    mode: Mapped[str] = mapped_column(String(16))
+    reply: Mapped[str] = mapped_column(String(16))
+    addresses: Mapped[list[str]]
+    tiers: Mapped[list[int]]
+    funding: Mapped[list[str]]
+    audience: Mapped[list[str]]
+    provisional: Mapped[bool]
+    decision: Mapped[dict[str, Any]]
+    revision: Mapped[int]
+
+    # Every reader of a ban needs its terms, to know its state.
+    terms: Mapped[list["TermRow"]] = relationship(
+        lazy="selectin", order_by="TermRow.id", cascade="all, delete-orphan", passive_deletes=False
+    )
+
+
+class TermRow(Base):
+    """One period of a ban as decided; `ended_s` is the earlier end that an act has given it."""
+
+    __tablename__ = "terms"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    ban: Mapped[int] = mapped_column(ForeignKey("bans.number"), index=True)
+    start_s: Mapped[int]
+    end_s: Mapped[int | None]
+    review_by_s: Mapped[int | None]
+    recorded_s: Mapped[int]
+    decision: Mapped[dict[str, Any]]
+    ended_s: Mapped[int | None]
+    ended_reason: Mapped[str] = mapped_column(String(1000), default="")
+    ended_decision: Mapped[dict[str, Any]] = mapped_column(default=dict)

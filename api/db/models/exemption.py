@@ -1,0 +1,31 @@
+"""Bans set aside in named ranges."""
+
+from sqlalchemy import ForeignKey, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.db.base import Base
+
+
+class ExemptionRow(Base):
+    """A request, and what became of it. `hours` are texts in `time_zone`, as people wrote them."""
+
+    __tablename__ = "exemptions"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    ban: Mapped[int] = mapped_column(ForeignKey("bans.number"), index=True)
+    site: Mapped[str] = mapped_column(ForeignKey("sites.slug"))
+    ranges: Mapped[list[str]]
+    start_s: Mapped[int]
+    end_s: Mapped[int]
+    hours: Mapped[list[str]]
+    time_zone: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str] = mapped_column(String(1000))
+    requested_s: Mapped[int]
+    requested_by: Mapped[str] = mapped_column(String(100))
+    approved_s: Mapped[int | None]
+    rejected_s: Mapped[int | None]
+    revoked_s: Mapped[int | None]
+    decided_by: Mapped[str] = mapped_column(String(100), default="")
+    note: Mapped[str] = mapped_column(String(1000), default="")
+    revision: Mapped[int]

@@ -1,0 +1,32 @@
+"""Sites, and the prefixes registered at them."""
+
+from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.db.base import Base
+
+
+class SiteRow(Base):
+    """A network with an address plan of its own."""
+
+    __tablename__ = "sites"
+
+    slug: Mapped[str] = mapped_column(String(63), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    revision: Mapped[int]
+
+
+class RangeRow(Base):
+    """A normalised prefix of one site, registered to one authority."""
+
+    __tablename__ = "ranges"
+    __table_args__ = (UniqueConstraint("site", "prefix"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    site: Mapped[str] = mapped_column(ForeignKey("sites.slug"))
+    prefix: Mapped[str] = mapped_column(String(43))
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"), index=True)
+    label: Mapped[str] = mapped_column(String(200))
+    funding: Mapped[str] = mapped_column(String(16))
+    audience: Mapped[str] = mapped_column(String(16))
+    revision: Mapped[int]

@@ -1,0 +1,79 @@
+"""Engine, sessions and migrations. SQLite runs in WAL; a writing transaction takes its lock when it begins."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.orm import Session
+
+from api.db.models.record import INSTALLATION, InstallationRow
+
+BUSY_TIMEOUT_S = 5
+_WRITE = "dnsfilter_write"
+
+
+class Database:
+    """Sessions on one database. `begin` gives one transaction that commits when the block ends without an exception."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self._writer = self._engine.execution_options(**{_WRITE: True})
+        # SQLite's busy handler polls with growing sleeps; waiting here costs a writer of this process nothing.
+        self._turn = threading.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for migrations and checks of the schema."""
+        return self._engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the database and is rolled back."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that no other writer overlaps; commits at the block's end, rolls back on an exception."""
+        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
+            session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
+            yield session
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self._engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def connected(dbapi_connection: Any, _record: object) -> None:
+        # sqlite3 begins transactions only before its first write: that would let a read and a write see two states.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writing = connection.get_execution_options().get(_WRITE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine

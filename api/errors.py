@@ -1,0 +1,58 @@
+"""What an act or a question can fail with; nothing here knows HTTP.
+
+ApiError
+├── NotAuthenticated      no token, or one that is not known
+├── NotFound              the named thing is not registered
+├── Conflict              the record forbids it: history, uniqueness, an order of steps
+├── Stale                 the caller's view (`If-Match`) is not the current one
+├── Invalid               the request contradicts itself or the policy; carries every fault
+└── NotPublished          the act is recorded, the snapshot is not yet out; it is retried
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a request: `place` is a path of keys, `message` says what to do."""
+
+    place: str
+    message: str
+
+
+class ApiError(Exception):
+    """Base of what the control plane raises on purpose; the message is lower case and for the caller."""
+
+
+class NotAuthenticated(ApiError):
+    """The request carries no token that is known."""
+
+
+class NotFound(ApiError):
+    """The thing that the request names is not registered."""
+
+
+class Conflict(ApiError):
+    """What is recorded forbids the act."""
+
+
+class Stale(ApiError):
+    """The resource has changed since the caller read it."""
+
+
+class Invalid(ApiError):
+    """A request with faults; all of them at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{fault.place}: {fault.message}" for fault in faults))
+        self.faults = tuple(faults)
+
+    @classmethod
+    def at(cls, place: str, message: str) -> "Invalid":
+        """A single fault."""
+        return cls((Fault(place, message),))
+
+
+class NotPublished(ApiError):
+    """An act is committed but its snapshot could not be published; publication is retried until it succeeds."""

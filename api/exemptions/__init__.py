@@ -1,0 +1,1 @@
+"""Bans set aside for named ranges."""

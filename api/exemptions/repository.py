@@ -1,0 +1,41 @@
+"""Queries on exemptions."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import ExemptionRow, RangeRow
+from api.errors import NotFound
+from api.pagination import select_page
+
+
+def get(session: Session, number: int) -> ExemptionRow:
+    """The exemption; raises NotFound."""
+    row = session.get(ExemptionRow, number)
+    if row is None:
+        raise NotFound(f"there is no exemption {number}")
+    return row
+
+
+def of(session: Session, ban: int) -> Sequence[ExemptionRow]:
+    """Every exemption from a ban, whatever became of it."""
+    return session.scalars(select(ExemptionRow).where(ExemptionRow.ban == ban).order_by(ExemptionRow.number)).all()
+
+
+def owners(session: Session, site: str, prefixes: Sequence[str]) -> dict[str, str]:
+    """The authority of each of these prefixes that is registered at the site."""
+    statement = select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(prefixes))
+    return {row.prefix: row.authority for row in session.execute(statement)}
+
+
+def page(
+    session: Session, ban: int | None, site: str | None, limit: int, cursor: str | None
+) -> tuple[Sequence[ExemptionRow], str | None]:
+    """A page of exemptions by number."""
+    statement = select(ExemptionRow)
+    if ban is not None:
+        statement = statement.where(ExemptionRow.ban == ban)
+    if site is not None:
+        statement = statement.where(ExemptionRow.site == site)
+    return select_page(session, statement, ExemptionRow.number, int, limit, cursor)

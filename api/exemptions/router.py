@@ -1,0 +1,137 @@
+"""/v1/exemptions."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from api.authorities import repository as authorities
+from api.bans import repository as bans
+from api.bans.schemas import BanReference
+from api.db.models import BanRow, ExemptionRow
+from api.db.unit import UnitOfWork
+from api.deps import UnitDep, tag
+from api.errors import Invalid
+from api.exemptions import repository, service
+from api.exemptions.schemas import ExemptionRead, ExemptionWrite, Note, Refusal, read_exemption
+from api.moments import parse_end, parse_moment, parse_zoned_hours
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
+from api.ranges.schemas import parse_prefix
+from api.schemas import Page, Slug
+from dnsfilter.policy.calendar import zone
+from dnsfilter.policy.model import Exemption, Prefix
+
+router = APIRouter(prefix="/v1/exemptions", tags=["exemptions"])
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+@router.get("", operation_id="list_exemptions", summary="List exemptions", responses=documented())
+def list_exemptions(
+    unit: UnitDep,
+    ban: BanReference | None = None,
+    site: Slug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[ExemptionRead]:
+    """Exemptions by number, with requests and what was rejected or revoked."""
+    row = bans.find_reference(unit.session, ban) if ban is not None else None
+    if ban is not None and row is None:
+        return Page(items=[])
+    rows, following = repository.page(unit.session, row.number if row else None, site, limit, cursor)
+    return Page(items=[_read(unit, row) for row in rows], next=following)
+
+
+@router.get("/{number}", operation_id="get_exemption", summary="Get an exemption", responses=documented(NOT_FOUND))
+def get_exemption(number: Number, unit: UnitDep, response: Response) -> ExemptionRead:
+    """One exemption."""
+    return _answer(unit, repository.get(unit.session, number), response)
+
+
+@router.post(
+    "",
+    operation_id="request_exemption",
+    summary="Ask for an exemption",
+    status_code=201,
+    responses=documented(CONFLICT, NOT_PUBLISHED),
+)
+def request_exemption(body: ExemptionWrite, unit: UnitDep, response: Response) -> ExemptionRead:
+    """Records the request; it has no effect before it is approved."""
+    ban = bans.find_reference(unit.session, body.ban)
+    if ban is None:
+        raise Invalid.at("body.ban", f"there is no ban {body.ban}")
+    prefixes = frozenset(parse_prefix(text, f"body.ranges.{index}") for index, text in enumerate(body.ranges))
+    time_zone = body.time_zone or _time_zone(unit, ban, body.site, prefixes)
+    row = service.request(unit, ban, _wanted(unit, ban, body, prefixes, time_zone), time_zone)
+    response.headers["Location"] = f"/v1/exemptions/{row.number}"
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/approve",
+    operation_id="approve_exemption",
+    summary="Approve an exemption",
+    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+)
+def approve_exemption(number: Number, unit: UnitDep, response: Response, body: Note | None = None) -> ExemptionRead:
+    """From now on, or from its start, the ban is set aside in the ranges."""
+    row = repository.get(unit.session, number)
+    service.approve(unit, row, body.note if body is not None else "")
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/reject",
+    operation_id="reject_exemption",
+    summary="Reject a request for an exemption",
+    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+)
+def reject_exemption(number: Number, body: Refusal, unit: UnitDep, response: Response) -> ExemptionRead:
+    """The request stays on record, without effect."""
+    row = repository.get(unit.session, number)
+    service.reject(unit, row, body.reason)
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/revoke",
+    operation_id="revoke_exemption",
+    summary="Revoke an exemption",
+    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+)
+def revoke_exemption(number: Number, body: Refusal, unit: UnitDep, response: Response) -> ExemptionRead:
+    """From now on the ban applies again in the ranges."""
+    row = repository.get(unit.session, number)
+    service.revoke(unit, row, body.reason)
+    return _answer(unit, row, response)
+
+
+def _wanted(
+    unit: UnitOfWork, ban: BanRow, body: ExemptionWrite, prefixes: frozenset[Prefix], time_zone: str
+) -> Exemption:
+    try:
+        zone(time_zone)
+        hours = tuple(parse_zoned_hours(text, time_zone) for text in body.hours)
+        start = unit.now_s if body.start is None else parse_moment(body.start, time_zone)
+        end = parse_end(start, body.end, body.until, body.for_, time_zone)
+    except ValueError as error:
+        raise Invalid.at("body", str(error)) from error
+    if end is None:
+        raise Invalid.at("body.end", "an exemption has an end: give end, until or for")
+    return Exemption(0, ban.number, prefixes, start, end, hours, body.site, body.reason)
+
+
+def _time_zone(unit: UnitOfWork, ban: BanRow, site: str, prefixes: frozenset[Prefix]) -> str:
+    owners = repository.owners(unit.session, site, [str(prefix) for prefix in prefixes])
+    owner = min(owners.values(), default=ban.authority)
+    return authorities.get(unit.session, owner).time_zone
+
+
+def _answer(unit: UnitOfWork, row: ExemptionRow, response: Response) -> ExemptionRead:
+    tag(response, row.revision)
+    return _read(unit, row)
+
+
+def _read(unit: UnitOfWork, row: ExemptionRow) -> ExemptionRead:
+    reference = bans.references(unit.session, {row.ban})[row.ban]
+    return read_exemption(row, reference, unit.now_s)

@@ -1,0 +1,120 @@
+"""Exemptions as written and as read."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from api.bans.schemas import BanReference
+from api.db.models import ExemptionRow
+from api.moments import moment_text, optional_text, through
+from api.ranges.schemas import PrefixText
+from api.schemas import DayText, MomentText, Read, Reason, Slug, SpanText, Strict
+from dnsfilter.policy.model import DEFAULT_SITE, Instant
+
+HoursText = Annotated[str, StringConstraints(min_length=3, max_length=80), Field(examples=["Mon-Fri 09:00-12:00"])]
+
+
+class ExemptionState(StrEnum):
+    """Where an exemption stands at an instant; weekly hours are looked at by nodes, not here."""
+
+    REQUESTED = "requested"
+    REJECTED = "rejected"
+    PLANNED = "planned"
+    IN_FORCE = "in_force"
+    REVOKED = "revoked"
+    ENDED = "ended"
+
+
+class ExemptionWrite(Strict):
+    """A request to set one ban aside in whole ranges, for at most a year, at weekly hours if wished.
+
+    `time_zone` is that of the hours and dates; by default the ranges' authority's.
+    """
+
+    ban: BanReference
+    site: Slug = DEFAULT_SITE
+    ranges: Annotated[list[PrefixText], Field(min_length=1, max_length=200)]
+    start: MomentText | None = None
+    end: MomentText | None = None
+    until: DayText | None = None
+    for_: SpanText | None = Field(default=None, alias="for")
+    hours: Annotated[tuple[HoursText, ...], Field(max_length=50)] = ()
+    time_zone: Annotated[str, StringConstraints(max_length=64)] | None = None
+    reason: Reason
+
+
+class Note(Strict):
+    """What the approver adds, if anything."""
+
+    note: Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] = ""
+
+
+class Refusal(Strict):
+    """Why a request is rejected, or an exemption revoked."""
+
+    reason: Reason
+
+
+class ExemptionRead(Read):
+    """A request to set a ban aside, and what became of it."""
+
+    number: int
+    ban: str
+    ban_number: int
+    site: Slug
+    ranges: list[str]
+    start: str
+    end: str
+    through: str | None
+    hours: list[str]
+    time_zone: str
+    reason: str
+    requested: str
+    requested_by: str
+    approved: str | None
+    rejected: str | None
+    revoked: str | None
+    decided_by: str
+    note: str
+    state: ExemptionState
+    revision: int
+
+
+def exemption_state(row: ExemptionRow, now: Instant) -> ExemptionState:
+    """The state of an exemption at `now`."""
+    if row.rejected_s is not None:
+        return ExemptionState.REJECTED
+    if row.revoked_s is not None:
+        return ExemptionState.REVOKED
+    if row.end_s <= now:
+        return ExemptionState.ENDED
+    if row.approved_s is None:
+        return ExemptionState.REQUESTED
+    return ExemptionState.IN_FORCE if row.start_s <= now else ExemptionState.PLANNED
+
+
+def read_exemption(row: ExemptionRow, reference: str, now: Instant) -> ExemptionRead:
+    """An exemption as the API shows it; `reference` is its ban's."""
+    return ExemptionRead(
+        number=row.number,
+        ban=reference,
+        ban_number=row.ban,
+        site=row.site,
+        ranges=row.ranges,
+        start=moment_text(row.start_s),
+        end=moment_text(row.end_s),
+        through=through(row.end_s, row.time_zone),
+        hours=row.hours,
+        time_zone=row.time_zone,
+        reason=row.reason,
+        requested=moment_text(row.requested_s),
+        requested_by=row.requested_by,
+        approved=optional_text(row.approved_s),
+        rejected=optional_text(row.rejected_s),
+        revoked=optional_text(row.revoked_s),
+        decided_by=row.decided_by,
+        note=row.note,
+        state=exemption_state(row, now),
+        revision=row.revision,
+    )

@@ -1,0 +1,107 @@
+"""Acts on exemptions: ask, approve, reject, revoke."""
+
+from api.bans import repository as bans
+from api.bindings import repository as bindings
+from api.db.base import Json
+from api.db.models import BanRow, ExemptionRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Fault, Invalid
+from api.exemptions import repository
+from api.exemptions.schemas import ExemptionState, exemption_state, read_exemption
+from api.moments import zoned_hours_text
+from api.ranges import repository as ranges
+from dnsfilter.policy.check import prefix_order
+from dnsfilter.policy.model import Exemption
+
+
+def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> ExemptionRow:
+    """Record a request; it has no effect before it is approved. Raises Invalid for ranges the ban cannot concern."""
+    prefixes = [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)]
+    _concerned(unit, ban, wanted.site, prefixes)
+    if wanted.end <= max(wanted.start, unit.now_s):
+        raise Invalid.at("body.end", "the exemption ends before it has effect")
+    row = ExemptionRow(
+        ban=ban.number,
+        site=wanted.site,
+        ranges=prefixes,
+        start_s=wanted.start,
+        end_s=wanted.end,
+        hours=[zoned_hours_text(hours, time_zone) for hours in wanted.hours],
+        time_zone=time_zone,
+        reason=wanted.reason,
+        requested_s=unit.now_s,
+        requested_by=unit.actor,
+        approved_s=None,
+        rejected_s=None,
+        revoked_s=None,
+        decided_by="",
+        note="",
+        revision=unit.new_revision(),
+    )
+    unit.session.add(row)
+    unit.session.flush()
+    unit.record("exemption.request", _subject(row), None, shown(unit, row))
+    return row
+
+
+def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
+    """Give a request effect; approving twice changes nothing."""
+    state = exemption_state(row, unit.now_s)
+    if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE):
+        return
+    _must_be(row, unit.now_s, ExemptionState.REQUESTED)
+    before = shown(unit, row)
+    row.approved_s, row.decided_by, row.note = unit.now_s, unit.actor, note
+    _recorded(unit, row, "exemption.approve", before)
+
+
+def reject(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
+    """Refuse a request."""
+    _must_be(row, unit.now_s, ExemptionState.REQUESTED)
+    before = shown(unit, row)
+    row.rejected_s, row.decided_by, row.note = unit.now_s, unit.actor, reason
+    _recorded(unit, row, "exemption.reject", before)
+
+
+def revoke(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
+    """End an approved exemption now."""
+    _must_be(row, unit.now_s, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
+    before = shown(unit, row)
+    row.revoked_s, row.decided_by, row.note = unit.now_s, unit.actor, reason
+    _recorded(unit, row, "exemption.revoke", before)
+
+
+def shown(unit: UnitOfWork, row: ExemptionRow) -> Json:
+    """The exemption as the audit keeps it."""
+    reference = bans.references(unit.session, {row.ban})[row.ban]
+    return read_exemption(row, reference, unit.now_s).model_dump(mode="json", exclude={"revision", "state"})
+
+
+def _concerned(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> None:
+    if ranges.find_site(unit.session, site) is None:
+        raise Invalid.at("body.site", f"site {site} is not registered")
+    owners = repository.owners(unit.session, site, prefixes)
+    faults = []
+    for index, prefix in enumerate(prefixes):
+        place, owner = f"body.ranges.{index}", owners.get(prefix)
+        if owner is None:
+            faults.append(Fault(place, f"{prefix} is not registered at site {site}: an exemption names whole ranges"))
+        elif owner != ban.authority and not bindings.of(unit.session, ban.number, owner):
+            faults.append(Fault(place, f"{prefix} belongs to {owner}, to which the ban is not bound"))
+    if faults:
+        raise Invalid(faults)
+
+
+def _must_be(row: ExemptionRow, now_s: int, *states: ExemptionState) -> None:
+    state = exemption_state(row, now_s)
+    if state not in states:
+        raise Conflict(f"exemption {row.number} is {state}, not {' or '.join(states)}")
+
+
+def _recorded(unit: UnitOfWork, row: ExemptionRow, act: str, before: Json) -> None:
+    row.revision = unit.new_revision()
+    unit.record(act, _subject(row), before, shown(unit, row))
+
+
+def _subject(row: ExemptionRow) -> str:
+    return f"exemption/{row.number}"

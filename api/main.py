@@ -1,0 +1,213 @@
+"""dnsfilter-api: the control plane as a process."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.application import make_application, make_description
+from api.auth.tokens import make_first_token, replace_token
+from api.db.session import Database
+from api.deps import Runtime
+from api.errors import NotPublished
+from api.policies.service import load_into_empty
+from api.publish.service import Publisher
+from api.publish.start import raise_above
+from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, parse_settings
+from api.system.metrics import MetricsServer
+from blocklists.catalogue import load_catalogue
+from dnsfilter.errors import ConfigError, UnavailableError
+from dnsfilter.snapshot.store import SnapshotStore
+
+MAX_CONNECTIONS = 200
+MAX_HEADER_OCTETS = 16 * 1024
+SHUTDOWN_S = 5
+
+log = logging.getLogger("dnsfilter.api")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0 done, 1 something is missing or busy, 2 wrong settings."""
+    arguments = _parser().parse_args(argv)
+    if arguments.command == "openapi":
+        print(json.dumps(make_description([]).openapi(), indent=2))
+        return 0
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
+    )
+    for noisy in ("alembic", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.umask(0o027)
+    try:
+        settings = parse_settings({key: getattr(arguments, key) for key in DEFAULTS}, os.environ)
+        if arguments.command == "new-token":
+            return _new_token(settings)
+        return serve(settings)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"dnsfilter-api: {problem}", file=sys.stderr)
+        return 2
+    except UnavailableError as error:
+        print(f"dnsfilter-api: {error}", file=sys.stderr)
+        return 1
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; raises ConfigError and UnavailableError before the first answer only."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(_bind(settings.listen))
+        _make_state_dir(settings)
+        database = _open_database(settings)
+        stack.callback(database.close)
+        catalogue = load_catalogue()
+        services = {service.slug: service for service in catalogue.services}
+        publisher = Publisher(database, services, SnapshotStore(settings.snapshot_dir), time.time)
+        runtime = Runtime(settings, database, catalogue, services, publisher, time.time)
+        app, registry = make_application(runtime, publisher)
+        metrics = _serve_metrics(settings.metrics_listen, registry)
+        stack.callback(metrics.close)
+        _prepare(settings, runtime, publisher)
+        publisher.start()
+        stack.callback(publisher.stop)
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+        )
+        bound = Endpoint(settings.listen.host, listener.getsockname()[1])
+        said = f"dnsfilter-api: listening on http://{bound.text}, metrics on http://{metrics.endpoint.text}/metrics"
+        _Server(config, f"{said}, state in {settings.state_dir}").run([listener])
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which says one line when it is ready, and whose stopping by a signal is a success."""
+
+    def __init__(self, config: uvicorn.Config, ready: str) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        print(self._ready, flush=True)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Run until a signal; uvicorn raises the signal again afterwards, which must not end us before we tidied up."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        super().run(sockets)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dnsfilter-api",
+        description="The control plane of dnsfilter.",
+        epilog=f"Settings also come from {PREFIX}*.",
+    )
+    parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", "new-token"))
+    parser.add_argument("--state-dir", metavar="DIR", help=f"database, token, snapshots ({DEFAULTS['state_dir']})")
+    parser.add_argument("--listen", metavar="ADDRESS:PORT", help=f"the API ({DEFAULTS['listen']})")
+    parser.add_argument("--metrics-listen", metavar="ADDRESS:PORT", help=f"metrics ({DEFAULTS['metrics_listen']})")
+    parser.add_argument("--database", metavar="URL", help="SQLite or PostgreSQL (SQLite in the state directory)")
+    parser.add_argument("--init-policy", metavar="FILE", help="a policy to load into an empty database")
+    return parser
+
+
+def _bind(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((endpoint.host, endpoint.port))
+        # Bound but not listening, two processes would both believe that they have the port.
+        listener.listen(socket.SOMAXCONN)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(_taken(endpoint, "--listen", error)) from error
+    return listener
+
+
+def _serve_metrics(endpoint: Endpoint, registry: CollectorRegistry) -> MetricsServer:
+    try:
+        return MetricsServer(endpoint, registry)
+    except OSError as error:
+        raise UnavailableError(_taken(endpoint, "--metrics-listen", error)) from error
+
+
+def _taken(endpoint: Endpoint, option: str, error: OSError) -> str:
+    return f"cannot listen on {endpoint.text}: {error.strerror}; stop what uses it, or choose another with {option}"
+
+
+def _make_state_dir(settings: Settings) -> None:
+    try:
+        settings.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        message = (
+            f"cannot make the state directory {settings.state_dir}: {error.strerror}; name another with --state-dir"
+        )
+        raise UnavailableError(message) from error
+
+
+def _open_database(settings: Settings) -> Database:
+    try:
+        database = Database(settings.database)
+        database.migrate()
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        # The URL may carry a password, and drivers repeat it: the type has to do.
+        raise UnavailableError(f"cannot open the database: {type(error).__name__}; check --database") from error
+    return database
+
+
+def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
+    """The first start's token and policy, and a snapshot of what the database holds."""
+    now_s = int(runtime.clock())
+    try:
+        if make_first_token(runtime.database, settings.token_path, now_s):
+            log.info("administrator's token written: path=%s", settings.token_path)
+    except OSError as error:
+        raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
+    if settings.init_policy is not None:
+        loaded = load_into_empty(runtime, settings.init_policy)
+        log.info("policy %s: path=%s", "loaded" if loaded else "not loaded, the database has one", settings.init_policy)
+    raise_above(runtime.database, publisher.stored_revision(), now_s)
+    try:
+        publisher.publish_current()
+    except NotPublished:
+        log.warning("starting without a published snapshot: it is retried")
+
+
+def _new_token(settings: Settings) -> int:
+    _make_state_dir(settings)
+    database = _open_database(settings)
+    try:
+        replace_token(database, settings.token_path, int(time.time()))
+    except OSError as error:
+        raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
+    finally:
+        database.close()
+    print(f"dnsfilter-api: a new administrator's token is in {settings.token_path}; the old one is no longer known")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

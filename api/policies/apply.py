@@ -1,0 +1,247 @@
+"""A policy file -> acts. Everything goes through the services that single requests use; every fault is reported.
+
+What the file does not have is removed where nothing with history is lost. A term, binding or exemption that has begun
+and is altered or missing is a fault; a new exemption becomes a request and a new agreement a proposal. Only into an
+empty database are exemptions loaded as approved and agreements as accepted, where the file says that they are.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from api.authorities import service as authority_acts
+from api.bans import repository as bans
+from api.bans import service as ban_acts
+from api.bans.service import BanChange
+from api.bindings import repository as bindings
+from api.bindings import service as binding_acts
+from api.bindings.schemas import BindingState, binding_state
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, RangeRow, SiteRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Fault, Invalid, NotFound
+from api.exemptions import repository as exemptions
+from api.exemptions import service as exemption_acts
+from api.exemptions.schemas import ExemptionState, exemption_state
+from api.moments import zoned_hours_text
+from api.ranges import repository as ranges
+from api.ranges import service as range_acts
+from dnsfilter.policy.model import Ban, Binding, DecisionRecord, Exemption, Ground, Policy, Service, Term
+
+LOADED_NOTE = "loaded from a policy file"
+
+Row = TypeVar("Row", BanRow, RangeRow, AuthorityRow, SiteRow)
+
+
+def is_empty(session: Session) -> bool:
+    """Whether the database holds no policy yet."""
+    held = or_(exists().select_from(AuthorityRow), exists().select_from(RangeRow), exists().select_from(BanRow))
+    return not session.scalar(select(held))
+
+
+def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> list[Fault]:
+    """Do the acts that make the database say what `wanted` says; gives what stands against it.
+
+    With faults the transaction is not to be committed.
+    """
+    run = _Run(unit, wanted, services, is_empty(unit.session))
+    run.register()
+    run.adopt()
+    run.bind()
+    run.exempt()
+    run.remove()
+    return run.faults
+
+
+@dataclass(slots=True)
+class _Run:
+    unit: UnitOfWork
+    wanted: Policy
+    services: Mapping[str, Service]
+    empty: bool
+    faults: list[Fault] = field(default_factory=list)
+    rows: dict[int, BanRow] = field(default_factory=dict)
+    """The row of each ban by its number in the file."""
+
+    def register(self) -> None:
+        for site in self.wanted.sites:
+            with self._faulty(f"site/{site.slug}"):
+                range_acts.put_site(self.unit, site.slug, site.name)
+        for authority in self.wanted.authorities:
+            with self._faulty(f"authority/{authority.slug}"):
+                authority_acts.put(self.unit, authority)
+        self.unit.session.flush()
+        for entry in self.wanted.ranges:
+            with self._faulty(f"range/{entry.site}/{entry.prefix}"):
+                known = ranges.find(self.unit.session, entry.site, entry.prefix)
+                if known is not None and known.authority != entry.authority:
+                    range_acts.delete(self.unit, known)
+                    self.unit.session.flush()
+                range_acts.put(self.unit, entry)
+
+    def adopt(self) -> None:
+        by_number = {ban.number: ban for ban in self.wanted.bans}
+        for ban in self.wanted.bans:
+            self._adopt(ban, by_number, ())
+
+    def _adopt(self, ban: Ban, by_number: Mapping[int, Ban], above: tuple[int, ...]) -> None:
+        """Adopt `ban` after those that it follows: a decision names a ban that exists."""
+        if ban.number in self.rows:
+            return
+        subject = f"ban/{ban.authority}/{ban.service}"
+        if ban.number in above:
+            self.faults.append(Fault(subject, "bans cannot follow each other in a circle"))
+            return
+        for decision in (ban.decision, *(term.decision for term in ban.terms)):
+            if decision.follows is not None:
+                self._adopt(by_number[decision.follows], by_number, (*above, ban.number))
+        with self._faulty(subject):
+            owner = self.unit.session.get_one(AuthorityRow, ban.authority)
+            row, _ = ban_acts.put(self.unit, owner, self.services[ban.service], self._change(ban))
+            self.rows[ban.number] = row
+
+    def _change(self, ban: Ban) -> BanChange:
+        known = bans.find(self.unit.session, ban.authority, ban.service)
+        # A provisional ban's only term is made when it is recorded.
+        keeps_term = ban.provisional and (known is None or known.provisional)
+        return BanChange(
+            ban.mode,
+            ban.reply,
+            tuple(str(address) for address in ban.addresses),
+            ban.tiers,
+            ban.funding,
+            ban.audience,
+            None if keeps_term and known is not None else self._decision(ban.decision),
+            None if keeps_term else tuple(self._term(term) for term in ban.terms),
+            ban.provisional,
+        )
+
+    def _decision(self, decision: DecisionRecord) -> DecisionRecord:
+        if decision.follows is None:
+            return decision
+        row = self.rows.get(decision.follows)
+        if row is None:
+            raise Conflict("the ban that it follows could not be adopted")
+        return replace(decision, follows=row.number)
+
+    def _term(self, term: Term) -> Term:
+        return replace(term, decision=self._decision(term.decision))
+
+    def bind(self) -> None:
+        for binding in self.wanted.bindings:
+            row = self.rows.get(binding.ban)
+            if row is None:
+                continue
+            with self._faulty(f"binding of {row.authority}/{row.service} to {binding.authority}"):
+                self._bind(row, binding)
+
+    def _bind(self, ban: BanRow, wanted: Binding) -> None:
+        for known in bindings.of(self.unit.session, ban.number, wanted.authority):
+            if (known.ground, known.start_s) == (wanted.ground, wanted.start):
+                said = (wanted.instrument, wanted.date)
+                ends = (known.end_s,) if known.ended_s is None else (known.end_s, known.ended_s)
+                if wanted.end not in ends or (known.instrument, known.date) != said:
+                    raise Conflict(f"binding {known.number} is not rewritten: end it, or withdraw from it, by an act")
+                return
+        row = binding_acts.create(self.unit, ban, wanted)
+        if self.empty and wanted.ground is Ground.AGREEMENT and wanted.accepted is not None:
+            binding_acts.accept(self.unit, row)
+
+    def exempt(self) -> None:
+        for exemption in self.wanted.exemptions:
+            row = self.rows.get(exemption.ban)
+            if row is None:
+                continue
+            with self._faulty(f"exemption from {row.authority}/{row.service}"):
+                self._exempt(row, exemption)
+
+    def _exempt(self, ban: BanRow, wanted: Exemption) -> None:
+        time_zone = self.unit.session.get_one(AuthorityRow, ban.authority).time_zone
+        if any(_is(known, wanted) for known in exemptions.of(self.unit.session, ban.number)):
+            return
+        row = exemption_acts.request(self.unit, ban, wanted, time_zone)
+        if self.empty and wanted.approved is not None:
+            exemption_acts.approve(self.unit, row, LOADED_NOTE)
+
+    def remove(self) -> None:
+        """Take away what the file does not have; what has begun stays, as a fault."""
+        self.unit.session.flush()
+        self._keep_begun()
+        bans_kept = {(ban.authority, ban.service) for ban in self.wanted.bans}
+        self._remove(
+            BanRow,
+            lambda row: (row.authority, row.service) in bans_kept,
+            lambda row: f"ban/{row.authority}/{row.service}",
+            lambda row: ban_acts.delete(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
+        )
+        ranges_kept = {(entry.site, str(entry.prefix)) for entry in self.wanted.ranges}
+        self._remove(
+            RangeRow,
+            lambda row: (row.site, row.prefix) in ranges_kept,
+            lambda row: f"range/{row.site}/{row.prefix}",
+            lambda row: range_acts.delete(self.unit, row),
+        )
+        authorities_kept = {authority.slug for authority in self.wanted.authorities}
+        self._remove(
+            AuthorityRow,
+            lambda row: row.slug in authorities_kept,
+            lambda row: f"authority/{row.slug}",
+            lambda row: authority_acts.delete(self.unit, row),
+        )
+        sites_kept = {site.slug for site in self.wanted.sites}
+        self._remove(
+            SiteRow,
+            lambda row: row.slug in sites_kept,
+            lambda row: f"site/{row.slug}",
+            lambda row: range_acts.delete_site(self.unit, row),
+        )
+
+    def _remove(
+        self, kind: type[Row], kept: Callable[[Row], bool], subject: Callable[[Row], str], act: Callable[[Row], None]
+    ) -> None:
+        for row in self.unit.session.scalars(select(kind)).all():
+            if not kept(row):
+                with self._faulty(subject(row)):
+                    act(row)
+                    self.unit.session.flush()
+
+    def _keep_begun(self) -> None:
+        """Bindings and exemptions with effect now or later that the file does not have are faults."""
+        session, now_s = self.unit.session, self.unit.now_s
+        numbers = {row.number: number for number, row in self.rows.items()}
+        said = {(entry.ban, entry.authority, entry.ground, entry.start) for entry in self.wanted.bindings}
+        for bound in session.scalars(select(BindingRow)).all():
+            key = (numbers.get(bound.ban), bound.authority, Ground(bound.ground), bound.start_s)
+            live = binding_state(bound, now_s) in (BindingState.IN_FORCE, BindingState.PLANNED)
+            if live and key not in said:
+                self.faults.append(Fault(f"binding/{bound.number}", "is not in the file: end it by an act"))
+        for row in session.scalars(select(ExemptionRow)).all():
+            live = exemption_state(row, now_s) in (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
+            mine = (entry for entry in self.wanted.exemptions if entry.ban == numbers.get(row.ban))
+            if live and not any(_is(row, entry) for entry in mine):
+                self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: revoke it by an act"))
+
+    @contextmanager
+    def _faulty(self, subject: str) -> Iterator[None]:
+        try:
+            yield
+        except Invalid as error:
+            self.faults += [Fault(subject, fault.message) for fault in error.faults]
+        except (Conflict, NotFound) as error:
+            self.faults.append(Fault(subject, str(error)))
+
+
+def _is(row: ExemptionRow, wanted: Exemption) -> bool:
+    """Whether the row is the exemption that the file wants, with its decided or its effective end."""
+    hours = {zoned_hours_text(hours, row.time_zone) for hours in wanted.hours}
+    ends = {row.end_s, row.revoked_s}
+    return (
+        row.site == wanted.site
+        and set(row.ranges) == {str(prefix) for prefix in wanted.ranges}
+        and row.start_s == wanted.start
+        and wanted.end in ends
+        and set(row.hours) == hours
+    )

@@ -1,0 +1,81 @@
+"""/v1/policy: the whole policy as a file."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import PlainTextResponse
+
+from api.db.models import AuditRow
+from api.deps import ActorDep, RuntimeDep, UnitDep, authorize
+from api.errors import Fault, Invalid
+from api.policies import service
+from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
+from api.problems import NOT_PUBLISHED, TOO_LARGE, documented
+from api.schemas import FaultRead
+from dnsfilter.config.policytext import dump_policy
+
+MEDIA_TYPE = "application/toml"
+router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(authorize)])
+
+_BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
+
+
+async def policy_text(request: Request, _actor: ActorDep) -> str:
+    """The body as text; raises Invalid."""
+    try:
+        return (await request.body()).decode()
+    except UnicodeDecodeError as error:
+        raise Invalid.at("body", f"is not UTF-8 at octet {error.start}") from error
+
+
+TextDep = Annotated[str, Depends(policy_text)]
+
+
+@router.get(
+    "",
+    operation_id="export_policy",
+    summary="Export the policy",
+    response_class=PlainTextResponse,
+    responses={**documented(), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+)
+def export_policy(unit: UnitDep, held: RuntimeDep) -> PlainTextResponse:
+    """The policy as a file, for version control or for a node without a control plane."""
+    policy = held.publishing.current(unit)
+    header = f"# dnsfilter policy, revision {policy.revision}\n\n"
+    return PlainTextResponse(header + dump_policy(policy), media_type=MEDIA_TYPE)
+
+
+@router.post(
+    "/diff",
+    operation_id="diff_policy",
+    summary="Compare a file with the policy",
+    responses=documented(TOO_LARGE),
+    openapi_extra=_BODY,
+)
+def diff_policy(text: TextDep, held: RuntimeDep, actor: ActorDep) -> DifferenceRead:
+    """What applying the file would do, and what stands against it. Nothing is recorded."""
+    acts, faults = service.preview(held, actor, text)
+    return DifferenceRead(acts=_acts(acts), faults=[_fault(fault) for fault in faults])
+
+
+@router.post(
+    "/apply",
+    operation_id="apply_policy",
+    summary="Apply a file",
+    responses=documented(TOO_LARGE, NOT_PUBLISHED),
+    openapi_extra=_BODY,
+)
+def apply_policy(text: TextDep, unit: UnitDep, held: RuntimeDep) -> AppliedRead:
+    """Does all that the file asks in one revision, or nothing. Terms that have begun are never rewritten."""
+    acts, faults = service.act_on(unit, held, text, "policy.apply")
+    if faults:
+        raise Invalid(faults)
+    return AppliedRead(acts=_acts(acts), revision=unit.revision)
+
+
+def _acts(rows: list[AuditRow]) -> list[ActRead]:
+    return [ActRead(act=row.act, object=row.object, before=row.before, after=row.after) for row in rows]
+
+
+def _fault(fault: Fault) -> FaultRead:
+    return FaultRead(place=fault.place, message=fault.message)

@@ -1,0 +1,92 @@
+"""The policy as a file: previewed, applied, loaded."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from api.audit.repository import of_revision
+from api.db.models import AuditRow
+from api.db.unit import UnitOfWork
+from api.deps import Runtime
+from api.errors import Fault, Invalid
+from api.policies.apply import apply, is_empty
+from dnsfilter.config.policyfile import parse_policy
+from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.policy.model import Policy
+
+MAX_OCTETS = 8 * 1024 * 1024
+INIT_ACTOR = "init-policy"
+
+
+class _Undo(Exception):
+    """Ends a transaction that was only a rehearsal."""
+
+
+def parse(held: Runtime, text: str, place: str, now_s: int) -> Policy:
+    """The policy of a file's text; raises Invalid with every problem."""
+    try:
+        return parse_policy(text, place, services=held.services, now=now_s)
+    except ConfigError as error:
+        raise Invalid([Fault(problem.place, problem.message) for problem in error.problems]) from error
+
+
+def act_on(unit: UnitOfWork, held: Runtime, text: str, act: str) -> tuple[list[AuditRow], list[Fault]]:
+    """Do what the file asks, and record that; gives the acts and what stands against them."""
+    wanted = parse(held, text, "policy.toml", unit.now_s)
+    faults = apply(unit, wanted, held.services)
+    if faults or not unit.acted:
+        return [], faults
+    digest = sha256(text.encode()).hexdigest()
+    unit.session.flush()
+    acts = list(of_revision(unit.session, unit.revision))
+    unit.record(act, "policy", None, {"sha256": digest, "acts": len(acts)})
+    return acts, []
+
+
+def preview(held: Runtime, actor: str, text: str) -> tuple[list[AuditRow], list[Fault]]:
+    """What `act_on` would do; nothing is recorded. Both run the same code, so that they cannot differ."""
+    acts: list[AuditRow] = []
+    faults: list[Fault] = []
+    try:
+        with held.database.writing() as session:
+            unit = UnitOfWork(session, actor, int(held.clock()))
+            acts, faults = act_on(unit, held, text, "policy.apply")
+            if unit.acted and not faults:
+                held.publishing.check(unit)
+            session.expunge_all()
+            raise _Undo
+    except _Undo:
+        return acts, faults
+
+
+def load_into_empty(held: Runtime, path: Path) -> bool:
+    """Load the file unless the database holds a policy already; says whether it did. Raises ConfigError."""
+    with held.database.writing() as session:
+        if not is_empty(session):
+            return False
+        unit = UnitOfWork(session, INIT_ACTOR, int(held.clock()))
+        try:
+            text = _read(path)
+            wanted = parse_policy(text, str(path), services=held.services, now=unit.now_s)
+            faults = apply(unit, wanted, held.services)
+            if faults:
+                raise Invalid(faults)
+            unit.record("policy.load", "policy", None, {"sha256": sha256(text.encode()).hexdigest()})
+            held.publishing.check(unit)
+        except Invalid as error:
+            raise ConfigError(
+                tuple(Problem(f"{path}: {fault.place}", fault.message) for fault in error.faults)
+            ) from error
+    return True
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_OCTETS + 1)
+        if len(data) > MAX_OCTETS:
+            raise ConfigError((Problem(str(path), f"is larger than {MAX_OCTETS} octets"),))
+        return data.decode()
+    except OSError as error:
+        raise ConfigError((Problem(str(path), f"cannot be read: {error.strerror}"),)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError((Problem(str(path), f"is not UTF-8 at octet {error.start}"),)) from error

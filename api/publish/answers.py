@@ -1,0 +1,172 @@
+"""A policy's answers about a client, as the API shows them. Pure."""
+
+from ipaddress import IPv6Address, ip_address
+
+from api.errors import Invalid
+from api.moments import moment_text
+from api.publish.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, WhoRead, WinnerRead
+from dnsfilter.policy.decide import Considered, Decision, Verdict, concerning, consider, range_of
+from dnsfilter.policy.explain import Explanation, explain
+from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
+from dnsfilter.policy.texts import ede_code, refusal_text
+from dnsfilter.wire.names import name_text, parse_name
+
+EDE_PROHIBITED = 18
+"""RFC 8914 section 4.19: the client is in no range."""
+_RCODES = {Reply.REFUSED: "REFUSED", Reply.NXDOMAIN: "NXDOMAIN", Reply.NODATA: "NOERROR", Reply.ADDRESS: "NOERROR"}
+
+
+def parse_client(text: str, place: str) -> Address:
+    """An address, an IPv4-mapped one as IPv4; raises Invalid."""
+    try:
+        address = ip_address(text)
+    except ValueError as error:
+        raise Invalid.at(place, f"{text!r} is no address") from error
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise Invalid.at(place, "an address with a zone index names no range")
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped if mapped is not None else address
+
+
+def parse_question(text: str, place: str) -> WireName:
+    """A name as people write it; raises Invalid."""
+    try:
+        return parse_name(text)
+    except ValueError as error:
+        raise Invalid.at(place, str(error)) from error
+
+
+def decision_read(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> DecisionRead:
+    """The decision with everything that led to it."""
+    told = explain(policy, site, client, name, at)
+    decision = told.decision
+    bans = {ban.number: ban for ban in policy.bans}
+    winner = bans.get(decision.ban) if decision.ban is not None else None
+    refused = decision.verdict is Verdict.REFUSE or told.range is None
+    return DecisionRead(
+        verdict=str(Verdict.REFUSE if refused else decision.verdict),
+        rcode=_rcode(told, winner),
+        ede=_ede(told),
+        text=_text(policy, told, winner),
+        reason=told.reason,
+        winner=None if winner is None else _winner(winner, decision),
+        rows=[_considered(item) for item in told.considered],
+        services=list(told.services),
+        range=_place(told.range),
+        authority=decision.authority,
+        client=str(client),
+        site=site,
+        name=name_text(name),
+        at=moment_text(at),
+        revision=policy.revision,
+    )
+
+
+def who_read(policy: Policy, site: str, client: Address, at: Instant) -> WhoRead:
+    """Whose the address is, whom to ask, and which bans concern its range."""
+    found = range_of(policy, site, client)
+    authority = next((entry for entry in policy.authorities if found and entry.slug == found.authority), None)
+    concerns = [] if found is None else _concerns(policy, found, at)
+    return WhoRead(
+        address=str(client),
+        site=site,
+        range=_place(found),
+        authority=authority.slug if authority else None,
+        names=dict(authority.names) if authority else {},
+        contact=authority.contact if authority else None,
+        bans=concerns,
+        at=moment_text(at),
+        revision=policy.revision,
+    )
+
+
+def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
+    """Each ban with its standing: that of a name in the ban's own lowest tier, since a range has no name."""
+    services = {service.slug: service for service in policy.services}
+    concerns = []
+    for ban, _ in concerning(policy, found.authority):
+        tiers = [tier for tier in services[ban.service].tiers if tier.number in ban.tiers]
+        name = next((min(tier.domains or tier.hosts) for tier in tiers if tier.domains or tier.hosts), None)
+        if name is None:
+            continue
+        concerns += [
+            ConcernRead(
+                ban=_reference(ban),
+                ban_number=ban.number,
+                authority=ban.authority,
+                service=ban.service,
+                mode=str(ban.mode),
+                bound=item.bound,
+                standing=str(item.standing),
+            )
+            for item in consider(policy, found, name, at)
+            if item.ban.number == ban.number
+        ]
+    return concerns
+
+
+def _rcode(told: Explanation, winner: Ban | None) -> str:
+    if told.range is None:
+        return "REFUSED"
+    if told.decision.verdict is not Verdict.REFUSE or winner is None:
+        return "NOERROR"
+    return _RCODES[winner.reply]
+
+
+def _ede(told: Explanation) -> int | None:
+    if told.range is None:
+        return EDE_PROHIBITED
+    return ede_code(told.decision.bound) if told.decision.verdict is Verdict.REFUSE else None
+
+
+def _text(policy: Policy, told: Explanation, winner: Ban | None) -> str | None:
+    if winner is None or told.decision.verdict is not Verdict.REFUSE:
+        return None
+    authorities = {authority.slug: authority for authority in policy.authorities}
+    service = next(service for service in policy.services if service.slug == winner.service)
+    client = authorities[told.decision.authority or winner.authority]
+    return refusal_text(winner, service, authorities[winner.authority], client)
+
+
+def _winner(ban: Ban, decision: Decision) -> WinnerRead:
+    return WinnerRead(
+        ban=_reference(ban),
+        ban_number=ban.number,
+        authority=ban.authority,
+        service=ban.service,
+        mode=str(ban.mode),
+        reply=str(ban.reply),
+        bound=decision.bound,
+        suffix=name_text(decision.suffix),
+    )
+
+
+def _considered(item: Considered) -> ConsideredRead:
+    return ConsideredRead(
+        ban=_reference(item.ban),
+        ban_number=item.ban.number,
+        authority=item.ban.authority,
+        service=item.ban.service,
+        mode=str(item.ban.mode),
+        bound=item.bound,
+        standing=str(item.standing),
+        suffix=name_text(item.suffix) if item.suffix else None,
+        binding=item.binding.number if item.binding is not None else None,
+        exemption=item.exemption.number if item.exemption is not None else None,
+    )
+
+
+def _place(found: Range | None) -> PlaceRead | None:
+    if found is None:
+        return None
+    return PlaceRead(
+        site=found.site,
+        prefix=str(found.prefix),
+        label=found.label,
+        funding=str(found.funding),
+        audience=str(found.audience),
+    )
+
+
+def _reference(ban: Ban) -> str:
+    return f"{ban.authority}/{ban.service}"

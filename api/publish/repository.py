@@ -1,0 +1,52 @@
+"""The queries that gather a policy."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
+from api.db.models.record import INSTALLATION
+from api.publish.source import Rows, range_value
+from dnsfilter.policy.model import Range
+
+
+class RangeCache:
+    """The ranges as values, kept while the table is the same: a toggle need not parse every prefix again.
+
+    Number of rows and highest revision identify the table's state, since a revision is never used twice.
+    """
+
+    def __init__(self) -> None:
+        self._held: tuple[tuple[int, int | None], tuple[Range, ...]] | None = None
+
+    def load(self, session: Session) -> tuple[Range, ...]:
+        """Every range by site and registration."""
+        count, newest = session.execute(select(func.count(RangeRow.id), func.max(RangeRow.revision))).one()
+        state, held = (count, newest), self._held
+        if held is not None and held[0] == state:
+            return held[1]
+        columns = select(
+            RangeRow.site, RangeRow.prefix, RangeRow.authority, RangeRow.funding, RangeRow.audience, RangeRow.label
+        )
+        ranges = tuple(range_value(*row) for row in session.execute(columns.order_by(RangeRow.site, RangeRow.id)))
+        # A state that its transaction may yet roll back is not kept: the next act would have the same revision.
+        if not session.info.get("acted"):
+            self._held = state, ranges
+        return ranges
+
+
+def load_rows(session: Session, ranges: RangeCache) -> Rows:
+    """All of the database that makes a policy."""
+    return Rows(
+        session.get_one(InstallationRow, INSTALLATION).revision,
+        session.scalars(select(AuthorityRow).order_by(AuthorityRow.slug)).all(),
+        session.scalars(select(SiteRow).order_by(SiteRow.slug)).all(),
+        ranges.load(session),
+        session.scalars(select(BanRow).order_by(BanRow.number)).all(),
+        session.scalars(select(BindingRow).order_by(BindingRow.number)).all(),
+        session.scalars(select(ExemptionRow).order_by(ExemptionRow.number)).all(),
+    )
+
+
+def revision(session: Session) -> int:
+    """The database's revision."""
+    return session.execute(select(InstallationRow.revision).where(InstallationRow.id == INSTALLATION)).scalar_one()

@@ -1,0 +1,44 @@
+"""/v1/decision and /v1/who: what the policy says of a client."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.deps import RuntimeDep, UnitDep
+from api.errors import Invalid
+from api.moments import parse_moment
+from api.problems import documented
+from api.publish.answers import decision_read, parse_client, parse_question, who_read
+from api.publish.schemas import DecisionRead, WhoRead
+from api.schemas import MomentText, Slug
+from dnsfilter.policy.model import DEFAULT_SITE
+
+router = APIRouter(prefix="/v1", tags=["decision"])
+
+AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
+
+
+@router.get("/decision", operation_id="get_decision", summary="Explain a decision", responses=documented())
+def get_decision(
+    unit: UnitDep,
+    held: RuntimeDep,
+    client: AddressText,
+    name: Annotated[str, Query(max_length=1100, examples=["www.example.org"])],
+    at: MomentText | None = None,
+    site: Slug = DEFAULT_SITE,
+) -> DecisionRead:
+    """What a node answers this client for this name at this instant (now, if absent), with every ban considered."""
+    address = parse_client(client, "query.client")
+    question = parse_question(name, "query.name")
+    try:
+        instant = unit.now_s if at is None else parse_moment(at, "UTC")
+    except ValueError as error:
+        raise Invalid.at("query.at", str(error)) from error
+    return decision_read(held.publishing.current(unit), site, address, question, instant)
+
+
+@router.get("/who", operation_id="get_who", summary="Tell whose an address is", responses=documented())
+def get_who(unit: UnitDep, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE) -> WhoRead:
+    """The address's range, authority, contact and bans."""
+    client = parse_client(address, "query.address")
+    return who_read(held.publishing.current(unit), site, client, unit.now_s)

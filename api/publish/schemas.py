@@ -1,0 +1,91 @@
+"""What a policy says of a client, as read."""
+
+from api.schemas import Read
+
+
+class WinnerRead(Read):
+    """The ban that decides, and the name of it that matched."""
+
+    ban: str
+    ban_number: int
+    authority: str
+    service: str
+    mode: str
+    reply: str
+    bound: bool
+    suffix: str
+
+
+class ConsideredRead(Read):
+    """One ban considered, and why it bears on the query or does not."""
+
+    ban: str
+    ban_number: int
+    authority: str
+    service: str
+    mode: str
+    bound: bool
+    standing: str
+    suffix: str | None
+    binding: int | None
+    exemption: int | None
+
+
+class PlaceRead(Read):
+    """The range that a client is in."""
+
+    site: str
+    prefix: str
+    label: str
+    funding: str
+    audience: str
+
+
+class DecisionRead(Read):
+    """What the current policy says for a client, a name and an instant.
+
+    `rcode`, `ede` and `text` are what a node answers to a refused query of type A with OPT. A client in no range is
+    refused unless its node says otherwise.
+    """
+
+    verdict: str
+    rcode: str
+    ede: int | None
+    text: str | None
+    reason: str
+    winner: WinnerRead | None
+    rows: list[ConsideredRead]
+    services: list[str]
+    range: PlaceRead | None
+    authority: str | None
+    client: str
+    site: str
+    name: str
+    at: str
+    revision: int
+
+
+class ConcernRead(Read):
+    """A ban that concerns the range's authority, and where it stands for this range now."""
+
+    ban: str
+    ban_number: int
+    authority: str
+    service: str
+    mode: str
+    bound: bool
+    standing: str
+
+
+class WhoRead(Read):
+    """Whose an address is, and what is banned there."""
+
+    address: str
+    site: str
+    range: PlaceRead | None
+    authority: str | None
+    names: dict[str, str]
+    contact: str | None
+    bans: list[ConcernRead]
+    at: str
+    revision: int

@@ -1,0 +1,167 @@
+"""Committed policies become snapshots: one at a time, never an older one after a newer, retried until they do."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.db.session import Database
+from api.db.unit import UnitOfWork
+from api.errors import Fault, Invalid, NotPublished
+from api.publish.repository import RangeCache, load_rows, revision
+from api.publish.source import policy_of
+from dnsfilter.errors import DnsfilterError, SnapshotError
+from dnsfilter.policy.check import problems
+from dnsfilter.policy.model import Policy, Service
+from dnsfilter.snapshot.compiler import compile_names, compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
+
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
+KEPT_SNAPSHOTS = 20
+
+log = logging.getLogger("dnsfilter.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What publishing has done since this process started. `revision` is None before the first snapshot."""
+
+    revision: int | None = None
+    published: int = 0
+    failures: int = 0
+    duration_s: float = 0.0
+
+
+class Publisher:
+    """Publishes to one store; also a thread, once started, that retries what failed and prunes what is old."""
+
+    def __init__(
+        self, database: Database, services: Mapping[str, Service], store: SnapshotStore, clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._services = services
+        self._store = store
+        self._clock = clock
+        self._names = compile_names(tuple(services.values()))
+        self._ranges = RangeCache()
+        self._policy: Policy | None = None
+        self._turn = threading.Lock()
+        self._status = Status()
+        self._failed = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._retry, name="publish", daemon=True)
+
+    @property
+    def status(self) -> Status:
+        """What has been done so far."""
+        return self._status
+
+    def check(self, unit: UnitOfWork) -> Policy:
+        """The policy that `unit` is about to commit; raises Invalid where it contradicts itself."""
+        unit.session.flush()
+        # Ranges of a transaction that may yet fail are not remembered.
+        unit.session.info["acted"] = unit.acted
+        policy = policy_of(load_rows(unit.session, self._ranges), self._services)
+        found = problems(policy)
+        if found:
+            raise Invalid([Fault(f"policy.{problem.place}", problem.message) for problem in found])
+        return policy
+
+    def current(self, unit: UnitOfWork) -> Policy:
+        """The policy as committed, for questions about it."""
+        held = self._policy
+        if held is not None and held.revision == unit.revision:
+            return held
+        return policy_of(load_rows(unit.session, self._ranges), self._services)
+
+    def publish(self, policy: Policy) -> None:
+        """Bring a committed policy into force, unless a newer one is; raises NotPublished, and then retries."""
+        with self._turn:
+            published = self._status.revision
+            if published is not None and policy.revision <= published:
+                return
+            self._compile_and_store(policy)
+
+    def publish_current(self) -> None:
+        """Publish what the database holds, also where the store has that revision: the catalogue may have changed."""
+        with self._turn:
+            try:
+                with self._database.reading() as session:
+                    policy = policy_of(load_rows(session, self._ranges), self._services)
+            except SQLAlchemyError as error:
+                raise self._failure("the database cannot be read", error) from error
+            self._compile_and_store(policy)
+
+    def stored_revision(self) -> int | None:
+        """The revision that the store holds as current; None without any."""
+        try:
+            return self._store.read_current().revision
+        except SnapshotError:
+            return None
+
+    def database_revision(self) -> int:
+        """The revision of the database; raises what the database raises."""
+        with self._database.reading() as session:
+            return revision(session)
+
+    def start(self) -> None:
+        """Start retrying in the background."""
+        self._thread.start()
+
+    def retry_soon(self) -> None:
+        """Have the thread publish what the database holds."""
+        self._failed.set()
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        self._stopping.set()
+        self._failed.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _compile_and_store(self, policy: Policy) -> None:
+        started = perf_counter()
+        try:
+            compiled = compile_policy(policy, int(self._clock()), names=self._names)
+            self._store.publish(compiled)
+        except (DnsfilterError, OSError) as error:
+            raise self._failure(f"revision {policy.revision} is recorded, but not yet in force", error) from error
+        self._policy = policy
+        status = self._status
+        self._status = replace(
+            status,
+            revision=policy.revision,
+            published=status.published + 1,
+            duration_s=status.duration_s + perf_counter() - started,
+        )
+        log.info("snapshot published: revision=%d ms=%.1f", policy.revision, 1000 * (perf_counter() - started))
+
+    def _failure(self, what: str, error: Exception) -> NotPublished:
+        self._status = replace(self._status, failures=self._status.failures + 1)
+        self._failed.set()
+        log.error("snapshot not published: %s: %s", what, error)
+        return NotPublished(f"{what}: publishing is retried by itself; do not repeat the act")
+
+    def _retry(self) -> None:
+        pause_s = FIRST_RETRY_S
+        while not self._stopping.is_set():
+            if not self._failed.wait(timeout=60.0):
+                self._prune()
+                continue
+            if self._stopping.wait(timeout=pause_s):
+                return
+            self._failed.clear()
+            try:
+                self.publish_current()
+                pause_s = FIRST_RETRY_S
+            except NotPublished:
+                pause_s = min(2 * pause_s, LAST_RETRY_S)
+
+    def _prune(self) -> None:
+        try:
+            self._store.prune(KEPT_SNAPSHOTS)
+        except (DnsfilterError, OSError) as error:
+            log.warning("old snapshots not removed: %s", error)

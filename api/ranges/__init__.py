@@ -1,0 +1,1 @@
+"""Sites and the prefixes registered at them."""

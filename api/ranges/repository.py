@@ -1,0 +1,73 @@
+"""Queries on sites and ranges."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from api.db.models import ExemptionRow, RangeRow, SiteRow
+from api.errors import NotFound
+from api.pagination import select_page
+from dnsfilter.policy.model import Prefix
+
+
+def find_site(session: Session, slug: str) -> SiteRow | None:
+    """The site, or None."""
+    return session.get(SiteRow, slug)
+
+
+def get_site(session: Session, slug: str) -> SiteRow:
+    """The site; raises NotFound."""
+    row = session.get(SiteRow, slug)
+    if row is None:
+        raise NotFound(f"site {slug} is not registered")
+    return row
+
+
+def site_page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[SiteRow], str | None]:
+    """A page of sites by slug."""
+    return select_page(session, select(SiteRow), SiteRow.slug, str, limit, cursor)
+
+
+def site_in_use(session: Session, slug: str) -> bool:
+    """Whether a range or an exemption refers to the site."""
+    used = or_(exists().where(RangeRow.site == slug), exists().where(ExemptionRow.site == slug))
+    return bool(session.scalar(select(used)))
+
+
+def find(session: Session, site: str, prefix: Prefix) -> RangeRow | None:
+    """The range with exactly that prefix, or None."""
+    return session.scalar(select(RangeRow).where(RangeRow.site == site, RangeRow.prefix == str(prefix)))
+
+
+def get(session: Session, site: str, prefix: Prefix) -> RangeRow:
+    """The range with exactly that prefix; raises NotFound."""
+    row = find(session, site, prefix)
+    if row is None:
+        raise NotFound(f"range {prefix} is not registered at site {site}")
+    return row
+
+
+def page(
+    session: Session, authority: str | None, site: str | None, limit: int, cursor: str | None
+) -> tuple[Sequence[RangeRow], str | None]:
+    """A page of ranges in the order of their registration."""
+    statement = select(RangeRow)
+    if authority is not None:
+        statement = statement.where(RangeRow.authority == authority)
+    if site is not None:
+        statement = statement.where(RangeRow.site == site)
+    return select_page(session, statement, RangeRow.id, int, limit, cursor)
+
+
+def exempted(session: Session, site: str, prefix: str, now_s: int) -> bool:
+    """Whether an exemption that is open or in force at `now_s` names the range."""
+    rows = session.scalars(
+        select(ExemptionRow).where(
+            ExemptionRow.site == site,
+            ExemptionRow.end_s > now_s,
+            ExemptionRow.rejected_s.is_(None),
+            ExemptionRow.revoked_s.is_(None),
+        )
+    )
+    return any(prefix in row.ranges for row in rows)

@@ -1,0 +1,166 @@
+"""/v1/sites and /v1/ranges."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from api.deps import PreconditionDep, UnitDep, tag
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.ranges import repository, service
+from api.ranges.schemas import (
+    RangePatch,
+    RangeRead,
+    RangeWrite,
+    SiteRead,
+    SiteWrite,
+    parse_prefix,
+    range_value,
+    read_range,
+    read_site,
+)
+from api.schemas import Page, Slug
+
+sites = APIRouter(prefix="/v1/sites", tags=["sites"])
+ranges = APIRouter(prefix="/v1/ranges", tags=["ranges"])
+
+PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
+PrefixLength = Annotated[int, Path(ge=0, le=128)]
+
+
+@sites.get("", operation_id="list_sites", summary="List sites", responses=documented())
+def list_sites(unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[SiteRead]:
+    """Sites by slug."""
+    rows, following = repository.site_page(unit.session, limit, cursor)
+    return Page(items=[read_site(row) for row in rows], next=following)
+
+
+@sites.get("/{site}", operation_id="get_site", summary="Get a site", responses=documented(NOT_FOUND))
+def get_site(site: Slug, unit: UnitDep, response: Response) -> SiteRead:
+    """One site."""
+    row = repository.get_site(unit.session, site)
+    tag(response, row.revision)
+    return read_site(row)
+
+
+@sites.put(
+    "/{site}",
+    operation_id="put_site",
+    summary="Register or rename a site",
+    responses={**documented(STALE, NOT_PUBLISHED), 201: {"model": SiteRead, "description": "registered"}},
+)
+def put_site(site: Slug, body: SiteWrite, unit: UnitDep, response: Response, precondition: PreconditionDep) -> SiteRead:
+    """Creates the site, or renames it."""
+    known = repository.find_site(unit.session, site)
+    precondition.check(known.revision if known else None)
+    row, created = service.put_site(unit, site, body.name)
+    response.status_code = 201 if created else 200
+    tag(response, row.revision)
+    return read_site(row)
+
+
+@sites.delete(
+    "/{site}",
+    operation_id="delete_site",
+    summary="Remove a site",
+    status_code=204,
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def delete_site(site: Slug, unit: UnitDep, precondition: PreconditionDep) -> None:
+    """Removes a site without ranges."""
+    row = repository.get_site(unit.session, site)
+    precondition.check(row.revision)
+    service.delete_site(unit, row)
+
+
+@ranges.get("", operation_id="list_ranges", summary="List ranges", responses=documented())
+def list_ranges(
+    unit: UnitDep,
+    authority: Slug | None = None,
+    site: Slug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[RangeRead]:
+    """Ranges in the order of their registration."""
+    rows, following = repository.page(unit.session, authority, site, limit, cursor)
+    return Page(items=[read_range(row) for row in rows], next=following)
+
+
+@ranges.get(
+    "/{site}/{address}/{length}", operation_id="get_range", summary="Get a range", responses=documented(NOT_FOUND)
+)
+def get_range(site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, response: Response) -> RangeRead:
+    """The range with exactly that prefix."""
+    row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
+    tag(response, row.revision)
+    return read_range(row)
+
+
+@ranges.put(
+    "/{site}/{address}/{length}",
+    operation_id="put_range",
+    summary="Register or change a range",
+    responses={
+        **documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+        201: {"model": RangeRead, "description": "registered"},
+    },
+)
+def put_range(
+    site: Slug,
+    address: PrefixAddress,
+    length: PrefixLength,
+    body: RangeWrite,
+    unit: UnitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> RangeRead:
+    """Registers the prefix to an authority, or changes label, funding and audience."""
+    prefix = parse_prefix(f"{address}/{length}", "path.address")
+    known = repository.find(unit.session, site, prefix)
+    precondition.check(known.revision if known else None)
+    row, created = service.put(unit, range_value(site, prefix, body))
+    response.status_code = 201 if created else 200
+    tag(response, row.revision)
+    return read_range(row)
+
+
+@ranges.patch(
+    "/{site}/{address}/{length}",
+    operation_id="patch_range",
+    summary="Change a range",
+    responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
+)
+def patch_range(
+    site: Slug,
+    address: PrefixAddress,
+    length: PrefixLength,
+    body: RangePatch,
+    unit: UnitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> RangeRead:
+    """Changes the fields given, and no other."""
+    prefix = parse_prefix(f"{address}/{length}", "path.address")
+    row = repository.get(unit.session, site, prefix)
+    precondition.check(row.revision)
+    known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
+    merged = RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
+    row, _ = service.put(unit, range_value(site, prefix, merged))
+    tag(response, row.revision)
+    return read_range(row)
+
+
+@ranges.delete(
+    "/{site}/{address}/{length}",
+    operation_id="delete_range",
+    summary="Deregister a range",
+    status_code=204,
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def delete_range(
+    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, precondition: PreconditionDep
+) -> None:
+    """Deregisters the range; its clients then belong to the next larger range, or to none."""
+    row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
+    precondition.check(row.revision)
+    service.delete(unit, row)

@@ -1,0 +1,92 @@
+"""Sites and ranges as written and as read."""
+
+from ipaddress import ip_network
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from api.db.models import RangeRow, SiteRow
+from api.errors import Invalid
+from api.schemas import Read, ShortLine, Slug, Strict
+from dnsfilter.policy.check import prefix_fault
+from dnsfilter.policy.model import Audience, Funding, Prefix, Range
+
+PrefixText = Annotated[str, StringConstraints(min_length=2, max_length=43), Field(examples=["192.0.2.0/24"])]
+
+
+class SiteWrite(Strict):
+    """A site."""
+
+    name: ShortLine = ""
+
+
+class SiteRead(Read):
+    """A site."""
+
+    slug: Slug
+    name: str
+    revision: int
+
+
+class RangeWrite(Strict):
+    """A range, whole. Who paid for the devices and who uses them have no default: somebody has to know."""
+
+    authority: Slug
+    funding: Funding
+    audience: Audience
+    label: ShortLine = ""
+
+
+class RangePatch(Strict):
+    """The fields of a range that change. Its authority does not: remove it and register it anew."""
+
+    funding: Funding | None = None
+    audience: Audience | None = None
+    label: ShortLine | None = None
+
+
+class RangeRead(Read):
+    """A prefix registered to an authority at a site."""
+
+    site: Slug
+    prefix: str
+    authority: Slug
+    funding: Funding
+    audience: Audience
+    label: str
+    revision: int
+
+
+def parse_prefix(text: str, place: str) -> Prefix:
+    """A prefix in canonical form; raises Invalid for host bits, mapped and link-local prefixes."""
+    try:
+        prefix = ip_network(text)
+    except ValueError as error:
+        raise Invalid.at(place, f"{text!r} is no prefix: {error}") from error
+    fault = prefix_fault(prefix)
+    if fault is not None:
+        raise Invalid.at(place, f"{prefix} {fault}")
+    return prefix
+
+
+def range_value(site: str, prefix: Prefix, body: RangeWrite) -> Range:
+    """As the policy has it."""
+    return Range(prefix, body.authority, body.funding, body.audience, body.label, site)
+
+
+def read_site(row: SiteRow) -> SiteRead:
+    """A site as the API shows it."""
+    return SiteRead(slug=row.slug, name=row.name, revision=row.revision)
+
+
+def read_range(row: RangeRow) -> RangeRead:
+    """A range as the API shows it."""
+    return RangeRead(
+        site=row.site,
+        prefix=row.prefix,
+        authority=row.authority,
+        funding=Funding(row.funding),
+        audience=Audience(row.audience),
+        label=row.label,
+        revision=row.revision,
+    )

@@ -1,0 +1,90 @@
+"""Acts on sites and ranges."""
+
+from api.authorities import repository as authorities
+from api.db.base import Json
+from api.db.models import RangeRow, SiteRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Invalid
+from api.ranges import repository
+from api.ranges.schemas import read_range, read_site
+from dnsfilter.policy.model import DEFAULT_SITE, Range
+
+
+def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
+    """Register a site or rename it; says whether it is new."""
+    row = repository.find_site(unit.session, slug)
+    if row is None:
+        row = SiteRow(slug=slug, name=name, revision=unit.new_revision())
+        unit.session.add(row)
+        unit.record("site.register", f"site/{slug}", None, _site_shown(row))
+        return row, True
+    if row.name != name:
+        before = _site_shown(row)
+        row.name, row.revision = name, unit.new_revision()
+        unit.record("site.change", f"site/{slug}", before, _site_shown(row))
+    return row, False
+
+
+def delete_site(unit: UnitOfWork, row: SiteRow) -> None:
+    """Remove a site to which nothing refers; raises Conflict."""
+    if row.slug == DEFAULT_SITE:
+        raise Conflict(f"site {DEFAULT_SITE} always exists")
+    if repository.site_in_use(unit.session, row.slug):
+        raise Conflict(f"site {row.slug} has ranges or exemptions")
+    unit.record("site.remove", f"site/{row.slug}", _site_shown(row), None)
+    unit.session.delete(row)
+
+
+def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
+    """Register a range or change what is known of it; says whether it is new.
+
+    Raises NotFound for the site, Invalid for an unknown authority, Conflict where another authority has the prefix.
+    """
+    repository.get_site(unit.session, wanted.site)
+    if authorities.find(unit.session, wanted.authority) is None:
+        raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
+    row = repository.find(unit.session, wanted.site, wanted.prefix)
+    if row is None:
+        row = RangeRow(
+            site=wanted.site,
+            prefix=str(wanted.prefix),
+            authority=wanted.authority,
+            label=wanted.label,
+            funding=str(wanted.funding),
+            audience=str(wanted.audience),
+            revision=unit.new_revision(),
+        )
+        unit.session.add(row)
+        unit.record("range.register", _subject(row), None, shown(row))
+        return row, True
+    if row.authority != wanted.authority:
+        raise Conflict(f"{row.prefix} at site {row.site} is registered to {row.authority}")
+    given = {"label": wanted.label, "funding": str(wanted.funding), "audience": str(wanted.audience)}
+    if any(getattr(row, field) != value for field, value in given.items()):
+        before = shown(row)
+        for field, value in given.items():
+            setattr(row, field, value)
+        row.revision = unit.new_revision()
+        unit.record("range.change", _subject(row), before, shown(row))
+    return row, False
+
+
+def delete(unit: UnitOfWork, row: RangeRow) -> None:
+    """Deregister a range; raises Conflict while an exemption names it."""
+    if repository.exempted(unit.session, row.site, row.prefix, unit.now_s):
+        raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
+    unit.record("range.remove", _subject(row), shown(row), None)
+    unit.session.delete(row)
+
+
+def shown(row: RangeRow) -> Json:
+    """The range as the audit keeps it."""
+    return read_range(row).model_dump(mode="json", exclude={"revision"})
+
+
+def _site_shown(row: SiteRow) -> Json:
+    return read_site(row).model_dump(mode="json", exclude={"revision"})
+
+
+def _subject(row: RangeRow) -> str:
+    return f"range/{row.site}/{row.prefix}"

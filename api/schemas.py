@@ -1,0 +1,75 @@
+"""Shapes that every resource shares: strict bodies, slugs, pages, problems."""
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from api.errors import Fault, Invalid
+
+SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
+# Control characters would let a text forge a line of a log or of a refusal's EXTRA-TEXT.
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+
+Slug = Annotated[str, StringConstraints(pattern=SLUG)]
+ServiceSlug = Annotated[str, StringConstraints(pattern=SERVICE_SLUG)]
+Line = Annotated[str, StringConstraints(max_length=500, pattern=_PRINTABLE, strip_whitespace=True)]
+ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=_PRINTABLE, strip_whitespace=True)]
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=1000, pattern=_PRINTABLE, strip_whitespace=True)]
+MomentText = Annotated[
+    str,
+    StringConstraints(min_length=10, max_length=40),
+    Field(examples=["2026-11-25T10:00:00Z", "2026-11-25"]),
+]
+DayText = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), Field(examples=["2026-09-30"])]
+SpanText = Annotated[str, StringConstraints(min_length=2, max_length=20), Field(examples=["6 months", "72 hours"])]
+
+Item = TypeVar("Item")
+
+
+class Strict(BaseModel):
+    """A request's body: a field that is not known is an error, and so is a number where a text belongs."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Read(BaseModel):
+    """A response's body."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Page(Read, Generic[Item]):
+    """A part of a list; `next` is the cursor of the following part, or null at the end."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class FaultRead(Read):
+    """One thing wrong in a request."""
+
+    place: str
+    message: str
+
+
+class ProblemRead(Read):
+    """RFC 9457 problem details. `type` is stable; `faults` is there where the request itself is wrong."""
+
+    type: str = Field(examples=["/problems/not-found"])
+    title: str
+    status: int
+    detail: str
+    faults: list[FaultRead] | None = None
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def validated(kind: type[Body], values: dict[str, object]) -> Body:
+    """A body of merged values; raises Invalid where they contradict the shape."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        faults = [Fault("body." + ".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+        raise Invalid(faults) from error

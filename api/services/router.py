@@ -1,0 +1,30 @@
+"""/v1/services: the catalogue that this installation came with."""
+
+from fastapi import APIRouter, Depends
+
+from api.deps import RuntimeDep, authorize
+from api.errors import NotFound
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.problems import NOT_FOUND, documented
+from api.schemas import Page, ServiceSlug
+from api.services.schemas import ServiceRead, ServiceSummary, read_service, read_summary
+
+router = APIRouter(prefix="/v1/services", tags=["services"], dependencies=[Depends(authorize)])
+
+
+@router.get("", operation_id="list_services", summary="List services", responses=documented())
+def list_services(held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[ServiceSummary]:
+    """Services by slug, without their names."""
+    after = decode_cursor(cursor, str) if cursor is not None else ""
+    entries = sorted((entry for entry in held.catalogue.entries if entry.slug > after), key=lambda entry: entry.slug)
+    items, following = cut_page(entries, limit, lambda entry: entry.slug)
+    return Page(items=[read_summary(entry) for entry in items], next=following)
+
+
+@router.get("/{slug}", operation_id="get_service", summary="Get a service", responses=documented(NOT_FOUND))
+def get_service(slug: ServiceSlug, held: RuntimeDep) -> ServiceRead:
+    """One service with its tiers and their names."""
+    try:
+        return read_service(held.catalogue.entry(slug))
+    except KeyError as error:
+        raise NotFound(f"service {slug} is not in the catalogue") from error

@@ -1,0 +1,1 @@
+"""Health, version, description, metrics, access log."""

@@ -1,0 +1,44 @@
+"""One line and one measurement per request, by route template: what people ask about stands in neither."""
+
+import logging
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.system.metrics import RequestMetrics
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNMATCHED = "unmatched"
+
+log = logging.getLogger("dnsfilter.api.access")
+
+
+class AccessMiddleware:
+    """Outermost middleware: sees the final status of every request."""
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, then note method, route, status and duration."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        started = perf_counter()
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            duration_s = perf_counter() - started
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            route = getattr(scope.get("route"), "path", UNMATCHED)
+            self._metrics.note(method, route, status, duration_s)
+            log.info("request method=%s route=%s status=%d ms=%.1f", method, route, status, 1000 * duration_s)

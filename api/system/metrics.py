@@ -1,0 +1,114 @@
+"""The control plane's metrics: the only door to prometheus_client here. Every name begins with `dnsfilter_api_`."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.settings import Endpoint
+from dnsfilter import __version__
+
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class PublishingStatus(Protocol):
+    """What is read from a publisher's status."""
+
+    @property
+    def revision(self) -> int | None: ...
+    @property
+    def published(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def duration_s(self) -> float: ...
+
+
+class Publishing(Protocol):
+    """What is read from a publisher."""
+
+    @property
+    def status(self) -> PublishingStatus: ...
+    def database_revision(self) -> int: ...
+
+
+class RequestMetrics:
+    """Requests by method, route template and status; a route that does not exist is one series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "dnsfilter_api_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "dnsfilter_api_request_duration_seconds",
+            "Time from a request's headers to the end of its answer.",
+            ("method", "route"),
+            buckets=BUCKETS_S,
+            registry=registry,
+        )
+
+    def note(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Count one request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._duration.labels(method, route).observe(duration_s)
+
+
+class PublishingCollector(Collector):
+    """Revisions and what publishing has done, read when scraped."""
+
+    def __init__(self, publishing: Publishing) -> None:
+        self._publishing = publishing
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family; the database's revision is left out while the database cannot be read."""
+        status = self._publishing.status
+        try:
+            revision = self._publishing.database_revision()
+        except SQLAlchemyError:
+            revision = None
+        if revision is not None:
+            yield GaugeMetricFamily("dnsfilter_api_database_revision", "Revision of the policy as recorded.", revision)
+        if status.revision is not None:
+            help_text = "Revision of the last snapshot that was published."
+            yield GaugeMetricFamily("dnsfilter_api_published_revision", help_text, status.revision)
+        yield CounterMetricFamily(
+            "dnsfilter_api_publish_failures", "Snapshots that failed to publish.", status.failures
+        )
+        yield SummaryMetricFamily(
+            "dnsfilter_api_publish_duration_seconds",
+            "Time to compile and store a snapshot.",
+            count_value=status.published,
+            sum_value=status.duration_s,
+        )
+
+
+def make_registry(publishing: Publishing) -> tuple[CollectorRegistry, RequestMetrics]:
+    """A registry of its own, with everything registered."""
+    registry = CollectorRegistry()
+    registry.register(PublishingCollector(publishing))
+    build = Gauge(
+        "dnsfilter_api_build_info", "Always 1; the label says which version.", ("version",), registry=registry
+    )
+    build.labels(__version__).set(1)
+    return registry, RequestMetrics(registry)
+
+
+class MetricsServer:
+    """Metrics on a port of their own, in a thread; raises OSError when the port is taken."""
+
+    def __init__(self, endpoint: Endpoint, registry: CollectorRegistry) -> None:
+        self._server, self._thread = start_http_server(endpoint.port, endpoint.host, registry)
+        self.endpoint = Endpoint(endpoint.host, int(self._server.server_port))
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

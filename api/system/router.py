@@ -1,0 +1,74 @@
+"""/healthz, /readyz, /version, /openapi.json, /docs: what needs no token."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.publish.service import Publisher
+from api.system.documentation import CONTENT_SECURITY_POLICY, PAGE, SCRIPT, STYLE
+from api.system.schemas import HealthRead, ReadinessRead, VersionRead
+from dnsfilter import __version__
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/healthz", operation_id="health", summary="Is the process alive?")
+def health() -> HealthRead:
+    """Answers as long as the process does; asks nothing else."""
+    return HealthRead(status="ok")
+
+
+@router.get(
+    "/readyz",
+    operation_id="readiness",
+    summary="Is the control plane ready?",
+    responses={503: {"model": ReadinessRead, "description": "the database is away, or its revision not published"}},
+)
+def readiness(request: Request, response: Response) -> ReadinessRead:
+    """Ready: the database is reachable and its last revision is published."""
+    publisher = request.app.state.publisher
+    if not isinstance(publisher, Publisher):
+        raise TypeError("the application has no publisher")
+    try:
+        revision = publisher.database_revision()
+    except SQLAlchemyError:
+        revision = None
+    published = publisher.status.revision
+    ready = revision is not None and published is not None and published >= revision
+    response.status_code = 200 if ready else 503
+    return ReadinessRead(ready=ready, database=revision is not None, revision=revision, published=published)
+
+
+@router.get("/version", operation_id="version", summary="Which version is this?")
+def version() -> VersionRead:
+    """The program's version."""
+    return VersionRead(version=__version__)
+
+
+@router.get("/openapi.json", operation_id="description", summary="The API's description", response_class=JSONResponse)
+def description(request: Request) -> dict[str, Any]:
+    """OpenAPI 3.1."""
+    described: dict[str, Any] = request.app.openapi()
+    return described
+
+
+@router.get(
+    "/docs", operation_id="documentation", summary="The API's description, to read", response_class=HTMLResponse
+)
+def documentation() -> HTMLResponse:
+    """A page that needs nothing from elsewhere."""
+    return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
+@router.get("/docs/page.js", operation_id="documentation_script", include_in_schema=False)
+def documentation_script() -> Response:
+    """The page's script."""
+    return Response(SCRIPT, media_type="text/javascript")
+
+
+@router.get("/docs/page.css", operation_id="documentation_style", include_in_schema=False)
+def documentation_style() -> Response:
+    """The page's style."""
+    return Response(STYLE, media_type="text/css")
