@@ -84,8 +84,12 @@ def parse_loaded(
         raise ConfigError(written.problems(faults))
     conversion = _Conversion(file, written, now, loaded, faults)
     policy = conversion.policy(services, revision)
+    blamed = {fault.path[:length] for fault in faults for length in range(3, len(fault.path) + 1)}
     for problem in problems(policy):
-        faults.append(Fault(conversion.path_in_file(parse_path(problem.place)), problem.message))
+        path = conversion.path_in_file(parse_path(problem.place))
+        # What is wrong with a value that is there only in place of a faulty one is no news.
+        if path not in blamed:
+            faults.append(Fault(path, problem.message))
     if faults:
         raise ConfigError(written.problems(faults))
     return policy, conversion.used

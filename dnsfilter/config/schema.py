@@ -318,7 +318,12 @@ def _message(schema: type[BaseModel], path: KeyPath, item: Any) -> str:
         case "value_error":
             return str(item["ctx"]["error"])
         case _:
-            message = str(item["msg"]).replace("Input should", "must").replace("a valid dictionary", "a table")
+            message = (
+                str(item["msg"])
+                .split(" or instance of ")[0]
+                .replace("Input should", "must")
+                .replace("a valid dictionary", "a table")
+            )
             return message.replace("an instance of", "a").replace("a valid integer", "an integer").replace("valid ", "")
 
 

@@ -61,7 +61,7 @@ class _Check:
         self._authorities = {authority.slug: authority for authority in policy.authorities}
         self._sites = {site.slug for site in policy.sites}
         self._tiers = {service.slug: {tier.number for tier in service.tiers} for service in policy.services}
-        self._bans = {ban.number: ban for ban in policy.bans}
+        self._bans = {ban.number: ban for ban in reversed(policy.bans)}
         self._ranges = {(entry.site, entry.prefix) for entry in policy.ranges}
 
     def run(self) -> Found:
@@ -167,7 +167,7 @@ class _Check:
         if not exemption.ranges:
             yield Problem(f"{place}.ranges", "names no range")
         for prefix in sorted(exemption.ranges, key=prefix_order):
-            if (exemption.site, prefix) not in self._ranges:
+            if exemption.site in self._sites and (exemption.site, prefix) not in self._ranges:
                 message = f"{prefix} is not registered at site {exemption.site!r}: an exemption names whole ranges"
                 yield Problem(f"{place}.ranges", message)
         for hours in exemption.hours:
