@@ -1,0 +1,159 @@
+"""One resolver on its own, as its administrator meets it."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.authority import Knot
+from tests.support.nodes import EXAMPLE, Node, eventually, program, status_of
+
+
+def test_conditional_zone_answers_and_the_rest_of_local_never_goes_upstream(running_node: Node) -> None:
+    found = running_node.dig("_ldap._tcp.dc._msdcs.corp.local", "SRV")
+    assert found.rdata("SRV") == ["0 100 389 dc1.corp.local.", "0 100 389 dc2.corp.local."]
+    assert running_node.dig("intranet.corp.local").rdata("A") == ["192.0.2.201"]
+    before = _upstream_queries(running_node)
+    assert running_node.dig("x.local").rcode == "NXDOMAIN"
+    assert running_node.dig("x.local", "SRV").rcode == "NXDOMAIN"
+    assert _upstream_queries(running_node) == before
+
+
+def _upstream_queries(node: Node) -> float:
+    samples = node.metrics().items()
+    return sum(value for name, value in samples if name.startswith("dnsfilter_upstream_queries_total"))
+
+
+def test_truncated_answers_come_whole_over_tcp(running_node: Node) -> None:
+    small = running_node.dig("big.example.org", "TXT", extra=["+ignore"])
+    assert "tc" in small.flags
+    whole = running_node.dig("big.example.org", "TXT")
+    assert whole.transport.lower() == "tcp"
+    assert len(whole.rdata("TXT")) == 10
+
+
+def test_chain_longer_than_eight_hops_is_given_up(running_node: Node) -> None:
+    result = running_node.dig("c1.example.net", bind="127.0.22.10")
+    assert result.rcode == "SERVFAIL"
+    assert running_node.dig("c6.example.org", bind="127.0.22.10").rdata("A") == ["198.51.100.99"]
+
+
+def test_ttl_counts_down_and_upstream_is_asked_once(running_node: Node) -> None:
+    first = running_node.dig("plain.example.org").answers[0].ttl_s
+    before = _upstream_queries(running_node)
+    assert eventually(lambda: running_node.dig("plain.example.org").answers[0].ttl_s < first)
+    assert _upstream_queries(running_node) == before
+
+
+def test_names_for_browsers_and_devices_answer_by_what_is_enforced(running_node: Node) -> None:
+    assert running_node.dig("use-application-dns.net", bind="127.0.5.10").rcode == "NXDOMAIN"
+    assert running_node.dig("mask.icloud.com", bind="127.0.5.10").rcode == "NOERROR"
+    assert running_node.dig("_dns.resolver.arpa", "TYPE64").rcode == "NOERROR"
+    kinds = {kind: f'dnsfilter_bypass_attempts_total{{kind="{kind}"}}' for kind in ("canary", "relay", "ddr")}
+    counted = running_node.metrics()
+    assert all(counted[name] >= 1 for name in kinds.values())
+
+
+def test_health_name_tells_the_revision(running_node: Node) -> None:
+    assert running_node.dig("health.dnsfilter.internal").rdata("A") == ["127.0.0.1"]
+    assert running_node.dig("health.dnsfilter.internal", "TXT").rdata("TXT") == ['"revision=1"']
+
+
+def test_upstream_gone_serves_stale_and_comes_back(tmp_path: Path) -> None:
+    zones = {"example.org": _short_lived_zone()}
+    with Knot(zones) as authority, Node(tmp_path, authority.hostport) as node:
+        assert node.dig("short.example.org").rdata("A") == ["198.51.100.11"]
+        authority.stop()
+        assert eventually(lambda: [error.code for error in node.dig("short.example.org").ede] == [3], 20)
+        assert node.dig("short.example.org").answers[0].ttl_s == 30
+        assert node.dig("never-asked.example.org").rcode == "SERVFAIL"
+        authority.start()
+        assert eventually(lambda: node.dig("short.example.org").ede == (), 30)
+
+
+def _short_lived_zone() -> str:
+    return (
+        "$ORIGIN example.org.\n$TTL 300\n@ SOA ns nobody.invalid. 1 3600 600 86400 60\n@ NS ns\n"
+        "ns A 192.0.2.1\nshort 1 A 198.51.100.11\n"
+    )
+
+
+def test_killed_worker_is_replaced_and_no_counter_falls(tmp_path: Path, authority: Knot) -> None:
+    refused = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
+    with Node(tmp_path, authority.hostport) as node:
+        node.dig("www.tiktok.com", bind="127.0.5.10")
+        assert node.metrics()[refused] == 1
+        first = node.worker_pid()
+        os.kill(first, signal.SIGKILL)
+        assert node.dig("www.tiktok.com", bind="127.0.5.10", extra=["+tries=5"]).rcode == "REFUSED"
+        assert node.worker_pid() != first
+        counted = node.metrics()
+        assert counted[refused] == 2
+        assert counted["dnsfilter_worker_restarts_total"] == 1
+
+
+def test_processes_hold_no_capability_that_they_do_not_need(running_node: Node) -> None:
+    assert running_node.process is not None
+    assert _capabilities(running_node.worker_pid()) == 0
+    assert _capabilities(running_node.process.pid) & ~(1 << 10) == 0
+
+
+def _capabilities(pid: int) -> int:
+    fields = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    assert fields["NoNewPrivs"] == "1"
+    return int(fields["CapEff"], 16) | int(fields["CapPrm"], 16)
+
+
+def test_stops_cleanly_and_a_restart_keeps_the_dates(tmp_path: Path, authority: Knot) -> None:
+    node = Node(tmp_path, authority.hostport)
+    with node:
+        kept = (node.state / "policy-resolved.toml").read_text()
+    assert node.process is not None
+    assert node.process.returncode == 0
+    with node:
+        assert (node.state / "policy-resolved.toml").read_text() == kept
+    assert status_of(node.ready_url()) is None
+
+
+def test_broken_snapshot_is_not_loaded_and_the_last_good_one_decides(tmp_path: Path, authority: Knot) -> None:
+    node = Node(tmp_path, authority.hostport)
+    with node:
+        snapshots = node.state / "policy-snapshots"
+        (snapshots / "current").write_text("999 nonsense\n")
+        assert eventually(lambda: "snapshot not loaded" in node.log.read_text())
+        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 1
+
+
+def test_a_port_in_use_is_one_line_that_says_what_to_do(running_node: Node, tmp_path: Path) -> None:
+    other = Node(tmp_path, "127.0.0.1:9")
+    other.config.write_text(other.config.read_text().replace(f":{other.port}", f":{running_node.port}", 1))
+    ended = subprocess.run(other.command(), capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert f"127.0.0.1:{running_node.port}" in ended.stderr
+    assert "choose another" in ended.stderr
+
+
+def test_without_a_snapshot_it_does_not_start(tmp_path: Path) -> None:
+    node = Node(tmp_path, "127.0.0.1:9")
+    command = [program("dnsfilter"), "serve", "--config", str(node.config)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "no snapshot to decide by" in ended.stderr
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"]])
+def test_check_prints_every_problem_with_its_place(tmp_path: Path, extra: list[str]) -> None:
+    config = tmp_path / "dnsfilter.toml"
+    config.write_text(
+        'listen = ["127.0.0.1:5300"]\nlisten_to = 1\n[upstream]\nservers = ["127.0.0.1:5300", "nowhere"]\n'
+    )
+    command = [program("dnsfilter"), "check", "--config", str(config), "--policy", str(EXAMPLE), *extra]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 2
+    for part in ("listen_to", "servers[0]", "servers[1]", str(config)):
+        assert part in said

@@ -1,0 +1,194 @@
+"""The real programs on loopback: a resolver alone, or resolver and control plane together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.digging import DigResult, dig
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "deploy/examples/belgium-2023.toml"
+START_S = 60.0
+STOP_S = 20.0
+
+
+def program(name: str) -> str:
+    """One of this project's commands, as installed beside the interpreter."""
+    return str(Path(sys.executable).with_name(name))
+
+
+class Process:
+    """A program in the foreground, its output in a file; `with` starts and stops it."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.directory = directory
+        self.log = directory / f"{name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        raise TypeError(f"{type(self).__name__} has no command")
+
+    def ready_url(self) -> str:
+        raise TypeError(f"{type(self).__name__} has no ready_url")
+
+    def start(self) -> Self:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.directory)
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"{self.command()[0]} ended:\n{self.log.read_text()}"
+            if status_of(self.ready_url()) == 200:
+                return self
+            time.sleep(0.05)
+        self.stop()
+        raise AssertionError(f"{self.command()[0]} is not ready:\n{self.log.read_text()}")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send the signal, wait for the end, give the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise
+        return self.process.returncode
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Node(Process):
+    """`dnsfilter serve` by a policy file. `config` is TOML to put behind the addresses and the upstream."""
+
+    def __init__(
+        self, directory: Path, upstream: str, *, policy: Path | str = EXAMPLE, config: str = "", top: str = ""
+    ) -> None:
+        super().__init__(directory, "node")
+        self.port = free_port()
+        self.metrics_port = free_port()
+        self.metrics_address = f"127.0.0.1:{self.metrics_port}"
+        self.state = directory / "state"
+        directory.mkdir(parents=True, exist_ok=True)
+        self.config = directory / "dnsfilter.toml"
+        self.config.write_text(
+            f'listen = ["127.0.0.1:{self.port}"]\nmetrics_listen = "{self.metrics_address}"\nstate_dir = "state"\n'
+            f'{top}\n[upstream]\nservers = ["{upstream}"]\n{config}\n'
+        )
+        if isinstance(policy, str):
+            path = directory / "policy.toml"
+            path.write_text(policy)
+            policy = path
+        self.policy = policy
+
+    def command(self) -> list[str]:
+        return [program("dnsfilter"), "serve", "--config", str(self.config), "--policy", str(self.policy)]
+
+    def ready_url(self) -> str:
+        return f"http://{self.metrics_address}/readyz"
+
+    def dig(self, name: str, qtype: str = "A", bind: str | None = None, extra: Sequence[str] = ()) -> DigResult:
+        return dig(name, qtype, server="127.0.0.1", port=self.port, bind=bind, extra=extra)
+
+    def metrics(self) -> dict[str, float]:
+        return scrape(self.metrics_address)
+
+    def worker_pid(self) -> int:
+        """The worker's process id; AssertionError while there is none."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        assert len(children) == 1, children
+        return int(children[0])
+
+
+class Whole(Process):
+    """`dnsfilter up`: resolver and control plane with the example policy."""
+
+    def __init__(self, directory: Path, upstream: str, *, policy: Path = EXAMPLE) -> None:
+        super().__init__(directory, "up")
+        self.port, self.metrics_port, self.api_port, self.api_metrics_port = (free_port() for _ in range(4))
+        self.metrics_address = f"127.0.0.1:{self.metrics_port}"
+        self.api_url = f"http://127.0.0.1:{self.api_port}"
+        self.state = directory / ".run"
+        self._upstream = upstream
+        self._policy = policy
+
+    def command(self) -> list[str]:
+        return [
+            *(program("dnsfilter"), "up", "--state-dir", ".run", "--upstream", self._upstream),
+            *("--policy", str(self._policy), "--listen", f"127.0.0.1:{self.port}"),
+            *("--metrics-listen", self.metrics_address, "--api-listen", f"127.0.0.1:{self.api_port}"),
+            *("--api-metrics-listen", f"127.0.0.1:{self.api_metrics_port}"),
+        ]
+
+    def ready_url(self) -> str:
+        return f"http://{self.metrics_address}/readyz"
+
+    def dig(self, name: str, qtype: str = "A", bind: str | None = None, extra: Sequence[str] = ()) -> DigResult:
+        return dig(name, qtype, server="127.0.0.1", port=self.port, bind=bind, extra=extra)
+
+    def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`dnsfilterctl` in this directory, where it finds the administrator's token."""
+        command = [program("dnsfilterctl"), *arguments]
+        environment = {**os.environ, "DNSFILTER_API_URL": self.api_url}
+        return subprocess.run(
+            command, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def metrics(self) -> dict[str, float]:
+        return scrape(self.metrics_address)
+
+    def child(self, command: str) -> int:
+        """The process id of the running part whose command line holds `command`."""
+        assert self.process is not None
+        for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            if command in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                return int(pid)
+        raise AssertionError(f"no running {command}:\n{self.log.read_text()}")
+
+
+def status_of(url: str) -> int | None:
+    """The HTTP status of a GET, None when nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return None
+
+
+def scrape(address: str) -> dict[str, float]:
+    """The samples of a metrics page, by name with labels."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
+
+
+def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> bool:
+    """Whether `holds()` becomes true before the time is up; asked every few milliseconds."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return holds()
