@@ -1,0 +1,32 @@
+"""Messages and descriptors between supervisor and worker."""
+
+import os
+from pathlib import Path
+
+from dnsfilter.node import channel
+from dnsfilter.node.channel import Alive, InForce, Policy
+
+
+def test_messages_arrive_whole_in_order_with_their_descriptors(tmp_path: Path) -> None:
+    ours, theirs = channel.pair()
+    file = tmp_path / "file"
+    file.write_text("content")
+    with ours, theirs, file.open() as opened:
+        channel.send(ours, Policy(7), [opened.fileno()])
+        channel.send(ours, Alive(clock_doubted=True))
+        received = channel.receive(theirs)
+        assert received is not None
+        message, (descriptor,) = received
+        assert message == Policy(7)
+        assert os.read(descriptor, 100) == b"content"
+        os.close(descriptor)
+        assert channel.receive(theirs) == (Alive(clock_doubted=True), [])
+
+
+def test_an_end_that_is_gone_reads_as_none() -> None:
+    ours, theirs = channel.pair()
+    with theirs:
+        channel.send(ours, InForce(1))
+        ours.close()
+        assert channel.receive(theirs) == (InForce(1), [])
+        assert channel.receive(theirs) is None

@@ -1,0 +1,92 @@
+"""The snapshot that workers are to use, as it comes and goes on disk."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.node.policyfeed import PolicyFeed
+from dnsfilter.policy.model import DEFAULT_SITE, Mode, Policy
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
+from tests.support.policies import NOW, authority, ban, network, service
+
+
+def policy(revision: int, mode: Mode = Mode.ENFORCE) -> Policy:
+    return Policy(
+        revision,
+        authorities=(authority("ghent"),),
+        ranges=(network("192.0.2.0/24", "ghent"),),
+        services=(service("video", ["example.org"]),),
+        bans=(ban(1, "ghent", "video", mode),),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SnapshotStore:
+    made = SnapshotStore(tmp_path)
+    made.publish(compile_policy(policy(1), NOW))
+    return made
+
+
+@pytest.fixture
+def feed(store: SnapshotStore) -> Iterator[PolicyFeed]:
+    made = PolicyFeed(store, DEFAULT_SITE)
+    yield made
+    made.close()
+
+
+def test_load_takes_what_is_current(feed: PolicyFeed) -> None:
+    assert feed.load().revision == 1
+    assert len(feed.descriptors) == 4
+    assert feed.trouble is None
+
+
+def test_poll_gives_a_snapshot_once(feed: PolicyFeed, store: SnapshotStore) -> None:
+    feed.load()
+    assert feed.poll() is None
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    found = feed.poll()
+    assert found is not None
+    assert found.revision == 2
+    assert feed.poll() is None
+
+
+def test_a_toggle_seals_rules_and_manifest_anew_and_keeps_names_and_ranges(
+    feed: PolicyFeed, store: SnapshotStore
+) -> None:
+    feed.load()
+    manifest, names, ranges, rules = feed.descriptors
+    inodes = [os.fstat(descriptor).st_ino for descriptor in (names, ranges)]
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.poll()
+    assert list(feed.descriptors[1:3]) == [names, ranges]
+    assert [os.fstat(descriptor).st_ino for descriptor in (names, ranges)] == inodes
+    assert {manifest, rules}.isdisjoint({names, ranges})
+
+
+def test_a_broken_snapshot_is_said_and_the_one_before_stays(feed: PolicyFeed, tmp_path: Path) -> None:
+    feed.load()
+    (tmp_path / "current").write_text("2 nonsense\n")
+    assert feed.poll() is None
+    assert feed.snapshot is not None
+    assert feed.snapshot.revision == 1
+    assert feed.trouble is not None
+    assert "current" in feed.trouble
+
+
+def test_load_passes_over_a_broken_one_for_the_last_good(store: SnapshotStore, tmp_path: Path) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    newest = max(tmp_path.glob("2.*.manifest"))
+    newest.write_bytes(newest.read_bytes()[:-5])
+    feed = PolicyFeed(SnapshotStore(tmp_path), DEFAULT_SITE)
+    assert feed.load().revision == 1
+    assert feed.trouble is not None
+    feed.close()
+
+
+def test_an_empty_store_has_nothing_to_load(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError):
+        PolicyFeed(SnapshotStore(tmp_path / "nothing"), DEFAULT_SITE).load()
