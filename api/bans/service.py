@@ -32,7 +32,11 @@ MAX_TERMS = 100
 
 @dataclass(frozen=True, slots=True)
 class BanChange:
-    """What a caller wants of a ban; None leaves a field as it is."""
+    """What a caller wants of a ban; None leaves a field as it is.
+
+    `loaded` says that the ban comes with a whole policy into an empty database: it was decided elsewhere, and is taken
+    with what is known of its decision.
+    """
 
     mode: Mode | None = None
     reply: Reply | None = None
@@ -43,6 +47,7 @@ class BanChange:
     decision: DecisionRecord | None = None
     terms: tuple[Term, ...] | None = None
     provisional: bool | None = None
+    loaded: bool = False
 
 
 def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> tuple[BanRow, bool]:
@@ -107,7 +112,7 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
         if terms:
             raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now, and no other")
         terms = (Term(unit.now_s, unit.now_s + PROVISIONAL_S, None, unit.now_s),)
-    else:
+    elif not change.loaded:
         _formal(decision, terms)
     row = BanRow(
         authority=authority.slug,

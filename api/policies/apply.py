@@ -65,6 +65,7 @@ class _Run:
     faults: list[Fault] = field(default_factory=list)
     rows: dict[int, BanRow] = field(default_factory=dict)
     """The row of each ban by its number in the file."""
+    tried: set[int] = field(default_factory=set)
 
     def register(self) -> None:
         for site in self.wanted.sites:
@@ -89,7 +90,7 @@ class _Run:
 
     def _adopt(self, ban: Ban, by_number: Mapping[int, Ban], above: tuple[int, ...]) -> None:
         """Adopt `ban` after those that it follows: a decision names a ban that exists."""
-        if ban.number in self.rows:
+        if ban.number in self.tried:
             return
         subject = f"ban/{ban.authority}/{ban.service}"
         if ban.number in above:
@@ -98,6 +99,7 @@ class _Run:
         for decision in (ban.decision, *(term.decision for term in ban.terms)):
             if decision.follows is not None:
                 self._adopt(by_number[decision.follows], by_number, (*above, ban.number))
+        self.tried.add(ban.number)
         with self._faulty(subject):
             owner = self.unit.session.get_one(AuthorityRow, ban.authority)
             row, _ = ban_acts.put(self.unit, owner, self.services[ban.service], self._change(ban))
@@ -117,6 +119,7 @@ class _Run:
             None if keeps_term and known is not None else self._decision(ban.decision),
             None if keeps_term else tuple(self._term(term) for term in ban.terms),
             ban.provisional,
+            loaded=self.empty,
         )
 
     def _decision(self, decision: DecisionRecord) -> DecisionRecord:
