@@ -35,7 +35,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f
 
 
 def dump_policy(policy: Policy) -> str:
-    """A policy file that `parse_policy` reads back as the same policy, but for what a file does not say.
+    """A policy file that `parse_policy` reads back as the same policy (one without problems), less what no file says.
 
     That is: revision, services, suspensions, when things were recorded, accepted and approved (only whether they
     were), and numbers (bans, bindings and exemptions keep their order).

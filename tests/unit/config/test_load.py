@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.endpoint import parse_endpoint
-from dnsfilter.config.load import load_config
+from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Unregistered, Upstream, Zone
 from dnsfilter.errors import ConfigError
 from dnsfilter.wire.names import parse_name
@@ -40,6 +40,13 @@ def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers
         control_plane=ControlPlane(),
         start_without_snapshot=False,
     )
+
+
+def test_no_file_is_an_empty_file(tmp_path: Path) -> None:
+    expected = load(tmp_path, "")
+    assert default_config(tmp_path / "resolv.conf") == expected
+    with pytest.raises(ConfigError, match="cannot be read"):
+        default_config(tmp_path / "none.conf")
 
 
 def test_every_key_is_taken_over(tmp_path: Path) -> None:
