@@ -28,7 +28,7 @@ _CURRENT = re.compile(rb"(\d{1,19}) ([0-9a-f]{64})\n")
 _MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 _TEMPORARY = ".new"
-_READ_ATTEMPTS = 3
+_READ_RETRIES = 4
 _CURRENT_OCTETS = 128
 
 
@@ -105,15 +105,15 @@ class SnapshotStore:
 
         Files that `known` holds under the same digest are taken from it: nothing is read or hashed twice.
         """
-        for attempt in range(_READ_ATTEMPTS):
+        for _ in range(_READ_RETRIES):
             token = self.current_token()
             try:
                 return self._read(self._current(), known)
             except SnapshotError:
                 # A writer may have moved on and removed what was current when we began.
-                if token == self.current_token() or attempt == _READ_ATTEMPTS - 1:
+                if token == self.current_token():
                     raise
-        raise SnapshotError(f"read {self._path('current')}: it keeps changing")
+        return self._read(self._current(), known)
 
     def read_last_good(self, known: Files | None = None) -> tuple[Files, str | None]:
         """The current snapshot, or the newest older one that is whole, with the reason why newer ones were passed over.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ HOUR = 3600
 DAY = 86_400
 ALWAYS = (Term(0),)
 
+_Kind = TypeVar("_Kind")
 Thing = Authority | Site | Range | Service | Ban | Binding | Exemption | Suspension
 
 
@@ -121,29 +123,29 @@ def exemption(
 def policy(*things: Thing, revision: int = 1) -> Policy:
     """The policy of these things; authorities and sites that they name and that are missing are added."""
 
-    def of(kind: type) -> tuple[object, ...]:
-        return tuple(thing for thing in things if isinstance(thing, kind))
-
     slugs = {thing.authority for thing in things if isinstance(thing, Range | Ban | Binding)}
     known = {thing.slug for thing in things if isinstance(thing, Authority)}
     sites = {thing.slug for thing in things if isinstance(thing, Site)} | {DEFAULT_SITE}
     sites |= {thing.site for thing in things if isinstance(thing, Range)}
-    authorities = (*of(Authority), *(authority(slug) for slug in sorted(slugs - known)))
-    return Policy(  # type: ignore[arg-type]
+    return Policy(
         revision,
-        authorities,
+        (*_of(Authority, things), *(authority(slug) for slug in sorted(slugs - known))),
         tuple(Site(slug) for slug in sorted(sites)),
-        of(Range),
-        of(Service),
-        of(Ban),
-        of(Binding),
-        of(Exemption),
-        of(Suspension),
+        _of(Range, things),
+        _of(Service, things),
+        _of(Ban, things),
+        _of(Binding, things),
+        _of(Exemption, things),
+        _of(Suspension, things),
     )
 
 
-_AUTHORITIES = ("brussels-city", "ghent", "mechelen")
-_SERVICES = ("capcut", "instagram", "tiktok")
+def _of(kind: type[_Kind], things: Iterable[Thing]) -> tuple[_Kind, ...]:
+    return tuple(thing for thing in things if isinstance(thing, kind))
+
+
+_AUTHORITIES = ("ghent", "mechelen")
+_SERVICES = ("capcut", "tiktok")
 _SITES = (DEFAULT_SITE, "annex")
 _PREFIXES = tuple(
     map(
@@ -195,18 +197,22 @@ clients: st.SearchStrategy[Address] = st.one_of(
     st.integers(0, 2**32 - 1).map(IPv4Address),
     st.integers(0, 2**128 - 1).map(IPv6Address),
 )
-sites = st.sampled_from((*_SITES, "unknown"))
+sites = st.sampled_from((DEFAULT_SITE,) * 12 + ("annex", "unknown"))
 moments = st.integers(-80, 240).map(lambda half_hours: NOW + half_hours * 1800)
 
 
 @st.composite
 def _spans(draw: st.DrawFn) -> tuple[Instant, Instant]:
+    if draw(st.booleans()):
+        return NOW - 5 * DAY, NOW + 10 * DAY
     start = draw(moments)
     return start, start + draw(st.integers(1, 200)) * 1800
 
 
 @st.composite
 def _terms(draw: st.DrawFn) -> Term:
+    if draw(st.booleans()):
+        return Term(0)
     start, end = draw(_spans())
     recorded = draw(st.one_of(st.just(0), moments))
     return Term(start, draw(st.sampled_from((end, end, None))), recorded=recorded)
@@ -214,24 +220,25 @@ def _terms(draw: st.DrawFn) -> Term:
 
 @st.composite
 def _tiers(draw: st.DrawFn, number: int) -> Tier:
-    return Tier(number, draw(st.frozensets(names, max_size=3)), draw(st.frozensets(names, max_size=2)))
+    return Tier(number, draw(st.frozensets(names, min_size=1, max_size=3)), draw(st.frozensets(names, max_size=2)))
 
 
 @st.composite
 def _services(draw: st.DrawFn, slug: str) -> Service:
-    numbers = draw(st.sets(st.integers(1, 3), min_size=1))
+    numbers = {1} | draw(st.sets(st.integers(2, 3)))
     return Service(slug, slug.title(), tuple(draw(_tiers(number)) for number in sorted(numbers)))
 
 
 @st.composite
 def _ranges(draw: st.DrawFn) -> tuple[Range, ...]:
-    places = draw(st.sets(st.tuples(st.sampled_from(_SITES), st.sampled_from(_PREFIXES)), min_size=1, max_size=8))
+    some_site = st.sampled_from((DEFAULT_SITE,) * 4 + ("annex",))
+    places = draw(st.sets(st.tuples(some_site, st.sampled_from(_PREFIXES)), min_size=1, max_size=8))
     return tuple(
         Range(
             prefix,
             draw(st.sampled_from(_AUTHORITIES)),
-            draw(st.sampled_from((Funding.PUBLIC, Funding.PUBLIC, Funding.PARTLY_PUBLIC, Funding.PRIVATE))),
-            draw(st.sampled_from((Audience.STAFF, Audience.STAFF, Audience.PUBLIC))),
+            draw(st.sampled_from((Funding.PUBLIC,) * 4 + (Funding.PARTLY_PUBLIC, Funding.PRIVATE))),
+            draw(st.sampled_from((Audience.STAFF,) * 4 + (Audience.PUBLIC,))),
             site=site,
         )
         for site, prefix in sorted(places, key=str)
@@ -248,7 +255,7 @@ def _bans(draw: st.DrawFn, number: int) -> Ban:
         tuple(draw(st.lists(_terms(), min_size=1, max_size=3))),
         draw(st.sampled_from(Reply)),
         (IPv4Address("192.0.2.80"), IPv6Address("2001:db8::80")) if draw(st.booleans()) else (),
-        draw(st.sampled_from((DEFAULT_TIERS, frozenset({1}), frozenset({1, 2, 3}), frozenset({9})))),
+        draw(st.sampled_from((DEFAULT_TIERS,) * 3 + (frozenset({1}), frozenset({1, 2, 3}), frozenset({9})))),
         draw(st.sampled_from((DEFAULT_FUNDING, frozenset(Funding)))),
         draw(st.sampled_from((DEFAULT_AUDIENCE, frozenset(Audience)))),
     )
@@ -264,7 +271,7 @@ def _bindings(draw: st.DrawFn, number: int, bans: int) -> Binding:
         draw(st.sampled_from(Ground)),
         start,
         draw(st.sampled_from((end, None))),
-        draw(st.one_of(st.none(), st.just(0), moments)),
+        draw(st.one_of(st.just(0), st.none(), moments)),
         draw(st.one_of(st.just(0), moments)),
     )
 
@@ -286,9 +293,9 @@ def _exemptions(draw: st.DrawFn, number: int, bans: int, ranges: tuple[Range, ..
         draw(st.frozensets(st.sampled_from([registered.prefix for registered in ranges]), min_size=1)),
         start,
         end,
-        tuple(draw(st.lists(_hours(), max_size=2))),
+        tuple(draw(st.one_of(st.just([]), st.lists(_hours(), min_size=1, max_size=2)))),
         draw(st.sampled_from([registered.site for registered in ranges])),
-        approved=draw(st.one_of(st.none(), st.just(0), moments)),
+        approved=draw(st.one_of(st.just(0), st.none(), moments)),
     )
 
 
@@ -306,7 +313,7 @@ def policies(draw: st.DrawFn) -> Policy:
     usages = st.sampled_from(Usage)
     authorities = tuple(authority(slug, ("nl", "fr"), draw(usages)) for slug in _AUTHORITIES)
     ranges = draw(_ranges())
-    bans = draw(st.integers(1, 5))
+    bans = draw(st.integers(2, 6))
     return Policy(
         draw(st.integers(1, 2**40)),
         authorities,
@@ -314,7 +321,7 @@ def policies(draw: st.DrawFn) -> Policy:
         ranges,
         tuple(draw(_services(slug)) for slug in _SERVICES),
         tuple(draw(_bans(number)) for number in range(1, bans + 1)),
-        tuple(draw(_bindings(number, bans)) for number in range(draw(st.integers(0, 3)))),
+        tuple(draw(_bindings(number, bans)) for number in range(draw(st.integers(1, 4)))),
         tuple(draw(_exemptions(number, bans, ranges)) for number in range(draw(st.integers(0, 3)))),
         tuple(draw(st.lists(_suspensions(), max_size=1))),
     )
@@ -344,6 +351,15 @@ def instants(policy: Policy, since: Instant = NOW - DAY) -> st.SearchStrategy[In
     return st.one_of(st.sampled_from(near), others) if near else others
 
 
+def clients_of(policy: Policy) -> st.SearchStrategy[Address]:
+    """The first and last addresses of the policy's ranges, the ones beside them, and others."""
+    inside = {edge for r in policy.ranges for edge in (r.prefix.network_address, r.prefix.broadcast_address)}
+    beside = {edge + 1 for edge in inside if int(edge) + 1 < 2**edge.max_prefixlen}
+    beside |= {edge - 1 for edge in inside if int(edge) > 0}
+    groups = (inside,) * 6 + (beside,)
+    return st.one_of(*(st.sampled_from(sorted(group, key=str)) for group in groups if group), clients)
+
+
 def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
     """Names of the policy's services, names below, above and beside them, and others."""
     listed = sorted({name for s in policy.services for tier in s.tiers for name in tier.domains | tier.hosts})
@@ -353,4 +369,4 @@ def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
     below = st.tuples(st.sampled_from((b"\x01x", b"\x03www", b"\x01a")), known).map(b"".join)
     above = known.map(lambda name: name[name[0] + 1 :])
     beside = known.map(lambda name: bytes([name[0] + 3]) + b"not" + name[1:])
-    return st.one_of(known, below, above, beside, names)
+    return st.one_of(*(known, below) * 4, above, beside, names)

@@ -1,15 +1,15 @@
 """The compiled snapshot decides as the oracle does, for arbitrary policies."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Verdict, decide
-from dnsfilter.policy.model import Policy, Usage
+from dnsfilter.policy.model import Address, Policy, Usage
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
-from tests.support.policies import DAY, NOW, clients, instants, names_of, policies, sites
+from tests.support.policies import DAY, NOW, clients_of, instants, names_of, policies, sites
 
 
 def opened(policy: Policy, site: str) -> Snapshot:
@@ -21,8 +21,10 @@ def opened(policy: Policy, site: str) -> Snapshot:
 @given(policies(), sites, st.data())
 def test_decides_as_the_oracle_does(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
-    for _ in range(6):
-        client, name, at = data.draw(clients), data.draw(names_of(policy)), data.draw(instants(policy))
+    clients = data.draw(st.lists(clients_of(policy), min_size=2, max_size=5))
+    names = data.draw(st.lists(names_of(policy), min_size=2, max_size=5))
+    moments = data.draw(st.lists(instants(policy), min_size=2, max_size=5))
+    for client, name, at in product(clients, names, moments):
         assert snapshot.decide(client, name, at) == decide(policy, site, client, name, at)
 
 
@@ -32,7 +34,7 @@ def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
     policy: Policy, site: str, data: st.DataObject
 ) -> None:
     snapshot = opened(policy, site)
-    client, name, at = data.draw(clients), data.draw(names_of(policy)), data.draw(instants(policy))
+    client, name, at = data.draw(clients_of(policy)), data.draw(names_of(policy)), data.draw(instants(policy))
     class_index = snapshot.find(client.packed)
     expected = decide(policy, site, client, name, at)
     if class_index is None:
@@ -58,7 +60,7 @@ def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
 @given(policies(), sites, st.data())
 def test_nothing_changes_before_the_next_change(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
-    client, name = data.draw(clients), data.draw(names_of(policy))
+    client, name = data.draw(clients_of(policy)), data.draw(names_of(policy))
     class_index = snapshot.find(client.packed)
     if class_index is None:
         return
@@ -74,18 +76,19 @@ def test_nothing_changes_before_the_next_change(policy: Policy, site: str, data:
 @given(policies(), sites, st.data())
 def test_walking_the_changes_meets_every_flip(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
-    client, name = data.draw(clients), data.draw(names_of(policy))
+    client, name = data.draw(clients_of(policy)), data.draw(names_of(policy))
     class_index = snapshot.find(client.packed)
     if class_index is None:
         return
     matches = snapshot.match(name)
     flips = {at for at in range(NOW, NOW + 2 * DAY, 1800) if _differs(policy, site, client, name, at)}
     seen: set[int] = set()
-    at: int | None = NOW - 1
-    while (at := snapshot.next_change(class_index, matches, at)) is not None and at < NOW + 2 * DAY:
-        seen.add(at)
+    change = snapshot.next_change(class_index, matches, NOW - 1)
+    while change is not None and change < NOW + 2 * DAY:
+        seen.add(change)
+        change = snapshot.next_change(class_index, matches, change)
     assert flips <= seen
 
 
-def _differs(policy: Policy, site: str, client, name: bytes, at: int) -> bool:  # type: ignore[no-untyped-def]
+def _differs(policy: Policy, site: str, client: Address, name: bytes, at: int) -> bool:
     return decide(policy, site, client, name, at - 1) != decide(policy, site, client, name, at)

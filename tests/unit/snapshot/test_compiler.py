@@ -1,0 +1,91 @@
+"""The compiler: same policy, same octets; a toggle writes rules and manifest only; what does not fit is refused."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from dnsfilter.errors import PolicyError
+from dnsfilter.policy.model import Mode, Policy, Term
+from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_names, compile_policy
+from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
+from dnsfilter.snapshot.sections import File
+from tests.support.policies import NOW, ban, exemption, network, policies, policy, service
+
+TIKTOK = service("tiktok", ["tiktok.example"])
+GHENT = policy(network("192.0.2.0/24", "ghent"), TIKTOK, ban(1, "ghent", "tiktok"))
+
+
+def reference(file: File) -> FileRef:
+    return FileRef(file.digest, len(file.data))
+
+
+def test_the_manifest_names_the_files() -> None:
+    made = compile_policy(GHENT, NOW)
+    expected = Manifest(1, NOW, reference(made.names), reference(made.ranges), reference(made.rules))
+    assert parse_manifest(made.manifest) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(policies())
+def test_order_in_the_policy_does_not_show(policy: Policy) -> None:
+    turned = replace(
+        policy,
+        ranges=policy.ranges[::-1],
+        services=policy.services[::-1],
+        bans=policy.bans[::-1],
+        authorities=policy.authorities[::-1],
+        bindings=policy.bindings[::-1],
+        exemptions=policy.exemptions[::-1],
+    )
+    assert compile_policy(policy, NOW) == compile_policy(turned, NOW)
+
+
+@settings(max_examples=50, deadline=None)
+@given(policies())
+def test_a_toggle_changes_rules_and_manifest_only(policy: Policy) -> None:
+    before = compile_policy(policy, NOW)
+    for mode in Mode:
+        toggled = replace(policy, revision=policy.revision + 1, bans=tuple(replace(b, mode=mode) for b in policy.bans))
+        after = compile_policy(toggled, NOW + 1, names=before.names)
+        assert (after.names, after.ranges) == (before.names, before.ranges)
+        assert after.manifest != before.manifest
+
+
+def test_names_compiled_before_give_the_same_snapshot() -> None:
+    assert compile_policy(GHENT, NOW, names=compile_names(GHENT.services)) == compile_policy(GHENT, NOW)
+
+
+def test_names_of_other_services_are_refused() -> None:
+    with pytest.raises(PolicyError, match="not one of the policy's services"):
+        compile_policy(GHENT, NOW, names=compile_names((service("capcut", ["capcut.example"]),)))
+
+
+def test_what_ended_more_than_a_day_before_the_making_leaves_no_trace() -> None:
+    def rules(end: int) -> File:
+        lapsed = ban(1, "ghent", "tiktok", terms=(Term(0, end),))
+        return compile_policy(replace(GHENT, bans=(lapsed,)), NOW).rules
+
+    off = compile_policy(replace(GHENT, bans=(ban(1, "ghent", "tiktok", Mode.OFF),)), NOW).rules
+    assert rules(NOW - KEPT_PAST_S) == off
+    assert rules(NOW - KEPT_PAST_S + 1) != off
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (replace(GHENT, authorities=()), "no authority 'ghent'"),
+        (replace(GHENT, services=(), bans=GHENT.bans), "no service 'tiktok'"),
+        (replace(GHENT, bans=(ban(2**40, "ghent", "tiktok"),)), "beyond the format"),
+    ],
+)
+def test_a_policy_that_does_not_fit_is_refused(broken: Policy, message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        compile_policy(broken, NOW)
+
+
+def test_an_exemption_changes_classes_but_no_names() -> None:
+    before = compile_policy(GHENT, NOW)
+    after = compile_policy(replace(GHENT, exemptions=(exemption(1, 1, ["192.0.2.0/24"]),)), NOW)
+    assert after.names == before.names
+    assert after.rules != before.rules

@@ -1,0 +1,120 @@
+"""Octets that no digest vouches for: a SnapshotError, or a snapshot that raises nothing else."""
+
+from contextlib import suppress
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.policy.model import Binding, Ground, Mode, Reply, Term, Tier
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.layout import HEADER, SECTION
+from dnsfilter.snapshot.manifest import FileRef, parse_manifest, write_manifest
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.wire.names import parse_name
+from tests.support.policies import DAY, NOW, ban, exemption, network, policy, service, wire
+
+POLICY = policy(
+    network("192.0.2.0/24", "ghent"),
+    network("192.0.2.64/26", "mechelen"),
+    network("2001:db8::/32", "ghent"),
+    network("2001:db8:1::/48", "mechelen"),
+    service("tiktok", ["tiktok.example"], ["login.example.org"], Tier(2, wire("cdn.tiktok.example"))),
+    service("capcut", ["capcut.example", "cdn.tiktok.example"]),
+    ban(1, "ghent", "tiktok", reply=Reply.ADDRESS, addresses=("192.0.2.80", "2001:db8::80")),
+    ban(2, "ghent", "capcut", Mode.MONITOR, (Term(NOW, NOW + DAY), Term(NOW + 2 * DAY))),
+    Binding(1, 1, "mechelen", Ground.LAW, start=0),
+    exemption(1, 1, ["192.0.2.64/26"], NOW, NOW + DAY),
+)
+COMPILED = compile_policy(POLICY, NOW)
+FILES = (COMPILED.names.data, COMPILED.ranges.data, COMPILED.rules.data)
+ADDRESSES = tuple(ip_address(text).packed for text in ("192.0.2.1", "192.0.2.77", "203.0.113.1", "2001:db8:1::1", "::"))
+NAMES = tuple(map(parse_name, ("x.cdn.tiktok.example", "login.example.org", "capcut.example", "example.org")))
+INSTANTS = (0, NOW - 1, NOW, NOW + DAY, NOW + 3 * DAY, 2**62)
+
+
+def use(files: list[bytes]) -> None:
+    """Asks everything of a snapshot of these files, with a manifest that agrees on their sizes."""
+    manifest = parse_manifest(COMPILED.manifest)
+    sizes = [len(data) for data in files]
+    fitting = write_manifest(
+        type(manifest)(
+            manifest.revision,
+            manifest.made_s,
+            FileRef(manifest.names.digest, sizes[0]),
+            FileRef(manifest.ranges.digest, sizes[1]),
+            FileRef(manifest.rules.digest, sizes[2]),
+        )
+    )
+    snapshot = Snapshot.open(fitting, files[0], files[1], files[2], "default")
+    matches = snapshot.match_all(NAMES)
+    snapshot.concerned(matches)
+    for address in ADDRESSES:
+        found = snapshot.find(address)
+        if found is None:
+            continue
+        snapshot.authority(found)
+        for at in INSTANTS:
+            judgement = snapshot.judge(found, matches, at)
+            assert all(pair < len(snapshot.pairs) for pair in (judgement.refused, *judgement.monitored))
+            snapshot.next_change(found, matches, at)
+            snapshot.enforcing(found, at)
+    for at in INSTANTS:
+        snapshot.decide(ip_address("192.0.2.77"), NAMES[0], at)
+
+
+def survives(files: list[bytes]) -> None:
+    with suppress(SnapshotError):
+        use(files)
+
+
+def test_the_whole_files_are_read() -> None:
+    use(list(FILES))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 2), st.data())
+def test_flipped_octets(which: int, data: st.DataObject) -> None:
+    octets = bytearray(FILES[which])
+    # Most of a small file is header, table and padding: half of the flips go where the records are.
+    body = HEADER.size + SECTION.size * HEADER.unpack_from(octets)[4]
+    used = [place for place in range(body, len(octets)) if octets[place]]
+    places = st.one_of(st.integers(0, len(octets) - 1), st.sampled_from(used))
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=6)):
+        octets[place] = value
+    survives([bytes(octets) if number == which else whole for number, whole in enumerate(FILES)])
+
+
+def test_every_single_octet_at_its_largest() -> None:
+    for which, whole in enumerate(FILES):
+        for place in range(len(whole)):
+            octets = bytearray(whole)
+            octets[place] = 0xFF
+            survives([bytes(octets) if number == which else other for number, other in enumerate(FILES)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2), st.data())
+def test_files_cut_short_or_grown(which: int, data: st.DataObject) -> None:
+    whole = FILES[which]
+    octets = whole[: data.draw(st.integers(0, len(whole)))] + data.draw(st.binary(max_size=80))
+    survives([octets if number == which else other for number, other in enumerate(FILES)])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.permutations(FILES))
+def test_files_in_each_others_place(files: list[bytes]) -> None:
+    survives(list(files))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.binary(max_size=300), min_size=3, max_size=3))
+def test_arbitrary_octets(files: list[bytes]) -> None:
+    survives(files)
+
+
+def test_a_file_of_another_size_than_the_manifest_says_is_refused() -> None:
+    with pytest.raises(SnapshotError, match="the names file has"):
+        Snapshot.open(COMPILED.manifest, FILES[0] + b"\x00", FILES[1], FILES[2], "default")

@@ -1,0 +1,250 @@
+"""The snapshot's own questions: targets, counters, bans as replies need them, changes, canaries."""
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Reply, Term, Tier, Usage
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.reader import PASS, BanView, Matched, Snapshot
+from dnsfilter.wire.names import parse_name
+from tests.support.policies import DAY, NOW, authority, ban, exemption, network, policy, service, wire
+
+TIKTOK = service(
+    "tiktok", ["tiktok.example"], ["login.example.org"], Tier(2, wire("bytes.example", "cdn.tiktok.example"))
+)
+CAPCUT = service("capcut", ["capcut.example", "cdn.tiktok.example"])
+GHENT = network("192.0.2.0/24", "ghent")
+MECHELEN = network("198.51.100.0/24", "mechelen")
+
+
+def opened(policy: Policy, site: str = "default") -> Snapshot:
+    compiled = compile_policy(policy, NOW)
+    return Snapshot.open(compiled.manifest, compiled.names.data, compiled.ranges.data, compiled.rules.data, site)
+
+
+def class_of(snapshot: Snapshot, address: str) -> int:
+    found = snapshot.find(ip_address(address).packed)
+    assert found is not None
+    return found
+
+
+def entries(snapshot: Snapshot, matches: tuple[Matched, ...]) -> dict[tuple[str, int], Matched]:
+    return {snapshot.entries[hit.entry]: hit for hit in matches}
+
+
+def test_tells_revision_making_and_digests() -> None:
+    compiled = compile_policy(policy(GHENT, TIKTOK, revision=17), NOW)
+    snapshot = Snapshot.open(
+        compiled.manifest, compiled.names.data, compiled.ranges.data, compiled.rules.data, "default"
+    )
+    assert (snapshot.revision, snapshot.made_s) == (17, NOW)
+    assert (snapshot.names_digest, snapshot.rules_digest) == (compiled.names.digest, compiled.rules.digest)
+
+
+def test_reads_buffers_in_place() -> None:
+    compiled = compile_policy(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok")), NOW)
+    files = [memoryview(bytearray(file.data)) for file in (compiled.names, compiled.ranges, compiled.rules)]
+    snapshot = Snapshot.open(compiled.manifest, files[0], files[1], files[2], "default")
+    decision = snapshot.decide(ip_address("192.0.2.1"), parse_name("www.tiktok.example"), NOW)
+    assert decision.verdict is Verdict.REFUSE
+
+
+def test_an_unregistered_client_has_no_class() -> None:
+    snapshot = opened(policy(GHENT, TIKTOK))
+    assert snapshot.find(ip_address("203.0.113.1").packed) is None
+    assert snapshot.find(ip_address("2001:db8::1").packed) is None
+
+
+def test_no_matches_are_one_constant() -> None:
+    snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
+    assert snapshot.judge(class_of(snapshot, "192.0.2.1"), (), NOW) is PASS
+
+
+def test_a_ban_has_what_a_reply_needs() -> None:
+    snapshot = opened(
+        policy(
+            authority("ghent", ("nl", "en")),
+            GHENT,
+            TIKTOK,
+            ban(
+                3,
+                "ghent",
+                "tiktok",
+                reply=Reply.ADDRESS,
+                addresses=("192.0.2.80", "2001:db8::80"),
+                reference="CBS-1",
+            ),
+        )
+    )
+    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(parse_name("tiktok.example")), NOW)
+    assert judgement.ban == BanView(
+        3,
+        "ghent",
+        "tiktok",
+        Reply.ADDRESS,
+        (ip_address("192.0.2.80").packed, ip_address("2001:db8::80").packed),
+        15,
+        "CBS-1; ict@ghent.example.org; Tiktok geblokkeerd door GHENT; Tiktok blocked by GHENT",
+        False,
+    )
+    assert judgement.hit is not None
+    assert judgement.hit.suffix == len(parse_name("tiktok.example"))
+
+
+@pytest.mark.parametrize("reply", list(Reply))
+def test_every_reply_survives(reply: Reply) -> None:
+    snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok", reply=reply)))
+    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(parse_name("tiktok.example")), NOW)
+    assert judgement.ban is not None
+    assert judgement.ban.reply is reply
+
+
+def test_a_bound_ban_names_the_decider_and_the_contact_of_the_client() -> None:
+    snapshot = opened(
+        policy(MECHELEN, TIKTOK, ban(1, "ghent", "tiktok"), Binding(1, 1, "mechelen", Ground.LAW, start=0))
+    )
+    judgement = snapshot.judge(class_of(snapshot, "198.51.100.1"), snapshot.match(parse_name("tiktok.example")), NOW)
+    assert judgement.ban is not None
+    assert (judgement.ban.authority, judgement.ban.bound, judgement.ban.ede) == ("ghent", True, 16)
+    assert judgement.ban.text == "ict@mechelen.example.org; Tiktok geblokkeerd door GHENT"
+    assert snapshot.pairs[judgement.refused] == ("mechelen", "tiktok")
+
+
+def test_what_monitors_is_counted_when_another_refuses() -> None:
+    snapshot = opened(
+        policy(
+            GHENT,
+            TIKTOK,
+            CAPCUT,
+            ban(1, "ghent", "tiktok"),
+            ban(2, "ghent", "capcut", Mode.MONITOR),
+            ban(3, "ghent", "capcut", Mode.MONITOR),
+        )
+    )
+    matches = snapshot.match(parse_name("x.cdn.tiktok.example"))
+    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), matches, NOW)
+    assert judgement.verdict is Verdict.REFUSE
+    assert snapshot.pairs[judgement.refused] == ("ghent", "tiktok")
+    assert [snapshot.pairs[pair] for pair in judgement.monitored] == [("ghent", "capcut")]
+    assert judgement.exempted == ()
+
+
+def test_exempted_is_counted_only_where_nothing_else_is_in_force() -> None:
+    things = (GHENT, TIKTOK, CAPCUT, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"]))
+    alone = opened(policy(*things))
+    judgement = alone.judge(class_of(alone, "192.0.2.1"), alone.match(parse_name("cdn.tiktok.example")), NOW)
+    assert judgement.verdict is Verdict.PASS
+    assert [alone.pairs[pair] for pair in judgement.exempted] == [("ghent", "tiktok")]
+    beside = opened(policy(*things, ban(2, "ghent", "capcut", Mode.MONITOR)))
+    judgement = beside.judge(class_of(beside, "192.0.2.1"), beside.match(parse_name("cdn.tiktok.example")), NOW)
+    assert judgement.verdict is Verdict.MONITOR
+    assert judgement.exempted == ()
+
+
+def test_an_authority_that_remembers_nothing_has_no_counters() -> None:
+    snapshot = opened(policy(authority("ghent", usage=Usage.NONE), GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
+    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(parse_name("tiktok.example")), NOW)
+    assert judgement.verdict is Verdict.REFUSE
+    assert judgement.refused == -1
+    assert snapshot.pairs == ()
+
+
+def test_a_target_is_marked_and_the_question_is_preferred() -> None:
+    snapshot = opened(policy(GHENT, TIKTOK, CAPCUT))
+    question, target = parse_name("www.tiktok.example"), parse_name("x.cdn.tiktok.example")
+    found = entries(snapshot, snapshot.match_all([question, target]))
+    assert found[("tiktok", 1)] == (1, len(parse_name("tiktok.example")), True, False)
+    assert found[("tiktok", 2)].target
+    assert found[("capcut", 1)].target
+    assert found[("capcut", 1)].suffix == len(parse_name("cdn.tiktok.example"))
+
+
+def test_of_several_targets_the_longest_suffix_is_kept() -> None:
+    deep = service("deep", ["example.org", "a.example.org"])
+    snapshot = opened(policy(GHENT, deep))
+    chain = [parse_name(name) for name in ("www.example.net", "x.example.org", "a.example.org", "y.example.org")]
+    assert snapshot.match_all(chain) == (Matched(0, len(parse_name("a.example.org")), True, True),)
+    assert snapshot.match_all([]) == ()
+
+
+def test_a_ban_that_question_and_target_meet_is_explained_by_the_question() -> None:
+    snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
+    matches = snapshot.match_all([parse_name("tiktok.example"), parse_name("x.cdn.tiktok.example")])
+    judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), matches, NOW)
+    assert judgement.hit is not None
+    assert not judgement.hit.target
+    assert judgement.hit.suffix == len(parse_name("tiktok.example"))
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_an_entry_is_concerned_by_any_ban_whatever_its_mode(mode: Mode) -> None:
+    snapshot = opened(policy(GHENT, TIKTOK, CAPCUT, ban(1, "mechelen", "tiktok", mode, (Term(0, 1),))))
+    assert snapshot.concerned(snapshot.match(parse_name("www.bytes.example")))
+    assert not snapshot.concerned(snapshot.match(parse_name("capcut.example")))
+    assert not snapshot.concerned(())
+
+
+def test_the_next_change_is_of_that_class_and_those_entries() -> None:
+    snapshot = opened(
+        policy(
+            GHENT,
+            MECHELEN,
+            TIKTOK,
+            CAPCUT,
+            ban(1, "ghent", "tiktok", terms=(Term(NOW + 10, NOW + 20), Term(NOW + 20, NOW + 30), Term(NOW + 40))),
+            ban(2, "mechelen", "tiktok", terms=(Term(NOW + 1, NOW + 2),)),
+            ban(3, "ghent", "capcut", terms=(Term(NOW + 3, NOW + 4),)),
+        )
+    )
+    ghent = class_of(snapshot, "192.0.2.1")
+    tiktok = snapshot.match(parse_name("tiktok.example"))
+    table = {
+        NOW: NOW + 10,
+        NOW + 9: NOW + 10,
+        NOW + 10: NOW + 30,
+        NOW + 29: NOW + 30,
+        NOW + 30: NOW + 40,
+        NOW + 40: None,
+    }
+    assert {at: snapshot.next_change(ghent, tiktok, at) for at in table} == table
+    assert snapshot.next_change(class_of(snapshot, "198.51.100.1"), tiktok, NOW) == NOW + 1
+    assert snapshot.next_change(ghent, snapshot.match(parse_name("cdn.tiktok.example")), NOW) == NOW + 3
+    assert snapshot.next_change(ghent, (), NOW) is None
+
+
+def test_enforcing_holds_while_some_ban_refuses() -> None:
+    snapshot = opened(
+        policy(
+            GHENT,
+            MECHELEN,
+            TIKTOK,
+            CAPCUT,
+            ban(1, "ghent", "tiktok", terms=(Term(NOW, NOW + DAY),)),
+            ban(2, "ghent", "capcut", Mode.MONITOR),
+        )
+    )
+    ghent = class_of(snapshot, "192.0.2.1")
+    assert [snapshot.enforcing(ghent, at) for at in (NOW - 1, NOW, NOW + DAY - 1, NOW + DAY)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert not snapshot.enforcing(class_of(snapshot, "198.51.100.1"), NOW)
+
+
+def test_a_tier_that_the_service_does_not_have_matches_nothing() -> None:
+    snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok", tiers=frozenset({7}))))
+    assert snapshot.decide(ip_address("192.0.2.1"), parse_name("tiktok.example"), NOW).verdict is Verdict.PASS
+
+
+def test_weekly_hours_of_a_year_are_found_by_bisection() -> None:
+    terms = tuple(Term(NOW + day * DAY, NOW + day * DAY + 3600) for day in range(400))
+    snapshot = opened(policy(GHENT, TIKTOK, replace(ban(1, "ghent", "tiktok"), terms=terms)))
+    for day in (0, 1, 199, 398, 399):
+        client, name, start = ip_address("192.0.2.1"), parse_name("tiktok.example"), NOW + day * DAY
+        verdicts = [snapshot.decide(client, name, start + step).verdict for step in (-1, 0, 3599, 3600)]
+        assert verdicts == [Verdict.PASS, Verdict.REFUSE, Verdict.REFUSE, Verdict.PASS]

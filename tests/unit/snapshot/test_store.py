@@ -1,0 +1,301 @@
+"""The store: publishing whole or not at all, verified reading, falling back, rollback, quarantine, pruning."""
+
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Mode
+from dnsfilter.snapshot.compiler import Compiled, compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.wire.names import parse_name
+from tests.support.policies import NOW, ban, network, policy, service
+
+GHENT = policy(network("192.0.2.0/24", "ghent"), service("tiktok", ["tiktok.example"]), ban(1, "ghent", "tiktok"))
+
+
+def compiled(revision: int, mode: Mode = Mode.ENFORCE, made_s: int = NOW) -> Compiled:
+    return compile_policy(replace(GHENT, revision=revision, bans=(ban(1, "ghent", "tiktok", mode),)), made_s)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "snapshots"
+
+
+@pytest.fixture
+def store(directory: Path) -> SnapshotStore:
+    return SnapshotStore(directory)
+
+
+def files_of(directory: Path, suffix: str) -> list[Path]:
+    return sorted(directory.glob(f"*.{suffix}"))
+
+
+def spoil(path: Path) -> None:
+    octets = bytearray(path.read_bytes())
+    octets[-1] ^= 1
+    path.write_bytes(octets)
+
+
+def test_what_is_published_is_loaded(store: SnapshotStore) -> None:
+    made = compiled(7)
+    assert store.publish(made)
+    files = store.read_current()
+    assert (files.revision, files.manifest) == (7, made.manifest)
+    assert (files.names, files.ranges, files.rules) == (made.names.data, made.ranges.data, made.rules.data)
+    loaded = store.load("default")
+    assert loaded.snapshot.revision == 7
+    assert loaded.files == {
+        "manifest": made.manifest,
+        "names": made.names.data,
+        "ranges": made.ranges.data,
+        "rules": made.rules.data,
+    }
+    decision = loaded.snapshot.decide(ip_address("192.0.2.1"), parse_name("tiktok.example"), NOW)
+    assert decision.verdict is Verdict.REFUSE
+
+
+def test_publishing_the_same_again_changes_nothing(store: SnapshotStore) -> None:
+    store.publish(compiled(7))
+    token = store.current_token()
+    assert not store.publish(compiled(7))
+    assert store.current_token() == token
+
+
+def test_a_toggle_writes_rules_and_manifest_only(store: SnapshotStore, directory: Path) -> None:
+    store.publish(compiled(1))
+    before = {path.name: path.stat().st_ino for path in directory.iterdir()}
+    token = store.current_token()
+    assert store.publish(compiled(2, Mode.OFF))
+    assert store.current_token() != token
+    after = {path.name: path.stat().st_ino for path in directory.iterdir()}
+    written = {name.rpartition(".")[2] for name, inode in after.items() if before.get(name) != inode}
+    assert written == {"rules", "manifest", "current"}
+
+
+def test_a_lower_revision_is_refused(store: SnapshotStore) -> None:
+    store.publish(compiled(7))
+    with pytest.raises(SnapshotError, match="publish revision 6: revision 7 is current"):
+        store.publish(compiled(6))
+    assert store.read_current().revision == 7
+
+
+def test_the_same_revision_made_anew_replaces_its_manifest(store: SnapshotStore, directory: Path) -> None:
+    store.publish(compiled(7))
+    assert store.publish(compiled(7, made_s=NOW + 60))
+    assert store.load("default").snapshot.made_s == NOW + 60
+    assert len(files_of(directory, "manifest")) == 1
+
+
+def test_other_users_may_read(store: SnapshotStore, directory: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        store.publish(compiled(1))
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o755
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o644}
+
+
+def test_an_empty_store_says_so(store: SnapshotStore, directory: Path) -> None:
+    assert store.current_token() is None
+    assert store.previous() == ()
+    for read in (store.read_current, store.read_last_good):
+        with pytest.raises(SnapshotError, match="current: No such file"):
+            read()
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize("suffix", ["names", "ranges", "rules", "manifest"])
+def test_a_changed_octet_is_noticed_and_named(store: SnapshotStore, directory: Path, suffix: str) -> None:
+    store.publish(compiled(1))
+    (path,) = files_of(directory, suffix)
+    spoil(path)
+    with pytest.raises(SnapshotError, match=rf"{path.name}: its octets are not those of its digest"):
+        store.read_current()
+
+
+@pytest.mark.parametrize("suffix", ["names", "ranges", "rules", "manifest"])
+def test_a_missing_or_short_file_is_noticed_and_named(store: SnapshotStore, directory: Path, suffix: str) -> None:
+    store.publish(compiled(1))
+    (path,) = files_of(directory, suffix)
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(SnapshotError, match=path.name):
+        store.read_current()
+    path.unlink()
+    with pytest.raises(SnapshotError, match=f"{path.name}: No such file"):
+        store.read_current()
+
+
+@pytest.mark.parametrize("octets", [b"", b"1\n", b"../../etc/passwd", b"1 " + b"a" * 64, b"x" * 1000])
+def test_a_current_that_names_nothing_is_refused(store: SnapshotStore, directory: Path, octets: bytes) -> None:
+    store.publish(compiled(1))
+    (directory / "current").write_bytes(octets)
+    with pytest.raises(SnapshotError, match="current: it names no revision"):
+        store.read_current()
+    files, reason = store.read_last_good()
+    assert files.revision == 1
+    assert reason is not None
+
+
+def test_publishing_repairs_a_spoiled_file(directory: Path) -> None:
+    SnapshotStore(directory).publish(compiled(1))
+    for suffix in ("names", "rules"):
+        spoil(files_of(directory, suffix)[0])
+    store = SnapshotStore(directory)
+    store.publish(compiled(2))
+    assert store.read_current().revision == 2
+
+
+def test_files_held_already_are_not_read_again(store: SnapshotStore, directory: Path) -> None:
+    store.publish(compiled(1))
+    known = store.read_current()
+    store.publish(compiled(2, Mode.OFF))
+    files_of(directory, "names")[0].unlink()
+    files = store.read_current(known)
+    assert files.revision == 2
+    assert files.names is known.names
+
+
+def test_the_last_good_one_is_the_newest_whole_one(store: SnapshotStore, directory: Path) -> None:
+    for revision, mode in ((1, Mode.ENFORCE), (2, Mode.MONITOR), (3, Mode.OFF)):
+        store.publish(compiled(revision, mode))
+    assert store.read_last_good() == (store.read_current(), None)
+    for path in (directory / f"{compiled(3, Mode.OFF).rules.digest.hex()}.rules", *directory.glob("2.*.manifest")):
+        spoil(path)
+    files, reason = store.read_last_good()
+    assert files.revision == 1
+    assert reason is not None
+    assert ".rules: its octets" in reason
+    assert ".manifest: its octets" in reason
+
+
+def test_when_none_is_whole_every_reason_is_told(store: SnapshotStore, directory: Path) -> None:
+    store.publish(compiled(1))
+    store.publish(compiled(2, Mode.OFF))
+    spoil(files_of(directory, "names")[0])
+    with pytest.raises(SnapshotError, match=r"names: its octets.*; .*names: its octets"):
+        store.read_last_good()
+
+
+def test_a_newer_one_that_was_rolled_back_does_not_return(store: SnapshotStore, directory: Path) -> None:
+    for revision, mode in ((1, Mode.ENFORCE), (2, Mode.MONITOR), (3, Mode.OFF)):
+        store.publish(compiled(revision, mode))
+    store.use(2)
+    spoil(directory / f"{compiled(2, Mode.MONITOR).rules.digest.hex()}.rules")
+    assert store.read_last_good()[0].revision == 1
+
+
+def test_an_earlier_revision_can_be_used_again(store: SnapshotStore) -> None:
+    store.publish(compiled(1))
+    store.publish(compiled(2, Mode.OFF))
+    assert store.previous() == (1,)
+    store.use(1)
+    assert store.read_current().revision == 1
+    assert store.previous() == (2,)
+    store.publish(compiled(3))
+    assert store.read_current().revision == 3
+
+
+def test_what_is_not_here_or_not_whole_cannot_be_used(store: SnapshotStore, directory: Path) -> None:
+    store.publish(compiled(1, Mode.OFF))
+    store.publish(compiled(2))
+    with pytest.raises(SnapshotError, match="use revision 9: it is not in"):
+        store.use(9)
+    spoil(directory / f"{compiled(1, Mode.OFF).rules.digest.hex()}.rules")
+    with pytest.raises(SnapshotError, match="its octets"):
+        store.use(1)
+    assert store.read_current().revision == 2
+
+
+def test_a_quarantined_revision_is_passed_over_until_released(store: SnapshotStore) -> None:
+    store.publish(compiled(1))
+    store.publish(compiled(2, Mode.OFF))
+    store.quarantine(2, "three workers died")
+    with pytest.raises(SnapshotError, match=r"revision 2 in .* is quarantined"):
+        store.read_current()
+    files, reason = store.read_last_good()
+    assert files.revision == 1
+    assert reason is not None
+    assert "quarantined" in reason
+    with pytest.raises(SnapshotError, match="quarantined"):
+        store.use(2)
+    store.publish(compiled(3))
+    assert store.read_current().revision == 3
+    assert store.previous() == (1,)
+    store.release(2)
+    assert store.previous() == (2, 1)
+
+
+def test_pruning_keeps_what_current_and_kept_manifests_name(store: SnapshotStore, directory: Path) -> None:
+    for revision in range(1, 7):
+        store.publish(compiled(revision, Mode.OFF if revision % 2 else Mode.ENFORCE, NOW + revision))
+    store.use(2)
+    (directory / "left.new").write_bytes(b"a writer died here")
+    store.quarantine(1)
+    store.quarantine(6)
+    assert store.prune(2) == (4, 3, 1)
+    assert [path.name.partition(".")[0] for path in files_of(directory, "manifest")] == ["2", "5", "6"]
+    assert store.read_current().revision == 2
+    assert not list(directory.glob("*.new"))
+    assert [path.name for path in files_of(directory, "quarantined")] == ["6.quarantined"]
+    store.use(5)
+    assert store.read_current().revision == 5
+    assert store.prune(0) == (6, 2)
+    assert len(files_of(directory, "rules")) == 1
+    assert store.read_current().revision == 5
+
+
+def test_pruning_with_a_broken_manifest_removes_no_file(store: SnapshotStore, directory: Path) -> None:
+    store.publish(compiled(1))
+    store.publish(compiled(2, Mode.OFF))
+    spoil(next(directory.glob("2.*.manifest")))
+    assert store.prune(0) == (1,)
+    assert len(files_of(directory, "rules")) == 2
+
+
+def test_a_disk_that_refuses_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UnavailableError, match=r"publish revision 1: .*file"):
+        SnapshotStore(tmp_path / "file" / "snapshots").publish(compiled(1))
+
+
+PUBLISH = """
+import sys
+from pathlib import Path
+from dnsfilter.errors import SnapshotError
+from dnsfilter.snapshot.store import SnapshotStore
+from tests.unit.snapshot.test_store import compiled
+store = SnapshotStore(Path(sys.argv[1]))
+for revision in range(int(sys.argv[2]), 60, 2):
+    try:
+        store.publish(compiled(revision))
+        store.prune(1)
+    except SnapshotError as error:
+        assert "is current" in str(error)
+"""
+
+
+def test_two_writers_and_a_reader_never_meet_half_a_snapshot(store: SnapshotStore, directory: Path) -> None:
+    store.publish(compiled(1))
+    root = Path(__file__).parents[3]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", PUBLISH, str(directory), first], cwd=root) for first in ("2", "3")
+    ]
+    seen = [1]
+    try:
+        while any(writer.poll() is None for writer in writers):
+            seen.append(store.read_current().revision)
+    finally:
+        codes = [writer.wait(timeout=60) for writer in writers]
+    assert codes == [0, 0]
+    assert seen == sorted(seen)
+    assert store.read_current().revision == 59
