@@ -1,0 +1,346 @@
+"""The rules, one test each: whose client, which bans, what the name belongs to, who wins, what is counted."""
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from dnsfilter.policy.decide import Decision, Standing, Verdict, consider, decide, range_of
+from dnsfilter.policy.model import (
+    Audience,
+    Binding,
+    Funding,
+    Ground,
+    Instant,
+    Mode,
+    Policy,
+    Suspension,
+    Term,
+    Tier,
+    WeeklyHours,
+)
+from dnsfilter.wire.names import name_text, parse_name
+from tests.support.policies import (
+    DAY,
+    HOUR,
+    NOW,
+    Thing,
+    ban,
+    exemption,
+    network,
+    policy,
+    service,
+    wire,
+)
+
+GHENT = network("192.0.2.0/24", "ghent")
+MECHELEN = network("198.51.100.0/24", "mechelen")
+TIKTOK = service("tiktok", ["tiktok.example"], ["login.example.org"])
+
+
+def asked(
+    *things: Thing,
+    client: str = "192.0.2.10",
+    name: str = "www.tiktok.example",
+    at: Instant = NOW,
+    site: str = "default",
+) -> Decision:
+    """What the policy of these things says; Ghent's client asks for TikTok unless said otherwise."""
+    return decide(policy(*things), site, ip_address(client), parse_name(name), at)
+
+
+def accepted(start: Instant = 0, end: Instant | None = None, ground: Ground = Ground.AGREEMENT) -> Binding:
+    """Ban 1 binds Ghent."""
+    return Binding(1, 1, "ghent", ground, start, end, accepted=0)
+
+
+class TestWhoseClient:
+    def test_a_client_in_no_range_is_nobodys(self) -> None:
+        assert asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), client="203.0.113.1") == Decision(Verdict.PASS, None)
+
+    def test_the_most_specific_range_holds_the_client(self) -> None:
+        things = (GHENT, network("192.0.2.64/26", "mechelen"), TIKTOK, ban(1, "ghent", "tiktok"))
+        assert asked(*things, client="192.0.2.63").verdict is Verdict.REFUSE
+        assert asked(*things, client="192.0.2.64") == Decision(Verdict.PASS, "mechelen")
+        assert asked(*things, client="192.0.2.128").verdict is Verdict.REFUSE
+
+    def test_families_do_not_mix(self) -> None:
+        ranges = policy(network("0.0.0.0/0", "ghent"), network("2001:db8::/32", "mechelen"))
+        found = {text: range_of(ranges, "default", ip_address(text)) for text in ("192.0.2.1", "2001:db8::1", "::1")}
+        assert {text: r and r.authority for text, r in found.items()} == {
+            "192.0.2.1": "ghent",
+            "2001:db8::1": "mechelen",
+            "::1": None,
+        }
+
+    def test_sites_have_address_plans_of_their_own(self) -> None:
+        things = (GHENT, network("192.0.2.0/24", "mechelen", site="annex"), TIKTOK, ban(1, "ghent", "tiktok"))
+        assert asked(*things).authority == "ghent"
+        assert asked(*things, site="annex") == Decision(Verdict.PASS, "mechelen")
+
+
+class TestWhichName:
+    @pytest.mark.parametrize(
+        ("name", "verdict"),
+        [
+            ("tiktok.example", Verdict.REFUSE),
+            ("a.b.c.TikTok.Example", Verdict.REFUSE),
+            ("nottiktok.example", Verdict.PASS),
+            ("tiktok.example.org", Verdict.PASS),
+            ("example", Verdict.PASS),
+            (".", Verdict.PASS),
+            ("login.example.org", Verdict.REFUSE),
+            ("www.login.example.org", Verdict.PASS),
+            ("example.org", Verdict.PASS),
+        ],
+    )
+    def test_domains_cover_what_is_below_at_label_boundaries_and_hosts_are_exact(
+        self, name: str, verdict: Verdict
+    ) -> None:
+        assert asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), name=name).verdict is verdict
+
+    def test_a_dot_inside_a_label_is_no_boundary(self) -> None:
+        assert asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), name=r"www\.tiktok.example").verdict is Verdict.PASS
+
+    def test_a_ban_takes_its_tiers_only(self) -> None:
+        tiers = service("tiktok", ["tiktok.example"], [], Tier(2, wire("bytes.example")), Tier(3, wire("far.example")))
+        things = (GHENT, tiers, ban(1, "ghent", "tiktok"))
+        verdicts = {
+            name: asked(*things, name=name).verdict for name in ("tiktok.example", "bytes.example", "far.example")
+        }
+        assert verdicts == {
+            "tiktok.example": Verdict.REFUSE,
+            "bytes.example": Verdict.REFUSE,
+            "far.example": Verdict.PASS,
+        }
+
+    def test_the_longest_suffix_of_the_ban_is_told(self) -> None:
+        nested = service("tiktok", ["example", "tiktok.example"], [], Tier(2, wire("www.tiktok.example")))
+        decision = asked(GHENT, nested, ban(1, "ghent", "tiktok"), name="x.www.tiktok.example")
+        assert name_text(decision.suffix) == "www.tiktok.example"
+        decision = asked(GHENT, nested, ban(1, "ghent", "tiktok", tiers=frozenset({1})), name="x.www.tiktok.example")
+        assert name_text(decision.suffix) == "tiktok.example"
+
+
+class TestWhichBans:
+    def test_another_authoritys_ban_does_not_apply(self) -> None:
+        assert asked(GHENT, TIKTOK, ban(1, "mechelen", "tiktok")) == Decision(Verdict.PASS, "ghent")
+
+    @pytest.mark.parametrize(
+        ("funding", "audience", "verdict"),
+        [
+            (Funding.PUBLIC, Audience.STAFF, Verdict.REFUSE),
+            (Funding.PARTLY_PUBLIC, Audience.STAFF, Verdict.REFUSE),
+            (Funding.PRIVATE, Audience.STAFF, Verdict.PASS),
+            (Funding.PUBLIC, Audience.PUBLIC, Verdict.PASS),
+            (Funding.PUBLIC, Audience.PUPILS, Verdict.PASS),
+        ],
+    )
+    def test_by_default_staffs_devices_paid_wholly_or_partly_by_the_public_are_covered(
+        self, funding: Funding, audience: Audience, verdict: Verdict
+    ) -> None:
+        things = (network("192.0.2.0/24", "ghent", funding, audience), TIKTOK, ban(1, "ghent", "tiktok"))
+        assert asked(*things) == (
+            Decision(Verdict.PASS, "ghent")
+            if verdict is Verdict.PASS
+            else Decision(verdict, "ghent", 1, "tiktok", False, parse_name("tiktok.example"))
+        )
+
+    def test_a_ban_covers_what_it_says(self) -> None:
+        wifi = network("192.0.2.0/24", "ghent", Funding.PRIVATE, Audience.PUBLIC)
+        wide = ban(1, "ghent", "tiktok", funding=frozenset(Funding), audience=frozenset(Audience))
+        assert asked(wifi, TIKTOK, wide).verdict is Verdict.REFUSE
+
+    def test_a_law_binds_without_acceptance(self) -> None:
+        law = Binding(1, 1, "ghent", Ground.LAW, start=NOW, end=NOW + DAY)
+        things = (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), law)
+        verdicts = [asked(*things, at=at).verdict for at in (NOW - 1, NOW, NOW + DAY - 1, NOW + DAY)]
+        assert verdicts == [Verdict.PASS, Verdict.REFUSE, Verdict.REFUSE, Verdict.PASS]
+        assert asked(*things).bound
+
+    def test_an_agreement_binds_only_once_accepted(self) -> None:
+        things = (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"))
+        agreement = accepted()
+        assert asked(*things, replace(agreement, accepted=None)).verdict is Verdict.PASS
+        later = replace(agreement, accepted=NOW + 1)
+        assert [asked(*things, later, at=at).verdict for at in (NOW, NOW + 1)] == [Verdict.PASS, Verdict.REFUSE]
+
+    def test_a_bound_ban_covers_the_funding_and_audience_that_it_says(self) -> None:
+        wifi = network("192.0.2.0/24", "ghent", Funding.PRIVATE, Audience.PUBLIC)
+        assert asked(wifi, TIKTOK, ban(1, "mechelen", "tiktok"), accepted()).verdict is Verdict.PASS
+
+
+class TestWhen:
+    @pytest.mark.parametrize(
+        ("terms", "edges"),
+        [
+            pytest.param((Term(NOW, NOW + DAY),), [NOW, NOW + DAY], id="one"),
+            pytest.param((Term(NOW, NOW + 5), Term(NOW + 5, NOW + 9)), [NOW, NOW + 9], id="touching"),
+            pytest.param((Term(NOW, NOW + 6), Term(NOW + 3, NOW + 9)), [NOW, NOW + 9], id="overlapping"),
+            pytest.param((Term(NOW, NOW + 3), Term(NOW + 6, NOW + 9)), [NOW, NOW + 3, NOW + 6, NOW + 9], id="apart"),
+            pytest.param((Term(NOW - DAY, NOW + 9, recorded=NOW + 4),), [NOW + 4, NOW + 9], id="recorded late"),
+            pytest.param((Term(NOW + 4, NOW + 9, recorded=NOW),), [NOW + 4, NOW + 9], id="recorded before"),
+            pytest.param((Term(NOW, NOW + 4, recorded=NOW + 9),), [], id="recorded after its end"),
+            pytest.param((Term(NOW),), [NOW], id="without end"),
+            pytest.param((Term(NOW, review_by=NOW + 2),), [NOW], id="a review ends nothing"),
+        ],
+    )
+    def test_a_term_is_from_start_to_before_end_and_never_before_it_was_recorded(
+        self, terms: tuple[Term, ...], edges: list[Instant]
+    ) -> None:
+        things = (GHENT, TIKTOK, ban(1, "ghent", "tiktok", terms=terms))
+        verdicts = {at: asked(*things, at=at).verdict for at in range(NOW - 2, NOW + 12)}
+        if terms[0].end == NOW + DAY:
+            verdicts |= {at: asked(*things, at=at).verdict for at in (NOW + DAY - 1, NOW + DAY)}
+        for at, verdict in verdicts.items():
+            inside = sum(edge <= at for edge in edges) % 2 == 1
+            assert verdict is (Verdict.REFUSE if inside else Verdict.PASS), at - NOW
+
+    @pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.MONITOR])
+    def test_a_lapsed_ban_neither_refuses_nor_counts(self, mode: Mode) -> None:
+        lapsed = ban(1, "ghent", "tiktok", mode, (Term(0, NOW),))
+        assert asked(GHENT, TIKTOK, lapsed, exemption(1, 1, ["192.0.2.0/24"])) == Decision(Verdict.PASS, "ghent")
+
+
+class TestExemptions:
+    def test_exactly_that_range_is_exempted(self) -> None:
+        things = (GHENT, network("192.0.2.64/26", "ghent"), TIKTOK, ban(1, "ghent", "tiktok"))
+        outer = exemption(1, 1, ["192.0.2.0/24"])
+        assert asked(*things, outer, client="192.0.2.1").verdict is Verdict.PASS
+        assert asked(*things, outer, client="192.0.2.65").verdict is Verdict.REFUSE
+        inner = exemption(1, 1, ["192.0.2.64/26"])
+        assert asked(*things, inner, client="192.0.2.1").verdict is Verdict.REFUSE
+        assert asked(*things, inner, client="192.0.2.65").verdict is Verdict.PASS
+
+    def test_the_same_prefix_at_another_site_is_another_range(self) -> None:
+        annex = network("192.0.2.0/24", "ghent", site="annex")
+        things = (GHENT, annex, TIKTOK, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"], site="annex"))
+        assert asked(*things).verdict is Verdict.REFUSE
+        assert asked(*things, site="annex").verdict is Verdict.PASS
+
+    def test_what_only_an_exempted_ban_concerns_is_counted_as_such(self) -> None:
+        decision = asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"]))
+        assert decision == Decision(Verdict.PASS, "ghent", exempted=frozenset({"tiktok"}))
+
+    @pytest.mark.parametrize("approved", [None, NOW + 1])
+    def test_nothing_is_exempted_before_approval(self, approved: Instant | None) -> None:
+        asked_for = exemption(1, 1, ["192.0.2.0/24"], approved=approved)
+        assert asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), asked_for).verdict is Verdict.REFUSE
+
+    def test_hours_exempt_within_the_exemption_alone(self) -> None:
+        # NOW is Saturday 00:00 UTC; Monday 09:00 in Brussels is by then summer time, 07:00 UTC.
+        monday = NOW + 2 * DAY
+        weekdays = WeeklyHours(frozenset(range(5)), 9 * 60, 12 * 60, "Europe/Brussels")
+        mornings = exemption(1, 1, ["192.0.2.0/24"], NOW, NOW + 4 * DAY, hours=(weekdays,))
+        things = (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), mornings)
+        passes = {
+            NOW + 8 * HOUR: False,
+            monday + 7 * HOUR - 1: False,
+            monday + 7 * HOUR: True,
+            monday + 10 * HOUR - 1: True,
+            monday + 10 * HOUR: False,
+            monday + DAY + 8 * HOUR: True,
+            monday + 2 * DAY + 8 * HOUR: False,
+        }
+        assert {at: asked(*things, at=at).verdict is Verdict.PASS for at in passes} == passes
+
+    def test_an_own_exemption_does_not_lift_another_bodys_ban(self) -> None:
+        bound, own = ban(1, "mechelen", "tiktok"), ban(2, "ghent", "tiktok")
+        decision = asked(GHENT, TIKTOK, bound, own, accepted(), exemption(1, 2, ["192.0.2.0/24"]))
+        assert (decision.verdict, decision.ban, decision.bound) == (Verdict.REFUSE, 1, True)
+        assert decision.exempted == frozenset()
+
+    def test_a_bound_ban_can_be_exempted_by_name(self) -> None:
+        things = (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), accepted(), exemption(1, 1, ["192.0.2.0/24"]))
+        assert asked(*things) == Decision(Verdict.PASS, "ghent", exempted=frozenset({"tiktok"}))
+
+
+class TestSuspension:
+    @pytest.mark.parametrize(
+        ("whose", "verdict"), [("ghent", Verdict.PASS), (None, Verdict.PASS), ("mechelen", Verdict.REFUSE)]
+    )
+    def test_nothing_is_refused_for_a_suspended_authority(self, whose: str | None, verdict: Verdict) -> None:
+        pause = Suspension(whose, NOW, NOW + HOUR)
+        things = (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), pause)
+        assert asked(*things).verdict is verdict
+        assert [asked(*things, at=at).verdict for at in (NOW - 1, NOW + HOUR)] == [Verdict.REFUSE] * 2
+
+    def test_what_a_suspension_lets_pass_is_counted_as_exempted(self) -> None:
+        decision = asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), Suspension("ghent", NOW, NOW + HOUR))
+        assert decision == Decision(Verdict.PASS, "ghent", exempted=frozenset({"tiktok"}))
+
+    def test_bound_bans_are_suspended_with_the_authority_they_bind(self) -> None:
+        things = (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), accepted())
+        assert asked(*things, Suspension("ghent", NOW, NOW + HOUR)).verdict is Verdict.PASS
+        assert asked(*things, Suspension("mechelen", NOW, NOW + HOUR)).verdict is Verdict.REFUSE
+
+
+class TestWhoWins:
+    CDN = service("capcut", ["www.tiktok.example"])
+
+    def test_enforcing_beats_monitoring_and_both_are_told(self) -> None:
+        decision = asked(
+            GHENT,
+            TIKTOK,
+            ban(1, "ghent", "tiktok", Mode.MONITOR),
+            ban(2, "mechelen", "tiktok"),
+            Binding(1, 2, "ghent", Ground.LAW, start=0),
+        )
+        assert (decision.verdict, decision.ban, decision.bound) == (Verdict.REFUSE, 2, True)
+        assert decision.monitored == frozenset({"tiktok"})
+
+    def test_an_own_ban_comes_before_a_bound_one_with_a_longer_suffix(self) -> None:
+        things = (GHENT, TIKTOK, self.CDN, ban(1, "mechelen", "capcut"), accepted(), ban(2, "ghent", "tiktok"))
+        decision = asked(*things)
+        assert (decision.ban, decision.service, decision.bound) == (2, "tiktok", False)
+
+    def test_the_longest_suffix_comes_before_a_lower_number(self) -> None:
+        things = (GHENT, TIKTOK, self.CDN, ban(1, "ghent", "tiktok"), ban(2, "ghent", "capcut"))
+        assert asked(*things).ban == 2
+        assert asked(*things, name="cdn.tiktok.example").ban == 1
+
+    def test_the_lowest_number_comes_first_among_equals(self) -> None:
+        things = (GHENT, TIKTOK, ban(7, "ghent", "tiktok"), ban(3, "ghent", "tiktok"))
+        assert asked(*things).ban == 3
+
+    def test_every_matching_monitoring_ban_is_counted(self) -> None:
+        monitors = (ban(1, "ghent", "tiktok", Mode.MONITOR), ban(2, "ghent", "capcut", Mode.MONITOR))
+        decision = asked(GHENT, TIKTOK, self.CDN, *monitors)
+        assert (decision.verdict, decision.ban) == (Verdict.MONITOR, 2)
+        assert decision.monitored == frozenset({"tiktok", "capcut"})
+
+    def test_off_shields_nothing(self) -> None:
+        things = (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), accepted(), ban(2, "ghent", "tiktok", Mode.OFF))
+        decision = asked(*things)
+        assert (decision.verdict, decision.ban) == (Verdict.REFUSE, 1)
+
+    def test_off_alone_passes_uncounted(self) -> None:
+        off = ban(1, "ghent", "tiktok", Mode.OFF)
+        assert asked(GHENT, TIKTOK, off, exemption(1, 1, ["192.0.2.0/24"])) == Decision(Verdict.PASS, "ghent")
+
+    def test_an_exempted_ban_beside_a_monitoring_one_is_not_counted_as_exempted(self) -> None:
+        things = (GHENT, TIKTOK, self.CDN, ban(1, "ghent", "tiktok"), ban(2, "ghent", "capcut", Mode.MONITOR))
+        decision = asked(*things, exemption(1, 1, ["192.0.2.0/24"]))
+        assert decision.verdict is Verdict.MONITOR
+        assert (decision.monitored, decision.exempted) == (frozenset({"capcut"}), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("changed", "standing"),
+    [
+        pytest.param((ban(1, "ghent", "tiktok"),), Standing.IN_FORCE, id="in force"),
+        pytest.param((ban(1, "ghent", "tiktok", Mode.OFF),), Standing.OFF, id="off"),
+        pytest.param((ban(1, "mechelen", "tiktok"), accepted(NOW + 1)), Standing.NOT_BOUND, id="not bound"),
+        pytest.param((ban(1, "ghent", "tiktok", terms=(Term(0, 1),)),), Standing.NOT_IN_TERM, id="not in term"),
+        pytest.param(
+            (ban(1, "ghent", "tiktok", audience=frozenset({Audience.PUPILS})),), Standing.NOT_COVERED, id="not covered"
+        ),
+        pytest.param((ban(1, "ghent", "tiktok", tiers=frozenset({2})),), Standing.OTHER_TIER, id="other tier"),
+        pytest.param((ban(1, "ghent", "tiktok"), Suspension(None, NOW, NOW + 1)), Standing.SUSPENDED, id="suspended"),
+        pytest.param((ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"])), Standing.EXEMPTED, id="exempted"),
+    ],
+)
+def test_every_ban_that_is_considered_has_its_reason(changed: tuple[Thing, ...], standing: Standing) -> None:
+    made: Policy = policy(GHENT, TIKTOK, *changed)
+    (considered,) = consider(made, GHENT, parse_name("tiktok.example"), NOW)
+    assert considered.standing is standing

@@ -1,0 +1,150 @@
+"""Rows and classes: what a ban does to a class of ranges from when until when."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnsfilter.policy.decide import Standing, consider
+from dnsfilter.policy.intervals import FOREVER
+from dnsfilter.policy.model import Audience, Binding, Funding, Ground, Mode, Policy, Suspension, Term, WeeklyHours
+from dnsfilter.policy.rows import Effect, RangeClass, RowMaker, classify, range_classes
+from tests.support.policies import (
+    DAY,
+    HOUR,
+    NOW,
+    Thing,
+    ban,
+    exemption,
+    instants,
+    names_of,
+    network,
+    policies,
+    policy,
+    service,
+)
+
+GHENT = network("192.0.2.0/24", "ghent")
+STAFF = RangeClass("ghent", Funding.PUBLIC, Audience.STAFF)
+EXEMPTED = replace(STAFF, exempted=("default", "192.0.2.0/24"))
+TERM = (Term(NOW, NOW + 100),)
+
+
+@pytest.mark.parametrize(
+    ("things", "expected"),
+    [
+        pytest.param((ban(1, "ghent", "tiktok", terms=TERM),), [(1, Effect.ENFORCE, False, 0, 100)], id="enforce"),
+        pytest.param(
+            (ban(1, "ghent", "tiktok", Mode.MONITOR, TERM),), [(1, Effect.MONITOR, False, 0, 100)], id="monitor"
+        ),
+        pytest.param((ban(1, "ghent", "tiktok", Mode.OFF, TERM),), [], id="off"),
+        pytest.param((ban(1, "mechelen", "tiktok", terms=TERM),), [], id="another's"),
+        pytest.param((ban(1, "ghent", "tiktok", audience=frozenset({Audience.PUPILS})),), [], id="not covered"),
+        pytest.param(
+            (
+                ban(1, "mechelen", "tiktok", terms=TERM),
+                Binding(1, 1, "ghent", Ground.AGREEMENT, NOW + 10, NOW + 90, accepted=NOW + 20),
+                Binding(2, 1, "ghent", Ground.LAW, NOW + 80, recorded=NOW + 95),
+            ),
+            [(1, Effect.ENFORCE, True, 20, 90), (1, Effect.ENFORCE, True, 95, 100)],
+            id="bound",
+        ),
+        pytest.param(
+            (ban(1, "mechelen", "tiktok"), Binding(1, 1, "ghent", Ground.AGREEMENT, NOW)), [], id="not accepted"
+        ),
+        pytest.param(
+            (ban(1, "ghent", "tiktok", terms=TERM), Suspension(None, NOW + 10, NOW + 20)),
+            [
+                (1, Effect.ENFORCE, False, 0, 10),
+                (1, Effect.EXEMPT, False, 10, 20),
+                (1, Effect.ENFORCE, False, 20, 100),
+            ],
+            id="suspended",
+        ),
+        pytest.param(
+            (ban(1, "ghent", "tiktok", terms=TERM), Suspension("mechelen", NOW + 10, NOW + 20)),
+            [(1, Effect.ENFORCE, False, 0, 100)],
+            id="another suspended",
+        ),
+        pytest.param(
+            (ban(9, "ghent", "tiktok", terms=TERM), ban(2, "ghent", "tiktok", Mode.MONITOR, TERM)),
+            [(2, Effect.MONITOR, False, 0, 100), (9, Effect.ENFORCE, False, 0, 100)],
+            id="by number",
+        ),
+    ],
+)
+def test_rows_of_a_class(things: tuple[Thing, ...], expected: list[tuple[int, Effect, bool, int, int]]) -> None:
+    rows = RowMaker(policy(GHENT, service("tiktok", ["tiktok.example"]), *things)).rows(STAFF)
+    assert [(row.ban, row.effect, row.bound, row.start - NOW, row.end - NOW) for row in rows] == expected
+
+
+def test_an_open_term_ends_never() -> None:
+    (row,) = RowMaker(policy(GHENT, ban(1, "ghent", "tiktok"))).rows(STAFF)
+    assert (row.start, row.end) == (0, FOREVER)
+
+
+def test_an_exemption_has_rows_in_the_ranges_that_it_names_alone() -> None:
+    maker = RowMaker(policy(GHENT, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"], NOW, NOW + DAY)))
+    assert [row.effect for row in maker.rows(STAFF)] == [Effect.ENFORCE]
+    effects = {row.start: row.effect for row in maker.rows(EXEMPTED)}
+    assert effects == {0: Effect.ENFORCE, NOW: Effect.EXEMPT, NOW + DAY: Effect.ENFORCE}
+
+
+def test_hours_are_expanded_over_the_whole_life_of_the_exemption() -> None:
+    mornings = (WeeklyHours(frozenset(range(7)), 9 * 60, 12 * 60, "Europe/Brussels"),)
+    year = exemption(1, 1, ["192.0.2.0/24"], NOW, NOW + 365 * DAY, mornings)
+    rows = RowMaker(policy(GHENT, ban(1, "ghent", "tiktok"), year)).rows(EXEMPTED)
+    aside = [row for row in rows if row.effect is Effect.EXEMPT]
+    assert len(aside) == 365
+    assert {row.end - row.start for row in aside} == {3 * HOUR}
+
+
+def test_rows_that_ended_are_left_out_from_their_end_on() -> None:
+    maker = RowMaker(policy(GHENT, ban(1, "ghent", "tiktok", terms=TERM)))
+    assert len(maker.rows(STAFF, since=NOW + 99)) == 1
+    assert maker.rows(STAFF, since=NOW + 100) == ()
+
+
+def test_ranges_whose_bans_cannot_differ_share_a_class() -> None:
+    made = policy(
+        GHENT,
+        network("198.51.100.0/24", "ghent"),
+        network("203.0.113.0/24", "ghent", Funding.PRIVATE),
+        network("198.51.100.0/24", "ghent", site="annex"),
+        ban(1, "ghent", "tiktok"),
+        exemption(1, 1, ["198.51.100.0/24"], site="annex"),
+    )
+    classes = classify(made)
+    by_range = {(site, str(prefix)): found for (site, prefix), found in classes.items()}
+    assert by_range == {
+        ("default", "192.0.2.0/24"): STAFF,
+        ("default", "198.51.100.0/24"): STAFF,
+        ("default", "203.0.113.0/24"): replace(STAFF, funding=Funding.PRIVATE),
+        ("annex", "198.51.100.0/24"): replace(STAFF, exempted=("annex", "198.51.100.0/24")),
+    }
+    assert len(range_classes(classes)) == 3
+    assert range_classes(dict(reversed(classes.items()))) == range_classes(classes)
+
+
+@settings(max_examples=50, deadline=None)
+@given(policies())
+def test_a_toggle_changes_no_class(made: Policy) -> None:
+    for mode in Mode:
+        toggled = replace(made, bans=tuple(replace(each, mode=mode) for each in made.bans))
+        assert classify(toggled) == classify(made)
+
+
+@settings(max_examples=100, deadline=None)
+@given(policies(), st.data())
+def test_rows_hold_exactly_when_the_oracle_says_so(made: Policy, data: st.DataObject) -> None:
+    registered = data.draw(st.sampled_from(made.ranges))
+    name, at = data.draw(names_of(made)), data.draw(instants(made))
+    rows = RowMaker(made).rows(classify(made)[(registered.site, registered.prefix)])
+    holding = {row.ban: (row.effect is Effect.EXEMPT, row.bound) for row in rows if row.start <= at < row.end}
+    aside = {Standing.EXEMPTED, Standing.SUSPENDED}
+    for item in consider(made, registered, name, at):
+        if item.standing in aside or item.standing is Standing.IN_FORCE:
+            assert holding[item.ban.number] == (item.standing in aside, item.bound)
+        elif item.standing is not Standing.OTHER_TIER:
+            assert item.ban.number not in holding
