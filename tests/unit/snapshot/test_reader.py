@@ -5,8 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Reply, Term, Tier, Usage
+from dnsfilter.policy.decide import Verdict, decide
+from dnsfilter.policy.model import Ban, Binding, Ground, Mode, Policy, Reply, Term, Tier, Usage
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import PASS, BanView, Matched, Snapshot
 from dnsfilter.wire.names import parse_name
@@ -248,3 +248,22 @@ def test_weekly_hours_of_a_year_are_found_by_bisection() -> None:
         client, name, start = ip_address("192.0.2.1"), parse_name("tiktok.example"), NOW + day * DAY
         verdicts = [snapshot.decide(client, name, start + step).verdict for step in (-1, 0, 3599, 3600)]
         assert verdicts == [Verdict.PASS, Verdict.REFUSE, Verdict.REFUSE, Verdict.PASS]
+
+
+@pytest.mark.parametrize(
+    ("bans", "winner"),
+    [
+        pytest.param(
+            (ban(1, "mechelen", "tiktok"), ban(2, "ghent", "tiktok", Mode.MONITOR)), 1, id="enforcing before own"
+        ),
+        pytest.param((ban(1, "mechelen", "capcut"), ban(2, "ghent", "tiktok")), 2, id="own before the longest suffix"),
+        pytest.param((ban(1, "ghent", "tiktok"), ban(2, "ghent", "capcut")), 2, id="longest suffix before number"),
+        pytest.param((ban(2, "ghent", "tiktok"), ban(1, "ghent", "tiktok")), 1, id="lowest number"),
+    ],
+)
+def test_who_wins_is_decided_as_the_oracle_decides(bans: tuple[Ban, Ban], winner: int) -> None:
+    wide = service("tiktok", ["tiktok.example"])
+    made = policy(GHENT, wide, CAPCUT, *bans, Binding(1, 1, "ghent", Ground.LAW, start=0))
+    client, name = ip_address("192.0.2.1"), parse_name("cdn.tiktok.example")
+    assert opened(made).decide(client, name, NOW) == decide(made, "default", client, name, NOW)
+    assert opened(made).decide(client, name, NOW).ban == winner
