@@ -41,6 +41,7 @@ ROUTERS = (
     audit,
 )
 
+_PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
 _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -103,8 +104,8 @@ def _described(app: FastAPI) -> dict[str, Any]:
         )
         for item in described["paths"].values():
             for operation in item.values():
-                for status, response in operation["responses"].items():
-                    if status >= "400" and "ProblemRead" in str(response.get("content")):
-                        response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+                for response in operation["responses"].values():
+                    if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):
+                        response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
         app.openapi_schema = described
     return app.openapi_schema

@@ -1,0 +1,198 @@
+"""Bans: adopting, toggling, renewing, ending; and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api.conftest import START, Plane, ban
+
+PATH = "/v1/authorities/town/bans/alpha"
+DAY = 86_400
+LAPSES = 1805642000
+"""2027-03-21 15:13:20 UTC: six months after the clock's beginning, in Brussels."""
+
+
+def _act(plane: Plane) -> str:
+    entry = plane.done("GET", "/v1/audit?limit=1")["items"][0]
+    return f"{entry['act']} {entry['object']}"
+
+
+def test_an_adopted_ban_has_the_defaults_and_is_in_force(town: Plane) -> None:
+    found = town.done("GET", PATH)
+    assert {key: found[key] for key in ("mode", "reply", "tiers", "funding", "audience", "state", "provisional")} == {
+        "mode": "enforce",
+        "reply": "refused",
+        "tiers": [1, 2],
+        "funding": ["partly_public", "public"],
+        "audience": ["staff"],
+        "state": "in_force",
+        "provisional": False,
+    }
+    assert found["terms"][0]["start"] == "2026-09-21T14:13:20Z"
+    assert found["terms"][0]["end"] == "2027-03-21T15:13:20Z"
+    assert _act(town) == "ban.adopt ban/town/alpha"
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ({}, ["body.decision.legal_basis", "body.terms"]),
+        ({"mode": "off"}, ["body.decision.legal_basis", "body.terms"]),
+        (ban(decision={"organ": "council"}), ["body.decision.legal_basis"]),
+        (ban(terms=[]), ["body.terms"]),
+        (ban(terms=[{}]), ["body.terms.0"]),
+        (ban(terms=[{"for": "6 months", "until": "2027-01-01"}]), ["body.terms.0"]),
+        (ban(terms=[{"start": "2027-01-02", "until": "2027-01-01"}]), ["body.terms.0"]),
+        (ban(terms=[{"start": "2027-01-02T00:00:00", "for": "1 day"}]), ["body.terms.0"]),
+        (ban(terms=[{"for": "6 parsecs"}]), ["body.terms.0"]),
+        (ban(terms=[{"end": "9999-12-31"}]), ["body.terms.0"]),
+        (ban(tiers=[]), ["body.tiers"]),
+        (ban(tiers=[3]), ["body.tiers"]),
+        (ban(funding=[]), ["body.funding"]),
+        (ban(reply="address"), ["body.addresses"]),
+        (ban(addresses=["192.0.2.1"]), ["body.addresses"]),
+        (ban(reply="address", addresses=["example.org"]), ["body.addresses"]),
+        (ban(decision={"legal_basis": "x", "follows": "nobody/alpha"}), ["body.decision.follows"]),
+        (ban(decision={"legal_basis": "x", "link": "javascript:alert(1)"}), ["body.decision.link"]),
+        (ban(decision={"legal_basis": "x", "date": "2026-02-30"}), ["body.decision.date"]),
+        (ban(colour="red"), ["body.colour"]),
+        (ban(provisional=True), ["body.terms"]),
+    ],
+)
+def test_a_ban_that_lacks_something_is_refused_with_every_place(town: Plane, body: Any, places: list[str]) -> None:
+    revision = town.revision()
+    response = town.call("PUT", "/v1/authorities/zone/bans/alpha", body)
+    assert response.status_code == 422, response.text
+    assert [fault["place"] for fault in response.json()["faults"]] == places
+    assert town.revision() == revision
+
+
+@pytest.mark.parametrize("path", ["/v1/authorities/nobody/bans/alpha", "/v1/authorities/town/bans/gamma"])
+def test_a_ban_of_nobody_or_on_nothing_is_not_found(town: Plane, path: str) -> None:
+    assert town.call("PUT", path, ban()).status_code == 404
+
+
+def test_a_toggle_is_a_put_or_a_patch_of_the_mode(town: Plane) -> None:
+    revision = town.revision()
+    assert town.done("PUT", PATH, {"mode": "off"})["mode"] == "off"
+    assert _act(town) == "ban.set_off ban/town/alpha"
+    assert town.done("PATCH", PATH, {"mode": "enforce"})["mode"] == "enforce"
+    assert town.done("PATCH", PATH, {"mode": "enforce"})["revision"] == revision + 2
+    assert town.revision() == revision + 2
+
+
+def test_patch_does_not_create(town: Plane) -> None:
+    assert town.call("PATCH", "/v1/authorities/town/bans/beta", ban()).status_code == 404
+
+
+def test_a_provisional_ban_lasts_72_hours_unless_it_is_confirmed(town: Plane) -> None:
+    path = "/v1/authorities/town/bans/beta"
+    made = town.done("PUT", path, {"provisional": True})
+    assert (made["provisional"], made["state"], made["terms"][0]["end"]) == (True, "in_force", "2026-09-24T14:13:20Z")
+    assert town.done("PUT", path, {"provisional": True})["revision"] == made["revision"]
+    assert town.call("POST", f"{path}/terms", {"for": "6 months"}).status_code == 409
+    assert town.call("PUT", path, {"provisional": False}).status_code == 422
+    assert town.call("PUT", path, {"terms": [{"for": "6 months"}]}).status_code == 422
+    town.clock.now += DAY
+    confirmed = town.done("PUT", path, ban(provisional=False))
+    assert (confirmed["provisional"], len(confirmed["terms"])) == (False, 2)
+    town.clock.now += 3 * DAY
+    assert town.done("GET", path)["state"] == "in_force"
+    assert town.call("PUT", path, {"provisional": True}).status_code == 409
+
+
+def test_a_put_that_repeats_the_ban_changes_nothing(town: Plane) -> None:
+    found = town.done("GET", PATH)
+    term = {key: found["terms"][0][key] for key in ("start", "end")}
+    again = town.done("PUT", PATH, ban(terms=[term]))
+    assert again == found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"terms": [{"start": "2026-09-21T14:13:20Z", "until": "2026-12-31"}]},
+        {"terms": [{"start": "2026-10-01", "for": "6 months"}]},
+        {"decision": {"legal_basis": "another decree"}},
+        {"terms": []},
+    ],
+    ids=["shortened", "left out", "decision", "none"],
+)
+def test_what_has_begun_is_not_rewritten(town: Plane, body: Any) -> None:
+    before = town.done("GET", PATH)
+    town.clock.now += 60
+    for method in ("PUT", "PATCH"):
+        response = town.call(method, PATH, body)
+        assert (response.status_code, response.json()["type"]) == (409, "/problems/conflict")
+    assert town.done("GET", PATH)["terms"] == before["terms"]
+
+
+def test_what_has_not_begun_may_change_and_go(town: Plane) -> None:
+    path = "/v1/authorities/town/bans/beta"
+    planned = town.done("PUT", path, ban(terms=[{"start": "2026-10-01", "for": "6 months"}]))
+    assert planned["state"] == "planned"
+    assert planned["terms"][0]["start"] == "2026-09-30T22:00:00Z"
+    moved = town.done("PUT", path, {"terms": [{"start": "2026-11-01", "until": "2027-04-30"}]})
+    assert [(term["start"], term["end"], term["through"]) for term in moved["terms"]] == [
+        ("2026-10-31T23:00:00Z", "2027-04-30T22:00:00Z", "2027-04-30")
+    ]
+    assert town.call("POST", f"{path}/end", {"reason": "reconsidered"}).status_code == 409
+    assert town.call("DELETE", path).status_code == 204
+    assert town.call("DELETE", PATH).status_code == 409
+
+
+def test_a_renewal_adds_a_term_and_keeps_the_old(town: Plane) -> None:
+    end = town.done("GET", PATH)["terms"][0]["end"]
+    renewal = {"start": end, "for": "6 months", "decision": {"legal_basis": "decree 2"}}
+    renewed = town.done("POST", f"{PATH}/terms", renewal)
+    assert [term["decision"]["legal_basis"] for term in renewed["terms"]] == ["", "decree 2"]
+    assert town.call("POST", f"{PATH}/terms", renewal).status_code == 409
+    assert _act(town) == "ban.renew ban/town/alpha"
+
+
+def test_a_ban_lapses_at_its_end_and_is_listed_so(town: Plane) -> None:
+    def listed(state: str) -> list[str]:
+        return [item["service"] for item in town.done("GET", f"/v1/bans?authority=town&state={state}")["items"]]
+
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"start": "2026-10-01", "review_by": "2027-01-01"}]))
+    states = ("planned", "in_force", "ending", "lapsed")
+    seen = []
+    for instant in (START, START + 11 * DAY, LAPSES - 10 * DAY, LAPSES - 1, LAPSES):
+        town.clock.now = instant
+        seen.append([listed(state) for state in states])
+    assert seen == [
+        [["beta"], ["alpha"], [], []],
+        [[], ["alpha", "beta"], [], []],
+        [[], ["alpha", "beta"], ["alpha"], []],
+        [[], ["alpha", "beta"], ["alpha"], []],
+        [[], ["beta"], [], ["alpha"]],
+    ]
+    assert town.done("GET", PATH)["state"] == "lapsed"
+
+
+def test_a_ban_is_ended_early_by_an_act_that_gives_a_reason(town: Plane) -> None:
+    town.done("POST", f"{PATH}/terms", {"start": "2027-06-01", "for": "6 months"})
+    town.clock.now += DAY
+    assert town.call("POST", f"{PATH}/end", {}).status_code == 422
+    assert town.call("POST", f"{PATH}/end", {"reason": "lifted", "at": "2026-09-22"}).status_code == 422
+    ended = town.done("POST", f"{PATH}/end", {"reason": "lifted", "decision": {"reference": "C-9"}})
+    assert len(ended["terms"]) == 1
+    assert ended["terms"][0]["end"] == "2027-03-21T15:13:20Z"
+    assert ended["terms"][0]["ended"] == "2026-09-22T14:13:20Z"
+    assert ended["terms"][0]["ended_decision"]["reference"] == "C-9"
+    assert ended["state"] == "lapsed"
+    assert town.call("POST", f"{PATH}/end", {"reason": "once more"}).status_code == 409
+
+
+def test_adopting_follows_a_ban_and_shows_it(town: Plane) -> None:
+    body = ban(decision={"legal_basis": "decree 3", "follows": "town/alpha"})
+    made = town.done("PUT", "/v1/authorities/zone/bans/alpha", body)
+    assert made["decision"]["follows"] == "town/alpha"
+
+
+def test_a_stale_view_does_not_toggle(town: Plane) -> None:
+    tag = town.call("GET", PATH).headers["etag"]
+    headers = {"Authorization": f"Bearer {town.token}", "If-Match": tag}
+    assert town.call("PATCH", PATH, {"mode": "off"}, headers=headers).status_code == 200
+    response = town.call("PATCH", PATH, {"mode": "enforce"}, headers=headers)
+    assert (response.status_code, response.json()["type"]) == (412, "/problems/stale")

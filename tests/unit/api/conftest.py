@@ -1,0 +1,152 @@
+"""A control plane on a real SQLite file in a temporary directory, spoken to as a client would."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from api.application import make_application
+from api.auth.tokens import make_first_token
+from api.db.session import Database
+from api.deps import Runtime
+from api.publish.service import Publisher
+from api.settings import Settings, parse_settings
+from blocklists.catalogue import Catalogue, CatalogueName, Category, Entry, TierEntry, load_catalogue
+from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.wire.names import parse_name
+
+START = 1_790_000_000
+"""2026-09-21 14:13:20 UTC: the clock of a test begins here, and moves only when it is told to."""
+
+
+@dataclass
+class Clock:
+    """Wall time under a test's control."""
+
+    now: float = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Plane:
+    """One control plane, with its client."""
+
+    settings: Settings
+    database: Database
+    publisher: Publisher
+    store: SnapshotStore
+    registry: CollectorRegistry
+    app: Any
+    clock: Clock
+    token: str
+
+    def call(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
+        """A request with the administrator's token, unless `headers` are given."""
+        headers = options.pop("headers", {"Authorization": f"Bearer {self.token}"})
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+                return await client.request(method, path, json=json, headers=headers, **options)
+
+        return asyncio.run(send())
+
+    def done(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+        """The answer's body of a request that must succeed."""
+        response = self.call(method, path, json, **options)
+        assert response.status_code < 300, response.text
+        return response.json() if response.content else None
+
+    def revision(self) -> int:
+        """The revision that the database has."""
+        return self.publisher.database_revision()
+
+
+def catalogue() -> Catalogue:
+    """Two services under example names."""
+    return Catalogue((_entry("alpha", 2), _entry("beta", 1)))
+
+
+def make_plane(directory: Path, services: Catalogue | None = None) -> Plane:
+    """A control plane with a migrated, empty database."""
+    directory.mkdir(exist_ok=True)
+    settings = parse_settings({"state_dir": str(directory)}, {})
+    database = Database(settings.database)
+    database.migrate()
+    clock = Clock()
+    held = services if services is not None else catalogue()
+    by_slug = {service.slug: service for service in held.services}
+    store = SnapshotStore(settings.snapshot_dir)
+    publisher = Publisher(database, by_slug, store, clock)
+    make_first_token(database, settings.token_path, int(clock()))
+    app, registry = make_application(Runtime(settings, database, held, by_slug, publisher, clock), publisher)
+    token = settings.token_path.read_text().strip()
+    return Plane(settings, database, publisher, store, registry, app, clock, token)
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Iterator[Plane]:
+    """A control plane whose first snapshot is published."""
+    made = make_plane(tmp_path / "state")
+    made.publisher.publish_current()
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def town(plane: Plane) -> Plane:
+    """With two authorities, a range of each, and a ban of the first on alpha."""
+    for slug, prefix in (("town", "192.0.2.0/24"), ("zone", "198.51.100.0/24")):
+        plane.done("PUT", f"/v1/authorities/{slug}", authority())
+        plane.done("PUT", f"/v1/ranges/default/{prefix}", {"authority": slug, "funding": "public", "audience": "staff"})
+    plane.done("PUT", "/v1/authorities/town/bans/alpha", ban())
+    return plane
+
+
+@pytest.fixture(scope="session")
+def packaged() -> Catalogue:
+    """The catalogue as it is packaged."""
+    return load_catalogue()
+
+
+def authority(**changes: Any) -> dict[str, Any]:
+    """The body of an authority."""
+    return {
+        "kind": "municipality",
+        "names": {"nl": "Stad", "fr": "Ville"},
+        "languages": ["nl", "fr"],
+        "contact": "ict@example.org",
+        **changes,
+    }
+
+
+def ban(**changes: Any) -> dict[str, Any]:
+    """The body of a ban that begins now and lasts six months."""
+    decision = {"organ": "council", "reference": "C-1", "date": "2026-09-21", "legal_basis": "decree 1"}
+    return {"decision": decision, "terms": [{"for": "6 months"}], **changes}
+
+
+def _entry(slug: str, tiers: int) -> Entry:
+    return Entry(
+        slug,
+        slug.title(),
+        Category.VIDEO,
+        date(2026, 9, 1),
+        (),
+        tuple(
+            TierEntry(number, f"tier {number}", "", (_name(f"{slug}{number}.example.org"),))
+            for number in range(1, tiers + 1)
+        ),
+    )
+
+
+def _name(text: str) -> CatalogueName:
+    return CatalogueName(text, parse_name(text), False, ())

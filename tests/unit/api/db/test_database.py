@@ -1,0 +1,67 @@
+"""The database: schema, transactions, an audit that only grows."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from api.db.base import Base
+from api.db.models import AuditRow
+from api.db.session import Database
+from tests.unit.api.conftest import Plane
+
+
+def test_the_migrations_make_what_the_models_say(plane: Plane) -> None:
+    with plane.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_migrating_twice_changes_nothing(plane: Plane) -> None:
+    plane.database.migrate()
+    assert plane.revision() == 0
+
+
+def test_the_journal_is_a_write_ahead_log_and_keys_are_enforced(plane: Plane) -> None:
+    with plane.database.reading() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert session.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM audit", "UPDATE audit SET actor = 'nobody'"])
+def test_the_audit_only_grows(town: Plane, statement: str) -> None:
+    with pytest.raises(IntegrityError, match="append-only"), town.database.writing() as session:
+        session.execute(text(statement))
+    assert town.done("GET", "/v1/audit")["items"]
+
+
+def test_an_exception_rolls_the_transaction_back(plane: Plane) -> None:
+    def interrupted() -> None:
+        with plane.database.writing() as session:
+            session.add(AuditRow(time_s=1, actor="a", act="b", object="c", before=None, after=None, revision=1))
+            session.flush()
+            raise KeyError("interrupted")
+
+    with pytest.raises(KeyError, match="interrupted"):
+        interrupted()
+    assert plane.done("GET", "/v1/audit")["items"] == []
+
+
+def test_a_reader_sees_one_state_while_a_writer_commits(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'file.sqlite3'}")
+    database.migrate()
+
+    def revision(session: Session) -> int:
+        return int(session.scalar(text("SELECT revision FROM installation")) or 0)
+
+    with database.reading() as reader:
+        before = revision(reader)
+        with database.writing() as writer:
+            writer.execute(text("UPDATE installation SET revision = 9"))
+        assert (before, revision(reader)) == (0, 0)
+    with database.reading() as reader:
+        assert revision(reader) == 9
+    database.close()

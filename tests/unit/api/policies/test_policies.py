@@ -1,0 +1,248 @@
+"""The policy as a file: loaded, exported, compared, applied."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.policies.service import load_into_empty
+from blocklists.catalogue import Catalogue
+from dnsfilter.errors import ConfigError
+from tests.unit.api.conftest import Plane, make_plane
+
+EXAMPLE = Path(__file__).parents[4] / "deploy" / "examples" / "belgium-2023.toml"
+FILE = """
+[[authority]]
+slug = "town"
+kind = "municipality"
+names = { nl = "Stad" }
+languages = ["nl"]
+time_zone = "Europe/Brussels"
+contact = "ict@example.org"
+
+[[authority]]
+slug = "zone"
+kind = "police_zone"
+names = { nl = "Zone" }
+languages = ["nl"]
+time_zone = "Europe/Brussels"
+contact = "ict@example.org"
+
+[[range]]
+prefix = "192.0.2.0/24"
+authority = "town"
+funding = "public"
+audience = "staff"
+
+[[ban]]
+authority = "zone"
+service = "alpha"
+mode = "enforce"
+[ban.decision]
+legal_basis = "decree 2"
+follows = "town"
+[[ban.term]]
+start = 2026-09-01
+for = "1 year"
+
+[[ban]]
+authority = "town"
+service = "alpha"
+mode = "enforce"
+[ban.decision]
+legal_basis = "decree 1"
+[[ban.term]]
+start = 2026-09-01
+for = "6 months"
+
+[[binding]]
+of = "zone"
+service = "alpha"
+authority = "town"
+ground = "agreement"
+instrument = "letter 1"
+start = 2026-09-01
+accepted = true
+
+[[exemption]]
+of = "town"
+service = "alpha"
+ranges = ["192.0.2.0/24"]
+start = 2026-09-01
+until = 2026-12-31
+hours = ["Mon-Fri 09:00-12:00"]
+reason = "promotion"
+approved = true
+"""
+
+
+def _send(plane: Plane, path: str, text: str | bytes, kind: str = "application/toml") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": kind}
+    return plane.call("POST", path, headers=headers, content=text)
+
+
+@pytest.fixture
+def loaded(plane: Plane) -> Plane:
+    """With the file applied to the empty database."""
+    response = _send(plane, "/v1/policy/apply", FILE)
+    assert response.status_code == 200, response.text
+    return plane
+
+
+@pytest.fixture
+def belgium(tmp_path: Path, packaged: Catalogue) -> Iterator[Plane]:
+    """With the example policy loaded, as the first start does."""
+    made = make_plane(tmp_path / "belgium", packaged)
+    assert load_into_empty(made.app.state.runtime, EXAMPLE)
+    made.publisher.publish_current()
+    yield made
+    made.database.close()
+
+
+def test_into_an_empty_database_agreements_are_accepted_and_exemptions_approved(loaded: Plane) -> None:
+    assert [item["state"] for item in loaded.done("GET", "/v1/bindings")["items"]] == ["in_force"]
+    assert [item["state"] for item in loaded.done("GET", "/v1/exemptions")["items"]] == ["in_force"]
+    assert loaded.done("GET", "/v1/authorities/zone/bans/alpha")["decision"]["follows"] == "town/alpha"
+    entries = loaded.done("GET", "/v1/audit")["items"]
+    assert (entries[0]["act"], {entry["revision"] for entry in entries}) == ("policy.apply", {1})
+
+
+def test_what_is_exported_differs_in_nothing(loaded: Plane) -> None:
+    exported = loaded.call("GET", "/v1/policy")
+    assert exported.headers["content-type"].startswith("application/toml")
+    assert _send(loaded, "/v1/policy/diff", exported.text).json() == {"acts": [], "faults": []}
+    assert _send(loaded, "/v1/policy/apply", exported.text).json() == {"acts": [], "revision": 1}
+    assert loaded.revision() == 1
+
+
+def test_diff_says_what_apply_then_does(loaded: Plane) -> None:
+    changed = (
+        FILE.replace('contact = "ict@example.org"', 'contact = "help@example.org"', 1)
+        + """
+[[ban]]
+authority = "town"
+service = "beta"
+mode = "enforce"
+[ban.decision]
+legal_basis = "decree 4"
+[[ban.term]]
+start = 2026-12-01
+for = "1 month"
+"""
+    )
+    told = _send(loaded, "/v1/policy/diff", changed).json()
+    assert loaded.revision() == 1
+    assert [act["act"] for act in told["acts"]] == ["authority.change", "ban.adopt"]
+    done = _send(loaded, "/v1/policy/apply", changed).json()
+    assert ([act["object"] for act in done["acts"]], done["revision"]) == (["authority/town", "ban/town/beta"], 2)
+    gone = _send(loaded, "/v1/policy/apply", changed[: changed.index("\n[[ban]]", changed.index("approved"))]).json()
+    assert [act["act"] for act in gone["acts"]] == ["ban.remove"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('for = "6 months"', 'for = "7 months"', "ban/town/alpha"),
+        ('legal_basis = "decree 1"', 'legal_basis = "decree 9"', "ban/town/alpha"),
+        ('instrument = "letter 1"', 'instrument = "letter 2"', "binding of zone/alpha to town"),
+        (FILE[FILE.index("[[binding]]") : FILE.index("[[exemption]]")], "", "binding/1"),
+        (FILE[FILE.index("[[exemption]]") :], "", "exemption/1"),
+        (FILE[FILE.index("[[range]]") : FILE.index("[[ban]]")], "", "policy.toml:51 exemption[0].ranges"),
+    ],
+    ids=["term", "decision", "binding", "binding gone", "exemption gone", "range gone"],
+)
+def test_what_has_begun_is_neither_altered_nor_left_out(loaded: Plane, old: str, new: str, place: str) -> None:
+    response = _send(loaded, "/v1/policy/apply", FILE.replace(old, new, 1))
+    assert response.status_code == 422
+    assert place in [fault["place"] for fault in response.json()["faults"]], response.text
+    assert loaded.revision() == 1
+
+
+def test_a_ban_that_has_begun_is_not_left_out(loaded: Plane) -> None:
+    text = FILE[: FILE.index("[[ban]]")]
+    response = _send(loaded, "/v1/policy/apply", text)
+    places = {fault["place"] for fault in response.json()["faults"]}
+    assert {"ban/town/alpha", "ban/zone/alpha", "binding/1", "exemption/1"} <= places
+
+
+def test_a_new_exemption_becomes_a_request(loaded: Plane) -> None:
+    more = FILE + FILE[FILE.index("[[exemption]]") :].replace("Mon-Fri", "Sat-Sun")
+    assert _send(loaded, "/v1/policy/apply", more).status_code == 200
+    assert [item["state"] for item in loaded.done("GET", "/v1/exemptions")["items"]] == ["in_force", "requested"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "problem"),
+    [
+        (b"[[authority]]\nslug = 7\n", "application/toml", 422, "invalid"),
+        (b"not toml", "text/plain", 422, "invalid"),
+        (b"\xff\xfe", "application/toml", 422, "invalid"),
+        (b"{}", "application/json", 415, "unsupported-media-type"),
+        (b"#" * (8 * 1024 * 1024 + 1), "application/toml", 413, "too-large"),
+    ],
+)
+def test_what_is_no_policy_file_is_refused(plane: Plane, body: bytes, kind: str, status: int, problem: str) -> None:
+    for path in ("/v1/policy/diff", "/v1/policy/apply"):
+        response = _send(plane, path, body, kind)
+        assert (response.status_code, response.json()["type"]) == (status, f"/problems/{problem}")
+    assert plane.revision() == 0
+
+
+def test_a_file_is_loaded_into_an_empty_database_only(loaded: Plane, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(FILE)
+    assert not load_into_empty(loaded.app.state.runtime, path)
+    assert loaded.revision() == 1
+
+
+def test_a_faulty_file_is_not_loaded_at_all(plane: Plane, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(FILE.replace('kind = "police_zone"', 'kind = "club"'))
+    with pytest.raises(ConfigError, match="kind"):
+        load_into_empty(plane.app.state.runtime, path)
+    assert plane.done("GET", "/v1/authorities")["items"] == []
+
+
+VERDICTS = [
+    ("127.0.0.1", "brussels-city", "refuse", 15),
+    ("127.0.1.9", "federal", "refuse", 15),
+    ("127.0.2.9", "brussels-city", "refuse", 15),
+    ("127.0.12.9", "brussels-city", "refuse", 15),
+    ("127.0.22.9", "brussels-city", "pass", None),
+    ("127.0.3.9", "brussels-region", "refuse", 15),
+    ("127.0.14.9", "police-brussels-capital-ixelles", "refuse", 16),
+    ("127.0.4.9", "police-brussels-capital-ixelles", "pass", None),
+    ("127.0.5.9", "ghent", "refuse", 15),
+    ("127.0.25.9", "ghent", "pass", None),
+    ("127.0.7.9", "mechelen", "refuse", 15),
+    ("127.0.8.9", "diest", "monitor", None),
+    ("127.0.99.9", None, "refuse", 18),
+    ("::ffff:127.0.5.9", "ghent", "refuse", 15),
+]
+
+
+def test_the_example_decides_as_it_is_described(belgium: Plane) -> None:
+    seen = []
+    for client, *_ in VERDICTS:
+        told = belgium.done("GET", f"/v1/decision?client={client}&name=www.TikTok.com.")
+        seen.append((client, told["authority"], told["verdict"], told["ede"]))
+    assert seen == VERDICTS
+
+
+def test_who_names_range_authority_contact_and_bans(belgium: Plane) -> None:
+    told = belgium.done("GET", "/v1/who?address=127.0.4.9")
+    assert (told["range"]["prefix"], told["authority"]) == ("127.0.4.0/24", "police-brussels-capital-ixelles")
+    assert "@" in told["contact"]
+    assert [(item["ban"], item["bound"], item["standing"]) for item in told["bans"]] == [
+        ("brussels-region/tiktok", True, "exempted")
+    ]
+    nobody = belgium.done("GET", "/v1/who?address=127.0.99.9")
+    assert (nobody["range"], nobody["authority"], nobody["contact"], nobody["bans"]) == (None, None, None, [])
+
+
+@pytest.mark.parametrize(
+    "query", ["client=elsewhere&name=a.example", "client=fe80::1%25eth0&name=a", "client=192.0.2.1&name=a..b", "name=a"]
+)
+def test_a_faulty_question_is_refused(plane: Plane, query: str) -> None:
+    assert plane.call("GET", f"/v1/decision?{query}").status_code == 422

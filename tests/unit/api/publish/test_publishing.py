@@ -1,0 +1,185 @@
+"""What is committed is published, in order, before the caller hears of it."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from api.errors import NotPublished
+from api.publish.start import raise_above
+from dnsfilter.errors import UnavailableError
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Policy
+from tests.unit.api.conftest import Plane, authority, make_plane
+
+BAN = "/v1/authorities/town/bans/alpha"
+
+
+def _stored(plane: Plane) -> int | None:
+    return plane.publisher.stored_revision()
+
+
+def test_an_act_is_published_before_its_answer(town: Plane) -> None:
+    for mode in ("off", "enforce", "monitor"):
+        revision = town.done("PATCH", BAN, {"mode": mode})["revision"]
+        assert _stored(town) == revision == town.revision()
+
+
+def test_a_toggle_leaves_names_and_ranges_files_as_they_are(town: Plane) -> None:
+    before = town.store.read_current()
+    town.done("PATCH", BAN, {"mode": "off"})
+    after = town.store.read_current()
+    assert (before.names, before.ranges) == (after.names, after.ranges)
+    assert before.rules != after.rules
+
+
+def test_the_snapshot_decides_as_the_api_says(town: Plane) -> None:
+    told = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")
+    assert (told["verdict"], told["rcode"], told["ede"], told["winner"]["suffix"]) == (
+        Verdict.REFUSE,
+        "REFUSED",
+        15,
+        "alpha1.example.org",
+    )
+    assert told["text"].startswith("C-1; ict@example.org")
+
+
+def test_a_failing_commit_is_a_503_and_nothing_is_recorded(town: Plane) -> None:
+    revision = town.revision()
+
+    def refuse(_connection: Any) -> None:
+        raise OperationalError("COMMIT", None, Exception("disk I/O error"))
+
+    event.listen(town.database.engine, "commit", refuse)
+    try:
+        response = town.call("PATCH", BAN, {"mode": "off"})
+    finally:
+        event.remove(town.database.engine, "commit", refuse)
+    assert (response.status_code, response.json()["type"]) == (503, "/problems/database-unavailable")
+    assert town.revision() == revision == _stored(town)
+    assert town.done("GET", BAN)["mode"] == "enforce"
+
+
+def test_a_failed_publication_is_told_and_made_up_for(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_compiled: object) -> bool:
+        raise UnavailableError("publish: no space left on device")
+
+    revision = town.revision()
+    with monkeypatch.context() as patch:
+        patch.setattr(town.store, "publish", full)
+        response = town.call("PATCH", BAN, {"mode": "off"})
+        assert (response.status_code, response.json()["type"]) == (503, "/problems/not-published")
+        assert f"revision {revision + 1} is recorded" in response.json()["detail"]
+        assert town.call("GET", "/readyz").json() == {
+            "ready": False,
+            "database": True,
+            "revision": revision + 1,
+            "published": revision,
+        }
+    assert town.done("GET", BAN)["mode"] == "off"
+    town.publisher.start()
+    town.publisher.retry_soon()
+    for _ in range(200):
+        if _stored(town) == revision + 1:
+            break
+        threading.Event().wait(0.05)
+    town.publisher.stop()
+    assert _stored(town) == revision + 1
+    assert town.call("GET", "/readyz").status_code == 200
+
+
+def test_an_older_policy_is_never_published_over_a_newer(town: Plane) -> None:
+    newest = town.revision()
+    town.publisher.publish(Policy(newest - 1))
+    assert _stored(town) == newest
+    assert town.done("GET", BAN)["mode"] == "enforce"
+
+
+def test_toggles_at_once_end_in_the_newest_revision(town: Plane) -> None:
+    revision = town.revision()
+    modes = ["off", "monitor", "enforce", "off", "monitor", "enforce"]
+    answers: list[int] = []
+
+    def toggle(mode: str) -> None:
+        answers.append(town.call("PATCH", BAN, {"mode": mode, "reply": "nxdomain"}).status_code)
+
+    threads = [threading.Thread(target=toggle, args=(mode,)) for mode in modes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * len(modes)
+    assert revision < town.revision() == _stored(town)
+    seen = [entry["revision"] for entry in town.done("GET", "/v1/audit?object=ban/town/alpha")["items"]]
+    assert seen == sorted(set(seen), reverse=True)
+
+
+def test_a_database_beside_newer_snapshots_goes_on_above_them(tmp_path: Path, town: Plane) -> None:
+    fresh = make_plane(tmp_path / "fresh")
+    try:
+        assert raise_above(fresh.database, 41, 0)
+        assert fresh.revision() == 42
+        assert not raise_above(fresh.database, 42, 0)
+        assert not raise_above(fresh.database, None, 0)
+    finally:
+        fresh.database.close()
+
+
+def test_an_unreadable_database_is_no_publication(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> Any:
+        raise OperationalError("SELECT", None, Exception("away"))
+
+    monkeypatch.setattr(plane.database, "reading", away)
+    with pytest.raises(NotPublished, match="the database cannot be read"):
+        plane.publisher.publish_current()
+    response = plane.call("GET", "/readyz")
+    assert (response.status_code, response.json()["database"]) == (503, False)
+
+
+ACTS: list[tuple[str, str, Any, str]] = [
+    ("PUT", "/v1/authorities/third", authority(), "authority.register"),
+    ("PATCH", "/v1/authorities/town", {"group": "coast"}, "authority.change"),
+    ("PUT", "/v1/sites/depot", {"name": "Depot"}, "site.register"),
+    (
+        "PUT",
+        "/v1/ranges/default/203.0.113.0/24",
+        {"authority": "town", "funding": "private", "audience": "public"},
+        "range.register",
+    ),
+    ("PATCH", "/v1/ranges/default/192.0.2.0/24", {"label": "offices"}, "range.change"),
+    ("DELETE", "/v1/ranges/default/198.51.100.0/24", None, "range.remove"),
+    ("PUT", "/v1/authorities/town/bans/beta", {"provisional": True}, "ban.adopt_provisionally"),
+    ("PATCH", BAN, {"mode": "monitor"}, "ban.set_monitor"),
+    ("PATCH", BAN, {"reply": "nxdomain"}, "ban.change"),
+    ("POST", f"{BAN}/terms", {"start": "2027-03-01", "for": "6 months"}, "ban.renew"),
+    ("POST", f"{BAN}/end", {"reason": "lifted"}, "ban.end"),
+    (
+        "POST",
+        "/v1/bindings",
+        {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"},
+        "binding.bind",
+    ),
+    (
+        "POST",
+        "/v1/exemptions",
+        {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 day", "reason": "promotion"},
+        "exemption.request",
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "act"), ACTS, ids=[act for *_, act in ACTS])
+def test_each_act_raises_the_revision_is_audited_and_published(
+    town: Plane, method: str, path: str, body: Any, act: str
+) -> None:
+    revision = town.revision()
+    town.clock.now += 60
+    town.done(method, path, body)
+    newest = town.done("GET", "/v1/audit?limit=1")["items"][0]
+    assert (newest["act"], newest["revision"], newest["actor"]) == (act, revision + 1, "administrator")
+    assert newest["time"] == "2026-09-21T14:14:20Z"
+    assert newest["before"] != newest["after"]
+    assert town.revision() == revision + 1 == _stored(town)

@@ -1,0 +1,137 @@
+"""Edges: bodies, headers, problems, description, metrics, logs."""
+
+import json
+import logging
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import generate_latest
+
+from tests.unit.api.conftest import Plane, authority
+
+TOWN = "/v1/authorities/town"
+
+
+def _raw(plane: Plane, content: Any, kind: str | None = "application/json", **headers: str) -> httpx.Response:
+    given = {"Authorization": f"Bearer {plane.token}", **headers}
+    if kind is not None:
+        given["Content-Type"] = kind
+    return plane.call("PUT", TOWN, headers=given, content=content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "slug"),
+    [
+        ("GET", "/", 404, "not-found"),
+        ("GET", "/v1/nothing", 404, "not-found"),
+        ("GET", "/v1/authorities/", 404, "not-found"),
+        ("GET", "//v1/authorities", 404, "not-found"),
+        ("GET", "/v1/authorities/..%2f..%2fbans", 404, "not-found"),
+        ("GET", "/v1/authorities/town", 404, "not-found"),
+        ("POST", "/v1/authorities", 405, "method-not-allowed"),
+        ("DELETE", "/healthz", 405, "method-not-allowed"),
+        ("GET", "/v1/bindings/0", 422, "invalid"),
+        ("GET", "/v1/bindings/99999999999999999999", 422, "invalid"),
+    ],
+)
+def test_every_error_is_a_problem(plane: Plane, method: str, path: str, status: int, slug: str) -> None:
+    response = plane.call(method, path)
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    told = response.json()
+    assert (told["type"], told["status"]) == (f"/problems/{slug}", status)
+    assert told["title"]
+    assert told["detail"]
+
+
+def test_a_body_is_json_and_of_bounded_size(plane: Plane) -> None:
+    valid = json.dumps(authority())
+    sizes = {"Content-Length": "1048577"}
+    seen = [
+        _raw(plane, valid, "text/plain").status_code,
+        _raw(plane, valid, None).status_code,
+        _raw(plane, "{").status_code,
+        _raw(plane, "[" * 100_000).status_code,
+        _raw(plane, b" " * (1024 * 1024 + 1)).status_code,
+        _raw(plane, valid, **sizes).status_code,
+        _raw(plane, valid, "application/json; charset=utf-8").status_code,
+    ]
+    assert seen == [415, 415, 422, 422, 413, 413, 201]
+
+
+def test_a_body_without_a_length_is_bounded_too(plane: Plane) -> None:
+    async def endless() -> Any:
+        while True:
+            yield b" " * 65_536
+
+    response = _raw(plane, endless())
+    assert (response.status_code, response.json()["type"]) == (413, "/problems/too-large")
+
+
+def test_every_answer_forbids_caching_and_sniffing(plane: Plane) -> None:
+    for path in ("/healthz", "/v1/authorities", "/nothing", "/docs"):
+        headers = plane.call("GET", path).headers
+        assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
+
+
+def test_no_other_origin_may_read(plane: Plane) -> None:
+    headers = {"Authorization": f"Bearer {plane.token}", "Origin": "https://example.org"}
+    assert "access-control-allow-origin" not in plane.call("GET", "/v1/authorities", headers=headers).headers
+
+
+def test_the_page_loads_nothing_from_elsewhere(plane: Plane) -> None:
+    page = plane.call("GET", "/docs", headers={})
+    text = page.text + plane.call("GET", "/docs/page.js").text + plane.call("GET", "/docs/page.css").text
+    assert "://" not in text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_the_description_has_an_id_a_summary_and_errors_for_every_operation(plane: Plane) -> None:
+    described = plane.done("GET", "/openapi.json")
+    operations = [operation for item in described["paths"].values() for operation in item.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids)) > 40
+    for operation in operations:
+        assert operation["summary"]
+        guarded = "security" in operation
+        assert guarded == ("401" in operation["responses"])
+        for status, response in operation["responses"].items():
+            if status >= "400" and status != "503" and guarded:
+                assert list(response["content"]) == ["application/problem+json"], operation["operationId"]
+
+
+def test_metrics_have_a_series_per_route_and_none_per_name_asked(town: Plane) -> None:
+    for number in range(20):
+        town.call("GET", f"/v1/decision?client=192.0.2.{number}&name=secret{number}.example.org")
+        town.call("GET", f"/missing/{number}")
+        town.call(f"VERB{number}", "/healthz")
+    text = generate_latest(town.registry).decode()
+    assert "secret" not in text
+    assert "192.0.2" not in text
+    names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+    assert all(name.startswith("dnsfilter_api_") for name in names)
+    assert 'dnsfilter_api_requests_total{method="GET",route="/v1/decision",status="200"} 20.0' in text
+    assert 'dnsfilter_api_requests_total{method="GET",route="unmatched",status="404"} 20.0' in text
+    assert 'dnsfilter_api_requests_total{method="other",route="/healthz",status="405"} 20.0' in text
+    revision = float(town.revision())
+    assert f"dnsfilter_api_database_revision {revision}" in text
+    assert f"dnsfilter_api_published_revision {revision}" in text
+
+
+def test_no_log_line_has_a_query_string_or_a_token(town: Plane, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="dnsfilter"):
+        town.call("GET", "/v1/who?address=192.0.2.77")
+        town.call("GET", "/v1/decision?client=192.0.2.77&name=secret.example.org%0aforged")
+    text = caplog.text
+    assert "route=/v1/who status=200" in text
+    assert not any(word in text for word in ("192.0.2.77", "secret", "forged", town.token))
+
+
+def test_an_answer_of_a_failure_tells_nothing_of_it(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_unit: object) -> Any:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(plane.publisher, "current", broken)
+    response = plane.call("GET", "/v1/who?address=192.0.2.1")
+    assert (response.status_code, response.json()["type"]) == (500, "/problems/internal")
+    assert "secret" not in response.text

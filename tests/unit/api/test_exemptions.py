@@ -1,0 +1,78 @@
+"""Exemptions: asked for, approved, rejected, revoked."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api.conftest import Plane
+
+QUESTION = "/v1/decision?client=192.0.2.10&name=alpha1.example.org"
+BODY: dict[str, Any] = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}
+
+
+def _verdict(plane: Plane, at: str = "") -> str:
+    return str(plane.done("GET", QUESTION + (f"&at={at}" if at else ""))["verdict"])
+
+
+def test_a_request_has_effect_only_once_approved_and_until_revoked(town: Plane) -> None:
+    made = town.done("POST", "/v1/exemptions", BODY)
+    path = f"/v1/exemptions/{made['number']}"
+    assert (made["state"], _verdict(town)) == ("requested", "refuse")
+    assert town.call("POST", f"{path}/revoke", {"reason": "too early"}).status_code == 409
+    assert town.done("POST", f"{path}/approve", {"note": "fine"})["state"] == "in_force"
+    assert _verdict(town) == "pass"
+    revision = town.revision()
+    town.done("POST", f"{path}/approve")
+    assert town.revision() == revision
+    assert town.call("POST", f"{path}/reject", {"reason": "too late"}).status_code == 409
+    town.clock.now += 60
+    assert town.done("POST", f"{path}/revoke", {"reason": "over"})["state"] == "revoked"
+    assert _verdict(town) == "refuse"
+    assert town.call("POST", f"{path}/approve").status_code == 409
+
+
+def test_a_rejected_request_stays_on_record(town: Plane) -> None:
+    number = town.done("POST", "/v1/exemptions", BODY)["number"]
+    town.done("POST", f"/v1/exemptions/{number}/reject", {"reason": "not needed"})
+    listed = town.done("GET", "/v1/exemptions?ban=town/alpha")["items"]
+    assert [(item["state"], item["note"]) for item in listed] == [("rejected", "not needed")]
+
+
+def test_hours_hold_in_the_time_zone_of_the_ranges(town: Plane) -> None:
+    number = town.done("POST", "/v1/exemptions", {**BODY, "hours": ["Mon-Fri 09:00-12:00"]})["number"]
+    town.done("POST", f"/v1/exemptions/{number}/approve")
+    verdicts = [_verdict(town, f"2026-09-22T{time}Z") for time in ("06:59:59", "07:00:00", "09:59:59", "10:00:00")]
+    assert verdicts == ["refuse", "pass", "pass", "refuse"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"ban": "zone/alpha"}, 422),
+        ({"ranges": []}, 422),
+        ({"ranges": ["192.0.2.0/25"]}, 422),
+        ({"ranges": ["198.51.100.0/24"]}, 422),
+        ({"ranges": ["192.0.2.1/24"]}, 422),
+        ({"for": "2 years"}, 422),
+        ({"for": "1 year"}, 201),
+        ({"for": None}, 422),
+        ({"reason": ""}, 422),
+        ({"hours": ["Mon-Fri 12:00-09:00"]}, 422),
+        ({"hours": ["Mon 09:00-10:00 UTC"]}, 201),
+        ({"time_zone": "Mars/Base"}, 422),
+        ({"site": "depot"}, 422),
+    ],
+)
+def test_what_a_request_needs(town: Plane, changes: dict[str, Any], status: int) -> None:
+    response = town.call("POST", "/v1/exemptions", {**BODY, **changes})
+    assert response.status_code == status, response.text
+    assert len(town.done("GET", "/v1/exemptions")["items"]) == (1 if status == 201 else 0)
+
+
+def test_a_bound_authority_exempts_its_own_range(town: Plane) -> None:
+    binding = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"}
+    town.done("POST", "/v1/bindings", binding)
+    number = town.done("POST", "/v1/exemptions", {**BODY, "ranges": ["198.51.100.0/24"]})["number"]
+    town.done("POST", f"/v1/exemptions/{number}/approve")
+    told = town.done("GET", "/v1/decision?client=198.51.100.9&name=alpha1.example.org")
+    assert (told["verdict"], told["rows"][0]["standing"], told["rows"][0]["exemption"]) == ("pass", "exempted", number)

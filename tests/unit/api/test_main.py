@@ -1,0 +1,122 @@
+"""The process: starts, answers, stops; and says in one line why it does not start."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).parents[3]
+
+
+def _start(arguments: Sequence[str], **environ: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "api.main", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _run(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
+    process = _start(arguments, **environ)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def _status_of_long_header(port: int) -> int | None:
+    """The answer to a megabyte of header; None where the connection was closed before it was all sent."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", headers={"X-Long": "a" * 1_000_000}).status_code
+    except httpx.TransportError:
+        return None
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
+
+
+def test_it_starts_answers_and_stops_cleanly(tmp_path: Path) -> None:
+    api, metrics, state = free_port(), free_port(), tmp_path / "state"
+    process = _start(
+        ["--state-dir", str(state), "--listen", f"127.0.0.1:{api}"], DNSFILTER_API_METRICS_LISTEN=f"127.0.0.1:{metrics}"
+    )
+    try:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        assert ready.startswith(f"dnsfilter-api: listening on http://127.0.0.1:{api}, metrics on")
+        assert httpx.get(f"http://127.0.0.1:{api}/readyz").json()["ready"] is True
+        token = (state / "admin-token").read_text().strip()
+        answer = httpx.get(f"http://127.0.0.1:{api}/v1/services", headers={"Authorization": f"Bearer {token}"})
+        assert "tiktok" in [item["slug"] for item in answer.json()["items"]]
+        assert "dnsfilter_api_build_info" in httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
+        assert _status_of_long_header(api) in (None, 400, 431)
+        assert httpx.get(f"http://127.0.0.1:{api}/healthz").status_code == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "")
+    assert token not in err
+    assert (state / "snapshots" / "current").exists()
+
+
+@pytest.mark.parametrize("option", ["--listen", "--metrics-listen"])
+def test_a_busy_port_is_one_clear_line(tmp_path: Path, taken: int, option: str) -> None:
+    options = {"--listen": "127.0.0.1:0", "--metrics-listen": "127.0.0.1:0", option: f"127.0.0.1:{taken}"}
+    arguments = [word for pair in options.items() for word in pair]
+    code, out, err = _run(["--state-dir", str(tmp_path / "state"), *arguments])
+    assert (code, out) == (1, "")
+    lines = [line for line in err.splitlines() if line.startswith("dnsfilter-api: ")]
+    assert lines == [
+        f"dnsfilter-api: cannot listen on 127.0.0.1:{taken}: Address already in use; "
+        f"stop what uses it, or choose another with {option}"
+    ]
+    assert "Traceback" not in err
+
+
+def test_wrong_settings_are_all_reported_and_exit_2() -> None:
+    code, out, err = _run(["--listen", "nowhere", "--init-policy", "/none"], DNSFILTER_API_COLOUR="red")
+    assert (code, out) == (2, "")
+    places = [line.split(": ")[1] for line in err.splitlines()]
+    assert places == ["DNSFILTER_API_COLOUR", "--listen", "--init-policy"]
+
+
+def test_a_faulty_init_policy_exits_2_with_every_problem(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[authority]]\nslug = "town"\n')
+    arguments = ["--state-dir", str(tmp_path / "state"), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
+    code, _, err = _run([*arguments, "--init-policy", str(policy)])
+    assert code == 2
+    assert err.count("dnsfilter-api: ") > 1
+    assert "Traceback" not in err
+
+
+def test_it_prints_its_description() -> None:
+    code, out, _ = _run(["openapi"])
+    assert code == 0
+    assert "/v1/authorities/{slug}/bans/{service}" in json.loads(out)["paths"]
+
+
+def test_a_new_token_replaces_the_old(tmp_path: Path) -> None:
+    tokens = []
+    for _ in range(2):
+        code, out, err = _run(["new-token", "--state-dir", str(tmp_path)])
+        assert code == 0, err
+        tokens.append((tmp_path / "admin-token").read_text().strip())
+        assert tokens[-1] not in out + err
+    assert tokens[0] != tokens[1]
