@@ -1,0 +1,174 @@
+"""Acts in the control plane, and what they do to answers: real programs, real dig, real requests."""
+
+import os
+import signal
+import stat
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.authority import Knot
+from tests.support.nodes import Whole, eventually, scrape, status_of
+
+IN_FORCE_S = 0.1
+GHENT_REFUSED = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
+
+
+class Administrator:
+    """A client of the API with the administrator's token."""
+
+    def __init__(self, whole: Whole) -> None:
+        token = (whole.state / "admin-token").read_text().strip()
+        self._client = httpx.Client(base_url=whole.api_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    def __call__(self, method: str, path: str, body: object = None, **query: str) -> Any:
+        response = self._client.request(method, path, json=body, params=query)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@pytest.fixture
+def administrator(fresh_whole: Whole) -> Iterator[Administrator]:
+    client = Administrator(fresh_whole)
+    yield client
+    client.close()
+
+
+def rcode(whole: Whole, client: str, name: str = "www.tiktok.com") -> str:
+    return whole.dig(name, bind=client).rcode
+
+
+def test_a_toggle_is_in_force_for_the_next_question(fresh_whole: Whole) -> None:
+    assert rcode(fresh_whole, "127.0.5.10") == "REFUSED"
+    for mode, expected in (("off", "NOERROR"), ("enforce", "REFUSED"), ("monitor", "NOERROR"), ("enforce", "REFUSED")):
+        done = fresh_whole.ctl("ban", "set", "ghent", "tiktok", "--mode", mode)
+        assert done.returncode == 0, done.stderr
+        time.sleep(IN_FORCE_S)
+        assert rcode(fresh_whole, "127.0.5.10") == expected
+        assert rcode(fresh_whole, "127.0.7.10") == "REFUSED"
+
+
+def test_the_resolver_outlives_the_api_and_ends_a_term_at_its_instant(
+    fresh_whole: Whole, administrator: Administrator
+) -> None:
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    administrator(
+        "POST", "/v1/authorities/ghent/bans/tiktok/end", {"at": end.isoformat(), "reason": "the council withdrew it"}
+    )
+    time.sleep(IN_FORCE_S)
+    os.kill(fresh_whole.child("dnsfilter-api"), signal.SIGKILL)
+    assert eventually(lambda: status_of(f"{fresh_whole.api_url}/healthz") is None)
+    assert rcode(fresh_whole, "127.0.5.10") == "REFUSED"
+    assert eventually(lambda: datetime.now(UTC) >= end)
+    assert rcode(fresh_whole, "127.0.5.10") == "NOERROR"
+    counted = fresh_whole.metrics()
+    ghents = {name: value for name, value in counted.items() if 'authority="ghent"' in name}
+    assert counted[GHENT_REFUSED] == 1
+    assert rcode(fresh_whole, "127.0.5.10") == "NOERROR"
+    assert {name: value for name, value in fresh_whole.metrics().items() if 'authority="ghent"' in name} == ghents
+    assert rcode(fresh_whole, "127.0.7.10") == "REFUSED"
+
+
+def test_a_bound_ban_still_refuses_where_the_own_one_is_exempted(
+    fresh_whole: Whole, administrator: Administrator
+) -> None:
+    binding = administrator(
+        "POST",
+        "/v1/bindings",
+        {
+            "ban": "brussels-region/tiktok",
+            "authority": "ghent",
+            "ground": "agreement",
+            "instrument": "EXAMPLE-AGR-1",
+            "for": "3 months",
+        },
+    )
+    assert rcode(fresh_whole, "127.0.5.10") == "REFUSED"
+    assert [error.code for error in fresh_whole.dig("www.tiktok.com", bind="127.0.5.10").ede] == [15]
+    administrator("POST", f"/v1/bindings/{binding['number']}/accept", {})
+    exemption = administrator(
+        "POST",
+        "/v1/exemptions",
+        {"ban": "ghent/tiktok", "ranges": ["127.0.5.0/24"], "for": "1 month", "reason": "election information"},
+    )
+    administrator("POST", f"/v1/exemptions/{exemption['number']}/approve", {})
+    time.sleep(IN_FORCE_S)
+    result = fresh_whole.dig("www.tiktok.com", bind="127.0.5.10")
+    assert (result.rcode, [error.code for error in result.ede]) == ("REFUSED", [16])
+    explained = fresh_whole.ctl("explain", "127.0.5.10", "www.tiktok.com")
+    assert explained.returncode == 0
+    assert "ghent/tiktok" in explained.stdout
+    assert "brussels-region/tiktok" in explained.stdout
+    decision = administrator("GET", "/v1/decision", client="127.0.5.10", name="www.tiktok.com")
+    assert (decision["verdict"], decision["ede"]) == ("refuse", 16)
+    assert {row["ban"]: row["standing"] for row in decision["rows"]} == {
+        "ghent/tiktok": "exempted",
+        "brussels-region/tiktok": "in_force",
+    }
+
+
+def test_what_a_client_asked_stands_nowhere_afterwards(tmp_path: Path, authority: Knot) -> None:
+    whole = Whole(tmp_path, authority.hostport)
+    with whole:
+        assert rcode(whole, "127.0.8.77") == "NOERROR"
+        assert rcode(whole, "127.0.8.77", "plain.example.org") == "NOERROR"
+        whole.dig("www.tiktok.com", bind="127.0.8.77", extra=["+tcp"])
+        pages = [scrape(whole.metrics_address), scrape(f"127.0.0.1:{whole.api_metrics_port}")]
+    assert not any("127.0.8.77" in sample for page in pages for sample in page)
+    searched = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".log" for path in searched)
+    for path in searched:
+        content = path.read_bytes()
+        assert b"127.0.8.77" not in content, path
+        assert bytes((127, 0, 8, 77)) not in content, path
+        if path.suffix == ".log":
+            assert b"example.org" not in content, path
+
+
+def test_the_token_is_its_owner_s_alone_and_guards_the_api(whole: Whole) -> None:
+    token = whole.state / "admin-token"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    secret = token.read_text().strip()
+    assert secret not in whole.log.read_text()
+    for path in ("/healthz", "/readyz", "/version", "/openapi.json", "/docs"):
+        assert status_of(whole.api_url + path) == 200
+    for path in ("/v1/authorities", "/v1/bans", "/v1/decision?client=127.0.0.1&name=x", "/v1/audit"):
+        assert status_of(whole.api_url + path) == 401
+
+
+def test_the_example_is_loaded_into_an_empty_database_only(tmp_path: Path, authority: Knot) -> None:
+    whole = Whole(tmp_path, authority.hostport)
+    with whole:
+        assert whole.ctl("ban", "set", "mechelen", "tiktok", "--mode", "off").returncode == 0
+        exported = whole.ctl("export").stdout
+    with whole:
+        time.sleep(IN_FORCE_S)
+        assert rcode(whole, "127.0.7.10") == "NOERROR"
+        assert whole.ctl("export").stdout == exported
+
+
+def test_an_exported_policy_shows_no_difference_and_applies_as_nothing(whole: Whole, tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(whole.ctl("export").stdout)
+    revision = scrape(whole.metrics_address)["dnsfilter_snapshot_revision"]
+    assert whole.ctl("diff", str(file)).returncode == 0
+    assert whole.ctl("apply", str(file)).returncode == 0
+    assert scrape(whole.metrics_address)["dnsfilter_snapshot_revision"] == revision
+    file.write_text(file.read_text().replace('mode = "monitor"', 'mode = "off"', 1))
+    assert whole.ctl("diff", str(file)).returncode == 1
+
+
+def test_ctrl_c_stops_everything_cleanly(tmp_path: Path, authority: Knot) -> None:
+    whole = Whole(tmp_path, authority.hostport).start()
+    parts = [whole.child("dnsfilter-api"), whole.child("dnsfilter serve")]
+    assert whole.stop(signal.SIGINT) == 0
+    assert all(not Path(f"/proc/{pid}").exists() for pid in parts)
+    assert "Traceback" not in whole.log.read_text()
