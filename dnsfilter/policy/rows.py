@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from dnsfilter.policy.calendar import weekly_windows
 from dnsfilter.policy.intervals import FOREVER, Intervals, difference, intersection, union, until
@@ -131,8 +132,12 @@ class RowMaker:
         )
 
 
+@lru_cache(maxsize=1024)
 def exempted_intervals(exemption: Exemption) -> Intervals:
-    """When the exemption has effect; none before it is approved."""
+    """When the exemption has effect; none before it is approved.
+
+    Remembered, because a year of weekly hours takes 4 ms to lay out and every toggle makes all rows anew.
+    """
     if exemption.approved is None:
         return ()
     life = union([(max(exemption.start, exemption.approved), exemption.end)])
