@@ -1,6 +1,7 @@
 """dnsfilter-api: the control plane as a process."""
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -77,6 +78,9 @@ def serve(settings: Settings) -> int:
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
+        # The catalogue stays for good: collections that walk a million names would hold up a toggle.
+        gc.collect()
+        gc.freeze()
         publisher.start()
         stack.callback(publisher.stop)
         config = uvicorn.Config(

@@ -1,12 +1,15 @@
 """The queries that gather a policy."""
 
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
 from api.publish.source import Rows, range_value
 from dnsfilter.policy.model import Range
+
+ACTING = "acting"
+"""Set in the info of a session that has changed something."""
 
 
 class RangeCache:
@@ -28,10 +31,15 @@ class RangeCache:
             RangeRow.site, RangeRow.prefix, RangeRow.authority, RangeRow.funding, RangeRow.audience, RangeRow.label
         )
         ranges = tuple(range_value(*row) for row in session.execute(columns.order_by(RangeRow.site, RangeRow.id)))
-        # A state that its transaction may yet roll back is not kept: the next act would have the same revision.
-        if not session.info.get("acted"):
-            self._held = state, ranges
+        if session.info.get(ACTING):
+            # What a transaction may yet roll back is not kept: another act would have the same revision.
+            event.listen(session, "after_commit", lambda _session: self._hold(state, ranges), once=True)
+        else:
+            self._hold(state, ranges)
         return ranges
+
+    def _hold(self, state: tuple[int, int | None], ranges: tuple[Range, ...]) -> None:
+        self._held = state, ranges
 
 
 def load_rows(session: Session, ranges: RangeCache) -> Rows:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.db.session import Database
 from api.db.unit import UnitOfWork
 from api.errors import Fault, Invalid, NotPublished
-from api.publish.repository import RangeCache, load_rows, revision
+from api.publish.repository import ACTING, RangeCache, load_rows, revision
 from api.publish.source import policy_of
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.check import problems
@@ -62,8 +62,7 @@ class Publisher:
     def check(self, unit: UnitOfWork) -> Policy:
         """The policy that `unit` is about to commit; raises Invalid where it contradicts itself."""
         unit.session.flush()
-        # Ranges of a transaction that may yet fail are not remembered.
-        unit.session.info["acted"] = unit.acted
+        unit.session.info[ACTING] = True
         policy = policy_of(load_rows(unit.session, self._ranges), self._services)
         found = problems(policy)
         if found:
