@@ -4,7 +4,7 @@ from dnsfilter.policy.model import Instant, Reply
 from dnsfilter.snapshot.reader import BanView, Judgement, Matched
 from dnsfilter.wire.answer import RawRecord
 from dnsfilter.wire.edns import Ede
-from dnsfilter.wire.iana import EdeCode, Rcode, Type
+from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
 from dnsfilter.wire.message import address_record, soa_record
 from dnsfilter.wire.query import Query
 from dnsfilter.wire.reply import empty_reply, local_reply
@@ -52,6 +52,8 @@ def _soa(query: Query, hit: Matched, ttl_s: int) -> RawRecord:
 
 
 def _addresses(query: Query, ban: BanView, ttl_s: int) -> list[RawRecord]:
+    if query.question.qclass != Class.IN:  # elsewhere type A has other data (RFC 1035 section 3.4.1)
+        return []
     octets = _ADDRESS_OCTETS.get(query.question.qtype, 0)
     asked = query.question.wire[:-4]
     return [address_record(asked, ttl_s, address) for address in ban.addresses if len(address) == octets]

@@ -1,0 +1,274 @@
+"""What is kept and for how long, and what a client may keep: TTLs, denials, stale answers, the policy's cap."""
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.engine.interface import Miss
+from dnsfilter.policy.model import Mode, Reply, Term
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
+from tests.contract.cases import NETWORKS, TIKTOK, internet, office
+from tests.contract.conftest import Start
+from tests.support.engines import GHENT, MECHELEN, STRANGER, data, edes, query, ttls
+from tests.support.policies import NOW, ban, ip_network, policy
+from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
+
+SOA = "example.org. {ttl} SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 {minimum}"
+NAME = "plain.example.org"
+
+
+def test_ttls_count_down_and_an_answer_whose_ttl_has_run_out_is_asked_for_again(start: Start) -> None:
+    rig = start(office(), internet())
+    assert ttls(rig.ask(query(NAME))) == [300]
+    seen = [ttls(rig.at_once(query(NAME), later_s=later_s)) for later_s in (0, 1, 7, 299)]
+    assert seen == [[300], [299], [293], [1]]
+    assert isinstance(rig.judge(query(NAME), later_s=300), Miss)
+
+
+def test_ttls_of_authority_and_additional_count_down_too(start: Start) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        return [
+            reply(
+                asked,
+                (f"{NAME}. 300 A 198.51.100.10",),
+                ("example.org. 400 NS ns.example.org.",),
+                ("ns.example.org. 30 A 198.51.100.53",),
+            )
+        ]
+
+    rig = start(office(), Scripted(behave))
+    rig.ask(query(NAME))
+    found = rig.at_once(query(NAME), later_s=40)
+    assert ttls(found) == [260, 360]
+    assert [rrset.ttl for rrset in found.additional] == [0]
+
+
+def test_an_answer_with_a_ttl_of_nought_is_given_once(start: Start) -> None:
+    rig = start(office(), Scripted(says({(NAME, "A"): (f"{NAME}. 0 A 198.51.100.10",)})))
+    assert ttls(rig.ask(query(NAME))) == [0]
+    assert isinstance(rig.judge(query(NAME)), Miss)
+
+
+@pytest.mark.parametrize("rcode", [dns.rcode.NXDOMAIN, dns.rcode.NOERROR])
+@pytest.mark.parametrize(("ttl", "minimum", "kept_s"), [(60, 900, 60), (900, 60, 60), (100_000, 100_000, 3600)])
+def test_a_denial_is_kept_for_as_long_as_its_soa_says(
+    start: Start, ttl: int, minimum: int, kept_s: int, rcode: int
+) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        return [reply(asked, authority=(SOA.format(ttl=ttl, minimum=minimum),), rcode=rcode)]
+
+    rig = start(office(), Scripted(behave))
+    rig.ask(query(NAME))
+    found = rig.at_once(query(NAME), later_s=kept_s - 1)
+    assert found.rcode() == rcode
+    assert ttls(found) == [ttl - kept_s + 1]
+    assert isinstance(rig.judge(query(NAME), later_s=kept_s), Miss)
+
+
+def test_a_denial_without_soa_is_not_kept(start: Start) -> None:
+    rig = start(office(), Scripted(fails(dns.rcode.NXDOMAIN)))
+    assert rig.ask(query(NAME)).rcode() == dns.rcode.NXDOMAIN
+    assert isinstance(rig.judge(query(NAME)), Miss)
+
+
+def test_a_denial_of_one_type_says_nothing_about_another(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org"),)))
+    rig.ask(query(NAME))
+    assert isinstance(rig.judge(query(NAME, "AAAA")), Miss)
+
+
+def test_answers_are_kept_apart_by_do_and_cd_and_by_nothing_else_of_the_client(start: Start) -> None:
+    rig = start(office(), internet())
+    for do in (False, True):
+        for cd in (False, True):
+            for ad in (False, True):
+                for transport in Transport:
+                    found = rig.ask(query(NAME, do=do, cd=cd, ad=ad), transport=transport)
+                    assert data(found) == ["A 198.51.100.10"]
+                    assert bool(found.flags & dns.flags.CD) == cd
+    sent = [dns.message.from_wire(asked.message) for asked in rig.upstream.asked]
+    assert {(bool(m.ednsflags & 0x8000), bool(m.flags & dns.flags.CD)) for m in sent} == {
+        (do, cd) for do in (False, True) for cd in (False, True)
+    }
+    assert len(sent) == 4
+    for edns in (False, 0):
+        assert data(rig.at_once(query(NAME.upper(), edns=edns))) == ["A 198.51.100.10"]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_authentic_data_is_said_to_be_so_only_on_the_word_of_a_trusted_upstream(start: Start, trusted: bool) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        return [reply(asked, (f"{NAME}. 300 A 198.51.100.10",), flags=int(dns.flags.AD))]
+
+    rig = start(office(), Scripted(behave), trust_ad=trusted)
+    for _ in range(2):
+        for asked, expected in (({"ad": True}, trusted), ({"do": True}, trusted), ({}, False)):
+            assert bool(rig.ask(query(NAME, **asked)).flags & dns.flags.AD) == expected
+
+
+def _short() -> Behaviour:
+    return says({(NAME, "A"): (f"{NAME}. 2 A 198.51.100.10",)})
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("failure", [silent, fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED)])
+def test_a_stale_answer_serves_when_upstream_fails(start: Start, failure: Behaviour, transport: Transport) -> None:
+    rig = start(office(), Scripted(_short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = failure
+    later = rig.begin(query(NAME), GHENT, transport)
+    for _ in range(6):
+        rig.pass_time(1000)
+    found = later()
+    assert (data(found), ttls(found), edes(found)) == (["A 198.51.100.10"], [30], [(3, "")])
+    assert rig.outcomes()[(transport.value, "stale")] == 1
+
+
+def test_a_stale_denial_says_that_it_is_one(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", ttl=2),)))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    found = rig.ask(query(NAME))
+    assert (found.rcode(), ttls(found), edes(found)) == (dns.rcode.NXDOMAIN, [30], [(19, "")])
+
+
+def test_upstream_is_asked_before_anything_stale_is_served(start: Start) -> None:
+    rig = start(office(), Scripted(_short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = says({(NAME, "A"): (f"{NAME}. 2 A 198.51.100.99",)})
+    assert data(rig.ask(query(NAME))) == ["A 198.51.100.99"]
+
+
+def test_what_is_too_old_does_not_serve_as_stale(start: Start) -> None:
+    rig = start(office(), Scripted(_short()), stale_s=5)
+    rig.ask(query(NAME))
+    rig.pass_time(8000)
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    found = rig.ask(query(NAME))
+    assert (found.rcode(), found.answer) == (dns.rcode.SERVFAIL, [])
+
+
+def test_a_failure_does_not_replace_what_is_kept(start: Start) -> None:
+    rig = start(office(), Scripted(_short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    for behaviour, address in ((fails(dns.rcode.SERVFAIL), "A 198.51.100.10"), (_short(), "A 198.51.100.10")):
+        rig.upstream.behave = behaviour
+        assert data(rig.ask(query(NAME))) == [address]
+
+
+def test_without_recursion_nothing_stale_is_served(start: Start) -> None:
+    rig = start(office(), Scripted(_short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    assert edes(rig.at_once(query(NAME, rd=False))) == [(20, "")]
+
+
+# What a client may keep of a service under some ban.
+
+SIGNED = (
+    "www.tiktok.com. 3000 A 192.0.2.100",
+    "www.tiktok.com. 3000 RRSIG A 13 3 3000 20300101000000 20200101000000 1 tiktok.com. AAAA",
+)
+
+
+def concerned() -> Scripted:
+    def behave(asked: Asked) -> list[bytes]:
+        if asked.qtype == "TXT":
+            soa = "tiktok.com. 900 SOA ns.tiktok.com. hostmaster.tiktok.com. 1 3600 600 86400 900"
+            return [reply(asked, authority=(soa,))]
+        if asked.name == "video.example.org":
+            return [reply(asked, ("video.example.org. 5 CNAME www.tiktok.com.", SIGNED[0]))]
+        return [reply(asked, SIGNED, ("tiktok.com. 20 NS ns.tiktok.com.",))]
+
+    return Scripted(behave)
+
+
+def test_an_answer_that_a_ban_concerns_may_be_kept_for_a_minute(start: Start) -> None:
+    rig = start(office(), concerned())
+    for _ in range(2):
+        assert ttls(rig.ask(query("www.tiktok.com", do=True), MECHELEN)) == [60, 60, 20]
+        assert ttls(rig.ask(query("www.tiktok.com", "TXT"), MECHELEN)) == [60]
+        assert ttls(rig.ask(query("video.example.org"), MECHELEN)) == [5, 60]
+    later = rig.at_once(query("www.tiktok.com", do=True), MECHELEN, later_s=10)
+    assert ttls(later) == [60, 60, 10]
+
+
+def test_the_cache_keeps_the_original_ttl(start: Start) -> None:
+    rig = start(office(), Scripted(says({("www.tiktok.com", "A"): SIGNED[:1]})))
+    rig.ask(query("www.tiktok.com"), MECHELEN)
+    assert ttls(rig.at_once(query("www.tiktok.com"), MECHELEN, later_s=2990)) == [10]
+    rig.swap(policy(*NETWORKS, TIKTOK, revision=2))
+    assert ttls(rig.at_once(query("www.tiktok.com"), MECHELEN)) == [3000]
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.MONITOR])
+def test_a_ban_that_is_not_enforced_lowers_ttls_too(start: Start, mode: Mode) -> None:
+    rig = start(policy(*NETWORKS, TIKTOK, ban(1, "ghent", "tiktok", mode)), concerned())
+    assert ttls(rig.ask(query("www.tiktok.com"))) == [60, 60, 20]
+
+
+@pytest.mark.parametrize(("in_s", "expected"), [(200, 60), (60, 60), (59, 59), (10, 10), (1, 1)])
+def test_no_answer_outlives_the_next_change_of_its_client(start: Start, in_s: int, expected: int) -> None:
+    rig = start(office(terms=(Term(NOW + in_s),)), Scripted(says({("www.tiktok.com", "A"): SIGNED[:1]})))
+    assert ttls(rig.ask(query("www.tiktok.com"))) == [expected]
+    assert ttls(rig.ask(query("www.tiktok.com"), MECHELEN)) == [60]
+
+
+def test_a_refusal_does_not_outlive_the_ban(start: Start) -> None:
+    rig = start(office(terms=(Term(0, NOW + 4),), reply=Reply.NXDOMAIN), internet())
+    assert ttls(rig.at_once(query("www.tiktok.com"))) == [4]
+    assert ttls(rig.at_once(query("www.tiktok.com"), later_s=3)) == [1]
+
+
+def test_a_client_without_a_range_may_keep_it_for_a_minute(start: Start) -> None:
+    clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
+    rig = start(office(), concerned(), clients=clients)
+    assert ttls(rig.ask(query("www.tiktok.com"), STRANGER)) == [60, 60, 20]
+
+
+# The wall clock.
+
+
+@pytest.mark.parametrize("behind_s", [61, 3600, 400_000])
+def test_a_wall_clock_before_the_snapshots_making_is_not_believed(start: Start, behind_s: int) -> None:
+    rig = start(office(terms=(Term(NOW - 30, NOW + 50),)), internet(), wall_s=NOW - behind_s)
+    for later_s, refused in ((0, True), (49, True), (50, False), (400, False)):
+        outcome = rig.engine.answer(
+            query("www.tiktok.com"),
+            bytes((127, 0, 5, 10)),
+            Transport.UDP,
+            NOW - behind_s,
+            rig.clock.boot_ms + later_s * 1000,
+        )
+        assert isinstance(outcome, Miss) != refused
+
+
+def test_a_wall_clock_a_little_behind_is_believed(start: Start) -> None:
+    rig = start(office(terms=(Term(NOW - 30),)), internet(), wall_s=NOW - 60)
+    assert isinstance(rig.judge(query("www.tiktok.com")), Miss)
+    assert rig.at_once(query("www.tiktok.com"), later_s=30).rcode() == dns.rcode.REFUSED
+
+
+# Size.
+
+
+def test_the_cache_stays_within_its_bound_and_keeps_what_is_asked_for_again(start: Start) -> None:
+    upstream = Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 A 198.51.100.10",)),))
+    rig = start(office(), upstream, cache_bytes=40_000)
+    rig.ask(query(NAME))
+    rig.at_once(query(NAME))
+    for number in range(150):
+        rig.ask(query(f"n{number}.example.org"))
+    rig.settle()
+    assert 0 < rig.counters.slots[CACHE_BYTES] <= 40_000
+    assert 0 < rig.counters.slots[CACHE_ENTRIES] < 60
+    hits = rig.counters.slots[CACHE_HITS]
+    assert data(rig.at_once(query(NAME))) == ["A 198.51.100.10"]
+    assert rig.counters.slots[CACHE_HITS] == hits + 1

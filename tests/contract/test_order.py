@@ -1,0 +1,222 @@
+"""The one order of things: client, policy on the question, special names, cache, upstream."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.engine.interface import Drop, Miss, Reply
+from dnsfilter.policy.model import Policy, Service
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import NETWORKS, RECORDS, internet, office
+from tests.contract.conftest import Start
+from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, data, edes, query
+from tests.support.policies import ban, policy, service
+from tests.support.scripted import Scripted, says
+
+TRANSPORTS = tuple(Transport)
+BITS: tuple[dict[str, Any], ...] = ({}, {"do": True}, {"cd": True}, {"rd": False}, {"ad": True})
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(
+    "name",
+    ["plain.example.org", "www.tiktok.com", "health.dnsfilter.internal", "localhost", "_dns.resolver.arpa", "x.local"],
+)
+def test_a_client_of_no_range_is_refused_everything(start: Start, name: str, transport: Transport) -> None:
+    rig = start(office(), internet())
+    for client in (STRANGER, "2001:db8::1", "::ffff:127.0.5.10"):
+        reply = rig.at_once(query(name), client, transport)
+        assert (reply.rcode(), edes(reply)) == (dns.rcode.REFUSED, [(18, "")])
+        assert not reply.answer
+    assert rig.forwarded == []
+
+
+def test_a_client_of_no_range_that_may_resolve_is_answered_and_no_other(start: Start) -> None:
+    clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
+    rig = start(office(), internet(), clients=clients)
+    assert data(rig.ask(query("www.tiktok.com"), STRANGER)) == ["A 192.0.2.100"]
+    assert edes(rig.at_once(query("www.tiktok.com"), "127.0.98.10")) == [(18, "")]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_without_recursion_policy_comes_first_and_then_a_refusal(start: Start, transport: Transport) -> None:
+    rig = start(office(), internet())
+    rig.ask(query("plain.example.org"), transport=transport)
+    asked = len(rig.forwarded)
+    banned = rig.at_once(query("www.tiktok.com", rd=False), transport=transport)
+    assert [code for code, _ in edes(banned)] == [15]
+    for name in ("plain.example.org", "new.example.org", "health.dnsfilter.internal", "localhost"):
+        reply = rig.at_once(query(name, rd=False), transport=transport)
+        assert (reply.rcode(), edes(reply)) == (dns.rcode.REFUSED, [(20, "")])
+        assert not reply.answer
+    rig.settle()
+    assert len(rig.forwarded) == asked
+
+
+def test_a_ban_on_a_special_name_comes_before_its_local_answer(start: Start) -> None:
+    clashing = service("tiktok", ("localhost", "use-application-dns.net", "resolver.arpa"))
+    rig = start(_with(clashing), internet())
+    for name in ("localhost", "use-application-dns.net", "_dns.resolver.arpa"):
+        assert [code for code, _ in edes(rig.at_once(query(name)))] == [15]
+        assert edes(rig.ask(query(name), MECHELEN)) == []
+
+
+def test_a_special_name_is_answered_here_and_never_asked_upstream(start: Start) -> None:
+    rig = start(office(), internet())
+    for name in ("x.local", "x.onion", "4.3.2.10.in-addr.arpa", "health.dnsfilter.internal", "_dns.resolver.arpa"):
+        for qtype in ("A", "TXT", "SVCB"):
+            assert isinstance(rig.judge(query(name, qtype), MECHELEN), Reply)
+    assert rig.forwarded == []
+
+
+def test_the_cache_is_asked_before_the_upstream(start: Start) -> None:
+    rig = start(office(), internet())
+    for _ in range(3):
+        assert data(rig.ask(query("plain.example.org"), MECHELEN)) == ["A 198.51.100.10"]
+    assert rig.forwarded == [("plain.example.org", "A")]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("qtype", ["A", "AAAA", "NS", "SOA", "TXT", "MX", "DS", "HTTPS", "SVCB", "ANY", 666, 65534])
+def test_every_type_of_a_banned_name_is_refused_without_asking(
+    start: Start, qtype: str | int, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    for name in ("tiktok.com", "WWW.TikTok.com", "a.b.c.tiktok.com", "api.example.net"):
+        for bits in BITS:
+            reply = rig.at_once(query(name, qtype, **bits), transport=transport)
+            assert (reply.rcode(), [code for code, _ in edes(reply)]) == (dns.rcode.REFUSED, [15])
+    assert rig.forwarded == []
+
+
+@pytest.mark.parametrize("qclass", ["CH", "ANY", "NONE", "HS", "IN"])
+def test_every_class_of_a_banned_name_is_refused(start: Start, qclass: str) -> None:
+    rig = start(office(), internet())
+    assert [code for code, _ in edes(rig.at_once(query("www.tiktok.com", "TXT", qclass)))] == [15]
+
+
+@pytest.mark.parametrize("qclass", ["CH", "ANY", "NONE"])
+@pytest.mark.parametrize("name", ["version.bind", "plain.example.org", "health.dnsfilter.internal"])
+def test_other_classes_are_refused_and_tell_nothing(start: Start, qclass: str, name: str) -> None:
+    rig = start(office(), internet())
+    reply = rig.at_once(query(name, "TXT", qclass))
+    assert (reply.rcode(), edes(reply), reply.answer) == (dns.rcode.REFUSED, [], [])
+    assert rig.forwarded == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nottiktok.com", "tiktok.com.example.org", "com", "below.api.example.net", "example.net", "tiktok.org"],
+)
+def test_names_beside_and_above_a_banned_one_pass(start: Start, name: str) -> None:
+    rig = start(office(), Scripted(says({(name, "A"): (f"{name}. 300 A 198.51.100.77",)})))
+    assert data(rig.ask(query(name))) == ["A 198.51.100.77"]
+
+
+def test_a_label_that_holds_a_dot_is_not_the_banned_name(start: Start) -> None:
+    rig = start(office(), internet())
+    outcome = rig.judge(query("tiktok\\.com"))
+    assert isinstance(outcome, Miss)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_small_answer_to_any_is_made_here(start: Start, transport: Transport) -> None:
+    rig = start(office(), internet())
+    reply = rig.at_once(query("plain.example.org", "ANY"), MECHELEN, transport)
+    assert data(reply) == ['HINFO "RFC8482" ""']
+    assert rig.forwarded == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("edns", [False, 0])
+@pytest.mark.parametrize(
+    ("name", "qtype", "client"),
+    [
+        ("www.tiktok.com", "A", GHENT),
+        ("plain.example.org", "A", GHENT),
+        ("video.example.org", "A", GHENT),
+        ("absent.example.org", "A", DIEST),
+        ("plain.example.org", "ANY", GHENT),
+        ("localhost", "A", GHENT),
+        ("www.tiktok.com", "A", STRANGER),
+    ],
+)
+def test_an_opt_is_answered_by_an_opt_and_none_by_none(
+    start: Start, name: str, qtype: str, client: str, edns: bool | int, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    wire = query(name, qtype, edns=edns, do=edns is not False)
+    reply = rig.ask(wire, client, transport)
+    assert reply.edns == (-1 if edns is False else 0)
+    assert bool(reply.ednsflags & 0x8000) == (edns is not False)
+    assert not reply.flags & dns.flags.AA
+    assert reply.flags & dns.flags.RA
+    assert reply.id == int.from_bytes(wire[:2], "big")
+
+
+def test_the_question_comes_back_in_the_case_it_was_asked_in(start: Start) -> None:
+    rig = start(office(), internet())
+    for name, client in (("PlAiN.eXaMpLe.org.", MECHELEN), ("WwW.tIkToK.cOm.", GHENT), ("LocalHost.", GHENT)):
+        for _ in range(2):
+            assert rig.ask(query(name), client).question[0].name.to_text() == name
+
+
+PLAIN = query("plain.example.org", id=7)
+
+
+@pytest.mark.parametrize(
+    ("wire", "rcode"),
+    [
+        pytest.param(PLAIN[:2] + b"\x11\x00" + PLAIN[4:], dns.rcode.NOTIMP, id="opcode status"),
+        pytest.param(PLAIN[:2] + b"\x79\x00" + bytes(8), dns.rcode.NOTIMP, id="opcode 15, no question"),
+        pytest.param(PLAIN[:4] + b"\0\2" + PLAIN[6:], dns.rcode.FORMERR, id="two questions announced"),
+        pytest.param(PLAIN + b"\0", dns.rcode.FORMERR, id="octet too many"),
+        pytest.param(query("plain.example.org", "AXFR", id=7), dns.rcode.NOTIMP, id="axfr"),
+        pytest.param(query("plain.example.org", "IXFR", id=7), dns.rcode.NOTIMP, id="ixfr"),
+        pytest.param(query("plain.example.org", edns=1, id=7), dns.rcode.BADVERS, id="edns 1"),
+    ],
+)
+def test_what_is_no_ordinary_query_gets_its_rcode(start: Start, wire: bytes, rcode: int) -> None:
+    rig = start(office(), internet())
+    assert rig.at_once(wire).rcode() == rcode
+    assert rig.forwarded == []
+
+
+@pytest.mark.parametrize("wire", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
+def test_what_deserves_no_answer_gets_none(start: Start, wire: bytes) -> None:
+    rig = start(office(), internet())
+    assert rig.judge(wire) == Drop()
+    client = rig.send(wire)
+    rig.settle()
+    assert client.receive() is None
+
+
+def test_the_clients_subnet_option_changes_nothing_and_goes_nowhere(start: Start) -> None:
+    rig = start(office(), internet())
+    subnet = dns.edns.ECSOption("127.0.7.0", 24)
+    cookie = dns.edns.GenericOption(10, b"12345678")
+    options = [subnet, cookie, dns.edns.GenericOption(65001, b"x")]
+    assert [code for code, _ in edes(rig.at_once(query("www.tiktok.com", options=options)))] == [15]
+    reply = rig.ask(query("plain.example.org", options=options))
+    assert data(reply) == ["A 198.51.100.10"]
+    assert reply.options == ()
+    sent = dns.message.from_wire(rig.upstream.asked[-1].message)
+    assert (sent.options, sent.payload, sent.edns) == ((), 1232, 0)
+
+
+def test_ghent_is_not_answered_what_mechelen_is(start: Start) -> None:
+    rig = start(office(), internet())
+    for name, qtype in RECORDS:
+        if name != "plain.example.org":
+            assert rig.ask(query(name, qtype), MECHELEN).rcode() == dns.rcode.NOERROR
+            assert rig.ask(query(name, qtype), GHENT).rcode() == dns.rcode.REFUSED
+
+
+def _with(tiktok: Service) -> Policy:
+    return policy(*NETWORKS, tiktok, ban(1, "ghent", "tiktok"))

@@ -1,0 +1,201 @@
+"""What a refused client sees: each kind of reply, for domains, hosts and targets, and its extended errors."""
+
+from typing import Any
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+from dnsfilter.engine.interface import Reply as Answer
+from dnsfilter.policy.model import Reply, Suspension
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import NETWORKS, RECORDS, REFERENCE, TARGETS, TIKTOK, internet, office
+from tests.contract.conftest import Start
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, data, edes, query
+from tests.support.policies import NOW, authority, ban, exemption, policy, service
+from tests.support.scripted import Scripted, says
+
+V4, V6 = "192.0.2.80", "2001:db8::80"
+
+
+def soa(message: dns.message.Message) -> tuple[str, int, int] | None:
+    """Owner, TTL and MINIMUM of the SOA in authority."""
+    for rrset in message.authority:
+        if rrset.rdtype == dns.rdatatype.SOA:
+            return rrset.name.to_text(omit_final_dot=True).lower(), rrset.ttl, rrset[0].minimum
+    return None
+
+
+def shape(message: dns.message.Message) -> tuple[str, list[str], Any]:
+    return dns.rcode.to_text(message.rcode()), data(message), soa(message)
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize(
+    ("reply", "name", "qtype", "expected"),
+    [
+        (Reply.REFUSED, "www.tiktok.com", "A", ("REFUSED", [], None)),
+        (Reply.REFUSED, "api.example.net", "A", ("REFUSED", [], None)),
+        (Reply.REFUSED, "video.example.org", "A", ("REFUSED", [], None)),
+        (Reply.NXDOMAIN, "a.www.tiktok.com", "A", ("NXDOMAIN", [], ("tiktok.com", 10, 10))),
+        (Reply.NXDOMAIN, "tiktok.com", "HTTPS", ("NXDOMAIN", [], ("tiktok.com", 10, 10))),
+        (Reply.NXDOMAIN, "api.example.net", "A", ("NOERROR", [], ("api.example.net", 10, 10))),
+        (Reply.NXDOMAIN, "video.example.org", "A", ("NOERROR", [], ("video.example.org", 10, 10))),
+        (Reply.NODATA, "a.www.tiktok.com", "A", ("NOERROR", [], ("tiktok.com", 10, 10))),
+        (Reply.NODATA, "api.example.net", "TXT", ("NOERROR", [], ("api.example.net", 10, 10))),
+        (Reply.NODATA, "video.example.org", "A", ("NOERROR", [], ("video.example.org", 10, 10))),
+        (Reply.ADDRESS, "www.tiktok.com", "A", ("NOERROR", [f"A {V4}"], None)),
+        (Reply.ADDRESS, "www.tiktok.com", "AAAA", ("NOERROR", [f"AAAA {V6}"], None)),
+        (Reply.ADDRESS, "api.example.net", "A", ("NOERROR", [f"A {V4}"], None)),
+        (Reply.ADDRESS, "video.example.org", "A", ("NOERROR", [f"A {V4}"], None)),
+        (Reply.ADDRESS, "www.tiktok.com", "HTTPS", ("NOERROR", [], ("tiktok.com", 10, 10))),
+        (Reply.ADDRESS, "svc.example.org", "HTTPS", ("NOERROR", [], ("svc.example.org", 10, 10))),
+    ],
+)
+def test_each_kind_of_reply(
+    start: Start, reply: Reply, name: str, qtype: str, expected: Any, transport: Transport
+) -> None:
+    rig = start(office(reply=reply, addresses=(V4, V6)), internet())
+    for _ in range(2):  # once from upstream, once from cache
+        answer = rig.ask(query(name, qtype), transport=transport)
+        assert shape(answer) == expected
+        assert not answer.flags & (dns.flags.AA | dns.flags.AD | dns.flags.TC)
+        codes = [code for code, _ in edes(answer)]
+        assert codes == ([15, 4] if expected[1] else [15])
+
+
+def test_a_name_above_a_host_of_another_ban_is_not_denied_with_it(start: Start) -> None:
+    host_above = service("tiktok", (), ("example.net",))
+    rig = start(policy(*NETWORKS, host_above, ban(1, "ghent", "tiktok", reply=Reply.NXDOMAIN)), internet())
+    assert shape(rig.at_once(query("example.net"))) == ("NOERROR", [], ("example.net", 10, 10))
+
+
+def test_an_address_reply_gives_every_address_of_the_type(start: Start) -> None:
+    rig = start(office(reply=Reply.ADDRESS, addresses=(V4, "192.0.2.81", V6)), internet())
+    assert sorted(data(rig.at_once(query("www.tiktok.com")))) == [f"A {V4}", "A 192.0.2.81"]
+
+
+def test_an_address_reply_without_an_address_of_the_type_has_no_data(start: Start) -> None:
+    rig = start(office(reply=Reply.ADDRESS, addresses=(V4,)), internet())
+    reply = rig.at_once(query("www.tiktok.com", "AAAA"))
+    assert shape(reply) == ("NOERROR", [], ("tiktok.com", 10, 10))
+    assert [code for code, _ in edes(reply)] == [15]
+
+
+def test_an_address_belongs_to_the_internet_class_only(start: Start) -> None:
+    rig = start(office(reply=Reply.ADDRESS, addresses=(V4, V6)), internet())
+    assert rig.at_once(query("www.tiktok.com", "A", "CH")).answer == []
+
+
+@pytest.mark.parametrize(("name", "qtype"), TARGETS)
+def test_whatever_leads_to_a_banned_name_is_refused(start: Start, name: str, qtype: str) -> None:
+    rig = start(office(), internet())
+    for transport in (Transport.UDP, Transport.TCP, Transport.UDP):
+        reply = rig.ask(query(name, qtype), transport=transport)
+        assert shape(reply) == ("REFUSED", [], None)
+        assert reply.additional == []
+    assert len(rig.forwarded) == 1
+
+
+def test_records_beside_the_chain_neither_refuse_nor_get_through(start: Start) -> None:
+    lines = ("plain.example.org. 300 A 198.51.100.10", "www.tiktok.com. 300 A 192.0.2.100")
+    rig = start(office(), Scripted(says({("plain.example.org", "A"): lines, **_www()})))
+    assert data(rig.ask(query("plain.example.org"))) == ["A 198.51.100.10"]
+    rig.ask(query("www.tiktok.com"), MECHELEN)
+    assert rig.forwarded == [("plain.example.org", "A"), ("www.tiktok.com", "A")]
+
+
+def _www() -> dict[tuple[str, str], tuple[str, ...]]:
+    return {("www.tiktok.com", "A"): RECORDS["www.tiktok.com", "A"]}
+
+
+def test_an_own_ban_is_called_blocked_and_a_bound_one_censored(start: Start) -> None:
+    rig = start(office(), internet())
+    own, bound = (edes(rig.at_once(query("www.tiktok.com"), client)) for client in (GHENT, BOUND))
+    assert own == [(15, f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT")]
+    assert bound == [(16, f"{REFERENCE}; ict@police.example.org; Tiktok geblokkeerd door GHENT")]
+
+
+def test_the_text_speaks_every_language_that_has_room(start: Start) -> None:
+    speaking = authority("ghent", ("nl", "fr", "de", "en"))
+    rig = start(office(speaking), internet())
+    ((code, text),) = edes(rig.at_once(query("www.tiktok.com")))
+    assert code == 15
+    assert text.startswith(f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT; Tiktok bloqué par")
+    assert len(text.encode()) <= 128
+
+
+@pytest.mark.parametrize("kind_of_reply", tuple(Reply))
+@pytest.mark.parametrize("payload", [0, 512, 1232, 65535])
+def test_want_of_room_costs_the_text_then_the_option_and_never_truncates(
+    start: Start, kind_of_reply: Reply, payload: int
+) -> None:
+    addresses = tuple(f"192.0.2.{number}" for number in range(1, 15))
+    rig = start(office(authority("ghent", ("nl", "fr")), reply=kind_of_reply, addresses=addresses), internet())
+    seen = set()
+    for length in range(0, 243, 3):
+        name = _long("tiktok.com", length)
+        found = rig.judge(query(name, payload=payload))
+        assert isinstance(found, Answer)
+        assert len(found.message) <= max(payload, 512)
+        reply = dns.message.from_wire(found.message)
+        assert not reply.flags & dns.flags.TC
+        assert reply.edns == 0
+        seen.add(tuple((code, bool(text)) for code, text in edes(reply)))
+    if payload > 512:
+        assert seen == {((15, True), (4, False)) if kind_of_reply is Reply.ADDRESS else ((15, True),)}
+    elif kind_of_reply is Reply.ADDRESS:
+        assert {((15, False), (4, False)), ()} <= seen
+    else:
+        assert ((15, True),) in seen
+
+
+def _long(suffix: str, octets: int) -> str:
+    """A name of about so many more octets."""
+    labels = []
+    while octets > 1:
+        labels.append("x" * min(octets - 1, 50))
+        octets -= len(labels[-1]) + 1
+    return ".".join([*labels, suffix])
+
+
+def test_nobody_but_the_banned_sees_a_refusal_or_its_option(start: Start) -> None:
+    rig = start(office(reply=Reply.NXDOMAIN), internet())
+    for client in (MECHELEN, DIEST):
+        reply = rig.ask(query("www.tiktok.com"), client)
+        assert (data(reply), edes(reply), soa(reply)) == (["A 192.0.2.100"], [], None)
+
+
+def test_an_exempted_or_suspended_client_is_answered(start: Start) -> None:
+    exempted = exemption(1, 1, ["127.0.5.0/24"])
+    suspended = Suspension("ghent", NOW - 60, NOW + 60)
+    for thing in (exempted, suspended):
+        rig = start(office(thing), internet())
+        assert data(rig.ask(query("www.tiktok.com"))) == ["A 192.0.2.100"]
+
+
+def test_the_question_explains_a_refusal_before_a_target_does(start: Start) -> None:
+    lines = ("www.tiktok.com. 300 CNAME a.b.cdn.example.net.", "a.b.cdn.example.net. 300 A 192.0.2.1")
+    rig = start(office(reply=Reply.NODATA), Scripted(says({("www.tiktok.com", "A"): lines})))
+    rig.ask(query("www.tiktok.com"), MECHELEN)
+    assert soa(rig.at_once(query("www.tiktok.com"))) == ("tiktok.com", 10, 10)
+
+
+def test_upstreams_own_block_is_not_passed_on_as_ours(start: Start) -> None:
+    def blocking(asked: Any) -> list[bytes]:
+        response = dns.message.make_response(dns.message.from_wire(asked.message))
+        response.set_rcode(dns.rcode.NXDOMAIN)
+        response.use_edns(0, options=[dns.edns.EDEOption(15, "blocked by the upstream")])
+        return [response.to_wire()]
+
+    rig = start(office(), Scripted(blocking))
+    reply = rig.ask(query("plain.example.org"))
+    assert (reply.rcode(), edes(reply)) == (dns.rcode.NXDOMAIN, [])
+
+
+def test_a_policy_without_bans_refuses_nothing(start: Start) -> None:
+    rig = start(policy(*NETWORKS, TIKTOK), internet())
+    assert data(rig.ask(query("video.example.org"))) == ["CNAME www.tiktok.com.", "A 192.0.2.100"]

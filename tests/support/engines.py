@@ -1,0 +1,403 @@
+"""Engines to test: any implementation of the protocol, on real loopback sockets and a clock that tests set.
+
+`KINDS` are the implementations; a test that takes an engine from here says nothing about which one it is.
+"""
+
+import select
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import count
+from pathlib import Path
+from typing import TypeAlias
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rdataclass
+
+from dnsfilter.cache.answers import AnswerCache
+from dnsfilter.config.model import Clients, Unregistered, Zone
+from dnsfilter.engine.clock import Clock
+from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
+from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.reference import ReferenceEngine
+from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.metrics import Outcome, Transport
+from dnsfilter.telemetry.slots import QUERY, PolicyKind, policy_slot
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.wire.names import parse_name
+from tests.support.policies import NOW
+from tests.support.scripted import Scripted
+
+KINDS = ("reference",)
+"""Every implementation of `Engine`."""
+
+PATIENCE_S = 10.0
+"""How long a test waits for what is certain to come, on however busy a machine."""
+GHENT, MECHELEN, DIEST, BOUND, STRANGER = "127.0.5.10", "127.0.7.10", "127.0.8.10", "127.0.14.10", "127.0.99.10"
+"""Clients, by the ranges that tests give them; STRANGER is in none."""
+
+Messages: TypeAlias = Sequence[dns.message.Message]
+
+
+class FakeClock:
+    """A clock that stands until it is set.
+
+    Boot time begins at one second: timers are real descriptors, and an alarm at an instant that the machine has long
+    passed is due as soon as it is set. So it must stay behind the machine's own.
+    """
+
+    def __init__(self, wall_s: Instant = NOW) -> None:
+        self.now_s = wall_s
+        self.now_ns = 1_000_000_000
+
+    def wall_s(self) -> Instant:
+        return self.now_s
+
+    def boot_ns(self) -> int:
+        return self.now_ns
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass on both clocks."""
+        self.now_ns += milliseconds * 1_000_000
+        self.now_s += milliseconds // 1000
+        if self.now_ns > time.clock_gettime_ns(time.CLOCK_BOOTTIME):
+            raise RuntimeError(f"advance clock to {self.now_ns} ns: the machine has not been up that long")
+
+    @property
+    def boot_ms(self) -> int:
+        return self.now_ns // 1_000_000
+
+
+def snapshot_of(policy: Policy, made_s: Instant = NOW) -> Snapshot:
+    """The compiled policy at the default site."""
+    compiled = compile_policy(policy, made_s)
+    files = (compiled.names.data, compiled.ranges.data, compiled.rules.data)
+    return Snapshot.open(compiled.manifest, *files, DEFAULT_SITE)
+
+
+def query(
+    name: str,
+    qtype: str | int = "A",
+    qclass: str | int = "IN",
+    *,
+    rd: bool = True,
+    edns: int | bool = 0,
+    payload: int = 1232,
+    do: bool = False,
+    cd: bool = False,
+    ad: bool = False,
+    options: Sequence[dns.edns.Option] | None = None,
+    id: int | None = None,  # noqa: A002 - the field's own name
+) -> bytes:
+    """A client's query; `edns=False` sends no OPT."""
+    asked = dns.message.make_query(
+        name,
+        dns.rdatatype.RdataType.make(qtype),
+        dns.rdataclass.RdataClass.make(qclass),
+        use_edns=edns,
+        want_dnssec=do,
+        payload=payload,
+        options=list(options) if options else None,
+        id=id,
+    )
+    bits = ((rd, dns.flags.RD), (cd, dns.flags.CD), (ad, dns.flags.AD))
+    asked.flags = dns.flags.Flag(sum(int(flag) for wanted, flag in bits if wanted))
+    return asked.to_wire()
+
+
+def edes(message: dns.message.Message) -> list[tuple[int, str]]:
+    """The extended errors of a message, in order: code and text, empty where there is none."""
+    found = (option for option in message.options if isinstance(option, dns.edns.EDEOption))
+    return [(int(option.code), option.text or "") for option in found]
+
+
+def data(message: dns.message.Message) -> list[str]:
+    """The answer section, one string a record: type and data."""
+    return [f"{dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}" for rrset in message.answer for rdata in rrset]
+
+
+def ttls(message: dns.message.Message) -> list[int]:
+    """The TTL of every record set of answer and authority, in order."""
+    return [rrset.ttl for section in (message.answer, message.authority) for rrset in section]
+
+
+class Client:
+    """A UDP client at an address of its own; its query is on its way once made."""
+
+    def __init__(self, address: str, server: tuple[str, int], message: bytes) -> None:
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, 0))
+        self._socket.connect(server)
+        self._socket.setblocking(False)
+        self._socket.send(message)
+
+    def receive(self) -> bytes | None:
+        """The next reply, None while there is none."""
+        try:
+            return self._socket.recv(65535)
+        except (BlockingIOError, ConnectionError):
+            return None
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Rig:
+    """An engine with clients on one side and scripted upstreams on the other, moved by hand."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: FakeClock,
+        counters: CounterBlock,
+        upstreams: Sequence[Scripted],
+        server: tuple[str, int],
+        snapshot: Snapshot,
+        stack: ExitStack,
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.counters = counters
+        self.upstreams = upstreams
+        self.server = server
+        self.snapshot = snapshot
+        self.truncated: list[Truncated] = []
+        self.answered: dict[int, bytes] = {}
+        self._stack = stack
+        self._tickets = count(1)
+
+    @property
+    def upstream(self) -> Scripted:
+        """The first upstream."""
+        return self.upstreams[0]
+
+    @property
+    def forwarded(self) -> list[tuple[str, str]]:
+        """Every question that any upstream was asked: name and type."""
+        return [(asked.name, asked.qtype) for upstream in self.upstreams for asked in upstream.asked]
+
+    # Asking.
+
+    def judge(
+        self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP, *, later_s: int = 0
+    ) -> Reply | Miss | Drop:
+        """What `answer` says, `later_s` seconds from now by both clocks."""
+        at_s, at_ms = self.clock.now_s + later_s, self.clock.boot_ms + later_s * 1000
+        return self.engine.answer(message, ip_address(client).packed, transport, at_s, at_ms)
+
+    def at_once(
+        self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP, *, later_s: int = 0
+    ) -> dns.message.Message:
+        """The reply to what needs no upstream."""
+        outcome = self.judge(message, client, transport, later_s=later_s)
+        assert isinstance(outcome, Reply), outcome
+        return dns.message.from_wire(outcome.message)
+
+    def send(self, message: bytes, client: str = GHENT) -> Client:
+        """Send a datagram from a client's address."""
+        sender = Client(client, self.server, message)
+        self._stack.callback(sender.close)
+        return sender
+
+    def wait(self, client: Client) -> dns.message.Message:
+        """Move engine and upstreams until the client has its reply."""
+        return dns.message.from_wire(self.until(client.receive))
+
+    def begin(
+        self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP
+    ) -> Callable[[], dns.message.Message]:
+        """Ask through a socket, or through `answer` and `forward`; what is returned waits for the reply."""
+        if transport is Transport.UDP:
+            sender = self.send(message, client)
+            return lambda: self.wait(sender)
+        outcome = self.judge(message, client, transport)
+        match outcome:
+            case Reply(found):
+                return lambda: dns.message.from_wire(found)
+            case Miss():
+                ticket = self.forward(outcome)
+                return lambda: dns.message.from_wire(self.until(lambda: self.answered.pop(ticket, None)))
+            case Drop():
+                raise AssertionError("the query was dropped")
+
+    def ask(self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> dns.message.Message:
+        """The reply to one query; upstreams do as their script says."""
+        return self.begin(message, client, transport)()
+
+    def forward(self, miss: Miss) -> int:
+        """Hand a stream client's miss to the engine; the reply will be in `answered` under this ticket."""
+        ticket = next(self._tickets)
+        self._take(self.engine.forward(miss, ticket))
+        return ticket
+
+    # Moving.
+
+    def move(self) -> int:
+        """One turn of engine and upstreams; how many datagrams and events there were."""
+        events = self.engine.poll(8)
+        self._take(events)
+        return len(events) + sum(upstream.serve() for upstream in self.upstreams)
+
+    def settle(self) -> None:
+        """Turn until nothing happens any more."""
+        quiet = 0
+        while quiet < 3:
+            quiet = 0 if self.move() else quiet + 1
+
+    def until(self, found: "Callable[[], bytes | None]") -> bytes:
+        """Turn until there is something; AssertionError when it does not come."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            moved = self.move()
+            result = found()
+            if result is not None:
+                return result
+            if not moved:
+                waiting = [upstream.fileno() for upstream in self.upstreams if upstream.fileno() >= 0]
+                select.select(waiting, [], [], 0.001)
+        raise AssertionError(f"no reply; upstreams were asked {self.forwarded}")
+
+    def until_asked(self, number: int, upstream: Scripted | None = None) -> None:
+        """Turn until an upstream, the first unless said otherwise, has been asked so many times."""
+        asked = (upstream or self.upstream).asked
+        self.until(lambda: b"" if len(asked) >= number else None)
+
+    def complete(self, message: Callable[[Scripted, bytes], bytes | None] = Scripted.by_stream) -> None:
+        """Answer by stream what the engine wants to ask that way."""
+        for event in self.truncated:
+            self._take(self.engine.complete(event.exchange, message(self.upstreams[event.server], event.message)))
+        self.truncated.clear()
+
+    def pass_time(self, milliseconds: int) -> None:
+        """Let time pass and the engine notice."""
+        self.clock.advance(milliseconds)
+        self.settle()
+
+    def swap(self, policy: Policy, made_s: Instant = NOW) -> None:
+        """Put another policy in force."""
+        self.snapshot = snapshot_of(policy, made_s)
+        self.engine.swap(self.snapshot)
+
+    def _take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            match event:
+                case Truncated():
+                    self.truncated.append(event)
+                case Answered(ticket, message):
+                    assert ticket not in self.answered
+                    self.answered[ticket] = message
+
+    # Counting.
+
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """How many queries had each outcome, by transport; those that none had are left out."""
+        found = {(t.value, o.value): self.counters.slots[QUERY[t][o]] for t in Transport for o in Outcome}
+        return {key: number for key, number in found.items() if number}
+
+    def pairs(self) -> dict[tuple[str, str], tuple[int, int, int]]:
+        """Refused, monitored and exempted queries by authority and service, of the policy in force."""
+        counts = self.counters.unreleased()[-1].counts
+        return {
+            pair: (
+                counts[policy_slot(number, PolicyKind.REFUSED)],
+                counts[policy_slot(number, PolicyKind.MONITORED)],
+                counts[policy_slot(number, PolicyKind.EXEMPTED)],
+            )
+            for number, pair in enumerate(self.snapshot.pairs)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneTo:
+    """A conditional zone that goes to one of the scripted upstreams."""
+
+    suffix: str
+    upstream: Scripted
+
+
+def make_engine(
+    kind: str,
+    *,
+    listeners: Sequence[UdpListener],
+    zones: Zones,
+    cache_bytes: int,
+    stale_s: int,
+    clients: Clients,
+    trust_ad: bool,
+    clock: Clock,
+    counters: CounterBlock,
+    snapshot: Snapshot,
+) -> Engine:
+    """An engine of that kind."""
+    if kind != "reference":
+        raise ValueError(f"make engine: no kind {kind!r}")
+    return ReferenceEngine(
+        listeners=listeners,
+        zones=zones,
+        cache=AnswerCache(cache_bytes, stale_s),
+        clients=clients,
+        trust_ad=trust_ad,
+        clock=clock,
+        counters=counters,
+        snapshot=snapshot,
+    )
+
+
+@contextmanager
+def running(
+    kind: str,
+    policy: Policy,
+    *upstreams: Scripted,
+    conditional: Sequence[ZoneTo] = (),
+    clients: Clients | None = None,
+    made_s: Instant = NOW,
+    wall_s: Instant = NOW,
+    cache_bytes: int = 1_000_000,
+    stale_s: int = 3600,
+    trust_ad: bool = False,
+    listen: str = "127.0.0.1",
+    directory: Path | None = None,
+) -> Iterator[Rig]:
+    """An engine of that kind between a listening socket and these upstreams, which it owns from here on.
+
+    Those that a conditional zone names are no default upstreams. `server` is where clients send to.
+    """
+    with ExitStack() as stack:
+        named = [zone.upstream for zone in conditional]
+        for upstream in upstreams:
+            stack.enter_context(upstream)
+        default = [upstream.endpoint for upstream in upstreams if upstream not in named]
+        zones = Zones(default, [Zone(parse_name(zone.suffix), (zone.upstream.endpoint,)) for zone in conditional])
+        by_endpoint = {upstream.endpoint: upstream for upstream in upstreams}
+        sock = stack.enter_context(
+            socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET, socket.SOCK_DGRAM)
+        )
+        sock.bind((listen, 0))
+        place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        counters = CounterBlock.create(place / "counters", len(zones.endpoints), capacity=64)
+        stack.callback(counters.close)
+        clock, snapshot = FakeClock(wall_s), snapshot_of(policy, made_s)
+        engine = make_engine(
+            kind,
+            listeners=[UdpListener(sock)],
+            zones=zones,
+            cache_bytes=cache_bytes,
+            stale_s=stale_s,
+            clients=clients or Clients(Unregistered.REFUSE),
+            trust_ad=trust_ad,
+            clock=clock,
+            counters=counters,
+            snapshot=snapshot,
+        )
+        stack.callback(engine.close)
+        ordered = [by_endpoint[endpoint] for endpoint in zones.endpoints]
+        yield Rig(engine, clock, counters, ordered, (listen, sock.getsockname()[1]), snapshot, stack)
