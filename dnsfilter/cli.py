@@ -19,7 +19,7 @@ from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config
 from dnsfilter.config.resolved import load_policy_file, resolved_policy
-from dnsfilter.errors import ConfigError, DnsfilterError, SnapshotError, UnavailableError
+from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.single import Options, run_single
 from dnsfilter.node.sockets import open_listening, open_tcp
@@ -92,7 +92,7 @@ def _add_files(command: argparse.ArgumentParser) -> None:
 
 def _config(options: argparse.Namespace) -> Config:
     if options.config is None and options.policy is None:
-        raise UnavailableError("nothing to work with: give --config, --policy or both")
+        raise ConfigError((Problem("command line", "give --config, --policy or both"),))
     return default_config() if options.config is None else load_config(options.config)
 
 

@@ -1,0 +1,93 @@
+"""The `dnsfilter` command in this process: arguments, exit codes, what it prints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.cli import main
+
+EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
+    return path
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("client", "name", "words"),
+    [
+        ("127.0.5.10", "www.tiktok.com", "refuse by ban"),
+        ("127.0.8.10", "www.tiktok.com", "monitor by ban"),
+        ("127.0.4.10", "www.tiktok.com", "set aside: tiktok"),
+        ("127.0.5.10", "www.example.org", "pass for a client of ghent"),
+        ("192.0.2.1", "www.tiktok.com", "no registered range"),
+    ],
+)
+def test_explain_says_what_the_node_decides(
+    config: Path, capsys: pytest.CaptureFixture[str], client: str, name: str, words: str
+) -> None:
+    assert run("explain", "--config", config, "--policy", EXAMPLE, client, name) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_explain_as_json_for_a_time_before_the_bans(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--at", "2023-03-01T00:00:00+01:00", "--json", "127.0.5.10", "www.tiktok.com")
+    assert run("explain", "--config", config, "--policy", EXAMPLE, *arguments) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["verdict"], said["authority"], said["revision"]) == ("pass", "ghent", 1)
+
+
+@pytest.mark.parametrize(("client", "name"), [("127.0.5.300", "example.org"), ("127.0.5.1", "a..b")])
+def test_explain_names_an_argument_that_it_does_not_understand(
+    config: Path, capsys: pytest.CaptureFixture[str], client: str, name: str
+) -> None:
+    assert run("explain", "--config", config, "--policy", EXAMPLE, client, name) == 2
+    error = capsys.readouterr().err
+    assert client in error or name in error
+
+
+def test_check_of_sound_files_says_what_they_hold(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--config", config, "--policy", EXAMPLE, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["problems"] == []
+    assert (said["authorities"], said["upstream"]) == (7, ["192.0.2.53:53"])
+
+
+def test_check_of_faulty_files_names_each_fault_of_both(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text() + "[cache]\nmax_bytes = -1\n")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[range]]\nprefix = "192.0.2.1/24"\nauthority = "nobody"\n')
+    assert run("check", "--config", config, "--policy", policy) == 2
+    error = capsys.readouterr().err
+    for part in ("cache.max_bytes", "range[0].prefix", "range[0].funding", str(config), str(policy)):
+        assert part in error
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_without_any_file_there_is_nothing_to_work_with(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command) == 2
+    assert "--config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["localhost:53", "127.0.0.1:99999"])
+def test_up_names_an_address_that_it_does_not_understand(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("up", "--upstream", address) == 2
+    assert address.rpartition(":")[0] in capsys.readouterr().err
+
+
+def test_up_refuses_an_upstream_that_is_this_resolver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("up", "--state-dir", tmp_path, "--upstream", "127.0.0.1:5300") == 2
+    assert "ask itself" in capsys.readouterr().err
