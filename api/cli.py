@@ -1,0 +1,97 @@
+"""The `dnsfilterctl` command.
+
+Exit codes: 0 done, 1 a check found something, 2 wrong input, 3 no permission, 4 not reachable.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from api.ctl.client import Client, parse_url
+from api.ctl.commands import PROGRAM, Options, Result, Verb
+from api.ctl.errors import DONE, INTERRUPTED, CtlError, WrongInput
+from api.ctl.parser import make_parser
+from api.ctl.terminal import dump_json, escape
+from api.ctl.token import load_token
+
+URL_VARIABLE = "DNSFILTER_API_URL"
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a name shows its numbers instead of a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    options = make_parser().parse_args(arguments)
+    try:
+        code = _run(options, os.environ)
+        sys.stdout.flush()
+    except CtlError as error:
+        _say(f"{PROGRAM}: {error.lines[0]}", *error.lines[1:])
+        code = error.code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter must not try to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    return code
+
+
+def _run(options: Options, environ: Mapping[str, str]) -> int:
+    verb: Verb = options.verb
+    url = _url(getattr(options, "api", None), environ)
+    token = None
+    if verb.needs_token:
+        loaded = load_token(getattr(options, "token_file", None), environ)
+        token = loaded.value
+        _say(*(f"{PROGRAM}: warning: {warning}" for warning in (loaded.warning, _exposure(url)) if warning))
+    with Client(url, token) as client:
+        result = verb.run(client, options)
+        _print(result, as_json=getattr(options, "json", False))
+    return result.code
+
+
+def _print(result: Result, *, as_json: bool) -> None:
+    if as_json:
+        print(dump_json(result.data))
+    elif result.raw is not None and not sys.stdout.isatty():
+        sys.stdout.write(result.raw)
+    else:
+        for line in result.lines():
+            print(escape(line))
+    _say(*result.notes)
+
+
+def _url(option: str | None, environ: Mapping[str, str]) -> str:
+    try:
+        return parse_url(option or environ.get(URL_VARIABLE) or DEFAULT_URL)
+    except ValueError as error:
+        raise WrongInput(str(error)) from error
+
+
+def _exposure(url: str) -> str | None:
+    """What is to be said of a token that leaves the machine unencrypted."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost":
+        return None
+    try:
+        loopback = ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return None if loopback else f"the token goes to {url} unencrypted: use https"
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(escape(line), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

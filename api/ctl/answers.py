@@ -1,0 +1,354 @@
+"""The API's answers as this client reads them.
+
+Fields that a newer control plane adds are kept, so that `--json` shows them; words are plain texts, not enumerations,
+so that a new one is shown rather than refused.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_ITEMS = 10_000
+
+
+def _checked_moment(text: str) -> str:
+    at = datetime.fromisoformat(text)
+    # A day more or less, as a zone's offset adds, stays a date.
+    if at.tzinfo is None or not 1900 <= at.year <= 9000:
+        raise ValueError("no instant with a zone from 1900 to 9000")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_checked_moment)]
+"""RFC 3339 with a zone."""
+
+Item = TypeVar("Item", bound="Answer")
+Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class Answer(BaseModel):
+    """A JSON object; unknown fields are kept, wrong types are errors."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+
+class Page(Answer, Generic[Item]):
+    """A part of a list; `next` is the cursor of the following part."""
+
+    items: Annotated[list[Item], Field(max_length=MAX_ITEMS)]
+    next: str | None
+
+
+class Fault(Answer):
+    """One thing wrong in a request or a file."""
+
+    place: str
+    message: str
+
+
+class Problem(Answer):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    detail: str = ""
+    faults: list[Fault] = []
+
+
+class Authority(Answer):
+    """A public body."""
+
+    slug: str
+    kind: str
+    names: dict[str, str]
+    languages: list[str]
+    time_zone: str
+    contact: str
+    usage: str
+    group: str
+    revision: Number
+
+    @property
+    def name(self) -> str:
+        """The name in the first of its languages that has one, else the slug."""
+        return next((self.names[tag] for tag in self.languages if tag in self.names), self.slug)
+
+
+class Site(Answer):
+    """A network with an address plan of its own."""
+
+    slug: str
+    name: str
+    revision: Number
+
+
+class Range(Answer):
+    """A prefix registered to an authority at a site."""
+
+    site: str
+    prefix: str
+    authority: str
+    funding: str
+    audience: str
+    label: str
+    revision: Number
+
+
+class ServiceSummary(Answer):
+    """A service in a list."""
+
+    slug: str
+    name: str
+    category: str
+    reviewed: str
+    tiers: list[int]
+    names: Number
+
+
+class Tier(Answer):
+    """One tier of a service."""
+
+    number: int
+    title: str
+    description: str
+    domains: list[str]
+    hosts: list[str]
+
+
+class Source(Answer):
+    """Where names of a service come from."""
+
+    id: str
+    what: str
+    licence: str
+    revision: str
+
+
+class Service(Answer):
+    """A service with every name of it."""
+
+    slug: str
+    name: str
+    category: str
+    reviewed: str
+    sources: list[Source]
+    tiers: list[Tier]
+
+
+class Decision(Answer):
+    """The formal decision behind a ban or a term."""
+
+    organ: str
+    reference: str
+    date: str
+    legal_basis: str
+    advice: str
+    link: str
+    follows: str | None
+
+
+class Term(Answer):
+    """One period of a ban."""
+
+    start: Moment
+    end: Moment | None
+    review_by: Moment | None
+    recorded: Moment
+    decision: Decision
+    ended: Moment | None
+    ended_reason: str
+    ended_decision: Decision | None
+
+
+class Ban(Answer):
+    """An authority's decision on one service."""
+
+    number: Number
+    authority: str
+    service: str
+    mode: str
+    reply: str
+    addresses: list[str]
+    tiers: list[int]
+    funding: list[str]
+    audience: list[str]
+    decision: Decision
+    terms: list[Term]
+    provisional: bool
+    state: str
+    ending: bool
+    revision: Number
+
+
+class Binding(Answer):
+    """The record that a ban applies in another authority."""
+
+    number: Number
+    ban: str
+    authority: str
+    ground: str
+    instrument: str
+    date: str
+    start: Moment
+    end: Moment | None
+    accepted: Moment | None
+    ended: Moment | None
+    ended_by: str
+    ended_reason: str
+    state: str
+    revision: Number
+
+
+class Exemption(Answer):
+    """A request to set a ban aside, and what became of it."""
+
+    number: Number
+    ban: str
+    site: str
+    ranges: list[str]
+    start: Moment
+    end: Moment
+    hours: list[str]
+    time_zone: str
+    reason: str
+    requested: Moment
+    requested_by: str
+    approved: Moment | None
+    rejected: Moment | None
+    revoked: Moment | None
+    decided_by: str
+    note: str
+    state: str
+    revision: Number
+
+
+class Winner(Answer):
+    """The ban that decides, and the name of it that matched."""
+
+    ban: str
+    ban_number: Number
+    authority: str
+    service: str
+    mode: str
+    reply: str
+    bound: bool
+    suffix: str
+
+
+class Considered(Answer):
+    """One ban considered, and why it bears on the query or does not."""
+
+    ban: str
+    ban_number: Number
+    authority: str
+    service: str
+    mode: str
+    bound: bool
+    standing: str
+    suffix: str | None
+    binding: Number | None
+    exemption: Number | None
+
+
+class Place(Answer):
+    """The range that a client is in."""
+
+    site: str
+    prefix: str
+    label: str
+    funding: str
+    audience: str
+
+
+class Explanation(Answer):
+    """What the policy says for a client, a name and an instant."""
+
+    verdict: str
+    rcode: str
+    ede: int | None
+    text: str | None
+    reason: str
+    winner: Winner | None
+    rows: list[Considered]
+    services: list[str]
+    range: Place | None
+    authority: str | None
+    client: str
+    site: str
+    name: str
+    at: Moment
+    revision: Number
+
+
+class Concern(Answer):
+    """A ban that concerns a range's authority, and where it stands for this range."""
+
+    ban: str
+    ban_number: Number
+    authority: str
+    service: str
+    mode: str
+    bound: bool
+    standing: str
+
+
+class Who(Answer):
+    """Whose an address is, and what is banned there."""
+
+    address: str
+    site: str
+    range: Place | None
+    authority: str | None
+    names: dict[str, str]
+    contact: str | None
+    bans: list[Concern]
+    at: Moment
+    revision: Number
+
+
+class Act(Answer):
+    """One act that follows from a policy file."""
+
+    act: str
+    object: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class Difference(Answer):
+    """What applying a file would do, and what stands against it."""
+
+    acts: list[Act]
+    faults: list[Fault]
+
+
+class Applied(Answer):
+    """What applying a file has done."""
+
+    acts: list[Act]
+    revision: Number
+
+
+class Entry(Act):
+    """One entry of the audit."""
+
+    seq: Number
+    time: Moment
+    actor: str
+    revision: Number
+
+
+class Version(Answer):
+    """The control plane's version."""
+
+    version: str
+
+
+class Readiness(Answer):
+    """Whether the database is reachable and its revision is in force."""
+
+    ready: bool
+    database: bool
+    revision: Number | None
+    published: Number | None

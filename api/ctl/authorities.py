@@ -1,0 +1,117 @@
+"""dnsfilterctl authority: public bodies."""
+
+import argparse
+from collections.abc import Iterator
+
+from api.ctl.answers import Authority
+from api.ctl.client import Client, path
+from api.ctl.commands import Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
+from api.ctl.listing import listed
+from api.ctl.terminal import columns, table
+
+KINDS = (
+    "federal", "community", "region", "province", "municipality", "ocmw_cpas",
+    "police_zone", "rescue_zone", "intermunicipal", "agency", "school",
+)  # fmt: skip
+USAGES = ("none", "authority", "range")
+_FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "authority", "public bodies")
+    lister = add_verb(group, "list", _list, "list authorities by slug", "authority list --kind municipality")
+    lister.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    lister.add_argument("--group", metavar="NAME", help="those of one group")
+    add_limit(lister)
+    show = add_verb(group, "show", _show, "show one authority", "authority show ghent")
+    show.add_argument("authority", type=slug, metavar="AUTHORITY")
+    _add_set(group)
+    remove = add_verb(
+        group, "remove", _remove, "remove an authority without ranges, bans and bindings", "authority remove ghent"
+    )
+    remove.add_argument("authority", type=slug, metavar="AUTHORITY")
+
+
+def _add_set(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "set",
+        _set,
+        "register an authority, or change what is given of one that exists",
+        'authority set ghent --kind municipality --name "nl=Stad Gent" --languages nl --contact ict@ghent.example',
+        "authority set ghent --usage none",
+    )
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument(
+        "--name", action="append", type=_name, metavar="LANGUAGE=NAME", help="its name in a language; may be repeated"
+    )
+    parser.add_argument("--languages", type=_words, metavar="LIST", help="its languages in order, for example nl,fr")
+    parser.add_argument("--time-zone", metavar="ZONE", help="its time zone (a new one: Europe/Brussels)")
+    parser.add_argument("--contact", metavar="TEXT", help="a function's address or number, never a person's")
+    parser.add_argument("--usage", choices=USAGES, metavar="LEVEL", help="what is counted: none, authority or range")
+    parser.add_argument("--group", metavar="NAME", help="for display only; it gives no power")
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(Authority, path("authorities"), options.limit, given(options, "kind", "group"))
+    return listed(page, lambda: _table(page.items), "authorities")
+
+
+def _show(client: Client, options: Options) -> Result:
+    return _shown(client.get(Authority, path("authorities", options.authority)))
+
+
+def _set(client: Client, options: Options) -> Result:
+    where = path("authorities", options.authority)
+    body: Body = given(options, *_FIELDS)
+    names = dict(options.name or ())
+    known = client.find(Authority, where)
+    if known is None:
+        return _shown(client.send(Authority, "PUT", where, {**body, "names": names}, {"If-None-Match": "*"}))
+    if names:
+        body["names"] = {**known.names, **names}
+    # Names are merged here: what another has changed since must not be lost.
+    return _shown(client.send(Authority, "PATCH", where, body, {"If-Match": f'"r{known.revision}"'}))
+
+
+def _remove(client: Client, options: Options) -> Result:
+    client.delete(path("authorities", options.authority))
+    return Result({"removed": options.authority}, lambda: [f"removed authority {options.authority}"])
+
+
+def _shown(found: Authority) -> Result:
+    return Result(found.model_dump(mode="json"), lambda: _lines(found))
+
+
+def _lines(found: Authority) -> Iterator[str]:
+    yield from columns(
+        [
+            ("authority", f"{found.slug}  {found.name}"),
+            *(("name", f"{tag}: {name}") for tag, name in found.names.items()),
+            ("kind", found.kind),
+            ("languages", ", ".join(found.languages)),
+            ("time zone", found.time_zone),
+            ("contact", found.contact),
+            ("usage", found.usage),
+            ("group", found.group or "none"),
+            ("revision", str(found.revision)),
+        ]
+    )
+
+
+def _table(items: list[Authority]) -> Iterator[str]:
+    rows = [(item.slug, item.name, item.kind, item.time_zone, item.usage, item.contact) for item in items]
+    yield from table(("authority", "name", "kind", "time zone", "usage", "contact"), rows)
+
+
+def _name(text: str) -> tuple[str, str]:
+    language, equals, name = text.partition("=")
+    if not language or not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f'{text!r} is no name in a language: write for example "nl=Stad Gent"')
+    return language, name.strip()
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]

@@ -1,0 +1,225 @@
+"""dnsfilterctl ban: an authority's decisions on services."""
+
+from collections.abc import Iterator
+
+from api.ctl.answers import Ban, Decision
+from api.ctl.client import Client, path
+from api.ctl.commands import (
+    AUDIENCE,
+    FUNDING,
+    Body,
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_decision,
+    add_group,
+    add_limit,
+    add_reason,
+    add_term,
+    add_verb,
+    choices,
+    decision_body,
+    given,
+    slug,
+    term_body,
+    tiers,
+)
+from api.ctl.errors import WrongInput
+from api.ctl.listing import listed
+from api.ctl.moments import reach_words, term_words
+from api.ctl.names import Names
+from api.ctl.terminal import columns, table
+
+MODES = ("enforce", "monitor", "off")
+REPLIES = ("refused", "nxdomain", "nodata", "address")
+STATES = ("planned", "in_force", "ending", "lapsed")
+_FIELDS = ("mode", "reply", "tiers", "funding", "audience")
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "ban", "authorities' decisions on services")
+    lister = add_verb(group, "list", _list, "list bans", "ban list --authority ghent --state in_force")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
+    lister.add_argument("--service", type=slug, metavar="SERVICE", help="those on one service")
+    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    add_limit(lister)
+    _add_subject(add_verb(group, "show", _show, "show a ban with its decision and terms", "ban show ghent tiktok"))
+    _add_set(group)
+    renew = add_verb(
+        group,
+        "renew",
+        _renew,
+        "add a term, with the decision to renew",
+        'ban renew ghent tiktok --start 2026-10-01 --for "6 months" --reference 2026/311',
+    )
+    _add_subject(renew)
+    add_term(renew, review=True)
+    add_decision(renew, "the decision to renew")
+    end = add_verb(group, "end", _end, "end a ban early", 'ban end ghent tiktok --reason "decision annulled"')
+    _add_subject(end)
+    end.add_argument("--at", metavar="WHEN", help="a date or an RFC 3339 time from now on (now)")
+    add_reason(end)
+    add_decision(end, "the decision to end it")
+    remove = add_verb(group, "remove", _remove, "remove a ban that has not begun", "ban remove ghent tiktok")
+    _add_subject(remove)
+
+
+def _add_subject(parser: Parser) -> None:
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_argument("service", type=slug, metavar="SERVICE")
+
+
+def _add_set(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "set",
+        _set,
+        "toggle or change a ban; adopt one, with its decision and a term, or provisionally",
+        "ban set ghent tiktok --mode off",
+        'ban set ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
+        "ban set ghent tiktok --provisional",
+    )
+    _add_subject(parser)
+    parser.add_argument("--mode", choices=MODES, metavar="MODE", help="enforce, monitor (answer and count), or off")
+    parser.add_argument(
+        "--reply",
+        choices=REPLIES,
+        metavar="REPLY",
+        help="refused, nxdomain, nodata or address; after refused, many clients ask the next resolver they know",
+    )
+    parser.add_argument(
+        "--address", action="append", dest="addresses", metavar="ADDRESS", help="for --reply address; may be repeated"
+    )
+    parser.add_argument("--tiers", type=tiers, metavar="LIST", help="tiers of the service (a new ban: 1,2)")
+    parser.add_argument(
+        "--funding", type=choices(*FUNDING), metavar="LIST", help="covers ranges paid so: " + ",".join(FUNDING)
+    )
+    parser.add_argument(
+        "--audience", type=choices(*AUDIENCE), metavar="LIST", help="covers ranges used by: " + ",".join(AUDIENCE)
+    )
+    standing = parser.add_mutually_exclusive_group()
+    standing.add_argument("--provisional", action="store_true", help="a new ban without a decision, for 72 hours")
+    standing.add_argument("--confirm", action="store_true", help="make a provisional ban an ordinary one")
+    add_term(parser, review=True)
+    add_decision(parser)
+
+
+def _list(client: Client, options: Options) -> Result:
+    query = given(options, "authority", "service", "state")
+    page = client.list(Ban, path("bans"), options.limit, query)
+    return listed(page, lambda: _table(page.items, Names(client)), "bans")
+
+
+def _show(client: Client, options: Options) -> Result:
+    return _shown(client, client.get(Ban, _where(options)))
+
+
+def _set(client: Client, options: Options) -> Result:
+    body = _change(options)
+    if not body:
+        raise WrongInput("say what to set: --mode, for example; see dnsfilterctl ban set --help")
+    # Only these can make a ban that does not exist: a toggle of one that does not is a mistake in its name.
+    method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
+    return _shown(client, client.send(Ban, method, _where(options), body))
+
+
+def _change(options: Options) -> Body:
+    body = given(options, *_FIELDS, "addresses")
+    decision, term = decision_body(options), term_body(options)
+    if decision:
+        body["decision"] = decision
+    if term:
+        body["terms"] = [term]
+    if options.provisional or options.confirm:
+        body["provisional"] = options.provisional
+    return body
+
+
+def _renew(client: Client, options: Options) -> Result:
+    return _shown(client, client.send(Ban, "POST", _where(options, "terms"), _act(options, term_body(options))))
+
+
+def _end(client: Client, options: Options) -> Result:
+    return _shown(
+        client, client.send(Ban, "POST", _where(options, "end"), _act(options, given(options, "at", "reason")))
+    )
+
+
+def _act(options: Options, body: Body) -> Body:
+    decision = decision_body(options)
+    return {**body, "decision": decision} if decision else body
+
+
+def _remove(client: Client, options: Options) -> Result:
+    client.delete(_where(options))
+    subject = f"{options.authority}/{options.service}"
+    return Result({"removed": subject}, lambda: [f"removed ban {subject}"])
+
+
+def _where(options: Options, *parts: str) -> str:
+    return path("authorities", options.authority, "bans", options.service, *parts)
+
+
+def _shown(client: Client, ban: Ban) -> Result:
+    return Result(ban.model_dump(mode="json"), lambda: _lines(ban, Names(client)))
+
+
+def _lines(ban: Ban, names: Names) -> Iterator[str]:
+    zone = names.time_zone(ban.authority)
+    rows = [
+        ("authority", f"{ban.authority}  {names.authority(ban.authority)}"),
+        ("service", f"{ban.service}  {names.service(ban.service)}"),
+        ("mode", ban.mode),
+        ("state", _state(ban)),
+        ("reply", " ".join([ban.reply, *ban.addresses])),
+        ("tiers", ",".join(map(str, ban.tiers))),
+        ("funding", ", ".join(ban.funding)),
+        ("audience", ", ".join(ban.audience)),
+        ("number", f"{ban.number}, revision {ban.revision}"),
+        *_decision(ban.decision),
+    ]
+    for term in ban.terms:
+        rows.append(("term", term_words(term, zone)))
+        rows += _decision(term.decision, "  ")
+        if term.ended_decision is not None:
+            rows += _decision(term.ended_decision, "  ended: ")
+    yield from columns(rows)
+
+
+def _decision(decision: Decision, prefix: str = "") -> list[tuple[str, str]]:
+    fields = [
+        ("organ", decision.organ),
+        ("reference", decision.reference),
+        ("decided", decision.date),
+        ("legal basis", decision.legal_basis),
+        ("advice", decision.advice),
+        ("link", decision.link),
+        ("follows", decision.follows or ""),
+    ]
+    return [(prefix + name, value) for name, value in fields if value]
+
+
+def _state(ban: Ban) -> str:
+    words = ban.state.replace("_", " ")
+    ending = ", ending" if ban.ending else ""
+    return f"{words}{ending}{', provisional' if ban.provisional else ''}"
+
+
+def _table(items: list[Ban], names: Names) -> Iterator[str]:
+    names.prepare({item.authority for item in items}, {item.service for item in items})
+    rows = [
+        (
+            item.authority,
+            names.authority(item.authority),
+            item.service,
+            names.service(item.service),
+            item.mode,
+            item.reply,
+            _state(item),
+            reach_words(item.terms, names.time_zone(item.authority)),
+        )
+        for item in items
+    ]
+    yield from table(("authority", "name", "service", "name", "mode", "reply", "state", "term"), rows)

@@ -1,0 +1,147 @@
+"""dnsfilterctl binding: bans that apply in another authority too."""
+
+from collections.abc import Iterator
+
+from api.ctl.answers import Binding
+from api.ctl.client import Client, path
+from api.ctl.commands import (
+    Group,
+    Options,
+    Result,
+    Run,
+    add_group,
+    add_limit,
+    add_reason,
+    add_term,
+    add_verb,
+    given,
+    number,
+    reference,
+    slug,
+    term_body,
+)
+from api.ctl.listing import listed
+from api.ctl.moments import at_words, end_words, period_words
+from api.ctl.names import Names
+from api.ctl.terminal import columns, table
+
+GROUNDS = ("law", "agreement")
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "binding", "bans that apply in another authority too")
+    lister = add_verb(group, "list", _list, "list bindings", "binding list --authority ghent")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="in which bans of others apply")
+    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those of one ban")
+    add_limit(lister)
+    _add_number(group, "show", _show, "show a binding", "binding show 1")
+    _add_add(group)
+    _add_number(group, "accept", _accept, "accept an agreement, as the bound authority", "binding accept 1")
+    _add_finish(group, "withdraw", _withdraw, "withdraw from an agreement, as the bound authority")
+    _add_finish(group, "end", _end, "record that the law or the agreement itself has ended")
+
+
+def _add_add(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "add",
+        _add,
+        "record a law, or propose an agreement: it has effect once it is accepted",
+        'binding add brussels-region/tiktok ghent --ground agreement --instrument "2026/7" --until 2026-09-30',
+    )
+    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="the ban")
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="where it shall apply too")
+    parser.add_argument("--ground", choices=GROUNDS, required=True, metavar="GROUND", help="law or agreement")
+    parser.add_argument("--instrument", required=True, metavar="TEXT", help="the law, or the agreement")
+    parser.add_argument("--date", metavar="DATE", help="of the instrument")
+    add_term(parser)
+
+
+def _add_number(group: Group, name: str, run: Run, summary: str, example: str) -> None:
+    parser = add_verb(group, name, run, summary, example)
+    parser.add_argument("number", type=number, metavar="NUMBER")
+
+
+def _add_finish(group: Group, name: str, run: Run, summary: str) -> None:
+    parser = add_verb(group, name, run, summary, f'binding {name} 1 --at 2026-10-01 --reason "council of 24 September"')
+    parser.add_argument("number", type=number, metavar="NUMBER")
+    parser.add_argument("--at", metavar="WHEN", help="a date or an RFC 3339 time from now on (now)")
+    add_reason(parser)
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(Binding, path("bindings"), options.limit, given(options, "authority", "ban"))
+    return listed(page, lambda: _table(page.items, Names(client)), "bindings")
+
+
+def _show(client: Client, options: Options) -> Result:
+    return _shown(client, client.get(Binding, path("bindings", options.number)))
+
+
+def _add(client: Client, options: Options) -> Result:
+    body = {**given(options, "ban", "authority", "ground", "instrument", "date"), **term_body(options)}
+    return _shown(client, client.send(Binding, "POST", path("bindings"), body))
+
+
+def _accept(client: Client, options: Options) -> Result:
+    return _shown(client, client.send(Binding, "POST", path("bindings", options.number, "accept")))
+
+
+def _withdraw(client: Client, options: Options) -> Result:
+    return _finish(client, options, "withdraw")
+
+
+def _end(client: Client, options: Options) -> Result:
+    return _finish(client, options, "end")
+
+
+def _finish(client: Client, options: Options, act: str) -> Result:
+    body = given(options, "at", "reason")
+    return _shown(client, client.send(Binding, "POST", path("bindings", options.number, act), body))
+
+
+def _shown(client: Client, found: Binding) -> Result:
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
+
+
+def _lines(found: Binding, names: Names) -> Iterator[str]:
+    zone = names.time_zone(found.authority)
+    rows = [
+        ("binding", str(found.number)),
+        ("ban", f"{found.ban}: {names.words(found.ban)}"),
+        ("applies in", f"{found.authority}  {names.authority(found.authority)}"),
+        ("ground", found.ground),
+        ("instrument", f"{found.instrument} ({found.date})" if found.date else found.instrument),
+        ("term", period_words(found.start, found.end, zone)),
+        ("state", found.state.replace("_", " ")),
+    ]
+    if found.accepted is not None:
+        rows.append(("accepted", at_words(found.accepted, zone)))
+    if found.ended is not None:
+        rows.append(("ended", f"{end_words(found.ended, zone)}: {found.ended_reason}"))
+    yield from columns(rows)
+
+
+def _table(items: list[Binding], names: Names) -> Iterator[str]:
+    parts = [item.ban.partition("/") for item in items]
+    names.prepare({part[0] for part in parts} | {item.authority for item in items}, {part[2] for part in parts})
+    rows = [
+        (
+            str(item.number),
+            *names.both(item.ban),
+            item.authority,
+            names.authority(item.authority),
+            item.ground,
+            item.state.replace("_", " "),
+            _reach(item, names.time_zone(item.authority)),
+        )
+        for item in items
+    ]
+    header = ("no.", "ban of", "name", "service", "name", "applies in", "name", "ground", "state", "term")
+    yield from table(header, rows)
+
+
+def _reach(item: Binding, zone: str) -> str:
+    end = item.end if item.ended is None else item.ended
+    return "no end" if end is None else end_words(end, zone)

@@ -1,0 +1,196 @@
+"""The API over HTTP: one connection, bounded in time and size, every failure as a `CtlError`."""
+
+import ssl
+import time
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+from pydantic import ValidationError
+
+from api.ctl.answers import Answer, Item, Page, Problem
+from api.ctl.errors import CtlError, Denied, NotInForce, Unreachable, WrongInput
+from dnsfilter import __version__
+
+CONNECT_S = 5.0
+READ_S = 60.0
+"""Applying a large policy compiles and publishes it before it answers."""
+WHOLE_S = 120.0
+MAX_OCTETS = 32 * 1024 * 1024
+PAGE = 200
+"""The most that the API gives at once."""
+
+Found = TypeVar("Found", bound=Answer)
+Query = Mapping[str, str | int | None]
+
+
+def path(*parts: str | int) -> str:
+    """`/v1/…` with each part quoted as one segment."""
+    return "/v1/" + "/".join(quote(str(part), safe="") for part in parts)
+
+
+def parse_url(text: str) -> str:
+    """The API's URL without a trailing slash; raises ValueError, which does not repeat what may hold a password."""
+    url = urlsplit(text)
+    if url.username is not None or url.password is not None:
+        raise ValueError("the API's URL carries no user and no password: the token is read from a file")
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise ValueError(f"{text!r} is no URL of an API: write for example http://127.0.0.1:8080")
+    if url.port == 0:
+        raise ValueError(f"{text!r} has no usable port")
+    return text.rstrip("/")
+
+
+class Client:
+    """A control plane at `url`, asked with `token` (None: only what needs none). Use it as a context manager."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"dnsfilterctl/{__version__}",
+        }
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        self.url = url
+        # The environment's proxies are not used: the token is for the control plane alone. httpx would bring its own
+        # list of authorities; an office's control plane is signed by one that the machine trusts.
+        secure = ssl.create_default_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, verify=secure, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._http.close()
+
+    def get(
+        self, kind: type[Found], where: str, query: Query | None = None, accepted: Collection[int] = (200,)
+    ) -> Found:
+        """The resource as a `kind`; raises CtlError."""
+        return self._read(kind, self._ask("GET", where, query=query, accepted=accepted))
+
+    def find(self, kind: type[Found], where: str) -> Found | None:
+        """The resource, or None where there is none; raises CtlError for everything else."""
+        status, body = self._ask("GET", where, accepted=(200, 404))
+        return None if status == 404 else self._read(kind, (status, body))
+
+    def list(self, kind: type[Item], where: str, limit: int, query: Query | None = None) -> Page[Item]:
+        """Up to `limit` items, page after page; `next` tells whether more follow. Raises CtlError."""
+        items: list[Item] = []
+        cursor: str | None = None
+        while True:
+            asked = {**(query or {}), "limit": min(PAGE, limit - len(items)), "cursor": cursor}
+            page = self.get(Page[kind], where, asked)  # type: ignore[valid-type]
+            items += page.items[: limit - len(items)]
+            cursor = page.next
+            # A page without items would never come to an end.
+            if cursor is None or len(items) >= limit or not page.items:
+                return Page(items=items, next=cursor)
+
+    def send(
+        self,
+        kind: type[Found],
+        method: str,
+        where: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Found:
+        """What an act answers, as a `kind`; raises CtlError."""
+        return self._read(kind, self._ask(method, where, body=body, headers=headers, accepted=(200, 201)))
+
+    def delete(self, where: str) -> None:
+        """Remove the resource; raises CtlError."""
+        self._ask("DELETE", where, accepted=(204,))
+
+    def text(self, where: str) -> str:
+        """A resource that is a text; raises CtlError."""
+        _, body = self._ask("GET", where, headers={"Accept": "application/toml"})
+        try:
+            return body.decode()
+        except UnicodeDecodeError as error:
+            raise self._foreign("the answer is not UTF-8") from error
+
+    def send_text(self, kind: type[Found], where: str, text: str) -> Found:
+        """What the API answers to a policy file; raises CtlError."""
+        headers = {"Content-Type": "application/toml"}
+        return self._read(kind, self._ask("POST", where, content=text.encode(), headers=headers))
+
+    def _ask(
+        self,
+        method: str,
+        where: str,
+        *,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        accepted: Collection[int] = (200,),
+    ) -> tuple[int, bytes]:
+        params = {key: value for key, value in (query or {}).items() if value is not None}
+        deadline = time.monotonic() + WHOLE_S
+        try:
+            with self._http.stream(
+                method, where, params=params, json=body, content=content, headers=headers
+            ) as response:
+                data = self._bounded(response, deadline)
+        except httpx.TimeoutException as error:
+            raise self._unanswered(method, type(error).__name__) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self.url} is not reachable: {error or type(error).__name__}") from error
+        if response.status_code not in accepted:
+            raise self._problem(response.status_code, data)
+        return response.status_code, data
+
+    def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > MAX_OCTETS:
+                raise self._foreign(f"the answer is larger than {MAX_OCTETS} octets")
+            if time.monotonic() > deadline:
+                raise self._unanswered(response.request.method, f"not finished after {WHOLE_S:.0f} s")
+        return b"".join(parts)
+
+    def _read(self, kind: type[Found], answer: tuple[int, bytes]) -> Found:
+        try:
+            return kind.model_validate_json(answer[1])
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the answer"
+            raise self._foreign(f"{place}: {first['msg']}") from error
+
+    def _problem(self, status: int, body: bytes) -> CtlError:
+        try:
+            problem = Problem.model_validate_json(body)
+        except ValidationError:
+            if status in (401, 403):
+                return Denied(f"{self.url} refuses: HTTP {status}")
+            return self._foreign(f"HTTP {status}")
+        lines = [f"{problem.title}: {problem.detail}" if problem.detail else problem.title]
+        if problem.faults:
+            # The detail of what the control plane found itself repeats the faults that follow one by one.
+            repeated = all(fault.message in problem.detail for fault in problem.faults)
+            lines = [problem.title] if repeated else lines
+            lines += [f"{fault.place}: {fault.message}" for fault in problem.faults]
+        if status in (401, 403):
+            return Denied(*lines)
+        if problem.type == "/problems/not-published":
+            return NotInForce(*lines)
+        return (
+            Unreachable(f"{self.url} cannot do it now: {lines[0]}", *lines[1:]) if status >= 500 else WrongInput(*lines)
+        )
+
+    def _foreign(self, what: str) -> Unreachable:
+        return Unreachable(f"{self.url} does not answer as a dnsfilter control plane does: {what}")
+
+    def _unanswered(self, method: str, what: str) -> Unreachable:
+        lines = [f"{self.url} is not reachable in time: {what}"]
+        if method != "GET":
+            lines.append("whether the act was recorded is not known: look before you repeat it")
+        return Unreachable(*lines)

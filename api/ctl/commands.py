@@ -1,0 +1,218 @@
+"""What a command is: arguments in, a result out; and the options that several commands share."""
+
+import argparse
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import Any, NoReturn, TypeAlias
+
+from api.ctl.client import Client
+from api.ctl.errors import DONE, WRONG_INPUT
+from api.ctl.terminal import escape
+
+Options: TypeAlias = argparse.Namespace
+Body: TypeAlias = dict[str, Any]
+
+PROGRAM = "dnsfilterctl"
+WIDTH = 110
+DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
+
+FUNDING = ("public", "partly_public", "private")
+AUDIENCE = ("staff", "public", "pupils")
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
+_SECRET = re.compile(r"dnsf_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command found: as JSON, and as lines for a person, made only when they are wanted."""
+
+    data: object
+    lines: Callable[[], Iterable[str]]
+    code: int = DONE
+    notes: tuple[str, ...] = ()
+    """For standard error, also with --json."""
+    raw: str | None = None
+    """A file's text, printed as it is in place of lines."""
+
+
+Run: TypeAlias = Callable[[Client, Options], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One command. `needs_token` is false for what the API tells everybody."""
+
+    run: Run
+    needs_token: bool = field(default=True)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are escaped, and repeat no token or password given by mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the fault, and exit with 2."""
+        shown = escape(_SECRET.sub("[hidden]", message))
+        self.exit(WRONG_INPUT, f"{self.format_usage()}{self.prog}: {shown}\n")
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help of one width everywhere, so that documentation and terminal say the same."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=WIDTH)
+
+
+Group: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""What commands, or a command's verbs, are added to."""
+
+
+def add_group(groups: Group, name: str, summary: str) -> Group:
+    """A noun, to whose parsers the verbs are added."""
+    parser = groups.add_parser(name, help=summary, description=summary, formatter_class=Help, allow_abbrev=False)
+    return parser.add_subparsers(metavar="VERB", required=True)
+
+
+def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples: str) -> Parser:
+    """A command with its summary and at least one example; the options before the verb are taken after it too."""
+    lines = "\n".join(f"  {PROGRAM} {example}" for example in examples)
+    heading = "example:" if len(examples) == 1 else "examples:"
+    parser = group.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"{heading}\n{lines}",
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    add_global(parser, shown=False)
+    parser.set_defaults(verb=verb if isinstance(verb, Verb) else Verb(verb))
+    return parser
+
+
+def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
+    """--api, --token-file, --json. Absent, they leave no attribute: what was given before the verb stays."""
+    texts = {
+        "api": "the control plane (DNSFILTER_API_URL, else http://127.0.0.1:8080)",
+        "token-file": "the file with the token (DNSFILTER_TOKEN_FILE, else ./.run/admin-token or ./admin-token)",
+    }
+    for option, metavar in (("api", "URL"), ("token-file", "FILE")):
+        text = texts[option] if shown else argparse.SUPPRESS
+        parser.add_argument(f"--{option}", metavar=metavar, default=argparse.SUPPRESS, help=text)
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+
+
+def add_limit(parser: argparse.ArgumentParser) -> None:
+    """--limit of a list."""
+    parser.add_argument(
+        "--limit", type=limit, default=DEFAULT_LIMIT, metavar="N", help=f"at most so many ({DEFAULT_LIMIT})"
+    )
+
+
+def add_reason(parser: argparse.ArgumentParser) -> None:
+    """--reason of an act that needs one."""
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it stays on record")
+
+
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """--site, where a network has several."""
+    parser.add_argument("--site", type=slug, default="default", metavar="SITE", help="the site (default)")
+
+
+def add_decision(parser: argparse.ArgumentParser, what: str = "the decision") -> None:
+    """The options of a formal decision."""
+    group = parser.add_argument_group(what)
+    group.add_argument("--organ", metavar="TEXT", help="who decided, for example college")
+    group.add_argument("--reference", metavar="TEXT", help="the decision's reference; clients are shown it")
+    group.add_argument("--date", metavar="DATE", help="of the decision, for example 2023-03-24")
+    group.add_argument("--legal-basis", metavar="TEXT", help="the legal basis")
+    group.add_argument("--advice", metavar="TEXT", help="reference of the advice behind it")
+    group.add_argument("--link", metavar="URL", help="where it can be read")
+    group.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="the ban that it adopts")
+
+
+def add_term(parser: argparse.ArgumentParser, *, review: bool = False) -> None:
+    """The options of a period; with `review` it may be without an end."""
+    group = parser.add_argument_group("the term", "Dates mean local midnight in the authority's time zone.")
+    group.add_argument("--start", metavar="WHEN", help="a date or an RFC 3339 time (now)")
+    end = group.add_mutually_exclusive_group()
+    end.add_argument("--end", metavar="WHEN", help="the first instant after it: a date or an RFC 3339 time")
+    end.add_argument("--until", metavar="DATE", help="the last day of it")
+    end.add_argument("--for", dest="for_", metavar="SPAN", help='how long, for example "6 months"')
+    if review:
+        group.add_argument("--review-by", metavar="DATE", help="without an end: when it is looked at again")
+
+
+def decision_body(options: Options) -> Body:
+    """The decision that the options give; empty where they give none."""
+    return given(options, "organ", "reference", "date", "legal_basis", "advice", "link", "follows")
+
+
+def term_body(options: Options) -> Body:
+    """The term that the options give; empty where they give none."""
+    body = given(options, "start", "end", "until", "for_", "review_by")
+    return {key.rstrip("_"): value for key, value in body.items()}
+
+
+def given(options: Options, *names: str) -> Body:
+    """The options that were given, by name."""
+    values: Mapping[str, Any] = vars(options)
+    return {name: values[name] for name in names if values.get(name) is not None}
+
+
+def slug(text: str) -> str:
+    """An argument that names an authority, a service or a site."""
+    if not _SLUG.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no slug: lower-case letters, digits and hyphens")
+    return text
+
+
+def reference(text: str) -> str:
+    """An argument that names a ban."""
+    authority, slash, service = text.partition("/")
+    if not slash or not _SLUG.fullmatch(authority) or not _SLUG.fullmatch(service):
+        raise argparse.ArgumentTypeError(f"{text!r} names no ban: write for example ghent/tiktok")
+    return text
+
+
+def number(text: str) -> int:
+    """An argument that numbers a binding or an exemption."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of one: lists show them")
+    return int(text)
+
+
+def limit(text: str) -> int:
+    """An argument that bounds a list."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MAX_LIMIT):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def prefix(text: str) -> str:
+    """An argument that is an address prefix; a single address is one too."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no prefix: {error}") from error
+
+
+def choices(*known: str) -> Callable[[str], list[str]]:
+    """An argument of several words with commas between, each one of `known`."""
+
+    def parse(text: str) -> list[str]:
+        words = text.split(",")
+        unknown = [word for word in words if word not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+        return words
+
+    return parse
+
+
+def tiers(text: str) -> list[int]:
+    """An argument of several tiers with commas between."""
+    if not re.fullmatch(r"[1-9](,[1-9]){0,8}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} are no tiers: write for example 1,2")
+    return sorted({int(part) for part in text.split(",")})

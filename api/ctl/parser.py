@@ -1,0 +1,49 @@
+"""The whole command line of dnsfilterctl."""
+
+import argparse
+from collections.abc import Iterator
+
+from api.ctl import audit, authorities, bans, bindings, exemptions, policies, questions, ranges, services, system
+from api.ctl.commands import PROGRAM, Help, Parser, add_global
+from dnsfilter import __version__
+
+_TOPICS = (authorities, ranges, services, bans, bindings, exemptions, questions, policies, audit, system)
+
+_EPILOG = """\
+The options stand before or after the command. There is none for a token itself: command lines are seen by others.
+
+exit codes:
+  0  done
+  1  a check found something: differences, a control plane that is not ready, an act not yet in force
+  2  wrong input, or the record forbids it
+  3  refused for want of permission, or no token
+  4  the control plane is not reachable, or cannot do it now
+
+example:
+  dnsfilterctl ban set ghent tiktok --mode enforce"""
+
+
+def make_parser() -> Parser:
+    """The parser; what it parses has `verb`, and `api`, `token_file` and `json` where they were given."""
+    parser = Parser(
+        prog=PROGRAM,
+        description="Do from a shell what the API of dnsfilter's control plane does.",
+        epilog=_EPILOG,
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    add_global(parser, shown=True)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    groups = parser.add_subparsers(metavar="COMMAND", required=True)
+    for topic in _TOPICS:
+        topic.add(groups)
+    return parser
+
+
+def every(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser and those of all its commands, in order."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from every(inner)

@@ -1,0 +1,158 @@
+"""dnsfilterctl explain and who: what the policy says of a client."""
+
+from collections.abc import Iterator
+
+from api.ctl.answers import Concern, Considered, Explanation, Place, Who, Winner
+from api.ctl.client import Client
+from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
+from api.ctl.moments import at_words
+from api.ctl.names import Names
+from api.ctl.terminal import columns
+
+EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
+"""RFC 8914 section 5.2, the codes of our own refusals."""
+STANDINGS = {
+    "in_force": "in force",
+    "off": "switched off",
+    "not_bound": "its binding is not in force here",
+    "not_in_term": "none of its terms holds",
+    "not_covered": "does not cover devices paid for or used so",
+    "other_tier": "does not cover this tier of the service",
+    "exempted": "set aside here by an exemption",
+    "suspended": "suspended",
+}
+
+
+def add(groups: Group) -> None:
+    """Add the commands."""
+    explain = add_verb(
+        groups,
+        "explain",
+        _explain,
+        "tell what a client is answered for a name, and why",
+        "explain 127.0.5.10 www.tiktok.com",
+        "explain 192.0.2.10 www.tiktok.com --at 2026-10-01T09:00:00+02:00",
+    )
+    explain.add_argument("client", metavar="CLIENT", help="its address")
+    explain.add_argument("name", metavar="NAME", help="the name asked for")
+    explain.add_argument("--at", metavar="WHEN", help="an RFC 3339 time (now)")
+    add_site(explain)
+    who = add_verb(
+        groups, "who", _who, "tell whose an address is, whom to ask, and what is banned there", "who 127.0.5.10"
+    )
+    who.add_argument("address", metavar="ADDRESS")
+    add_site(who)
+
+
+def _explain(client: Client, options: Options) -> Result:
+    found = client.get(Explanation, "/v1/decision", given(options, "client", "name", "at", "site"))
+    return Result(found.model_dump(mode="json"), lambda: _explanation(found, Names(client)))
+
+
+def _who(client: Client, options: Options) -> Result:
+    found = client.get(Who, "/v1/who", given(options, "address", "site"))
+    return Result(found.model_dump(mode="json"), lambda: _owner(found, Names(client)))
+
+
+def _explanation(found: Explanation, names: Names) -> Iterator[str]:
+    zone = names.time_zone(found.authority) if found.authority else "UTC"
+    services = ", ".join(f"{slug}  {names.service(slug)}" for slug in found.services) or "none"
+    rows = [
+        ("verdict", found.verdict),
+        ("answer", _answer(found)),
+        *([("text", found.text)] if found.text else []),
+        ("client", found.client),
+        ("range", _place(found.range, found.site)),
+        ("authority", f"{found.authority}  {names.authority(found.authority)}" if found.authority else "none"),
+        ("name", found.name),
+        ("service", services),
+        ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),
+        ("winner", _winner(found.winner, names)),
+        ("why", found.reason),
+    ]
+    yield from columns(rows)
+    yield ""
+    if not found.rows:
+        yield "no ban was to be considered"
+        return
+    yield "considered:"
+    yield from columns([_considered(row, found, names) for row in found.rows], indent="  ")
+
+
+def _answer(found: Explanation) -> str:
+    if found.verdict != "refuse":
+        return "as the name is answered elsewhere" + (", counted" if found.verdict == "monitor" else "")
+    if found.ede is None:
+        return found.rcode
+    title = f" ({EDE[found.ede]})" if found.ede in EDE else ""
+    return f"{found.rcode}, EDE {found.ede}{title}"
+
+
+def _place(place: Place | None, site: str) -> str:
+    if place is None:
+        return f"in none that is registered at site {site}"
+    label = f"{place.label}; " if place.label else ""
+    return f"{place.prefix} ({label}{place.audience}, {place.funding}) at site {place.site}"
+
+
+def _winner(winner: Winner | None, names: Names) -> str:
+    if winner is None:
+        return "none"
+    how = "through a binding" if winner.bound else "its own"
+    number, reference, *both = _ban(winner, names)
+    return f"{reference} ({number}), {' on '.join(both)}, {how}, by the name {winner.suffix}"
+
+
+def _ban(ban: Winner | Considered | Concern, names: Names) -> tuple[str, str, str, str]:
+    """Number, reference, and the names of authority and service."""
+    return f"ban {ban.ban_number}", ban.ban, names.authority(ban.authority), names.service(ban.service)
+
+
+def _considered(row: Considered, found: Explanation, names: Names) -> tuple[str, ...]:
+    if not row.bound:
+        source = "own"
+    elif row.binding is None:
+        source = "bound"
+    else:
+        source = f"bound, binding {row.binding}"
+    return (*_ban(row, names), row.mode, source, _standing(row, found))
+
+
+def _standing(row: Considered, found: Explanation) -> str:
+    words = STANDINGS.get(row.standing, row.standing.replace("_", " "))
+    if row.standing == "exempted" and row.exemption is not None:
+        return f"set aside here by exemption {row.exemption}"
+    if row.standing != "in_force":
+        return words
+    if found.winner is not None and row.ban_number == found.winner.ban_number:
+        return f"{words}, counted" if row.mode == "monitor" else f"{words}, decides"
+    return f"{words}, counted besides" if row.mode == "monitor" else f"{words}, outranked"
+
+
+def _owner(found: Who, names: Names) -> Iterator[str]:
+    zone = names.time_zone(found.authority) if found.authority else "UTC"
+    rows = [
+        ("address", found.address),
+        ("range", _place(found.range, found.site)),
+        ("authority", f"{found.authority}  {names.authority(found.authority)}" if found.authority else "none"),
+        ("contact", found.contact or "none"),
+        ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),
+    ]
+    yield from columns(rows)
+    if found.range is None:
+        return
+    yield ""
+    if not found.bans:
+        yield "no ban concerns this range"
+        return
+    yield "bans:"
+    bans = [
+        (
+            *_ban(ban, names),
+            ban.mode,
+            "bound" if ban.bound else "own",
+            STANDINGS.get(ban.standing, ban.standing.replace("_", " ")),
+        )
+        for ban in found.bans
+    ]
+    yield from columns(bans, indent="  ")

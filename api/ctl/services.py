@@ -1,0 +1,55 @@
+"""dnsfilterctl service: the catalogue."""
+
+from collections.abc import Iterator
+
+from api.ctl.answers import Service, ServiceSummary, Tier
+from api.ctl.client import Client, path
+from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb, slug
+from api.ctl.listing import listed
+from api.ctl.terminal import columns, table
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "service", "the catalogue of services that can be banned")
+    add_limit(add_verb(group, "list", _list, "list services by slug", "service list"))
+    show = add_verb(group, "show", _show, "show a service with every name of it", "service show tiktok")
+    show.add_argument("service", type=slug, metavar="SERVICE")
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(ServiceSummary, path("services"), options.limit)
+    return listed(page, lambda: _table(page.items), "services")
+
+
+def _show(client: Client, options: Options) -> Result:
+    found = client.get(Service, path("services", options.service))
+    return Result(found.model_dump(mode="json"), lambda: _lines(found))
+
+
+def _table(items: list[ServiceSummary]) -> Iterator[str]:
+    rows = [
+        (item.slug, item.name, item.category, ",".join(map(str, item.tiers)), str(item.names), item.reviewed)
+        for item in items
+    ]
+    yield from table(("service", "name", "category", "tiers", "names", "reviewed"), rows)
+
+
+def _lines(found: Service) -> Iterator[str]:
+    yield from columns(
+        [
+            ("service", f"{found.slug}  {found.name}"),
+            ("category", found.category),
+            ("reviewed", found.reviewed),
+            *(("source", f"{source.id}  {source.what}") for source in found.sources),
+        ]
+    )
+    for tier in found.tiers:
+        yield ""
+        yield f"tier {tier.number}: {tier.title}"
+        yield from columns(_names(tier), indent="  ")
+
+
+def _names(tier: Tier) -> list[tuple[str, str]]:
+    below = [(name, "and all below it") for name in tier.domains]
+    return below + [(name, "this name only") for name in tier.hosts]

@@ -1,0 +1,50 @@
+"""dnsfilterctl version and status: of the control plane as a process. Neither needs a token."""
+
+from collections.abc import Iterator
+
+from api.ctl.answers import Readiness, Version
+from api.ctl.client import Client
+from api.ctl.commands import PROGRAM, Group, Options, Result, Verb, add_verb
+from api.ctl.errors import DONE, FOUND
+from api.ctl.terminal import columns
+from dnsfilter import __version__
+
+
+def add(groups: Group) -> None:
+    """Add the commands."""
+    add_verb(
+        groups, "version", Verb(_version, needs_token=False), "tell both versions: this program's, the API's", "version"
+    )
+    add_verb(
+        groups,
+        "status",
+        Verb(_status, needs_token=False),
+        "tell whether the control plane is ready; exit code 1 if it is not",
+        "status",
+    )
+
+
+def _version(client: Client, _options: Options) -> Result:
+    found = client.get(Version, "/version")
+    return Result(
+        {"dnsfilterctl": __version__, "api": found.version, "url": client.url},
+        lambda: columns([(PROGRAM, __version__), ("API", f"{found.version} at {client.url}")]),
+    )
+
+
+def _status(client: Client, _options: Options) -> Result:
+    # 503 says that it is not ready, in the same words.
+    found = client.get(Readiness, "/readyz", accepted=(200, 503))
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, client.url), DONE if found.ready else FOUND)
+
+
+def _lines(found: Readiness, url: str) -> Iterator[str]:
+    yield from columns(
+        [
+            ("API", url),
+            ("ready", "yes" if found.ready else "no"),
+            ("database", "reachable" if found.database else "not reachable"),
+            ("recorded", "unknown" if found.revision is None else f"revision {found.revision}"),
+            ("in force", "nothing yet" if found.published is None else f"revision {found.published}"),
+        ]
+    )
