@@ -1,0 +1,149 @@
+"""dnsfilterctl against a control plane on a real port, and against servers that are none."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from api.cli import main
+from api.ctl.token import VARIABLE
+from api.policies.service import load_into_empty
+from blocklists.catalogue import Catalogue
+from tests.unit.api.conftest import Plane, make_plane
+
+EXAMPLE = Path(__file__).parents[4] / "deploy" / "examples" / "belgium-2023.toml"
+TOKEN = "dnsf_a-token-of-tests"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Ctl = Callable[..., Outcome]
+
+
+@dataclass
+class Spoken:
+    """One request that a scripted server was sent."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Scripted:
+    """A server that says what it is told to: (status, media type, body) by path without its query, else 404."""
+
+    url: str
+    answers: dict[str, tuple[int, str, bytes]] = field(default_factory=dict)
+    spoken: list[Spoken] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A control plane and where it listens."""
+
+    plane: Plane
+    url: str
+
+
+@pytest.fixture
+def ctl(capsys: pytest.CaptureFixture[str]) -> Ctl:
+    """Runs a command in this process."""
+
+    def run(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        try:
+            code = main(arguments)
+        except SystemExit as exit_:
+            code = exit_.code if isinstance(exit_.code, int) else 1
+        found = capsys.readouterr()
+        return Outcome(code, found.out, found.err)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for variable in (VARIABLE, "DNSFILTER_API_URL"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """The application on a free loopback port; gives its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        # The socket listens already: a client that comes before the server is ready waits in its queue.
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        listener.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path, packaged: Catalogue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A control plane with the example policy, to which dnsfilterctl talks by itself."""
+    plane = make_plane(tmp_path / ".run", packaged)
+    held = plane.app.state.runtime
+    assert load_into_empty(held, EXAMPLE)
+    plane.publisher.publish_current()
+    with listening(plane.app) as url:
+        monkeypatch.setenv("DNSFILTER_API_URL", url)
+        yield Served(plane, url)
+    plane.database.close()
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    """A server to which dnsfilterctl talks by itself, with a token of tests."""
+    told = Scripted("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            told.spoken.append(Spoken(self.command, self.path, dict(self.headers), body))
+            status, media_type, content = told.answers.get(self.path.partition("?")[0], (404, "text/plain", b"no"))
+            self.send_response(status)
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Silence."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    told.url = f"http://127.0.0.1:{server.server_address[1]}"
+    file = tmp_path / "admin-token"
+    file.write_text(f"{TOKEN}\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("DNSFILTER_API_URL", told.url)
+    yield told
+    server.shutdown()
+    thread.join()
+    server.server_close()

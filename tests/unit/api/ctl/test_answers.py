@@ -1,0 +1,60 @@
+"""What the client reads is what the API writes."""
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from api.audit.schemas import AuditRead
+from api.authorities.schemas import AuthorityRead
+from api.bans.schemas import BanRead, DecisionRead, TermRead
+from api.bindings.schemas import BindingRead
+from api.ctl import answers
+from api.exemptions.schemas import ExemptionRead
+from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
+from api.publish import schemas as publish
+from api.ranges.schemas import RangeRead, SiteRead
+from api.schemas import FaultRead, ProblemRead
+from api.services import schemas as services
+from api.system.schemas import ReadinessRead, VersionRead
+
+
+@pytest.mark.parametrize(
+    ("read", "written"),
+    [
+        (answers.Fault, FaultRead),
+        (answers.Problem, ProblemRead),
+        (answers.Authority, AuthorityRead),
+        (answers.Site, SiteRead),
+        (answers.Range, RangeRead),
+        (answers.ServiceSummary, services.ServiceSummary),
+        (answers.Service, services.ServiceRead),
+        (answers.Tier, services.TierRead),
+        (answers.Source, services.SourceRead),
+        (answers.Decision, DecisionRead),
+        (answers.Term, TermRead),
+        (answers.Ban, BanRead),
+        (answers.Binding, BindingRead),
+        (answers.Exemption, ExemptionRead),
+        (answers.Explanation, publish.DecisionRead),
+        (answers.Winner, publish.WinnerRead),
+        (answers.Considered, publish.ConsideredRead),
+        (answers.Place, publish.PlaceRead),
+        (answers.Who, publish.WhoRead),
+        (answers.Concern, publish.ConcernRead),
+        (answers.Act, ActRead),
+        (answers.Difference, DifferenceRead),
+        (answers.Applied, AppliedRead),
+        (answers.Entry, AuditRead),
+        (answers.Version, VersionRead),
+        (answers.Readiness, ReadinessRead),
+    ],
+)
+def test_the_api_has_every_field_that_is_read(read: type[BaseModel], written: type[BaseModel]) -> None:
+    assert read.model_fields.keys() - written.model_fields.keys() == set()
+
+
+@pytest.mark.parametrize("at", ["2026-11-25T10:00:00", "yesterday", "9999-12-31T23:00:00Z", "0001-01-01T00:00:00Z", ""])
+def test_an_instant_that_could_not_be_shown_is_refused(at: str) -> None:
+    fields = {"seq": 1, "actor": "a", "act": "a", "object": "o", "before": None, "after": None, "revision": 1}
+    assert answers.Entry.model_validate({**fields, "time": "2026-11-25T10:00:00Z"}).seq == 1
+    with pytest.raises(ValidationError, match="time"):
+        answers.Entry.model_validate({**fields, "time": at})

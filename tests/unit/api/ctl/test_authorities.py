@@ -1,0 +1,59 @@
+"""Authorities, sites, ranges and the catalogue from a shell."""
+
+import json
+
+from tests.unit.api.ctl.conftest import Ctl, Served
+
+
+def test_an_authority_is_registered_then_changed_where_something_is_given(served: Served, ctl: Ctl) -> None:
+    new = ctl(
+        "authority", "set", "harbour", "--kind", "agency", "--name", "nl=Haven", "--name", "fr=Port",
+        "--languages", "nl,fr", "--contact", "ict@harbour.example",
+    )  # fmt: skip
+    assert new.code == 0, new.err
+    assert ctl("authority", "set", "harbour", "--name", "fr=Le port", "--usage", "none").code == 0
+    found = served.plane.done("GET", "/v1/authorities/harbour")
+    assert (found["names"], found["usage"], found["kind"]) == ({"nl": "Haven", "fr": "Le port"}, "none", "agency")
+    assert ctl("authority", "list", "--kind", "agency").out.splitlines()[1].split()[:2] == ["harbour", "Haven"]
+    assert ctl("authority", "remove", "harbour").out == "removed authority harbour\n"
+    assert ctl("authority", "show", "harbour").code == 2
+
+
+def test_an_authority_that_lacks_something_is_not_registered(served: Served, ctl: Ctl) -> None:
+    done = ctl("authority", "set", "harbour", "--kind", "agency")
+    assert done.code == 2
+    assert {"body.languages: Field required", "body.contact: Field required"} <= set(done.err.splitlines())
+
+
+def test_a_range_is_registered_once_changed_and_removed(served: Served, ctl: Ctl) -> None:
+    fields = ("--funding", "public", "--audience", "staff", "--label", "annex")
+    assert ctl("range", "add", "ghent", "2001:db8::/32", *fields).code == 0
+    again = ctl("range", "add", "diest", "2001:db8::/32", *fields)
+    assert (again.code, again.err) == (2, "dnsfilterctl: the resource has changed: the resource exists already\n")
+    assert "audience   pupils" in ctl("range", "set", "2001:db8::/32", "--audience", "pupils").out
+    listed = json.loads(ctl("range", "list", "--authority", "ghent", "--json").out)["items"]
+    assert [entry["label"] for entry in listed if entry["prefix"] == "2001:db8::/32"] == ["annex"]
+    assert ctl("range", "remove", "2001:db8::/32").code == 0
+    assert ctl("range", "remove", "2001:db8::/32").code == 2
+    assert ctl("range", "add", "ghent", "192.0.2.1/24", *fields).code == 2
+
+
+def test_a_site_has_ranges_of_its_own(served: Served, ctl: Ctl) -> None:
+    assert ctl("site", "set", "harbour", "--name", "Harbour office").code == 0
+    added = ctl(
+        "range", "add", "ghent", "127.0.5.0/24", "--site", "harbour", "--funding", "public", "--audience", "staff"
+    )
+    assert added.code == 0, added.err
+    assert ctl("site", "remove", "harbour").code == 2
+    assert ctl("range", "remove", "127.0.5.0/24", "--site", "harbour").code == 0
+    assert "harbour  Harbour office" in ctl("site", "list").out
+    assert ctl("site", "remove", "harbour").code == 0
+
+
+def test_the_catalogue_is_listed_whole_and_shown_by_tier(served: Served, ctl: Ctl) -> None:
+    listed = ctl("service", "list").out
+    assert any(line.split()[:2] == ["tiktok", "TikTok"] for line in listed.splitlines())
+    shown = ctl("service", "show", "tiktok").out
+    assert "tier 1: " in shown
+    assert any(line.split("  ", 2)[1].startswith("tiktok.com") for line in shown.splitlines() if line.startswith("  "))
+    assert "and all below it" in shown

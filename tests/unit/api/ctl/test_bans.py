@@ -1,0 +1,127 @@
+"""Bans, bindings and exemptions from a shell: each act as the API records it."""
+
+import json
+from typing import Any
+
+from tests.unit.api.ctl.conftest import Ctl, Served
+
+GHENT = ("ghent", "tiktok")
+ZONE = ("police-brussels-capital-ixelles", "tiktok")
+
+
+def _last_act(served: Served) -> str:
+    entry = served.plane.done("GET", "/v1/audit?limit=1")["items"][0]
+    return f"{entry['act']} {entry['object']}"
+
+
+def _shown(ctl: Ctl, *arguments: str) -> Any:
+    done = ctl(*arguments, "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def test_a_list_shows_slugs_beside_names_and_how_far_terms_reach(served: Served, ctl: Ctl) -> None:
+    lines = ctl("ban", "list", "--state", "in_force").out.splitlines()
+    assert lines[0].split() == ["authority", "name", "service", "name", "mode", "reply", "state", "term"]
+    assert len({line.index(cell) for line, cell in zip(lines[1:], ["Autorité", *["Ville"] * 5, "Région", "Stad"])}) == 1  # noqa: B905
+    assert any(line.startswith("ghent            Stad Gent") and "through 20 March 2027" in line for line in lines)
+    assert any(line.startswith("brussels-city") and "no end, review by" in line for line in lines)
+    only = ctl("ban", "list", "--authority", "diest", "--service", "tiktok").out.splitlines()
+    assert [line.split()[0] for line in only] == ["authority", "diest"]
+
+
+def test_toggling_changes_the_mode_and_nothing_else(served: Served, ctl: Ctl) -> None:
+    before = _shown(ctl, "ban", "show", *GHENT)
+    for mode in ("off", "monitor", "enforce"):
+        assert _shown(ctl, "ban", "set", *GHENT, "--mode", mode)["mode"] == mode
+        assert _last_act(served) == f"ban.set_{mode} ban/ghent/tiktok"
+    assert _shown(ctl, "ban", "show", *GHENT) == {**before, "revision": before["revision"] + 3}
+
+
+def test_a_ban_is_adopted_with_decision_term_and_scope(served: Served, ctl: Ctl) -> None:
+    ban = _shown(
+        ctl, "ban", "set", *ZONE, "--mode", "monitor", "--reply", "address", "--address", "192.0.2.1",
+        "--address", "2001:db8::1", "--tiers", "1", "--funding", "public,private", "--audience", "staff,pupils",
+        "--organ", "college", "--reference", "2026/118", "--date", "2026-09-18", "--legal-basis", "decree",
+        "--advice", "NSC-1", "--link", "https://www.example.org/118", "--follows", "federal/tiktok",
+        "--start", "2026-10-01", "--until", "2027-03-31",
+    )  # fmt: skip
+    assert (ban["mode"], ban["reply"], ban["addresses"]) == ("monitor", "address", ["192.0.2.1", "2001:db8::1"])
+    assert (ban["tiers"], ban["funding"], ban["audience"]) == ([1], ["private", "public"], ["pupils", "staff"])
+    assert ban["decision"] == {
+        "organ": "college",
+        "reference": "2026/118",
+        "date": "2026-09-18",
+        "legal_basis": "decree",
+        "advice": "NSC-1",
+        "link": "https://www.example.org/118",
+        "follows": "federal/tiktok",
+    }
+    assert (ban["state"], ban["terms"][0]["through"]) == ("planned", "2027-03-31")
+    shown = ctl("ban", "show", *ZONE).out
+    assert "from 1 October 2026 through 31 March 2027" in shown
+    assert ctl("ban", "remove", *ZONE).out == "removed ban police-brussels-capital-ixelles/tiktok\n"
+    assert _last_act(served) == "ban.remove ban/police-brussels-capital-ixelles/tiktok"
+
+
+def test_a_provisional_ban_is_confirmed_by_its_decision(served: Served, ctl: Ctl) -> None:
+    ban = _shown(ctl, "ban", "set", "diest", "capcut", "--provisional")
+    assert (ban["provisional"], ban["state"], ban["ending"]) == (True, "in_force", True)
+    assert "in force, ending, provisional" in ctl("ban", "list", "--authority", "diest").out
+    served.plane.clock.now += 3600
+    ban = _shown(ctl, "ban", "set", "diest", "capcut", "--confirm", "--legal-basis", "decree", "--for", "6 months")
+    assert (ban["provisional"], _last_act(served)) == (False, "ban.confirm ban/diest/capcut")
+
+
+def test_a_ban_is_renewed_and_ended_by_acts_of_their_own(served: Served, ctl: Ctl) -> None:
+    renewed = ctl(
+        "ban", "renew", *GHENT, "--start", "2027-03-21", "--for", "6 months", "--reference", "2027/9",
+        "--legal-basis", "decree",
+    )  # fmt: skip
+    assert renewed.code == 0, renewed.err
+    assert "from 21 March 2027 through 20 September 2027" in renewed.out
+    assert "2027/9" in renewed.out
+    ended = ctl("ban", "end", *GHENT, "--at", "2026-12-01", "--reason", "annulled", "--organ", "council")
+    assert ended.code == 0, ended.err
+    assert "ended early, through 30 November 2026: annulled" in ended.out
+    assert _last_act(served) == "ban.end ban/ghent/tiktok"
+
+
+def test_an_agreement_is_proposed_accepted_and_left(served: Served, ctl: Ctl) -> None:
+    binding = _shown(
+        ctl, "binding", "add", "federal/tiktok", "diest", "--ground", "agreement", "--instrument", "A-1",
+        "--date", "2026-09-20", "--for", "3 months",
+    )  # fmt: skip
+    number = str(binding["number"])
+    assert binding["state"] == "proposed"
+    assert _shown(ctl, "binding", "accept", number)["state"] == "in_force"
+    listed = ctl("binding", "list", "--authority", "diest").out.splitlines()
+    assert listed[1].split() == [
+        number, "federal", "Autorité", "fédérale", "tiktok", "TikTok", "diest", "Stad", "Diest", "agreement", "in",
+        "force", "until", "21", "December", "2026", "16:13:20", "CET",
+    ]  # fmt: skip
+    left = ctl("binding", "withdraw", number, "--at", "2026-10-01", "--reason", "own decision")
+    assert "ended       through 30 September 2026: own decision" in left.out
+    law = _shown(ctl, "binding", "add", "federal/tiktok", "mechelen", "--ground", "law", "--instrument", "L-1")
+    refused = ctl("binding", "withdraw", str(law["number"]), "--reason", "no more")
+    assert (refused.code, "nobody withdraws from a law" in refused.err) == (2, True)
+    assert _shown(ctl, "binding", "end", str(law["number"]), "--reason", "repealed")["ended_reason"] == "repealed"
+
+
+def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl) -> None:
+    asked = _shown(
+        ctl, "exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--until", "2026-12-31", "--hours",
+        "Mon-Fri 09:00-12:00", "--hours", "Sat 10:00-11:00", "--reason", "city promotion",
+    )  # fmt: skip
+    number = str(asked["number"])
+    assert (asked["state"], asked["through"], len(asked["hours"])) == ("requested", "2026-12-31", 2)
+    assert _shown(ctl, "exemption", "approve", number)["state"] == "in_force"
+    revoked = ctl("exemption", "revoke", number, "--reason", "not used").out
+    assert "state         revoked" in revoked
+    assert "hours         Mon-Fri 09:00-12:00 Europe/Brussels" in revoked
+    again = _shown(ctl, "exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 day", "--reason", "once more")
+    rejected = ctl("exemption", "reject", str(again["number"]), "--reason", "no need")
+    assert "state         rejected" in rejected.out
+    assert [line.split()[0] for line in ctl("exemption", "list", "--ban", "ghent/tiktok").out.splitlines()] == [
+        "no.", "2", number, str(again["number"]),
+    ]  # fmt: skip

@@ -1,0 +1,174 @@
+"""Exit codes, and errors as the whole command tells them: no secret, nothing that a terminal obeys."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.api.ctl.conftest import TOKEN, Ctl, Scripted, Served
+
+GHENT = ("ghent", "tiktok")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("status",), 0, ""),
+        (("version",), 0, ""),
+        (("ban", "set", *GHENT, "--mode", "off"), 0, ""),
+        (("explain", "127.0.5.10", "www.tiktok.com"), 0, ""),
+        (("explain", "127.0.5.10", "www.example.org"), 0, ""),
+        (("service", "list", "--limit", "1"), 0, "more services follow the first 1: raise --limit"),
+        (("range", "list", "--authority", "mechelen", "--site", "nowhere"), 0, "no ranges"),
+        (("authority", "show", "nobody"), 2, "not found: authority nobody is not registered"),
+        (("ban", "set", "ghent", "facebook", "--mode", "off"), 2, "not found: ghent has no ban on facebook"),
+        (("ban", "set", "ghent", "facebook", "--legal-basis", "decree"), 2, "body.terms: a ban needs a term"),
+        (("ban", "set", *GHENT), 2, "say what to set"),
+        (("ban", "remove", *GHENT), 2, "what is recorded forbids it: the ban has begun"),
+        (("ban", "renew", *GHENT, "--start", "2026-13-01", "--for", "1 day"), 2, "body: "),
+        (("explain", "nobody", "www.example.org"), 2, "query.client: 'nobody' is no address"),
+        (("range", "add", "ghent", "192.0.2.0/24", "--funding", "public"), 2, "required: --audience"),
+        (("range", "list", "--limit", "0"), 2, "'0' is not a number from 1 to 10000"),
+        (("authority", "show", "../ghent"), 2, "'../ghent' is no slug"),
+        (("binding", "accept", "-1"), 2, "usage: "),
+        (("ban",), 2, "usage: "),
+        ((), 2, "usage: "),
+        (("--token-file", "nowhere", "ban", "list"), 3, "cannot read the token's file nowhere"),
+        (("--api", "http://127.0.0.1:1", "ban", "list"), 4, "http://127.0.0.1:1 is not reachable"),
+        (("ban", "list", "--api", "http://localhost:1"), 4, "http://localhost:1 is not reachable"),
+        (("ban", "list", "--api", "ctl.example.org"), 2, "'ctl.example.org' is no URL of an API"),
+    ],
+)
+def test_the_exit_code_tells_what_happened(
+    served: Served, ctl: Ctl, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = ctl(*arguments)
+    assert (done.code, said in done.err) == (code, True), done.err
+    assert bool(done.err) is bool(said)
+    assert served.plane.token not in done.out + done.err
+
+
+def test_a_token_of_another_control_plane_is_refused_with_3(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text(TOKEN)
+    other.chmod(0o600)
+    done = ctl("ban", "list", "--token-file", str(other))
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("dnsfilterctl: a token is needed: ")
+    assert TOKEN not in done.err
+
+
+def test_without_a_token_only_what_needs_none_is_told(
+    served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert (ctl("version").code, ctl("status").code) == (0, 0)
+    done = ctl("ban", "list")
+    assert (done.code, done.out) == (3, "")
+    assert "name its file with --token-file or DNSFILTER_TOKEN_FILE" in done.err
+
+
+def test_a_control_plane_that_is_not_ready_is_a_finding(scripted: Scripted, ctl: Ctl) -> None:
+    body = {"ready": False, "database": True, "revision": 7, "published": None}
+    scripted.answers["/readyz"] = (503, "application/json", json.dumps(body).encode())
+    done = ctl("status")
+    assert done.code == 1
+    assert [line.split("  ")[-1].strip() for line in done.out.splitlines()[1:]] == [
+        "no",
+        "reachable",
+        "revision 7",
+        "nothing yet",
+    ]
+
+
+def test_an_act_not_yet_in_force_is_a_finding_that_nobody_repeats(scripted: Scripted, ctl: Ctl) -> None:
+    problem = {"type": "/problems/not-published", "title": "recorded, but not yet in force", "detail": "retried"}
+    scripted.answers["/v1/authorities/ghent/bans/tiktok"] = (
+        503,
+        "application/problem+json",
+        json.dumps(problem).encode(),
+    )
+    done = ctl("ban", "set", *GHENT, "--mode", "off")
+    assert (done.code, done.err) == (1, "dnsfilterctl: recorded, but not yet in force: retried\n")
+
+
+@pytest.mark.parametrize("arguments", [("--json", "ban", "show", *GHENT), ("ban", "show", *GHENT, "--json")])
+def test_json_is_what_the_api_says_wherever_the_option_stands(
+    served: Served, ctl: Ctl, arguments: tuple[str, ...]
+) -> None:
+    told = json.loads(ctl(*arguments).out)
+    api = served.plane.done("GET", "/v1/authorities/ghent/bans/tiktok")
+    assert told == api
+
+
+def test_the_option_comes_before_the_environment_s_url(served: Served, ctl: Ctl) -> None:
+    assert ctl("--api", "http://127.0.0.1:1", "version").code == 4
+    assert ctl("--api", "http://127.0.0.1:1", "version", "--api", served.url).code == 0
+
+
+def test_what_the_api_says_commands_no_terminal(scripted: Scripted, ctl: Ctl) -> None:
+    evil = "\x1b]0;owned\x07\u202eevil\r\nghent"
+    problem = {"type": evil, "title": evil, "detail": evil, "faults": [{"place": evil, "message": f"other{evil}"}]}
+    scripted.answers["/v1/authorities/ghent"] = (422, "application/problem+json", json.dumps(problem).encode())
+    page = {"items": [{"slug": evil, "name": evil, "revision": 1}], "next": None}
+    scripted.answers["/v1/sites"] = (200, "application/json", json.dumps(page).encode())
+    for done in (ctl("authority", "show", "ghent"), ctl("site", "list"), ctl("site", "list", "--json")):
+        assert "evil" in done.out + done.err
+        assert all(line.isprintable() for line in (done.out + done.err).split("\n"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--token", "dnsf_secret", "ban", "list"),
+        ("ban", "list", "--token=dnsf_secret"),
+        ("ban", "list", "dnsf_secret"),
+        ("ban", "list", "--token-fil", "dnsf_secret"),
+        ("authority", "show", "dnsf_secret_X"),
+        ("ban", "list", "--api", "http://user:dnsf_secret@127.0.0.1"),
+        ("ban", "list", "--limit", "http://user:hush@127.0.0.1"),
+    ],
+)
+def test_a_secret_given_by_mistake_is_not_repeated(ctl: Ctl, arguments: tuple[str, ...]) -> None:
+    done = ctl(*arguments)
+    assert done.code == 2
+    assert "secret" not in done.out + done.err
+    assert "hush" not in done.out + done.err
+
+
+def test_a_token_for_another_machine_goes_unencrypted_only_with_a_warning(ctl: Ctl, tmp_path: Path) -> None:
+    file = tmp_path / "admin-token"
+    file.write_text(TOKEN)
+    file.chmod(0o644)
+    done = ctl("--api", "http://0.0.0.0:1", "ban", "list")
+    assert "warning: the token goes to http://0.0.0.0:1 unencrypted: use https" in done.err
+    assert "warning: the token's file admin-token can be read by others (mode 0644): chmod 600 admin-token" in done.err
+    assert "unencrypted" not in ctl("--api", "http://localhost:1", "ban", "list").err
+    assert "unencrypted" not in ctl("--api", "http://[::1]:1", "ban", "list").err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(served: Served) -> None:
+    program = f"import sys; from api.cli import main; sys.exit(main({['audit', 'list']!r}))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=served.plane.settings.state_dir,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+def test_the_client_loads_neither_the_database_nor_the_server(tmp_path: Path) -> None:
+    program = (
+        "import sys, api.cli; print([name for name in ('sqlalchemy', 'fastapi', 'uvicorn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == "[]\n"

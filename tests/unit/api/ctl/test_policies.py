@@ -1,0 +1,88 @@
+"""The policy as a file: exported, compared, applied; and the audit of it."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.unit.api.ctl.conftest import Ctl, Scripted, Served
+
+
+def test_what_is_exported_differs_in_nothing(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    printed = ctl("export").out
+    assert ctl("export", "policy.toml").code == 0
+    file = tmp_path / "policy.toml"
+    assert file.read_text() == printed
+    assert printed.startswith("# dnsfilter policy, revision 1\n")
+    assert json.loads(ctl("export", "--json").out) == {"policy": printed}
+    done = ctl("diff", "policy.toml")
+    assert (done.code, done.out, done.err) == (0, "no differences\n", "")
+    assert "nothing to do" in ctl("apply", "policy.toml").out
+
+
+def test_a_difference_is_told_then_applied_then_on_record(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(ctl("export").out.replace('label = "this machine"', 'label = "hall"'))
+    expected = '~ range/default/127.0.0.1/32  range.change\n    label: "this machine" -> "hall"\n'
+    found = ctl("diff", "policy.toml")
+    assert (found.code, found.out) == (1, expected)
+    applied = ctl("apply", "policy.toml")
+    assert (applied.code, applied.out) == (0, f"{expected}applied: revision 2\n")
+    assert ctl("diff", "policy.toml").code == 0
+    lines = ctl("audit", "list", "--object", "range/default/127.0.0.1/32", "--limit", "1").out.splitlines()
+    assert lines[0].split("  ")[2:] == ["administrator", "range.change", "range/default/127.0.0.1/32", "revision 2"]
+    assert lines[1] == '    label: "this machine" -> "hall"'
+    assert [
+        entry["act"] for entry in json.loads(ctl("audit", "list", "--act", "policy.apply", "--json").out)["items"]
+    ] == ["policy.apply"]
+
+
+def test_what_stands_against_a_file_is_wrong_input(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(ctl("export").out.replace("2027-03-", "2027-04-"))
+    for command in ("diff", "apply"):
+        done = ctl(command, "policy.toml")
+        assert done.code == 2
+        assert any(line.startswith("ban/ghent/tiktok: ") for line in done.err.splitlines()), done.err
+    file.write_text("[[authority]\n")
+    assert ctl("diff", "policy.toml").code == 2
+    assert served.plane.revision() == 1
+
+
+def test_a_file_that_cannot_be_read_or_written_is_named(scripted: Scripted, ctl: Ctl, tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"# caf\xe9")
+    (tmp_path / "large.toml").write_bytes(b"#" * (8 * 1024 * 1024 + 1))
+    scripted.answers["/v1/policy"] = (200, "application/toml", b"# policy\n")
+    for arguments, said in (
+        (("apply", "nowhere.toml"), "cannot read nowhere.toml: No such file or directory"),
+        (("apply", "latin.toml"), "cannot read latin.toml: not UTF-8 at octet 5"),
+        (("diff", "large.toml"), "cannot read large.toml: it is larger than 8388608 octets"),
+        (("export", "nowhere/policy.toml"), "nowhere/policy.toml: No such file or directory"),
+    ):
+        done = ctl(*arguments)
+        assert (done.code, said in done.err) == (2, True), done.err
+    assert [spoken.path for spoken in scripted.spoken] == ["/v1/policy"]
+
+
+def test_an_exported_file_replaces_the_old_one_whole_and_keeps_its_mode(
+    scripted: Scripted, ctl: Ctl, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text("old")
+    file.chmod(0o640)
+    scripted.answers["/v1/policy"] = (200, "application/toml", b"\xff")
+    assert (ctl("export", "policy.toml").code, file.read_text()) == (4, "old")
+    scripted.answers["/v1/policy"] = (200, "application/toml", "# Région\n".encode())
+    assert (ctl("export", "policy.toml").code, file.read_text()) == (0, "# Région\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["admin-token", "policy.toml"]
+
+
+@pytest.mark.parametrize("command", ["diff", "apply"])
+def test_a_policy_goes_as_it_is(scripted: Scripted, ctl: Ctl, tmp_path: Path, command: str) -> None:
+    (tmp_path / "policy.toml").write_bytes("# Région\r\n".encode())
+    scripted.answers[f"/v1/policy/{command}"] = (200, "application/json", b'{"acts": [], "faults": [], "revision": 3}')
+    assert ctl(command, "policy.toml").code == 0
+    assert scripted.spoken[0].body == "# Région\r\n".encode()
+    assert scripted.spoken[0].headers["Content-Type"] == "application/toml"

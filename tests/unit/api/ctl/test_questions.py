@@ -1,0 +1,109 @@
+"""explain and who, on the example policy."""
+
+import pytest
+
+from tests.unit.api.ctl.conftest import Ctl, Served
+
+
+def _lines(text: str) -> list[list[str]]:
+    """Cells of each line."""
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in text.splitlines()]
+
+
+def test_explain_tells_the_answer_the_range_the_winner_and_why(served: Served, ctl: Ctl) -> None:
+    assert _lines(ctl("explain", "127.0.5.10", "www.TikTok.com").out) == [
+        ["verdict", "refuse"],
+        ["answer", "REFUSED, EDE 15 (Blocked)"],
+        ["text", "EXAMPLE-GNT-2023-1; ict@ghent.example; TikTok geblokkeerd door Stad Gent"],
+        ["client", "127.0.5.10"],
+        ["range", "127.0.5.0/24 (offices; staff, public) at site default"],
+        ["authority", "ghent", "Stad Gent"],
+        ["name", "www.tiktok.com"],
+        ["service", "tiktok", "TikTok"],
+        ["at", "21 September 2026 16:13:20 CEST, revision 1"],
+        ["winner", "ghent/tiktok (ban 8), Stad Gent on TikTok, its own, by the name tiktok.com"],
+        ["why", "ban 8 of ghent on tiktok: the only one in force here"],
+        [],
+        ["considered:"],
+        ["ban 8", "ghent/tiktok", "Stad Gent", "TikTok", "enforce", "own", "in force, decides"],
+    ]
+
+
+def test_explain_names_both_bans_where_the_own_one_is_exempted_and_a_bound_one_refuses(
+    served: Served, ctl: Ctl
+) -> None:
+    added = ctl(
+        "binding", "add", "brussels-region/tiktok", "ghent", "--ground", "agreement", "--instrument", "A-1",
+        "--until", "2026-12-31",
+    )  # fmt: skip
+    assert "state       proposed" in added.out
+    assert "through 31 December 2026" in added.out
+    assert "state       in force" in ctl("binding", "accept", "2").out
+    before = ctl("explain", "127.0.5.10", "tiktok.com").out
+    assert (
+        "brussels-region/tiktok  Région de Bruxelles-Capitale  TikTok  enforce  bound, binding 2  in force, outranked"
+        in before
+    )
+    asked = ctl("exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 month", "--reason", "information")
+    assert "state         requested" in asked.out
+    assert ctl("exemption", "approve", "3", "--note", "seen").code == 0
+    lines = _lines(ctl("explain", "127.0.5.10", "tiktok.com").out)
+    assert ["answer", "REFUSED, EDE 16 (Censored)"] in lines
+    winner = "brussels-region/tiktok (ban 7), Région de Bruxelles-Capitale on TikTok, through a binding"
+    assert ["winner", f"{winner}, by the name tiktok.com"] in lines
+    assert lines[-2:] == [
+        [
+            "ban 7",
+            "brussels-region/tiktok",
+            "Région de Bruxelles-Capitale",
+            "TikTok",
+            "enforce",
+            "bound, binding 2",
+            "in force, decides",
+        ],
+        ["ban 8", "ghent/tiktok", "Stad Gent", "TikTok", "enforce", "own", "set aside here by exemption 3"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("127.0.99.1", "www.tiktok.com"), ["REFUSED, EDE 18 (Prohibited)", "the client is in no registered range"]),
+        (("127.0.8.1", "www.tiktok.com"), ["as the name is answered elsewhere, counted", "in force, counted"]),
+        (("127.0.5.1", "www.example.org"), ["service    none", "no ban was to be considered", "winner     none"]),
+        (("127.0.25.1", "tiktok.com"), ["does not cover devices paid for or used so"]),
+        (
+            ("127.0.5.1", "tiktok.com", "--at", "2030-01-01T12:00:00+01:00"),
+            ["1 January 2030 12:00:00 CET", "none of its terms holds"],
+        ),
+        (("127.0.15.1", "tiktok.com", "--at", "2026-09-22T10:00:00+02:00"), ["set aside here by exemption 2"]),
+        (("127.0.5.1", "tiktok.com", "--site", "elsewhere"), ["in none that is registered at site elsewhere"]),
+    ],
+)  # fmt: skip
+def test_explain_says_every_standing_in_words(
+    served: Served, ctl: Ctl, arguments: tuple[str, ...], said: list[str]
+) -> None:
+    done = ctl("explain", *arguments)
+    assert done.code == 0
+    assert [words for words in said if words not in done.out] == []
+
+
+def test_who_tells_range_authority_contact_and_bans(served: Served, ctl: Ctl) -> None:
+    assert _lines(ctl("who", "127.0.14.7").out) == [
+        ["address", "127.0.14.7"],
+        ["range", "127.0.14.0/24 (offices; staff, public) at site default"],
+        ["authority", "police-brussels-capital-ixelles", "Zone de police Bruxelles-Capitale-Ixelles"],
+        ["contact", "ict@police-zone.example"],
+        ["at", "21 September 2026 16:13:20 CEST, revision 1"],
+        [],
+        ["bans:"],
+        ["ban 7", "brussels-region/tiktok", "Région de Bruxelles-Capitale", "TikTok", "enforce", "bound", "in force"],
+    ]
+
+
+def test_who_of_an_address_in_no_range_says_so(served: Served, ctl: Ctl) -> None:
+    assert _lines(ctl("who", "2001:db8::1").out)[1:4] == [
+        ["range", "in none that is registered at site default"],
+        ["authority", "none"],
+        ["contact", "none"],
+    ]

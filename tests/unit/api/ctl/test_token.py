@@ -1,0 +1,74 @@
+"""Where the token comes from, and that nothing repeats it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from api.ctl.errors import Denied
+from api.ctl.token import load_token
+
+SECRET = "dnsf_abcdefghijklmnopqrstuvwxyz"
+
+
+def _write(path: Path, text: str = SECRET, mode: int = 0o600) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_the_option_comes_before_the_environment_and_that_before_the_working_directory(tmp_path: Path) -> None:
+    environ = {"DNSFILTER_TOKEN_FILE": str(_write(tmp_path / "of-environment", "environment\n"))}
+    option = str(_write(tmp_path / "of-option", "option"))
+    _write(tmp_path / "admin-token", "plain")
+    assert load_token(None, {}).value == "plain"
+    _write(tmp_path / ".run" / "admin-token", "run")
+    assert load_token(None, {}).value == "run"
+    assert load_token(None, environ).value == "environment"
+    assert load_token(option, environ).value == "option"
+
+
+def test_without_any_the_message_says_what_to_do() -> None:
+    with pytest.raises(Denied, match=r"\./\.run/admin-token and \./admin-token do not exist here.*--token-file"):
+        load_token(None, {})
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o622])
+def test_a_file_that_others_can_reach_is_used_with_a_warning(tmp_path: Path, mode: int) -> None:
+    path = _write(tmp_path / "token", mode=mode)
+    found = load_token(str(path), {})
+    assert found.value == SECRET
+    assert found.warning is not None
+    assert f"mode {mode:04o}" in found.warning
+    assert SECRET not in found.warning
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_file_of_one_s_own_is_used_in_silence(tmp_path: Path, mode: int) -> None:
+    assert load_token(str(_write(tmp_path / "token", mode=mode)), {}).warning is None
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, f"{SECRET}\n".encode())
+    os.close(writing)
+    found = load_token(f"/dev/fd/{reading}", {})
+    os.close(reading)
+    assert (found.value, found.warning) == (SECRET, None)
+
+
+@pytest.mark.parametrize("text", ["", "\n", f"{SECRET} x", f"{SECRET}\r\nX-Other: 1", "é" + SECRET, SECRET * 100])
+def test_a_file_that_holds_no_token_is_refused_without_repeating_it(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Denied, match="holds no token") as caught:
+        load_token(str(_write(tmp_path / "token", text)), {})
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Denied, match=r"cannot read the token's file .*: Is a directory"):
+        load_token(str(tmp_path), {})
+
+
+def test_a_token_does_not_show_itself(tmp_path: Path) -> None:
+    assert SECRET not in repr(load_token(str(_write(tmp_path / "token")), {}))
