@@ -17,7 +17,7 @@ from api.ctl.parser import make_parser
 from api.ctl.terminal import dump_json, escape
 from api.ctl.token import load_token
 
-URL_VARIABLE = "DNSFILTER_API_URL"
+URL_VARIABLE = "DNSFILTER_URL"
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 

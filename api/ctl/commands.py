@@ -94,7 +94,7 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
 def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
     """--api, --token-file, --json. Absent, they leave no attribute: what was given before the verb stays."""
     texts = {
-        "api": "the control plane (DNSFILTER_API_URL, else http://127.0.0.1:8080)",
+        "api": "the control plane (DNSFILTER_URL, else http://127.0.0.1:8080)",
         "token-file": "the file with the token (DNSFILTER_TOKEN_FILE, else ./.run/admin-token or ./admin-token)",
     }
     for option, metavar in (("api", "URL"), ("token-file", "FILE")):

@@ -147,7 +147,7 @@ class Whole(Process):
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`dnsfilterctl` in this directory, where it finds the administrator's token."""
         command = [program("dnsfilterctl"), *arguments]
-        environment = {**os.environ, "DNSFILTER_API_URL": self.api_url}
+        environment = {**os.environ, "DNSFILTER_URL": self.api_url}
         return subprocess.run(
             command, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=60, check=False
         )

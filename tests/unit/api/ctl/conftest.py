@@ -80,7 +80,7 @@ def ctl(capsys: pytest.CaptureFixture[str]) -> Ctl:
 @pytest.fixture(autouse=True)
 def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for variable in (VARIABLE, "DNSFILTER_API_URL"):
+    for variable in (VARIABLE, "DNSFILTER_URL"):
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -108,7 +108,7 @@ def served(tmp_path: Path, packaged: Catalogue, monkeypatch: pytest.MonkeyPatch)
     assert load_into_empty(held, EXAMPLE)
     plane.publisher.publish_current()
     with listening(plane.app) as url:
-        monkeypatch.setenv("DNSFILTER_API_URL", url)
+        monkeypatch.setenv("DNSFILTER_URL", url)
         yield Served(plane, url)
     plane.database.close()
 
@@ -142,7 +142,7 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script
     file = tmp_path / "admin-token"
     file.write_text(f"{TOKEN}\n")
     file.chmod(0o600)
-    monkeypatch.setenv("DNSFILTER_API_URL", told.url)
+    monkeypatch.setenv("DNSFILTER_URL", told.url)
     yield told
     server.shutdown()
     thread.join()
