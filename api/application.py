@@ -4,7 +4,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,7 +21,7 @@ from api.ranges.router import ranges, sites
 from api.services.router import router as services
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
-from api.system.metrics import make_registry
+from api.system.metrics import Registry, make_registry
 from api.system.router import router as system
 from dnsfilter import __version__
 
@@ -49,7 +48,7 @@ _HEADERS = (
 )
 
 
-def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, CollectorRegistry]:
+def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, Registry]:
     """The application on a runtime, and the registry of its metrics."""
     registry, requests = make_registry(publisher)
     app = make_description(

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import uvicorn
-from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application, make_description
@@ -25,7 +24,7 @@ from api.policies.service import load_into_empty
 from api.publish.service import Publisher
 from api.publish.start import raise_above
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, parse_settings
-from api.system.metrics import MetricsServer
+from api.system.metrics import MetricsServer, Registry
 from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.snapshot.store import SnapshotStore
@@ -151,7 +150,7 @@ def _bind(endpoint: Endpoint) -> socket.socket:
     return listener
 
 
-def _serve_metrics(endpoint: Endpoint, registry: CollectorRegistry) -> MetricsServer:
+def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
     try:
         return MetricsServer(endpoint, registry)
     except OSError as error:

@@ -1,7 +1,7 @@
 """The control plane's metrics: the only door to prometheus_client here. Every name begins with `dnsfilter_api_`."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
@@ -13,6 +13,8 @@ from api.settings import Endpoint
 from dnsfilter import __version__
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+Registry: TypeAlias = CollectorRegistry
 
 
 class PublishingStatus(Protocol):
@@ -89,7 +91,7 @@ class PublishingCollector(Collector):
         )
 
 
-def make_registry(publishing: Publishing) -> tuple[CollectorRegistry, RequestMetrics]:
+def make_registry(publishing: Publishing) -> tuple[Registry, RequestMetrics]:
     """A registry of its own, with everything registered."""
     registry = CollectorRegistry()
     registry.register(PublishingCollector(publishing))

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -79,8 +81,8 @@ def make_plane(directory: Path, services: Catalogue | None = None) -> Plane:
     """A control plane with a migrated, empty database."""
     directory.mkdir(exist_ok=True)
     settings = parse_settings({"state_dir": str(directory)}, {})
+    (directory / "dnsfilter.sqlite3").write_bytes(_migrated())
     database = Database(settings.database)
-    database.migrate()
     clock = Clock()
     held = services if services is not None else catalogue()
     by_slug = {service.slug: service for service in held.services}
@@ -132,6 +134,17 @@ def ban(**changes: Any) -> dict[str, Any]:
     """The body of a ban that begins now and lasts six months."""
     decision = {"organ": "council", "reference": "C-1", "date": "2026-09-21", "legal_basis": "decree 1"}
     return {"decision": decision, "terms": [{"for": "6 months"}], **changes}
+
+
+@cache
+def _migrated() -> bytes:
+    """An empty database's file, once every migration has run."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "file.sqlite3"
+        database = Database(f"sqlite:///{path}")
+        database.migrate()
+        database.close()
+        return path.read_bytes()
 
 
 def _entry(slug: str, tiers: int) -> Entry:

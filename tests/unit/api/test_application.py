@@ -8,6 +8,7 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 
+from tests.support.components import component
 from tests.unit.api.conftest import Plane, authority
 
 TOWN = "/v1/authorities/town"
@@ -135,3 +136,8 @@ def test_an_answer_of_a_failure_tells_nothing_of_it(plane: Plane, monkeypatch: p
     response = plane.call("GET", "/v1/who?address=192.0.2.1")
     assert (response.status_code, response.json()["type"]) == (500, "/problems/internal")
     assert "secret" not in response.text
+
+
+def test_promtool_finds_nothing_to_complain_of(town: Plane) -> None:
+    checked = component("promtool").run("check", "metrics", stdin=generate_latest(town.registry).decode())
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

@@ -1,0 +1,53 @@
+"""Sites and ranges: registered, changed, removed; and what is refused."""
+
+import pytest
+
+from tests.unit.api.conftest import Plane
+
+RANGE = {"authority": "town", "funding": "public", "audience": "staff"}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "body", "status"),
+    [
+        ("203.0.113.0/24", RANGE, 201),
+        ("2001:db8:1::/48", RANGE, 201),
+        ("192.0.2.0/24", {**RANGE, "audience": "public"}, 200),
+        ("192.0.2.0/25", {**RANGE, "authority": "zone"}, 201),
+        ("192.0.2.0/24", {**RANGE, "authority": "zone"}, 409),
+        ("203.0.113.1/24", RANGE, 422),
+        ("::ffff:203.0.113.0/120", RANGE, 422),
+        ("fe80::/64", RANGE, 422),
+        ("169.254.7.0/24", RANGE, 422),
+        ("203.0.113.0/33", RANGE, 422),
+        ("elsewhere/24", RANGE, 422),
+        ("203.0.113.0/24", {"authority": "town", "funding": "public"}, 422),
+        ("203.0.113.0/24", {**RANGE, "authority": "nobody"}, 422),
+    ],
+)
+def test_registering_a_range(town: Plane, prefix: str, body: dict[str, str], status: int) -> None:
+    assert town.call("PUT", f"/v1/ranges/default/{prefix}", body).status_code == status
+
+
+def test_a_prefix_is_shown_in_its_normal_form(town: Plane) -> None:
+    made = town.done("PUT", "/v1/ranges/default/2001:0DB8:0001:0000::/48", RANGE)
+    assert made["prefix"] == "2001:db8:1::/48"
+    assert town.done("GET", "/v1/ranges/default/2001:db8:1::/48") == made
+
+
+def test_the_same_prefix_may_stand_at_two_sites(town: Plane) -> None:
+    assert town.call("PUT", "/v1/ranges/depot/192.0.2.0/24", {**RANGE, "authority": "zone"}).status_code == 404
+    town.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    town.done("PUT", "/v1/ranges/depot/192.0.2.0/24", {**RANGE, "authority": "zone"})
+    listed = town.done("GET", "/v1/ranges?site=depot")["items"]
+    assert [(item["site"], item["authority"]) for item in listed] == [("depot", "zone")]
+    assert town.call("DELETE", "/v1/sites/depot").status_code == 409
+    assert town.call("DELETE", "/v1/sites/default").status_code == 409
+
+
+def test_a_range_that_an_open_exemption_names_stays(town: Plane) -> None:
+    body = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}
+    number = town.done("POST", "/v1/exemptions", body)["number"]
+    assert town.call("DELETE", "/v1/ranges/default/192.0.2.0/24").status_code == 409
+    town.done("POST", f"/v1/exemptions/{number}/reject", {"reason": "not needed"})
+    assert town.call("DELETE", "/v1/ranges/default/192.0.2.0/24").status_code == 204
