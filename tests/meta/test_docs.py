@@ -1,0 +1,181 @@
+"""The documents: links lead somewhere, what they name exists, decisions have their form."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from api.ctl.parser import every, make_parser
+from tests.meta.project import PACKAGES, PROJECT, pyproject, tracked_files
+
+DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
+DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)]
+GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/guide/"))]
+MAX_DECISION_LINES = 25
+MAX_ARCHITECTURE_LINES = 250
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^()\s]+)\)")
+HEADING = re.compile(r"^#{1,6} +(.+?)\s*$", re.MULTILINE)
+PROJECT_PATH = re.compile(r"`((?:api|blocklists|deploy|dnsfilter|docs|scripts|tests)/[\w./-]*)`")
+PRAISE = re.compile(
+    r"\b(blazing\w*|seamless\w*|effortless\w*|cutting.edge|state.of.the.art|world.class|best.in.class|enterprise.grade|"
+    r"powerful|revolutionary|game.chang\w+|next.generation|lightning.fast|rock.solid)\b",
+    re.IGNORECASE,
+)
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|TBD|lorem ipsum|coming soon|work in progress)\b", re.IGNORECASE)
+OTHER_WORDS = re.compile(r"\b(black-?list\w*|white-?list\w*|tenants?|sinkhol\w+|issue #?\d+)\b", re.IGNORECASE)
+
+in_each_document = pytest.mark.parametrize("name", DOCUMENTS)
+in_each_decision = pytest.mark.parametrize("name", DECISIONS)
+
+
+@cache
+def text(name: str) -> str:
+    return (PROJECT / name).read_text(encoding="utf-8")
+
+
+def prose(name: str) -> str:
+    """The document without its fenced blocks."""
+    return FENCE.sub("", text(name))
+
+
+def anchors(name: str) -> set[str]:
+    """The fragments by which a document's headings are reached: lower case, blanks as hyphens, no other marks."""
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(name)))
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def links(name: str) -> Iterator[tuple[str, str]]:
+    """Target, relative to the project, and fragment of each link between documents."""
+    for link in LINK.findall(prose(name)):
+        if not re.match(r"[a-z]+:", link):
+            target, _, fragment = link.partition("#")
+            path = (PROJECT / name).parent / target if target else PROJECT / name
+            yield str(path.resolve().relative_to(PROJECT)), fragment
+
+
+def commands(name: str) -> Iterator[list[str]]:
+    """The words of each line that is run in a document's shell blocks, continuations joined, comments left out."""
+    for language, block in FENCE.findall(text(name)):
+        if language == "sh":
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words:
+                    yield [words[0].removeprefix(".venv/bin/"), *words[1:]]
+
+
+def mentioned(name: str, program: str) -> set[str]:
+    """The words that follow `program` wherever a document quotes a command, in a line or a block."""
+    quoted = [*re.findall(r"`([^`\n]+)`", prose(name)), *(" ".join(words) for words in commands(name))]
+    found = (re.match(rf"{program} ([a-z][a-z-]*)", command) for command in quoted)
+    return {match[1] for match in found if match is not None}
+
+
+def diagram(title: str) -> list[str]:
+    """The lines of the block below the mark `<!-- title -->` in ARCHITECTURE.md."""
+    match = re.search(rf"<!-- {title} -->\n```text\n(.*?)```", text("ARCHITECTURE.md"), re.DOTALL)
+    assert match is not None, f"no diagram {title}"
+    return match[1].splitlines()
+
+
+@in_each_document
+def test_links_between_documents_lead_somewhere(name: str) -> None:
+    broken = [
+        f"{target}#{fragment}"
+        for target, fragment in links(name)
+        if not (PROJECT / target).exists() or (fragment and fragment not in anchors(target))
+    ]
+    assert broken == []
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set[str](), ["README.md"]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached and name in DOCUMENTS:
+            reached.add(name)
+            waiting += [target for target, _ in links(name)]
+    assert set(DOCUMENTS) - reached == set()
+
+
+@in_each_document
+def test_paths_that_a_document_names_exist(name: str) -> None:
+    assert [path for path in PROJECT_PATH.findall(text(name)) if not (PROJECT / path).exists()] == []
+
+
+@in_each_document
+def test_documents_neither_praise_nor_promise_and_keep_to_the_words_of_the_policy(name: str) -> None:
+    found = [match[0] for pattern in (PRAISE, UNFINISHED, OTHER_WORDS) for match in pattern.finditer(text(name))]
+    assert found == []
+
+
+@pytest.mark.parametrize("title", ["layers of the project", "layers of the control plane"])
+def test_a_diagram_is_the_import_contract(title: str) -> None:
+    contracts = pyproject()["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["name"] == title)
+    assert diagram(title) == [re.sub(r"[()]", "", layer) for layer in layers]
+
+
+def test_architecture_is_short_and_tells_of_every_package() -> None:
+    assert len(text("ARCHITECTURE.md").splitlines()) <= MAX_ARCHITECTURE_LINES
+    packages = {
+        str(path.parent.relative_to(PROJECT))
+        for path in tracked_files()
+        if path.name == "__init__.py" and path.relative_to(PROJECT).parts[0] in PACKAGES
+    }
+    told = set(PROJECT_PATH.findall(text("ARCHITECTURE.md")))
+    # A package is told of by itself or as a part of the one above it; the two roots are told of by their parts.
+    missing = {name for name in packages if not any(f"{name}/".startswith(entry) for entry in told if entry[-1] == "/")}
+    assert missing == {"api", "dnsfilter"}
+
+
+@in_each_document
+def test_make_targets_exist(name: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    assert mentioned(name, "make") <= targets
+
+
+@pytest.mark.parametrize("command", sorted(set().union(*(mentioned(name, "dnsfilter") for name in DOCUMENTS))))
+def test_a_command_of_dnsfilter_exists(command: str) -> None:
+    program = Path(sys.executable).with_name("dnsfilter")
+    done = subprocess.run([program, command, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_commands_of_dnsfilterctl_in_shell_blocks_are_accepted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = make_parser()
+    refused = []
+    for line in commands(name):
+        if line[0] == "dnsfilterctl":
+            try:
+                parser.parse_args(line[1:])
+            except SystemExit:
+                refused.append(f"{' '.join(line)}: {capsys.readouterr().err}")
+    assert refused == []
+
+
+@in_each_document
+def test_commands_of_dnsfilterctl_exist(name: str) -> None:
+    known = {word for parser in every(make_parser()) for word in parser.prog.split()[1:2]}
+    assert mentioned(name, "dnsfilterctl") <= known
+
+
+@in_each_decision
+def test_a_decision_has_its_number_and_three_headings_and_is_short(name: str) -> None:
+    first, *headings = re.findall(r"^#+ .+$", text(name), re.MULTILINE)
+    assert re.fullmatch(rf"# {Path(name).name[:4]}\. \S.*", first)
+    assert headings == ["## Context", "## Decision", "## Consequence"]
+    assert all(part.strip() for part in re.split(r"^#+ .+$", text(name), flags=re.MULTILINE)[2:])
+    assert len(text(name).splitlines()) <= MAX_DECISION_LINES
+
+
+def test_decisions_are_numbered_without_gap_and_listed_in_order() -> None:
+    assert [Path(name).name[:4] for name in DECISIONS] == [f"{number:04}" for number in range(1, len(DECISIONS) + 1)]
+    assert [target for target, _ in links("docs/decisions/README.md") if target in DECISIONS] == DECISIONS
