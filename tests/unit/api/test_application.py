@@ -2,12 +2,15 @@
 
 import json
 import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import generate_latest
 
+from api import problems
 from tests.support.components import component
 from tests.unit.api.conftest import Plane, authority
 
@@ -141,3 +144,17 @@ def test_an_answer_of_a_failure_tells_nothing_of_it(plane: Plane, monkeypatch: p
 def test_promtool_finds_nothing_to_complain_of(town: Plane) -> None:
     checked = component("promtool").run("check", "metrics", stdin=generate_latest(town.registry).decode())
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_the_documentation_lists_every_operation_metric_and_problem(town: Plane) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    described = town.done("GET", "/openapi.json")
+    operations = {f"{method.upper()} {path}" for path, item in described["paths"].items() for method in item}
+    assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", text, re.MULTILINE)) == operations
+    types = {name for name in generate_latest(town.registry).decode().splitlines() if name.startswith("# TYPE")}
+    metrics = {line.split()[2].removesuffix("_created") for line in types}
+    assert {name.removesuffix("_total") for name in re.findall(r"`(dnsfilter_api_\w+)`", text)} == {
+        name.removesuffix("_total") for name in metrics
+    }
+    kinds = {f"/problems/{kind.slug}" for kind in vars(problems).values() if isinstance(kind, problems.Kind)}
+    assert set(re.findall(r"`(/problems/[a-z-]+)`", text)) == kinds
