@@ -79,14 +79,14 @@ def unit_of_work(request: Request, held: RuntimeDep, actor: ActorDep) -> Iterato
 
     Used with scope="function": FastAPI would otherwise end it after the response.
     """
-    now_s = int(held.clock())
     if request.method in ("GET", "HEAD"):
         with held.database.reading() as session:
-            yield UnitOfWork(session, actor, now_s)
+            yield UnitOfWork(session, actor, int(held.clock()))
         return
     policy = None
     with held.database.writing() as session:
-        unit = UnitOfWork(session, actor, now_s)
+        # Read only now: a writer that waited for its turn would otherwise act in the past.
+        unit = UnitOfWork(session, actor, int(held.clock()))
         yield unit
         if unit.acted:
             policy = held.publishing.check(unit)

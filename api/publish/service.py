@@ -16,7 +16,7 @@ from api.publish.source import policy_of
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.check import problems
 from dnsfilter.policy.model import Policy, Service
-from dnsfilter.snapshot.compiler import compile_names, compile_policy
+from dnsfilter.snapshot.compiler import Compiled, compile_names, compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
@@ -48,6 +48,7 @@ class Publisher:
         self._names = compile_names(tuple(services.values()))
         self._ranges = RangeCache()
         self._policy: Policy | None = None
+        self._compiled: tuple[Policy, Compiled] | None = None
         self._turn = threading.Lock()
         self._status = Status()
         self._failed = threading.Event()
@@ -60,13 +61,20 @@ class Publisher:
         return self._status
 
     def check(self, unit: UnitOfWork) -> Policy:
-        """The policy that `unit` is about to commit; raises Invalid where it contradicts itself."""
+        """The policy that `unit` is about to commit, compiled; raises Invalid where it contradicts itself.
+
+        What cannot be compiled must not be recorded: no act after it would come into force either.
+        """
         unit.session.flush()
         unit.session.info[ACTING] = True
         policy = policy_of(load_rows(unit.session, self._ranges), self._services)
         found = problems(policy)
         if found:
             raise Invalid([Fault(f"policy.{problem.place}", problem.message) for problem in found])
+        try:
+            self._compiled = policy, self._compile(policy)
+        except DnsfilterError as error:
+            raise Invalid.at("policy", str(error)) from error
         return policy
 
     def current(self, unit: UnitOfWork) -> Policy:
@@ -124,7 +132,8 @@ class Publisher:
     def _compile_and_store(self, policy: Policy) -> None:
         started = perf_counter()
         try:
-            compiled = compile_policy(policy, int(self._clock()), names=self._names)
+            checked, self._compiled = self._compiled, None
+            compiled = checked[1] if checked is not None and checked[0] is policy else self._compile(policy)
             self._store.publish(compiled)
         except (DnsfilterError, OSError) as error:
             raise self._failure(f"revision {policy.revision} is recorded, but not yet in force", error) from error
@@ -137,6 +146,9 @@ class Publisher:
             duration_s=status.duration_s + perf_counter() - started,
         )
         log.info("snapshot published: revision=%d ms=%.1f", policy.revision, 1000 * (perf_counter() - started))
+
+    def _compile(self, policy: Policy) -> Compiled:
+        return compile_policy(policy, int(self._clock()), names=self._names)
 
     def _failure(self, what: str, error: Exception) -> NotPublished:
         self._status = replace(self._status, failures=self._status.failures + 1)

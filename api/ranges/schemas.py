@@ -58,7 +58,7 @@ class RangeRead(Read):
 
 
 def parse_prefix(text: str, place: str) -> Prefix:
-    """A prefix in canonical form; raises Invalid for host bits, mapped and link-local prefixes."""
+    """A prefix in canonical form; raises Invalid for host bits, a scope id, mapped and link-local prefixes."""
     try:
         prefix = ip_network(text)
     except ValueError as error:

@@ -46,6 +46,8 @@ def problems(policy: Policy) -> tuple[Problem, ...]:
 
 def prefix_fault(prefix: Prefix) -> str | None:
     """Why nobody can register that prefix, or None."""
+    if isinstance(prefix, IPv6Network) and prefix.network_address.scope_id is not None:
+        return "has a scope id: a range is of addresses, not of one machine's interface"
     if isinstance(prefix, IPv6Network) and prefix.subnet_of(_MAPPED):
         return "is IPv4-mapped: write the IPv4 prefix"
     if any(type(prefix) is type(local) and prefix.subnet_of(local) for local in _LINK_LOCAL):  # type: ignore[arg-type]

@@ -59,6 +59,7 @@ def test_prefixes_are_read(text: str) -> None:
         ("::ffff:192.0.2.0/120", "is IPv4-mapped"),
         ("169.254.1.0/24", "is link-local"),
         ("fe80::/64", "is link-local"),
+        ("2001:db8::%x/32", "has a scope id"),
     ],
 )
 def test_prefixes_that_nobody_can_have_are_named(text: str, message: str) -> None:

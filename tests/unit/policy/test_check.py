@@ -135,7 +135,8 @@ def test_an_exemption_may_name_a_range_that_the_ban_cannot_concern() -> None:
 @pytest.mark.parametrize(
     ("prefix", "faulty"),
     [("192.0.2.0/24", False), ("0.0.0.0/0", False), ("::/0", False), ("127.0.5.0/24", False), ("fe80::/10", True),
-     ("fe81::1/128", True), ("169.254.7.0/24", True), ("::ffff:0:0/96", True), ("::ffff:192.0.2.1/128", True)],
+     ("fe81::1/128", True), ("169.254.7.0/24", True), ("::ffff:0:0/96", True), ("::ffff:192.0.2.1/128", True),
+     ("2001:db8::%x/32", True)],
 )  # fmt: skip
-def test_mapped_and_link_local_prefixes_belong_to_nobody(prefix: str, faulty: bool) -> None:
+def test_mapped_link_local_and_scoped_prefixes_belong_to_nobody(prefix: str, faulty: bool) -> None:
     assert (prefix_fault(ip_network(prefix)) is not None) is faulty

@@ -1,18 +1,23 @@
 """What is committed is published, in order, before the caller hears of it."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from api.errors import NotPublished
+from api.publish import service
 from api.publish.start import raise_above
-from dnsfilter.errors import UnavailableError
+from dnsfilter.errors import PolicyError, UnavailableError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Policy
+from dnsfilter.snapshot.compiler import compile_policy
 from tests.unit.api.conftest import Plane, authority, make_plane
 
 BAN = "/v1/authorities/town/bans/alpha"
@@ -61,6 +66,48 @@ def test_a_failing_commit_is_a_503_and_nothing_is_recorded(town: Plane) -> None:
     assert (response.status_code, response.json()["type"]) == (503, "/problems/database-unavailable")
     assert town.revision() == revision == _stored(town)
     assert town.done("GET", BAN)["mode"] == "enforce"
+
+
+def test_what_cannot_be_compiled_is_a_422_and_nothing_is_recorded(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> Any:
+        raise PolicyError("compile snapshot: beyond the format")
+
+    revision = town.revision()
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "compile_policy", refuse)
+        response = town.call("PATCH", BAN, {"mode": "off"})
+    assert (response.status_code, response.json()["faults"]) == (
+        422,
+        [{"place": "policy", "message": "compile snapshot: beyond the format"}],
+    )
+    assert town.revision() == revision == _stored(town)
+    assert town.done("PATCH", BAN, {"mode": "off"})["revision"] == revision + 1 == _stored(town)
+
+
+def test_an_act_compiles_once(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[int] = []
+
+    def counting(policy: Policy, *arguments: Any, **options: Any) -> Any:
+        compiled.append(policy.revision)
+        return compile_policy(policy, *arguments, **options)
+
+    monkeypatch.setattr(service, "compile_policy", counting)
+    revision = town.done("PATCH", BAN, {"mode": "off"})["revision"]
+    assert compiled == [revision] == [_stored(town)]
+
+
+def test_an_act_is_of_the_instant_at_which_its_turn_came(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = town.database.writing
+
+    @contextmanager
+    def waiting() -> Iterator[Session]:
+        with writing() as session:
+            town.clock.now += 60
+            yield session
+
+    monkeypatch.setattr(town.database, "writing", waiting)
+    town.done("PATCH", BAN, {"mode": "off"})
+    assert town.done("GET", "/v1/audit?limit=1")["items"][0]["time"] == "2026-09-21T14:14:20Z"
 
 
 def test_a_failed_publication_is_told_and_made_up_for(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,3 +51,11 @@ def test_a_range_that_an_open_exemption_names_stays(town: Plane) -> None:
     assert town.call("DELETE", "/v1/ranges/default/192.0.2.0/24").status_code == 409
     town.done("POST", f"/v1/exemptions/{number}/reject", {"reason": "not needed"})
     assert town.call("DELETE", "/v1/ranges/default/192.0.2.0/24").status_code == 204
+
+
+def test_a_prefix_with_a_scope_id_is_refused(town: Plane) -> None:
+    body = {"authority": "town", "funding": "public", "audience": "staff"}
+    revision = town.revision()
+    response = town.call("PUT", "/v1/ranges/default/2001:db8::%25x/32", body)
+    assert (response.status_code, town.revision()) == (422, revision)
+    assert "scope id" in response.json()["faults"][0]["message"]
