@@ -57,8 +57,18 @@ def decode_cursor(cursor: str, kind: type[Key]) -> Key:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise Invalid.at("query.cursor", "not a cursor of this list") from error
-    if type(key) is not kind or (isinstance(key, int) and not -(2**63) <= key < 2**63):
+    beyond = not -(2**63) <= key < 2**63 if isinstance(key, int) else isinstance(key, str) and not _encodes(key)
+    if type(key) is not kind or beyond:
         raise Invalid.at("query.cursor", "not a cursor of this list")
     return key
+
+
+def _encodes(text: str) -> bool:
+    """Whether a database can take the text: JSON can spell half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

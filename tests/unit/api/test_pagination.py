@@ -21,7 +21,8 @@ def test_lists_are_cut_into_pages_without_gap_or_double(plane: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=201", "cursor=%%%", "cursor=MTI", "cursor=e30", "cursor=" + "a" * 500]
+    "query",
+    ["limit=0", "limit=201", "cursor=%%%", "cursor=MTI", "cursor=e30", "cursor=Ilx1ZDgwMCI", "cursor=" + "a" * 500],
 )
 def test_a_faulty_page_is_refused(plane: Plane, query: str) -> None:
     assert plane.call("GET", f"/v1/authorities?{query}").status_code == 422
