@@ -11,7 +11,7 @@ from dnsfilter.errors import ConfigError, Problem
 
 PREFIX = "DNSFILTER_API_"
 DEFAULTS = {
-    "state_dir": "/var/lib/dnsfilter-api",
+    "state_dir": "/var/lib/dnsfilter",
     "listen": "127.0.0.1:8080",
     "metrics_listen": "127.0.0.1:9154",
     "database": "",
@@ -104,5 +104,5 @@ def _database_faults(url: str) -> list[str]:
     try:
         backend = make_url(url).get_backend_name()
     except ArgumentError:
-        return ["not a database URL: write for example sqlite:////var/lib/dnsfilter-api/dnsfilter.sqlite3"]
+        return ["not a database URL: write for example sqlite:////var/lib/dnsfilter/dnsfilter.sqlite3"]
     return [] if backend in BACKENDS else [f"{backend} is not supported; use one of {', '.join(BACKENDS)}"]

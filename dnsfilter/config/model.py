@@ -26,7 +26,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The resolvers that are asked, in order. `trust_ad` passes on the AD bit that they set."""
+    """The resolvers that are asked, in order. `trust_ad` passes on the AD bit that they set.
+
+    `timeout_ms` is the longest first wait for an answer; later waits for the same question are longer.
+    """
 
     servers: tuple[Endpoint, ...]
     trust_ad: bool

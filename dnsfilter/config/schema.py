@@ -86,7 +86,7 @@ class _Table(BaseModel):
 class UpstreamTable(_Table):
     servers: Annotated[Servers | None, BeforeValidator(lambda value: None if value == "resolv.conf" else value)] = None
     trust_ad: bool | None = None
-    timeout_ms: Annotated[int, Field(ge=50, le=10_000)] = 800
+    timeout_ms: Annotated[int, Field(ge=50, le=1_000)] = 800
 
 
 class CacheTable(_Table):

@@ -97,12 +97,14 @@ class Inflight:
         counters: Sequence[UpstreamSlots],
         slots: "memoryview[int]",
         want_ad: bool,
+        longest_wait_ms: int,
     ) -> None:
         self._pools = [UpstreamPool(number, endpoint, poller) for number, endpoint in enumerate(endpoints)]
         self._health = Health(len(endpoints))
         self._counters = counters
         self._slots = slots
         self._want_ad = want_ad
+        self._longest_wait_ms = longest_wait_ms
         self._exchanges: dict[int, Exchange] = {}
         self._by_key: dict[CacheKey, Exchange] = {}
         self._timers: list[tuple[int, int]] = []
@@ -202,7 +204,7 @@ class Inflight:
 
     def _attempt(self, servers: Sequence[int], now_ns: int) -> Attempt:
         ordered = self._health.order(servers, now_ns // 1_000_000)
-        return Attempt(ordered, self._health.first_wait_ms(ordered[0]))
+        return Attempt(ordered, min(self._health.first_wait_ms(ordered[0]), self._longest_wait_ms))
 
     def _carry_out(self, exchange: Exchange, step: Step, now_ns: int, answer: Answer | None = None) -> list[Result]:
         exchange.wait_until_ms = None
@@ -269,6 +271,8 @@ class Inflight:
         else:
             exchange.reason = Failure.REFUSED
             self._failed(held.server, Failure.REFUSED, now_ms)
+        if isinstance(step, Exhausted) and held.server != exchange.server:
+            return []  # a late word of another server: the one asked last still has its time
         exchange.server = held.server
         return self._carry_out(exchange, step, now_ns, answer)
 

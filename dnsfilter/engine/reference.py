@@ -37,6 +37,7 @@ from dnsfilter.telemetry.slots import (
     PolicyKind,
     upstream_slots,
 )
+from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.special import special
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, Chain, follow, join, kept
@@ -80,6 +81,7 @@ class ReferenceEngine:
         cache: AnswerCache,
         clients: Clients,
         trust_ad: bool,
+        longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
         clock: Clock,
         counters: CounterBlock,
         snapshot: Snapshot,
@@ -99,7 +101,7 @@ class ReferenceEngine:
         for fd in self._listeners:
             self._epoll.register(fd, select.EPOLLIN)
         upstreams = upstream_slots(len(zones.endpoints))
-        self._inflight = Inflight(zones.endpoints, self._epoll, upstreams, self._slots, trust_ad)
+        self._inflight = Inflight(zones.endpoints, self._epoll, upstreams, self._slots, trust_ad, longest_wait_ms)
         self._answered = 0
         self.swap(snapshot)
 
@@ -363,7 +365,8 @@ class ReferenceEngine:
         except MalformedMessage:  # an answer that only compression kept within a message
             self._gone(exchange, wall_s, boot_ns, events)
             return ()
-        ad = self._trust_ad and all(leg.ad for leg, _ in exchange.walked)
+        # What `trust_ad` says of the upstreams says nothing of a conditional zone's servers.
+        ad = self._trust_ad and all(leg.ad and not self._zones.covers(leg.question.name) for leg, _ in exchange.walked)
         entry = self._cache.put(exchange.key, relayed, whole_chain.targets, ad, boot_ns // 1_000_000)
         self._inflight.finish(exchange)
         for waiter in exchange.waiters:

@@ -86,6 +86,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, _refuse_reload)
         registry = node_registry(self._totals.snapshot, self._state)
         status = StatusServer(self._status_socket, lambda: render(registry), self.unready)
         self._learn(self._snapshot)
@@ -250,6 +251,10 @@ class Supervisor:
                 worker.process.kill()
             await asyncio.sleep(POLL_S)
         self._bury(worker, time.monotonic())
+
+
+def _refuse_reload() -> None:
+    logs.emit(_LOG, logging.WARNING, "configuration is not reloaded", advice="check it, then restart")
 
 
 def _tmpfs() -> str | None:

@@ -54,6 +54,7 @@ class Worker:
             cache=AnswerCache(config.cache.max_bytes, config.cache.serve_stale_s),
             clients=config.clients,
             trust_ad=config.upstream.trust_ad,
+            longest_wait_ms=config.upstream.timeout_ms,
             clock=self._clock,
             counters=self._counters,
             snapshot=snapshot,
