@@ -10,6 +10,11 @@ from dnsfilter.errors import ConfigError, Problem
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indices from the root: `("upstream", "servers", 1)`."""
 
+MAX_DEPTH = 16
+"""Of keys and list indices; `ban[0].term[0].decision.organ` has 6. What walks the data may recurse."""
+
+_LONG_KEY = re.compile(r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){500}""")
+"""More parts than any text that is allowed as a value has labels: tomllib takes quadratic time for such a key."""
 _SYNTAX_ERROR = re.compile(r"(?P<what>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
 _BARE_END = re.compile(r"[\s=.\]]")
 _SCALAR_END = re.compile(r"[,\]}#\n]")
@@ -59,14 +64,35 @@ def parse_path(text: str) -> KeyPath:
 
 
 def parse_toml(text: str, name: str) -> Written:
-    """Data and lines of a TOML text; raises ConfigError with the line of the first syntax error."""
+    """Data and lines of a TOML text; raises ConfigError with the line of the first syntax error, or where too deep."""
+    long_key = _LONG_KEY.search(text)
+    if long_key is not None:
+        line = text.count("\n", 0, long_key.start()) + 1
+        raise ConfigError((Problem(f"{name}:{line}", f"is nested more than {MAX_DEPTH} levels deep"),))
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError((_syntax_problem(str(error), text, name),)) from error
     except (RecursionError, ValueError) as error:
         raise ConfigError((Problem(name, f"cannot be read as TOML: {error}"),)) from error
+    deep = _too_deep(data)
+    if deep is not None:
+        raise ConfigError((Problem(f"{name} {path_text(deep)}", f"is nested more than {MAX_DEPTH} levels deep"),))
     return Written(name, data, _Scanner(text.replace("\r\n", "\n")).scan())
+
+
+def _too_deep(data: dict[str, Any]) -> KeyPath | None:
+    """The first `MAX_DEPTH` parts of a path that has more, or None."""
+    pending: list[tuple[KeyPath, Any]] = [((), data)]
+    while pending:
+        path, value = pending.pop()
+        if not isinstance(value, (dict, list)) or not value:
+            continue
+        if len(path) == MAX_DEPTH:
+            return path
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        pending.extend(((*path, key), held) for key, held in items if isinstance(held, (dict, list)))
+    return None
 
 
 def _syntax_problem(message: str, text: str, name: str) -> Problem:

@@ -112,3 +112,38 @@ def test_bad_syntax_is_a_problem_with_its_line(text: str, place: str) -> None:
     assert problem.place.split(":")[0] == "file"
     assert problem.place.startswith(place)
     assert problem.message.startswith("cannot be read as TOML: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("x = 1\n" + ".".join("a" * 4097) + " = 1", "file:2"),
+        ("x = 1\n[" + " . ".join(['"a"'] * 4097) + "]", "file:2"),
+        ("x = {" + ".".join("a" * 100_000) + " = 1}", "file:1"),
+        (".".join("a" * 17) + " = 1", "file " + ".".join("a" * 16)),
+        ("a = " + "[" * 17 + "]" * 17, "file a" + "[0]" * 15),
+        ("a = " + "{a=" * 40 + "1" + "}" * 40, "file " + ".".join("a" * 16)),
+    ],
+    ids=["keys", "header", "inline keys", "17 keys", "lists", "tables"],
+)
+def test_what_is_nested_too_deep_is_a_problem_with_its_place(text: str, place: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_toml(text, "file")
+    assert [(problem.place, problem.message) for problem in caught.value.problems] == [
+        (place, "is nested more than 16 levels deep")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join("a" * 16) + " = 1",
+        "a = " + "[" * 16 + "]" * 16,
+        f'a = "{".".join("1" * 400)}.ip6.arpa"\n# {"-" * 9_000} {"." * 9_000}',
+        "a" * 200_000 + " = 1",
+        "a = [" + '"192.0.2.0/24", ' * 2_000 + "]",
+    ],
+    ids=["keys", "lists", "labels in a text", "long key", "long list"],
+)
+def test_what_is_as_deep_as_is_allowed_is_read(text: str) -> None:
+    assert parse_toml(text, "file").data == tomllib.loads(text)
