@@ -77,7 +77,7 @@ def _followed(row: BanRow) -> list[int]:
 
 def _decision(stored: Json, names: Mapping[int, str]) -> DecisionRead:
     follows = stored.get("follows")
-    return DecisionRead(**{**stored, "follows": None if follows is None else names[follows]})
+    return DecisionRead(**{**stored, "follows": None if follows is None else names.get(follows)})
 
 
 def _term(term: TermRow, time_zone: str, names: Mapping[int, str]) -> TermRead:

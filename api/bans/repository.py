@@ -69,6 +69,14 @@ def referred_to(session: Session, number: int) -> bool:
     return bool(session.scalar(select(used)))
 
 
+def is_followed(session: Session, number: int) -> bool:
+    """Whether a decision of another ban, of a term of it, or of a term's early end follows the ban."""
+    decided = exists().where(BanRow.number != number, BanRow.decision["follows"].as_integer() == number)
+    of_terms = (TermRow.decision, TermRow.ended_decision)
+    renewed_or_ended = or_(*(decision["follows"].as_integer() == number for decision in of_terms))
+    return bool(session.scalar(select(or_(decided, exists().where(TermRow.ban != number, renewed_or_ended)))))
+
+
 def _in_state(state: str, now: Instant) -> ColumnElement[bool]:
     end = func.coalesce(TermRow.ended_s, TermRow.end_s)
     own = TermRow.ban == BanRow.number

@@ -100,6 +100,8 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
         raise Conflict("the ban has begun: end it, so that its record stays")
     if repository.referred_to(unit.session, row.number):
         raise Conflict("a binding or an exemption names the ban")
+    if repository.is_followed(unit.session, row.number):
+        raise Conflict("the decision behind another ban follows the ban")
     unit.record("ban.remove", _subject(row), shown(unit.session, row, unit.now_s, authority.time_zone), None)
     unit.session.delete(row)
 

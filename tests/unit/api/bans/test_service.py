@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from api.bans import repository
+from api.bans.reading import read_ban
 from tests.unit.api.conftest import START, Plane, ban
 
 PATH = "/v1/authorities/town/bans/alpha"
@@ -188,6 +190,46 @@ def test_adopting_follows_a_ban_and_shows_it(town: Plane) -> None:
     body = ban(decision={"legal_basis": "decree 3", "follows": "town/alpha"})
     made = town.done("PUT", "/v1/authorities/zone/bans/alpha", body)
     assert made["decision"]["follows"] == "town/alpha"
+
+
+FOLLOWING = {"legal_basis": "decree 3", "follows": "town/beta"}
+
+
+@pytest.mark.parametrize("place", ["ban", "term", "early end"])
+def test_a_ban_that_another_follows_is_not_removed(town: Plane, place: str) -> None:
+    followed, follower = "/v1/authorities/town/bans/beta", "/v1/authorities/zone/bans/beta"
+    term = {"start": "2026-10-01", "for": "6 months"}
+    town.done("PUT", followed, ban(terms=[term]))
+    match place:
+        case "ban":
+            town.done("PUT", follower, ban(decision=FOLLOWING))
+        case "term":
+            town.done("PUT", follower, ban(terms=[{**term, "decision": FOLLOWING}]))
+        case _:
+            town.done("PUT", follower, ban())
+            town.done("POST", f"{follower}/end", {"reason": "adopted elsewhere", "decision": FOLLOWING})
+    response = town.call("DELETE", followed)
+    assert (response.status_code, response.json()["type"]) == (409, "/problems/conflict")
+    assert "town/beta" in town.call("GET", follower).text
+    assert town.done("PATCH", follower, {"mode": "off"})["mode"] == "off"
+
+
+def test_a_ban_is_removed_once_no_other_follows_it(town: Plane) -> None:
+    followed, follower = "/v1/authorities/town/bans/beta", "/v1/authorities/zone/bans/beta"
+    body = ban(terms=[{"start": "2026-10-01", "for": "6 months"}])
+    town.done("PUT", followed, body)
+    town.done("PUT", follower, {**body, "decision": FOLLOWING})
+    assert town.call("DELETE", followed).status_code == 409
+    town.done("PUT", follower, body)
+    assert town.call("DELETE", followed).status_code == 204
+
+
+def test_a_ban_whose_followed_one_is_gone_can_still_be_read(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(decision={"legal_basis": "x", "follows": "town/alpha"}))
+    with town.database.reading() as session:
+        row = repository.get(session, "zone", "alpha")
+        row.decision = {**row.decision, "follows": 999}
+        assert read_ban(session, row, START, "UTC").decision.follows is None
 
 
 def test_a_stale_view_does_not_toggle(town: Plane) -> None:
