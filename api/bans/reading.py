@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, DecisionRead, DecisionWrite, TermRead, TermWrite
-from api.bans.standing import is_ending, state_of
+from api.bans.standing import effective_end, is_ending, state_of
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid
@@ -44,10 +44,34 @@ def decision_value(session: Session, body: DecisionWrite, place: str) -> Decisio
     return DecisionRecord(body.organ, body.reference, body.date, body.legal_basis, body.advice, body.link, follows)
 
 
-def term_value(session: Session, body: TermWrite, now: Instant, time_zone: str, place: str) -> Term:
-    """A term as the policy has it, recorded now; raises Invalid."""
+def term_values(
+    session: Session, bodies: Sequence[TermWrite], known: Sequence[TermRow], now: Instant, time_zone: str
+) -> tuple[Term, ...]:
+    """The terms of a ban that has the terms `known`; raises Invalid.
+
+    One without `start` is the begun term whose span it has, so that a repeated request is the same one; where there is
+    none, or another of `bodies` is that term, it begins now.
+    """
+    free = sorted((row for row in known if row.start_s <= now), key=lambda row: row.start_s, reverse=True)
+    values: dict[int, Term] = {}
+    for index, body in sorted(enumerate(bodies), key=lambda item: item[1].start is None):
+        starts = [now] if body.start is not None else [*(row.start_s for row in free), now]
+        for start in starts:
+            term = term_value(session, body, now, time_zone, f"body.terms.{index}", begins=start)
+            match = next((row for row in free if same_term(row, term)), None)
+            if match is not None:
+                free.remove(match)
+                break
+        values[index] = term
+    return tuple(values[index] for index in range(len(bodies)))
+
+
+def term_value(
+    session: Session, body: TermWrite, now: Instant, time_zone: str, place: str, *, begins: Instant | None = None
+) -> Term:
+    """A term as the policy has it, recorded now; without `start` it begins at `begins`, or now. Raises Invalid."""
     try:
-        start = now if body.start is None else parse_moment(body.start, time_zone)
+        start = (now if begins is None else begins) if body.start is None else parse_moment(body.start, time_zone)
         end = parse_end(start, body.end, body.until, body.for_, time_zone)
         review_by = None if body.review_by is None else parse_moment(body.review_by, time_zone)
     except ValueError as error:
@@ -58,6 +82,18 @@ def term_value(session: Session, body: TermWrite, now: Instant, time_zone: str, 
         raise Invalid.at(place, "give an end (end, until or for), or a date to review it by")
     decision = decision_value(session, body.decision, f"{place}.decision") if body.decision else DecisionRecord()
     return Term(start, end, review_by, now, decision)
+
+
+def same_span(row: TermRow, term: Term) -> bool:
+    """Whether the wanted term has the stored one's start and end; the end may be the decided or the effective one."""
+    return row.start_s == term.start and term.end in (row.end_s, effective_end(row))
+
+
+def same_term(row: TermRow, term: Term) -> bool:
+    """Whether the stored term is the wanted one."""
+    if not same_span(row, term) or row.review_by_s != term.review_by:
+        return False
+    return term.decision in (DecisionRecord(), decision_record(row.decision))
 
 
 def decision_columns(record: DecisionRecord) -> Json:

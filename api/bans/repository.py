@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from api.bans.standing import ENDING_S
-from api.db.models import BanRow, BindingRow, ExemptionRow, TermRow
+from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, TermRow
 from api.errors import NotFound
 from api.pagination import select_page
 from dnsfilter.policy.model import Instant
@@ -75,6 +75,15 @@ def is_followed(session: Session, number: int) -> bool:
     of_terms = (TermRow.decision, TermRow.ended_decision)
     renewed_or_ended = or_(*(decision["follows"].as_integer() == number for decision in of_terms))
     return bool(session.scalar(select(or_(decided, exists().where(TermRow.ban != number, renewed_or_ended)))))
+
+
+def provisional_since(session: Session, subject: str) -> Instant | None:
+    """When the ban that the audit calls `subject` was adopted provisionally; None if it was not.
+
+    There is at most one such act: the ban has begun with it, and what has begun is not removed.
+    """
+    act = select(AuditRow.time_s).where(AuditRow.act == "ban.adopt_provisionally", AuditRow.object == subject)
+    return session.scalar(act)
 
 
 def _in_state(state: str, now: Instant) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """/v1/bans and /v1/authorities/{slug}/bans."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -8,10 +9,10 @@ from sqlalchemy.orm import Session
 from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
-from api.bans.reading import decision_value, read_ban, read_bans, term_value
+from api.bans.reading import decision_value, read_ban, read_bans, term_value, term_values
 from api.bans.schemas import BanRead, BanWrite, Ending, Renewal
 from api.bans.service import BanChange
-from api.db.models import AuthorityRow, BanRow
+from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
 from api.errors import Invalid, NotFound
@@ -185,7 +186,10 @@ def _put(unit: UnitOfWork, held: Runtime, owner: AuthorityRow, slug: str, body: 
     known = held.services.get(slug)
     if known is None:
         raise NotFound(f"service {slug} is not in the catalogue")
-    return acts.put(unit, owner, known, _change(unit.session, body, unit.now_s, owner.time_zone))
+    row = repository.find(unit.session, owner.slug, slug)
+    # A provisional ban is confirmed by terms of its own, not by the one that it has.
+    terms = [] if row is None or row.provisional else row.terms
+    return acts.put(unit, owner, known, _change(unit.session, body, terms, unit.now_s, owner.time_zone))
 
 
 def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> None:
@@ -197,12 +201,7 @@ def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> No
     acts.end(unit, owner, row, at, body.reason, decision)
 
 
-def _change(session: Session, body: BanWrite, now: Instant, time_zone: str) -> BanChange:
-    terms = None
-    if body.terms is not None:
-        terms = tuple(
-            term_value(session, term, now, time_zone, f"body.terms.{index}") for index, term in enumerate(body.terms)
-        )
+def _change(session: Session, body: BanWrite, known: Sequence[TermRow], now: Instant, time_zone: str) -> BanChange:
     return BanChange(
         body.mode,
         body.reply,
@@ -211,7 +210,7 @@ def _change(session: Session, body: BanWrite, now: Instant, time_zone: str) -> B
         None if body.funding is None else frozenset(body.funding),
         None if body.audience is None else frozenset(body.audience),
         None if body.decision is None else decision_value(session, body.decision, "body.decision"),
-        terms,
+        None if body.terms is None else term_values(session, body.terms, known, now, time_zone),
         body.provisional,
     )
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.bans import repository
-from api.bans.reading import decision_columns, decision_record, shown
+from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
 from api.bans.standing import effective_end
+from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
@@ -63,7 +64,7 @@ def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) ->
     """Add a term to an ordinary ban; raises Conflict for a provisional one, or where the ban has that term."""
     if row.provisional:
         raise Conflict("a provisional ban is not renewed: confirm it with its decision and terms")
-    if any(_same(known, term) for known in row.terms):
+    if any(same_term(known, term) for known in row.terms):
         raise Conflict("the ban has that term already")
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
     row.terms.append(_term_row(term, unit.now_s))
@@ -142,8 +143,8 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
 def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> None:
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
     confirmed = _confirm(row, change)
-    if change.terms is not None:
-        _replace_terms(unit, row, change.terms)
+    if change.terms is not None and _replace_terms(unit, row, change.terms, _omissible(unit, row, change, confirmed)):
+        before = before if confirmed else _recorded(unit, authority, row, "ban.renew", before)
     if change.decision is not None and change.decision != decision_record(row.decision):
         if not confirmed and any(term.start_s <= unit.now_s for term in row.terms):
             raise Conflict("the decision behind a ban that has begun is not rewritten: a renewal carries its own")
@@ -177,28 +178,50 @@ def _confirm(row: BanRow, change: BanChange) -> bool:
         return False
     if change.provisional:
         raise Conflict("an adopted ban does not become provisional")
-    begun = {term.start_s for term in row.terms}
-    fresh = tuple(term for term in change.terms or () if term.start not in begun)
+    fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.terms))
     _formal(change.decision or DecisionRecord(), fresh)
     row.provisional = False
     return True
 
 
-def _replace_terms(unit: UnitOfWork, row: BanRow, wanted: Sequence[Term]) -> None:
-    """Make `wanted` the terms: those that have begun must be among them as they are, others come and go."""
+def _omissible(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool) -> list[TermRow]:
+    """The begun terms that need not be repeated: that of a provisional ban, by the change that confirms it.
+
+    The same change sent again says once more that it confirms, and is no error. An altered term is, by then.
+    """
+    if confirmed:
+        return list(row.terms)
+    if change.provisional is not False:
+        return []
+    adopted = repository.provisional_since(unit.session, _subject(row))
+    wanted = [term for term in change.terms or () if not any(same_term(known, term) for known in row.terms)]
+    return [
+        term
+        for term in row.terms
+        if term.start_s == term.recorded_s == adopted
+        and term.end_s == term.start_s + PROVISIONAL_S
+        and all(term.start_s != other.start for other in wanted)
+    ]
+
+
+def _replace_terms(unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], omissible: Sequence[TermRow]) -> bool:
+    """Make `wanted` the terms: those that have begun must be among them as they are, others come and go.
+
+    Says whether a ban that has begun was given a term that it did not have.
+    """
     known = list(row.terms)
-    missing = [term for term in known if not any(_same(term, other) for other in wanted)]
-    if any(term.start_s <= unit.now_s and not _provisional(term) for term in missing):
+    missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
+    if any(term.start_s <= unit.now_s and term not in omissible for term in missing):
         raise Conflict("a term that has begun is not rewritten or left out: repeat it as it is, or end the ban")
     for gone in missing:
         if gone.start_s > unit.now_s:
             row.terms.remove(gone)
-    for term in wanted:
-        if not any(_same(other, term) for other in known):
-            row.terms.append(_term_row(term, unit.now_s))
+    fresh = [term for term in wanted if not any(same_term(other, term) for other in known)]
+    row.terms.extend(_term_row(term, unit.now_s) for term in fresh)
     if not row.terms:
         raise Invalid.at("body.terms", "a ban has at least one term")
     _bounded(row.terms)
+    return bool(fresh) and any(term.start_s <= unit.now_s for term in known)
 
 
 def _formal(decision: DecisionRecord, terms: Sequence[Term]) -> None:
@@ -225,19 +248,6 @@ def _checked(row: BanRow, service: Service) -> None:
         raise Invalid.at("body.addresses", "addresses are only for the reply address")
 
 
-def _same(row: TermRow, term: Term) -> bool:
-    """Whether the stored term is the wanted one; a wanted end may be the decided or the effective one."""
-    ends = {row.end_s, effective_end(row)}
-    if (row.start_s, row.review_by_s) != (term.start, term.review_by) or term.end not in ends:
-        return False
-    return term.decision in (DecisionRecord(), decision_record(row.decision))
-
-
-def _provisional(term: TermRow) -> bool:
-    """Whether the term is that of a provisional ban: confirming it need not repeat it."""
-    return term.end_s == term.start_s + PROVISIONAL_S and not term.decision.get("legal_basis")
-
-
 def _reaches(term: TermRow, at: Instant) -> bool:
     finish = effective_end(term)
     return finish is None or finish > at
@@ -261,10 +271,13 @@ def _bounded(terms: Sequence[TermRow]) -> None:
         raise Invalid.at("body.terms", f"a ban has at most {MAX_TERMS} terms")
 
 
-def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: dict[str, object]) -> None:
+def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: Json) -> Json:
+    """Record the act; gives the ban as it is after it."""
     row.revision = unit.new_revision()
     unit.session.flush()
-    unit.record(act, _subject(row), before, shown(unit.session, row, unit.now_s, authority.time_zone))
+    after = shown(unit.session, row, unit.now_s, authority.time_zone)
+    unit.record(act, _subject(row), before, after)
+    return after
 
 
 def _subject(row: BanRow) -> str:

@@ -103,6 +103,93 @@ def test_a_provisional_ban_lasts_72_hours_unless_it_is_confirmed(town: Plane) ->
     assert town.call("PUT", path, {"provisional": True}).status_code == 409
 
 
+@pytest.mark.parametrize(
+    "terms", [[], [{"start": "2026-09-21T14:13:20Z", "for": "73 hours"}]], ids=["left out", "altered"]
+)
+def test_a_term_of_72_hours_of_an_ordinary_ban_is_like_any_other(town: Plane, terms: list[Any]) -> None:
+    path = "/v1/authorities/town/bans/beta"
+    made = town.done("PUT", path, ban(terms=[{"for": "72 hours"}]))
+    town.clock.now += 60
+    later = {"start": "2026-10-01", "for": "6 months"}
+    for said in ({}, {"provisional": False}):
+        assert town.call("PUT", path, {"terms": [*terms, later], **said}).status_code == 409
+    assert town.done("GET", path) == made
+
+
+def test_a_provisional_ban_is_confirmed_from_its_beginning(town: Plane) -> None:
+    path = "/v1/authorities/town/bans/beta"
+    own = {"start": "2026-09-21T14:13:20Z", "for": "72 hours"}
+    town.done("PUT", path, {"provisional": True})
+    town.clock.now += DAY
+    assert town.call("PUT", path, ban(provisional=False, terms=[own])).status_code == 422
+    longer = {"start": own["start"], "for": "6 months"}
+    confirmed = town.done("PUT", path, ban(provisional=False, terms=[longer]))
+    assert [(term["start"], term["end"]) for term in confirmed["terms"]] == [
+        (own["start"], "2026-09-24T14:13:20Z"),
+        (own["start"], "2027-03-21T15:13:20Z"),
+    ]
+    assert _act(town) == "ban.confirm ban/town/beta"
+
+
+@pytest.mark.parametrize("span", ["6 months", "72 hours"])
+def test_a_confirmation_sent_again_changes_nothing_and_lets_nothing_else_change(town: Plane, span: str) -> None:
+    path = "/v1/authorities/town/bans/beta"
+    town.done("PUT", path, {"provisional": True})
+    town.clock.now += DAY
+    body = ban(provisional=False, terms=[{"for": span}])
+    confirmed = town.done("PUT", path, body)
+    town.clock.now += 60
+    assert town.done("PUT", path, body) == confirmed
+    altered = {"start": "2026-09-21T14:13:20Z", "for": "71 hours"}
+    assert town.call("PUT", path, {**body, "terms": [*body["terms"], altered]}).status_code == 409
+    assert town.call("PUT", path, {"terms": body["terms"]}).status_code == 409
+    assert town.done("GET", path) == confirmed
+
+
+@pytest.mark.parametrize(
+    "term", [{"for": "6 months"}, {"until": "2027-03-01"}, {"review_by": "2027-03-01"}], ids=["for", "until", "review"]
+)
+def test_a_put_sent_again_later_changes_nothing(town: Plane, term: Any) -> None:
+    path, body = "/v1/authorities/town/bans/beta", ban(terms=[term])
+    made = town.done("PUT", path, body)
+    for seconds in (1, DAY):
+        town.clock.now += seconds
+        assert town.done("PUT", path, body) == made
+    other = {"until": "2027-04-01"}
+    assert town.call("PUT", path, {"terms": [other]}).status_code == 409
+    renewed = {"terms": [term, other]}
+    after = town.done("PUT", path, renewed)
+    assert [entry["start"] for entry in after["terms"]] == ["2026-09-21T14:13:20Z", "2026-09-22T14:13:21Z"]
+    town.clock.now += 1
+    assert town.done("PUT", path, renewed) == after
+
+
+def test_a_term_without_start_begins_now_where_the_known_one_is_repeated_or_ahead(town: Plane) -> None:
+    town.clock.now += DAY
+    begun = {"start": "2026-09-21T14:13:20Z", "for": "6 months"}
+    after = town.done("PUT", PATH, {"terms": [{"for": "6 months"}, begun]})
+    assert [term["start"] for term in after["terms"]] == ["2026-09-21T14:13:20Z", "2026-09-22T14:13:20Z"]
+    path = "/v1/authorities/town/bans/beta"
+    town.done("PUT", path, ban(terms=[{"start": "2026-10-01", "until": "2027-03-31"}]))
+    moved = town.done("PUT", path, {"terms": [{"until": "2027-03-31"}]})
+    assert [term["start"] for term in moved["terms"]] == ["2026-09-22T14:13:20Z"]
+
+
+def test_a_term_added_to_a_begun_ban_is_recorded_as_a_renewal(town: Plane) -> None:
+    begun = {"start": "2026-09-21T14:13:20Z", "for": "6 months"}
+    further = {"start": "2027-04-01", "for": "6 months", "decision": {"legal_basis": "decree 2"}}
+    town.clock.now += DAY
+    town.done("PUT", PATH, {"mode": "monitor", "terms": [begun, further]})
+    changed, renewed = town.done("GET", "/v1/audit?limit=2")["items"]
+    assert (renewed["act"], changed["act"]) == ("ban.renew", "ban.set_monitor")
+    assert [len(renewed[when]["terms"]) for when in ("before", "after")] == [1, 2]
+    assert renewed["after"]["terms"][1]["decision"]["legal_basis"] == "decree 2"
+    assert (renewed["after"], renewed["after"]["mode"]) == (changed["before"], "enforce")
+    assert changed["after"]["mode"] == "monitor"
+    town.done("PUT", PATH, {"terms": [begun]})
+    assert _act(town) == "ban.change ban/town/alpha"
+
+
 def test_a_put_that_repeats_the_ban_changes_nothing(town: Plane) -> None:
     found = town.done("GET", PATH)
     term = {key: found["terms"][0][key] for key in ("start", "end")}
