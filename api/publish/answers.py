@@ -45,7 +45,7 @@ def decision_read(policy: Policy, site: str, client: Address, name: WireName, at
     refused = decision.verdict is Verdict.REFUSE or told.range is None
     return DecisionRead(
         verdict=str(Verdict.REFUSE if refused else decision.verdict),
-        rcode=_rcode(told, winner),
+        rcode=_rcode(policy, told, winner),
         ede=_ede(told),
         text=_text(policy, told, winner),
         reason=told.reason,
@@ -105,12 +105,19 @@ def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
     return concerns
 
 
-def _rcode(told: Explanation, winner: Ban | None) -> str:
+def _rcode(policy: Policy, told: Explanation, winner: Ban | None) -> str:
     if told.range is None:
         return "REFUSED"
     if told.decision.verdict is not Verdict.REFUSE or winner is None:
         return "NOERROR"
-    return _RCODES[winner.reply]
+    denies = winner.reply is Reply.NXDOMAIN
+    return _RCODES[Reply.NODATA if denies and not _covers_all_below(policy, winner, told.decision) else winner.reply]
+
+
+def _covers_all_below(policy: Policy, winner: Ban, decision: Decision) -> bool:
+    """Whether all below the question's name is refused too, so that NXDOMAIN is true of all of it (RFC 8020)."""
+    service = next(service for service in policy.services if service.slug == winner.service)
+    return any(decision.suffix in tier.domains for tier in service.tiers if tier.number in winner.tiers)
 
 
 def _ede(told: Explanation) -> int | None:
