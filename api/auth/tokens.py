@@ -10,12 +10,17 @@ import secrets
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from api.db.models import TokenRow
+from api.db.models import AuditRow, InstallationRow, TokenRow
+from api.db.models.record import INSTALLATION
 from api.db.session import Database
+from api.moments import moment_text
 
 PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"
+ACTOR = "installation"
+"""Who replaces a token: whoever may write to the installation's files, whom no token names."""
 MAX_LENGTH = 200
 
 
@@ -56,15 +61,32 @@ def make_first_token(database: Database, path: Path, now_s: int) -> bool:
 
 
 def replace_token(database: Database, path: Path, now_s: int) -> None:
-    """Make a new administrator's token; the old one, if there is one, is no longer known.
+    """Make a new administrator's token; the old one, if there is one, is no longer known, and the audit says so.
 
-    The file is readable by its owner only, from the moment it exists.
+    The act changes no policy, so that it makes no revision: it stands under the one that is in force. The file is
+    readable by its owner only, from the moment it exists.
     """
     token = new_token()
     with database.writing() as session:
+        known = session.get(TokenRow, ADMINISTRATOR)
+        if known is not None:
+            session.add(_replacement(session, known.created_s, now_s))
         session.merge(TokenRow(name=ADMINISTRATOR, digest=digest(token), created_s=now_s))
         session.flush()
         _write_secret(path, token)
+
+
+def _replacement(session: Session, created_s: int, now_s: int) -> AuditRow:
+    """The act on the token, without anything that was made of it."""
+    return AuditRow(
+        time_s=now_s,
+        actor=ACTOR,
+        act="token.replace",
+        object=f"token/{ADMINISTRATOR}",
+        before={"created": moment_text(created_s)},
+        after={"created": moment_text(now_s)},
+        revision=session.get_one(InstallationRow, INSTALLATION).revision,
+    )
 
 
 def _write_secret(path: Path, token: str) -> None:
