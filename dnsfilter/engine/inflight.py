@@ -4,8 +4,11 @@ An exchange is one question to one view's servers. Whoever asks an equal questio
 means is the engine's business; here it only has to be the answer.
 """
 
+import errno
 import heapq
 import select
+import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -21,10 +24,14 @@ from dnsfilter.upstream.attempt import Accept, AskByStream, Attempt, Exhausted, 
 from dnsfilter.upstream.health import Health
 from dnsfilter.wire.answer import Answer, Chain, parse_answer
 from dnsfilter.wire.iana import Rcode
-from dnsfilter.wire.query import Query, Question, build_upstream_query
+from dnsfilter.wire.query import FLAG_QR, FLAG_TC, HEADER, Query, Question, build_upstream_query, read_question
 
 MOST_EXCHANGES = 4096
 MOST_WAITERS = 256
+MOST_PER_CLIENT = 512
+"""Questions of one client that may wait at a time, so that one client's flood leaves the others their room."""
+OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of sending that tell nothing of the server."""
 """Clients that one exchange may hold: together with `MOST_EXCHANGES` the bound on what waits."""
 SWEEP_MS = 1000
 _LARGEST_ANSWER = 65535
@@ -107,6 +114,7 @@ class Inflight:
         self._longest_wait_ms = longest_wait_ms
         self._exchanges: dict[int, Exchange] = {}
         self._by_key: dict[CacheKey, Exchange] = {}
+        self._per_client: Counter[bytes] = Counter()
         self._timers: list[tuple[int, int]] = []
         self._last_number = 0
         self._sweep_at_ms = 0
@@ -126,17 +134,21 @@ class Inflight:
         self, key: CacheKey, question: Question, servers: Sequence[int], waiter: Waiter, now_ns: int
     ) -> list[Result]:
         """Add `waiter` to the exchange of `key`, starting it if there is none; OverflowError when there is no room."""
+        if self._per_client[waiter.client] >= MOST_PER_CLIENT:
+            raise OverflowError("too many questions of one client wait")
         exchange = self._by_key.get(key)
         if exchange is not None:
             if len(exchange.waiters) >= MOST_WAITERS:
                 raise OverflowError("too many clients wait for one question")
             exchange.waiters.append(waiter)
+            self._per_client[waiter.client] += 1
             return []
         if len(self._exchanges) >= MOST_EXCHANGES:
             raise OverflowError("too many questions on their way")
         self._last_number += 1
         exchange = Exchange(self._last_number, key, question, self._attempt(servers, now_ns))
         exchange.waiters.append(waiter)
+        self._per_client[waiter.client] += 1
         self._exchanges[exchange.number] = self._by_key[key] = exchange
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
@@ -151,6 +163,10 @@ class Inflight:
         self._withdraw(exchange)
         del self._exchanges[exchange.number]
         del self._by_key[exchange.key]
+        for waiter in exchange.waiters:
+            self._per_client[waiter.client] -= 1
+            if not self._per_client[waiter.client]:
+                del self._per_client[waiter.client]
 
     def owns(self, fd: int) -> bool:
         """Whether `fd` is one of the sockets towards upstreams."""
@@ -178,8 +194,8 @@ class Inflight:
             when_ms, number = heapq.heappop(self._timers)
             exchange = self._exchanges.get(number)
             if exchange is not None and exchange.wait_until_ms == when_ms:
-                self._failed(exchange.server, Failure.TIMEOUT, now_ms)
-                exchange.reason = Failure.TIMEOUT
+                if exchange.reason is Failure.TIMEOUT:  # else the failure is known and counted
+                    self._failed(exchange.server, Failure.TIMEOUT, now_ms)
                 yield from self._carry_out(exchange, exchange.attempt.on_timeout(now_ms), now_ns)
         if now_ms >= self._sweep_at_ms:
             self._sweep_at_ms = now_ms + SWEEP_MS
@@ -194,9 +210,12 @@ class Inflight:
         except MalformedMessage:
             answer = None
         if answer is None or answer.tc or not _same_question(answer.question, exchange.question):
-            self._failed(exchange.server, Failure.UNREACHABLE if message is None else Failure.MALFORMED, now_ms)
+            exchange.reason = Failure.UNREACHABLE if message is None else Failure.MALFORMED
+            self._failed(exchange.server, exchange.reason, now_ms)
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
-        return self._carry_out(exchange, exchange.attempt.on_answer(answer.rcode, False, now_ms), now_ns, answer)
+        return self._carry_out(
+            exchange, self._judge(exchange, exchange.server, answer.rcode, False, now_ns), now_ns, answer
+        )
 
     def close(self) -> None:
         for pool in self._pools:
@@ -213,14 +232,14 @@ class Inflight:
                 exchange.wait_until_ms = step.wait_until_ms
                 heapq.heappush(self._timers, (step.wait_until_ms, exchange.number))
                 return []
-            exchange.reason = Failure.UNREACHABLE
-            self._failed(step.server, Failure.UNREACHABLE, now_ns // 1_000_000)
             step = exchange.attempt.on_error(now_ns // 1_000_000)
         self._withdraw(exchange)
         match step:
             case Accept() if answer is not None:
                 return [Got(exchange, answer)]
             case AskByStream(server):
+                exchange.server, exchange.sent_ns = server, now_ns
+                self._slots[self._counters[server].queries] += 1
                 return [Cut(exchange, server, self._message(exchange, 0))]
             case Accept() | Exhausted():
                 return [Gone(exchange)]
@@ -229,9 +248,14 @@ class Inflight:
         pool = self._pools[step.server]
         try:
             held, number = pool.draw(now_ns // 1_000_000)
-            held.sock.send(self._message(exchange, number))
-        except OSError:
+            _send(held.sock, self._message(exchange, number))
+        except OSError as error:
+            exchange.reason = Failure.UNREACHABLE
+            self._count(step.server, Failure.UNREACHABLE)
+            if error.errno not in OWN_SHORTAGES:
+                self._health.failed(step.server, now_ns // 1_000_000)
             return False
+        exchange.reason = Failure.TIMEOUT
         held.sends += 1
         held.waiting[number] = exchange.number
         exchange.sends.append((held, number))
@@ -250,31 +274,42 @@ class Inflight:
         if exchange is None or len(message) < 2:
             self._count(held.server, Failure.MISMATCH)
             return []
+        answer: Answer | None = None
         try:
             answer = parse_answer(message)
+            question, rcode, cut = answer.question, answer.rcode, answer.tc
         except MalformedMessage:
-            self._count(held.server, Failure.MALFORMED)
-            return []
-        if not _same_question(answer.question, exchange.question):
+            # Some servers cut where the octets end, within a record: the stream will bring it whole.
+            found = _cut_question(message)
+            if found is None:
+                self._count(held.server, Failure.MALFORMED)
+                return []
+            question, rcode, cut = found, int(Rcode.NOERROR), True
+        if not _same_question(question, exchange.question):
             self._count(held.server, Failure.MISMATCH)
             return []
-        now_ms = now_ns // 1_000_000
-        step = exchange.attempt.on_answer(answer.rcode, answer.tc, now_ms, held.server)
-        if isinstance(step, Accept | AskByStream):
-            elapsed_ns = now_ns - exchange.sent_ns
-            self._health.succeeded(held.server, elapsed_ns // 1_000_000, now_ms)
-            self._counters[held.server].duration.observe(self._slots, elapsed_ns)
-        elif answer.rcode == Rcode.SERVFAIL:
-            # About the name more often than about the server, which therefore stays in its place.
-            exchange.reason = Failure.SERVFAIL
-            self._count(held.server, Failure.SERVFAIL)
-        else:
-            exchange.reason = Failure.REFUSED
-            self._failed(held.server, Failure.REFUSED, now_ms)
+        step = self._judge(exchange, held.server, rcode, cut, now_ns)
         if isinstance(step, Exhausted) and held.server != exchange.server:
             return []  # a late word of another server: the one asked last still has its time
         exchange.server = held.server
         return self._carry_out(exchange, step, now_ns, answer)
+
+    def _judge(self, exchange: Exchange, server: int, rcode: int, cut: bool, now_ns: int) -> Step:
+        """What the attempt makes of an answer; counted, and noted in the server's health."""
+        now_ms = now_ns // 1_000_000
+        step = exchange.attempt.on_answer(rcode, cut, now_ms, server)
+        if isinstance(step, Accept | AskByStream):
+            elapsed_ns = now_ns - exchange.sent_ns
+            self._health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
+            self._counters[server].duration.observe(self._slots, elapsed_ns)
+        elif rcode == Rcode.SERVFAIL:
+            # About the name more often than about the server, which therefore stays in its place.
+            exchange.reason = Failure.SERVFAIL
+            self._count(server, Failure.SERVFAIL)
+        else:
+            exchange.reason = Failure.REFUSED
+            self._failed(server, Failure.REFUSED, now_ms)
+        return step
 
     def _unreachable(self, held: PoolSocket, now_ns: int) -> list[Result]:
         """Turn to another server where there is one; the wait for this one goes on, for ICMP is easily forged."""
@@ -301,6 +336,27 @@ class Inflight:
 
     def _count(self, server: int, reason: Failure) -> None:
         self._slots[self._counters[server].failure(reason)] += 1
+
+
+def _send(sock: socket.socket, message: bytes) -> None:
+    """Send, although the socket may first have to tell of an ICMP error that an earlier datagram met (udp(7))."""
+    try:
+        sock.send(message)
+    except ConnectionRefusedError:
+        sock.send(message)
+
+
+def _cut_question(message: bytes) -> Question | None:
+    """The question of a truncated answer whose records cannot be read, None if it is no such thing."""
+    if len(message) < HEADER.size:
+        return None
+    _, flags, qdcount, *_ = HEADER.unpack_from(message)
+    if not flags & FLAG_QR or not flags & FLAG_TC or qdcount != 1:
+        return None
+    try:
+        return read_question(message)[0]
+    except MalformedMessage:
+        return None
 
 
 def _same_question(answered: Question, asked: Question) -> bool:

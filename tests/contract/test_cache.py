@@ -1,5 +1,7 @@
 """What is kept and for how long, and what a client may keep: TTLs, denials, stale answers, the policy's cap."""
 
+from ipaddress import ip_network
+
 import dns.flags
 import dns.message
 import dns.rcode
@@ -12,8 +14,8 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
 from tests.contract.conftest import Start
-from tests.support.engines import GHENT, MECHELEN, STRANGER, data, edes, query, ttls
-from tests.support.policies import NOW, ban, ip_network, policy
+from tests.support.engines import GHENT, MECHELEN, STRANGER, ZoneTo, data, edes, query, ttls
+from tests.support.policies import NOW, ban, policy
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
 
 SOA = "example.org. {ttl} SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 {minimum}"
@@ -105,8 +107,19 @@ def test_authentic_data_is_said_to_be_so_only_on_the_word_of_a_trusted_upstream(
 
     rig = start(office(), Scripted(behave), trust_ad=trusted)
     for _ in range(2):
-        for asked, expected in (({"ad": True}, trusted), ({"do": True}, trusted), ({}, False)):
-            assert bool(rig.ask(query(NAME, **asked)).flags & dns.flags.AD) == expected
+        for ad, do in ((True, False), (False, True), (False, False)):
+            found = rig.ask(query(NAME, ad=ad, do=do))
+            assert bool(found.flags & dns.flags.AD) == (trusted and (ad or do))
+
+
+def test_a_conditional_zones_word_for_authentic_data_is_not_passed_on(start: Start) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        return [reply(asked, (f"{asked.name}. 300 A 198.51.100.10",), flags=int(dns.flags.AD))]
+
+    inner = Scripted(behave)
+    rig = start(office(), Scripted(behave), inner, conditional=[ZoneTo("corp.local", inner)], trust_ad=True)
+    assert not rig.ask(query("dc1.corp.local", ad=True)).flags & dns.flags.AD
+    assert rig.ask(query(NAME, ad=True)).flags & dns.flags.AD
 
 
 def _short() -> Behaviour:

@@ -200,8 +200,8 @@ def test_what_deserves_no_answer_gets_none(start: Start, wire: bytes) -> None:
 def test_the_clients_subnet_option_changes_nothing_and_goes_nowhere(start: Start) -> None:
     rig = start(office(), internet())
     subnet = dns.edns.ECSOption("127.0.7.0", 24)
-    cookie = dns.edns.GenericOption(10, b"12345678")
-    options = [subnet, cookie, dns.edns.GenericOption(65001, b"x")]
+    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"12345678")
+    options = [subnet, cookie, dns.edns.GenericOption(dns.edns.OptionType.make(65001), b"x")]
     assert [code for code, _ in edes(rig.at_once(query("www.tiktok.com", options=options)))] == [15]
     reply = rig.ask(query("plain.example.org", options=options))
     assert data(reply) == ["A 198.51.100.10"]

@@ -188,7 +188,7 @@ def test_upstreams_own_block_is_not_passed_on_as_ours(start: Start) -> None:
     def blocking(asked: Any) -> list[bytes]:
         response = dns.message.make_response(dns.message.from_wire(asked.message))
         response.set_rcode(dns.rcode.NXDOMAIN)
-        response.use_edns(0, options=[dns.edns.EDEOption(15, "blocked by the upstream")])
+        response.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode.BLOCKED, "blocked by the upstream")])
         return [response.to_wire()]
 
     rig = start(office(), Scripted(blocking))

@@ -1,5 +1,7 @@
 """Names with a fixed treatment: signals to browsers, discovery, special-use names, conditional zones, the probe."""
 
+from ipaddress import ip_network
+
 import dns.rcode
 import pytest
 
@@ -10,7 +12,7 @@ from dnsfilter.telemetry.slots import BYPASS
 from tests.contract.cases import NETWORKS, internet, office
 from tests.contract.conftest import Start
 from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, ZoneTo, data, edes, query
-from tests.support.policies import NOW, ban, ip_network, policy, service
+from tests.support.policies import NOW, ban, policy, service
 from tests.support.scripted import Scripted, fails, says
 
 SIGNALS = {

@@ -32,6 +32,7 @@ from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.telemetry.slots import QUERY, PolicyKind, policy_slot
+from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import NOW
@@ -333,6 +334,7 @@ def make_engine(
     stale_s: int,
     clients: Clients,
     trust_ad: bool,
+    longest_wait_ms: int,
     clock: Clock,
     counters: CounterBlock,
     snapshot: Snapshot,
@@ -346,6 +348,7 @@ def make_engine(
         cache=AnswerCache(cache_bytes, stale_s),
         clients=clients,
         trust_ad=trust_ad,
+        longest_wait_ms=longest_wait_ms,
         clock=clock,
         counters=counters,
         snapshot=snapshot,
@@ -364,6 +367,7 @@ def running(
     cache_bytes: int = 1_000_000,
     stale_s: int = 3600,
     trust_ad: bool = False,
+    longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
     listen: str = "127.0.0.1",
     directory: Path | None = None,
 ) -> Iterator[Rig]:
@@ -394,6 +398,7 @@ def running(
             stale_s=stale_s,
             clients=clients or Clients(Unregistered.REFUSE),
             trust_ad=trust_ad,
+            longest_wait_ms=longest_wait_ms,
             clock=clock,
             counters=counters,
             snapshot=snapshot,

@@ -1,0 +1,164 @@
+"""Each query has exactly one outcome, and each ban's counts are those of the decisions."""
+
+from collections.abc import Callable
+
+import dns.rcode
+import pytest
+
+from dnsfilter.policy.model import Mode, Suspension, Usage
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, upstream_slots
+from tests.contract.cases import NETWORKS, TIKTOK, internet, office
+from tests.contract.conftest import Start
+from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, Rig, query
+from tests.support.policies import NOW, authority, ban, exemption, policy, service
+from tests.support.scripted import Scripted, fails, says
+
+PLAIN = query("plain.example.org")
+
+
+def asked(wire: bytes, client: str = GHENT) -> Callable[[Rig, Transport], None]:
+    def ask(rig: Rig, transport: Transport) -> None:
+        rig.ask(wire, client, transport)
+
+    return ask
+
+
+def dropped(rig: Rig, transport: Transport) -> None:
+    rig.judge(b"\0" * 5, GHENT, transport)
+
+
+def failed(rig: Rig, transport: Transport) -> None:
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    rig.ask(PLAIN, GHENT, transport)
+
+
+def stale(rig: Rig, transport: Transport) -> None:
+    rig.upstream.behave = says({("plain.example.org", "A"): ("plain.example.org. 1 A 198.51.100.10",)})
+    rig.ask(PLAIN, GHENT, transport)
+    rig.pass_time(2000)
+    failed(rig, transport)
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize(
+    ("act", "outcomes"),
+    [
+        (asked(PLAIN), ["forwarded"]),
+        (lambda rig, transport: [rig.ask(PLAIN, GHENT, transport) for _ in range(2)], ["forwarded", "cached"]),
+        (stale, ["forwarded", "stale"]),
+        (failed, ["failed"]),
+        (asked(query("localhost")), ["local"]),
+        (asked(query("plain.example.org", "ANY")), ["local"]),
+        (asked(query("use-application-dns.net")), ["local"]),
+        (asked(query("health.dnsfilter.internal")), ["local"]),
+        (asked(query("www.tiktok.com")), ["blocked"]),
+        (asked(query("www.tiktok.com", rd=False)), ["blocked"]),
+        (asked(query("video.example.org")), ["blocked"]),
+        (asked(query("video.example.org"), MECHELEN), ["forwarded"]),
+        (asked(PLAIN, STRANGER), ["unregistered"]),
+        (asked(query("plain.example.org", rd=False)), ["not_recursive"]),
+        (asked(PLAIN + b"\0"), ["malformed"]),
+        (asked(query("plain.example.org", "AXFR")), ["unsupported"]),
+        (asked(query("version.bind", "TXT", "CH")), ["unsupported"]),
+        (dropped, ["dropped"]),
+    ],
+)
+def test_each_query_has_exactly_one_outcome(
+    start: Start, act: Callable[[Rig, Transport], object], outcomes: list[str], transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    act(rig, transport)
+    assert rig.outcomes() == {(transport.value, outcome): 1 for outcome in outcomes}
+
+
+def test_refused_queries_are_counted_for_the_clients_authority_and_the_service(start: Start) -> None:
+    rig = start(office(), internet())
+    for client in (GHENT, GHENT, "127.0.14.10", MECHELEN, DIEST, STRANGER):
+        rig.ask(query("www.tiktok.com"), client)
+    rig.ask(query("video.example.org"), GHENT)
+    rig.ask(query("plain.example.org"), GHENT)
+    assert rig.pairs() == {
+        ("ghent", "tiktok"): (3, 0, 0),
+        ("police", "tiktok"): (1, 0, 0),
+        ("diest", "tiktok"): (0, 1, 0),
+    }
+
+
+def test_a_monitored_query_is_counted_once_whether_forwarded_cached_or_without_recursion(start: Start) -> None:
+    rig = start(office(), internet())
+    for number, wire in enumerate(
+        (
+            query("www.tiktok.com"),
+            query("www.tiktok.com"),
+            query("www.tiktok.com", rd=False),
+            query("www.tiktok.com", "ANY"),
+            query("video.example.org"),
+            query("video.example.org"),
+        ),
+        1,
+    ):
+        rig.ask(wire, DIEST)
+        assert rig.pairs()[("diest", "tiktok")] == (0, number, 0)
+
+
+def test_every_monitoring_ban_counts_also_when_another_refuses(start: Start) -> None:
+    videos = service("videos", ("tiktok.com",))
+    rig = start(office(videos, ban(9, "ghent", "videos", Mode.MONITOR)), internet())
+    rig.ask(query("www.tiktok.com"))
+    assert rig.pairs()[("ghent", "tiktok")] == (1, 0, 0)
+    assert rig.pairs()[("ghent", "videos")] == (0, 1, 0)
+
+
+@pytest.mark.parametrize("thing", [exemption(1, 1, ["127.0.5.0/24"]), Suspension("ghent", NOW - 60, NOW + 60)])
+def test_what_only_would_be_refused_is_counted_as_exempted(start: Start, thing: object) -> None:
+    rig = start(office(thing), internet())
+    rig.ask(query("www.tiktok.com"))
+    rig.ask(query("video.example.org"))
+    assert rig.pairs()[("ghent", "tiktok")] == (0, 0, 2)
+
+
+def test_an_authority_that_counts_nothing_has_no_counts(start: Start) -> None:
+    quiet = authority("ghent", usage=Usage.NONE)
+    bans = (ban(1, "ghent", "tiktok"), ban(2, "diest", "tiktok"))
+    rig = start(policy(*NETWORKS, TIKTOK, quiet, *bans), internet())
+    assert rig.ask(query("www.tiktok.com"), GHENT).rcode() == dns.rcode.REFUSED
+    assert rig.pairs() == {("diest", "tiktok"): (0, 0, 0)}
+
+
+def test_a_ban_that_is_off_or_lapsed_counts_nothing(start: Start) -> None:
+    rig = start(office(mode=Mode.OFF), internet())
+    rig.ask(query("www.tiktok.com"))
+    assert set(rig.pairs().values()) <= {(0, 0, 0)}
+
+
+def test_counts_go_on_over_a_swap_that_changes_no_rule_and_begin_anew_with_one_that_does(start: Start) -> None:
+    rig = start(office(), internet())
+    rig.ask(query("www.tiktok.com"))
+    rig.swap(office(revision=1), made_s=NOW + 1)
+    rig.ask(query("www.tiktok.com"))
+    assert rig.pairs()[("ghent", "tiktok")] == (2, 0, 0)
+    rig.swap(office(ban(9, "mechelen", "tiktok"), revision=2))
+    rig.ask(query("www.tiktok.com"))
+    assert rig.pairs()[("ghent", "tiktok")] == (1, 0, 0)
+    assert sum(sum(generation.counts) for generation in rig.counters.unreleased()) == 3
+
+
+def test_upstreams_and_the_cache_are_counted(start: Start) -> None:
+    rig = start(office(), Scripted(fails(dns.rcode.REFUSED)), internet())
+    for _ in range(3):
+        rig.ask(PLAIN)
+    slots, (first, second) = rig.counters.slots, upstream_slots(2)
+    assert [slots[first.queries], slots[second.queries]] == [1, 1]
+    assert slots[first.failure("refused")] == 1
+    assert slots[CACHE_HITS] == 2
+    observed = range(second.duration.first, second.duration.sum)
+    assert sum(slots[slot] for slot in observed) == 1
+
+
+def test_one_answer_in_eight_is_timed(start: Start) -> None:
+    rig = start(office(), internet())
+    for _ in range(64):
+        rig.ask(query("www.tiktok.com"))
+    observed = range(ANSWER_DURATION.first, ANSWER_DURATION.sum)
+    assert sum(rig.counters.slots[slot] for slot in observed) == 8

@@ -1,0 +1,375 @@
+"""Asking upstream: one question for all who ask it, lies, retries, other servers, streams."""
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.engine.interface import Answered, Miss
+from dnsfilter.telemetry.metrics import Failure, Transport
+from dnsfilter.telemetry.slots import upstream_slots
+from tests.contract.cases import RECORDS, internet, office
+from tests.contract.conftest import Start
+from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
+from tests.support.scripted import Asked, Behaviour, Scripted, fails, lies, reply, says, silent, truncated
+
+NAME = "plain.example.org"
+TRUTH = ["A 198.51.100.10"]
+
+
+def closed() -> Scripted:
+    """An upstream whose port nobody listens on."""
+    upstream = internet()
+    upstream.close()
+    return upstream
+
+
+def true_answer(asked: Asked) -> bytes:
+    return reply(asked, RECORDS[NAME, "A"])
+
+
+def failures(rig: Rig, reason: Failure, server: int = 0) -> int:
+    return rig.counters.slots[upstream_slots(server + 1)[server].failure(reason)]
+
+
+def queries(rig: Rig, server: int = 0) -> int:
+    return rig.counters.slots[upstream_slots(server + 1)[server].queries]
+
+
+# One question for all.
+
+
+def test_equal_questions_in_flight_are_asked_once_and_all_are_answered(start: Start) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    transports = [Transport.UDP, Transport.TCP] * 25
+    wires = [query(NAME.upper() if number % 3 else NAME, edns=0 if number % 2 else False) for number in range(50)]
+    waiting = [
+        rig.begin(wire, (GHENT, MECHELEN)[number % 2], transport)
+        for number, (wire, transport) in enumerate(zip(wires, transports, strict=True))
+    ]
+    rig.until_asked(1)
+    rig.settle()
+    held.say(held.asked[0], true_answer(held.asked[0]))
+    for wire, wait in zip(wires, waiting, strict=True):
+        found = wait()
+        assert (data(found), found.id) == (TRUTH, int.from_bytes(wire[:2], "big"))
+    assert len(held.asked) == 1
+    assert queries(rig) == 1
+    assert sum(rig.outcomes().values()) == 50
+
+
+def test_questions_that_differ_in_do_or_cd_are_asked_apart(start: Start) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    for do in (False, True):
+        for cd in (False, True):
+            rig.begin(query(NAME, do=do, cd=cd))
+    rig.until_asked(4)
+    rig.settle()
+    assert len(held.asked) == 4
+
+
+def test_a_question_holds_a_bounded_number_of_clients(start: Start) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    outcome = rig.judge(query(NAME), transport=Transport.TCP)
+    assert isinstance(outcome, Miss)
+    tickets = [rig.forward(outcome) for _ in range(300)]
+    rejected = [ticket for ticket in tickets if ticket in rig.answered]
+    assert rejected == tickets[256:]
+    assert all(dns.message.from_wire(rig.answered[t]).rcode() == dns.rcode.SERVFAIL for t in rejected)
+    rig.until_asked(1)
+    held.say(held.asked[0], true_answer(held.asked[0]))
+    rig.until(lambda: rig.answered.get(tickets[0]))
+    assert set(rig.answered) == set(tickets)
+    assert len(held.asked) == 1
+    assert rig.outcomes() == {("tcp", "forwarded"): 256, ("tcp", "dropped"): 44}
+
+
+def test_a_bounded_number_of_questions_is_on_its_way(start: Start) -> None:
+    rig = start(office(), Scripted(silent))
+    refused = 0
+    for number in range(4_200):
+        outcome = rig.judge(query(f"n{number}.example.org", id=7), transport=Transport.TCP)
+        assert isinstance(outcome, Miss)
+        refused += sum(isinstance(event, Answered) for event in rig.engine.forward(outcome, number))
+        rig.upstream.serve()
+    assert refused == 4_200 - 4_096
+    for _ in range(6):
+        rig.clock.advance(1000)
+        while rig.engine.poll(8):
+            pass
+        rig.upstream.serve()
+    rig.upstream.behave = says(RECORDS)
+    assert data(rig.ask(query(NAME))) == TRUTH
+
+
+# Lies.
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_lies_are_ignored_and_the_truth_that_follows_is_delivered(start: Start, transport: Transport) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    wait = rig.begin(query(NAME), transport=transport)
+    rig.until_asked(1)
+    asked = held.asked[0]
+    for lie in lies(asked):
+        held.say(asked, lie)
+        rig.settle()
+    held.say_from_elsewhere(asked, reply(asked, (f"{NAME}. 300 A 203.0.113.66",)))
+    rig.pass_time(100)
+    assert len(held.asked) == 1
+    held.say(asked, true_answer(asked))
+    assert data(wait()) == TRUTH
+    assert data(rig.at_once(query(NAME))) == TRUTH
+    assert failures(rig, Failure.MISMATCH) + failures(rig, Failure.MALFORMED) == len(lies(asked))
+
+
+def test_an_answer_that_comes_twice_or_late_changes_nothing(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (true_answer(asked), reply(asked, (f"{NAME}. 300 A 203.0.113.66",)))))
+    assert data(rig.ask(query(NAME))) == TRUTH
+    rig.settle()
+    asked = rig.upstream.asked[0]
+    rig.upstream.say(asked, reply(asked, (f"{NAME}. 300 A 203.0.113.67",)))
+    rig.settle()
+    assert data(rig.at_once(query(NAME))) == TRUTH
+
+
+def test_ids_and_ports_are_drawn_anew_for_each_send(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 A 198.51.100.1",)),)))
+    for number in range(300):
+        rig.ask(query(f"n{number}.example.org", id=1))
+    asked = rig.upstream.asked
+    assert len({each.id for each in asked}) > 280
+    assert len({each.peer[1] for each in asked}) > 100
+    assert all(each.peer[1] >= 1024 for each in asked)
+    assert all(1024 <= port <= 65535 for port in {each.peer[1] for each in asked})
+
+
+def test_what_is_sent_upstream_is_built_here(start: Start) -> None:
+    rig = start(office(), internet())
+    rig.ask(query("PLAIN.example.org", ad=True, cd=True, do=True, payload=4096))
+    sent = dns.message.from_wire(rig.upstream.asked[0].message)
+    assert sent.question[0].name.to_text() == "plain.example.org."
+    assert sent.flags == dns.flags.RD | dns.flags.CD
+    assert (sent.edns, sent.payload, sent.ednsflags, sent.options) == (0, 1232, 0x8000, ())
+
+
+# Retries and other servers.
+
+
+def test_a_silent_server_is_asked_three_times_and_then_the_client_is_told(start: Start) -> None:
+    rig = start(office(), Scripted(silent))
+    wait = rig.begin(query(NAME))
+    rig.until_asked(1)
+    for _ in range(8):
+        rig.pass_time(700)
+    found = wait()
+    assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, [(22, "")])
+    assert len(rig.upstream.asked) == 3
+    assert len({(each.id, each.peer[1]) for each in rig.upstream.asked}) == 3
+    assert failures(rig, Failure.TIMEOUT) == 3
+    assert rig.outcomes() == {("udp", "failed"): 1}
+
+
+def test_an_answer_to_an_earlier_send_is_good(start: Start) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    wait = rig.begin(query(NAME))
+    rig.until_asked(1)
+    rig.pass_time(900)
+    rig.until_asked(2)
+    held.say(held.asked[0], true_answer(held.asked[0]))
+    assert data(wait()) == TRUTH
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.FORMERR])
+def test_a_server_that_fails_hands_over_to_the_next_at_once(start: Start, rcode: int, transport: Transport) -> None:
+    rig = start(office(), Scripted(fails(rcode)), internet())
+    assert data(rig.ask(query(NAME), transport=transport)) == TRUTH
+    assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
+
+
+def test_a_closed_port_hands_over_to_the_next_server_without_waiting(start: Start) -> None:
+    rig = start(office(), closed(), internet())
+    assert data(rig.ask(query(NAME))) == TRUTH
+    assert failures(rig, Failure.UNREACHABLE) == 1
+
+
+def test_a_silent_server_hands_over_when_its_time_has_run_out(start: Start) -> None:
+    rig = start(office(), Scripted(silent), internet())
+    wait = rig.begin(query(NAME))
+    rig.until_asked(1)
+    rig.settle()
+    assert rig.upstreams[1].asked == []
+    rig.pass_time(900)
+    assert data(wait()) == TRUTH
+
+
+def test_a_lone_server_behind_a_closed_port_is_waited_for_nevertheless(start: Start) -> None:
+    # Anybody can send an ICMP error; who sends one must not have the question answered with a failure.
+    rig = start(office(), closed())
+    client = rig.send(query(NAME))
+    rig.settle()
+    assert client.receive() is None
+    for _ in range(6):
+        rig.pass_time(1000)
+    found = rig.wait(client)
+    assert (found.rcode(), edes(found)[0][0]) in [(dns.rcode.SERVFAIL, 22), (dns.rcode.SERVFAIL, 23)]
+
+
+@pytest.mark.parametrize("failure", [fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED)])
+def test_when_all_fail_the_client_is_told(start: Start, failure: Behaviour) -> None:
+    rig = start(office(), Scripted(failure), Scripted(failure))
+    found = rig.ask(query(NAME))
+    assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, [(22, "")])
+    assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
+    assert isinstance(rig.judge(query(NAME)), Miss)
+
+
+def test_one_question_costs_at_most_three_datagrams(start: Start) -> None:
+    rig = start(office(), *(Scripted(fails(dns.rcode.SERVFAIL)) for _ in range(5)))
+    assert rig.ask(query(NAME)).rcode() == dns.rcode.SERVFAIL
+    assert sum(len(upstream.asked) for upstream in rig.upstreams) == 3
+
+
+def test_a_server_that_keeps_failing_is_asked_last(start: Start) -> None:
+    sound = Scripted(lambda asked: (reply(asked, (f"{asked.name}. 9 A 198.51.100.1",)),))
+    rig = start(office(), Scripted(silent), sound)
+    for number in range(3):
+        wait = rig.begin(query(f"n{number}.example.org"))
+        rig.until_asked(number + 1)
+        rig.pass_time(1100)
+        wait()
+    assert data(rig.ask(query("n9.example.org"))) == ["A 198.51.100.1"]
+    assert len(rig.upstreams[0].asked) == 3
+
+
+def test_a_late_failure_of_one_server_does_not_end_the_wait_for_another(start: Start) -> None:
+    first, second = Scripted(silent), Scripted(silent)
+    rig = start(office(), first, second)
+    wait = rig.begin(query(NAME))
+    rig.until_asked(1)
+    rig.pass_time(900)
+    rig.until_asked(1, second)
+    rig.pass_time(1300)
+    rig.until_asked(2)
+    second.say(second.asked[0], reply(second.asked[0], rcode=dns.rcode.SERVFAIL))
+    rig.settle()
+    first.say(first.asked[1], true_answer(first.asked[1]))
+    assert data(wait()) == TRUTH
+
+
+# Streams.
+
+
+def big(asked: Asked) -> tuple[bytes, ...]:
+    """Too much for a datagram; a thousand addresses by stream."""
+    if not asked.by_stream:
+        return (truncated(asked),)
+    return (reply(asked, [f"{asked.name}. 300 A 10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(1000)]),)
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_a_truncated_answer_is_fetched_by_stream(start: Start, transport: Transport) -> None:
+    rig = start(office(), Scripted(big), cache_bytes=8_000_000)
+    waiting = [rig.begin(query(NAME), client, transport) for client in (GHENT, MECHELEN)]
+    rig.until(lambda: b"" if rig.truncated else None)
+    assert [(event.server, event.message[12:]) for event in rig.truncated] == [(0, rig.upstream.asked[0].message[12:])]
+    rig.complete()
+    for wait in waiting:
+        found = wait()
+        if transport is Transport.TCP:
+            assert len(data(found)) == 1000
+        else:
+            assert found.flags & dns.flags.TC
+    assert [asked.by_stream for asked in rig.upstream.asked] == [False, True]
+    again = rig.ask(query(NAME, payload=65535), transport=Transport.TCP)
+    assert len(data(again)) == 1000
+    datagram = rig.ask(query(NAME, payload=65535))
+    assert datagram.flags & dns.flags.TC
+    assert len(rig.upstream.asked) == 2
+
+
+def test_the_largest_answer_by_stream_reaches_a_stream_client(start: Start) -> None:
+    def largest(asked: Asked) -> tuple[bytes, ...]:
+        if not asked.by_stream:
+            return (truncated(asked),)
+        strings = " ".join(f'"{"x" * 255}"' for _ in range(250))
+        return (reply(asked, [f"{asked.name}. 300 TXT {strings}"]),)
+
+    rig = start(office(), Scripted(largest))
+    wait = rig.begin(query(NAME, "TXT"), transport=Transport.TCP)
+    rig.until(lambda: b"" if rig.truncated else None)
+    rig.complete()
+    assert len(data(wait())[0]) > 64_000
+
+
+def test_a_stream_that_fails_hands_over_to_the_next_server(start: Start) -> None:
+    rig = start(office(), Scripted(big), internet())
+    wait = rig.begin(query(NAME))
+    rig.until(lambda: b"" if rig.truncated else None)
+    rig.complete(lambda _upstream, _message: None)
+    assert data(wait()) == TRUTH
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda message: None,
+        lambda message: b"",
+        lambda message: message[:40],
+        lambda message: message[:2] + b"\x83" + message[3:],
+        lambda message: message.replace(b"\x05plain", b"\x05other"),
+    ],
+    ids=["broken", "empty", "short", "truncated again", "another question"],
+)
+def test_what_comes_by_stream_and_is_no_answer_is_a_failure(start: Start, spoil: object) -> None:
+    assert callable(spoil)
+    rig = start(office(), Scripted(big))
+    wait = rig.begin(query(NAME))
+    rig.until(lambda: b"" if rig.truncated else None)
+    rig.complete(lambda upstream, message: spoil(upstream.by_stream(message)))
+    assert wait().rcode() == dns.rcode.SERVFAIL
+
+
+def test_a_banned_target_in_a_streamed_answer_is_refused(start: Start) -> None:
+    def behave(asked: Asked) -> tuple[bytes, ...]:
+        return (reply(asked, RECORDS[asked.name, asked.qtype]) if asked.by_stream else truncated(asked),)
+
+    rig = start(office(), Scripted(behave))
+    waiting = [rig.begin(query("video.example.org"), client) for client in (GHENT, MECHELEN)]
+    rig.until(lambda: b"" if rig.truncated else None)
+    rig.complete()
+    assert [wait().rcode() for wait in waiting] == [dns.rcode.REFUSED, dns.rcode.NOERROR]
+
+
+def test_an_exchange_that_is_over_cannot_be_completed(start: Start) -> None:
+    rig = start(office(), Scripted(big))
+    wait = rig.begin(query(NAME))
+    rig.until(lambda: b"" if rig.truncated else None)
+    event = rig.truncated[0]
+    rig.complete()
+    wait()
+    assert list(rig.engine.complete(event.exchange, None)) == []
+    assert list(rig.engine.complete(10**9, b"")) == []
+
+
+# Huge and odd answers.
+
+
+def test_records_of_unknown_type_pass_octet_by_octet(start: Start) -> None:
+    line = f"{NAME}. 300 TYPE65534 \\# 5 c00c00ff41"
+    rig = start(office(), Scripted(says({(NAME, "TYPE65534"): (line,)})))
+    for _ in range(2):
+        assert rig.ask(query(NAME, 65534)).answer[0][0].to_generic().data == bytes.fromhex("c00c00ff41")
+
+
+def test_names_are_arbitrary_octets(start: Start) -> None:
+    name = r"\255\000\046.example.org."
+    rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{name} 300 A 198.51.100.1",)),)))
+    found = rig.ask(query(name))
+    assert (found.question[0].name.to_text(), data(found)) == (r"\255\000\..example.org.", ["A 198.51.100.1"])

@@ -1,0 +1,227 @@
+"""Questions on their way: bounds, joining, matching, and what an ICMP error may do."""
+
+import select
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.inflight import MOST_EXCHANGES, MOST_WAITERS, Cut, Gone, Got, Inflight, Result, Waiter
+from dnsfilter.telemetry.metrics import Failure
+from dnsfilter.telemetry.slots import fixed_size, upstream_slots
+from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
+from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.query import Query, Question, parse_query
+from tests.support.engines import query
+from tests.support.scripted import Scripted, fails, lies, reply, says, silent, truncated
+
+PATIENCE_S = 10
+NAME = "plain.example.org"
+KNOWN = says({(NAME, "A"): (f"{NAME}. 300 A 198.51.100.10",)})
+
+
+@dataclass
+class Bench:
+    """Exchanges with scripted upstreams, at an instant that tests set."""
+
+    inflight: Inflight
+    poller: select.epoll
+    upstreams: Sequence[Scripted]
+    slots: "memoryview[int]"
+    now_ms: int = 1_000
+
+    def join(self, name: str = NAME) -> list[Result]:
+        asked = parse_query(query(name))
+        assert isinstance(asked, Query)
+        wire = parse_name(name)
+        question = Question(wire + b"\0\1\0\1", wire, 1, 1)
+        servers = tuple(range(len(self.upstreams)))
+        waiter = Waiter(asked, b"\x7f\0\5\x0a", self.now_ms * 1_000_000)
+        return self.inflight.join(
+            CacheKey(0, wire, 1, 1, False, False), question, servers, waiter, self.now_ms * 1_000_000
+        )
+
+    def read(self) -> list[Result]:
+        """Whatever has arrived."""
+        ready = self.poller.poll(0)
+        return [result for fd, _ in ready for result in self.inflight.receive(fd, 64, self.now_ms * 1_000_000)]
+
+    def await_datagram(self) -> None:
+        assert self.poller.poll(PATIENCE_S)
+
+    def serve(self) -> None:
+        for upstream in self.upstreams:
+            if upstream.fileno() >= 0:
+                select.select([upstream], [], [], PATIENCE_S)
+                upstream.serve()
+
+    def expire(self, after_ms: int) -> list[Result]:
+        self.now_ms += after_ms
+        return list(self.inflight.expire(self.now_ms * 1_000_000))
+
+    def failures(self, reason: Failure, server: int = 0) -> int:
+        return self.slots[upstream_slots(server + 1)[server].failure(reason)]
+
+
+@contextmanager
+def bench(*upstreams: Scripted, longest_wait_ms: int = LONGEST_FIRST_WAIT_MS) -> Iterator[Bench]:
+    with ExitStack() as stack:
+        for upstream in upstreams:
+            stack.callback(upstream.close)
+        poller = select.epoll()
+        stack.callback(poller.close)
+        count = len(upstreams)
+        slots = memoryview(bytearray(8 * fixed_size(count))).cast("Q")
+        endpoints = [upstream.endpoint for upstream in upstreams]
+        inflight = Inflight(
+            endpoints, poller, upstream_slots(count), slots, want_ad=False, longest_wait_ms=longest_wait_ms
+        )
+        stack.callback(inflight.close)
+        yield Bench(inflight, poller, upstreams, slots)
+
+
+def test_an_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
+    with bench(Scripted(KNOWN)) as at:
+        assert at.join() == []
+        at.serve()
+        at.await_datagram()
+        (got,) = at.read()
+        assert isinstance(got, Got)
+        assert len(got.exchange.waiters) == 1
+        at.inflight.finish(got.exchange)
+        assert len(at.inflight) == 0
+        assert at.inflight.get(got.exchange.number) is None
+        assert at.expire(10_000) == []
+
+
+def test_equal_questions_join_up_to_the_bound_on_waiters() -> None:
+    with bench(Scripted(silent)) as at:
+        for _ in range(MOST_WAITERS):
+            assert at.join() == []
+        with pytest.raises(OverflowError):
+            at.join()
+        assert len(at.inflight) == 1
+        at.serve()
+        assert len(at.upstreams[0].asked) == 1
+
+
+def test_different_questions_start_up_to_the_bound_on_exchanges() -> None:
+    with bench(Scripted(silent)) as at:
+        for number in range(MOST_EXCHANGES):
+            at.join(f"n{number}.example.org")
+        with pytest.raises(OverflowError):
+            at.join("one-more.example.org")
+        assert at.join("n0.example.org") == []
+        assert len(at.inflight) == MOST_EXCHANGES
+
+
+def test_the_next_alarm_is_when_the_first_wait_ends() -> None:
+    with bench(Scripted(silent)) as at:
+        assert at.inflight.next_alarm_ms() is None
+        at.join()
+        alarm_ms = at.inflight.next_alarm_ms()
+        assert alarm_ms is not None
+        assert at.expire(alarm_ms - at.now_ms - 1) == []
+        assert at.failures(Failure.TIMEOUT) == 0
+        assert at.expire(1) == []
+        assert at.failures(Failure.TIMEOUT) == 1
+        later_ms = at.inflight.next_alarm_ms()
+        assert later_ms is not None
+        assert later_ms > alarm_ms
+
+
+def test_the_first_wait_is_no_longer_than_configured() -> None:
+    with bench(Scripted(silent), longest_wait_ms=150) as at:
+        at.join()
+        assert at.inflight.next_alarm_ms() == at.now_ms + 150
+
+
+def test_after_three_sends_nobody_has_answered() -> None:
+    with bench(Scripted(silent)) as at:
+        at.join()
+        results: list[Result] = []
+        for _ in range(10):
+            results += at.expire(1_000)
+        (gone,) = results
+        assert isinstance(gone, Gone)
+        assert gone.exchange.reason is Failure.TIMEOUT
+        assert at.slots[upstream_slots(1)[0].queries] == 3
+
+
+def test_lies_change_nothing_but_the_counts() -> None:
+    with bench(Scripted(silent)) as at:
+        at.join()
+        at.serve()
+        (asked,) = at.upstreams[0].asked
+        for lie in lies(asked):
+            at.upstreams[0].say(asked, lie)
+            at.await_datagram()
+            assert at.read() == []
+        assert at.failures(Failure.MISMATCH) + at.failures(Failure.MALFORMED) == len(lies(asked))
+        at.upstreams[0].say(asked, next(iter(KNOWN(asked))))
+        at.await_datagram()
+        assert [type(result) for result in at.read()] == [Got]
+
+
+def test_a_truncated_answer_asks_for_a_stream_with_the_same_question() -> None:
+    with bench(Scripted(lambda asked: (truncated(asked),))) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (cut,) = at.read()
+        assert isinstance(cut, Cut)
+        assert (cut.server, cut.message[12:]) == (0, at.upstreams[0].asked[0].message[12:])
+        assert at.expire(60_000) == []  # the stream has a time of its own
+        whole = reply(at.upstreams[0].asked[0], (f"{NAME}. 300 A 198.51.100.10",))
+        (got,) = at.inflight.came_by_stream(cut.exchange, whole, at.now_ms * 1_000_000)
+        assert isinstance(got, Got)
+
+
+def test_a_closed_port_sends_the_question_to_the_next_server() -> None:
+    gone = Scripted(silent)
+    gone.close()
+    with bench(gone, Scripted(KNOWN)) as at:
+        at.join()
+        at.await_datagram()
+        assert at.read() == []
+        assert at.failures(Failure.UNREACHABLE) == 1
+        at.serve()
+        at.await_datagram()
+        assert [type(result) for result in at.read()] == [Got]
+
+
+def test_an_icmp_error_ends_no_wait() -> None:
+    gone = Scripted(silent)
+    gone.close()
+    with bench(gone) as at:
+        at.join()
+        at.await_datagram()
+        assert at.read() == []
+        assert len(at.inflight) == 1
+        assert [type(result) for result in at.expire(5_000)] == [Gone]
+
+
+def test_an_icmp_error_about_one_question_does_not_fail_another_on_the_same_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dnsfilter.engine.pool.POOL_SIZE", 1)
+    gone = Scripted(silent)
+    gone.close()
+    with bench(gone) as at:
+        at.join("first.example.org")
+        at.await_datagram()  # the error waits to be told by the next call on the socket
+        assert at.join("second.example.org") == []
+        assert len(at.inflight) == 2
+
+
+def test_a_failure_of_the_only_server_ends_the_wait() -> None:
+    with bench(Scripted(fails(2))) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (gone,) = at.read()
+        assert isinstance(gone, Gone)
+        assert gone.exchange.reason is Failure.SERVFAIL
+        assert at.failures(Failure.SERVFAIL) == 1
