@@ -1,0 +1,387 @@
+"""DNS over TCP for clients: pipelining, order, bounds, and connections that end badly."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import dns.message
+import dns.rcode
+import pytest
+import uvloop
+
+from dnsfilter.resolver import Resolver
+from dnsfilter.server import stream
+from dnsfilter.server.stream import MOST_IN_FLIGHT, StreamServer
+from dnsfilter.upstream.stream import StreamPool
+from tests.contract.cases import RECORDS, office
+from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, STRANGER, Rig, data, query, running
+from tests.support.scripted import Asked, Scripted, reply, says, silent
+
+Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return asyncio.run if request.param == "asyncio" else uvloop.run
+
+
+def framed(message: bytes) -> bytes:
+    return len(message).to_bytes(2, "big") + message
+
+
+@dataclass
+class Client:
+    """A TCP client at an address of its own."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def send(self, *messages: bytes) -> None:
+        self.writer.write(b"".join(map(framed, messages)))
+
+    async def receive(self) -> dns.message.Message:
+        async with asyncio.timeout(PATIENCE_S):
+            size = int.from_bytes(await self.reader.readexactly(2), "big")
+            return dns.message.from_wire(await self.reader.readexactly(size))
+
+    async def until_closed(self) -> bytes:
+        """What still comes before the server closes; a reset is a close too."""
+        try:
+            return await asyncio.wait_for(self.reader.read(), PATIENCE_S)
+        except ConnectionError:
+            return b""
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+@dataclass
+class Served:
+    """A listening server, what it said of its connections, and the rig behind it."""
+
+    rig: Rig
+    address: tuple[str, int]
+    server: StreamServer
+    opened: list[int]
+    clients: list[Client] = field(default_factory=list)
+
+    async def connect(self, source: str = GHENT) -> Client:
+        client = Client(*await asyncio.open_connection(*self.address, local_addr=(source, 0)))
+        self.clients.append(client)
+        return client
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    def answer(self, asked: Asked) -> None:
+        """Have the upstream answer a question that it has held back."""
+        self.rig.upstream.say(asked, reply(asked, (f"{asked.name}. 300 A 198.51.100.1",)))
+
+
+@asynccontextmanager
+async def serving(upstream: Scripted | None = None) -> AsyncIterator[Served]:
+    known = upstream or Scripted(says(RECORDS))
+    opened: list[int] = []
+    with running("reference", office(), known) as rig:
+        async with known.on_loop():
+            resolver = Resolver(rig.engine, [known.endpoint], StreamPool(), rig.clock)
+            server = StreamServer(resolver, opened.append)
+            sock = socket.create_server(("127.0.0.1", 0))
+            await server.listen(sock)
+            served = Served(rig, sock.getsockname(), server, opened)
+            try:
+                yield served
+            finally:
+                for client in served.clients:
+                    client.close()
+                server.close()
+                await resolver.close()
+                await asyncio.sleep(0)
+
+
+def test_a_query_is_answered_by_the_policy_of_the_connections_address(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (STRANGER, "REFUSED")):
+                client = await served.connect(source)
+                client.send(query("www.tiktok.com"))
+                assert dns.rcode.to_text((await client.receive()).rcode()) == rcode
+
+    run(check())
+
+
+def test_many_queries_on_one_connection_are_all_answered(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            client = await served.connect()
+            client.send(*(query("plain.example.org", id=number) for number in range(200)))
+            found = [await client.receive() for _ in range(200)]
+            assert sorted(message.id for message in found) == list(range(200))
+            assert all(data(message) == ["A 198.51.100.10"] for message in found)
+
+    run(check())
+
+
+def test_answers_come_in_the_order_in_which_they_are_known(run: Run) -> None:
+    async def check() -> None:
+        async with serving(Scripted(silent)) as served:
+            asked = served.rig.upstream.asked
+            client = await served.connect()
+            client.send(
+                query("slow.example.org", id=1), query("quick.example.org", id=2), query("www.tiktok.com", id=3)
+            )
+            assert (await client.receive()).id == 3
+            await served.until(lambda: len(asked) == 2)
+            for name, number in (("quick.example.org", 2), ("slow.example.org", 1)):
+                served.answer(next(each for each in asked if each.name == name))
+                assert (await client.receive()).id == number
+
+    run(check())
+
+
+def test_a_query_may_come_octet_by_octet(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            client = await served.connect()
+            client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for octet in framed(query("plain.example.org", id=5)) + framed(query("www.tiktok.com", id=6)):
+                client.writer.write(bytes([octet]))
+                await client.writer.drain()
+                await asyncio.sleep(0)
+            assert {(await client.receive()).id for _ in range(2)} == {5, 6}
+
+    run(check())
+
+
+def test_two_frames_may_share_a_segment_and_one_be_split(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            client = await served.connect()
+            octets = framed(query("plain.example.org", id=5)) + framed(query("plain.example.org", id=6))
+            client.writer.write(octets[:-7])
+            assert (await client.receive()).id == 5
+            client.writer.write(octets[-7:])
+            assert (await client.receive()).id == 6
+
+    run(check())
+
+
+def test_a_bounded_number_of_queries_waits_for_answers(run: Run) -> None:
+    async def check() -> None:
+        async with serving(Scripted(silent)) as served:
+            asked = served.rig.upstream.asked
+            client = await served.connect()
+            count = MOST_IN_FLIGHT + 9
+            client.send(*(query(f"n{number}.example.org", id=number) for number in range(count)))
+            await served.until(lambda: len(asked) >= MOST_IN_FLIGHT)
+            # Another connection's query is read after all that could have been read of the first one's.
+            other = await served.connect(MECHELEN)
+            other.send(query("other.example.org"))
+            await served.until(lambda: any(each.name == "other.example.org" for each in asked))
+            assert len(asked) == MOST_IN_FLIGHT + 1
+            seen = set()
+            for turn in range(count):
+                await served.until(lambda turn=turn: len(asked) > turn)  # type: ignore[misc]
+                served.answer(next(each for each in asked if each.name not in seen and each.name[0] == "n"))
+                found = await client.receive()
+                seen.add(found.question[0].name.to_text(omit_final_dot=True))
+            assert len(seen) == count
+
+    run(check())
+
+
+def test_a_client_that_says_it_is_done_still_gets_its_answers(run: Run) -> None:
+    async def check() -> None:
+        async with serving(Scripted(silent)) as served:
+            asked = served.rig.upstream.asked
+            client = await served.connect()
+            client.send(query("a.example.org", id=1), query("b.example.org", id=2))
+            client.writer.write_eof()
+            await served.until(lambda: len(asked) == 2)
+            for each in list(asked):
+                served.answer(each)
+            assert {(await client.receive()).id for _ in range(2)} == {1, 2}
+            assert await client.until_closed() == b""
+            await served.until(lambda: served.opened[-1] == 0)
+
+    run(check())
+
+
+def test_a_client_that_is_done_in_the_midst_of_a_frame_is_let_go(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            client = await served.connect()
+            client.writer.write(framed(query("plain.example.org"))[:-3])
+            client.writer.write_eof()
+            assert await client.until_closed() == b""
+            assert served.opened == [1, 0]
+
+    run(check())
+
+
+@pytest.mark.parametrize("abruptly", [True, False])
+def test_a_client_that_is_gone_costs_nothing_more_and_others_are_answered(run: Run, abruptly: bool) -> None:
+    async def check() -> None:
+        async with serving(Scripted(silent)) as served:
+            asked = served.rig.upstream.asked
+            leaving, staying = await served.connect(), await served.connect(MECHELEN)
+            leaving.send(query("a.example.org", id=1), query("b.example.org", id=2))
+            staying.send(query("a.example.org", id=9))
+            await served.until(lambda: len(asked) == 2 and served.opened[-1] == 2)
+            if abruptly:
+                linger = struct.pack("ii", 1, 0)
+                leaving.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            leaving.close()
+            if abruptly:
+                await served.until(lambda: served.opened[-1] == 1)
+            for each in list(asked):
+                served.answer(each)
+            assert (await staying.receive()).id == 9
+            await served.until(lambda: served.opened[-1] == 1)
+
+    run(check())
+
+
+@pytest.mark.parametrize("message", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
+def test_a_message_that_deserves_no_answer_ends_the_connection(run: Run, message: bytes) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            client = await served.connect()
+            client.send(message, query("plain.example.org"))
+            assert await client.until_closed() == b""
+            assert served.rig.upstream.asked == []
+
+    run(check())
+
+
+def test_an_idle_connection_ends_and_one_that_waits_does_not(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "IDLE_S", 0.05)
+
+    async def check() -> None:
+        async with serving(Scripted(silent)) as served:
+            asked = served.rig.upstream.asked
+            waiting = await served.connect(MECHELEN)
+            waiting.send(query("a.example.org", id=4))
+            await served.until(lambda: len(asked) == 1)
+            idle, slow = await served.connect(), await served.connect()
+            slow.writer.write(framed(query("plain.example.org"))[:5])
+            assert await idle.until_closed() == b""
+            assert await slow.until_closed() == b""
+            served.answer(asked[0])
+            assert (await waiting.receive()).id == 4
+            assert await waiting.until_closed() == b""
+            assert served.opened[-1] == 0
+
+    run(check())
+
+
+def test_one_client_has_a_bounded_number_of_connections(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MOST_PER_CLIENT", 3)
+
+    async def check() -> None:
+        async with serving() as served:
+            held = [await served.connect() for _ in range(3)]
+            await served.until(lambda: served.opened[-1:] == [3])
+            assert await (await served.connect()).until_closed() == b""
+            other = await served.connect(MECHELEN)
+            other.send(query("plain.example.org", id=1))
+            assert (await other.receive()).id == 1
+            held[0].close()
+            await served.until(lambda: served.opened[-1] == 3)
+            again = await served.connect()
+            again.send(query("plain.example.org", id=2))
+            assert (await again.receive()).id == 2
+
+    run(check())
+
+
+def test_at_the_bound_the_connection_longest_unused_makes_way(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MOST_CONNECTIONS", 3)
+
+    async def check() -> None:
+        async with serving() as served:
+            first, second, third = [await served.connect() for _ in range(3)]
+            for client in (second, third, first):
+                client.send(query("plain.example.org"))
+                await client.receive()
+            fourth = await served.connect(MECHELEN)
+            fourth.send(query("plain.example.org", id=4))
+            assert (await fourth.receive()).id == 4
+            assert await second.until_closed() == b""
+            for client in (third, first):
+                client.send(query("plain.example.org", id=5))
+                assert (await client.receive()).id == 5
+            assert max(served.opened) == 3
+
+    run(check())
+
+
+def test_connections_that_all_wait_for_answers_make_no_way(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MOST_CONNECTIONS", 2)
+
+    async def check() -> None:
+        async with serving(Scripted(silent)) as served:
+            asked = served.rig.upstream.asked
+            busy = [await served.connect() for _ in range(2)]
+            for number, client in enumerate(busy):
+                client.send(query(f"n{number}.example.org", id=number))
+            await served.until(lambda: len(asked) == 2)
+            assert await (await served.connect(MECHELEN)).until_closed() == b""
+            for each in list(asked):
+                served.answer(each)
+            assert [(await client.receive()).id for client in busy] == [0, 1]
+
+    run(check())
+
+
+def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
+
+    async def check() -> None:
+        strings = " ".join(f'"{"x" * 255}"' for _ in range(16))
+        wide = Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 TXT {strings}",)),))
+        async with serving(wide) as served:
+            other = await served.connect(MECHELEN)
+            other.send(query("wide.example.org", "TXT"))
+            await other.receive()
+            client = await served.connect()
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            wire = framed(query("wide.example.org", "TXT"))
+            async with asyncio.timeout(PATIENCE_S):
+                while served.opened[-1] != 1:
+                    client.writer.write(wire * 50)
+                    await asyncio.sleep(0)
+            other.send(query("plain.example.org", id=3))
+            assert (await other.receive()).id == 3
+
+    run(check())
+
+
+def test_closing_the_server_ends_every_connection(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            clients = [await served.connect() for _ in range(3)]
+            await served.until(lambda: served.opened[-1:] == [3])
+            served.server.close()
+            for client in clients:
+                assert await client.until_closed() == b""
+            assert served.opened[-1] == 0
+
+    run(check())
+
+
+def test_the_largest_frame_is_taken_and_answered_by_rule(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            client = await served.connect()
+            wire = query("plain.example.org", id=8)
+            client.send(wire + bytes(65_535 - len(wire)), query("plain.example.org", id=9))
+            assert [((await client.receive()).id) for _ in range(2)] == [8, 9]
+
+    run(check())

@@ -1,0 +1,197 @@
+"""The resolver on an event loop: stream clients' queries, and streams to upstreams for what the engine hands up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import Any, TypeAlias
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+import uvloop
+
+from dnsfilter.engine.clock import SystemClock
+from dnsfilter.resolver import Resolver
+from dnsfilter.upstream.stream import StreamPool
+from tests.contract.cases import internet, office
+from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, Rig, data, query, running
+from tests.support.scripted import Asked, Scripted, reply, silent, truncated
+
+Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
+NAME = "plain.example.org"
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return asyncio.run if request.param == "asyncio" else uvloop.run
+
+
+@asynccontextmanager
+async def resolving(*upstreams: Scripted) -> AsyncIterator[tuple[Resolver, Rig]]:
+    """A resolver over an engine whose upstreams serve UDP and TCP on the loop, except those that are closed."""
+    with running("reference", office(), *upstreams, wall_s=SystemClock().wall_s()) as rig:
+        endpoints = [upstream.endpoint for upstream in upstreams]
+        serving = [upstream.on_loop() for upstream in upstreams if upstream.fileno() >= 0]
+        for each in serving:
+            await each.__aenter__()
+        resolver = Resolver(rig.engine, endpoints, StreamPool(), rig.clock)
+        try:
+            yield resolver, rig
+        finally:
+            await resolver.close()
+            for each in serving:
+                await each.__aexit__(None, None, None)
+
+
+def begin(resolver: Resolver, wire: bytes, client: str = GHENT) -> "asyncio.Future[dns.message.Message]":
+    """Ask; the future has the reply. ValueError on it when there will be none."""
+    answer: asyncio.Future[dns.message.Message] = asyncio.get_running_loop().create_future()
+    asked = resolver.ask(wire, ip_address(client).packed, lambda found: answer.set_result(dns.message.from_wire(found)))
+    if asked is None:
+        answer.set_exception(ValueError("no answer"))
+    elif asked == 0:
+        assert answer.done()
+    return answer
+
+
+async def within(answer: "asyncio.Future[dns.message.Message]") -> dns.message.Message:
+    return await asyncio.wait_for(answer, PATIENCE_S)
+
+
+def big(asked: Asked) -> tuple[bytes, ...]:
+    if not asked.by_stream:
+        return (truncated(asked),)
+    return (reply(asked, [f"{asked.name}. 300 A 10.0.{n >> 8}.{n & 255}" for n in range(500)]),)
+
+
+def test_what_needs_no_upstream_is_answered_at_once(run: Run) -> None:
+    async def check() -> None:
+        async with resolving(internet()) as (resolver, rig):
+            answer = begin(resolver, query("www.tiktok.com"))
+            assert answer.done()
+            assert answer.result().rcode() == dns.rcode.REFUSED
+            assert rig.outcomes() == {("tcp", "blocked"): 1}
+
+    run(check())
+
+
+def test_what_deserves_no_answer_gets_none(run: Run) -> None:
+    async def check() -> None:
+        async with resolving(internet()) as (resolver, _rig):
+            for wire in (b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)):
+                assert resolver.ask(wire, ip_address(GHENT).packed, lambda _: pytest.fail("answered")) is None
+
+    run(check())
+
+
+def test_a_miss_is_answered_when_upstream_has(run: Run) -> None:
+    async def check() -> None:
+        async with resolving(internet()) as (resolver, _rig):
+            first = begin(resolver, query(NAME))
+            assert not first.done()
+            assert data(await within(first)) == ["A 198.51.100.10"]
+            assert begin(resolver, query(NAME)).done()
+
+    run(check())
+
+
+def test_datagrams_are_served_while_the_loop_runs(run: Run) -> None:
+    async def check() -> None:
+        async with resolving(internet()) as (_resolver, rig):
+            client = rig.send(query(NAME))
+            async with asyncio.timeout(PATIENCE_S):
+                while (found := client.receive()) is None:
+                    await asyncio.sleep(0)
+            assert data(dns.message.from_wire(found)) == ["A 198.51.100.10"]
+
+    run(check())
+
+
+def test_a_truncated_answer_is_fetched_by_stream_for_all_who_wait(run: Run) -> None:
+    async def check() -> None:
+        async with resolving(Scripted(big)) as (resolver, rig):
+            waiting = [begin(resolver, query(NAME), client) for client in (GHENT, MECHELEN)]
+            datagram = rig.send(query(NAME))
+            for answer in waiting:
+                assert len(data(await within(answer))) == 500
+            cut = datagram.receive()
+            assert cut is not None
+            assert dns.message.from_wire(cut).flags & dns.flags.TC
+            assert [asked.by_stream for asked in rig.upstream.asked] == [False, True]
+
+    run(check())
+
+
+def test_a_stream_that_fails_is_followed_by_the_next_server(run: Run) -> None:
+    def cut_off(asked: Asked) -> tuple[bytes, ...]:
+        return () if asked.by_stream else (truncated(asked),)
+
+    async def check() -> None:
+        async with resolving(Scripted(cut_off), internet()) as (resolver, _rig):
+            assert data(await within(begin(resolver, query(NAME)))) == ["A 198.51.100.10"]
+
+    run(check())
+
+
+def test_a_stream_that_nobody_listens_for_is_a_failure(run: Run) -> None:
+    async def check() -> None:
+        only_udp = Scripted(lambda asked: (truncated(asked),))
+        with running("reference", office(), only_udp) as rig:
+            resolver = Resolver(rig.engine, [only_udp.endpoint], StreamPool(), rig.clock)
+            try:
+                answer = begin(resolver, query(NAME))
+                async with asyncio.timeout(PATIENCE_S):
+                    while not answer.done():
+                        only_udp.serve()
+                        await asyncio.sleep(0)
+                assert answer.result().rcode() == dns.rcode.SERVFAIL
+            finally:
+                await resolver.close()
+
+    run(check())
+
+
+def test_a_client_that_is_gone_gets_no_reply_and_others_do(run: Run) -> None:
+    async def check() -> None:
+        held = Scripted(silent)
+        async with resolving(held) as (resolver, rig):
+            ticket = resolver.ask(query(NAME), ip_address(GHENT).packed, lambda _: pytest.fail("answered"))
+            assert ticket
+            other = begin(resolver, query(NAME), MECHELEN)
+            async with asyncio.timeout(PATIENCE_S):
+                while not held.asked:
+                    await asyncio.sleep(0)
+            resolver.forget(ticket)
+            resolver.forget(ticket)
+            held.say(held.asked[0], reply(held.asked[0], (f"{NAME}. 300 A 198.51.100.10",)))
+            assert data(await within(other)) == ["A 198.51.100.10"]
+            assert rig.outcomes() == {("tcp", "forwarded"): 2}
+
+    run(check())
+
+
+def test_closing_ends_what_is_still_asked_by_stream(run: Run) -> None:
+    async def check() -> None:
+        connected = asyncio.Event()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connected.set()
+            await reader.read()
+            writer.close()
+
+        upstream = Scripted(lambda asked: (truncated(asked),))
+        server = await asyncio.start_server(accept, str(upstream.endpoint.address), upstream.endpoint.port)
+        loop = asyncio.get_running_loop()
+        with running("reference", office(), upstream) as rig:
+            loop.add_reader(upstream.fileno(), upstream.serve)
+            resolver = Resolver(rig.engine, [upstream.endpoint], StreamPool(), rig.clock)
+            answer = begin(resolver, query(NAME))
+            await asyncio.wait_for(connected.wait(), PATIENCE_S)
+            await resolver.close()
+            assert (await within(answer)).rcode() == dns.rcode.SERVFAIL
+            loop.remove_reader(upstream.fileno())
+        server.close()
+
+    run(check())
