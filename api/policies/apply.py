@@ -5,10 +5,11 @@ and is altered or missing is a fault; a new exemption becomes a request and a ne
 empty database are exemptions loaded as approved and agreements as accepted, where the file says that they are.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
@@ -17,19 +18,24 @@ from api.authorities import service as authority_acts
 from api.bans import repository as bans
 from api.bans import service as ban_acts
 from api.bans.service import BanChange
-from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
 from api.bindings.schemas import BindingState, binding_state
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, RangeRow, SiteRow
+from api.db.base import Base
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
+from api.db.models.record import INSTALLATION
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid, NotFound
-from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState, exemption_state
 from api.moments import zoned_hours_text
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from dnsfilter.policy.model import Ban, Binding, DecisionRecord, Exemption, Ground, Policy, Service, Term
+
+_BindingKey: TypeAlias = tuple[int, str, str, int]
+"""Ban, authority, ground, start: no two bindings that have effect share it."""
+_ExemptionKey: TypeAlias = tuple[int, str, int]
+"""Ban, site, start."""
 
 LOADED_NOTE = "loaded from a policy file"
 
@@ -66,22 +72,46 @@ class _Run:
     rows: dict[int, BanRow] = field(default_factory=dict)
     """The row of each ban by its number in the file."""
     tried: set[int] = field(default_factory=set)
+    held: list[Base] = field(default_factory=list)
+    """A session forgets a row to which nobody refers, and would ask for it anew for every object of the file."""
 
     def register(self) -> None:
+        session = self.unit.session
+        self.held.append(session.get_one(InstallationRow, INSTALLATION))
+        self.held += [*session.scalars(select(SiteRow)), *session.scalars(select(AuthorityRow))]
         for site in self.wanted.sites:
             with self._faulty(f"site/{site.slug}"):
-                range_acts.put_site(self.unit, site.slug, site.name)
+                self.held.append(range_acts.put_site(self.unit, site.slug, site.name)[0])
         for authority in self.wanted.authorities:
             with self._faulty(f"authority/{authority.slug}"):
-                authority_acts.put(self.unit, authority)
+                self.held.append(authority_acts.put(self.unit, authority)[0])
+        session.flush()
+        self._register_ranges()
+
+    def _register_ranges(self) -> None:
+        known = {(row.site, row.prefix): row for row in self.unit.session.scalars(select(RangeRow))}
+        exempted = ranges.exempted(self.unit.session, self.unit.now_s)
+        stuck: set[tuple[str, str]] = set()
+        for entry in self.wanted.ranges:
+            key = (entry.site, str(entry.prefix))
+            if key in known and known[key].authority != entry.authority:
+                with self._faulty(f"range/{entry.site}/{entry.prefix}"):
+                    stuck.add(key)
+                    self._deregister(known[key], exempted)
+                    stuck.remove(key)
+                    del known[key]
+        # A prefix has one row: the old ones have to be gone before new ones come.
         self.unit.session.flush()
         for entry in self.wanted.ranges:
-            with self._faulty(f"range/{entry.site}/{entry.prefix}"):
-                known = ranges.find(self.unit.session, entry.site, entry.prefix)
-                if known is not None and known.authority != entry.authority:
-                    range_acts.delete(self.unit, known)
-                    self.unit.session.flush()
-                range_acts.put(self.unit, entry)
+            key = (entry.site, str(entry.prefix))
+            if key not in stuck:
+                with self._faulty(f"range/{entry.site}/{entry.prefix}"):
+                    range_acts.put_known(self.unit, entry, known.get(key))
+
+    def _deregister(self, row: RangeRow, exempted: frozenset[tuple[str, str]]) -> None:
+        if (row.site, row.prefix) in exempted:
+            raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
+        range_acts.delete_unnamed(self.unit, row)
 
     def adopt(self) -> None:
         by_number = {ban.number: ban for ban in self.wanted.bans}
@@ -134,38 +164,45 @@ class _Run:
         return replace(term, decision=self._decision(term.decision))
 
     def bind(self) -> None:
+        known: dict[_BindingKey, BindingRow] = {}
+        for held in self.unit.session.scalars(select(BindingRow).order_by(BindingRow.number)):
+            known.setdefault((held.ban, held.authority, held.ground, held.start_s), held)
         for binding in self.wanted.bindings:
             row = self.rows.get(binding.ban)
             if row is None:
                 continue
             with self._faulty(f"binding of {row.authority}/{row.service} to {binding.authority}"):
-                self._bind(row, binding)
+                self._bind(row, binding, known)
 
-    def _bind(self, ban: BanRow, wanted: Binding) -> None:
-        for known in bindings.of(self.unit.session, ban.number, wanted.authority):
-            if (known.ground, known.start_s) == (wanted.ground, wanted.start):
-                said = (wanted.instrument, wanted.date)
-                ends = (known.end_s,) if known.ended_s is None else (known.end_s, known.ended_s)
-                if wanted.end not in ends or (known.instrument, known.date) != said:
-                    raise Conflict(f"binding {known.number} is not rewritten: end it, or withdraw from it, by an act")
-                return
-        row = binding_acts.create(self.unit, ban, wanted)
+    def _bind(self, ban: BanRow, wanted: Binding, known: dict[_BindingKey, BindingRow]) -> None:
+        key = (ban.number, wanted.authority, str(wanted.ground), wanted.start)
+        row = known.get(key)
+        if row is not None:
+            ends = (row.end_s,) if row.ended_s is None else (row.end_s, row.ended_s)
+            if wanted.end not in ends or (row.instrument, row.date) != (wanted.instrument, wanted.date):
+                raise Conflict(f"binding {row.number} is not rewritten: end it, or withdraw from it, by an act")
+            return
+        row = known[key] = binding_acts.create(self.unit, ban, wanted)
         if self.empty and wanted.ground is Ground.AGREEMENT and wanted.accepted is not None:
             binding_acts.accept(self.unit, row)
 
     def exempt(self) -> None:
+        known: defaultdict[_ExemptionKey, list[ExemptionRow]] = defaultdict(list)
+        for held in self.unit.session.scalars(select(ExemptionRow)):
+            known[held.ban, held.site, held.start_s].append(held)
         for exemption in self.wanted.exemptions:
             row = self.rows.get(exemption.ban)
             if row is None:
                 continue
             with self._faulty(f"exemption from {row.authority}/{row.service}"):
-                self._exempt(row, exemption)
+                self._exempt(row, exemption, known[row.number, exemption.site, exemption.start])
 
-    def _exempt(self, ban: BanRow, wanted: Exemption) -> None:
+    def _exempt(self, ban: BanRow, wanted: Exemption, known: list[ExemptionRow]) -> None:
         time_zone = self.unit.session.get_one(AuthorityRow, ban.authority).time_zone
-        if any(_is(known, wanted) for known in exemptions.of(self.unit.session, ban.number)):
+        if any(_is(row, wanted) for row in known):
             return
         row = exemption_acts.request(self.unit, ban, wanted, time_zone)
+        known.append(row)
         if self.empty and wanted.approved is not None:
             exemption_acts.approve(self.unit, row, LOADED_NOTE)
 
@@ -180,12 +217,13 @@ class _Run:
             lambda row: f"ban/{row.authority}/{row.service}",
             lambda row: ban_acts.delete(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
         )
+        exempted = ranges.exempted(self.unit.session, self.unit.now_s)
         ranges_kept = {(entry.site, str(entry.prefix)) for entry in self.wanted.ranges}
         self._remove(
             RangeRow,
             lambda row: (row.site, row.prefix) in ranges_kept,
             lambda row: f"range/{row.site}/{row.prefix}",
-            lambda row: range_acts.delete(self.unit, row),
+            lambda row: self._deregister(row, exempted),
         )
         authorities_kept = {authority.slug for authority in self.wanted.authorities}
         self._remove(
@@ -209,7 +247,7 @@ class _Run:
             if not kept(row):
                 with self._faulty(subject(row)):
                     act(row)
-                    self.unit.session.flush()
+        self.unit.session.flush()
 
     def _keep_begun(self) -> None:
         """Bindings and exemptions with effect now or later that the file does not have are faults."""
@@ -221,10 +259,13 @@ class _Run:
             live = binding_state(bound, now_s) in (BindingState.IN_FORCE, BindingState.PLANNED)
             if live and key not in said:
                 self.faults.append(Fault(f"binding/{bound.number}", "is not in the file: end it by an act"))
+        mine: defaultdict[_ExemptionKey, list[Exemption]] = defaultdict(list)
+        for exemption in self.wanted.exemptions:
+            if exemption.ban in self.rows:
+                mine[self.rows[exemption.ban].number, exemption.site, exemption.start].append(exemption)
         for row in session.scalars(select(ExemptionRow)).all():
             live = exemption_state(row, now_s) in (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
-            mine = (entry for entry in self.wanted.exemptions if entry.ban == numbers.get(row.ban))
-            if live and not any(_is(row, entry) for entry in mine):
+            if live and not any(_is(row, entry) for entry in mine[row.ban, row.site, row.start_s]):
                 self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: revoke it by an act"))
 
     @contextmanager

@@ -28,7 +28,12 @@ async def policy_text(request: Request, _actor: ActorDep) -> str:
         raise Invalid.at("body", f"is not UTF-8 at octet {error.start}") from error
 
 
-TextDep = Annotated[str, Depends(policy_text)]
+def policy_wanted(text: Annotated[str, Depends(policy_text)], held: RuntimeDep) -> service.Wanted:
+    """The body as read; raises Invalid."""
+    return service.parse(held, text)
+
+
+WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
 
 
 @router.get(
@@ -52,9 +57,9 @@ def export_policy(unit: UnitDep, held: RuntimeDep) -> PlainTextResponse:
     responses=documented(TOO_LARGE),
     openapi_extra=_BODY,
 )
-def diff_policy(text: TextDep, held: RuntimeDep, actor: ActorDep) -> DifferenceRead:
+def diff_policy(wanted: WantedDep, held: RuntimeDep, actor: ActorDep) -> DifferenceRead:
     """What applying the file would do, and what stands against it. Nothing is recorded."""
-    acts, faults = service.preview(held, actor, text)
+    acts, faults = service.preview(held, actor, wanted)
     return DifferenceRead(acts=_acts(acts), faults=[_fault(fault) for fault in faults])
 
 
@@ -65,9 +70,10 @@ def diff_policy(text: TextDep, held: RuntimeDep, actor: ActorDep) -> DifferenceR
     responses=documented(TOO_LARGE, NOT_PUBLISHED),
     openapi_extra=_BODY,
 )
-def apply_policy(text: TextDep, unit: UnitDep, held: RuntimeDep) -> AppliedRead:
+def apply_policy(wanted: WantedDep, unit: UnitDep, held: RuntimeDep) -> AppliedRead:
     """Does all that the file asks in one revision, or nothing. Terms that have begun are never rewritten."""
-    acts, faults = service.act_on(unit, held, text, "policy.apply")
+    # The parameters' order counts: the file is read before the transaction begins.
+    acts, faults = service.act_on(unit, held, wanted, "policy.apply")
     if faults:
         raise Invalid(faults)
     return AppliedRead(acts=_acts(acts), revision=unit.revision)

@@ -1,5 +1,6 @@
 """The policy as a file: previewed, applied, loaded."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Policy
 
+MAX_OBJECTS = 50_000
+"""Of all kinds, terms too, together: nobody else acts while they are compared."""
 MAX_OCTETS = 8 * 1024 * 1024
 INIT_ACTOR = "init-policy"
 
@@ -21,35 +24,45 @@ class _Undo(Exception):
     """Ends a transaction that was only a rehearsal."""
 
 
-def parse(held: Runtime, text: str, place: str, now_s: int) -> Policy:
-    """The policy of a file's text; raises Invalid with every problem."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A policy file that was read: its policy, and the SHA-256 of its text."""
+
+    policy: Policy
+    digest: str
+
+
+def parse(held: Runtime, text: str) -> Wanted:
+    """What a file's text wants; raises Invalid with every problem. Takes seconds for a large one, and no lock."""
     try:
-        return parse_policy(text, place, services=held.services, now=now_s)
+        policy = parse_policy(text, "policy.toml", services=held.services, now=int(held.clock()))
     except ConfigError as error:
         raise Invalid([Fault(problem.place, problem.message) for problem in error.problems]) from error
+    count = _count(policy)
+    if count > MAX_OBJECTS:
+        raise Invalid.at("policy.toml", f"has {count} objects; at most {MAX_OBJECTS} are taken at once")
+    return Wanted(policy, sha256(text.encode()).hexdigest())
 
 
-def act_on(unit: UnitOfWork, held: Runtime, text: str, act: str) -> tuple[list[AuditRow], list[Fault]]:
+def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> tuple[list[AuditRow], list[Fault]]:
     """Do what the file asks, and record that; gives the acts and what stands against them."""
-    wanted = parse(held, text, "policy.toml", unit.now_s)
-    faults = apply(unit, wanted, held.services)
+    faults = apply(unit, wanted.policy, held.services)
     if faults or not unit.acted:
         return [], faults
-    digest = sha256(text.encode()).hexdigest()
     unit.session.flush()
     acts = list(of_revision(unit.session, unit.revision))
-    unit.record(act, "policy", None, {"sha256": digest, "acts": len(acts)})
+    unit.record(act, "policy", None, {"sha256": wanted.digest, "acts": len(acts)})
     return acts, []
 
 
-def preview(held: Runtime, actor: str, text: str) -> tuple[list[AuditRow], list[Fault]]:
+def preview(held: Runtime, actor: str, wanted: Wanted) -> tuple[list[AuditRow], list[Fault]]:
     """What `act_on` would do; nothing is recorded. Both run the same code, so that they cannot differ."""
     acts: list[AuditRow] = []
     faults: list[Fault] = []
     try:
         with held.database.writing() as session:
             unit = UnitOfWork(session, actor, int(held.clock()))
-            acts, faults = act_on(unit, held, text, "policy.apply")
+            acts, faults = act_on(unit, held, wanted, "policy.apply")
             if unit.acted and not faults:
                 held.publishing.check(unit)
             session.expunge_all()
@@ -77,6 +90,11 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
                 tuple(Problem(f"{path}: {fault.place}", fault.message) for fault in error.faults)
             ) from error
     return True
+
+
+def _count(policy: Policy) -> int:
+    tables = (policy.authorities, policy.sites, policy.ranges, policy.bans, policy.bindings, policy.exemptions)
+    return sum(map(len, tables)) + sum(len(ban.terms) for ban in policy.bans)
 
 
 def _read(path: Path) -> str:

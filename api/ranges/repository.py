@@ -60,14 +60,11 @@ def page(
     return select_page(session, statement, RangeRow.id, int, limit, cursor)
 
 
-def exempted(session: Session, site: str, prefix: str, now_s: int) -> bool:
-    """Whether an exemption that is open or in force at `now_s` names the range."""
+def exempted(session: Session, now_s: int) -> frozenset[tuple[str, str]]:
+    """Site and prefix of every range that an exemption names which is open or in force at `now_s`."""
     rows = session.scalars(
         select(ExemptionRow).where(
-            ExemptionRow.site == site,
-            ExemptionRow.end_s > now_s,
-            ExemptionRow.rejected_s.is_(None),
-            ExemptionRow.revoked_s.is_(None),
+            ExemptionRow.end_s > now_s, ExemptionRow.rejected_s.is_(None), ExemptionRow.revoked_s.is_(None)
         )
     )
-    return any(prefix in row.ranges for row in rows)
+    return frozenset((row.site, prefix) for row in rows for prefix in row.ranges)

@@ -43,7 +43,11 @@ def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
     repository.get_site(unit.session, wanted.site)
     if authorities.find(unit.session, wanted.authority) is None:
         raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
-    row = repository.find(unit.session, wanted.site, wanted.prefix)
+    return put_known(unit, wanted, repository.find(unit.session, wanted.site, wanted.prefix))
+
+
+def put_known(unit: UnitOfWork, wanted: Range, row: RangeRow | None) -> tuple[RangeRow, bool]:
+    """As `put`, of a range whose row, or that there is none, is known; its site and authority are registered."""
     if row is None:
         row = RangeRow(
             site=wanted.site,
@@ -71,8 +75,13 @@ def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
 
 def delete(unit: UnitOfWork, row: RangeRow) -> None:
     """Deregister a range; raises Conflict while an exemption names it."""
-    if repository.exempted(unit.session, row.site, row.prefix, unit.now_s):
+    if (row.site, row.prefix) in repository.exempted(unit.session, unit.now_s):
         raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
+    delete_unnamed(unit, row)
+
+
+def delete_unnamed(unit: UnitOfWork, row: RangeRow) -> None:
+    """Deregister a range that no exemption names."""
     unit.record("range.remove", _subject(row), shown(row), None)
     unit.session.delete(row)
 

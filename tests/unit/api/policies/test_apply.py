@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
 
+from api.policies import service
 from api.policies.service import load_into_empty
 from blocklists.catalogue import Catalogue
+from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError
 from tests.unit.api.conftest import Plane, make_plane
 
@@ -187,6 +191,78 @@ def test_what_is_no_policy_file_is_refused(plane: Plane, body: bytes, kind: str,
         response = _send(plane, path, body, kind)
         assert (response.status_code, response.json()["type"]) == (status, f"/problems/{problem}")
     assert plane.revision() == 0
+
+
+def _ranges(count: int, authority: str, audience: str) -> str:
+    return FILE[: FILE.index("[[range]]")] + "".join(
+        f'[[range]]\nprefix = "2001:db8:{number:x}::/48"\nauthority = "{authority}"\n'
+        f'funding = "public"\naudience = "{audience}"\n'
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize("path", ["/v1/policy/diff", "/v1/policy/apply"])
+def test_more_ranges_take_no_more_queries(tmp_path: Path, path: str) -> None:
+    counts = []
+    for count in (5, 60):
+        made = make_plane(tmp_path / str(count))
+        made.publisher.publish_current()
+        statements: list[str] = []
+        event.listen(
+            made.database.engine, "before_cursor_execute", lambda *given, said=statements: said.append(given[2])
+        )
+        for text in (
+            _ranges(count, "town", "staff"),
+            _ranges(count, "town", "public"),
+            _ranges(count, "zone", "public"),
+            _ranges(0, "", ""),
+        ):
+            assert _send(made, path, text).status_code == 200
+        counts.append(sum(statement.startswith("SELECT") for statement in statements))
+        if path.endswith("apply"):
+            entries = made.done("GET", "/v1/audit?limit=200&object=range/default/2001:db8:4::/48")["items"]
+            assert [entry["act"] for entry in entries] == [
+                "range.remove",
+                "range.register",
+                "range.remove",
+                "range.change",
+                "range.register",
+            ]
+            assert made.done("GET", "/v1/ranges")["items"] == []
+        made.database.close()
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("path", ["/v1/policy/diff", "/v1/policy/apply"])
+def test_a_file_is_read_before_the_transaction_begins(plane: Plane, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    writing = plane.database.writing
+
+    def parse(*arguments: Any, **options: Any) -> Any:
+        order.append("parse")
+        return parse_policy(*arguments, **options)
+
+    def write() -> Any:
+        order.append("write")
+        return writing()
+
+    monkeypatch.setattr(service, "parse_policy", parse)
+    monkeypatch.setattr(plane.database, "writing", write)
+    assert _send(plane, path, FILE).status_code == 200
+    assert order == ["parse", "write"]
+
+
+@pytest.mark.parametrize(("bound", "status"), [(10, 200), (9, 422)])
+def test_a_file_with_too_many_objects_is_refused(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, bound: int, status: int
+) -> None:
+    monkeypatch.setattr(service, "MAX_OBJECTS", bound)
+    response = _send(plane, "/v1/policy/diff", FILE)
+    assert response.status_code == status, response.text
+    if status == 422:
+        assert response.json()["faults"] == [
+            {"place": "policy.toml", "message": "has 10 objects; at most 9 are taken at once"}
+        ]
 
 
 def test_a_file_is_loaded_into_an_empty_database_only(loaded: Plane, tmp_path: Path) -> None:
