@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,8 +26,9 @@ from dnsfilter.node.single import Options, run_single
 from dnsfilter.node.sockets import open_listening, open_tcp
 from dnsfilter.node.supervisor import ENGINE, Supervisor
 from dnsfilter.policy.decide import Decision
-from dnsfilter.policy.model import Policy
+from dnsfilter.policy.model import Policy, Service
 from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import Files, SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.wire.names import parse_name
@@ -120,11 +122,16 @@ def _store(options: argparse.Namespace, config: Config) -> SnapshotStore:
         config.state_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnavailableError(f"make state directory {config.state_dir}: {error.strerror}") from error
-    services = {service.slug: service for service in load_catalogue().services}
-    policy = resolved_policy(options.policy, config.state_dir, services=services, now=now)
+    policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now)
     store = SnapshotStore(config.state_dir / "policy-snapshots")
-    store.publish(compile_policy(policy, now))
+    # Where the kept dates were lost, their count of revisions began anew; the store's did not.
+    revision = max(policy.revision, store.current_revision() or 0)
+    store.publish(compile_policy(replace(policy, revision=revision), now))
     return store
+
+
+def _services() -> dict[str, Service]:
+    return {service.slug: service for service in load_catalogue().services}
 
 
 def _load(feed: PolicyFeed, config: Config) -> None:
@@ -152,8 +159,7 @@ def _check(options: argparse.Namespace) -> int:
         problems += map(str, error.problems)
     if options.policy is not None:
         try:
-            services = {service.slug: service for service in load_catalogue().services}
-            policy = load_policy_file(options.policy, services=services, now=int(time.time()))
+            policy = load_policy_file(options.policy, services=_services(), now=int(time.time()))
             said |= {"authorities": len(policy.authorities), "ranges": len(policy.ranges), "bans": len(policy.bans)}
         except ConfigError as error:
             problems += map(str, error.problems)
@@ -179,14 +185,24 @@ def _explain(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
-    feed = PolicyFeed(_store(options, config), config.control_plane.site)
-    snapshot = feed.load()
+    snapshot = _snapshot(options, config)
     decision = snapshot.decide(client, name, at)
     if options.json:
         print(json.dumps({"revision": snapshot.revision, **_decision_value(decision)}))
     else:
         print(f"revision {snapshot.revision}: {_decision_text(decision)}")
     return DONE
+
+
+def _snapshot(options: argparse.Namespace, config: Config) -> Snapshot:
+    """What the node decides by, or would by that policy file; nothing is written."""
+    site = config.control_plane.site
+    if options.policy is None:
+        return SnapshotStore(config.state_dir / "snapshots").load(site).snapshot
+    now = int(time.time())
+    policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now, keep=False)
+    made = compile_policy(policy, now)
+    return Snapshot.open(made.manifest, made.names.data, made.ranges.data, made.rules.data, site)
 
 
 def _instant(text: str | None) -> int:

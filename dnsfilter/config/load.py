@@ -1,5 +1,6 @@
 """Reads the node's configuration from disk: a checked `Config`, or every problem at once."""
 
+import socket
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,7 +10,7 @@ from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Endpoin
 from dnsfilter.config.places import Fault, KeyPath, parse_toml
 from dnsfilter.config.schema import ConfigFile, read_tables
 from dnsfilter.errors import ConfigError, Problem
-from dnsfilter.policy.model import Prefix, WireName
+from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -97,13 +98,26 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
 
 
 def is_own(server: Endpoint, listen: Iterable[Endpoint]) -> bool:
-    """Whether a query sent to `server` would come back to one of the `listen` addresses, as far as these tell."""
+    """Whether a query sent to `server` would come back to one of the `listen` addresses."""
     for endpoint in listen:
         if endpoint.port != server.port or endpoint.address.version != server.address.version:
             continue
-        if server.address == endpoint.address or (endpoint.address.is_unspecified and server.address.is_loopback):
+        if server.address == endpoint.address or (endpoint.address.is_unspecified and _is_here(server.address)):
             return True
     return False
+
+
+def _is_here(address: Address) -> bool:
+    """Whether the address is one of this machine's, which is so where a socket can be bound to it."""
+    if address.is_loopback:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+        return True
 
 
 def _own_faults(path: KeyPath, servers: Iterable[Endpoint | None], own: tuple[Endpoint, ...]) -> list[Fault]:

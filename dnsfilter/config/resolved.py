@@ -41,8 +41,12 @@ def load_policy_file(path: Path, *, services: Mapping[str, Service], now: Instan
     return parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded={})[0]
 
 
-def resolved_policy(path: Path, state_dir: Path, *, services: Mapping[str, Service], now: Instant) -> Policy:
+def resolved_policy(
+    path: Path, state_dir: Path, *, services: Mapping[str, Service], now: Instant, keep: bool = True
+) -> Policy:
     """The policy in that file, its relative dates resolved when first seen; the revision grows when the file changes.
+
+    Without `keep` nothing is written: what is seen first is resolved at `now`, and at the next look again.
 
     Raises ConfigError with every problem of the file (the state is then left alone) or for a state file that cannot
     be understood, UnavailableError if the state cannot be kept.
@@ -53,7 +57,7 @@ def resolved_policy(path: Path, state_dir: Path, *, services: Mapping[str, Servi
     kept = _load_kept(state)
     revision = kept.revision + (digest != kept.digest)
     policy, loaded = parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded=kept.loaded)
-    if digest != kept.digest:
+    if keep and digest != kept.digest:
         _store(state, _Kept(digest, revision, loaded))
     return policy
 

@@ -28,11 +28,11 @@ from dnsfilter.wire.query import FLAG_QR, FLAG_TC, HEADER, Query, Question, buil
 
 MOST_EXCHANGES = 4096
 MOST_WAITERS = 256
+"""Clients that one exchange may hold: together with `MOST_EXCHANGES` the bound on what waits."""
 MOST_PER_CLIENT = 512
 """Questions of one client that may wait at a time, so that one client's flood leaves the others their room."""
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending that tell nothing of the server."""
-"""Clients that one exchange may hold: together with `MOST_EXCHANGES` the bound on what waits."""
 SWEEP_MS = 1000
 _LARGEST_ANSWER = 65535
 

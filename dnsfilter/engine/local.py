@@ -9,7 +9,7 @@ from dnsfilter.wire.iana import Class, Rcode, Type
 from dnsfilter.wire.message import address_record, hinfo_record, soa_record, txt_record
 from dnsfilter.wire.names import is_at_or_below, parse_name
 from dnsfilter.wire.query import Query
-from dnsfilter.wire.reply import local_reply
+from dnsfilter.wire.reply import empty_reply, local_reply
 
 HEALTH_NAME = parse_name("health.dnsfilter.internal")
 LOCALHOST = parse_name("localhost")
@@ -38,7 +38,7 @@ def signal_answer(query: Query, enforcing: bool, limit: int) -> Local | None:
 
     Firefox takes NXDOMAIN for its canary as "leave DNS alone"; Apple's relay takes an empty answer.
     """
-    if not enforcing:
+    if not enforcing or query.question.qclass != Class.IN:
         return None
     name = query.question.name
     if name == CANARY_NAME:
@@ -48,20 +48,27 @@ def signal_answer(query: Query, enforcing: bool, limit: int) -> Local | None:
     return None
 
 
-def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Local | None:
-    """The answer for a name that never goes upstream; `covered`: a conditional zone holds it."""
+def special_answer(query: Query, covered: bool, revision: int, cap_s: int | None, limit: int) -> Local | None:
+    """The answer for a name that never goes upstream, in whatever class; `covered`: a conditional zone holds it.
+
+    `cap_s` bounds the TTL of what is said about a name that some ban concerns.
+    """
     question = query.question
+    found = special(question.name, question.qtype)
+    if found is not None and covered and found.overridable:
+        found = None
     if question.qclass != Class.IN:
-        return None
+        ours = found is not None or question.name == HEALTH_NAME
+        return Local(empty_reply(query, Rcode.REFUSED, limit=limit)) if ours else None
     if question.name == HEALTH_NAME:
         return Local(_health(query, revision, limit))
-    found = special(question.name, question.qtype)
-    if found is not None and not (covered and found.overridable):
+    if found is not None:
         bypass = Bypass.DDR if is_at_or_below(question.name, RESOLVER_ARPA) else None
         return Local(_from_table(query, found, limit), bypass)
     if question.qtype == Type.ANY:
-        asked = question.wire[:-4]
-        return Local(local_reply(query, Rcode.NOERROR, [hinfo_record(asked, HINFO_TTL_S, "RFC8482", "")], limit=limit))
+        ttl_s = HINFO_TTL_S if cap_s is None else min(HINFO_TTL_S, cap_s)
+        record = hinfo_record(question.wire[:-4], ttl_s, "RFC8482", "")
+        return Local(local_reply(query, Rcode.NOERROR, [record], limit=limit))
     return None
 
 

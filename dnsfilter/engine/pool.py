@@ -4,6 +4,7 @@ A question is sent from a socket and under an id that are both drawn for that on
 both; a pool costs less than half the processor time of a fresh socket for each question.
 """
 
+import errno
 import secrets
 import select
 import socket
@@ -55,8 +56,15 @@ class UpstreamPool:
             self._retire(slot, chosen)
             chosen = None
         if chosen is None:
-            chosen = self._open(now_ms)
-            self._slots[slot] = chosen
+            try:
+                chosen = self._open(now_ms)
+            except OSError as error:
+                opened = [held for held in self._slots if held is not None]
+                if error.errno not in (errno.EMFILE, errno.ENFILE) or not opened:
+                    raise
+                chosen = secrets.choice(opened)  # no descriptor is left: those that are there go on
+            else:
+                self._slots[slot] = chosen
         number = secrets.randbelow(65536)
         while number in chosen.waiting:
             number = secrets.randbelow(65536)

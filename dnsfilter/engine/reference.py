@@ -189,7 +189,7 @@ class ReferenceEngine:
         judgement = self._judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
             return Reply(self._refuse(case, judgement, matches))
-        immediate = self._without_upstream(case)
+        immediate = self._without_upstream(case, matches)
         if immediate is not None:
             self._note(judgement)
             return Reply(immediate)
@@ -211,7 +211,7 @@ class ReferenceEngine:
         self._count(case.transport, Outcome.UNREGISTERED)
         return Reply(empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit))
 
-    def _without_upstream(self, case: _Case) -> bytes | None:
+    def _without_upstream(self, case: _Case, matches: tuple[Matched, ...]) -> bytes | None:
         """The reply to what is answered here or not at all, None for everything else."""
         query = case.query
         if not query.rd:
@@ -220,7 +220,7 @@ class ReferenceEngine:
         if query.question.qclass in _UNANSWERED_CLASSES:
             self._count(case.transport, Outcome.UNSUPPORTED)
             return empty_reply(query, Rcode.REFUSED, None, case.limit)
-        local = self._local(case)
+        local = self._local(case, matches)
         if local is None:
             return None
         self._count(case.transport, Outcome.LOCAL)
@@ -228,13 +228,13 @@ class ReferenceEngine:
             self._slots[BYPASS[local.bypass]] += 1
         return local.message
 
-    def _local(self, case: _Case) -> Local | None:
+    def _local(self, case: _Case, matches: tuple[Matched, ...]) -> Local | None:
         enforcing = case.range_class is not None and self._snapshot.enforcing(case.range_class, case.at)
         signal = signal_answer(case.query, enforcing, case.limit)
         if signal is not None:
             return signal
         covered = self._zones.covers(case.query.question.name)
-        return special_answer(case.query, covered, self._snapshot.revision, case.limit)
+        return special_answer(case.query, covered, self._snapshot.revision, self._cap_s(case, matches), case.limit)
 
     # Policy and replies.
 

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from dnsfilter.config.model import Config
-
 MOST_OCTETS = 128 * 1024
 MOST_DESCRIPTORS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """First to the worker. Descriptors: UDP listeners, TCP listeners, then those of a `Policy`."""
+    """First to the worker. Descriptors: the pickled `Config` in sealed memory, for it may be larger than a packet; UDP
+    listeners, TCP listeners, then those of a `Policy`.
+    """
 
-    config: Config
     counters: Path
     udp: int
     tcp: int

@@ -40,19 +40,22 @@ class PolicyFeed:
         return self.take(files)
 
     def poll(self) -> Snapshot | None:
-        """Another snapshot if one was published since the last look, else None. What is broken is said once."""
+        """Another snapshot if one was published since it was last loaded, else None.
+
+        One that cannot be loaded is tried again at every look, since the reason may pass, and said once.
+        """
         token = self._store.current_token()
         if token is None or token == self._token:
             return None
-        self._token = token
         try:
             files = self._store.read_current(self._files)
             snapshot = self.take(files)
-        except SnapshotError as error:
-            self.trouble = str(error)
-            logs.emit(_LOG, logging.ERROR, "snapshot not loaded", reason=self.trouble)
+        except (SnapshotError, OSError) as error:
+            if str(error) != self.trouble:
+                self.trouble = str(error)
+                logs.emit(_LOG, logging.ERROR, "snapshot not loaded", reason=self.trouble)
             return None
-        self.trouble = None
+        self._token, self.trouble = token, None
         return snapshot
 
     def take(self, files: Files) -> Snapshot:

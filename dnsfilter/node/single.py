@@ -106,11 +106,12 @@ def _program(name: str) -> str:
 
 def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint) -> None:
     url = f"http://{endpoint_text(endpoint)}/readyz"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise UnavailableError(f"start {what}: it ended with status {process.returncode}; its reason stands above")
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1):
+        with contextlib.suppress(OSError), direct.open(url, timeout=1):
             return
         time.sleep(_PAUSE_S)
     raise UnavailableError(f"start {what}: not ready within {START_S:g} s")

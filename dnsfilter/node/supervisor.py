@@ -7,6 +7,8 @@ supervisor's, and what arrives meanwhile waits in them.
 import asyncio
 import logging
 import os
+import pickle
+import resource
 import shutil
 import signal
 import socket
@@ -20,16 +22,18 @@ from pathlib import Path
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.model import Config
+from dnsfilter.errors import UnavailableError
 from dnsfilter.node import channel
 from dnsfilter.node.channel import Alive, InForce, Policy, Rejected, Setup, Stop
 from dnsfilter.node.notify import notify
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
+from dnsfilter.node.sealed import seal
 from dnsfilter.node.sockets import Listening
 from dnsfilter.node.status import StatusServer
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
-from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.collector import NodeState, node_registry, render
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.upstream.zones import Zones
@@ -44,6 +48,7 @@ LONGEST_BACK_OFF_S = 5.0
 STEADY_S = 30.0
 """A worker that lived so long starts the back-off anew when it dies."""
 STOP_S = 5.0
+_COUNTERS = "dnsfilter-counters-"
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -71,7 +76,7 @@ class Supervisor:
         self._feed = feed
         self._upstreams = [endpoint_text(e) for e in Zones(config.upstream.servers, config.zones).endpoints]
         self._totals = Totals()
-        self._counters_dir = Path(tempfile.mkdtemp(prefix="dnsfilter-", dir=_tmpfs()))
+        self._counters_dir = _make_counters_dir()
         self._worker: _Running | None = None
         self._generation = 0
         self._restarts = 0
@@ -83,6 +88,8 @@ class Supervisor:
     async def run(self) -> None:
         """Keep a worker serving; afterwards everything that this object took over is closed."""
         keep_only({CAP_NET_BIND_SERVICE})
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -138,8 +145,13 @@ class Supervisor:
         if snapshot is None:
             return
         self._learn(snapshot)
-        if self._worker is not None:
-            self._totals.fold(self._worker.block)
+        if self._worker is None:
+            return
+        self._totals.fold(self._worker.block)
+        if len(snapshot.pairs) > self._worker.block.capacity:
+            # Its counters have no room for so many authorities and services; a new worker's have.
+            self._worker.process.terminate()
+        else:
             self._send_policy(self._worker)
 
     def _learn(self, snapshot: Snapshot) -> None:
@@ -160,21 +172,33 @@ class Supervisor:
         worker = self._worker
         if worker is None:
             if now >= self._start_at:
-                self._worker = self._start()
+                self._try_to_start(now)
         elif worker.process.poll() is not None:
             self._bury(worker, now)
         elif now - worker.heard > SILENCE_S:
             logs.emit(_LOG, logging.ERROR, "worker is silent", seconds=int(now - worker.heard))
             worker.process.kill()
 
+    def _try_to_start(self, now: float) -> None:
+        try:
+            self._worker = self._start()
+        except (OSError, UnavailableError) as error:
+            self._start_at = now + self._back_off_s
+            logs.emit(_LOG, logging.ERROR, "worker not started", reason=error, again_in_s=self._back_off_s)
+            self._back_off_s = min(2 * self._back_off_s, LONGEST_BACK_OFF_S)
+
     def _start(self) -> _Running:
         self._generation += 1
         ours, theirs = channel.pair()
-        block = CounterBlock.create(self._counters_dir / f"worker-{self._generation}", len(self._upstreams))
+        block = CounterBlock.create(
+            self._counters_dir / f"worker-{self._generation}", len(self._upstreams), _capacity(self._snapshot)
+        )
         self._totals.watch(block, self._upstreams)
         listeners = [sock.fileno() for sock in (*self._listening.udp, *self._listening.tcp)]
-        setup = Setup(self._config, block.path, len(self._listening.udp), len(self._listening.tcp))
-        channel.send(ours, setup, [*listeners, *self._feed.descriptors])
+        setup = Setup(block.path, len(self._listening.udp), len(self._listening.tcp))
+        config = seal("dnsfilter-config", pickle.dumps(self._config))
+        channel.send(ours, setup, [config, *listeners, *self._feed.descriptors])
+        os.close(config)
         process = subprocess.Popen(
             [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
@@ -253,13 +277,21 @@ class Supervisor:
         self._bury(worker, time.monotonic())
 
 
+def _capacity(snapshot: Snapshot) -> int:
+    """Room for the counters of twice as many pairs as there are, so that few changes need a new worker."""
+    return min(max(DEFAULT_CAPACITY, 2 * len(snapshot.pairs)), MAX_CAPACITY)
+
+
 def _refuse_reload() -> None:
     logs.emit(_LOG, logging.WARNING, "configuration is not reloaded", advice="check it, then restart")
 
 
-def _tmpfs() -> str | None:
-    """Where counters live: the service's runtime directory, else shared memory, else wherever temporary files go."""
-    for candidate in (os.environ.get("RUNTIME_DIRECTORY", ""), "/dev/shm"):
-        if candidate and os.access(candidate, os.W_OK):
-            return candidate
-    return None
+def _make_counters_dir() -> Path:
+    """A new directory for counters, on tmpfs where there is one; those of supervisors that were killed go."""
+    candidates = (os.environ.get("RUNTIME_DIRECTORY", ""), "/dev/shm", tempfile.gettempdir())
+    parent = Path(next(candidate for candidate in candidates if candidate and os.access(candidate, os.W_OK)))
+    for left in parent.glob(f"{_COUNTERS}*"):
+        owner = left.name.removeprefix(_COUNTERS).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and left.stat().st_uid == os.geteuid():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_COUNTERS}{os.getpid()}-", dir=parent))

@@ -6,6 +6,7 @@ Started by the supervisor as `python -m dnsfilter.node.worker FD`, where FD is i
 import asyncio
 import gc
 import logging
+import pickle
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 import uvloop
 
 from dnsfilter.cache.answers import AnswerCache
+from dnsfilter.config.model import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.engine.reference import ReferenceEngine
@@ -38,7 +40,8 @@ class Worker:
     """One engine on the running event loop, told what to do over `channel`."""
 
     def __init__(self, channel: socket.socket, setup: Setup, descriptors: Sequence[int]) -> None:
-        config = setup.config
+        config = _read_config(descriptors[0])
+        descriptors = descriptors[1:]
         self._channel = channel
         self._site = config.control_plane.site
         self._clock = SystemClock()
@@ -99,10 +102,10 @@ class Worker:
     def _swap(self, revision: int, descriptors: Sequence[int]) -> None:
         try:
             snapshot = self._open(descriptors)
-        except SnapshotError as error:
+            self._engine.swap(snapshot)
+        except (SnapshotError, ValueError) as error:
             send(self._channel, Rejected(revision, str(error)))
             return
-        self._engine.swap(snapshot)
         self._adopt(snapshot)
         send(self._channel, InForce(revision))
 
@@ -124,6 +127,12 @@ class Worker:
                 self._stopped.set()
                 return
             await asyncio.sleep(HEARTBEAT_S)
+
+
+def _read_config(descriptor: int) -> Config:
+    with map_sealed(descriptor) as octets:
+        config: Config = pickle.loads(octets)
+    return config
 
 
 def main() -> None:

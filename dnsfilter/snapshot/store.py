@@ -92,6 +92,11 @@ class SnapshotStore:
                     self._path(other.file_name).unlink(missing_ok=True)
             return True
 
+    def current_revision(self) -> int | None:
+        """The revision that `current` names, whole or not; None without any."""
+        current = self._current_or_none()
+        return None if current is None else current.revision
+
     def current_token(self) -> tuple[int, int] | None:
         """Something cheap that changes with the current snapshot: inode and change time; None without any."""
         try:

@@ -47,6 +47,7 @@ MAX_STEPS: Final = 16
 _TYPES_WITH_TARGET: Final = frozenset({int(Type.CNAME), int(Type.DNAME), int(Type.SVCB), int(Type.HTTPS)})
 _CNAME: Final = int(Type.CNAME)
 _DNAME: Final = int(Type.DNAME)
+_SERVICE_BINDINGS: Final = frozenset({int(Type.SVCB), int(Type.HTTPS)})
 _RRSIG: Final = int(Type.RRSIG)
 _SOA: Final = int(Type.SOA)
 _ANY: Final = int(Type.ANY)
@@ -186,9 +187,13 @@ def follow(answer: Answer, question: Question) -> Chain:
 def kept(answer: Answer, chain: Chain) -> Answer:
     """The answer with only the chain in its answer section, and without OPT.
 
+    An answer about SVCB or HTTPS also loses its additional section, in which a server may spare clients the questions
+    about targets (RFC 9460 section 4.2): they shall ask, and be told by what concerns those names.
     Upstream's octets stay as they are where nothing but a last OPT has to go; else the message is composed anew, which
     raises MalformedMessage if it no longer fits.
     """
+    if answer.question.qtype in _SERVICE_BINDINGS and answer.section(ADDITIONAL):
+        return _composed(answer, chain.records, with_additional=False)
     counted = sum(record.section == ANSWER for record in answer.records)
     if counted == len(chain.records):
         return without_opt(answer)
@@ -208,7 +213,7 @@ def without_opt(answer: Answer) -> Answer:
     return Answer(bytes(head), answer.id, answer.flags, answer.rcode, answer.question, answer.records, None)
 
 
-def _composed(answer: Answer, records: tuple[Record, ...]) -> Answer:
+def _composed(answer: Answer, records: tuple[Record, ...], *, with_additional: bool = True) -> Answer:
     return compose(
         answer.question,
         answer.flags,
@@ -216,7 +221,7 @@ def _composed(answer: Answer, records: tuple[Record, ...]) -> Answer:
         (
             [raw(answer, record) for record in records],
             [raw(answer, record) for record in answer.section(AUTHORITY)],
-            [raw(answer, record) for record in answer.section(ADDITIONAL)],
+            [raw(answer, record) for record in answer.section(ADDITIONAL)] if with_additional else [],
         ),
     )
 

@@ -91,7 +91,8 @@ def test_a_bounded_number_of_questions_is_on_its_way(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     refused = 0
     for number in range(4_200):
-        outcome = rig.judge(query(f"n{number}.example.org", id=7), transport=Transport.TCP)
+        client = f"127.0.5.{1 + number % 16}"
+        outcome = rig.judge(query(f"n{number}.example.org", id=7), client, transport=Transport.TCP)
         assert isinstance(outcome, Miss)
         refused += sum(isinstance(event, Answered) for event in rig.engine.forward(outcome, number))
         rig.upstream.serve()
@@ -103,6 +104,19 @@ def test_a_bounded_number_of_questions_is_on_its_way(start: Start) -> None:
         rig.upstream.serve()
     rig.upstream.behave = says(RECORDS)
     assert data(rig.ask(query(NAME))) == TRUTH
+
+
+def test_one_client_s_flood_leaves_the_others_their_room(start: Start) -> None:
+    rig = start(office(), Scripted(silent))
+    refused = 0
+    for number in range(600):
+        outcome = rig.judge(query(f"n{number}.example.org", id=7), transport=Transport.TCP)
+        assert isinstance(outcome, Miss)
+        refused += sum(isinstance(event, Answered) for event in rig.engine.forward(outcome, number))
+    assert refused == 600 - 512
+    rig.upstream.serve()
+    rig.upstream.behave = says(RECORDS)
+    assert data(rig.ask(query(NAME), MECHELEN)) == TRUTH
 
 
 # Lies.
@@ -273,7 +287,18 @@ def big(asked: Asked) -> tuple[bytes, ...]:
     return (reply(asked, [f"{asked.name}. 300 A 10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(1000)]),)
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
+def test_an_answer_that_is_cut_within_a_record_is_fetched_by_stream(start: Start) -> None:
+    def cut(asked: Asked) -> tuple[bytes, ...]:
+        return (reply(asked, RECORDS[NAME, "A"], flags=int(dns.flags.TC))[:-3],)
+
+    rig = start(office(), Scripted(cut))
+    rig.begin(query(NAME), GHENT, Transport.UDP)
+    rig.until(lambda: b"" if rig.truncated else None)
+    assert [event.server for event in rig.truncated] == [0]
+    assert failures(rig, Failure.MALFORMED) == 0
+
+
+@pytest.mark.parametrize("transport", list(Transport))
 def test_a_truncated_answer_is_fetched_by_stream(start: Start, transport: Transport) -> None:
     rig = start(office(), Scripted(big), cache_bytes=8_000_000)
     waiting = [rig.begin(query(NAME), client, transport) for client in (GHENT, MECHELEN)]

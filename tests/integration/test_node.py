@@ -18,6 +18,7 @@ def test_conditional_zone_answers_and_the_rest_of_local_never_goes_upstream(runn
     before = _upstream_queries(running_node)
     assert running_node.dig("x.local").rcode == "NXDOMAIN"
     assert running_node.dig("x.local", "SRV").rcode == "NXDOMAIN"
+    assert running_node.dig("x.local", extra=["-c", "HS"]).rcode == "REFUSED"
     assert _upstream_queries(running_node) == before
 
 
@@ -115,6 +116,19 @@ def test_stops_cleanly_and_a_restart_keeps_the_dates(tmp_path: Path, authority: 
     with node:
         assert (node.state / "policy-resolved.toml").read_text() == kept
     assert status_of(node.ready_url()) is None
+
+
+def test_a_lost_record_of_dates_resolves_them_anew(tmp_path: Path, authority: Knot) -> None:
+    policy = EXAMPLE.read_text()
+    node = Node(tmp_path, authority.hostport, policy=policy)
+    with node:
+        pass
+    node.policy.write_text(policy + "# another reading\n")
+    with node:
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 2
+    (node.state / "policy-resolved.toml").unlink()
+    with node:
+        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
 
 
 def test_broken_snapshot_is_not_loaded_and_the_last_good_one_decides(tmp_path: Path, authority: Knot) -> None:

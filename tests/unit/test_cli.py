@@ -48,6 +48,11 @@ def test_explain_as_json_for_a_time_before_the_bans(config: Path, capsys: pytest
     assert (said["verdict"], said["authority"], said["revision"]) == ("pass", "ghent", 1)
 
 
+def test_explain_writes_nothing(config: Path, tmp_path: Path) -> None:
+    assert run("explain", "--config", config, "--policy", EXAMPLE, "127.0.5.10", "www.tiktok.com") == 0
+    assert not (tmp_path / "state").exists()
+
+
 @pytest.mark.parametrize(("client", "name"), [("127.0.5.300", "example.org"), ("127.0.5.1", "a..b")])
 def test_explain_names_an_argument_that_it_does_not_understand(
     config: Path, capsys: pytest.CaptureFixture[str], client: str, name: str

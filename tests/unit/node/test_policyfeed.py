@@ -77,6 +77,21 @@ def test_a_broken_snapshot_is_said_and_the_one_before_stays(feed: PolicyFeed, tm
     assert "current" in feed.trouble
 
 
+def test_a_snapshot_that_could_not_be_read_is_tried_again(
+    feed: PolicyFeed, store: SnapshotStore, tmp_path: Path
+) -> None:
+    feed.load()
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    manifest = max(tmp_path.glob("2.*.manifest"))
+    away = manifest.rename(tmp_path / "away")
+    assert feed.poll() is None
+    assert feed.trouble is not None
+    away.rename(manifest)
+    found = feed.poll()
+    assert found is not None
+    assert (found.revision, feed.trouble) == (2, None)
+
+
 def test_load_passes_over_a_broken_one_for_the_last_good(store: SnapshotStore, tmp_path: Path) -> None:
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
     newest = max(tmp_path.glob("2.*.manifest"))
