@@ -8,7 +8,17 @@ from dataclasses import dataclass
 import pytest
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.inflight import MOST_EXCHANGES, MOST_WAITERS, Cut, Gone, Got, Inflight, Result, Waiter
+from dnsfilter.engine.inflight import (
+    MOST_EXCHANGES,
+    MOST_PER_CLIENT,
+    MOST_WAITERS,
+    Cut,
+    Gone,
+    Got,
+    Inflight,
+    Result,
+    Waiter,
+)
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
@@ -32,13 +42,13 @@ class Bench:
     slots: "memoryview[int]"
     now_ms: int = 1_000
 
-    def join(self, name: str = NAME) -> list[Result]:
+    def join(self, name: str = NAME, client: bytes = b"\x7f\0\5\x0a") -> list[Result]:
         asked = parse_query(query(name))
         assert isinstance(asked, Query)
         wire = parse_name(name)
         question = Question(wire + b"\0\1\0\1", wire, 1, 1)
         servers = tuple(range(len(self.upstreams)))
-        waiter = Waiter(asked, b"\x7f\0\5\x0a", self.now_ms * 1_000_000)
+        waiter = Waiter(asked, client, self.now_ms * 1_000_000)
         return self.inflight.join(
             CacheKey(0, wire, 1, 1, False, False), question, servers, waiter, self.now_ms * 1_000_000
         )
@@ -110,11 +120,26 @@ def test_equal_questions_join_up_to_the_bound_on_waiters() -> None:
 def test_different_questions_start_up_to_the_bound_on_exchanges() -> None:
     with bench(Scripted(silent)) as at:
         for number in range(MOST_EXCHANGES):
-            at.join(f"n{number}.example.org")
+            at.join(f"n{number}.example.org", bytes((127, 0, 5, number % 100)))
         with pytest.raises(OverflowError):
             at.join("one-more.example.org")
         assert at.join("n0.example.org") == []
         assert len(at.inflight) == MOST_EXCHANGES
+
+
+def test_one_client_waits_for_a_bounded_number_of_answers_and_anew_once_it_has_them() -> None:
+    with bench(Scripted(KNOWN)) as at:
+        assert at.join() == []
+        for number in range(MOST_PER_CLIENT - 1):
+            at.join(f"n{number}.example.org")
+        with pytest.raises(OverflowError):
+            at.join("one-more.example.org")
+        assert at.join("one-more.example.org", b"\x7f\0\7\x0a") == []
+        at.serve()
+        at.await_datagram()
+        got = next(result for result in at.read() if isinstance(result, Got))
+        at.inflight.finish(got.exchange)
+        assert at.join("another.example.org") == []
 
 
 def test_the_next_alarm_is_when_the_first_wait_ends() -> None:
