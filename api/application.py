@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.audit.router import router as audit
+from api.auth.tokens import holder
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
@@ -21,6 +22,7 @@ from api.ranges.router import ranges, sites
 from api.services.router import router as services
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
+from api.system.load import LoadMiddleware
 from api.system.metrics import Registry, make_registry
 from api.system.router import router as system
 from dnsfilter import __version__
@@ -52,7 +54,13 @@ def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, R
     """The application on a runtime, and the registry of its metrics."""
     registry, requests = make_registry(publisher)
     app = make_description(
-        [Middleware(AccessMiddleware, metrics=requests), Middleware(HeadersMiddleware), Middleware(BodyMiddleware)]
+        [
+            Middleware(AccessMiddleware, metrics=requests),
+            Middleware(HeadersMiddleware),
+            Middleware(BodyMiddleware, known=lambda token: holder(runtime.database, token) is not None),
+            # A request counts once its body is whole: whoever sends slowly takes nobody's place.
+            Middleware(LoadMiddleware),
+        ]
     )
     app.state.runtime = runtime
     app.state.publisher = publisher

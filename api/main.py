@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import uvicorn
+from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application, make_description
@@ -24,12 +25,12 @@ from api.policies.service import load_into_empty
 from api.publish.service import Publisher
 from api.publish.start import raise_above
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, parse_settings
+from api.system.connections import GuardedProtocol
 from api.system.metrics import MetricsServer, Registry
 from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.snapshot.store import SnapshotStore
 
-MAX_CONNECTIONS = 200
 MAX_HEADER_OCTETS = 16 * 1024
 SHUTDOWN_S = 5
 
@@ -85,14 +86,13 @@ def serve(settings: Settings) -> int:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="h11",
+            http=GuardedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS,
             h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
@@ -175,6 +175,9 @@ def _open_database(settings: Settings) -> Database:
     try:
         database = Database(settings.database)
         database.migrate()
+    except CommandError as error:
+        message = "the database is of another version of dnsfilter-api, probably a newer one; start that version"
+        raise UnavailableError(message) from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         # The URL may carry a password, and drivers repeat it: the type has to do.
         raise UnavailableError(f"cannot open the database: {type(error).__name__}; check --database") from error

@@ -40,6 +40,7 @@ MEDIA = Kind(415, "unsupported-media-type", "the body's type is not accepted her
 INVALID = Kind(422, "invalid", "the request is not valid")
 INTERNAL = Kind(500, "internal", "the control plane failed")
 DATABASE = Kind(503, "database-unavailable", "the database did not take the transaction")
+OVERLOADED = Kind(503, "overloaded", "too many requests at once")
 NOT_PUBLISHED = Kind(503, "not-published", "recorded, but not yet in force")
 
 OF_ERROR: dict[type[errors.ApiError], Kind] = {

@@ -1,16 +1,21 @@
 """Edges: bodies, headers, problems, description, metrics, logs."""
 
+import asyncio
 import json
 import logging
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import generate_latest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from api import problems
+from api.system.load import LoadMiddleware
 from tests.support.components import component
 from tests.unit.api.conftest import Plane, authority
 
@@ -61,6 +66,50 @@ def test_a_body_is_json_and_of_bounded_size(plane: Plane) -> None:
         _raw(plane, valid, "application/json; charset=utf-8").status_code,
     ]
     assert seen == [415, 415, 422, 422, 413, 413, 201]
+
+
+@pytest.mark.parametrize("token", ["", "Bearer dnsf_unknown", "Basic eDp5"])
+def test_a_large_body_of_somebody_unknown_is_not_read(plane: Plane, token: str) -> None:
+    read: list[bytes] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            read.append(b"#" * 16 * 1024)
+            yield read[-1]
+
+    kind = {"Authorization": token, "Content-Type": "application/toml"}
+    response = plane.call("POST", "/v1/policy/diff", headers=kind, content=parts())
+    assert (response.status_code, response.json()["type"]) == (401, "/problems/not-authenticated")
+    announced = plane.call("POST", "/v1/policy/diff", headers=kind, content=b"#" * 2_000_000)
+    assert (announced.status_code, announced.headers["connection"]) == (401, "close")
+    assert plane.call("POST", "/v1/policy/diff", headers=kind, content=b"#").status_code == 401
+
+
+def test_beyond_a_bound_requests_are_refused_as_overload() -> None:
+    statuses: list[int] = []
+
+    async def run() -> None:
+        free, begun = asyncio.Event(), 0
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal begun
+            begun += 1
+            await free.wait()
+            await Response(status_code=204)(scope, receive, send)
+
+        transport = httpx.ASGITransport(LoadMiddleware(slow, most=2))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            taken = [asyncio.create_task(client.get("/")) for _ in range(2)]
+            while begun < 2:
+                await asyncio.sleep(0)
+            refused = await client.get("/")
+            assert (refused.status_code, refused.json()["type"]) == (503, "/problems/overloaded")
+            free.set()
+            statuses.extend([(await task).status_code for task in taken])
+            statuses.append((await client.get("/")).status_code)
+
+    asyncio.run(run())
+    assert statuses == [204, 204, 204]
 
 
 def test_a_body_without_a_length_is_bounded_too(plane: Plane) -> None:

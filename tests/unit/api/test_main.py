@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -103,6 +105,17 @@ def test_a_faulty_init_policy_exits_2_with_every_problem(tmp_path: Path) -> None
     code, _, err = _run([*arguments, "--init-policy", str(policy)])
     assert code == 2
     assert err.count("dnsfilter-api: ") > 1
+    assert "Traceback" not in err
+
+
+def test_a_database_of_a_newer_version_is_one_clear_line(tmp_path: Path) -> None:
+    assert _run(["new-token", "--state-dir", str(tmp_path)])[0] == 0
+    with closing(sqlite3.connect(tmp_path / "dnsfilter.sqlite3")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
+        connection.commit()
+    code, out, err = _run(["new-token", "--state-dir", str(tmp_path)])
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].startswith("dnsfilter-api: the database is of another version of dnsfilter-api")
     assert "Traceback" not in err
 
 

@@ -1,0 +1,71 @@
+"""Connections that send nothing: closed after a time, and never in the way of those that do."""
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MAX_CONNECTIONS = 512
+"""Half of the 1,024 descriptors that a process has by default."""
+HEAD_TIMEOUT_S = 10.0
+
+
+class GuardedProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1, with a time for a request's head, and with room made for who comes when all is taken.
+
+    uvicorn bounds only the time between an answer and the next request's first octet.
+    """
+
+    head_timeout_s = HEAD_TIMEOUT_S
+    max_connections = MAX_CONNECTIONS
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._late: asyncio.TimerHandle | None = None
+        self._waiting_since_s = self.loop.time()
+
+    @property
+    def waiting_since_s(self) -> float | None:
+        """Since when the connection waits for a whole head, in the loop's time; None while it has a request."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return self._waiting_since_s if answered and self.conn.their_state is h11.IDLE else None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head; beyond the bound, whoever has waited longest has to go."""
+        super().connection_made(transport)
+        self._wait()
+        others = [other for other in self.connections if isinstance(other, GuardedProtocol)]
+        if len(others) <= self.max_connections:
+            return
+        waiting = [(other.waiting_since_s, id(other), other) for other in others if other.waiting_since_s is not None]
+        _, _, longest = min(waiting)
+        longest._drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._wait_no_longer()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next head."""
+        self._wait()
+        super().on_response_complete()
+
+    def _wait(self) -> None:
+        self._wait_no_longer()
+        self._waiting_since_s = self.loop.time()
+        self._late = self.loop.call_later(self.head_timeout_s, self._end_waiting)
+
+    def _wait_no_longer(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _end_waiting(self) -> None:
+        if self.waiting_since_s is not None:
+            self._drop()
+
+    def _drop(self) -> None:
+        self.connections.discard(self)
+        self.transport.close()

@@ -1,0 +1,32 @@
+"""A bound on the requests that are worked on at once: beyond it the answer is a problem, at once."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.problems import OVERLOADED, problem
+
+MAX_REQUESTS = 200
+
+
+class LoadMiddleware:
+    """Counts requests from their body to the end of their answer, and refuses what is beyond the bound."""
+
+    def __init__(self, app: ASGIApp, most: int = MAX_REQUESTS) -> None:
+        self._app = app
+        self._most = most
+        self._now = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, unless too many are being worked on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._now >= self._most:
+            response = problem(OVERLOADED, f"{self._most} requests are being worked on; try again soon")
+            response.headers["Retry-After"] = "1"
+            await response(scope, receive, send)
+            return
+        self._now += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._now -= 1

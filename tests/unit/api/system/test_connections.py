@@ -1,0 +1,88 @@
+"""Connections that send no whole request are closed, and take nobody's place."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+
+from api.system.connections import GuardedProtocol
+
+Peer: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+HEAD = b"GET / HTTP/1.1\r\nHost: testserver\r\n"
+
+
+class Hasty(GuardedProtocol):
+    """Waits a moment only."""
+
+    head_timeout_s = 0.05
+
+
+class Narrow(GuardedProtocol):
+    """Takes three connections."""
+
+    max_connections = 3
+
+
+def _with(protocol: type[GuardedProtocol], act: Callable[[Callable[[], Awaitable[Peer]]], Awaitable[None]]) -> None:
+    """Run `act` with what opens a connection to a server of this protocol."""
+
+    async def run() -> None:
+        config = uvicorn.Config(
+            PlainTextResponse("here"), http=protocol, ws="none", lifespan="off", log_config=None, port=0
+        )
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup()
+        port = server.servers[0].sockets[0].getsockname()[1]
+        opened: list[asyncio.StreamWriter] = []
+
+        async def connect() -> Peer:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            opened.append(writer)
+            return reader, writer
+
+        try:
+            await asyncio.wait_for(act(connect), 30)
+        finally:
+            for writer in opened:
+                writer.close()
+            await server.shutdown()
+
+    asyncio.run(run())
+
+
+async def _asked(peer: Peer) -> bytes:
+    reader, writer = peer
+    writer.write(HEAD + b"\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    return await reader.readexactly(4)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET", HEAD], ids=["nothing", "a word", "half a head"])
+@pytest.mark.parametrize("before", [0, 2], ids=["first request", "third request"])
+def test_without_a_whole_head_in_time_a_connection_is_closed(sent: bytes, before: int) -> None:
+    async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
+        peer = await connect()
+        for _ in range(before):
+            assert await _asked(peer) == b"here"
+        peer[1].write(sent)
+        assert await peer[0].read() == b""
+
+    _with(Hasty, act)
+
+
+def test_when_all_is_taken_whoever_has_waited_longest_makes_room() -> None:
+    async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
+        peers = [await connect() for _ in range(3)]
+        assert await _asked(peers[0]) == b"here"
+        peers.append(await connect())
+        assert await peers[1][0].read() == b""
+        assert [await _asked(peer) for peer in (peers[0], peers[2], peers[3])] == [b"here"] * 3
+        idle = [await connect() for _ in range(20)]
+        assert await _asked(idle[-1]) == b"here"
+
+    _with(Narrow, act)
