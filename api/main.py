@@ -30,6 +30,8 @@ from api.system.metrics import MetricsServer, Registry
 from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.logs import emit
 
 MAX_HEADER_OCTETS = 16 * 1024
 SHUTDOWN_S = 5
@@ -43,9 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "openapi":
         print(json.dumps(make_description([]).openapi(), indent=2))
         return 0
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
-    )
+    logs.setup()
     for noisy in ("alembic", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.umask(0o027)
@@ -189,17 +189,18 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     now_s = int(runtime.clock())
     try:
         if make_first_token(runtime.database, settings.token_path, now_s):
-            log.info("administrator's token written: path=%s", settings.token_path)
+            emit(log, logging.INFO, "administrator's token written", path=settings.token_path)
     except OSError as error:
         raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
     if settings.init_policy is not None:
         loaded = load_into_empty(runtime, settings.init_policy)
-        log.info("policy %s: path=%s", "loaded" if loaded else "not loaded, the database has one", settings.init_policy)
+        event = "policy loaded" if loaded else "policy not loaded, the database has one"
+        emit(log, logging.INFO, event, path=settings.init_policy)
     raise_above(runtime.database, publisher.stored_revision(), now_s)
     try:
         publisher.publish_current()
     except NotPublished:
-        log.warning("starting without a published snapshot: it is retried")
+        emit(log, logging.WARNING, "starting without a published snapshot, which is retried")
 
 
 def _new_token(settings: Settings) -> int:

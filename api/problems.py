@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api import errors
 from api.schemas import ProblemRead
+from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = 100
@@ -121,12 +122,12 @@ def _of_http(request: Request, error: Exception) -> JSONResponse:
     return response
 
 
-def _of_database(request: Request, error: Exception) -> JSONResponse:
-    log.error("the database failed: method=%s error=%s", request.method, type(error).__name__, exc_info=error)
+def _of_database(_request: Request, error: Exception) -> JSONResponse:
+    log.error("the database failed", exc_info=error)
     return problem(DATABASE, "nothing was recorded; try again")
 
 
 def _of_anything(request: Request, error: Exception) -> JSONResponse:
     # The server logs the traceback: the error is raised again once this answer is sent.
-    log.error("a request failed: method=%s error=%s", request.method, type(error).__name__)
+    emit(log, logging.ERROR, "a request failed", method=request.method, error=type(error).__name__)
     return problem(INTERNAL, "the log of the control plane says why")

@@ -18,6 +18,7 @@ from dnsfilter.policy.check import problems
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.snapshot.compiler import Compiled, compile_names, compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.telemetry.logs import emit
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
 KEPT_SNAPSHOTS = 20
@@ -145,7 +146,8 @@ class Publisher:
             published=status.published + 1,
             duration_s=status.duration_s + perf_counter() - started,
         )
-        log.info("snapshot published: revision=%d ms=%.1f", policy.revision, 1000 * (perf_counter() - started))
+        took_ms = f"{1000 * (perf_counter() - started):.1f}"
+        emit(log, logging.INFO, "snapshot published", revision=policy.revision, ms=took_ms)
 
     def _compile(self, policy: Policy) -> Compiled:
         return compile_policy(policy, int(self._clock()), names=self._names)
@@ -153,7 +155,7 @@ class Publisher:
     def _failure(self, what: str, error: Exception) -> NotPublished:
         self._status = replace(self._status, failures=self._status.failures + 1)
         self._failed.set()
-        log.error("snapshot not published: %s: %s", what, error)
+        emit(log, logging.ERROR, "snapshot not published", reason=what, error=error)
         return NotPublished(f"{what}: publishing is retried by itself; do not repeat the act")
 
     def _retry(self) -> None:
@@ -175,4 +177,4 @@ class Publisher:
         try:
             self._store.prune(KEPT_SNAPSHOTS)
         except (DnsfilterError, OSError) as error:
-            log.warning("old snapshots not removed: %s", error)
+            emit(log, logging.WARNING, "old snapshots not removed", error=error)

@@ -6,6 +6,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.system.metrics import RequestMetrics
+from dnsfilter.telemetry.logs import emit
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
@@ -41,4 +42,5 @@ class AccessMiddleware:
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = getattr(scope.get("route"), "path", UNMATCHED)
             self._metrics.note(method, route, status, duration_s)
-            log.info("request method=%s route=%s status=%d ms=%.1f", method, route, status, 1000 * duration_s)
+            took_ms = f"{1000 * duration_s:.1f}"
+            emit(log, logging.INFO, "request", method=method, route=route, status=status, ms=took_ms)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -74,6 +75,10 @@ def test_it_starts_answers_and_stops_cleanly(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, "")
     assert token not in err
+    lines = [line for line in err.splitlines() if line]
+    assert all(re.match(r"time=\S+Z level=[a-z]+ logger=[\w.]+ event=", line) for line in lines)
+    assert any(f'event="administrator\'s token written" path={state / "admin-token"}' in line for line in lines)
+    assert any(re.search(r'event="snapshot published" revision=\d+ ms=[\d.]+$', line) for line in lines)
     assert (state / "snapshots" / "current").exists()
 
 
