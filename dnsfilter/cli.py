@@ -33,6 +33,7 @@ from dnsfilter.snapshot.store import Files, SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.wire.names import parse_name
 
+KEPT_REVISIONS = 20
 DONE, FOUND, WRONG_INPUT = 0, 1, 2
 
 
@@ -127,6 +128,7 @@ def _store(options: argparse.Namespace, config: Config) -> SnapshotStore:
     # Where the kept dates were lost, their count of revisions began anew; the store's did not.
     revision = max(policy.revision, store.current_revision() or 0)
     store.publish(compile_policy(replace(policy, revision=revision), now))
+    store.prune(KEPT_REVISIONS)
     return store
 
 

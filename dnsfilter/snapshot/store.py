@@ -289,20 +289,19 @@ class SnapshotStore:
     def _keep(self, name: str, data: bytes, digest: bytes) -> None:
         """Writes an immutable file unless it is here and whole."""
         path = self._path(name)
-        try:
-            status = path.stat()
-            identity = (name, status.st_ino, status.st_ctime_ns)
-            if status.st_size == len(data):
-                if identity in self._verified:
-                    return
-                if sha256(path.read_bytes()).digest() == digest:
-                    self._verified.add(identity)
-                    return
-        except FileNotFoundError:
-            pass
+        if path.exists() and path.stat().st_size == len(data):
+            if self._identity(name) in self._verified:
+                return
+            if sha256(path.read_bytes()).digest() == digest:
+                self._verified.add(self._identity(name))
+                return
         self._write(name, data)
-        status = path.stat()
-        self._verified.add((name, status.st_ino, status.st_ctime_ns))
+        self._verified.add(self._identity(name))
+
+    def _identity(self, name: str) -> tuple[str, int, int]:
+        """What tells one content of a file from another: its name, inode and change time."""
+        status = self._path(name).stat()
+        return name, status.st_ino, status.st_ctime_ns
 
     def _write(self, name: str, data: bytes) -> None:
         """Writes a file beside its place, syncs it and renames it there. The lock makes its temporary name ours."""
