@@ -34,6 +34,8 @@ MOST_PER_CLIENT = 512
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending that tell nothing of the server."""
 SWEEP_MS = 1000
+LONGEST_CHAIN_MS = 8_000
+"""After so long no further leg of a CNAME chain is begun: whoever asked has given up."""
 _LARGEST_ANSWER = 65535
 
 
@@ -58,6 +60,7 @@ class Exchange:
     key: CacheKey
     question: Question
     attempt: Attempt
+    started_ms: int
     waiters: list[Waiter] = field(default_factory=list)
     walked: list[tuple[Answer, Chain]] = field(default_factory=list)
     sends: list[tuple[PoolSocket, int]] = field(default_factory=list)
@@ -127,8 +130,10 @@ class Inflight:
         return self._exchanges.get(number)
 
     def next_alarm_ms(self) -> int | None:
-        """When `expire` next has work, None while nothing is on its way."""
-        return self._timers[0][0] if self._timers else None
+        """When `expire` next has work, None while nothing is on its way and no socket is open."""
+        if self._timers:
+            return self._timers[0][0]
+        return self._sweep_at_ms if any(pool.by_fd for pool in self._pools) else None
 
     def join(
         self, key: CacheKey, question: Question, servers: Sequence[int], waiter: Waiter, now_ns: int
@@ -146,14 +151,17 @@ class Inflight:
         if len(self._exchanges) >= MOST_EXCHANGES:
             raise OverflowError("too many questions on their way")
         self._last_number += 1
-        exchange = Exchange(self._last_number, key, question, self._attempt(servers, now_ns))
+        exchange = Exchange(self._last_number, key, question, self._attempt(servers, now_ns), now_ns // 1_000_000)
         exchange.waiters.append(waiter)
         self._per_client[waiter.client] += 1
         self._exchanges[exchange.number] = self._by_key[key] = exchange
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
     def follow(self, exchange: Exchange, question: Question, servers: Sequence[int], now_ns: int) -> list[Result]:
-        """Ask the exchange's next question, the one its CNAME chain leads to."""
+        """Ask the exchange's next question, the one its CNAME chain leads to; all legs share one deadline."""
+        if now_ns // 1_000_000 - exchange.started_ms >= LONGEST_CHAIN_MS:
+            self._withdraw(exchange)
+            return [Gone(exchange)]
         exchange.question = question
         exchange.attempt = self._attempt(servers, now_ns)
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)

@@ -9,6 +9,7 @@ import pytest
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.inflight import (
+    LONGEST_CHAIN_MS,
     MOST_EXCHANGES,
     MOST_PER_CLIENT,
     MOST_WAITERS,
@@ -250,3 +251,30 @@ def test_a_failure_of_the_only_server_ends_the_wait() -> None:
         assert isinstance(gone, Gone)
         assert gone.exchange.reason is Failure.SERVFAIL
         assert at.failures(Failure.SERVFAIL) == 1
+
+
+def test_an_idle_pool_still_wakes_up_until_its_sockets_are_retired() -> None:
+    with bench(Scripted(KNOWN)) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (got,) = at.read()
+        at.inflight.finish(got.exchange)
+        at.expire(5_000)
+        alarm_ms = at.inflight.next_alarm_ms()
+        assert alarm_ms is not None
+        assert alarm_ms > at.now_ms
+        at.expire(31_000)
+        assert at.inflight.next_alarm_ms() is None
+
+
+def test_all_legs_of_a_chain_share_one_deadline() -> None:
+    with bench(Scripted(KNOWN)) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (got,) = at.read()
+        question = got.exchange.question
+        later_ns = (at.now_ms + LONGEST_CHAIN_MS) * 1_000_000
+        assert at.inflight.follow(got.exchange, question, (0,), later_ns - 1_000_000) == []
+        assert at.inflight.follow(got.exchange, question, (0,), later_ns) == [Gone(got.exchange)]
