@@ -40,7 +40,10 @@ class DecisionWrite(Strict):
 
 
 class TermWrite(Strict):
-    """One period: from `start` (now, if absent) to one of `end`, `until` (a last day) or `for`, or to a review."""
+    """One period: from `start` to one of `end`, `until` (a last day) or `for`, or to a review.
+
+    Without `start` it is the term that has begun and fits the rest, else one that begins now: so a repeated PUT is the same.
+    """
 
     start: MomentText | None = None
     end: MomentText | None = None
