@@ -42,7 +42,7 @@ class DecisionWrite(Strict):
 class TermWrite(Strict):
     """One period: from `start` to one of `end`, `until` (a last day) or `for`, or to a review.
 
-    Without `start` it is the term that has begun and fits the rest, else one that begins now: so a repeated PUT is the same.
+    Without `start` it is the term that has begun and fits the rest, else one that begins now: a PUT can be repeated.
     """
 
     start: MomentText | None = None
