@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, DecisionRead, DecisionWrite, TermRead, TermWrite
-from api.bans.standing import effective_end, is_ending, state_of
+from api.bans.standing import effective_end, holds, is_ending, state_of
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid
@@ -49,16 +49,17 @@ def term_values(
 ) -> tuple[Term, ...]:
     """The terms of a ban that has the terms `known`; raises Invalid.
 
-    One without `start` is the begun term whose span it has, so that a repeated request is the same one; where there is
-    none, or another of `bodies` is that term, it begins now.
+    One without `start` is the term in force whose span it has, so that a repeated request is the same one; where there
+    is none, or another of `bodies` is that term, it begins now. What has ended, by itself or by an act, is not revived.
     """
     free = sorted((row for row in known if row.start_s <= now), key=lambda row: row.start_s, reverse=True)
     values: dict[int, Term] = {}
     for index, body in sorted(enumerate(bodies), key=lambda item: item[1].start is None):
-        starts = [now] if body.start is not None else [*(row.start_s for row in free), now]
+        candidates = free if body.start is not None else [row for row in free if holds(row, now)]
+        starts = [now] if body.start is not None else [*(row.start_s for row in candidates), now]
         for start in starts:
             term = term_value(session, body, now, time_zone, f"body.terms.{index}", begins=start)
-            match = next((row for row in free if same_term(row, term)), None)
+            match = next((row for row in candidates if same_term(row, term)), None)
             if match is not None:
                 free.remove(match)
                 break

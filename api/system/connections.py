@@ -32,15 +32,14 @@ class GuardedProtocol(H11Protocol):
         return self._waiting_since_s if answered and self.conn.their_state is h11.IDLE else None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first head; beyond the bound, whoever has waited longest has to go."""
+        """Begin to wait for the first head; beyond the bound, whoever is most dispensable has to go."""
         super().connection_made(transport)
         self._wait()
-        others = [other for other in self.connections if isinstance(other, GuardedProtocol)]
-        if len(others) <= self.max_connections:
+        if len(self.connections) <= self.max_connections:
             return
-        waiting = [(other.waiting_since_s, id(other), other) for other in others if other.waiting_since_s is not None]
-        _, _, longest = min(waiting)
-        longest._drop()
+        others = [other for other in self.connections if isinstance(other, GuardedProtocol) and other is not self]
+        ranked = [(rank, id(other), other) for other in others if (rank := other._dispensable()) is not None]
+        (min(ranked)[2] if ranked else self)._drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
@@ -51,6 +50,12 @@ class GuardedProtocol(H11Protocol):
         """Begin to wait for the next head."""
         self._wait()
         super().on_response_complete()
+
+    def _dispensable(self) -> tuple[int, float] | None:
+        """How readily the connection makes room, least first: idle ones, then those that owe a body; else None."""
+        if self.waiting_since_s is not None:
+            return 0, self.waiting_since_s
+        return (1, self._waiting_since_s) if self.conn.their_state is h11.SEND_BODY else None
 
     def _wait(self) -> None:
         self._wait_no_longer()

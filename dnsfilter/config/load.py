@@ -108,16 +108,17 @@ def is_own(server: Endpoint, listen: Iterable[Endpoint]) -> bool:
 
 
 def _is_here(address: Address) -> bool:
-    """Whether the address is one of this machine's, which is so where a socket can be bound to it."""
+    """Whether the address is one of this machine's: what is sent to it then leaves from it. Nothing is sent."""
     if address.is_loopback:
         return True
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((str(address), 0))
-        except OSError:
-            return False
-        return True
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), 53))
+            source: str = probe.getsockname()[0]
+            return ip_address(source) == address
+    except OSError:
+        return False
 
 
 def _own_faults(path: KeyPath, servers: Iterable[Endpoint | None], own: tuple[Endpoint, ...]) -> list[Fault]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 MOST_OCTETS = 128 * 1024
-MOST_DESCRIPTORS = 128
+MOST_DESCRIPTORS = 253
+"""The kernel's limit (unix(7), SCM_MAX_FD)."""
 
 
 @dataclass(frozen=True, slots=True)

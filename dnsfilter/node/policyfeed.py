@@ -10,6 +10,8 @@ from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import Files, SnapshotStore
 from dnsfilter.telemetry import logs
 
+LOOKS_BETWEEN_TRIES = 50
+"""Looks at a snapshot that could not be loaded before it is read and hashed again."""
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -20,6 +22,8 @@ class PolicyFeed:
         self._store = store
         self._site = site
         self._token: tuple[int, int] | None = None
+        self._failed: tuple[int, int] | None = None
+        self._looks = 0
         self._files: Files | None = None
         self._sealed: list[tuple[bytes, int]] = []
         self.snapshot: Snapshot | None = None
@@ -33,20 +37,27 @@ class PolicyFeed:
 
     def load(self) -> Snapshot:
         """Take the newest snapshot that is whole. Raises SnapshotError when there is none."""
-        self._token = self._store.current_token()
+        token = self._store.current_token()
         files, self.trouble = self._store.read_last_good(self._files)
-        if self.trouble is not None:
+        snapshot = self.take(files)
+        if self.trouble is None:
+            self._token = token
+        else:
             logs.emit(_LOG, logging.ERROR, "snapshot passed over", reason=self.trouble, using=files.revision)
-        return self.take(files)
+        return snapshot
 
     def poll(self) -> Snapshot | None:
         """Another snapshot if one was published since it was last loaded, else None.
 
-        One that cannot be loaded is tried again at every look, since the reason may pass, and said once.
+        One that cannot be loaded is tried again after some looks, since the reason may pass, and said once.
         """
         token = self._store.current_token()
         if token is None or token == self._token:
             return None
+        if token == self._failed and self._looks < LOOKS_BETWEEN_TRIES:
+            self._looks += 1
+            return None
+        self._failed, self._looks = token, 0
         try:
             files = self._store.read_current(self._files)
             snapshot = self.take(files)
@@ -63,11 +74,23 @@ class PolicyFeed:
         snapshot = Snapshot.open(files.manifest, files.names, files.ranges, files.rules, self._site)
         held = {id(octets): (octets, descriptor) for octets, descriptor in self._sealed}
         sealed: list[tuple[bytes, int]] = []
-        for octets in (files.manifest, files.names, files.ranges, files.rules):
-            # A file that did not change is the very object that was sealed before.
-            kept = held.pop(id(octets)) if id(octets) in held else (octets, seal("dnsfilter-snapshot", octets))
-            sealed.append(kept)
-        for _, descriptor in held.values():
+        fresh: list[int] = []
+        try:
+            for octets in (files.manifest, files.names, files.ranges, files.rules):
+                # A file that did not change is the very object that was sealed before.
+                if id(octets) not in held:
+                    fresh.append(seal("dnsfilter-snapshot", octets))
+                    sealed.append((octets, fresh[-1]))
+                else:
+                    sealed.append(held[id(octets)])
+        except OSError:
+            for descriptor in fresh:
+                os.close(descriptor)
+            raise
+        in_use = {descriptor for _, descriptor in sealed}
+        for _, descriptor in self._sealed:
+            if descriptor in in_use:
+                continue
             os.close(descriptor)
         self._sealed, self._files, self.snapshot = sealed, files, snapshot
         return snapshot

@@ -189,22 +189,32 @@ class Supervisor:
 
     def _start(self) -> _Running:
         self._generation += 1
-        ours, theirs = channel.pair()
+        self._counters_dir.mkdir(mode=0o700, exist_ok=True)
         block = CounterBlock.create(
             self._counters_dir / f"worker-{self._generation}", len(self._upstreams), _capacity(self._snapshot)
         )
-        self._totals.watch(block, self._upstreams)
+        ours, theirs = channel.pair()
         listeners = [sock.fileno() for sock in (*self._listening.udp, *self._listening.tcp)]
         setup = Setup(block.path, len(self._listening.udp), len(self._listening.tcp))
-        config = seal("dnsfilter-config", pickle.dumps(self._config))
-        channel.send(ours, setup, [config, *listeners, *self._feed.descriptors])
-        os.close(config)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-        )
-        theirs.close()
+        try:
+            config = seal("dnsfilter-config", pickle.dumps(self._config))
+            try:
+                channel.send(ours, setup, [config, *listeners, *self._feed.descriptors])
+            finally:
+                os.close(config)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError:
+            ours.close()
+            block.close()
+            block.path.unlink(missing_ok=True)
+            raise
+        finally:
+            theirs.close()
+        self._totals.watch(block, self._upstreams)
         ours.setblocking(False)
         now = time.monotonic()
         worker = _Running(process, ours, block, now, now)
@@ -292,6 +302,6 @@ def _make_counters_dir() -> Path:
     parent = Path(next(candidate for candidate in candidates if candidate and os.access(candidate, os.W_OK)))
     for left in parent.glob(f"{_COUNTERS}*"):
         owner = left.name.removeprefix(_COUNTERS).partition("-")[0]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and left.stat().st_uid == os.geteuid():
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{_COUNTERS}{os.getpid()}-", dir=parent))

@@ -23,6 +23,17 @@ def test_messages_arrive_whole_in_order_with_their_descriptors(tmp_path: Path) -
         assert channel.receive(theirs) == (Alive(clock_doubted=True), [])
 
 
+def test_the_descriptors_of_many_listening_addresses_all_arrive() -> None:
+    ours, theirs = channel.pair()
+    with ours, theirs, open(os.devnull) as opened:
+        channel.send(ours, Policy(1), [opened.fileno()] * (1 + 2 * 64 + 4))
+        received = channel.receive(theirs)
+        assert received is not None
+        assert len(received[1]) == 133
+        for descriptor in received[1]:
+            os.close(descriptor)
+
+
 def test_an_end_that_is_gone_reads_as_none() -> None:
     ours, theirs = channel.pair()
     with theirs:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.errors import SnapshotError
-from dnsfilter.node.policyfeed import PolicyFeed
+from dnsfilter.node import policyfeed
+from dnsfilter.node.policyfeed import LOOKS_BETWEEN_TRIES, PolicyFeed
+from dnsfilter.node.sealed import seal
 from dnsfilter.policy.model import DEFAULT_SITE, Mode, Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
@@ -87,7 +89,7 @@ def test_a_snapshot_that_could_not_be_read_is_tried_again(
     assert feed.poll() is None
     assert feed.trouble is not None
     away.rename(manifest)
-    found = feed.poll()
+    found = next(filter(None, (feed.poll() for _ in range(2 * LOOKS_BETWEEN_TRIES))), None)
     assert found is not None
     assert found.revision == 2
     assert not feed.trouble
@@ -96,11 +98,36 @@ def test_a_snapshot_that_could_not_be_read_is_tried_again(
 def test_load_passes_over_a_broken_one_for_the_last_good(store: SnapshotStore, tmp_path: Path) -> None:
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
     newest = max(tmp_path.glob("2.*.manifest"))
-    newest.write_bytes(newest.read_bytes()[:-5])
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[:-5])
     feed = PolicyFeed(SnapshotStore(tmp_path), DEFAULT_SITE)
     assert feed.load().revision == 1
     assert feed.trouble is not None
+    newest.write_bytes(whole)
+    found = next(filter(None, (feed.poll() for _ in range(2 * LOOKS_BETWEEN_TRIES))), None)
+    assert found is not None
+    assert found.revision == 2
     feed.close()
+
+
+def test_no_descriptor_is_left_open_by_a_snapshot_that_could_not_be_sealed(
+    feed: PolicyFeed, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.load()
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    calls = iter((True, False))
+
+    def short(name: str, octets: bytes) -> int:
+        if next(calls):
+            return seal(name, octets)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(policyfeed, "seal", short)
+    before = sorted(os.listdir("/proc/self/fd"))
+    assert feed.poll() is None
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert feed.snapshot is not None
+    assert feed.snapshot.revision == 1
 
 
 def test_an_empty_store_has_nothing_to_load(tmp_path: Path) -> None:

@@ -273,6 +273,20 @@ def test_a_ban_is_ended_early_by_an_act_that_gives_a_reason(town: Plane) -> None
     assert town.call("POST", f"{PATH}/end", {"reason": "once more"}).status_code == 409
 
 
+def test_a_term_without_a_start_revives_nothing_that_has_ended(town: Plane) -> None:
+    adopted = town.done("GET", PATH)
+    end = adopted["terms"][0]["end"]
+    town.clock.now += DAY
+    town.done("POST", f"{PATH}/end", {"reason": "lifted"})
+    town.clock.now += DAY
+    answer = town.call("PUT", PATH, ban(terms=[{"end": end}]))
+    assert answer.status_code == 409
+    assert "begun" in answer.json()["detail"]
+    ended = town.done("GET", PATH)["terms"][0]
+    both = [{"start": ended["start"], "end": ended["ended"]}, {"end": end}]
+    assert town.done("PUT", PATH, ban(terms=both))["state"] == "in_force"
+
+
 def test_adopting_follows_a_ban_and_shows_it(town: Plane) -> None:
     body = ban(decision={"legal_basis": "decree 3", "follows": "town/alpha"})
     made = town.done("PUT", "/v1/authorities/zone/bans/alpha", body)

@@ -86,3 +86,15 @@ def test_when_all_is_taken_whoever_has_waited_longest_makes_room() -> None:
         assert await _asked(idle[-1]) == b"here"
 
     _with(Narrow, act)
+
+
+def test_whoever_owes_a_body_makes_room_for_who_asks() -> None:
+    async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
+        for _ in range(3):
+            _, writer = await connect()
+            writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n")
+            await writer.drain()
+        for _ in range(3):
+            assert await _asked(await connect()) == b"here"
+
+    _with(Narrow, act)
