@@ -16,6 +16,8 @@ LOCALHOST = parse_name("localhost")
 RESOLVER_ARPA = parse_name("resolver.arpa")
 CANARY_NAME = parse_name("use-application-dns.net")
 RELAY_NAMES = frozenset({parse_name("mask.icloud.com"), parse_name("mask-h2.icloud.com")})
+SIGNAL_NAMES = RELAY_NAMES | {CANARY_NAME}
+"""Names by which browsers and devices ask whether to keep using this resolver."""
 
 ZONE_TTL_S = 10800
 """TTL of the built-in zones (RFC 6303 section 3)."""
@@ -33,26 +35,26 @@ class Local:
     bypass: Bypass | None = None
 
 
-def signal_answer(query: Query, enforcing: bool, limit: int) -> Local | None:
-    """The answers that tell browsers and devices to keep using this resolver, while an enforcing row holds.
+def signal_answer(query: Query, limit: int) -> Local:
+    """The answer to one of `SIGNAL_NAMES` that says: keep using this resolver. For whom some row enforces.
 
     Firefox takes NXDOMAIN for its canary as "leave DNS alone"; Apple's relay takes an empty answer.
     """
-    if not enforcing or query.question.qclass != Class.IN:
-        return None
     name = query.question.name
     if name == CANARY_NAME:
         return Local(_denial(query, Rcode.NXDOMAIN, name, SIGNAL_TTL_S, limit), Bypass.CANARY)
-    if name in RELAY_NAMES:
-        return Local(_denial(query, Rcode.NOERROR, name, SIGNAL_TTL_S, limit), Bypass.RELAY)
-    return None
+    return Local(_denial(query, Rcode.NOERROR, name, SIGNAL_TTL_S, limit), Bypass.RELAY)
 
 
-def special_answer(query: Query, covered: bool, revision: int, cap_s: int | None, limit: int) -> Local | None:
-    """The answer for a name that never goes upstream, in whatever class; `covered`: a conditional zone holds it.
+def any_answer(query: Query, cap_s: int | None, limit: int) -> Local:
+    """The least that ANY can be answered with (RFC 8482 section 4.2), its TTL at most `cap_s`."""
+    ttl_s = HINFO_TTL_S if cap_s is None else min(HINFO_TTL_S, cap_s)
+    record = hinfo_record(query.question.wire[:-4], ttl_s, "RFC8482", "")
+    return Local(local_reply(query, Rcode.NOERROR, [record], limit=limit))
 
-    `cap_s` bounds the TTL of what is said about a name that some ban concerns.
-    """
+
+def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Local | None:
+    """The answer for a name that never goes upstream, in whatever class; `covered`: a conditional zone holds it."""
     question = query.question
     found = special(question.name, question.qtype)
     if found is not None and covered and found.overridable:
@@ -65,10 +67,6 @@ def special_answer(query: Query, covered: bool, revision: int, cap_s: int | None
     if found is not None:
         bypass = Bypass.DDR if is_at_or_below(question.name, RESOLVER_ARPA) else None
         return Local(_from_table(query, found, limit), bypass)
-    if question.qtype == Type.ANY:
-        ttl_s = HINFO_TTL_S if cap_s is None else min(HINFO_TTL_S, cap_s)
-        record = hinfo_record(question.wire[:-4], ttl_s, "RFC8482", "")
-        return Local(local_reply(query, Rcode.NOERROR, [record], limit=limit))
     return None
 
 

@@ -18,7 +18,7 @@ from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
 from dnsfilter.engine.listening import UdpListener, packed_peer
-from dnsfilter.engine.local import Local, signal_answer, special_answer
+from dnsfilter.engine.local import SIGNAL_NAMES, Local, any_answer, signal_answer, special_answer
 from dnsfilter.engine.refusals import refusal, ttl_cap_s
 from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
@@ -40,9 +40,9 @@ from dnsfilter.telemetry.slots import (
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.special import special
 from dnsfilter.upstream.zones import Zones
-from dnsfilter.wire.answer import Answer, Chain, follow, join, kept
+from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, kept
 from dnsfilter.wire.edns import Ede
-from dnsfilter.wire.iana import Class, EdeCode, Rcode
+from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
 from dnsfilter.wire.query import Fault, Query, Question, parse_query
 from dnsfilter.wire.reply import empty_reply, relay, udp_limit
 
@@ -229,12 +229,18 @@ class ReferenceEngine:
         return local.message
 
     def _local(self, case: _Case, matches: tuple[Matched, ...]) -> Local | None:
-        enforcing = case.range_class is not None and self._snapshot.enforcing(case.range_class, case.at)
-        signal = signal_answer(case.query, enforcing, case.limit)
-        if signal is not None:
-            return signal
-        covered = self._zones.covers(case.query.question.name)
-        return special_answer(case.query, covered, self._snapshot.revision, self._cap_s(case, matches), case.limit)
+        question = case.query.question
+        in_class = question.qclass == Class.IN
+        if in_class and question.name in SIGNAL_NAMES and self._enforces(case):
+            return signal_answer(case.query, case.limit)
+        covered = self._zones.covers(question.name)
+        local = special_answer(case.query, covered, self._snapshot.revision, case.limit)
+        if local is None and in_class and question.qtype == Type.ANY:
+            return any_answer(case.query, self._cap_s(case, matches), case.limit)
+        return local
+
+    def _enforces(self, case: _Case) -> bool:
+        return case.range_class is not None and self._snapshot.enforcing(case.range_class, case.at)
 
     # Policy and replies.
 
@@ -360,7 +366,7 @@ class ReferenceEngine:
         if not chain.complete:
             return self._ask_on(exchange, chain, wall_s, boot_ns, events)
         try:
-            whole, whole_chain = _joined(exchange.walked)
+            whole, whole_chain = join_legs(exchange.walked)
             relayed = kept(whole, whole_chain)
         except MalformedMessage:  # an answer that only compression kept within a message
             self._gone(exchange, wall_s, boot_ns, events)
@@ -432,16 +438,6 @@ class ReferenceEngine:
         self._note(judgement)
         self._count(case.transport, Outcome.FAILED)
         return empty_reply(case.query, Rcode.SERVFAIL, Ede(code), case.limit)
-
-
-def _joined(legs: Sequence[tuple[Answer, Chain]]) -> tuple[Answer, Chain]:
-    """The legs of a CNAME chain as one answer to the first one's question."""
-    whole, chain = legs[0]
-    question = whole.question
-    for answer, leg in legs[1:]:
-        whole = join(whole, chain, answer, leg, question)
-        chain = follow(whole, question)
-    return whole, chain
 
 
 def _holds(prefixes: Sequence[Prefix], client: bytes) -> bool:

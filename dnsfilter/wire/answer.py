@@ -3,6 +3,7 @@
 Reading, composing and their values live beside (`checker`, `compose`) and can be had from here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +36,7 @@ __all__ = [
     "compose",
     "follow",
     "join",
+    "join_legs",
     "kept",
     "negative_ttl",
     "parse_answer",
@@ -243,6 +245,16 @@ def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain,
             [raw(second, record) for record in second.section(ADDITIONAL)],
         ),
     )
+
+
+def join_legs(legs: Sequence[tuple[Answer, Chain]]) -> tuple[Answer, Chain]:
+    """The legs of a CNAME chain, at least one, as one answer to the first one's question; raises as `join`."""
+    whole, chain = legs[0]
+    question = whole.question
+    for answer, leg in legs[1:]:
+        whole = join(whole, chain, answer, leg, question)
+        chain = follow(whole, question)
+    return whole, chain
 
 
 def negative_ttl(answer: Answer) -> int | None:
