@@ -13,10 +13,10 @@ from dnsfilter.policy.model import Mode, Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
-from tests.contract.conftest import Start
 from tests.support.engines import GHENT, MECHELEN, STRANGER, ZoneTo, data, edes, query, ttls
 from tests.support.policies import NOW, ban, policy
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
+from tests.support.starting import Start
 
 SOA = "example.org. {ttl} SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 {minimum}"
 NAME = "plain.example.org"

@@ -6,9 +6,9 @@ import pytest
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
-from tests.contract.conftest import Start
 from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query, ttls
 from tests.support.scripted import Asked, Scripted, denial, fails, reply, says
+from tests.support.starting import Start
 
 
 def chain(length: int, end: str = "198.51.100.99") -> dict[tuple[str, str], tuple[str, ...]]:

@@ -9,10 +9,10 @@ from dnsfilter.policy.model import Mode, Suspension, Usage
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, upstream_slots
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
-from tests.contract.conftest import Start
 from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, Rig, query
 from tests.support.policies import NOW, authority, ban, exemption, policy, service
 from tests.support.scripted import Scripted, fails, says
+from tests.support.starting import Start
 
 PLAIN = query("plain.example.org")
 

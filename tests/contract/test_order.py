@@ -14,10 +14,10 @@ from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, internet, office
-from tests.contract.conftest import Start
 from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, data, edes, query
 from tests.support.policies import ban, policy, service
 from tests.support.scripted import Scripted, says
+from tests.support.starting import Start
 
 TRANSPORTS = tuple(Transport)
 BITS: tuple[dict[str, Any], ...] = ({}, {"do": True}, {"cd": True}, {"rd": False}, {"ad": True})

@@ -13,10 +13,10 @@ from dnsfilter.engine.interface import Reply as Answer
 from dnsfilter.policy.model import Reply, Suspension
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, REFERENCE, TARGETS, TIKTOK, internet, office
-from tests.contract.conftest import Start
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, data, edes, query
 from tests.support.policies import NOW, authority, ban, exemption, policy, service
 from tests.support.scripted import Scripted, says
+from tests.support.starting import Start
 
 V4, V6 = "192.0.2.80", "2001:db8::80"
 

@@ -10,10 +10,10 @@ from dnsfilter.policy.model import Mode, Suspension, Term
 from dnsfilter.telemetry.metrics import Bypass
 from dnsfilter.telemetry.slots import BYPASS
 from tests.contract.cases import NETWORKS, internet, office
-from tests.contract.conftest import Start
 from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, ZoneTo, data, edes, query
 from tests.support.policies import NOW, ban, policy, service
 from tests.support.scripted import Scripted, fails, says
+from tests.support.starting import Start
 
 SIGNALS = {
     ("use-application-dns.net", "A"): ("use-application-dns.net. 300 A 198.51.100.1",),

@@ -9,9 +9,9 @@ from dnsfilter.engine.interface import Answered, Miss
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import RECORDS, internet, office
-from tests.contract.conftest import Start
 from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, lies, reply, says, silent, truncated
+from tests.support.starting import Start
 
 NAME = "plain.example.org"
 TRUTH = ["A 198.51.100.10"]

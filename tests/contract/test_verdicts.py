@@ -6,10 +6,10 @@ import pytest
 from dnsfilter.policy.model import Mode, Term
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TARGETS, internet, office
-from tests.contract.conftest import Start
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, edes, query
 from tests.support.policies import NOW, ban, policy, service
 from tests.support.scripted import Scripted, reply, says, silent
+from tests.support.starting import Start
 
 BANNED = [("www.tiktok.com", "A"), *TARGETS]
 
