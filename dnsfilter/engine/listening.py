@@ -11,6 +11,8 @@ PeerAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
 IP_PKTINFO = 8
 """Linux's number; the socket module names it only from Python 3.14 on."""
+_IP_MTU_DISCOVER, _IP_PMTUDISC_OMIT = 10, 5
+_IPV6_MTU_DISCOVER, _IPV6_PMTUDISC_OMIT = 23, 5
 _IN_PKTINFO = struct.Struct("=I4s4s")
 _IN6_PKTINFO = struct.Struct("=16sI")
 _LARGEST_QUERY = 65535
@@ -31,6 +33,7 @@ class UdpListener:
         self._socket = sock
         self._wildcard = ip_address(sock.getsockname()[0]).is_unspecified
         sock.setblocking(False)
+        ignore_path_mtu(sock)
         if self._wildcard and sock.family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         elif self._wildcard:
@@ -62,6 +65,17 @@ class UdpListener:
         except OSError:
             return False
         return True
+
+
+def ignore_path_mtu(sock: socket.socket) -> None:
+    """Let no ICMP message, which anybody can forge, make the kernel fragment what this socket sends.
+
+    Our datagrams fit the least MTU of IPv6 already (RFC 9715 section 3.1; ip(7), IP_PMTUDISC_OMIT).
+    """
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _IPV6_PMTUDISC_OMIT)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_OMIT)
 
 
 def packed_peer(peer: PeerAddress) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from dnsfilter.config.model import Endpoint
+from dnsfilter.engine.listening import ignore_path_mtu
 
 POOL_SIZE = 256
 LIFETIME_MS = 30_000
@@ -86,6 +87,7 @@ class UpstreamPool:
     def _open(self, now_ms: int) -> PoolSocket:
         sock = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
+            ignore_path_mtu(sock)
             _bind_to_random_port(sock)
             sock.connect(self._address)
         except OSError:

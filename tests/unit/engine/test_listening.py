@@ -79,3 +79,12 @@ def test_an_answer_that_the_kernel_does_not_take_is_lost_and_no_error() -> None:
 
 def test_a_scope_is_no_part_of_the_clients_address() -> None:
     assert packed_peer(("fe80::1%eth0", 53, 0, 2)) == socket.inet_pton(socket.AF_INET6, "fe80::1")
+
+
+@pytest.mark.parametrize(("address", "level", "option"), [("127.0.0.1", socket.IPPROTO_IP, 10), ("::1", 41, 23)])
+def test_the_path_mtu_that_icmp_tells_is_not_heeded(address: str, level: int, option: int) -> None:
+    omit = 5  # IP_PMTUDISC_OMIT and IPV6_PMTUDISC_OMIT of linux/in.h and linux/in6.h
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((address, 0))
+        UdpListener(sock)
+        assert sock.getsockopt(level, option) == omit
