@@ -367,7 +367,7 @@ class ReferenceEngine:
             return self._ask_on(exchange, chain, wall_s, boot_ns, events)
         try:
             whole, whole_chain = join_legs(exchange.walked)
-            relayed = kept(whole, whole_chain)
+            relayed = kept(whole, whole_chain, exchange.key.do)
         except MalformedMessage:  # an answer that only compression kept within a message
             self._gone(exchange, wall_s, boot_ns, events)
             return ()

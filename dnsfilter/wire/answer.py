@@ -4,7 +4,7 @@ Reading, composing and their values live beside (`checker`, `compose`) and can b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dnsfilter.wire.checker import (
@@ -53,6 +53,7 @@ _SERVICE_BINDINGS: Final = frozenset({int(Type.SVCB), int(Type.HTTPS)})
 _RRSIG: Final = int(Type.RRSIG)
 _SOA: Final = int(Type.SOA)
 _ANY: Final = int(Type.ANY)
+_PROOFS: Final = frozenset({_RRSIG, int(Type.NSEC), int(Type.NSEC3)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +187,54 @@ def follow(answer: Answer, question: Question) -> Chain:
     return _Walk(answer, question).chain()
 
 
-def kept(answer: Answer, chain: Chain) -> Answer:
-    """The answer with only the chain in its answer section, and without OPT.
+def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
+    """The answer with only the chain in its answer section, one TTL in each RRset, and without OPT.
 
-    An answer about SVCB or HTTPS also loses its additional section, in which a server may spare clients the questions
-    about targets (RFC 9460 section 4.2): they shall ask, and be told by what concerns those names.
+    Without `do` it also loses the signatures and proofs that nobody asked for (RFC 4035 section 3.2.1). An answer about
+    SVCB or HTTPS loses its additional section, in which a server may spare clients the questions about targets (RFC
+    9460 section 4.2): they shall ask, and be told by what concerns those names.
     Upstream's octets stay as they are where nothing but a last OPT has to go; else the message is composed anew, which
     raises MalformedMessage if it no longer fits.
     """
-    if answer.question.qtype in _SERVICE_BINDINGS and answer.section(ADDITIONAL):
-        return _composed(answer, chain.records, with_additional=False)
-    counted = sum(record.section == ANSWER for record in answer.records)
-    if counted == len(chain.records):
+    answer = _with_one_ttl(answer)
+    qtype = answer.question.qtype
+    by_start = {record.start: record for record in answer.records}
+    answers = [by_start[record.start] for record in chain.records]
+    others = [record for record in answer.records if record.section != ANSWER]
+    if not do:
+        answers, others = (
+            [record for record in section if record.rtype not in _PROOFS or qtype in (record.rtype, _ANY)]
+            for section in (answers, others)
+        )
+    if qtype in _SERVICE_BINDINGS:
+        others = [record for record in others if record.section != ADDITIONAL]
+    if len(answers) + len(others) == len(answer.records):
         return without_opt(answer)
-    return _composed(answer, chain.records)
+    return _composed(answer, [*answers, *others])
+
+
+def _with_one_ttl(answer: Answer) -> Answer:
+    """The answer with the least TTL of each RRset in all its records (RFC 2181 section 5.2).
+
+    Signatures stay as they are: those of one owner cover several sets, and have the TTLs of those (RFC 4034 section 3).
+    """
+    least: dict[tuple[bytes, int, int, int], int] = {}
+    differ = False
+    for record in answer.records:
+        rrset = (record.owner, record.rtype, record.rclass, record.section)
+        ttl = least.setdefault(rrset, record.ttl)
+        if ttl != record.ttl and record.rtype != _RRSIG:
+            differ = True
+            least[rrset] = min(ttl, record.ttl)
+    if not differ:
+        return answer
+    levelled = tuple(
+        record
+        if record.rtype == _RRSIG
+        else replace(record, ttl=least[record.owner, record.rtype, record.rclass, record.section])
+        for record in answer.records
+    )
+    return replace(answer, records=levelled)
 
 
 def without_opt(answer: Answer) -> Answer:
@@ -209,23 +244,17 @@ def without_opt(answer: Answer) -> Answer:
     message = answer.message
     end = answer.records[-1].end if answer.records else HEADER_SIZE + len(answer.question.wire)
     if end == len(message):
-        return _composed(answer, answer.section(ANSWER))
+        return _composed(answer, answer.records)
     head = bytearray(message[:end])
     HEADER.pack_into(head, 0, *HEADER.unpack_from(message)[:5], sum(r.section == ADDITIONAL for r in answer.records))
     return Answer(bytes(head), answer.id, answer.flags, answer.rcode, answer.question, answer.records, None)
 
 
-def _composed(answer: Answer, records: tuple[Record, ...], *, with_additional: bool = True) -> Answer:
-    return compose(
-        answer.question,
-        answer.flags,
-        answer.rcode,
-        (
-            [raw(answer, record) for record in records],
-            [raw(answer, record) for record in answer.section(AUTHORITY)],
-            [raw(answer, record) for record in answer.section(ADDITIONAL)] if with_additional else [],
-        ),
-    )
+def _composed(answer: Answer, records: Sequence[Record]) -> Answer:
+    sections: tuple[list[RawRecord], ...] = ([], [], [])
+    for record in records:
+        sections[record.section].append(raw(answer, record))
+    return compose(answer.question, answer.flags, answer.rcode, sections)
 
 
 def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain, question: Question) -> Answer:

@@ -137,10 +137,10 @@ def test_records_of_another_class_are_no_part_of_the_chain() -> None:
 
 def test_an_answer_that_is_all_chain_keeps_its_octets_less_the_opt() -> None:
     plain = parse_answer(answered(WWW, "A", A_SIGNED))
-    assert kept(plain, follow(plain, plain.question)) is plain
+    assert kept(plain, follow(plain, plain.question), True) is plain
     octets = answered(WWW, "A", A_SIGNED, (f"example.org. 60 SOA a. b. {SOA}",), ("a. 60 A 192.0.2.1",), edns=0)
     answer = parse_answer(octets)
-    stripped = kept(answer, follow(answer, answer.question))
+    stripped = kept(answer, follow(answer, answer.question), True)
     assert stripped.edns is None
     assert stripped.message == octets[:10] + b"\0\1" + octets[12:-11]
     assert parse_answer(stripped.message).records == stripped.records == answer.records
@@ -148,7 +148,7 @@ def test_an_answer_that_is_all_chain_keeps_its_octets_less_the_opt() -> None:
 
 def test_an_answer_without_records_loses_its_opt_too() -> None:
     answer = parse_answer(answered(WWW, rcode=3, edns=0))
-    stripped = kept(answer, follow(answer, answer.question))
+    stripped = kept(answer, follow(answer, answer.question), True)
     assert stripped.message == answered(WWW, rcode=3)
     assert parse_answer(stripped.message).edns is None
     assert stripped.rcode == 3
@@ -157,20 +157,61 @@ def test_an_answer_without_records_loses_its_opt_too() -> None:
 def test_an_opt_between_records_is_taken_out() -> None:
     octets = message(question(), opt(), record(b"\x01a\0", 1, bytes(4)), flags=QR, counts=(1, 0, 0, 2))
     answer = parse_answer(octets)
-    stripped = kept(answer, follow(answer, answer.question))
+    stripped = kept(answer, follow(answer, answer.question), True)
     assert stripped.message == message(question(), record(b"\x01a\0", 1, bytes(4)), flags=QR, id=0, counts=(1, 0, 0, 1))
 
 
 def test_records_beside_the_chain_are_dropped_from_the_answer_only() -> None:
     answer = parse_answer(RICH)
     chain = follow(answer, answer.question)
-    left = kept(answer, chain)
+    left = kept(answer, chain, True)
     before, after = dns.message.from_wire(RICH), dns.message.from_wire(left.message)
     assert after.answer == before.answer[:2]
     assert (after.authority, after.additional) == (before.authority, before.additional)
     assert len(left.section(0)) == len(chain.records) == 3
     assert left.edns is None
     assert follow(left, left.question).targets == chain.targets
+
+
+PROOFS = (f"{WWW}. 60 RRSIG NSEC {SIG}", f"{WWW}. 60 NSEC x.example.org. A RRSIG NSEC")
+ALL_SIGNED = [f"0 {WWW} A", f"0 {WWW} RRSIG", f"1 {WWW} RRSIG", f"1 {WWW} NSEC"]
+
+
+@pytest.mark.parametrize(
+    ("qtype", "do", "left"),
+    [
+        ("A", True, ALL_SIGNED),
+        ("A", False, [f"0 {WWW} A"]),
+        ("RRSIG", False, [f"0 {WWW} RRSIG", f"1 {WWW} RRSIG"]),
+        ("NSEC", False, [f"1 {WWW} NSEC"]),
+        ("ANY", False, ALL_SIGNED),
+    ],
+)
+def test_signatures_and_proofs_are_for_those_who_want_or_ask_for_them(qtype: str, do: bool, left: list[str]) -> None:
+    answer = parse_answer(answered(WWW, qtype, A_SIGNED, PROOFS))
+    records = kept(answer, follow(answer, answer.question), do).records
+    shown = [f"{record.section} {name_text(record.owner)} {type_text(record.rtype)}" for record in records]
+    assert shown == left
+
+
+def test_an_rrset_has_one_ttl_the_least_of_its_records() -> None:
+    lines = (f"{WWW}. 60 A 192.0.2.1", f"{WWW.upper()}. 20 A 192.0.2.2", f"{WWW}. 40 A 192.0.2.3")
+    records = [line.split(" ") for line in lines]
+    octets = message(
+        question(WWW),
+        *(
+            record(parse_name(owner), 1, bytes([192, 0, 2, n]), ttl=int(ttl))
+            for n, (owner, ttl, *_) in enumerate(records)
+        ),
+        record(parse_name(WWW), 46, bytes([0, 1]) + bytes(16) + b"\0" + b"s", ttl=7),
+        record(b"\0", 1, bytes(4), ttl=9),
+        flags=QR,
+        counts=(1, 4, 1, 0),
+    )
+    answer = parse_answer(octets)
+    left = kept(answer, follow(answer, answer.question), True)
+    assert [r.ttl for r in left.records] == [20, 20, 20, 7, 9]
+    assert left.message == octets
 
 
 def test_a_chain_is_joined_with_the_answer_about_its_end() -> None:
@@ -234,7 +275,7 @@ def test_whatever_was_checked_can_be_followed_and_kept(octets: bytes, qtype: int
     except MalformedMessage:
         return
     chain = follow(answer, answer.question)
-    left = kept(answer, chain)
+    left = kept(answer, chain, True)
     assert left.edns is None
     assert len(left.section(0)) == len(chain.records)
     again = parse_answer(left.message)

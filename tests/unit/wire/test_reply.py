@@ -38,7 +38,7 @@ def texts(count: int, size: int = 100) -> tuple[str, ...]:
 
 def sound(octets: bytes) -> Answer:
     answer = parse_answer(octets)
-    return kept(answer, follow(answer, answer.question))
+    return kept(answer, follow(answer, answer.question), True)
 
 
 @pytest.mark.parametrize(
