@@ -21,6 +21,7 @@ _FIXED: Final = Struct("!xHHIH")
 OPT_SIZE: Final = _FIXED.size
 """Octets of an OPT record without options."""
 _DO: Final = 0x8000
+_ECS_BITS: Final = {0: 0, 1: 32, 2: 128}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,21 @@ def _parse_options(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
         if len(options) < MAX_OPTIONS:
             options.append((code, rdata[position - length : position]))
     return tuple(options)
+
+
+def is_client_subnet(data: bytes) -> bool:
+    """Whether the data of an ECS option in a query has the form that RFC 7871 section 6 gives it.
+
+    Family 0 goes with an empty prefix; the octets are as many as the prefix needs, none of its bits set beyond it.
+    """
+    if len(data) < 4:
+        return False
+    family, source, scope = int.from_bytes(data[:2], "big"), data[2], data[3]
+    address = data[4:]
+    if scope or source > _ECS_BITS.get(family, -1) or len(address) != (source + 7) // 8:
+        return False
+    spare = -source % 8
+    return not spare or not address[-1] & ((1 << spare) - 1)
 
 
 def opt_record(payload: int, do: bool, options: bytes = b"", ext_rcode: int = 0) -> bytes:

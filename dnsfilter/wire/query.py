@@ -5,8 +5,8 @@ from struct import Struct
 from typing import Final
 
 from dnsfilter.errors import MalformedMessage
-from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, opt_record, parse_edns
-from dnsfilter.wire.iana import EdeCode, Rcode, Type
+from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, is_client_subnet, opt_record, parse_edns
+from dnsfilter.wire.iana import EdeCode, OptionCode, Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE, ROOT, HopBudget, read_name, skip_labels
 
 HEADER: Final = Struct("!6H")
@@ -114,6 +114,11 @@ def _refused_as(question: Question, edns: Edns | None, records: int) -> int | No
         return Rcode.BADVERS
     if question.qtype in _NOT_ASKED_TYPES:
         return Rcode.FORMERR
+    # It is never used, but a sender that cannot write it shall hear so (RFC 7871 section 6).
+    if edns is not None and edns.options:
+        subnets = [data for code, data in edns.options if code == OptionCode.ECS]
+        if not all(map(is_client_subnet, subnets)):
+            return Rcode.FORMERR
     # An IXFR carries the client's SOA in its authority section (RFC 1995 section 3).
     if question.qtype in _TRANSFER_TYPES:
         return Rcode.NOTIMP

@@ -195,15 +195,11 @@ def test_signatures_and_proofs_are_for_those_who_want_or_ask_for_them(qtype: str
 
 
 def test_an_rrset_has_one_ttl_the_least_of_its_records() -> None:
-    lines = (f"{WWW}. 60 A 192.0.2.1", f"{WWW.upper()}. 20 A 192.0.2.2", f"{WWW}. 40 A 192.0.2.3")
-    records = [line.split(" ") for line in lines]
+    owner = parse_name(WWW)
     octets = message(
         question(WWW),
-        *(
-            record(parse_name(owner), 1, bytes([192, 0, 2, n]), ttl=int(ttl))
-            for n, (owner, ttl, *_) in enumerate(records)
-        ),
-        record(parse_name(WWW), 46, bytes([0, 1]) + bytes(16) + b"\0" + b"s", ttl=7),
+        *(record(owner, 1, bytes([192, 0, 2, ttl]), ttl) for ttl in (60, 20, 40)),
+        record(owner, 46, bytes([0, 1]) + bytes(16) + b"\0" + b"s", ttl=7),
         record(b"\0", 1, bytes(4), ttl=9),
         flags=QR,
         counts=(1, 4, 1, 0),

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.errors import MalformedMessage
-from dnsfilter.wire.edns import MAX_OPTIONS, OPT_SIZE, OUR_PAYLOAD, Ede, Edns, ede_option, opt_record, parse_edns
+from dnsfilter.wire.edns import (
+    MAX_OPTIONS,
+    OPT_SIZE,
+    OUR_PAYLOAD,
+    Ede,
+    Edns,
+    ede_option,
+    is_client_subnet,
+    opt_record,
+    parse_edns,
+)
 from tests.unit.wire.build import message, question
 
 
@@ -55,3 +65,27 @@ def test_an_opt_of_ours_reads_as_meant(code: int, text: str, do: bool, extended:
 def test_a_text_that_nobody_would_send_is_left_out() -> None:
     assert ede_option(Ede(15, "x" * 1_025)) == ede_option(Ede(15))
     assert len(ede_option(Ede(15, "x" * 1_024))) == 6 + 1_024
+
+
+@pytest.mark.parametrize(
+    ("data", "right"),
+    [
+        ("0001 18 00 c00002", True),
+        ("0001 00 00", True),
+        ("0000 00 00", True),
+        ("0002 38 00 20010db8000000", True),
+        ("0001 19 00 c0000280", True),
+        ("0001 19 00 c00002c0", False),  # a bit beyond the prefix
+        ("0001 18 00 c0000200", False),  # an octet too many
+        ("0001 18 00 c000", False),  # an octet too few
+        ("0001 18 18 c00002", False),  # a scope, which only answers have
+        ("0001 21 00 c000020100", False),  # longer than an address
+        ("0002 81 00 " + "20" * 17, False),
+        ("0003 08 00 c0", False),  # no such family
+        ("0000 08 00 c0", False),
+        ("0001 18", False),
+        ("", False),
+    ],
+)
+def test_the_form_of_a_client_subnet(data: str, right: bool) -> None:
+    assert is_client_subnet(bytes.fromhex(data)) is right

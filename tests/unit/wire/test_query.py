@@ -90,6 +90,8 @@ FAULTS = [
     ("ixfr", message(question(qtype=251), SOA, counts=(1, 0, 1, 0)), (Rcode.NOTIMP, question(qtype=251), None)),
     ("mailb", message(question(qtype=253)), (Rcode.NOTIMP, question(qtype=253), None)),
     ("maila", message(question(qtype=254)), (Rcode.NOTIMP, question(qtype=254), None)),
+    ("client subnet cut short", message(question(), opt(b"\0\x08\0\x04\0\1\x08\0"), counts=WITH_OPT),
+     (Rcode.FORMERR, question(), Edns(1232, 0, False, ((8, b"\0\1\x08\0"),)))),
     ("edns 1", message(question(), opt(ttl=0x0001_8000), counts=WITH_OPT),
      (Rcode.BADVERS, question(), Edns(1232, 1, True))),
     ("edns 1 and bad options", message(question(), opt(b"\0", ttl=0x00FF_0000), counts=WITH_OPT),
@@ -147,7 +149,7 @@ def test_any_octets_are_a_query_a_fault_or_silence(octets: bytes) -> None:
 @pytest.mark.parametrize("do", [False, True])
 @pytest.mark.parametrize("ad", [False, True])
 def test_our_query_carries_our_opt_and_the_bits_given(cd: bool, do: bool, ad: bool) -> None:
-    asked = parse_query(message(question(), opt(b"\0\x08\0\x04abcd", payload=4096), counts=WITH_OPT))
+    asked = parse_query(message(question(), opt(b"\0\x08\0\x04\0\1\0\0", payload=4096), counts=WITH_OPT))
     assert isinstance(asked, Query)
     wire = build_upstream_query(asked.question, id=0xBEEF, cd=cd, do=do, ad=ad)
     sent = parse_query(wire)
