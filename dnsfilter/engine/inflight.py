@@ -23,6 +23,7 @@ from dnsfilter.telemetry.slots import UpstreamSlots
 from dnsfilter.upstream.attempt import Accept, AskByStream, Attempt, Exhausted, Send, Step
 from dnsfilter.upstream.health import Health
 from dnsfilter.wire.answer import Answer, Chain, parse_answer
+from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import FLAG_QR, FLAG_TC, HEADER, Query, Question, build_upstream_query, read_question
 
@@ -285,7 +286,8 @@ class Inflight:
         answer: Answer | None = None
         try:
             answer = parse_answer(message)
-            question, rcode, cut = answer.question, answer.rcode, answer.tc
+            # More than we said we take comes in fragments, the later of which anybody can forge (RFC 9715 section 3.2).
+            question, rcode, cut = answer.question, answer.rcode, answer.tc or len(message) > OUR_PAYLOAD
         except MalformedMessage:
             # Some servers cut where the octets end, within a record: the stream will bring it whole.
             found = _cut_question(message)

@@ -78,8 +78,11 @@ class Engine(Protocol):
     def complete(self, exchange: int, message: bytes | None) -> Sequence[Event]:
         """An exchange's answer that came another way, None when it did not come."""
 
-    def swap(self, snapshot: Snapshot) -> None:
-        """Decide by `snapshot` from the next batch on."""
+    def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
+        """Decide by `snapshot` from the next batch on.
+
+        Where the wall clock is not believed, its making time counts from the boot time `since_ms` on; None: from now.
+        """
 
     def close(self) -> None:
         """Release every descriptor that the engine opened."""

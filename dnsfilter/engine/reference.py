@@ -85,6 +85,7 @@ class ReferenceEngine:
         clock: Clock,
         counters: CounterBlock,
         snapshot: Snapshot,
+        since_ms: int | None = None,
     ) -> None:
         self._zones = zones
         self._cache = cache
@@ -103,7 +104,7 @@ class ReferenceEngine:
         upstreams = upstream_slots(len(zones.endpoints))
         self._inflight = Inflight(zones.endpoints, self._epoll, upstreams, self._slots, trust_ad, longest_wait_ms)
         self._answered = 0
-        self.swap(snapshot)
+        self.swap(snapshot, since_ms)
 
     def fileno(self) -> int:
         return self._epoll.fileno()
@@ -113,9 +114,10 @@ class ReferenceEngine:
         self._timer.close()
         self._epoll.close()
 
-    def swap(self, snapshot: Snapshot) -> None:
+    def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
         self._counters.open_policy(snapshot.rules_digest, len(snapshot.pairs))
-        self._anchor = Anchor(snapshot.made_s, self._clock.boot_ns() // 1_000_000)
+        now_ms = self._clock.boot_ns() // 1_000_000
+        self._anchor = Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms)
         self._snapshot = snapshot
 
     # The sockets.

@@ -23,10 +23,11 @@ from dnsfilter.engine.inflight import (
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
+from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.query import Query, Question, parse_query
 from tests.support.engines import query
-from tests.support.scripted import Scripted, fails, lies, reply, says, silent, truncated
+from tests.support.scripted import Asked, Scripted, fails, lies, reply, says, silent, truncated
 
 PATIENCE_S = 10
 NAME = "plain.example.org"
@@ -203,6 +204,20 @@ def test_a_truncated_answer_asks_for_a_stream_with_the_same_question() -> None:
         whole = reply(at.upstreams[0].asked[0], (f"{NAME}. 300 A 198.51.100.10",))
         (got,) = at.inflight.came_by_stream(cut.exchange, whole, at.now_ms * 1_000_000)
         assert isinstance(got, Got)
+
+
+@pytest.mark.parametrize(("octets", "cut"), [(OUR_PAYLOAD, False), (OUR_PAYLOAD + 1, True)])
+def test_more_than_we_said_we_take_is_asked_for_by_stream(octets: int, cut: bool) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        room = octets - len(reply(asked, (f"{NAME}. 60 TYPE65280 \\# 0",)))
+        return [reply(asked, (f"{NAME}. 60 TYPE65280 \\# {room} {'00' * room}",))]
+
+    with bench(Scripted(behave)) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (result,) = at.read()
+        assert isinstance(result, Cut if cut else Got)
 
 
 def test_a_closed_port_sends_the_question_to_the_next_server() -> None:
