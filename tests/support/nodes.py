@@ -40,6 +40,9 @@ class Process:
     def ready_url(self) -> str:
         raise TypeError(f"{type(self).__name__} has no ready_url")
 
+    def is_ready(self) -> bool:
+        return status_of(self.ready_url()) == 200
+
     def start(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -47,7 +50,7 @@ class Process:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"{self.command()[0]} ended:\n{self.log.read_text()}"
-            if status_of(self.ready_url()) == 200:
+            if self.is_ready():
                 return self
             time.sleep(0.05)
         self.stop()

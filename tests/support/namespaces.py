@@ -1,0 +1,181 @@
+"""Networks of a test's own: network namespaces with addresses and ports that nobody else on the machine has."""
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Self
+
+import pytest
+
+from tests.support import holder
+from tests.support.components import Component, component
+from tests.support.nodes import Node
+
+START_S = 20.0
+STOP_S = 10.0
+ANSWER_S = 5.0
+
+
+class Namespace:
+    """`with Namespace() as space:` is a network with loopback only, and mounts that nobody else sees.
+
+    Programs run in it as a root that has power over nothing else. With `beside` it belongs to the same root as another
+    namespace, so that `link` can connect the two. Where a machine allows no namespaces the calling test is skipped, and
+    fails where CI=true.
+    """
+
+    def __init__(self, beside: "Namespace | None" = None) -> None:
+        self._beside = beside
+        self._programs = Path(tempfile.mkdtemp(prefix="namespace-"))
+        self._door, self._other_end = socket.socketpair()
+        self._holder: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process that keeps the namespace alive."""
+        assert self._holder is not None
+        return self._holder.pid
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+            self.ip("link", "set", "lo", "up")
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line that runs these arguments inside, with the caller's environment and directory."""
+        within = [_tool("nsenter"), f"--target={self.pid}", "--user", "--preserve-credentials", "--net", "--mount"]
+        return [*within, "--wd=.", "--", *arguments]
+
+    def run(
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None, timeout_s: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run inside to the end and return output and exit code, whatever the code is."""
+        return subprocess.run(
+            self.command(*arguments), env=env, input=stdin, timeout=timeout_s, capture_output=True, text=True
+        )
+
+    def component(self, name: str) -> Component:
+        """A real program that starts inside: its path is a script that enters."""
+        outside = component(name)
+        script = self._programs / name
+        if not script.exists():
+            script.write_text(f'#!/bin/sh\nexec {shlex.join(self.command(str(outside.path)))} "$@"\n')
+            script.chmod(0o755)
+        return Component(script, outside.env)
+
+    def ip(self, *arguments: str) -> str:
+        """What `ip ARGUMENTS` printed inside; AssertionError when it failed."""
+        done = self.component("ip").run(*arguments)
+        assert done.returncode == 0, f"ip {shlex.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def add_address(self, *prefixes: str, device: str = "lo") -> None:
+        """Give the device these addresses, each with its length: "192.0.2.1/24", "2001:db8::1/64"; usable at once."""
+        for prefix in prefixes:
+            at_once = ["nodad"] if ":" in prefix else []
+            self.ip("address", "add", prefix, "dev", device, *at_once)
+
+    def socket(self, family: int, kind: int) -> socket.socket:
+        """A socket of this network for the caller's own use; times out after a few seconds unless told otherwise."""
+        self._door.sendall(holder.REQUEST.pack(family, kind))
+        _, descriptors, _, _ = socket.recv_fds(self._door, 1, 1)
+        made = socket.socket(fileno=descriptors[0])
+        made.settimeout(ANSWER_S)
+        return made
+
+    def status_of(self, address: str, path: str = "/readyz") -> int | None:
+        """The HTTP status of a GET at an IPv4 "address:port" of this network, None when nobody answers."""
+        host, _, port = address.rpartition(":")
+        connection = HTTPConnection(host)
+        connection.sock = self.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            connection.sock.connect((host, int(port)))
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-I", "-S", holder.__file__]
+        with self._other_end as end:
+            self._holder = subprocess.Popen(
+                self._unshare(*command), stdin=end.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+        self._door.settimeout(START_S)
+        if self._door.recv(1) != holder.READY:
+            assert self._holder.stderr is not None
+            _impossible(f"a network namespace is refused: {self._holder.stderr.read().decode().strip()}")
+
+    def _unshare(self, *command: str) -> list[str]:
+        if self._beside is None:
+            return [_tool("unshare"), "--user", "--map-root-user", "--net", "--mount", "--", *command]
+        return self._beside.command(_tool("unshare"), "--net", "--mount", "--", *command)
+
+    def _close(self) -> None:
+        self._door.close()
+        self._other_end.close()
+        if self._holder is not None:
+            try:
+                self._holder.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._holder.kill()
+                self._holder.wait()
+                raise
+            finally:
+                assert self._holder.stderr is not None
+                self._holder.stderr.close()
+        shutil.rmtree(self._programs)
+
+
+def link(one: Namespace, other: Namespace, here: Sequence[str], there: Sequence[str], name: str = "eth0") -> None:
+    """Connect two namespaces of the same root by a wire; each gets a device of that name with these addresses."""
+    one.ip("link", "add", name, "type", "veth", "peer", "name", name, "netns", str(other.pid))
+    for space, prefixes in ((one, here), (other, there)):
+        space.ip("link", "set", name, "addrgenmode", "none")
+        space.ip("link", "set", name, "up")
+        space.add_address(*prefixes, device=name)
+
+
+class NodeWithin(Node):
+    """`dnsfilter serve` inside a namespace; `space.component("dig")` reaches it, as `dig()` here does not."""
+
+    def __init__(
+        self, space: Namespace, directory: Path, upstream: str, *, policy: Path | str, config: str = "", top: str = ""
+    ) -> None:
+        super().__init__(directory, upstream, policy=policy, config=config, top=top)
+        self._space = space
+
+    def command(self) -> list[str]:
+        return self._space.command(*super().command())
+
+    def is_ready(self) -> bool:
+        return self._space.status_of(self.metrics_address) == 200
+
+
+def _tool(name: str) -> str:
+    return shutil.which(name) or _impossible(f"{name} of util-linux is not here")
+
+
+def _impossible(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
