@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from dnsfilter.telemetry.metrics import Bypass
 from dnsfilter.upstream.special import LocalAnswer, Records, special
-from dnsfilter.wire.answer import RawRecord
+from dnsfilter.wire.answer import Answer, RawRecord, parse_answer
+from dnsfilter.wire.compose import MAX_MESSAGE
 from dnsfilter.wire.iana import Class, Rcode, Type
 from dnsfilter.wire.message import address_record, hinfo_record, soa_record, txt_record
 from dnsfilter.wire.names import is_at_or_below, parse_name
-from dnsfilter.wire.query import Query
+from dnsfilter.wire.query import Query, Question
 from dnsfilter.wire.reply import empty_reply, local_reply
 
 HEALTH_NAME = parse_name("health.dnsfilter.internal")
@@ -68,6 +69,12 @@ def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Lo
         bypass = Bypass.DDR if is_at_or_below(question.name, RESOLVER_ARPA) else None
         return Local(_from_table(query, found, limit), bypass)
     return None
+
+
+def local_leg(question: Question, covered: bool, revision: int) -> Answer | None:
+    """What stands at the end of an alias that leads to a name of ours, None when it resolves like any other."""
+    local = special_answer(Query(0, True, False, False, question, None), covered, revision, MAX_MESSAGE)
+    return None if local is None else parse_answer(local.message)
 
 
 def _health(query: Query, revision: int, limit: int) -> bytes:

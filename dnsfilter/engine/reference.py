@@ -18,7 +18,7 @@ from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
 from dnsfilter.engine.listening import UdpListener, packed_peer
-from dnsfilter.engine.local import SIGNAL_NAMES, Local, any_answer, signal_answer, special_answer
+from dnsfilter.engine.local import SIGNAL_NAMES, Local, any_answer, local_leg, signal_answer, special_answer
 from dnsfilter.engine.refusals import refusal, ttl_cap_s
 from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
@@ -38,7 +38,6 @@ from dnsfilter.telemetry.slots import (
     upstream_slots,
 )
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
-from dnsfilter.upstream.special import special
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, kept
 from dnsfilter.wire.edns import Ede
@@ -384,13 +383,15 @@ class ReferenceEngine:
     def _ask_on(
         self, exchange: Exchange, chain: Chain, wall_s: Instant, boot_ns: int, events: list[Event]
     ) -> Sequence[Result]:
-        name, tail = chain.end, exchange.question.wire[-4:]
-        found = special(name, exchange.question.qtype)
-        leads_nowhere = found is not None and not (found.overridable and self._zones.covers(name))
-        if leads_nowhere or len(exchange.walked) > MOST_HOPS:
+        name, asked = chain.end, exchange.question
+        if len(exchange.walked) > MOST_HOPS:
             self._gone(exchange, wall_s, boot_ns, events)
             return ()
-        question = Question(name + tail, name, exchange.question.qtype, exchange.question.qclass)
+        question = Question(name + asked.wire[-4:], name, asked.qtype, asked.qclass)
+        local = local_leg(question, self._zones.covers(name), self._snapshot.revision)
+        if local is not None:
+            exchange.question = question
+            return self._got(exchange, local, wall_s, boot_ns, events)
         return self._inflight.follow(exchange, question, self._zones.route(name).servers, boot_ns)
 
     def _gone(self, exchange: Exchange, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
