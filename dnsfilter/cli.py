@@ -127,7 +127,7 @@ def _store(options: argparse.Namespace, config: Config) -> SnapshotStore:
     store = SnapshotStore(config.state_dir / "policy-snapshots")
     # Where the kept dates were lost, their count of revisions began anew; the store's did not.
     revision = max(policy.revision, store.current_revision() or 0)
-    store.publish(compile_policy(replace(policy, revision=revision), now))
+    store.publish(compile_policy(replace(policy, revision=revision), store.making_s(revision, now)))
     store.prune(KEPT_REVISIONS)
     return store
 

@@ -150,7 +150,8 @@ class Publisher:
         emit(log, logging.INFO, "snapshot published", revision=policy.revision, ms=took_ms)
 
     def _compile(self, policy: Policy) -> Compiled:
-        return compile_policy(policy, int(self._clock()), names=self._names)
+        made_s = self._store.making_s(policy.revision, int(self._clock()))
+        return compile_policy(policy, made_s, names=self._names)
 
     def _failure(self, what: str, error: Exception) -> NotPublished:
         self._status = replace(self._status, failures=self._status.failures + 1)

@@ -19,19 +19,24 @@ MOST_DESCRIPTORS = 253
 @dataclass(frozen=True, slots=True)
 class Setup:
     """First to the worker. Descriptors: the pickled `Config` in sealed memory, for it may be larger than a packet; UDP
-    listeners, TCP listeners, then those of a `Policy`.
+    listeners, TCP listeners, then those of a `Policy`, whose `since_ms` this one's is.
     """
 
     counters: Path
     udp: int
     tcp: int
+    since_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """To the worker: decide by this snapshot from now on. Descriptors: manifest, names, ranges, rules."""
+    """To the worker: decide by this snapshot from now on. Descriptors: manifest, names, ranges, rules.
+
+    `since_ms`: the boot time from which on its making time counts.
+    """
 
     revision: int
+    since_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 
+from dnsfilter.engine.clock import Anchor, Clock, SystemClock
 from dnsfilter.errors import SnapshotError
 from dnsfilter.node.sealed import seal
 from dnsfilter.snapshot.reader import Snapshot
@@ -18,15 +19,18 @@ _LOG = logging.getLogger("dnsfilter.node")
 class PolicyFeed:
     """The newest good snapshot of a store."""
 
-    def __init__(self, store: SnapshotStore, site: str) -> None:
+    def __init__(self, store: SnapshotStore, site: str, clock: Clock | None = None) -> None:
         self._store = store
         self._site = site
+        self._clock = clock or SystemClock()
         self._token: tuple[int, int] | None = None
         self._failed: tuple[int, int] | None = None
         self._looks = 0
         self._files: Files | None = None
         self._sealed: list[tuple[bytes, int]] = []
         self.snapshot: Snapshot | None = None
+        self.anchor = Anchor(0, 0)
+        """When the snapshot in use was made, and the boot time at which a snapshot of that making came into use."""
         self.trouble: str | None = None
         """Why the newest snapshot is not the one in use; None while it is."""
 
@@ -93,7 +97,14 @@ class PolicyFeed:
                 continue
             os.close(descriptor)
         self._sealed, self._files, self.snapshot = sealed, files, snapshot
+        if snapshot.made_s != self.anchor.made_s:
+            self.anchor = Anchor(snapshot.made_s, self._clock.boot_ns() // 1_000_000)
         return snapshot
+
+    def age_s(self) -> int:
+        """Seconds since the making of the snapshot in use, by the clock that is believed."""
+        wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
+        return self.anchor.instant(wall_s, boot_ms) - self.anchor.made_s
 
     def close(self) -> None:
         for _, descriptor in self._sealed:

@@ -129,8 +129,9 @@ class Supervisor:
     def _state(self) -> NodeState:
         worker = self._worker
         in_force = worker.revision if worker is not None else None
-        age_s = time.time() - self._snapshot.made_s if in_force is not None else None
-        return NodeState(__version__, ENGINE, 0 if worker is None else 1, self._restarts, in_force, age_s)
+        age_s = self._feed.age_s() if in_force is not None else None
+        doubted = worker is not None and worker.clock_doubted
+        return NodeState(__version__, ENGINE, 0 if worker is None else 1, self._restarts, in_force, age_s, doubted)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -159,7 +160,8 @@ class Supervisor:
 
     def _send_policy(self, worker: _Running) -> None:
         try:
-            channel.send(worker.sock, Policy(self._snapshot.revision), self._feed.descriptors)
+            message = Policy(self._snapshot.revision, self._feed.anchor.boot_ms)
+            channel.send(worker.sock, message, self._feed.descriptors)
         except OSError as error:
             # A worker that does not read is as good as dead, and its successor starts with the newest snapshot.
             logs.emit(_LOG, logging.ERROR, "worker takes no snapshot", reason=error)
@@ -195,7 +197,8 @@ class Supervisor:
         )
         ours, theirs = channel.pair()
         listeners = [sock.fileno() for sock in (*self._listening.udp, *self._listening.tcp)]
-        setup = Setup(block.path, len(self._listening.udp), len(self._listening.tcp))
+        since_ms = self._feed.anchor.boot_ms
+        setup = Setup(block.path, len(self._listening.udp), len(self._listening.tcp), since_ms)
         try:
             config = seal("dnsfilter-config", pickle.dumps(self._config))
             try:

@@ -49,7 +49,7 @@ class Worker:
         udp = [socket.socket(fileno=fd) for fd in descriptors[: setup.udp]]
         self._tcp = [socket.socket(fileno=fd) for fd in descriptors[setup.udp : setup.udp + setup.tcp]]
         snapshot = self._open(descriptors[setup.udp + setup.tcp :])
-        self._adopt(snapshot)
+        self._adopt(snapshot, setup.since_ms)
         zones = Zones(config.upstream.servers, config.zones)
         self._engine = ReferenceEngine(
             listeners=[UdpListener(sock) for sock in udp],
@@ -61,6 +61,7 @@ class Worker:
             clock=self._clock,
             counters=self._counters,
             snapshot=snapshot,
+            since_ms=setup.since_ms,
         )
         self._udp = udp
         self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock)
@@ -92,30 +93,30 @@ class Worker:
         match received:
             case None:
                 self._stopped.set()
-            case (Policy(revision), descriptors):
-                self._swap(revision, descriptors)
+            case (Policy(revision, since_ms), descriptors):
+                self._swap(revision, since_ms, descriptors)
             case (Stop(), _):
                 self._stopped.set()
             case (message, _):
                 raise ValueError(f"unexpected message from supervisor: {type(message).__name__}")
 
-    def _swap(self, revision: int, descriptors: Sequence[int]) -> None:
+    def _swap(self, revision: int, since_ms: int, descriptors: Sequence[int]) -> None:
         try:
             snapshot = self._open(descriptors)
-            self._engine.swap(snapshot)
+            self._engine.swap(snapshot, since_ms)
         except (SnapshotError, ValueError) as error:
             send(self._channel, Rejected(revision, str(error)))
             return
-        self._adopt(snapshot)
+        self._adopt(snapshot, since_ms)
         send(self._channel, InForce(revision))
 
     def _open(self, descriptors: Sequence[int]) -> Snapshot:
         manifest, names, ranges, rules = [map_sealed(descriptor) for descriptor in descriptors]
         return Snapshot.open(bytes(manifest), names, ranges, rules, self._site)
 
-    def _adopt(self, snapshot: Snapshot) -> None:
+    def _adopt(self, snapshot: Snapshot, since_ms: int) -> None:
         self._revision = snapshot.revision
-        self._anchor = Anchor(snapshot.made_s, self._clock.boot_ns() // 1_000_000)
+        self._anchor = Anchor(snapshot.made_s, since_ms)
 
     async def _beat(self) -> None:
         while True:

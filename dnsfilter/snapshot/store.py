@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
@@ -96,6 +97,18 @@ class SnapshotStore:
         """The revision that `current` names, whole or not; None without any."""
         current = self._current_or_none()
         return None if current is None else current.revision
+
+    def making_s(self, revision: int, now_s: Instant) -> Instant:
+        """When a snapshot of `revision` made now counts as made: never before the current one of that revision was.
+
+        A start with the clock in 1970 makes the snapshot anew; it must not thereby make that clock believable.
+        """
+        try:
+            pointer = self._current()
+            made_s = self._manifest(pointer)[1].made_s if pointer.revision == revision else now_s
+        except SnapshotError:
+            return now_s
+        return max(now_s, made_s)
 
     def current_token(self) -> tuple[int, int] | None:
         """Something cheap that changes with the current snapshot: inode and change time; None without any."""

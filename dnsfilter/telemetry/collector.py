@@ -28,6 +28,7 @@ class NodeState:
     worker_restarts: int
     snapshot_revision: int | None = None
     snapshot_age_s: float | None = None
+    clock_doubted: bool = False
 
 
 class NodeCollector(Collector):
@@ -70,6 +71,7 @@ def render(registry: CollectorRegistry) -> bytes:
 
 def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:
     samples: dict[str, Mapping[Labels, float]] = {
+        metrics.CLOCK_DOUBTED.name: {(): int(state.clock_doubted)},
         metrics.BUILD_INFO.name: {(("version", state.version), ("engine", state.engine)): 1},
         metrics.WORKERS_NOW.name: {(): state.workers},
         metrics.WORKER_RESTARTS.name: {(): state.worker_restarts},

@@ -131,6 +131,10 @@ SNAPSHOT_REVISION: Final = Metric(
 SNAPSHOT_AGE: Final = Metric(
     "dnsfilter_snapshot_age_seconds", MetricType.GAUGE, "Time since the snapshot in force was made."
 )
+CLOCK_DOUBTED: Final = Metric(
+    "dnsfilter_clock_doubted", MetricType.GAUGE,
+    "Whether the wall clock is earlier than the snapshot's making and not believed: 1 or 0.",
+)  # fmt: skip
 BUILD_INFO: Final = Metric(
     "dnsfilter_build_info", MetricType.GAUGE, "Always 1; the running version and its engine.", ("version", "engine")
 )
@@ -146,7 +150,7 @@ COUNTS_LOST: Final = Metric(
 METRICS: Final = (
     QUERIES, REFUSED, MONITORED, EXEMPTED, BYPASS_ATTEMPTS, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_DURATION,
     ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW,
-    SNAPSHOT_REVISION, SNAPSHOT_AGE, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS, COUNTS_LOST,
+    SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS, COUNTS_LOST,
 )  # fmt: skip
 
 LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyType(

@@ -1,11 +1,14 @@
 """Prometheus accepts its configuration, which scrapes where the programs listen."""
 
+import json
 import re
 from pathlib import Path
 
+from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "prometheus" / "prometheus.yml"
+ALERTS = CONFIG.with_name("alerts.yml")
 
 
 def test_promtool_accepts_the_configuration() -> None:
@@ -17,3 +20,35 @@ def test_promtool_accepts_the_configuration() -> None:
 def test_each_process_is_scraped_on_loopback() -> None:
     jobs = re.findall(r'job_name: (\S+)\n\s+static_configs:\n\s+- targets: \["(\S+)"\]', CONFIG.read_text())
     assert jobs == [("dnsfilter", "127.0.0.1:9153"), ("dnsfilter-api", "127.0.0.1:9154")]
+
+
+def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> None:
+    checked = component("promtool").run("check", "rules", str(ALERTS))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(re.findall(r"expr: (.+)", ALERTS.read_text()))))
+    assert asked
+    assert asked <= {metric.name for metric in METRICS}
+
+
+def test_a_doubted_clock_raises_an_alert(tmp_path: Path) -> None:
+    cases = [
+        {
+            "input_series": [{"series": 'dnsfilter_clock_doubted{instance="node"}', "values": values}],
+            "alert_rule_test": [{"eval_time": "4m", "alertname": "DnsfilterClockDoubted", "exp_alerts": alerts}],
+        }
+        for values, alerts in (("1x5", [_clock_alert()]), ("0x5", []))
+    ]
+    file = tmp_path / "test.yml"  # JSON is YAML
+    file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": cases}))
+    checked = component("promtool").run("test", "rules", str(file))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def _clock_alert() -> dict[str, dict[str, str]]:
+    return {
+        "exp_labels": {"instance": "node", "severity": "warning"},
+        "exp_annotations": {
+            "summary": "The clock of node is earlier than its policy and not believed.",
+            "description": "Terms and exemptions go by the policy's making and the time since. Set the clock.",
+        },
+    }

@@ -12,12 +12,12 @@ def test_messages_arrive_whole_in_order_with_their_descriptors(tmp_path: Path) -
     file = tmp_path / "file"
     file.write_text("content")
     with ours, theirs, file.open() as opened:
-        channel.send(ours, Policy(7), [opened.fileno()])
+        channel.send(ours, Policy(7, 1_000), [opened.fileno()])
         channel.send(ours, Alive(clock_doubted=True))
         received = channel.receive(theirs)
         assert received is not None
         message, (descriptor,) = received
-        assert message == Policy(7)
+        assert message == Policy(7, 1_000)
         assert os.read(descriptor, 100) == b"content"
         os.close(descriptor)
         assert channel.receive(theirs) == (Alive(clock_doubted=True), [])
@@ -26,7 +26,7 @@ def test_messages_arrive_whole_in_order_with_their_descriptors(tmp_path: Path) -
 def test_the_descriptors_of_many_listening_addresses_all_arrive() -> None:
     ours, theirs = channel.pair()
     with ours, theirs, open(os.devnull) as opened:
-        channel.send(ours, Policy(1), [opened.fileno()] * (1 + 2 * 64 + 4))
+        channel.send(ours, Policy(1, 1_000), [opened.fileno()] * (1 + 2 * 64 + 4))
         received = channel.receive(theirs)
         assert received is not None
         assert len(received[1]) == 133

@@ -133,3 +133,32 @@ def test_no_descriptor_is_left_open_by_a_snapshot_that_could_not_be_sealed(
 def test_an_empty_store_has_nothing_to_load(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError):
         PolicyFeed(SnapshotStore(tmp_path / "nothing"), DEFAULT_SITE).load()
+
+
+class Ticking:
+    """A clock whose boot time a test sets; the wall stands in 1970."""
+
+    def __init__(self) -> None:
+        self.boot_s = 100
+
+    def wall_s(self) -> int:
+        return 0
+
+    def boot_ns(self) -> int:
+        return self.boot_s * 1_000_000_000
+
+
+def test_elapsed_time_counts_from_the_first_snapshot_of_a_making(store: SnapshotStore) -> None:
+    clock = Ticking()
+    feed = PolicyFeed(store, DEFAULT_SITE, clock)
+    feed.load()
+    assert (feed.anchor.made_s, feed.anchor.boot_ms) == (NOW, 100_000)
+    clock.boot_s = 160
+    assert feed.age_s() == 60
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    assert feed.poll() is not None
+    assert (feed.anchor.boot_ms, feed.age_s()) == (100_000, 60)
+    store.publish(compile_policy(policy(3), NOW + 90))
+    assert feed.poll() is not None
+    assert (feed.anchor.made_s, feed.anchor.boot_ms, feed.age_s()) == (NOW + 90, 160_000, 0)
+    feed.close()

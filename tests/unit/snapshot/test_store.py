@@ -95,6 +95,15 @@ def test_the_same_revision_made_anew_replaces_its_manifest(store: SnapshotStore,
     assert len(files_of(directory, "manifest")) == 1
 
 
+def test_a_revision_never_counts_as_made_before_it_was(store: SnapshotStore, directory: Path) -> None:
+    assert store.making_s(7, 5) == 5
+    store.publish(compiled(7, made_s=NOW))
+    assert [store.making_s(7, now_s) for now_s in (5, NOW - 1, NOW, NOW + 1)] == [NOW, NOW, NOW, NOW + 1]
+    assert store.making_s(8, 5) == 5
+    (directory / "current").write_text("nonsense")
+    assert store.making_s(7, 5) == 5
+
+
 def test_other_users_may_read(store: SnapshotStore, directory: Path) -> None:
     mask = os.umask(0o022)
     try:

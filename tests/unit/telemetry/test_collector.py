@@ -30,7 +30,13 @@ from tests.support.monitoring import prometheus
 DASHBOARDS = sorted((Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards").glob("*.json"))
 UPSTREAM = "[2001:db8::53]:53"
 STATE = NodeState(
-    version="1.2.3", engine="reference", workers=2, worker_restarts=1, snapshot_revision=12, snapshot_age_s=3.5
+    version="1.2.3",
+    engine="reference",
+    workers=2,
+    worker_restarts=1,
+    snapshot_revision=12,
+    snapshot_age_s=3.5,
+    clock_doubted=True,
 )
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -98,6 +104,7 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_cache_bytes", {}, 25_600),
         ("dnsfilter_snapshot_revision", {}, 12),
         ("dnsfilter_snapshot_age_seconds", {}, 3.5),
+        ("dnsfilter_clock_doubted", {}, 1),
         ("dnsfilter_build_info", {"version": "1.2.3", "engine": "reference"}, 1),
         ("dnsfilter_workers", {}, 2),
         ("dnsfilter_worker_restarts_total", {}, 1),
