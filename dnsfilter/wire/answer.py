@@ -193,8 +193,8 @@ def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
     Without `do` it also loses the signatures and proofs that nobody asked for (RFC 4035 section 3.2.1). An answer about
     SVCB or HTTPS loses its additional section, in which a server may spare clients the questions about targets (RFC
     9460 section 4.2): they shall ask, and be told by what concerns those names.
-    Upstream's octets stay as they are where nothing but a last OPT has to go; else the message is composed anew, which
-    raises MalformedMessage if it no longer fits.
+    Upstream's octets stay as they are where nothing but a last OPT has to go and each alias stands before its target;
+    else the message is composed anew, which raises MalformedMessage if it no longer fits.
     """
     answer = _with_one_ttl(answer)
     qtype = answer.question.qtype
@@ -208,9 +208,22 @@ def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
         )
     if qtype in _SERVICE_BINDINGS:
         others = [record for record in others if record.section != ADDITIONAL]
-    if len(answers) + len(others) == len(answer.records):
+    if len(answers) + len(others) == len(answer.records) and (qtype in (_CNAME, _ANY) or _is_in_order(answers)):
         return without_opt(answer)
     return _composed(answer, [*answers, *others])
+
+
+def _is_in_order(chain: Sequence[Record]) -> bool:
+    """Whether each CNAME stands before what it leads to in the message too: some stub resolvers read once."""
+    alias = 0
+    for record in chain:
+        if record.rtype == _RRSIG:
+            continue
+        if record.start < alias:
+            return False
+        if record.rtype == _CNAME:
+            alias = record.start
+    return True
 
 
 def _with_one_ttl(answer: Answer) -> Answer:

@@ -146,6 +146,27 @@ def test_an_answer_that_is_all_chain_keeps_its_octets_less_the_opt() -> None:
     assert parse_answer(stripped.message).records == stripped.records == answer.records
 
 
+@pytest.mark.parametrize(
+    ("qtype", "lines", "expected"),
+    [
+        ("A", (LOOP[1], LOOP[0], "b.test. 60 A 192.0.2.1"), [f"{WWW} CNAME", "a.test CNAME", "b.test A"]),
+        ("A", ("cdn.example.net. 60 A 192.0.2.1", CNAME), [f"{WWW} CNAME", "cdn.example.net A"]),
+        ("A", (f"{WWW}. 60 RRSIG A {SIG}", f"{WWW}. 60 A 192.0.2.1"), None),
+        ("A", (f"{WWW}. 60 CNAME www.t.test.", "www.t.test. 60 A 192.0.2.1", f"{WWW}. 60 RRSIG CNAME {SIG}"), None),
+        ("CNAME", (f"{WWW}. 60 CNAME www.t.test.", "example.org. 60 DNAME t.test."), None),
+        ("CNAME", ("example.org. 60 DNAME t.test.", f"{WWW}. 60 CNAME www.t.test."), None),
+    ],
+)
+def test_aliases_are_put_before_what_they_lead_to_and_nothing_else_is_moved(
+    qtype: str, lines: Lines, expected: list[str] | None
+) -> None:
+    answer, chain = followed(qtype, lines)
+    left = kept(answer, chain, True)
+    assert (left is answer) == (expected is None)
+    if expected is not None:
+        assert [f"{name_text(record.owner)} {type_text(record.rtype)}" for record in left.records] == expected
+
+
 def test_an_answer_without_records_loses_its_opt_too() -> None:
     answer = parse_answer(answered(WWW, rcode=3, edns=0))
     stripped = kept(answer, follow(answer, answer.question), True)
