@@ -1,0 +1,277 @@
+"""RFC 1034 and 1035: what every message between a resolver and its clients and upstreams has to be."""
+
+import socket
+from contextlib import closing
+
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import pytest
+
+from dnsfilter.engine.interface import Drop, Miss
+from dnsfilter.telemetry.metrics import Transport
+from tests.conformance.ways import WAYS, Way, ask, octets_of
+from tests.contract.cases import internet, office
+from tests.support.engines import GHENT, PATIENCE_S, data, query
+from tests.support.nodes import Node
+from tests.support.scripted import Asked, Scripted, fails, reply, says, silent
+from tests.support.starting import Start
+
+NAME = "plain.example.org"
+TRUTH = ["A 198.51.100.10"]
+OFFERS = dns.flags.QR | dns.flags.RA
+RESERVED = 0x0040
+"""The one bit of the header that is still Z (section 4.1.1; RFC 4035 took the two others)."""
+
+each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.id))
+each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+
+
+# The header.
+
+
+@each_way
+def test_a_reply_has_the_id_the_opcode_and_the_recursion_bit_of_its_query(start: Start, way: Way) -> None:
+    wire, octets, _ = ask(start, way)
+    found = dns.message.from_wire(octets)
+    assert found.rcode() == way.rcode
+    assert octets[:2] == wire[:2]
+    assert found.opcode() == dns.opcode.QUERY
+    assert bool(found.flags & dns.flags.RD) == way.rd
+
+
+@each_way
+@pytest.mark.parametrize("edns", [False, 0])
+def test_a_reply_offers_recursion_and_claims_neither_authority_nor_a_reserved_bit(
+    start: Start, way: Way, edns: int | bool
+) -> None:
+    def boastful(asked: Asked) -> list[bytes]:
+        said = way.upstream(asked)
+        return [octets[:2] + bytes([octets[2] | 0x04, octets[3] | RESERVED]) + octets[4:] for octets in said]
+
+    _, octets, _ = ask(start, way, edns=edns, upstream=boastful)
+    found = dns.message.from_wire(octets)
+    assert found.rcode() == way.rcode
+    assert found.flags & OFFERS == OFFERS
+    assert not found.flags & (dns.flags.AA | RESERVED)
+    assert bool(found.flags & dns.flags.TC) == way.small
+
+
+def test_an_upstream_that_offers_no_recursion_changes_nothing_for_the_client(start: Start) -> None:
+    def modest(asked: Asked) -> list[bytes]:
+        octets = reply(asked, (f"{NAME}. 300 A 198.51.100.10",))
+        return [octets[:3] + bytes([octets[3] & 0x7F]) + octets[4:]]
+
+    found = start(office(), Scripted(modest)).ask(query(NAME))
+    assert (data(found), found.flags & dns.flags.RA) == (TRUTH, dns.flags.RA)
+
+
+# The question.
+
+
+@each_way
+@each_transport
+def test_a_reply_repeats_the_question_octet_by_octet(start: Start, way: Way, transport: Transport) -> None:
+    wire, octets, _ = ask(start, way, edns=False, transport=transport)
+    assert octets[4:6] == b"\0\1"
+    assert octets[12 : len(wire)] == wire[12:]
+
+
+def test_names_are_compared_without_regard_to_case_and_each_client_sees_its_own(start: Start) -> None:
+    rig = start(office(), internet())
+    for name in (NAME, NAME.upper(), "PlAiN.eXaMpLe.OrG"):
+        found = rig.ask(query(name))
+        assert (data(found), found.question[0].name.to_text()) == (TRUTH, f"{name}.")
+        assert found.answer[0].name.to_text() == f"{name}."
+    assert len(rig.forwarded) == 1
+
+
+LONGEST_LABEL = "x" * 63
+LONGEST_NAME = ".".join([LONGEST_LABEL, LONGEST_LABEL, LONGEST_LABEL, "y" * 61])
+
+
+@pytest.mark.parametrize("name", [".", "a", f"{LONGEST_LABEL}.example.org", LONGEST_NAME, ".".join("x" * 127)])
+def test_labels_of_63_octets_and_names_of_255_are_asked_and_answered(start: Start, name: str) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{name.rstrip('.')}. 300 A 198.51.100.10",)),)))
+    wire = query(name)
+    assert len(wire) - 12 - 4 - 11 <= 255
+    for _ in range(2):
+        assert data(rig.ask(wire)) == TRUTH
+    assert len(rig.forwarded) == 1
+
+
+def _asking(name: bytes, tail: bytes = b"\0\1\0\1") -> bytes:
+    return b"\xbe\xef\1\0\0\1\0\0\0\0\0\0" + name + tail
+
+
+MALFORMED = {
+    "a header alone": b"\xbe\xef\1\0\0\1\0\0\0\0\0\0",
+    "no type": _asking(b"\1a\0", b""),
+    "half a class": _asking(b"\1a\0", b"\0\1\0"),
+    "a name without end": _asking(b"\1a", b""),
+    "a label that runs past the end": _asking(b"\5ab", b""),
+    "a label of 64 octets": _asking(b"\x40" + b"x" * 64 + b"\0"),
+    "a label of 128 octets": _asking(b"\x80" + b"x" * 128 + b"\0"),
+    "a name of 256 octets": _asking((b"\x3f" + b"x" * 63) * 3 + b"\x3e" + b"y" * 62 + b"\0"),
+    "a name of 300 octets": _asking((b"\1x" * 150) + b"\0"),
+    "a pointer to itself": _asking(b"\xc0\x0c"),
+    "a pointer forwards": _asking(b"\xc0\x12") + b"\1a\0",
+    "a pointer into the header": _asking(b"\1a\xc0\x04"),
+    "octets behind the question": _asking(b"\1a\0") + b"\0",
+    "a record that is announced only": _asking(b"\1a\0")[:11] + b"\1" + _asking(b"\1a\0")[12:],
+    "an answer": _asking(b"\1a\0")[:7] + b"\1" + _asking(b"\1a\0")[8:] + b"\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4",
+}
+
+
+@each_transport
+@pytest.mark.parametrize("octets", MALFORMED.values(), ids=MALFORMED)
+def test_what_has_a_header_and_cannot_be_read_is_formerr(start: Start, octets: bytes, transport: Transport) -> None:
+    rig = start(office(), internet())
+    found = octets_of(rig, octets, transport=transport)
+    assert found[:2] == octets[:2]
+    assert (found[2] & 0xF8, found[3] & 15) == (0x80, dns.rcode.FORMERR)
+    assert found[6:12] == bytes(6)
+    assert rig.forwarded == []
+    assert data(rig.ask(query(NAME))) == TRUTH
+
+
+@each_transport
+@pytest.mark.parametrize("size", range(12))
+def test_what_is_too_short_for_a_header_meets_silence(start: Start, size: int, transport: Transport) -> None:
+    rig = start(office(), internet())
+    assert isinstance(rig.judge(query(NAME)[:size], transport=transport), Drop)
+
+
+@each_transport
+@pytest.mark.parametrize("rcode", [dns.rcode.NOERROR, dns.rcode.FORMERR, dns.rcode.SERVFAIL])
+def test_a_response_sent_to_the_service_meets_silence(start: Start, rcode: int, transport: Transport) -> None:
+    rig = start(office(), internet())
+    for octets in (query(NAME), query(NAME)[:12], query(NAME)[:20]):
+        response = octets[:2] + bytes([octets[2] | 0x80, rcode]) + octets[4:]
+        assert isinstance(rig.judge(response, transport=transport), Drop)
+
+
+def test_two_resolvers_that_are_shown_to_each_other_fall_silent(start: Start) -> None:
+    rig = start(office(), internet())
+    client = rig.send(_asking(b"\xc0\x0c"))
+    error = rig.until(client.receive)
+    echo = rig.send(error)
+    rig.settle()
+    assert echo.receive() is None
+
+
+# What an upstream may send.
+
+BAD_ANSWERS = {
+    "a pointer forwards": b"\xc0\x30\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
+    "a pointer to itself": b"\xc0\x23\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
+    "a label of 64 octets": b"\x40" + b"x" * 64 + b"\0\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
+    "an address of five octets": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\5\xcb\0\x71\x42\0",
+    "an address of three octets": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\3\xcb\0\x71",
+    "data past the end": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\xff\xcb\0\x71\x42",
+    "a record cut short": b"\xc0\x0c\0\1\0\1\0\0\1",
+    "a second record that is announced only": b"",
+    "an alias that ends early": b"\xc0\x0c\0\5\0\1\0\0\1\x2c\0\3\1a\0",
+}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [record[:-1] if name.startswith("an alias") else record for name, record in BAD_ANSWERS.items()],
+    ids=BAD_ANSWERS,
+)
+def test_an_answer_that_cannot_be_read_is_not_passed_on_and_the_wait_goes_on(start: Start, record: bytes) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    client = rig.send(query(NAME))
+    rig.until_asked(1)
+    head = reply(held.asked[0])[:12]
+    question = held.asked[0].message[12:-11]
+    assert len(question) == 0x23 - 12
+    held.say(held.asked[0], head[:6] + b"\0\1\0\0\0\0" + question + record)
+    rig.settle()
+    assert client.receive() is None
+    held.say(held.asked[0], reply(held.asked[0], (f"{NAME}. 300 A 198.51.100.10",)))
+    assert data(rig.wait(client)) == TRUTH
+
+
+# Sizes and framing.
+
+SIZES = ("alone.example.org", "TXT")
+
+
+def _strings(number: int) -> Scripted:
+    return Scripted(says({SIZES: [f'{SIZES[0]}. 300 TXT "{n:03}{"x" * 90}"' for n in range(number)]}))
+
+
+def test_without_opt_a_datagram_holds_512_octets_of_whole_records_and_says_what_it_lacks(start: Start) -> None:
+    rig = start(office(), _strings(10))
+    octets = octets_of(rig, query(*SIZES, edns=False))
+    found = dns.message.from_wire(octets)
+    assert 400 < len(octets) <= 512
+    assert found.flags & dns.flags.TC
+    assert 0 < len(data(found)) < 10
+    whole = rig.ask(query(*SIZES, edns=False), transport=Transport.TCP)
+    assert not whole.flags & dns.flags.TC
+    assert set(data(found)) < set(data(whole))
+    assert len(data(whole)) == 10
+
+
+def test_what_fits_into_512_octets_is_not_truncated(start: Start) -> None:
+    rig = start(office(), _strings(4))
+    found = rig.ask(query(*SIZES, edns=False))
+    assert not found.flags & dns.flags.TC
+    assert len(data(found)) == 4
+
+
+def test_over_tcp_each_message_follows_its_length_in_two_octets(node: Node) -> None:
+    wire = query(NAME)
+    with closing(socket.create_connection(("127.0.0.1", node.port), PATIENCE_S, ("127.0.22.10", 0))) as stream:
+        for _ in range(3):
+            stream.sendall(len(wire).to_bytes(2, "big") + wire)
+            size = int.from_bytes(stream.recv(2, socket.MSG_WAITALL), "big")
+            found = dns.message.from_wire(stream.recv(size, socket.MSG_WAITALL))
+            assert (found.id, data(found)) == (int.from_bytes(wire[:2], "big"), TRUTH)
+
+
+# Aliases and failures.
+
+
+def test_an_alias_comes_before_what_it_leads_to(start: Start) -> None:
+    lines = ("b.example.org. 300 A 198.51.100.1", "a.example.org. 300 CNAME b.example.org.")
+    rig = start(office(), Scripted(says({("a.example.org", "A"): lines})))
+    for _ in range(2):
+        assert data(rig.ask(query("a.example.org"))) == ["CNAME b.example.org.", "A 198.51.100.1"]
+
+
+def test_an_alias_that_leads_out_of_the_answer_is_followed(start: Start) -> None:
+    records = {
+        ("a.example.org", "A"): ("a.example.org. 300 CNAME b.example.net.",),
+        ("b.example.net", "A"): ("b.example.net. 300 A 198.51.100.1",),
+    }
+    rig = start(office(), Scripted(says(records)))
+    assert data(rig.ask(query("a.example.org"))) == ["CNAME b.example.net.", "A 198.51.100.1"]
+    assert rig.forwarded == [("a.example.org", "A"), ("b.example.net", "A")]
+
+
+def test_an_alias_that_is_asked_for_is_not_followed(start: Start) -> None:
+    rig = start(office(), Scripted(says({("a.example.org", "CNAME"): ("a.example.org. 300 CNAME b.example.net.",)})))
+    assert data(rig.ask(query("a.example.org", "CNAME"))) == ["CNAME b.example.net."]
+    assert len(rig.forwarded) == 1
+
+
+def test_a_failure_of_upstream_is_not_kept(start: Start) -> None:
+    rig = start(office(), Scripted(fails(dns.rcode.SERVFAIL)))
+    assert rig.ask(query(NAME)).rcode() == dns.rcode.SERVFAIL
+    assert isinstance(rig.judge(query(NAME)), Miss)
+
+
+def test_without_recursion_nothing_is_asked_upstream_not_even_for_what_is_kept(start: Start) -> None:
+    rig = start(office(), internet())
+    for _ in range(2):
+        found = rig.ask(query(NAME, rd=False), GHENT)
+        assert (found.rcode(), found.answer) == (dns.rcode.REFUSED, [])
+        assert not found.flags & dns.flags.RD
+        rig.ask(query(NAME))
+    assert len(rig.forwarded) == 1
