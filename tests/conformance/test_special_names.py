@@ -1,13 +1,14 @@
 """Names with a fixed treatment: signals to browsers, discovery, special-use names, conditional zones, the probe."""
 
 from ipaddress import ip_network
+from typing import Any
 
 import dns.rcode
 import pytest
 
 from dnsfilter.config.model import Clients, Unregistered
 from dnsfilter.policy.model import Mode, Suspension, Term
-from dnsfilter.telemetry.metrics import Bypass
+from dnsfilter.telemetry.metrics import Bypass, Transport
 from dnsfilter.telemetry.slots import BYPASS
 from tests.contract.cases import NETWORKS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, ZoneTo, data, edes, query
@@ -15,6 +16,8 @@ from tests.support.policies import NOW, ban, policy, service
 from tests.support.scripted import Scripted, fails, says
 from tests.support.starting import Start
 
+ADDRESSED = ("A", "AAAA", "HTTPS")
+"""What a browser asks about a name."""
 SIGNALS = {
     ("use-application-dns.net", "A"): ("use-application-dns.net. 300 A 198.51.100.1",),
     ("mask.icloud.com", "A"): ("mask.icloud.com. 300 A 198.51.100.2",),
@@ -57,6 +60,30 @@ def test_signals_follow_the_rows_in_time(start: Start) -> None:
     for later_s, answered in ((99, True), (100, False), (199, False), (200, True)):
         reply = rig.at_once(query("mask.icloud.com"), later_s=later_s)
         assert bool(reply.answer) == answered
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"cd": True}, {"do": True}, {"ad": True}, {"edns": False}, {"cd": True, "do": True}]
+)
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize(("name", "rcode"), [("use-application-dns.net", 3), ("mask.icloud.com", 0)])
+def test_no_flag_and_no_transport_leads_around_a_signal(
+    start: Start, name: str, rcode: int, transport: Transport, wanted: dict[str, Any]
+) -> None:
+    rig = start(office(), Scripted(says(SIGNALS)))
+    rig.ask(query(name), MECHELEN)  # so that the cache holds an address
+    for qtype in (*ADDRESSED, "TXT", "ANY", "TYPE65280"):
+        reply = rig.at_once(query(name, qtype, **wanted), transport=transport)
+        assert (reply.rcode(), reply.answer) == (rcode, [])
+    assert len(rig.forwarded) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["x.use-application-dns.net", "x.mask.icloud.com", "mask-api.icloud.com", "icloud.com"]
+)
+def test_names_beside_the_signals_resolve(start: Start, name: str) -> None:
+    rig = start(office(), Scripted(says({(name, "A"): (f"{name}. 300 A 198.51.100.4",)})))
+    assert data(rig.ask(query(name))) == ["A 198.51.100.4"]
 
 
 def test_signals_resolve_while_the_authority_is_suspended(start: Start) -> None:
@@ -123,6 +150,80 @@ def test_special_use_names_are_answered_here(
     reply = rig.at_once(query(name, qtype), MECHELEN)
     assert (dns.rcode.to_text(reply.rcode()), data(reply)) == (rcode, records)
     assert bool(reply.authority) == (not records)
+
+
+NEVER_FORWARDED = (
+    *("localhost", "x.localhost", "invalid", "x.invalid", "test", "x.test", "onion", "x.onion", "alt", "x.alt"),
+    *("local", "x.local", "internal", "x.internal", "home.arpa", "x.home.arpa", "service.arpa", "x.service.arpa"),
+    *("resolver.arpa", "_dns.resolver.arpa"),
+)
+LOCAL_REVERSE = (
+    *("10", *(f"{octet}.172" for octet in range(16, 32)), "168.192", "0", "127", "254.169"),
+    *("2.0.192", "100.51.198", "113.0.203", "255.255.255.255", *(f"{octet}.100" for octet in range(64, 128))),
+)
+LOCAL_REVERSE_V6 = (
+    "0." * 31 + "0",
+    "1." + "0." * 30 + "0",
+    "d.f",
+    "8.e.f",
+    "9.e.f",
+    "a.e.f",
+    "b.e.f",
+    "8.b.d.0.1.0.0.2",
+)
+
+
+@pytest.mark.parametrize("name", NEVER_FORWARDED)
+def test_special_use_names_are_asked_of_nobody_whatever_the_type(start: Start, name: str) -> None:
+    rig = start(office(), internet())
+    for transport in tuple(Transport):
+        for qtype in (*ADDRESSED, "TXT", "NS", "SOA", "TYPE65280"):
+            reply = rig.at_once(query(name.upper(), qtype), MECHELEN, transport)
+            assert reply.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+            assert bool(reply.answer) != bool(reply.authority)
+    assert rig.forwarded == []
+
+
+def test_whether_home_arpa_is_signed_is_asked_of_its_parent(start: Start) -> None:
+    rig = start(office(), Scripted(says({})))
+    rig.ask(query("home.arpa", "DS"), MECHELEN)
+    assert rig.forwarded == [("home.arpa", "DS")]
+    assert rig.at_once(query("x.home.arpa", "DS"), MECHELEN).rcode() == dns.rcode.NXDOMAIN
+
+
+@pytest.mark.parametrize("tail", ["in-addr.arpa", "ip6.arpa"])
+def test_private_reverse_zones_are_answered_here_with_their_soa(start: Start, tail: str) -> None:
+    rig = start(office(), internet())
+    for zone in LOCAL_REVERSE if tail == "in-addr.arpa" else LOCAL_REVERSE_V6:
+        apex = f"{zone}.{tail}"
+        denied = rig.at_once(query(f"9.9.{apex}" if len(apex) < 70 else f"x.{apex}", "PTR"), MECHELEN)
+        assert denied.rcode() == dns.rcode.NXDOMAIN, apex
+        assert [rrset.name.to_text() for rrset in denied.authority] == [f"{apex}."]
+        assert data(rig.at_once(query(apex, "SOA"), MECHELEN))[0].startswith("SOA ")
+    assert rig.forwarded == []
+
+
+@pytest.mark.parametrize(
+    "name", ["1.15.172.in-addr.arpa", "1.32.172.in-addr.arpa", "1.63.100.in-addr.arpa", "1.128.100.in-addr.arpa"]
+)
+def test_reverse_zones_beside_the_private_ones_are_public(start: Start, name: str) -> None:
+    rig = start(office(), Scripted(says({})))
+    rig.ask(query(name, "PTR"), MECHELEN)
+    assert rig.forwarded == [(name, "PTR")]
+
+
+@pytest.mark.parametrize("name", ["ipv4only.arpa", "example", "www.example", "nolocal", "local.example.org"])
+def test_names_that_look_special_and_are_not_resolve(start: Start, name: str) -> None:
+    rig = start(office(), Scripted(says({(name, "A"): (f"{name}. 300 A 192.0.0.170",)})))
+    assert data(rig.ask(query(name), MECHELEN)) == ["A 192.0.0.170"]
+
+
+@pytest.mark.parametrize("name", ["x.onion", "_dns.resolver.arpa"])
+def test_no_conditional_zone_takes_what_must_not_leak(start: Start, name: str) -> None:
+    zone = internet()
+    rig = start(office(), internet(), zone, conditional=[ZoneTo(name.partition(".")[2], zone)])
+    assert rig.at_once(query(name), MECHELEN).answer == []
+    assert rig.forwarded == []
 
 
 def test_a_conditional_zone_is_asked_of_its_server_and_its_neighbours_of_none(start: Start) -> None:
