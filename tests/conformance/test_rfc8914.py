@@ -1,0 +1,253 @@
+"""Extended DNS errors: when there is one, which, what it says, and that nothing else follows from it."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.engine.interface import Reply as Answer
+from dnsfilter.policy.model import Mode, Reply, Term
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import NETWORKS, REFERENCE, TIKTOK, internet, office
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, STRANGER, data, edes, query
+from tests.support.policies import NOW, authority, ban, policy
+from tests.support.scripted import Asked, Scripted, denial, fails, says, silent
+from tests.support.starting import Start
+
+ADDRESSES = ("192.0.2.80", "2001:db8::80")
+OPTION_EDE = 15
+STRUCTURED = (65001, 65280, OPTION_EDE)
+"""Codes by which a client may say that it reads structured errors: none is assigned, older drafts used EDE itself."""
+
+
+def raw_options(message: bytes) -> list[tuple[int, bytes]]:
+    """The options of the OPT that ends a message without records, octet by octet."""
+    end = message.index(b"\0", 12) + 5
+    assert message[end : end + 3] == b"\0\0\x29"
+    length = int.from_bytes(message[end + 9 : end + 11], "big")
+    octets = message[end + 11 :]
+    assert len(octets) == length
+    found = []
+    while octets:
+        size = int.from_bytes(octets[2:4], "big")
+        found.append((int.from_bytes(octets[:2], "big"), octets[4 : 4 + size]))
+        octets = octets[4 + size :]
+    return found
+
+
+# When there is one.
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("reply", tuple(Reply))
+def test_a_query_without_opt_gets_no_option(start: Start, reply: Reply, transport: Transport) -> None:
+    rig = start(office(reply=reply, addresses=ADDRESSES), internet())
+    for name, client, rd in (
+        ("www.tiktok.com", GHENT, True),
+        ("video.example.org", GHENT, True),
+        ("www.tiktok.com", BOUND, True),
+        ("plain.example.org", STRANGER, True),
+        ("plain.example.org", GHENT, False),
+    ):
+        answer = rig.ask(query(name, edns=False, rd=rd), client, transport)
+        assert (answer.edns, answer.additional) == (-1, [])
+
+
+@pytest.mark.parametrize(
+    ("reply", "rcode"),
+    [(Reply.REFUSED, "REFUSED"), (Reply.NXDOMAIN, "NXDOMAIN"), (Reply.NODATA, "NOERROR"), (Reply.ADDRESS, "NOERROR")],
+)
+def test_an_error_goes_with_any_rcode(start: Start, reply: Reply, rcode: str) -> None:
+    rig = start(office(reply=reply, addresses=ADDRESSES), internet())
+    answer = rig.at_once(query("www.tiktok.com"))
+    assert dns.rcode.to_text(answer.rcode()) == rcode
+    assert edes(answer)[0][0] == 15
+
+
+def test_what_goes_well_has_no_error(start: Start) -> None:
+    rig = start(office(), internet())
+    for client in (GHENT, DIEST, MECHELEN):
+        for name in ("plain.example.org", "missing.example.org", "localhost", "x.invalid", "health.dnsfilter.internal"):
+            for _ in range(2):
+                assert edes(rig.ask(query(name), client)) == []
+
+
+# Which.
+
+
+def test_an_adopted_ban_is_called_blocked_like_any_decision_of_ones_own(start: Start) -> None:
+    adopted = ban(3, "mechelen", "tiktok", reference="MC 2023/9")
+    rig = start(office(adopted), internet())
+    ((code, text),) = edes(rig.at_once(query("www.tiktok.com"), MECHELEN))
+    assert code == 15
+    assert text.startswith("MC 2023/9; ict@mechelen.example.org")
+
+
+def test_where_an_own_ban_and_a_bound_one_hold_the_own_one_explains(start: Start) -> None:
+    rig = start(office(ban(3, "police", "tiktok", reference="PZ 1")), internet())
+    ((code, text),) = edes(rig.at_once(query("www.tiktok.com"), BOUND))
+    assert (code, text.partition(";")[0]) == (15, "PZ 1")
+
+
+@pytest.mark.parametrize("reply", tuple(Reply))
+@pytest.mark.parametrize("client", [GHENT, BOUND])
+@pytest.mark.parametrize("qtype", ["A", "AAAA", "HTTPS"])
+def test_forged_answer_is_said_only_where_there_is_an_answer(
+    start: Start, client: str, reply: Reply, qtype: str
+) -> None:
+    rig = start(office(reply=reply, addresses=ADDRESSES), internet())
+    answer = rig.at_once(query("www.tiktok.com", qtype), client)
+    first = 15 if client == GHENT else 16
+    assert [code for code, _ in edes(answer)] == ([first, 4] if answer.answer else [first])
+    assert bool(answer.answer) == (reply is Reply.ADDRESS and qtype != "HTTPS")
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_a_client_outside_every_range_is_prohibited(start: Start, transport: Transport) -> None:
+    rig = start(office(), internet())
+    for name in ("plain.example.org", "www.tiktok.com", "localhost", "use-application-dns.net", "resolver.arpa"):
+        answer = rig.at_once(query(name), STRANGER, transport)
+        assert (answer.rcode(), edes(answer)) == (dns.rcode.REFUSED, [(18, "")])
+
+
+def test_a_client_that_may_ask_without_a_range_is_not_prohibited(start: Start) -> None:
+    clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
+    rig = start(office(), internet(), clients=clients)
+    assert edes(rig.ask(query("www.tiktok.com"), STRANGER)) == []
+
+
+def test_a_question_without_recursion_desired_is_not_for_us(start: Start) -> None:
+    rig = start(office(), internet())
+    for name in ("plain.example.org", "localhost"):
+        answer = rig.at_once(query(name, rd=False), MECHELEN)
+        assert (answer.rcode(), edes(answer)) == (dns.rcode.REFUSED, [(20, "")])
+
+
+def test_stale_data_and_stale_denials_are_told_apart(start: Start) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        if asked.name == "plain.example.org":
+            return list(says({(asked.name, "A"): (f"{asked.name}. 2 A 198.51.100.10",)})(asked))
+        return [denial(asked, "example.org", ttl=2)]
+
+    rig = start(office(), Scripted(behave))
+    names = ("plain.example.org", "missing.example.org")
+    for name in names:
+        rig.ask(query(name))
+    rig.pass_time(3000)
+    rig.upstream.behave = silent
+    waiting = [rig.begin(query(name)) for name in names]
+    for _ in range(6):
+        rig.pass_time(1000)
+    assert [edes(wait()) for wait in waiting] == [[(3, "")], [(19, "")]]
+
+
+def test_a_failure_says_whether_somebody_could_be_reached(start: Start) -> None:
+    refusing = start(office(), Scripted(fails(dns.rcode.REFUSED)))
+    answer = refusing.ask(query("plain.example.org"))
+    assert (answer.rcode(), edes(answer)) == (dns.rcode.SERVFAIL, [(22, "")])
+    gone = start(office(), Scripted(silent))
+    gone.upstream.close()
+    client = gone.send(query("plain.example.org"))
+    for _ in range(6):
+        gone.pass_time(1000)
+    answer = gone.wait(client)
+    assert (answer.rcode(), edes(answer)) == (dns.rcode.SERVFAIL, [(23, "")])
+
+
+# What it says.
+
+
+@pytest.mark.parametrize("languages", [("fr",), ("nl", "fr", "de"), ("de", "en")])
+def test_the_text_is_utf_8_as_long_as_the_option_says_and_no_longer_than_128_octets(
+    start: Start, languages: tuple[str, ...]
+) -> None:
+    rig = start(office(authority("ghent", languages)), internet())
+    answer = rig.judge(query("www.tiktok.com"))
+    assert isinstance(answer, Answer)
+    ((code, octets),) = raw_options(answer.message)
+    assert (code, octets[:2]) == (OPTION_EDE, b"\0\x0f")
+    text = octets[2:].decode("utf-8")
+    assert 0 < len(octets) - 2 <= 128
+    assert not text.endswith("\0")
+    assert text.startswith(REFERENCE)
+
+
+@pytest.mark.parametrize(("name", "client"), [("secret-subject.tiktok.com", GHENT), ("video.example.org", BOUND)])
+def test_the_text_names_neither_client_nor_question(start: Start, name: str, client: str) -> None:
+    rig = start(office(), internet())
+    for _code, text in edes(rig.ask(query(name), client)):
+        assert name not in text
+        assert "secret" not in text
+        assert client not in text
+        assert client.rpartition(".")[0] not in text
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("name", ["www.tiktok.com", "video.example.org"])
+def test_the_same_error_is_given_at_once_and_after_upstream_has_been_asked(
+    start: Start, name: str, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    found = {tuple(edes(rig.ask(query(name), transport=transport))) for _ in range(3)}
+    assert found == {((15, f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT"),)}
+
+
+@pytest.mark.parametrize("code", STRUCTURED)
+@pytest.mark.parametrize("octets_sent", [b"", b"\0\0", b"junk"])
+def test_whoever_reads_structured_errors_gets_plain_text_for_now(start: Start, code: int, octets_sent: bytes) -> None:
+    rig = start(office(), internet())
+    asked = rig.judge(
+        query("www.tiktok.com", options=[dns.edns.GenericOption(dns.edns.OptionType.make(code), octets_sent)])
+    )
+    plain = rig.judge(query("www.tiktok.com"))
+    assert isinstance(asked, Answer)
+    assert isinstance(plain, Answer)
+    assert raw_options(asked.message) == raw_options(plain.message)
+    ((_code, octets),) = raw_options(asked.message)
+    assert not octets[2:].lstrip().startswith(b"{")
+
+
+# That nothing else follows from it.
+
+
+@pytest.mark.parametrize("code", [*range(31), 49152, 65535])
+def test_an_error_of_upstream_is_neither_passed_on_nor_obeyed(start: Start, code: int) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        (sound,) = says({("plain.example.org", "A"): ("plain.example.org. 300 A 198.51.100.10",)})(asked)
+        response = dns.message.from_wire(sound)
+        response.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode.make(code), "said by upstream")])
+        return [response.to_wire()]
+
+    rig = start(office(), Scripted(behave))
+    for name, rcode, held in (("plain.example.org", 0, ["A 198.51.100.10"]), ("missing.example.org", 3, [])):
+        for _ in range(2):
+            answer = rig.ask(query(name))
+            assert (answer.rcode(), data(answer), edes(answer)) == (rcode, held, [])
+    assert len(rig.forwarded) == 2
+
+
+@pytest.mark.parametrize("code", [0, 4, 15, 18])
+def test_an_error_that_a_client_sends_changes_nothing(start: Start, code: int) -> None:
+    sent: Any = [dns.edns.EDEOption(dns.edns.EDECode.make(code), "hello")]
+    rig = start(office(), internet())
+    assert edes(rig.ask(query("plain.example.org", options=sent))) == []
+    assert [found for found, _ in edes(rig.ask(query("www.tiktok.com", options=sent)))] == [15]
+    assert dns.message.from_wire(rig.upstream.asked[0].message).options == ()
+
+
+@pytest.mark.parametrize(
+    "mode_and_terms", [(Mode.OFF, (Term(0),)), (Mode.MONITOR, (Term(0),)), (Mode.ENFORCE, (Term(0, NOW),))]
+)
+def test_no_error_is_left_of_a_ban_that_does_not_refuse(start: Start, mode_and_terms: tuple[Mode, Any]) -> None:
+    mode, terms = mode_and_terms
+    rig = start(policy(*NETWORKS, TIKTOK, ban(1, "ghent", "tiktok", mode, terms)), internet())
+    for name in ("www.tiktok.com", "video.example.org"):
+        for _ in range(2):
+            answer = rig.ask(query(name))
+            assert answer.answer
+            assert edes(answer) == []
