@@ -7,7 +7,7 @@ from typing import Final
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, is_client_subnet, opt_record, parse_edns
 from dnsfilter.wire.iana import EdeCode, OptionCode, Rcode, Type
-from dnsfilter.wire.names import HEADER_SIZE, ROOT, HopBudget, read_name, skip_labels
+from dnsfilter.wire.names import HEADER_SIZE, ROOT, HopBudget, read_name, skip_labels, skip_name
 
 HEADER: Final = Struct("!6H")
 RECORD: Final = Struct("!HHIH")
@@ -89,9 +89,9 @@ def parse_query(message: bytes) -> Query | Fault | None:
     try:
         if qdcount == 1:
             question, position = read_question(message)
-            edns = _read_edns(message, position, ancount + nscount, arcount)
         else:
-            rcode = Rcode.FORMERR
+            rcode, position = Rcode.FORMERR, _behind_questions(message, qdcount)
+        edns = _read_edns(message, position, ancount + nscount, arcount)
     except MalformedMessage:
         rcode = Rcode.FORMERR
     rd = flags & FLAG_RD != 0
@@ -135,6 +135,16 @@ def read_question(message: bytes) -> tuple[Question, int]:
         raise MalformedMessage(f"read question: cut short at octet {run}")
     qtype, qclass = _QUESTION_TAIL.unpack_from(message, run + 1)
     return Question(message[HEADER_SIZE:end], message[HEADER_SIZE : run + 1].lower(), qtype, qclass), end
+
+
+def _behind_questions(message: bytes, count: int) -> int:
+    """The offset after `count` questions that nobody will answer, so that an OPT behind them is answered by one."""
+    position = HEADER_SIZE
+    for _ in range(count):
+        position = skip_name(message, position) + _QUESTION_TAIL.size
+        if position > len(message):
+            raise MalformedMessage(f"read query: question cut short at octet {position - _QUESTION_TAIL.size}")
+    return position
 
 
 def _read_edns(message: bytes, position: int, before: int, arcount: int) -> Edns | None:

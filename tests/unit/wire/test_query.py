@@ -66,6 +66,11 @@ READABLE = (Rcode.FORMERR, question(), None)
 FAULTS = [
     ("no question", message(counts=(0, 0, 0, 0)), NOTHING_ELSE),
     ("two questions", message(question(), question("tiktok.com"), counts=(2, 0, 0, 0)), NOTHING_ELSE),
+    ("no question but an opt", message(opt(), counts=(0, 0, 0, 1)), (Rcode.FORMERR, b"", OURS)),
+    ("two questions and an opt", message(question(), b"\xc0\x0c\0\x01\0\x01", opt(), counts=(2, 0, 0, 1)),
+     (Rcode.FORMERR, b"", OURS)),
+    ("65,535 questions", message(question(), opt(), counts=(65535, 0, 0, 1)), NOTHING_ELSE),
+    ("second question cut short", message(question(), question()[:-1], counts=(2, 0, 0, 0)), NOTHING_ELSE),
     ("question cut short", message(question()[:-1]), NOTHING_ELSE),
     ("compressed question", message(b"\x03www\xc0\x0c\0\x01\0\x01"), NOTHING_ELSE),
     ("label type 01", message(b"\x41" + b"a" * 65 + b"\0\0\x01\0\x01"), NOTHING_ELSE),
