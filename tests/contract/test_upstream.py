@@ -1,4 +1,4 @@
-"""Asking upstream: one question for all who ask it, lies, retries, other servers, streams."""
+"""Asking upstream: one question for all who ask it, retries, other servers, streams."""
 
 import dns.flags
 import dns.message
@@ -10,7 +10,7 @@ from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
-from tests.support.scripted import Asked, Behaviour, Scripted, fails, lies, reply, says, silent, truncated
+from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, says, silent, truncated
 from tests.support.starting import Start
 
 NAME = "plain.example.org"
@@ -37,26 +37,6 @@ def queries(rig: Rig, server: int = 0) -> int:
 
 
 # One question for all.
-
-
-def test_equal_questions_in_flight_are_asked_once_and_all_are_answered(start: Start) -> None:
-    held = Scripted(silent)
-    rig = start(office(), held)
-    transports = [Transport.UDP, Transport.TCP] * 25
-    wires = [query(NAME.upper() if number % 3 else NAME, edns=0 if number % 2 else False) for number in range(50)]
-    waiting = [
-        rig.begin(wire, (GHENT, MECHELEN)[number % 2], transport)
-        for number, (wire, transport) in enumerate(zip(wires, transports, strict=True))
-    ]
-    rig.until_asked(1)
-    rig.settle()
-    held.say(held.asked[0], true_answer(held.asked[0]))
-    for wire, wait in zip(wires, waiting, strict=True):
-        found = wait()
-        assert (data(found), found.id) == (TRUTH, int.from_bytes(wire[:2], "big"))
-    assert len(held.asked) == 1
-    assert queries(rig) == 1
-    assert sum(rig.outcomes().values()) == 50
 
 
 def test_questions_that_differ_in_do_or_cd_are_asked_apart(start: Start) -> None:
@@ -119,47 +99,7 @@ def test_one_client_s_flood_leaves_the_others_their_room(start: Start) -> None:
     assert data(rig.ask(query(NAME), MECHELEN)) == TRUTH
 
 
-# Lies.
-
-
-@pytest.mark.parametrize("transport", tuple(Transport))
-def test_lies_are_ignored_and_the_truth_that_follows_is_delivered(start: Start, transport: Transport) -> None:
-    held = Scripted(silent)
-    rig = start(office(), held)
-    wait = rig.begin(query(NAME), transport=transport)
-    rig.until_asked(1)
-    asked = held.asked[0]
-    for lie in lies(asked):
-        held.say(asked, lie)
-        rig.settle()
-    held.say_from_elsewhere(asked, reply(asked, (f"{NAME}. 300 A 203.0.113.66",)))
-    rig.pass_time(100)
-    assert len(held.asked) == 1
-    held.say(asked, true_answer(asked))
-    assert data(wait()) == TRUTH
-    assert data(rig.at_once(query(NAME))) == TRUTH
-    assert failures(rig, Failure.MISMATCH) + failures(rig, Failure.MALFORMED) == len(lies(asked))
-
-
-def test_an_answer_that_comes_twice_or_late_changes_nothing(start: Start) -> None:
-    rig = start(office(), Scripted(lambda asked: (true_answer(asked), reply(asked, (f"{NAME}. 300 A 203.0.113.66",)))))
-    assert data(rig.ask(query(NAME))) == TRUTH
-    rig.settle()
-    asked = rig.upstream.asked[0]
-    rig.upstream.say(asked, reply(asked, (f"{NAME}. 300 A 203.0.113.67",)))
-    rig.settle()
-    assert data(rig.at_once(query(NAME))) == TRUTH
-
-
-def test_ids_and_ports_are_drawn_anew_for_each_send(start: Start) -> None:
-    rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 A 198.51.100.1",)),)))
-    for number in range(300):
-        rig.ask(query(f"n{number}.example.org", id=1))
-    asked = rig.upstream.asked
-    assert len({each.id for each in asked}) > 280
-    assert len({each.peer[1] for each in asked}) > 100
-    assert all(each.peer[1] >= 1024 for each in asked)
-    assert all(1024 <= port <= 65535 for port in {each.peer[1] for each in asked})
+# What is sent.
 
 
 def test_what_is_sent_upstream_is_built_here(start: Start) -> None:
@@ -172,20 +112,6 @@ def test_what_is_sent_upstream_is_built_here(start: Start) -> None:
 
 
 # Retries and other servers.
-
-
-def test_a_silent_server_is_asked_three_times_and_then_the_client_is_told(start: Start) -> None:
-    rig = start(office(), Scripted(silent))
-    wait = rig.begin(query(NAME))
-    rig.until_asked(1)
-    for _ in range(8):
-        rig.pass_time(700)
-    found = wait()
-    assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, [(22, "")])
-    assert len(rig.upstream.asked) == 3
-    assert len({(each.id, each.peer[1]) for each in rig.upstream.asked}) == 3
-    assert failures(rig, Failure.TIMEOUT) == 3
-    assert rig.outcomes() == {("udp", "failed"): 1}
 
 
 def test_an_answer_to_an_earlier_send_is_good(start: Start) -> None:
@@ -242,12 +168,6 @@ def test_when_all_fail_the_client_is_told(start: Start, failure: Behaviour) -> N
     assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, [(22, "")])
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
     assert isinstance(rig.judge(query(NAME)), Miss)
-
-
-def test_one_question_costs_at_most_three_datagrams(start: Start) -> None:
-    rig = start(office(), *(Scripted(fails(dns.rcode.SERVFAIL)) for _ in range(5)))
-    assert rig.ask(query(NAME)).rcode() == dns.rcode.SERVFAIL
-    assert sum(len(upstream.asked) for upstream in rig.upstreams) == 3
 
 
 def test_a_server_that_keeps_failing_is_asked_last(start: Start) -> None:
