@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.support.components import component
+from tests.support.components import Component, component
 
 
 class Record(NamedTuple):
@@ -64,16 +64,17 @@ def dig(
     bind: str | None = None,
     timeout_s: int = 5,
     extra: Sequence[str] = (),
+    program: Component | None = None,
 ) -> DigResult:
     """Ask once, from the address `bind`; `extra` are dig's own options, such as "+tcp", "+dnssec", "+norecurse".
 
-    dig asks ANY over TCP unless told "+notcp", and repeats a truncated answer over TCP unless told "+ignore".
-    Raises NoAnswer.
+    `program` is a dig that runs elsewhere, as in a namespace. dig asks ANY over TCP unless told "+notcp", and repeats a
+    truncated answer over TCP unless told "+ignore". Raises NoAnswer.
     """
     source = [] if bind is None else ["-b", bind]
     options = [f"+time={timeout_s}", "+tries=1", "+noidnin", "+noidnout", *extra]
     target = ["-p", str(port), f"@{server}", "-q", name, "-t", qtype]
-    done = component("dig").run("-r", *source, *target, *options, timeout_s=4 * timeout_s + 10)
+    done = (program or component("dig")).run("-r", *source, *target, *options, timeout_s=4 * timeout_s + 10)
     if done.returncode != 0:
         raise NoAnswer(f"dig {name} {qtype} at {server} port {port}: {done.stdout}{done.stderr}")
     return parse_dig(done.stdout)

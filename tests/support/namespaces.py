@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
+import dns.message
 import pytest
 
 from tests.support import holder
+from tests.support.authority import PROBE_S, Knot
 from tests.support.components import Component, component
 from tests.support.nodes import Node
 
@@ -92,6 +94,13 @@ class Namespace:
             at_once = ["nodad"] if ":" in prefix else []
             self.ip("address", "add", prefix, "dev", device, *at_once)
 
+    def add_device(self, name: str, *prefixes: str) -> None:
+        """A device that is up, as that of a machine on a network, with these addresses."""
+        self.ip("link", "add", name, "type", "veth", "peer", "name", f"{name}-peer")
+        for end in (f"{name}-peer", name):
+            self.ip("link", "set", end, "up")
+        self.add_address(*prefixes, device=name)
+
     def socket(self, family: int, kind: int) -> socket.socket:
         """A socket of this network for the caller's own use; times out after a few seconds unless told otherwise."""
         self._door.sendall(holder.REQUEST.pack(family, kind))
@@ -153,6 +162,27 @@ def link(one: Namespace, other: Namespace, here: Sequence[str], there: Sequence[
         space.ip("link", "set", name, "addrgenmode", "none")
         space.ip("link", "set", name, "up")
         space.add_address(*prefixes, device=name)
+
+
+class KnotWithin(Knot):
+    """The real authoritative server inside a namespace."""
+
+    def __init__(self, space: Namespace, zones: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(zones, **settings)
+        self._program = space.component("knotd")
+        self._space = space
+
+    def _answers(self, zone: str) -> bool:
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        with self._space.socket(family, socket.SOCK_DGRAM) as within:
+            within.settimeout(PROBE_S)
+            query = dns.message.make_query(zone, "SOA")
+            try:
+                within.connect((self.address, self.port))
+                within.send(query.to_wire())
+                return bool(dns.message.from_wire(within.recv(65535)).answer)
+            except OSError:
+                return False
 
 
 class NodeWithin(Node):
