@@ -1,0 +1,226 @@
+"""Faults by which a cache told one client what another had asked, or kept what had run out."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise, permutations, product
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.engine.interface import Miss
+from dnsfilter.policy.model import Mode
+from dnsfilter.policy.model import Reply as BanReply
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import RECORDS, TARGETS, internet, office
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, Rig, data, edes, query
+from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
+from tests.support.starting import Start
+
+NAME = "plain.example.org"
+TRANSPORTS = tuple(Transport)
+CONCERNED = [("www.tiktok.com", "A"), *TARGETS]
+"""Questions whose answer is refused to GHENT and BOUND; DIEST's are counted, MECHELEN is told."""
+FREE, BANNED = (MECHELEN, DIEST), (GHENT, BOUND)
+
+
+def seconds(ttl_s: int) -> dict[tuple[str, str], Sequence[str]]:
+    """What the names resolve to, with that TTL."""
+    return {key: [line.replace(" 300 ", f" {ttl_s} ", 1) for line in lines] for key, lines in RECORDS.items()}
+
+
+def told(rig: Rig, message: bytes, client: str, transport: Transport) -> tuple[int, list[int], list[str]]:
+    """What a client gets to know: rcode, extended errors, data."""
+    found = rig.ask(message, client, transport)
+    return found.rcode(), [code for code, _ in edes(found)], data(found)
+
+
+def expected(client: str, name: str, qtype: str, also: Sequence[int] = ()) -> tuple[int, list[int], list[str]]:
+    """The same by rule; `also` are the extended errors of an answer that is let through."""
+    if client in BANNED:
+        return dns.rcode.REFUSED, [15 if client == GHENT else 16], []
+    lines = [line.split(" ", 3) for line in RECORDS[name, qtype]]
+    return dns.rcode.NOERROR, list(also), [f"{rtype} {rdata}" for _owner, _ttl, rtype, rdata in lines]
+
+
+def same(found: tuple[int, list[int], list[str]], wanted: tuple[int, list[int], list[str]]) -> bool:
+    """Whether both say the same; dnspython may quote a parameter of a service binding."""
+    return found[:2] == wanted[:2] and [line.replace('"', "") for line in found[2]] == wanted[2]
+
+
+# One client's verdict never reaches another.
+
+
+@pytest.mark.parametrize("transports", list(product(TRANSPORTS, TRANSPORTS)), ids=lambda pair: "-".join(pair))
+@pytest.mark.parametrize(("name", "qtype"), CONCERNED)
+def test_each_is_told_by_its_own_rule_whoever_asked_before(
+    start: Start, name: str, qtype: str, transports: tuple[Transport, Transport]
+) -> None:
+    for order in permutations((GHENT, MECHELEN, BOUND, DIEST), 3):
+        rig = start(office(), internet())
+        for turn, client in enumerate((*order, *order)):
+            found = told(rig, query(name, qtype), client, transports[turn % 2])
+            assert same(found, expected(client, name, qtype)), (order, turn)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(("name", "qtype"), CONCERNED)
+@pytest.mark.parametrize("first", [GHENT, MECHELEN])
+def test_each_is_told_by_its_own_rule_from_stale_answers_too(
+    start: Start, first: str, name: str, qtype: str, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(says(seconds(2))))
+    rig.ask(query(name, qtype), first, transport)
+    rig.ask(query(name, qtype), MECHELEN, transport)
+    rig.pass_time(3_000)
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    for client in (first, GHENT, MECHELEN, BOUND, DIEST, GHENT):
+        assert same(told(rig, query(name, qtype), client, transport), expected(client, name, qtype, also=[3]))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(("name", "qtype"), TARGETS)
+def test_each_is_told_by_its_own_rule_when_all_wait_for_one_answer(
+    start: Start, name: str, qtype: str, transport: Transport
+) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    clients = (GHENT, MECHELEN, BOUND, DIEST) * 3
+    waiting = [rig.begin(query(name, qtype), client, transport) for client in clients]
+    rig.until_asked(1)
+    held.say(held.asked[0], reply(held.asked[0], RECORDS[name, qtype]))
+    for client, wait in zip(clients, waiting, strict=True):
+        found = wait()
+        seen = (found.rcode(), [code for code, _ in edes(found)], data(found))
+        assert same(seen, expected(client, name, qtype))
+    assert len(held.asked) == 1
+
+
+@pytest.mark.parametrize("how", [BanReply.NXDOMAIN, BanReply.NODATA, BanReply.ADDRESS])
+@pytest.mark.parametrize(("name", "qtype"), CONCERNED)
+def test_a_reply_made_here_is_kept_for_nobody(start: Start, name: str, qtype: str, how: BanReply) -> None:
+    rig = start(office(reply=how, addresses=("192.0.2.1",) if how is BanReply.ADDRESS else ()), internet())
+    before = rig.ask(query(name, qtype))
+    assert same(told(rig, query(name, qtype), MECHELEN, Transport.UDP), expected(MECHELEN, name, qtype))
+    again = rig.at_once(query(name, qtype))
+    assert (again.rcode(), again.answer, edes(again)) == (before.rcode(), before.answer, edes(before))
+
+
+def test_a_ban_that_begins_or_ends_decides_over_what_is_kept(start: Start) -> None:
+    rig = start(office(mode=Mode.OFF), internet())
+    for revision, mode in enumerate((Mode.OFF, Mode.ENFORCE, Mode.MONITOR, Mode.ENFORCE), 2):
+        rig.swap(office(mode=mode, revision=revision))
+        for name, qtype in CONCERNED:
+            found = told(rig, query(name, qtype), GHENT, Transport.UDP)
+            assert same(found, expected(GHENT if mode is Mode.ENFORCE else MECHELEN, name, qtype))
+
+
+# Looking into the cache without asking for resolution (CVE-2026-40012).
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(("name", "qtype"), [(NAME, "A"), ("video.example.org", "A"), ("www.tiktok.com", "A")])
+def test_without_recursion_nobody_learns_what_others_asked(
+    start: Start, name: str, qtype: str, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    probes = [query(name, qtype, rd=False, id=7, edns=edns) for edns in (0, False)]
+    cold = [rig.judge(probe, client, transport) for probe in probes for client in (GHENT, DIEST)]
+    rig.ask(query(name, qtype), MECHELEN)
+    assert [rig.judge(probe, client, transport) for probe in probes for client in (GHENT, DIEST)] == cold
+    found = rig.at_once(probes[0], DIEST, transport)
+    assert (found.rcode(), edes(found), found.answer) == (dns.rcode.REFUSED, [(20, "")], [])
+
+
+# DO, CD and AD.
+
+FLAGS = list(product((False, True), repeat=3))
+
+
+def signed(asked: Asked) -> list[bytes]:
+    """A signed answer to whoever wants signatures."""
+    lines = [f"{asked.name}. 300 A 198.51.100.10"]
+    if dns.message.from_wire(asked.message).ednsflags & 0x8000:
+        lines.append(f"{asked.name}. 300 RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA")
+    return [reply(asked, lines, flags=int(dns.flags.AD))]
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_do_cd_and_ad_mean_the_same_warm_and_cold(start: Start, transport: Transport, trusted: bool) -> None:
+    wires = [query(NAME, do=do, cd=cd, ad=ad, id=7) for do, cd, ad in FLAGS]
+    cold = []
+    for wire in wires:
+        rig = start(office(), Scripted(signed), trust_ad=trusted)
+        cold.append(rig.ask(wire, transport=transport).to_wire())
+    for order in (wires, wires[::-1]):
+        rig = start(office(), Scripted(signed), trust_ad=trusted)
+        for _ in range(2):
+            warm = {wire: rig.ask(wire, transport=transport).to_wire() for wire in order}
+            assert [warm[wire] for wire in wires] == cold
+        assert len(rig.upstream.asked) == 4
+    assert len(set(cold)) == (6 if trusted else 4)
+
+
+# Time.
+
+
+def _three_sections(asked: Asked) -> list[bytes]:
+    return [
+        reply(
+            asked,
+            (f"{NAME}. 60 CNAME www.example.org.", "www.example.org. 40 A 198.51.100.10"),
+            ("example.org. 50 NS ns.example.org.",),
+            ("ns.example.org. 30 A 198.51.100.53", "ns.example.org. 10 AAAA 2001:db8::53"),
+        )
+    ]
+
+
+def _all_ttls(message: dns.message.Message) -> list[int]:
+    return [rrset.ttl for section in (message.answer, message.authority, message.additional) for rrset in section]
+
+
+def test_ttls_of_all_sections_count_down_together_and_never_rise(start: Start) -> None:
+    rig = start(office(), Scripted(_three_sections))
+    original = _all_ttls(rig.ask(query(NAME)))
+    assert original == [60, 40, 50, 30, 10]
+    seen = [_all_ttls(rig.at_once(query(NAME), later_s=later_s)) for later_s in range(40)]
+    assert seen == [[max(ttl - later_s, 0) for ttl in original] for later_s in range(40)]
+    assert isinstance(rig.judge(query(NAME), later_s=40), Miss)
+
+
+def test_a_wall_clock_that_jumps_moves_no_ttl(start: Start) -> None:
+    rig = start(office(), Scripted(_three_sections))
+    rig.ask(query(NAME))
+    rig.clock.advance(5_000)
+    for now_s in (0, rig.clock.now_s + 86_400, rig.clock.now_s):
+        rig.clock.now_s = now_s
+        assert _all_ttls(rig.at_once(query(NAME))) == [55, 35, 45, 25, 5]
+
+
+def test_neither_a_swap_nor_another_client_makes_ttls_rise(start: Start) -> None:
+    rig = start(office(), Scripted(says(seconds(50))))
+    seen = [rig.ask(query("video.example.org"), MECHELEN)]
+    for revision, client in enumerate((MECHELEN, DIEST, MECHELEN, DIEST), 2):
+        rig.clock.advance(1_000)
+        rig.swap(office(revision=revision))
+        rig.at_once(query("video.example.org"), GHENT)
+        seen.append(rig.at_once(query("video.example.org"), client))
+    assert all(_all_ttls(before) > _all_ttls(after) for before, after in pairwise(seen))
+
+
+def _nought(*ttls: int) -> Behaviour:
+    first, second = ttls
+    return says({(NAME, "A"): (f"{NAME}. {first} CNAME www.example.org.", f"www.example.org. {second} A 192.0.2.1")})
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [_nought(0, 300), _nought(300, 0), lambda asked: (denial(asked, "example.org", ttl=0),)],
+    ids=["alias", "address", "denial"],
+)
+def test_what_holds_a_ttl_of_nought_is_not_kept(start: Start, behave: Callable[[Asked], list[bytes]]) -> None:
+    rig = start(office(), Scripted(behave))
+    for count in (1, 2, 3):
+        rig.ask(query(NAME))
+        assert len(rig.upstream.asked) == count
