@@ -1,4 +1,4 @@
-"""What is kept and for how long, and what a client may keep: TTLs, denials, stale answers, the policy's cap."""
+"""What is kept and for how long, and what a client may keep: TTLs, denials, the policy's cap."""
 
 from ipaddress import ip_network
 
@@ -13,9 +13,9 @@ from dnsfilter.policy.model import Mode, Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
-from tests.support.engines import GHENT, MECHELEN, STRANGER, ZoneTo, data, edes, query, ttls
+from tests.support.engines import MECHELEN, STRANGER, ZoneTo, data, query, ttls
 from tests.support.policies import NOW, ban, policy
-from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
+from tests.support.scripted import Asked, Scripted, denial, fails, reply, says
 from tests.support.starting import Start
 
 SOA = "example.org. {ttl} SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 {minimum}"
@@ -120,67 +120,6 @@ def test_a_conditional_zones_word_for_authentic_data_is_not_passed_on(start: Sta
     rig = start(office(), Scripted(behave), inner, conditional=[ZoneTo("corp.local", inner)], trust_ad=True)
     assert not rig.ask(query("dc1.corp.local", ad=True)).flags & dns.flags.AD
     assert rig.ask(query(NAME, ad=True)).flags & dns.flags.AD
-
-
-def _short() -> Behaviour:
-    return says({(NAME, "A"): (f"{NAME}. 2 A 198.51.100.10",)})
-
-
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("failure", [silent, fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED)])
-def test_a_stale_answer_serves_when_upstream_fails(start: Start, failure: Behaviour, transport: Transport) -> None:
-    rig = start(office(), Scripted(_short()))
-    rig.ask(query(NAME))
-    rig.pass_time(3000)
-    rig.upstream.behave = failure
-    later = rig.begin(query(NAME), GHENT, transport)
-    for _ in range(6):
-        rig.pass_time(1000)
-    found = later()
-    assert (data(found), ttls(found), edes(found)) == (["A 198.51.100.10"], [30], [(3, "")])
-    assert rig.outcomes()[(transport.value, "stale")] == 1
-
-
-def test_a_stale_denial_says_that_it_is_one(start: Start) -> None:
-    rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", ttl=2),)))
-    rig.ask(query(NAME))
-    rig.pass_time(3000)
-    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
-    found = rig.ask(query(NAME))
-    assert (found.rcode(), ttls(found), edes(found)) == (dns.rcode.NXDOMAIN, [30], [(19, "")])
-
-
-def test_upstream_is_asked_before_anything_stale_is_served(start: Start) -> None:
-    rig = start(office(), Scripted(_short()))
-    rig.ask(query(NAME))
-    rig.pass_time(3000)
-    rig.upstream.behave = says({(NAME, "A"): (f"{NAME}. 2 A 198.51.100.99",)})
-    assert data(rig.ask(query(NAME))) == ["A 198.51.100.99"]
-
-
-def test_what_is_too_old_does_not_serve_as_stale(start: Start) -> None:
-    rig = start(office(), Scripted(_short()), stale_s=5)
-    rig.ask(query(NAME))
-    rig.pass_time(8000)
-    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
-    found = rig.ask(query(NAME))
-    assert (found.rcode(), found.answer) == (dns.rcode.SERVFAIL, [])
-
-
-def test_a_failure_does_not_replace_what_is_kept(start: Start) -> None:
-    rig = start(office(), Scripted(_short()))
-    rig.ask(query(NAME))
-    rig.pass_time(3000)
-    for behaviour, address in ((fails(dns.rcode.SERVFAIL), "A 198.51.100.10"), (_short(), "A 198.51.100.10")):
-        rig.upstream.behave = behaviour
-        assert data(rig.ask(query(NAME))) == [address]
-
-
-def test_without_recursion_nothing_stale_is_served(start: Start) -> None:
-    rig = start(office(), Scripted(_short()))
-    rig.ask(query(NAME))
-    rig.pass_time(3000)
-    assert edes(rig.at_once(query(NAME, rd=False))) == [(20, "")]
 
 
 # What a client may keep of a service under some ban.

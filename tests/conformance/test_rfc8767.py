@@ -1,0 +1,132 @@
+"""RFC 8767: answers whose time has run out, for when upstream cannot be had."""
+
+import dns.rcode
+import pytest
+
+from dnsfilter.policy.model import Reply as BanReply
+from dnsfilter.policy.model import Term
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import office
+from tests.support.engines import GHENT, MECHELEN, data, edes, query, ttls
+from tests.support.policies import NOW
+from tests.support.scripted import Behaviour, Scripted, denial, fails, says, silent
+from tests.support.starting import Start
+
+NAME = "plain.example.org"
+
+
+def short(address: str = "198.51.100.10") -> Behaviour:
+    """NAME has that address, for two seconds."""
+    return says({(NAME, "A"): (f"{NAME}. 2 A {address}",)})
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("failure", [silent, fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED)])
+def test_a_stale_answer_serves_for_thirty_seconds_when_upstream_fails(
+    start: Start, failure: Behaviour, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = failure
+    later = rig.begin(query(NAME), GHENT, transport)
+    for _ in range(6):
+        rig.pass_time(1000)
+    found = later()
+    assert (data(found), ttls(found), edes(found)) == (["A 198.51.100.10"], [30], [(3, "")])
+    assert rig.outcomes()[(transport.value, "stale")] == 1
+
+
+def test_a_stale_denial_says_that_it_is_one(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", ttl=2),)))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    found = rig.ask(query(NAME))
+    assert (found.rcode(), ttls(found), edes(found)) == (dns.rcode.NXDOMAIN, [30], [(19, "")])
+
+
+def test_a_fresh_answer_is_called_stale_by_nobody(start: Start) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    found = rig.at_once(query(NAME), later_s=1)
+    assert (ttls(found), edes(found)) == ([1], [])
+
+
+def test_upstream_is_asked_each_time_before_anything_stale_is_served(start: Start) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    for count in (2, 3):
+        assert [code for code, _ in edes(rig.ask(query(NAME)))] == [3]
+        assert len(rig.upstream.asked) == count
+    rig.upstream.behave = short("198.51.100.99")
+    found = rig.ask(query(NAME))
+    assert (data(found), edes(found)) == (["A 198.51.100.99"], [])
+
+
+def test_a_denial_of_upstream_ends_what_was_kept(start: Start) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    for behave in (lambda asked: (denial(asked, "example.org", ttl=2),), fails(dns.rcode.SERVFAIL)):
+        rig.upstream.behave = behave
+        assert rig.ask(query(NAME)).rcode() == dns.rcode.NXDOMAIN
+        rig.pass_time(3000)
+
+
+@pytest.mark.parametrize(("age_s", "rcode"), [(6, dns.rcode.NOERROR), (8, dns.rcode.SERVFAIL)])
+def test_what_is_too_old_does_not_serve_as_stale(start: Start, age_s: int, rcode: int) -> None:
+    rig = start(office(), Scripted(short()), stale_s=5)
+    rig.ask(query(NAME))
+    rig.pass_time(age_s * 1000)
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    found = rig.ask(query(NAME))
+    assert (found.rcode(), bool(found.answer)) == (rcode, rcode == dns.rcode.NOERROR)
+
+
+def test_a_failure_does_not_replace_what_is_kept(start: Start) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    for behaviour, address in ((fails(dns.rcode.SERVFAIL), "A 198.51.100.10"), (short(), "A 198.51.100.10")):
+        rig.upstream.behave = behaviour
+        assert data(rig.ask(query(NAME))) == [address]
+
+
+def test_without_recursion_nothing_stale_is_served(start: Start) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    assert edes(rig.at_once(query(NAME, rd=False))) == [(20, "")]
+    assert len(rig.upstream.asked) == 1
+
+
+# Policy holds for stale data too (CVE-2026-55717, CVE-2026-46582).
+
+
+@pytest.mark.parametrize("reply", [BanReply.REFUSED, BanReply.NXDOMAIN, BanReply.NODATA])
+def test_a_ban_that_begins_while_upstream_is_gone_holds_for_stale_targets(start: Start, reply: BanReply) -> None:
+    line = "video.example.org. 2 CNAME www.tiktok.com."
+    records = {("video.example.org", "A"): (line, "www.tiktok.com. 2 A 192.0.2.100")}
+    rig = start(office(terms=(Term(NOW + 10, NOW + 20),), reply=reply), Scripted(says(records)))
+    assert data(rig.ask(query("video.example.org")))[-1] == "A 192.0.2.100"
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    codes = []
+    for _ in range(6):
+        rig.pass_time(4_000)
+        codes.append([code for code, _ in edes(rig.ask(query("video.example.org")))])
+        assert [code for code, _ in edes(rig.ask(query("video.example.org"), MECHELEN))] == [3]
+    assert codes == [[3], [3], [15], [15], [3], [3]]
+
+
+def test_a_stale_answer_that_a_ban_concerns_outlives_no_change_of_its_client(start: Start) -> None:
+    records = {("www.tiktok.com", "A"): ("www.tiktok.com. 2 A 192.0.2.100",)}
+    rig = start(office(terms=(Term(NOW + 20),)), Scripted(says(records)))
+    rig.ask(query("www.tiktok.com"))
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    rig.pass_time(5_000)
+    assert ttls(rig.ask(query("www.tiktok.com"))) == [15]
+    assert ttls(rig.ask(query("www.tiktok.com"), MECHELEN)) == [30]
