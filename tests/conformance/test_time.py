@@ -20,11 +20,13 @@ from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.calendar import parse_hours
 from dnsfilter.policy.model import Binding, Exemption, Ground, Instant, Mode, Policy, Reply, Suspension, Term
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet, office
 from tests.support.authority import Knot
 from tests.support.engines import BOUND, GHENT, MECHELEN, Rig, data, edes, query, ttls
-from tests.support.nodes import eventually
+from tests.support.nodes import Node, eventually
 from tests.support.policies import DAY, HOUR, NOW, ban, exemption, policy
 from tests.support.published import PublishedNode
 from tests.support.scripted import Scripted, fails, reply, says, silent
@@ -470,3 +472,12 @@ def test_a_node_whose_clock_is_behind_its_policy_says_so_and_lets_no_ended_term_
         node.publish(office(terms=(Term(0),), revision=2))
         assert eventually(lambda: node.metrics()["dnsfilter_clock_doubted"] == 0)
         assert node.dig(TIKTOK_NAME, bind=GHENT).rcode == "REFUSED"
+
+
+def test_a_start_with_an_earlier_clock_does_not_make_it_believable(tmp_path: Path, authority: Knot) -> None:
+    node = Node(tmp_path, authority.hostport)
+    earlier = compile_policy(office(revision=1), int(time.time()) + DAY)
+    SnapshotStore(node.state / "policy-snapshots").publish(earlier)
+    with node:
+        assert node.dig(TIKTOK_NAME, bind=GHENT).rcode == "REFUSED"
+        assert eventually(lambda: node.metrics()["dnsfilter_clock_doubted"] == 1)

@@ -16,7 +16,7 @@ from api.publish import service
 from api.publish.start import raise_above
 from dnsfilter.errors import PolicyError, UnavailableError
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import Policy
+from dnsfilter.policy.model import DEFAULT_SITE, Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from tests.unit.api.conftest import Plane, authority, make_plane
 
@@ -82,6 +82,16 @@ def test_what_cannot_be_compiled_is_a_422_and_nothing_is_recorded(town: Plane, m
     )
     assert town.revision() == revision == _stored(town)
     assert town.done("PATCH", BAN, {"mode": "off"})["revision"] == revision + 1 == _stored(town)
+
+
+def test_publishing_anew_with_an_earlier_clock_does_not_make_that_clock_believable(town: Plane) -> None:
+    made_s = town.clock.now
+    town.clock.now = 0
+    town.publisher.publish_current()
+    assert town.store.load(DEFAULT_SITE).snapshot.made_s == made_s
+    town.clock.now = made_s + 60
+    town.publisher.publish_current()
+    assert town.store.load(DEFAULT_SITE).snapshot.made_s == made_s + 60
 
 
 def test_an_act_compiles_once(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
