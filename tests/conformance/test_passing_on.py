@@ -1,0 +1,341 @@
+"""What is legal passes octet by octet, what is relayed can be read, and rewriting costs no more than its length."""
+
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import pytest
+
+from dnsfilter.engine.interface import Miss
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.wire.message import describe
+from dnsfilter.wire.query import Fault, Query, parse_query
+from tests.contract.cases import internet, office
+from tests.support.counting import calls, is_linear
+from tests.support.engines import GHENT, MECHELEN, data, query, running
+from tests.support.octets import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response
+from tests.support.scripted import Asked, Scripted, says, silent, truncated
+from tests.support.scripted import reply as answering
+from tests.support.starting import Start
+from tests.unit.wire.build import QR, message, opt, question, record
+
+NAMES = (ALLOWED, BANNED)
+WITH_OPT = (1, 0, 0, 1)
+
+
+# What is legal passes as it is.
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"\x02\xff\x00\x07example\x03org\0", b"\x04\x01\x02\x03\x04\x07EXAMPLE\x03org\0", b"\x01*\x07example\x03org\0"],
+)
+def test_a_name_of_any_octets_is_asked_and_answered_as_it_is(start: Start, name: bytes) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    wire = message(name + b"\0\x01\0\x01", opt(), counts=WITH_OPT)
+    client = rig.send(wire)
+    rig.until_asked(1)
+    sent = held.asked[0].message
+    assert sent[12 : 12 + len(name)] == name.lower()
+    held.say(held.asked[0], sent[:2] + b"\x81\x80\0\x01\0\x01\0\0\0\0" + sent[12 : 16 + len(name)] + A)
+    got = rig.until(client.receive)
+    assert got[12 : 16 + len(name)] == wire[12 : 16 + len(name)]
+    assert got[16 + len(name) :].startswith(A)
+
+
+@pytest.mark.parametrize(
+    ("qtype", "rdata"),
+    [
+        (65280, b""),
+        (10, b""),
+        (65281, b"\xc0\xff\xc0"),
+        (16, b""),
+        (16, b"\xff"),  # a string that says to be longer than its record
+        (65, b"\0\x01\0\0\x01\0\x03\xffh2"),  # an alpn that does
+        (65, b"\0\x01\0\0\x04\0\xff"),
+        (68, bytes(3)),  # BRID
+        (67, b"\xff" * 7),  # HHIT
+        (48, b"\x01"),  # DNSKEY
+        (50, b"\x01\0\0\0\xff"),  # NSEC3
+        (29, b"\x01"),  # LOC
+    ],
+)
+def test_data_that_names_nothing_passes_octet_by_octet(start: Start, qtype: int, rdata: bytes) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    lines = record(PTR, qtype, rdata)
+    for _ in range(2):
+        client = rig.send(message(question(ALLOWED, qtype), flags=0x0100))
+        rig.settle()
+        if held.asked:
+            held.say(
+                held.asked[0],
+                answer_to(
+                    held.asked[0], message(question(ALLOWED, qtype), lines, flags=QR | 0x180, counts=(1, 1, 0, 0))
+                ),
+            )
+        got = rig.until(client.receive)
+        assert got[12:] == question(ALLOWED, qtype) + lines
+    assert len(held.asked) == 1
+
+
+@pytest.mark.parametrize("parameters", [b"", b"\0", b"\0\x01\0\xff", b"\0\x01\0\x03\xffh2", b"\xff" * 9])
+@pytest.mark.parametrize("qtype", [64, 65])
+def test_a_banned_target_is_found_before_parameters_that_nobody_can_read(
+    start: Start, qtype: int, parameters: bytes
+) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    wire = message(question(ALLOWED, qtype), opt(), counts=WITH_OPT)
+    waiting = [rig.send(wire, client) for client in (GHENT, MECHELEN)]
+    rig.until_asked(1)
+    bound = record(PTR, qtype, b"\0\x01\x03wWw\x06TikTok\x03com\0" + parameters)
+    held.say(
+        held.asked[0],
+        answer_to(held.asked[0], message(question(ALLOWED, qtype), bound, flags=QR | 0x180, counts=(1, 1, 0, 0))),
+    )
+    refused, passed = (rig.until(client.receive) for client in waiting)
+    assert refused[3] & 15 == dns.rcode.REFUSED
+    assert refused[6:8] == b"\0\0"
+    assert bound[12:] in passed
+
+
+def test_a_label_that_prints_like_a_banned_name_is_another_name(start: Start) -> None:
+    rig = start(office(), internet())
+    for name in (b"\x0atiktok.com\0", b"\x03www\x0atiktok.com\0", b"\x07tik\0tok\x03com\0", b"\x06tiktok\x04com\0\0"):
+        wire = message(name + b"\0\x01\0\x01")
+        assert isinstance(rig.judge(wire), Miss)
+        assert isinstance(rig.judge(wire, transport=Transport.TCP), Miss)
+    shown = describe(message(b"\x0atiktok.com\x07tik\0\x1b[m\0\0\x01\0\x01"))
+    assert r"tiktok\.com" in shown
+    assert r"tik\000\027[m" in shown
+
+
+# OPT and its options.
+
+
+@pytest.mark.parametrize(
+    "options",
+    [b"\0\x03\0\0" * 500, b"\0\x0a\0\x0812345678" * 100, b"\0\x0c\0\0" * 500, b"\0\x08\0\x04\0\0\0\0" * 140],
+    ids=["nsid", "cookie", "padding", "ecs"],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_hundreds_of_options_cost_one_opt_and_none_is_passed_on(start: Start, name: str, options: bytes) -> None:
+    rig = start(office(), Scripted(says({(ALLOWED, "A"): (f"{ALLOWED}. 300 A 198.51.100.99",)})))
+    wire = message(question(name), opt(options), counts=WITH_OPT)
+    got = rig.ask(wire)
+    assert {int(option.otype) for option in got.options} <= {15}
+    for sent in rig.upstream.asked:
+        upstream = dns.message.from_wire(sent.message)
+        assert (upstream.edns, upstream.payload, upstream.options) == (0, 1232, ())
+    assert bool(rig.upstream.asked) == (name == ALLOWED)
+
+
+def test_sixteen_thousand_empty_options_cost_no_more_than_their_length(start: Start) -> None:
+    rig = start(office(), internet())
+    queries = [message(question(BANNED), opt(b"\0\x03\0\0" * n), counts=WITH_OPT) for n in (2000, 4000, 8000, 16_000)]
+    for wire in queries:
+        reply = dns.message.from_wire(outcome_of(rig, wire, Transport.TCP))
+        assert (reply.rcode(), len(reply.options)) == (dns.rcode.REFUSED, 1)
+    assert is_linear([calls(lambda wire=wire: parse_query(wire)) for wire in queries])  # type: ignore[misc]
+    last = parse_query(queries[-1])
+    assert isinstance(last, Query)
+    assert last.edns is not None
+    assert len(last.edns.options) <= 32
+
+
+@pytest.mark.parametrize(
+    "smuggled", [b"\0\x08\0\x07\0\x01\x18\0\xc0\0\x02", b"\xfd\xe9\0\0", b"\0\x0f\0\0", b"\xff\xff\0\x02hi"]
+)
+@pytest.mark.parametrize("stub", [b"", b"\0", b"\0\x08\0", b"\0\x08\xff\xff"])
+def test_no_option_is_smuggled_upstream_beside_a_malformed_one(start: Start, smuggled: bytes, stub: bytes) -> None:
+    rig = start(office(), Scripted(says({(ALLOWED, "A"): (f"{ALLOWED}. 300 A 198.51.100.99",)})))
+    wire = message(question(ALLOWED), opt(smuggled + stub), counts=WITH_OPT)
+    if stub:
+        assert isinstance(parse_query(wire), Fault)
+        assert dns.message.from_wire(outcome_of(rig, wire, Transport.UDP)).rcode() == dns.rcode.FORMERR
+        assert rig.forwarded == []
+    else:
+        rig.ask(wire)
+        (sent,) = rig.upstream.asked
+        assert sent.message[-11:] == b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+
+
+# Beyond 16 KiB, and many names.
+
+
+def big(*, junk: int, signed: bool) -> dns.message.Message:
+    """About 18 KB of TXT, then owners that no pointer can reach; `junk` records that the question does not reach."""
+    found = dns.message.make_response(dns.message.make_query(ALLOWED, "TXT", use_edns=0), recursion_available=True)
+    strings = [f'"{number:03}{"x" * 247}"' for number in range(70)]
+    found.answer.append(dns.rrset.from_text(f"{ALLOWED}.", 300, "IN", "TXT", *strings))
+    if signed:
+        signature = "TXT 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"
+        found.answer.append(dns.rrset.from_text(f"{ALLOWED}.", 300, "IN", "RRSIG", signature))
+    for number in range(junk):
+        found.answer.append(dns.rrset.from_text(f"junk{number}.example.net.", 300, "IN", "A", "192.0.2.1"))
+    found.authority.append(
+        dns.rrset.from_text("late.example.com.", 300, "IN", "NS", "a.late.example.com.", "b.late.example.com.")
+    )
+    for name in ("a.late.example.com.", "b.late.example.com."):
+        found.additional.append(dns.rrset.from_text(name, 300, "IN", "A", "192.0.2.1", "192.0.2.2"))
+    return found
+
+
+def reached(found: dns.message.Message) -> list[list[str]]:
+    """The record sets of a message as far as the question reaches, without signatures, as text."""
+    return [
+        sorted(
+            line
+            for rrset in section
+            for line in rrset.to_text().splitlines()
+            if not line.startswith("junk") and rrset.rdtype != dns.rdatatype.RRSIG
+        )
+        for section in (found.answer, found.authority, found.additional)
+    ]
+
+
+@pytest.mark.parametrize("junk", [0, 1, 40])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("warm", [False, True])
+def test_an_answer_beyond_16_kib_arrives_as_it_was_said(start: Start, junk: int, signed: bool, warm: bool) -> None:
+    rig = start(office(), Scripted(lambda sent: [truncated(sent)]))
+    said = big(junk=junk, signed=signed)
+    octets = said.to_wire(max_size=65535)
+    for _ in range(2 if warm else 1):
+        waiting = rig.begin(query(ALLOWED, "TXT"), transport=Transport.TCP)
+        if not rig.upstream.asked or rig.truncated:
+            rig.until(lambda: b"" if rig.truncated else None)
+            rig.complete(lambda _upstream, sent: sent[:2] + octets[2:])
+        got = waiting()
+        assert reached(got) == reached(said)
+        assert len(got.answer) == 1
+    assert len(rig.forwarded) == 1
+
+
+def many_names(count: int, junk: bool) -> bytes:
+    """An answer that leads to so many distinct names, each compressed in its data and as an owner."""
+    head = [A, record(b"\x04junk" + pointer(16), 1, bytes(4))] if junk else [A]
+    servers = [record(pointer(16), 2, b"\x05n" + b"%04d" % number + pointer(16)) for number in range(count)]
+    addresses = [record(b"\x05n" + b"%04d" % number + pointer(16), 1, bytes(4)) for number in range(0, count, 3)]
+    return response(*head, *servers, *addresses, counts=(len(head), len(servers), len(addresses)))
+
+
+@pytest.mark.parametrize("junk", [False, True])
+def test_three_thousand_names_are_relayed_with_work_in_proportion(junk: bool) -> None:
+    answers = [many_names(count, junk) for count in (275, 550, 1100, 2200)]
+    assert is_linear([calls(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
+    assert len(answers[-1]) > 60_000
+    read = dns.message.from_wire(relayed(answers[-1]))
+    assert data(read) == ["A 198.51.100.99"]
+    names = {str(rdata) for rrset in read.authority for rdata in rrset}
+    if not junk:
+        assert len(names) == 2200
+        assert len(read.additional) == 734
+
+
+def test_thousands_of_aliases_in_whatever_order_cost_their_length() -> None:
+    def chain(count: int, step: int) -> bytes:
+        links = [
+            record(b"\x05c" + b"%04d" % at + pointer(16), 5, b"\x05c" + b"%04d" % (at + 1) + pointer(16))
+            for at in sorted(range(count), key=lambda at: at * step % count)
+        ]
+        return response(record(PTR, 5, b"\x05c0000" + pointer(16)), *links)
+
+    for step in (1, -1, 7):
+        answers = [chain(count, step) for count in (250, 500, 1000, 2000)]
+        assert is_linear([calls(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
+        assert len(dns.message.from_wire(relayed(answers[-1])).answer) <= 17
+
+
+# Records twice, records cut.
+
+
+@pytest.mark.parametrize("banned_first", [True, False])
+def test_of_two_aliases_at_one_name_only_the_judged_one_is_passed_on(start: Start, banned_first: bool) -> None:
+    to_banned = ("www.example.org. 300 CNAME www.tiktok.com.", "www.tiktok.com. 300 A 192.0.2.100")
+    to_other = ("www.example.org. 300 CNAME plain.example.org.", "plain.example.org. 300 A 198.51.100.10")
+    lines = (*to_banned, *to_other) if banned_first else (*to_other, *to_banned)
+
+    def behave(sent: Asked) -> list[bytes]:
+        return [each(sent, lines)]
+
+    rig = start(office(), Scripted(behave))
+    if banned_first:
+        assert rig.ask(query(ALLOWED)).rcode() == dns.rcode.REFUSED
+    else:
+        assert data(rig.ask(query(ALLOWED))) == ["CNAME plain.example.org.", "A 198.51.100.10"]
+    unbanned = data(rig.ask(query(ALLOWED), MECHELEN))
+    assert len(unbanned) == 2
+
+
+def each(sent: Asked, lines: tuple[str, ...]) -> bytes:
+    """As `reply`, each line a record of its own although dnspython would have one CNAME only."""
+    found = message(question(ALLOWED), flags=QR | 0x0180, counts=(1, len(lines), 0, 0))
+    for line in lines:
+        owner, ttl, rtype, rdata = line.split(" ", 3)
+        one = dns.rrset.from_text(owner, int(ttl), "IN", rtype, rdata)
+        found += record(one.name.to_wire() or b"", int(one.rdtype), one[0].to_wire() or b"", int(ttl))
+    return sent.message[:2] + found[2:]
+
+
+@pytest.mark.parametrize("banned_first", [True, False])
+def test_of_two_dnames_at_one_name_only_the_judged_one_is_passed_on(start: Start, banned_first: bool) -> None:
+    lines = [
+        "example.org. 300 DNAME tiktok.com.",
+        "example.org. 300 DNAME example.net.",
+        "www.example.net. 300 A 203.0.113.1",
+        "www.tiktok.com. 300 A 192.0.2.100",
+    ]
+    if not banned_first:
+        lines[:2] = reversed(lines[:2])
+    rig = start(office(), Scripted(lambda sent: [each(sent, tuple(lines))]))
+    if banned_first:
+        assert rig.ask(query(ALLOWED)).rcode() == dns.rcode.REFUSED
+    else:
+        assert data(rig.ask(query(ALLOWED))) == ["DNAME example.net.", "A 203.0.113.1"]
+    assert len(data(rig.ask(query(ALLOWED), MECHELEN))) == 2
+
+
+def test_of_many_soas_the_shortest_bounds_the_denial(start: Start) -> None:
+    soas = b"".join(record(PTR, 6, PTR + PTR + bytes(16) + ttl.to_bytes(4, "big"), 600) for ttl in (300, 5, 100))
+    denied = message(question(ALLOWED), soas, flags=QR | 0x0183, counts=(1, 0, 3, 0))
+    rig = start(office(), Scripted(lambda sent: [answer_to(sent, denied)]))
+    for later_s, forwarded in ((0, 1), (4, 1), (6, 2)):
+        rig.clock.now_ns = (1 + later_s) * 1_000_000_000
+        assert rig.ask(query(ALLOWED)).rcode() == dns.rcode.NXDOMAIN
+        assert len(rig.forwarded) == forwarded
+
+
+CUT = {
+    46: bytes(18) + b"\x07example\x03org\0" + b"signature",
+    47: b"\x01z\x07example\x03org\0" + b"\0\x06\x40\0\0\0\0\x03",
+    50: b"\x01\0\0\x0a\x04salt\x14" + bytes(20) + b"\0\x06\x40\0\0\0\0\x02",
+    64: b"\0\x01\x03svc\x07example\x03org\0" + b"\0\x01\0\x03\x02h2",
+    65: b"\0\x01\x03svc\x07example\x03org\0" + b"\0\x01\0\x03\x02h2",
+}
+
+
+@pytest.mark.parametrize("rtype", CUT)
+def test_data_cut_anywhere_is_discarded_or_passed_as_it_is_and_harms_nothing(kind: str, rtype: int) -> None:
+    with running(kind, office(), Scripted(silent)) as rig:
+        held = rig.upstream
+        for number, size in enumerate(range(len(CUT[rtype]) + 1)):
+            name = f"n{number}.example.org"
+            held.asked.clear()
+            client = rig.send(message(question(name, rtype), opt(ttl=0x8000), counts=WITH_OPT))
+            rig.until_asked(1)
+            cut = message(
+                question(name, rtype), record(PTR, rtype, CUT[rtype][:size]), flags=QR | 0x180, counts=(1, 1, 0, 0)
+            )
+            held.say(held.asked[0], answer_to(held.asked[0], cut))
+            rig.settle()
+            got = client.receive()
+            if got is None:
+                held.say(held.asked[0], answering(held.asked[0], rcode=dns.rcode.NXDOMAIN))
+                assert rig.until(client.receive)[3] & 15 == dns.rcode.NXDOMAIN
+                assert size < len(CUT[rtype])
+            else:
+                assert got[12:].startswith(question(name, rtype) + record(PTR, rtype, CUT[rtype][:size]))
+            client.close()

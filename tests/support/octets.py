@@ -1,0 +1,39 @@
+"""Messages about one allowed name octet by octet, and what an engine makes of them."""
+
+from dnsfilter.engine.interface import Reply
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.wire.answer import follow, kept, parse_answer
+from dnsfilter.wire.reply import relay
+from tests.support.engines import GHENT, Rig
+from tests.support.scripted import Asked
+from tests.unit.wire.build import QR, asked, message, question, record
+
+PTR = b"\xc0\x0c"
+A = record(PTR, 1, b"\xc6\x33\x64\x63")
+ALLOWED, BANNED = "www.example.org", "www.tiktok.com"
+
+
+def pointer(offset: int) -> bytes:
+    return (0xC000 | offset).to_bytes(2, "big")
+
+
+def outcome_of(rig: Rig, octets: bytes, transport: Transport) -> bytes:
+    outcome = rig.judge(octets, GHENT, transport)
+    assert isinstance(outcome, Reply), outcome
+    return outcome.message
+
+
+def response(*records: bytes, counts: tuple[int, int, int] | None = None) -> bytes:
+    """A response about ALLOWED with these records, all in the answer section unless told otherwise."""
+    return message(question(ALLOWED), *records, flags=QR | 0x0180, counts=(1, *(counts or (len(records), 0, 0))))
+
+
+def answer_to(query_asked: Asked, octets: bytes) -> bytes:
+    return query_asked.message[:2] + octets[2:]
+
+
+def relayed(octets: bytes) -> bytes:
+    """All that is done to an answer on its way."""
+    answer = parse_answer(octets)
+    chain = follow(answer, answer.question)
+    return relay(asked(ALLOWED), kept(answer, chain, False), limit=65535)
