@@ -196,8 +196,8 @@ def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
     Upstream's octets stay as they are where nothing but a last OPT has to go and each alias stands before its target;
     else the message is composed anew, which raises MalformedMessage if it no longer fits.
     """
-    answer = _with_one_ttl(answer)
     qtype = answer.question.qtype
+    answer = _levelled(answer, denial=not any(record.rtype == qtype or qtype == _ANY for record in chain.records))
     by_start = {record.start: record for record in answer.records}
     answers = [by_start[record.start] for record in chain.records]
     others = [record for record in answer.records if record.section != ANSWER]
@@ -226,28 +226,37 @@ def _is_in_order(chain: Sequence[Record]) -> bool:
     return True
 
 
-def _with_one_ttl(answer: Answer) -> Answer:
+def _levelled(answer: Answer, denial: bool) -> Answer:
     """The answer with the least TTL of each RRset in all its records (RFC 2181 section 5.2).
 
     Signatures stay as they are: those of one owner cover several sets, and have the TTLs of those (RFC 4034 section 3).
+    The SOA of a denial has no more than its MINIMUM, so that nobody keeps for as long again what was kept here.
     """
     least: dict[tuple[bytes, int, int, int], int] = {}
     differ = False
     for record in answer.records:
+        is_bound = denial and record.rtype == _SOA and record.section == AUTHORITY
+        ttl = _denial_ttl(answer, record) if is_bound else record.ttl
         rrset = (record.owner, record.rtype, record.rclass, record.section)
-        ttl = least.setdefault(rrset, record.ttl)
-        if ttl != record.ttl and record.rtype != _RRSIG:
+        known = least.setdefault(rrset, ttl)
+        if (known != ttl or ttl != record.ttl) and record.rtype != _RRSIG:
             differ = True
-            least[rrset] = min(ttl, record.ttl)
+            least[rrset] = min(known, ttl)
     if not differ:
         return answer
-    levelled = tuple(
+    records = tuple(
         record
         if record.rtype == _RRSIG
         else replace(record, ttl=least[record.owner, record.rtype, record.rclass, record.section])
         for record in answer.records
     )
-    return replace(answer, records=levelled)
+    return replace(answer, records=records)
+
+
+def _denial_ttl(answer: Answer, soa: Record) -> int:
+    """How long a denial with this SOA holds: the least of its TTL and its MINIMUM (RFC 2308 section 5)."""
+    minimum = int.from_bytes(answer.message[soa.end - 4 : soa.end], "big")
+    return min(soa.ttl, minimum if minimum < 0x80000000 else 0)
 
 
 def without_opt(answer: Answer) -> Answer:
@@ -307,8 +316,7 @@ def negative_ttl(answer: Answer) -> int | None:
     found: int | None = None
     for record in answer.records:
         if record.section == AUTHORITY and record.rtype == _SOA:
-            minimum = int.from_bytes(answer.message[record.end - 4 : record.end], "big")
-            ttl = min(record.ttl, minimum if minimum < 0x80000000 else 0)
+            ttl = _denial_ttl(answer, record)
             found = ttl if found is None else min(found, ttl)
     return found
 

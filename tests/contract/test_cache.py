@@ -1,4 +1,4 @@
-"""What is kept and for how long, and what a client may keep: TTLs, denials, the policy's cap."""
+"""What is kept and for how long, and what a client may keep: TTLs, size, the policy's cap."""
 
 from ipaddress import ip_network
 
@@ -13,12 +13,11 @@ from dnsfilter.policy.model import Mode, Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
-from tests.support.engines import MECHELEN, STRANGER, ZoneTo, data, query, ttls
+from tests.support.engines import MECHELEN, STRANGER, data, query, ttls
 from tests.support.policies import NOW, ban, policy
-from tests.support.scripted import Asked, Scripted, denial, fails, reply, says
+from tests.support.scripted import Asked, Scripted, reply, says
 from tests.support.starting import Start
 
-SOA = "example.org. {ttl} SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 {minimum}"
 NAME = "plain.example.org"
 
 
@@ -52,74 +51,6 @@ def test_an_answer_with_a_ttl_of_nought_is_given_once(start: Start) -> None:
     rig = start(office(), Scripted(says({(NAME, "A"): (f"{NAME}. 0 A 198.51.100.10",)})))
     assert ttls(rig.ask(query(NAME))) == [0]
     assert isinstance(rig.judge(query(NAME)), Miss)
-
-
-@pytest.mark.parametrize("rcode", [dns.rcode.NXDOMAIN, dns.rcode.NOERROR])
-@pytest.mark.parametrize(("ttl", "minimum", "kept_s"), [(60, 900, 60), (900, 60, 60), (100_000, 100_000, 3600)])
-def test_a_denial_is_kept_for_as_long_as_its_soa_says(
-    start: Start, ttl: int, minimum: int, kept_s: int, rcode: int
-) -> None:
-    def behave(asked: Asked) -> list[bytes]:
-        return [reply(asked, authority=(SOA.format(ttl=ttl, minimum=minimum),), rcode=rcode)]
-
-    rig = start(office(), Scripted(behave))
-    rig.ask(query(NAME))
-    found = rig.at_once(query(NAME), later_s=kept_s - 1)
-    assert found.rcode() == rcode
-    assert ttls(found) == [ttl - kept_s + 1]
-    assert isinstance(rig.judge(query(NAME), later_s=kept_s), Miss)
-
-
-def test_a_denial_without_soa_is_not_kept(start: Start) -> None:
-    rig = start(office(), Scripted(fails(dns.rcode.NXDOMAIN)))
-    assert rig.ask(query(NAME)).rcode() == dns.rcode.NXDOMAIN
-    assert isinstance(rig.judge(query(NAME)), Miss)
-
-
-def test_a_denial_of_one_type_says_nothing_about_another(start: Start) -> None:
-    rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org"),)))
-    rig.ask(query(NAME))
-    assert isinstance(rig.judge(query(NAME, "AAAA")), Miss)
-
-
-def test_answers_are_kept_apart_by_do_and_cd_and_by_nothing_else_of_the_client(start: Start) -> None:
-    rig = start(office(), internet())
-    for do in (False, True):
-        for cd in (False, True):
-            for ad in (False, True):
-                for transport in Transport:
-                    found = rig.ask(query(NAME, do=do, cd=cd, ad=ad), transport=transport)
-                    assert data(found) == ["A 198.51.100.10"]
-                    assert bool(found.flags & dns.flags.CD) == cd
-    sent = [dns.message.from_wire(asked.message) for asked in rig.upstream.asked]
-    assert {(bool(m.ednsflags & 0x8000), bool(m.flags & dns.flags.CD)) for m in sent} == {
-        (do, cd) for do in (False, True) for cd in (False, True)
-    }
-    assert len(sent) == 4
-    for edns in (False, 0):
-        assert data(rig.at_once(query(NAME.upper(), edns=edns))) == ["A 198.51.100.10"]
-
-
-@pytest.mark.parametrize("trusted", [True, False])
-def test_authentic_data_is_said_to_be_so_only_on_the_word_of_a_trusted_upstream(start: Start, trusted: bool) -> None:
-    def behave(asked: Asked) -> list[bytes]:
-        return [reply(asked, (f"{NAME}. 300 A 198.51.100.10",), flags=int(dns.flags.AD))]
-
-    rig = start(office(), Scripted(behave), trust_ad=trusted)
-    for _ in range(2):
-        for ad, do in ((True, False), (False, True), (False, False)):
-            found = rig.ask(query(NAME, ad=ad, do=do))
-            assert bool(found.flags & dns.flags.AD) == (trusted and (ad or do))
-
-
-def test_a_conditional_zones_word_for_authentic_data_is_not_passed_on(start: Start) -> None:
-    def behave(asked: Asked) -> list[bytes]:
-        return [reply(asked, (f"{asked.name}. 300 A 198.51.100.10",), flags=int(dns.flags.AD))]
-
-    inner = Scripted(behave)
-    rig = start(office(), Scripted(behave), inner, conditional=[ZoneTo("corp.local", inner)], trust_ad=True)
-    assert not rig.ask(query("dc1.corp.local", ad=True)).flags & dns.flags.AD
-    assert rig.ask(query(NAME, ad=True)).flags & dns.flags.AD
 
 
 # What a client may keep of a service under some ban.

@@ -231,6 +231,15 @@ def test_an_rrset_has_one_ttl_the_least_of_its_records() -> None:
     assert left.message == octets
 
 
+@pytest.mark.parametrize(
+    ("lines", "ttl"),
+    [((), 5), ((CNAME,), 5), (A_SIGNED, 60), ((CNAME, "cdn.example.net. 60 A 192.0.2.1"), 60)],
+)
+def test_the_soa_of_a_denial_and_of_nothing_else_is_lowered_to_its_minimum(lines: Lines, ttl: int) -> None:
+    answer, chain = followed("A", lines, (f"example.org. 60 SOA a. b. {SOA}",))
+    assert [record.ttl for record in kept(answer, chain, True).section(1)] == [ttl]
+
+
 def test_a_chain_is_joined_with_the_answer_about_its_end() -> None:
     first = parse_answer(answered("WWW.example.org", "A", (CNAME, "bank.example. 60 A 192.0.2.6")))
     asked_by = asked("www.EXAMPLE.org").question
