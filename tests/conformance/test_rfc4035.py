@@ -1,0 +1,282 @@
+"""RFC 4035, 6840 and 3225 for a resolver that does not validate: the bits DO, CD and AD, and records of DNSSEC."""
+
+from collections.abc import Iterable
+from itertools import product
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+from dnsfilter.engine.interface import Miss
+from dnsfilter.telemetry.metrics import Transport
+from tests.conformance.ways import OURS, WAYS, Way, ask
+from tests.contract.cases import internet, office
+from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query
+from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply
+from tests.support.starting import Start
+
+NAME = "plain.example.org"
+DO = 0x8000
+SIGNED_UNTIL = "20300101000000 20200101000000 1 example.org. AAAA"
+PROOF_TYPES = {dns.rdatatype.RRSIG, dns.rdatatype.NSEC, dns.rdatatype.NSEC3}
+
+ADDRESS = (f"{NAME}. 300 A 198.51.100.10",)
+ADDRESS_SIGNATURE = (f"{NAME}. 300 RRSIG A 13 3 300 {SIGNED_UNTIL}",)
+SOA = ("example.org. 300 SOA ns.example.org. hostmaster.example.org. 7 3600 600 86400 300",)
+PROOFS = (
+    f"example.org. 300 RRSIG SOA 13 2 300 {SIGNED_UNTIL}",
+    "example.org. 300 NSEC plain.example.org. NS SOA RRSIG NSEC DNSKEY",
+    f"example.org. 300 RRSIG NSEC 13 2 300 {SIGNED_UNTIL}",
+    "2vptu5timamqttgl4luu9kg21e0aor3s.example.org. 300 NSEC3 1 0 0 - 35MTHGPGCU1QG68FAB165KLNSNK3DPVL A RRSIG",
+    f"2vptu5timamqttgl4luu9kg21e0aor3s.example.org. 300 RRSIG NSEC3 13 3 300 {SIGNED_UNTIL}",
+)
+
+matrix = pytest.mark.parametrize(
+    ("edns", "do", "cd", "ad"),
+    [
+        (edns, do, cd, ad)
+        for edns, do, cd, ad in product((False, 0), *((False, True),) * 3)
+        if not (do and edns is False)
+    ],
+    ids=lambda value: "plain" if value is False else str(value),
+)
+
+
+def zone(*, signed: bool, heeds_do: bool = True, validates: bool = False) -> Behaviour:
+    """An upstream with one address; everything else is denied, `absent...` as a name and the rest as a type.
+
+    `signed`: with signatures and proofs for who sets DO, or for all where it does not heed that; `validates`: with AD.
+    """
+
+    def behave(asked: Asked) -> Iterable[bytes]:
+        wants = bool(dns.message.from_wire(asked.message).ednsflags & DO) or not heeds_do
+        flags = int(dns.flags.AD) if validates else 0
+        if (asked.name, asked.qtype) == (NAME, "A"):
+            return (reply(asked, ADDRESS + (ADDRESS_SIGNATURE if signed and wants else ()), flags=flags),)
+        rcode = dns.rcode.NXDOMAIN if asked.name.startswith("absent") else dns.rcode.NOERROR
+        return (reply(asked, (), SOA + (PROOFS if signed and wants else ()), rcode=rcode, flags=flags),)
+
+    return behave
+
+
+def proofs(message: dns.message.Message) -> list[dns.rdatatype.RdataType]:
+    """The types of all records of the message that only who validates wants, in order."""
+    sections = message.answer + message.authority + message.additional
+    return [rrset.rdtype for rrset in sections for _ in rrset if rrset.rdtype in PROOF_TYPES]
+
+
+QUESTIONS = ((NAME, "A"), (NAME, "AAAA"), ("absent.example.org", "A"))
+
+
+@matrix
+@pytest.mark.parametrize("heeds_do", [True, False], ids=["heeding", "heedless"])
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+@pytest.mark.parametrize("validates", [True, False], ids=["validated", "unvalidated"])
+def test_every_combination_of_bits_cold_and_warm(
+    start: Start, edns: int | bool, do: bool, cd: bool, ad: bool, signed: bool, heeds_do: bool, validates: bool
+) -> None:
+    upstream = zone(signed=signed, heeds_do=heeds_do, validates=validates)
+    for trusted, (name, qtype), transport in product((True, False), QUESTIONS, Transport):
+        rig = start(office(), Scripted(upstream), trust_ad=trusted)
+        wire = query(name, qtype, edns=edns, do=do, cd=cd, ad=ad)
+        cold, warm = rig.ask(wire, GHENT, transport), rig.ask(wire, MECHELEN, transport)
+        assert cold.to_wire() == warm.to_wire()
+        assert cold.edns == (-1 if edns is False else 0)
+        assert bool(cold.ednsflags & DO) == do
+        assert bool(cold.flags & dns.flags.CD) == cd
+        assert bool(cold.flags & dns.flags.AD) == (trusted and validates and (ad or do))
+        expected = (1 if qtype == "A" and name == NAME else len(PROOFS)) if signed and do else 0
+        assert len(proofs(cold)) == expected
+        assert data(cold)[:1] == (["A 198.51.100.10"] if (name, qtype) == (NAME, "A") else [])
+        (asked,) = rig.upstream.asked
+        sent = dns.message.from_wire(asked.message)
+        assert (sent.edns, bool(sent.ednsflags & DO), bool(sent.flags & dns.flags.CD)) == (0, do, cd)
+        assert bool(sent.flags & dns.flags.AD) == trusted
+
+
+@pytest.mark.parametrize("heeds_do", [True, False], ids=["heeding", "heedless"])
+def test_whoever_came_before_changes_nothing_for_who_asks_with_other_bits(start: Start, heeds_do: bool) -> None:
+    def asked_of(behaviour: Behaviour, *, warmed: bool) -> list[bytes]:
+        rig = start(office(), Scripted(behaviour), trust_ad=True)
+        wires = [query(NAME, do=do, cd=cd, ad=ad, id=7) for do, cd, ad in product((False, True), repeat=3)]
+        if warmed:
+            for wire in reversed(wires):
+                rig.ask(wire, MECHELEN)
+            return [rig.ask(wire).to_wire() for wire in wires]
+        return [start(office(), Scripted(behaviour), trust_ad=True).ask(wire).to_wire() for wire in wires]
+
+    upstream = zone(signed=True, heeds_do=heeds_do, validates=True)
+    assert asked_of(upstream, warmed=True) == asked_of(upstream, warmed=False)
+
+
+def test_answers_are_kept_apart_by_do_and_cd_and_by_nothing_else_of_the_client(start: Start) -> None:
+    rig = start(office(), internet())
+    for do, cd, ad, transport in product((False, True), (False, True), (False, True), Transport):
+        assert data(rig.ask(query(NAME, do=do, cd=cd, ad=ad), transport=transport)) == ["A 198.51.100.10"]
+    sent = [dns.message.from_wire(asked.message) for asked in rig.upstream.asked]
+    assert sorted((bool(m.ednsflags & DO), bool(m.flags & dns.flags.CD)) for m in sent) == [
+        (False, False),
+        (False, True),
+        (True, False),
+        (True, True),
+    ]
+    for edns in (False, 0):
+        assert data(rig.at_once(query(NAME.upper(), edns=edns))) == ["A 198.51.100.10"]
+
+
+# Records of DNSSEC.
+
+
+@pytest.mark.parametrize("do", [True, False])
+@pytest.mark.parametrize(
+    ("qtype", "lines"),
+    [
+        ("RRSIG", ADDRESS_SIGNATURE),
+        ("NSEC", (f"{NAME}. 300 NSEC z.example.org. A RRSIG NSEC",)),
+        ("NSEC3", (f"{NAME}. 300 NSEC3 1 0 0 - 35MTHGPGCU1QG68FAB165KLNSNK3DPVL A",)),
+        ("DNSKEY", (f"{NAME}. 300 DNSKEY 257 3 13 AAAA",)),
+        ("DS", (f"{NAME}. 300 DS 1 13 2 {'00' * 32}",)),
+        ("CDS", (f"{NAME}. 300 CDS 1 13 2 {'00' * 32}",)),
+        ("CDNSKEY", (f"{NAME}. 300 CDNSKEY 257 3 13 AAAA",)),
+        ("NSEC3PARAM", (f"{NAME}. 300 NSEC3PARAM 1 0 0 -",)),
+    ],
+)
+def test_who_asks_for_a_type_of_dnssec_gets_it_with_do_and_without(
+    start: Start, qtype: str, lines: tuple[str, ...], do: bool
+) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, lines),)))
+    for _ in range(2):
+        found = rig.ask(query(NAME, qtype, do=do))
+        assert [rrset.rdtype for rrset in found.answer] == [dns.rdatatype.from_text(qtype)]
+
+
+def test_who_did_not_set_do_gets_the_rest_of_a_message_that_loses_its_proofs(start: Start) -> None:
+    def behave(asked: Asked) -> Iterable[bytes]:
+        return (
+            reply(
+                asked,
+                (
+                    "a.example.org. 300 CNAME b.example.org.",
+                    f"a.example.org. 300 RRSIG CNAME 13 3 300 {SIGNED_UNTIL}",
+                    "b.example.org. 300 MX 5 c.example.org.",
+                    f"b.example.org. 300 RRSIG MX 13 3 300 {SIGNED_UNTIL}",
+                ),
+                ("example.org. 300 NS ns.example.org.", f"example.org. 300 RRSIG NS 13 2 300 {SIGNED_UNTIL}"),
+                ("c.example.org. 300 A 198.51.100.9", f"c.example.org. 300 RRSIG A 13 3 300 {SIGNED_UNTIL}"),
+            ),
+        )
+
+    rig = start(office(), Scripted(behave))
+    found = rig.ask(query("a.example.org", "MX"))
+    assert data(found) == ["CNAME b.example.org.", "MX 5 c.example.org."]
+    assert [rrset.rdtype for rrset in found.authority + found.additional] == [dns.rdatatype.NS, dns.rdatatype.A]
+    assert len(proofs(rig.ask(query("a.example.org", "MX", do=True)))) == 4
+
+
+def test_signatures_and_proofs_pass_octet_by_octet(start: Start) -> None:
+    rig = start(office(), Scripted(zone(signed=True)))
+    for name, qtype in QUESTIONS:
+        for _ in range(2):
+            found = rig.ask(query(name, qtype, do=True))
+            (said,) = zone(signed=True)(rig.upstream.asked[-1])
+            sent = dns.message.from_wire(said)
+            assert (found.answer, found.authority) == (sent.answer, sent.authority)
+            assert len(proofs(found)) in (1, len(PROOFS))
+
+
+# DO (RFC 3225).
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.id))
+@pytest.mark.parametrize("do", [True, False])
+def test_do_is_copied_into_every_reply(start: Start, way: Way, do: bool) -> None:
+    _, octets, _ = ask(start, way, do=do)
+    found = dns.message.from_wire(octets)
+    assert found.rcode() == way.rcode
+    assert found.ednsflags == (DO if do else 0)
+
+
+# CD (RFC 4035 section 3.2.2).
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.id))
+@pytest.mark.parametrize("cd", [True, False])
+def test_cd_is_copied_into_every_reply(start: Start, way: Way, cd: bool) -> None:
+    _, octets, _ = ask(start, way, cd=cd)
+    found = dns.message.from_wire(octets)
+    assert found.rcode() == way.rcode
+    assert bool(found.flags & dns.flags.CD) == cd
+
+
+def _bogus(asked: Asked) -> Iterable[bytes]:
+    """What an upstream that validates says of a name whose signatures are wrong."""
+    if dns.message.from_wire(asked.message).flags & dns.flags.CD:
+        return (reply(asked, ADDRESS),)
+    return (reply(asked, rcode=dns.rcode.SERVFAIL),)
+
+
+@pytest.mark.parametrize("order", [(True, False, True, False), (False, True, False, True)])
+def test_bogus_data_reaches_those_who_set_cd_and_nobody_else(start: Start, order: tuple[bool, ...]) -> None:
+    rig = start(office(), Scripted(_bogus))
+    for cd in order:
+        found = rig.ask(query(NAME, cd=cd))
+        assert (found.rcode(), bool(found.answer)) == (dns.rcode.NOERROR if cd else dns.rcode.SERVFAIL, cd)
+    rig.pass_time(301_000)
+    assert rig.ask(query(NAME)).rcode() == dns.rcode.SERVFAIL
+
+
+# AD (RFC 6840 sections 5.7 and 5.8).
+
+
+@pytest.mark.parametrize("way", OURS, ids=lambda way: str(way.id))
+def test_nothing_of_our_own_making_is_called_authentic(start: Start, way: Way) -> None:
+    def validated(asked: Asked) -> list[bytes]:
+        return [octets[:3] + bytes([octets[3] | dns.flags.AD]) + octets[4:] for octets in way.upstream(asked)]
+
+    _, octets, _ = ask(start, way, ad=True, do=True, upstream=validated, trust_ad=True)
+    found = dns.message.from_wire(octets)
+    assert found.rcode() == way.rcode
+    assert not found.flags & dns.flags.AD
+
+
+def test_an_alias_and_what_it_leads_to_are_authentic_only_if_both_are(start: Start) -> None:
+    def chain(*authentic: str) -> Behaviour:
+        def behave(asked: Asked) -> Iterable[bytes]:
+            line = (
+                "a.example.org. 300 CNAME b.example.net." if asked.name[0] == "a" else "b.example.net. 300 A 192.0.2.1"
+            )
+            return (reply(asked, (line,), flags=int(dns.flags.AD) if asked.name in authentic else 0),)
+
+        return behave
+
+    for authentic in ((), ("a.example.org",), ("b.example.net",), ("a.example.org", "b.example.net")):
+        rig = start(office(), Scripted(chain(*authentic)), trust_ad=True)
+        for _ in range(2):
+            assert bool(rig.ask(query("a.example.org", ad=True)).flags & dns.flags.AD) == (len(authentic) == 2)
+
+
+def test_a_conditional_zones_word_for_authentic_data_is_not_passed_on(start: Start) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        return [reply(asked, (f"{asked.name}. 300 A 198.51.100.10",), flags=int(dns.flags.AD))]
+
+    inner = Scripted(behave)
+    rig = start(office(), Scripted(behave), inner, conditional=[ZoneTo("corp.local", inner)], trust_ad=True)
+    assert not rig.ask(query("dc1.corp.local", ad=True)).flags & dns.flags.AD
+    assert rig.ask(query(NAME, ad=True)).flags & dns.flags.AD
+
+
+def test_no_bit_of_dnssec_leads_around_a_ban(start: Start) -> None:
+    signed = ("www.tiktok.com. 300 A 192.0.2.100", f"www.tiktok.com. 300 RRSIG A 13 3 300 {SIGNED_UNTIL}")
+    rig = start(office(), Scripted(lambda asked: (reply(asked, signed, flags=int(dns.flags.AD)),)), trust_ad=True)
+    for do, cd, ad in product((False, True), repeat=3):
+        wire = query("www.tiktok.com", do=do, cd=cd, ad=ad)
+        assert data(rig.ask(wire, MECHELEN))[0] == "A 192.0.2.100"
+        assert (rig.at_once(wire).rcode(), rig.at_once(wire).answer) == (dns.rcode.REFUSED, [])
+
+
+def test_a_failure_to_validate_upstream_is_a_failure_here(start: Start) -> None:
+    rig = start(office(), Scripted(fails(dns.rcode.SERVFAIL)))
+    assert rig.ask(query(NAME, do=True)).rcode() == dns.rcode.SERVFAIL
+    assert isinstance(rig.judge(query(NAME, do=True)), Miss)
