@@ -11,7 +11,7 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.message import describe
 from dnsfilter.wire.query import Fault, Query, parse_query
 from tests.contract.cases import internet, office
-from tests.support.counting import calls, is_linear
+from tests.support.counting import steps, is_linear
 from tests.support.engines import GHENT, MECHELEN, data, query, running
 from tests.support.octets import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response
 from tests.support.scripted import Asked, Scripted, says, silent, truncated
@@ -138,7 +138,7 @@ def test_sixteen_thousand_empty_options_cost_no_more_than_their_length(start: St
     for wire in queries:
         reply = dns.message.from_wire(outcome_of(rig, wire, Transport.TCP))
         assert (reply.rcode(), len(reply.options)) == (dns.rcode.REFUSED, 1)
-    assert is_linear([calls(lambda wire=wire: parse_query(wire)) for wire in queries])  # type: ignore[misc]
+    assert is_linear([steps(lambda wire=wire: parse_query(wire)) for wire in queries])  # type: ignore[misc]
     last = parse_query(queries[-1])
     assert isinstance(last, Query)
     assert last.edns is not None
@@ -225,7 +225,7 @@ def many_names(count: int, junk: bool) -> bytes:
 @pytest.mark.parametrize("junk", [False, True])
 def test_three_thousand_names_are_relayed_with_work_in_proportion(junk: bool) -> None:
     answers = [many_names(count, junk) for count in (275, 550, 1100, 2200)]
-    assert is_linear([calls(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
+    assert is_linear([steps(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
     assert len(answers[-1]) > 60_000
     read = dns.message.from_wire(relayed(answers[-1]))
     assert data(read) == ["A 198.51.100.99"]
@@ -245,7 +245,7 @@ def test_thousands_of_aliases_in_whatever_order_cost_their_length() -> None:
 
     for step in (1, -1, 7):
         answers = [chain(count, step) for count in (250, 500, 1000, 2000)]
-        assert is_linear([calls(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
+        assert is_linear([steps(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
         assert len(dns.message.from_wire(relayed(answers[-1])).answer) <= 17
 
 

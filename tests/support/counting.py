@@ -1,4 +1,4 @@
-"""What work costs, without a clock: how many functions are called until it is done."""
+"""What work costs, without a clock: how many lines are run and functions called until it is done."""
 
 import contextlib
 import sys
@@ -13,21 +13,28 @@ GROWTH = 2.2
 """How much more twice the octets may cost; 2 is linear."""
 
 
-def calls(work: Callable[[], object]) -> int:
-    """How many functions, Python's and C's, are called until the work is done or found malformed."""
+def steps(work: Callable[[], object]) -> int:
+    """How many lines are run, a loop's each time, and functions called, C's too, until the work is done or refused."""
     count = 0
 
-    def note(_frame: FrameType, event: str, _argument: Any) -> None:
+    def line(_frame: FrameType, _event: str, _argument: Any) -> Any:
         nonlocal count
-        count += event in ("call", "c_call")
+        count += 1
+        return line
 
-    before = sys.getprofile()
-    sys.setprofile(note)
+    def call(_frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event == "c_call"
+
+    tracer, profiler = sys.gettrace(), sys.getprofile()
+    sys.settrace(line)
+    sys.setprofile(call)
     try:
         with contextlib.suppress(MalformedMessage):
             work()
     finally:
-        sys.setprofile(before)
+        sys.settrace(tracer)
+        sys.setprofile(profiler)
     return count
 
 
