@@ -50,6 +50,7 @@ class Publisher:
         self._ranges = RangeCache()
         self._policy: Policy | None = None
         self._compiled: tuple[Policy, Compiled] | None = None
+        self._before: Compiled | None = None
         self._turn = threading.Lock()
         self._status = Status()
         self._failed = threading.Event()
@@ -151,7 +152,8 @@ class Publisher:
 
     def _compile(self, policy: Policy) -> Compiled:
         made_s = self._store.making_s(policy.revision, int(self._clock()))
-        return compile_policy(policy, made_s, names=self._names)
+        self._before = compile_policy(policy, made_s, names=self._names, before=self._before)
+        return self._before
 
     def _failure(self, what: str, error: Exception) -> NotPublished:
         self._status = replace(self._status, failures=self._status.failures + 1)

@@ -57,9 +57,14 @@ class Row:
     end: Instant
 
 
+def exempted_ranges(policy: Policy) -> frozenset[tuple[str, Prefix]]:
+    """Site and prefix of every range that some exemption names. Ranges and these alone make up the classes."""
+    return frozenset((exemption.site, prefix) for exemption in policy.exemptions for prefix in exemption.ranges)
+
+
 def classify(policy: Policy) -> dict[tuple[str, Prefix], RangeClass]:
     """The class of every range, by site and prefix."""
-    named = {(exemption.site, prefix) for exemption in policy.exemptions for prefix in exemption.ranges}
+    named = exempted_ranges(policy)
     return {
         (registered.site, registered.prefix): RangeClass(
             registered.authority,

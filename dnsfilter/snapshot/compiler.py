@@ -1,11 +1,11 @@
 """Policy to snapshot: three files and the manifest that names them. Equal input gives equal octets."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dnsfilter.errors import PolicyError
-from dnsfilter.policy.model import Instant, Policy
-from dnsfilter.policy.rows import classify, range_classes
+from dnsfilter.policy.model import Instant, Policy, Prefix, Range
+from dnsfilter.policy.rows import RangeClass, classify, exempted_ranges, range_classes
 from dnsfilter.snapshot.layout import ENTRY, Kind, Part
 from dnsfilter.snapshot.manifest import FileRef, Manifest, write_manifest
 from dnsfilter.snapshot.names import DEFAULT_HASH_KEY, compile_names, entries_of
@@ -20,6 +20,15 @@ KEPT_PAST_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
+class Classified:
+    """What a ranges file was made from, and the classes that it numbers."""
+
+    ranges: tuple[Range, ...]
+    exempted: frozenset[tuple[str, Prefix]]
+    classes: tuple[RangeClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """A snapshot ready to be published."""
 
@@ -29,32 +38,49 @@ class Compiled:
     names: File
     ranges: File
     rules: File
+    classified: Classified = field(compare=False, repr=False)
 
 
 def compile_policy(
-    policy: Policy, made_s: Instant, *, hash_key: bytes = DEFAULT_HASH_KEY, names: File | None = None
+    policy: Policy,
+    made_s: Instant,
+    *,
+    hash_key: bytes = DEFAULT_HASH_KEY,
+    names: File | None = None,
+    before: Compiled | None = None,
 ) -> Compiled:
     """The snapshot of `policy`, valid for instants from a day before `made_s` on.
 
     `names` is what `compile_names` gave for the same services: with a million names it takes seconds, and a toggle
-    changes none. Raises PolicyError for a policy that contradicts itself or does not fit the format.
+    changes none. `before` is a snapshot compiled earlier: where its ranges are this policy's, with the same ones named
+    by exemptions, its ranges file is taken. Raises PolicyError for a policy that contradicts itself or does not fit the
+    format.
     """
     if names is None:
         names = compile_names(policy.services, hash_key)
     entries = entries_of(policy.services)
     if _entries_in(names) != entries:
         raise PolicyError("compile snapshot: the names file is not one of the policy's services")
-    by_range = classify(policy)
-    classes = range_classes(by_range)
     try:
-        ranges = compile_ranges(policy, by_range, {c: number for number, c in enumerate(classes)})
-        rules = compile_rules(policy, classes, entries, made_s - KEPT_PAST_S)
+        classified, ranges = _ranges(policy, before)
+        rules = compile_rules(policy, classified.classes, entries, made_s - KEPT_PAST_S)
     except struct.error as error:
         raise PolicyError(f"compile snapshot: a number of revision {policy.revision} is beyond the format") from error
     manifest = write_manifest(
         Manifest(policy.revision, made_s, _reference(names), _reference(ranges), _reference(rules))
     )
-    return Compiled(policy.revision, made_s, manifest, names, ranges, rules)
+    return Compiled(policy.revision, made_s, manifest, names, ranges, rules, classified)
+
+
+def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:
+    """The ranges file and what it was made from; taken from `before` where that was made from the same."""
+    exempted = exempted_ranges(policy)
+    if before is not None and (before.classified.ranges, before.classified.exempted) == (policy.ranges, exempted):
+        return before.classified, before.ranges
+    by_range = classify(policy)
+    classes = range_classes(by_range)
+    file = compile_ranges(policy, by_range, {c: number for number, c in enumerate(classes)})
+    return Classified(policy.ranges, exempted, classes), file
 
 
 def _entries_in(names: File) -> tuple[tuple[str, int], ...]:

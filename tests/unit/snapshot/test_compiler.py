@@ -56,6 +56,23 @@ def test_names_compiled_before_give_the_same_snapshot() -> None:
     assert compile_policy(GHENT, NOW, names=compile_names(GHENT.services)) == compile_policy(GHENT, NOW)
 
 
+@settings(max_examples=50, deadline=None)
+@given(policies(), policies())
+def test_what_was_compiled_before_never_shows(policy: Policy, other: Policy) -> None:
+    for before in (policy, replace(policy, exemptions=()), replace(policy, ranges=policy.ranges[1:]), other):
+        assert compile_policy(policy, NOW, before=compile_policy(before, NOW)) == compile_policy(policy, NOW)
+
+
+def test_a_ranges_file_is_made_anew_only_where_ranges_or_exemptions_differ() -> None:
+    before = compile_policy(GHENT, NOW)
+    off = replace(GHENT, revision=2, bans=(ban(1, "ghent", "tiktok", Mode.OFF),))
+    exempted = replace(GHENT, revision=2, exemptions=(exemption(1, 1, ["192.0.2.0/24"]),))
+    moved = replace(GHENT, revision=2, ranges=(network("192.0.2.0/25", "ghent"),))
+    assert compile_policy(off, NOW, before=before).ranges is before.ranges
+    for changed in (exempted, moved):
+        assert compile_policy(changed, NOW, before=before).ranges is not before.ranges
+
+
 def test_names_of_other_services_are_refused() -> None:
     with pytest.raises(PolicyError, match="not one of the policy's services"):
         compile_policy(GHENT, NOW, names=compile_names((service("capcut", ["capcut.example"]),)))
