@@ -25,7 +25,16 @@ from dnsfilter.upstream.health import Health
 from dnsfilter.wire.answer import Answer, Chain, parse_answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
-from dnsfilter.wire.query import FLAG_QR, FLAG_TC, HEADER, Query, Question, build_upstream_query, read_question
+from dnsfilter.wire.query import (
+    FLAG_QR,
+    FLAG_TC,
+    HEADER,
+    OPCODE_BITS,
+    Query,
+    Question,
+    build_upstream_query,
+    read_question,
+)
 
 MOST_EXCHANGES = 4096
 MOST_WAITERS = 256
@@ -361,7 +370,7 @@ def _cut_question(message: bytes) -> Question | None:
     if len(message) < HEADER.size:
         return None
     _, flags, qdcount, *_ = HEADER.unpack_from(message)
-    if not flags & FLAG_QR or not flags & FLAG_TC or qdcount != 1:
+    if flags & (FLAG_QR | OPCODE_BITS | FLAG_TC) != FLAG_QR | FLAG_TC or qdcount != 1:
         return None
     try:
         return read_question(message)[0]

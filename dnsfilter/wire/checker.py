@@ -18,6 +18,7 @@ from dnsfilter.wire.query import (
     FLAG_TC,
     HEADER,
     MIN_RECORD,
+    OPCODE_BITS,
     RECORD,
     Question,
     read_question,
@@ -93,7 +94,7 @@ def parse_answer(message: bytes) -> Answer:
     flags = int.from_bytes(message[2:4], "big")
     if not flags & FLAG_QR:
         raise MalformedMessage("read answer: it is a query")
-    if flags & 0x7800:
+    if flags & OPCODE_BITS:
         raise MalformedMessage(f"read answer: opcode {(flags >> 11) & 15}")
     return check_message(message)
 

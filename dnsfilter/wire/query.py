@@ -14,6 +14,7 @@ RECORD: Final = Struct("!HHIH")
 _QUESTION_TAIL: Final = Struct("!HH")
 
 FLAG_QR: Final = 0x8000
+OPCODE_BITS: Final = 0x7800
 FLAG_AA: Final = 0x0400
 FLAG_TC: Final = 0x0200
 FLAG_RD: Final = 0x0100

@@ -206,6 +206,19 @@ def test_a_truncated_answer_asks_for_a_stream_with_the_same_question() -> None:
         assert isinstance(got, Got)
 
 
+@pytest.mark.parametrize("place", [2, 5], ids=["opcode", "questions"])
+def test_what_is_no_answer_to_a_query_is_not_taken_for_one_that_was_cut(place: int) -> None:
+    with bench(Scripted(silent)) as at:
+        at.join()
+        at.serve()
+        (asked,) = at.upstreams[0].asked
+        cut = truncated(asked)
+        at.upstreams[0].say(asked, cut[:place] + bytes([cut[place] ^ 0x08]) + cut[place + 1 :])
+        at.await_datagram()
+        assert at.read() == []
+        assert at.failures(Failure.MALFORMED) == 1
+
+
 @pytest.mark.parametrize(("octets", "cut"), [(OUR_PAYLOAD, False), (OUR_PAYLOAD + 1, True)])
 def test_more_than_we_said_we_take_is_asked_for_by_stream(octets: int, cut: bool) -> None:
     def behave(asked: Asked) -> list[bytes]:
