@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dnsfilter.errors import MalformedMessage
 from dnsfilter.wire.checker import (
     ADDITIONAL,
     ANSWER,
@@ -62,13 +63,14 @@ class Chain:
 
     `targets` are the names that its CNAME, DNAME, SVCB and HTTPS records lead to, folded, in order, each once and
     without the question's own. `end` is the last owner on the chain of aliases. Not `complete`: an alias leads to
-    `end`, about which the message says nothing.
+    `end`, about which the message says nothing. `endless`: the aliases loop, or are more than MAX_STEPS.
     """
 
     records: tuple[Record, ...]
     targets: tuple[bytes, ...]
     end: bytes
     complete: bool
+    endless: bool
 
 
 class _Walk:
@@ -94,7 +96,7 @@ class _Walk:
         owner = self._question.name
         seen = {owner}
         found = False
-        complete = False
+        complete = endless = False
         for _ in range(MAX_STEPS + 1):
             found = self._keep_data(owner)
             following = None if found else self._keep_alias(owner)
@@ -102,14 +104,14 @@ class _Walk:
                 complete = found or len(seen) == 1 or self._is_denied(owner)
                 break
             if following in seen:
-                complete = True
+                complete = endless = True
                 break
             owner = following
             seen.add(owner)
         else:
-            complete = True
+            complete = endless = True
         self._targets.pop(self._question.name, None)
-        return Chain(tuple(self._kept.values()), tuple(self._targets), owner, complete)
+        return Chain(tuple(self._kept.values()), tuple(self._targets), owner, complete, endless)
 
     def _keep_data(self, owner: bytes) -> bool:
         """Keep the records of the asked type at `owner`; whether there were any."""
@@ -182,7 +184,8 @@ def follow(answer: Answer, question: Question) -> Chain:
     """What of the answer section is reachable from the question; linear, however the records are ordered.
 
     At each owner: the data of the asked type with its signatures, else the CNAME there, else the nearest DNAME above
-    (RFC 1034 section 3.6.2, RFC 6672 section 2.3). Loops and more than MAX_STEPS aliases end the walk as complete.
+    (RFC 1034 section 3.6.2, RFC 6672 section 2.3). Loops and more than MAX_STEPS aliases end the walk as complete, and
+    endless.
     """
     return _Walk(answer, question).chain()
 
@@ -299,12 +302,18 @@ def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain,
 
 
 def join_legs(legs: Sequence[tuple[Answer, Chain]]) -> tuple[Answer, Chain]:
-    """The legs of a CNAME chain, at least one, as one answer to the first one's question; raises as `join`."""
+    """The legs of a CNAME chain, at least one, as one answer to the first one's question.
+
+    MalformedMessage as of `join`, and for aliases without end: that is an error (RFC 1034 section 3.6.2), since the
+    part that was walked would say of its last name that there is nothing.
+    """
     whole, chain = legs[0]
     question = whole.question
     for answer, leg in legs[1:]:
         whole = join(whole, chain, answer, leg, question)
         chain = follow(whole, question)
+    if chain.endless:
+        raise MalformedMessage(f"join answer: its aliases loop, or are more than {MAX_STEPS}")
     return whole, chain
 
 

@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsfilter.errors import MalformedMessage
-from dnsfilter.wire.answer import MAX_STEPS, Answer, Chain, answer_ttl, follow, join, kept, negative_ttl, parse_answer
+from dnsfilter.wire.answer import (
+    MAX_STEPS,
+    Answer,
+    Chain,
+    answer_ttl,
+    follow,
+    join,
+    join_legs,
+    kept,
+    negative_ttl,
+    parse_answer,
+)
 from dnsfilter.wire.iana import type_text
 from dnsfilter.wire.names import name_text, parse_name
 from tests.unit.wire.build import QR, RICH, answered, asked, message, noise, opt, question, record
@@ -32,6 +43,8 @@ A_SIGNED = (f"{WWW}. 60 A 192.0.2.1", f"{WWW}. 60 RRSIG A {SIG}")
 CNAME = f"{WWW}. 60 CNAME cdn.Example.net."
 LOOP = (f"{WWW}. 60 CNAME a.test.", "a.test. 60 CNAME b.test.", f"b.test. 60 CNAME {WWW}.")
 SOA = "1 2 3 4 5"
+STEPS = tuple(f"s{step}.test." for step in range(MAX_STEPS + 1))
+
 # Type asked, answer section; records kept, targets, end, whether complete.
 CHAINS: list[tuple[str, str, Lines, list[str], list[str], str, bool]] = [
     ("nothing", "A", (), [], [], WWW, True),
@@ -91,6 +104,18 @@ def test_a_chain_is_what_the_question_reaches(
     assert sorted(shown(chain)) == sorted(records)
     assert sorted(chain.targets) == sorted(map(parse_name, targets))
     assert (chain.end, chain.complete) == (parse_name(end), complete)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [LOOP, (f"{WWW}. 60 CNAME {WWW}.",), tuple(f"{a} 60 CNAME {b}" for a, b in pairwise((f"{WWW}.", *STEPS)))],
+    ids=["loop", "to itself", "more than is followed"],
+)
+def test_aliases_without_end_are_no_answer(lines: Lines) -> None:
+    answer, chain = followed("A", lines)
+    assert chain.endless
+    with pytest.raises(MalformedMessage, match="aliases loop"):
+        join_legs([(answer, chain)])
 
 
 @pytest.mark.parametrize(
