@@ -1,0 +1,306 @@
+"""RFC 6891: OPT in every reply to who sent one, ours on each side, and nothing of it passed on."""
+
+from collections.abc import Callable, Iterable
+from itertools import product
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.wire.edns import OUR_PAYLOAD
+from tests.conformance.ways import BIG, OURS, WAYS, Way, ask, octets_of
+from tests.contract.cases import internet, office
+from tests.support.engines import GHENT, MECHELEN, data, query
+from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, silent
+from tests.support.starting import Start
+
+NAME = "plain.example.org"
+TRUTH = ["A 198.51.100.10"]
+
+each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.id))
+each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+
+
+def opt(options: bytes = b"", *, owner: bytes = b"\0", payload: int = 1232, version: int = 0, flags: int = 0) -> bytes:
+    """An OPT record."""
+    fields = (41, payload, version, flags, len(options))
+    sizes = (2, 2, 2, 2, 2)
+    return owner + b"".join(field.to_bytes(size, "big") for field, size in zip(fields, sizes, strict=True)) + options
+
+
+def option(code: int, value: bytes = b"") -> bytes:
+    return code.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value
+
+
+def with_records(wire: bytes, *records: bytes) -> bytes:
+    """A query without OPT, with these additional records."""
+    return wire[:10] + len(records).to_bytes(2, "big") + wire[12:] + b"".join(records)
+
+
+def adding(*records: bytes) -> Callable[[bytes], bytes]:
+    """The same as a change to whatever query."""
+    return lambda wire: with_records(wire, *records)
+
+
+PLAIN = query(NAME, edns=False)
+BANNED = query("www.tiktok.com", edns=False)
+OPTIONS = {
+    "llq": option(1, bytes(18)),
+    "nsid": option(3),
+    "dau": option(5, b"\x08\x0d"),
+    "subnet": option(8, b"\0\1\x18\0\xc0\0\2"),
+    "expire": option(9),
+    "cookie": option(10, b"12345678"),
+    "keepalive": option(11),
+    "padding": option(12, bytes(40)),
+    "chain": option(13, b"\0"),
+    "key tag": option(14, b"\x4a\x5c"),
+    "extended error": option(15, b"\0\x0fblocked"),
+    "report channel": option(18, b"\1a\0"),
+    "zone version": option(19),
+    "experimental": option(65001, b"what it may be"),
+    "unknown": option(100),
+    "reserved": option(65535, bytes(300)),
+    "several": option(3) + option(10, b"12345678") + option(9) + option(8, b"\0\1\0\0"),
+    "of one kind": option(100) * 40,
+}
+
+
+# OPT in the reply.
+
+
+@each_way
+@each_transport
+@pytest.mark.parametrize("edns", [False, 0])
+def test_a_reply_has_an_opt_if_and_only_if_its_query_had_one(
+    start: Start, way: Way, transport: Transport, edns: int | bool
+) -> None:
+    _, octets, _ = ask(start, way, edns=edns, transport=transport)
+    found = dns.message.from_wire(octets)
+    assert found.rcode() == way.rcode
+    assert (found.edns, found.payload) == ((0, OUR_PAYLOAD) if edns is not False else (-1, 0))
+
+
+@each_way
+@each_transport
+def test_options_that_we_do_not_speak_are_ignored_not_echoed_and_not_passed_on(
+    start: Start, way: Way, transport: Transport
+) -> None:
+    for options in OPTIONS.values():
+        add = adding(opt(options, payload=512 if way.small else 1232, flags=0x8000))
+        _, octets, rig = ask(start, way, edns=False, change=add, transport=transport)
+        found = dns.message.from_wire(octets)
+        assert found.rcode() == way.rcode
+        assert {int(option.otype) for option in found.options} <= {dns.edns.OptionType.EDE}
+        for asked in rig.upstream.asked:
+            assert asked.message.endswith(opt(flags=0x8000))
+
+
+@each_way
+def test_flags_that_nobody_has_defined_are_ignored_and_zero_in_the_reply(start: Start, way: Way) -> None:
+    add = adding(opt(payload=512 if way.small else 1232, flags=0x7FFF))
+    _, octets, rig = ask(start, way, edns=False, change=add)
+    found = dns.message.from_wire(octets)
+    assert (found.rcode(), found.edns, found.ednsflags) == (way.rcode, 0, 0)
+    for asked in rig.upstream.asked:
+        assert asked.message.endswith(opt())
+
+
+# Versions.
+
+
+@each_transport
+@pytest.mark.parametrize("client", [GHENT, MECHELEN])
+@pytest.mark.parametrize("wire", [PLAIN, BANNED], ids=["allowed", "banned"])
+@pytest.mark.parametrize("version", [1, 2, 255])
+def test_another_version_is_badvers_with_ours_and_without_an_answer(
+    start: Start, wire: bytes, version: int, client: str, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    for options in (b"", option(100), b"\0\0\1"):
+        octets = octets_of(rig, with_records(wire, opt(options, version=version, flags=0xC000)), client, transport)
+        found = dns.message.from_wire(octets)
+        assert found.rcode() == dns.rcode.BADVERS
+        assert (found.edns, found.ednsflags & 0xFFFFFF, found.options) == (0, 0x8000, ())
+        assert (found.answer, found.authority, found.additional) == ([], [], [])
+        assert octets[12 : len(wire)] == wire[12:]
+    assert rig.forwarded == []
+
+
+# Malformed OPTs.
+
+TWO = (opt(), opt())
+BAD = {
+    "two": with_records(PLAIN, *TWO),
+    "two that differ": with_records(PLAIN, opt(), opt(option(10, b"12345678"), payload=512)),
+    "two around another record": with_records(PLAIN, opt(), b"\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4", opt()),
+    "an owner": with_records(PLAIN, opt(owner=b"\1a\0")),
+    "a pointer as owner": with_records(PLAIN, opt(owner=b"\xc0\x0c")),
+    "in the answer": PLAIN[:6] + b"\0\1" + PLAIN[8:] + opt(),
+    "in authority": PLAIN[:8] + b"\0\1" + PLAIN[10:] + opt(),
+    "an option of three octets": with_records(PLAIN, opt(b"\0\x0a\0")),
+    "an option that runs past the end": with_records(PLAIN, opt(b"\0\x0a\0\x09" + b"12345678")),
+    "options that run past the message": with_records(PLAIN, opt(option(10, b"12345678"))[:-1]),
+    "a stray octet behind an option": with_records(PLAIN, opt(option(3) + b"\0")),
+}
+
+
+@each_transport
+@pytest.mark.parametrize("octets", BAD.values(), ids=BAD)
+def test_a_second_misplaced_or_broken_opt_is_formerr(start: Start, octets: bytes, transport: Transport) -> None:
+    rig = start(office(), internet())
+    found = dns.message.from_wire(octets_of(rig, octets, transport=transport))
+    assert (found.rcode(), found.answer) == (dns.rcode.FORMERR, [])
+    assert rig.forwarded == []
+
+
+def test_an_opt_may_stand_anywhere_among_the_additional_records(start: Start) -> None:
+    other = b"\0\0\x0a\0\1\0\0\0\0\0\3abc"
+    rig = start(office(), internet())
+    for records in ((opt(), other), (other, opt()), (other, opt(), other)):
+        found = rig.ask(with_records(PLAIN, *records))
+        assert (data(found), found.edns) == (TRUTH, 0)
+
+
+# Sizes.
+
+
+def _of_size(asked: Asked) -> tuple[bytes, ...]:
+    return (reply(asked, [f'{asked.name}. 300 TXT "{n:02}{"x" * 50}"' for n in range(18)]),)
+
+
+@pytest.mark.parametrize("payload", [0, 1, 12, 511, 512])
+def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
+    rig = start(office(), Scripted(_of_size))
+    octets = octets_of(rig, query(BIG, "TXT", payload=payload))
+    assert 440 < len(octets) <= 512
+    found = dns.message.from_wire(octets)
+    assert found.flags & dns.flags.TC
+    assert found.edns == 0
+
+
+@pytest.mark.parametrize("payload", [1232, 1233, 1400, 4096, 65535])
+def test_a_datagram_is_within_what_the_client_takes_and_what_we_send(start: Start, payload: int) -> None:
+    rig = start(office(), Scripted(_of_size))
+    octets = octets_of(rig, query(BIG, "TXT", payload=payload))
+    whole = octets_of(rig, query(BIG, "TXT", payload=payload, id=7), transport=Transport.TCP)
+    assert 512 < len(octets) <= OUR_PAYLOAD
+    assert len(dns.message.from_wire(octets).answer[0]) == len(dns.message.from_wire(whole).answer[0]) == 18
+
+
+@pytest.mark.parametrize("payload", [600, 800, 1000])
+def test_a_payload_between_is_kept_to(start: Start, payload: int) -> None:
+    rig = start(office(), Scripted(_of_size))
+    octets = octets_of(rig, query(BIG, "TXT", payload=payload))
+    assert payload - 70 < len(octets) <= payload
+    assert dns.message.from_wire(octets).flags & dns.flags.TC
+
+
+@pytest.mark.parametrize("payload", [0, 512])
+def test_over_tcp_the_payload_bounds_nothing(start: Start, payload: int) -> None:
+    rig = start(office(), Scripted(_of_size))
+    found = rig.ask(query(BIG, "TXT", payload=payload), transport=Transport.TCP)
+    assert len(found.answer[0]) == 18
+    assert not found.flags & dns.flags.TC
+
+
+# What goes to upstream, and what comes from there.
+
+
+@pytest.mark.parametrize("do", [True, False])
+@pytest.mark.parametrize("edns", [False, 0])
+def test_upstream_sees_our_opt_whatever_the_client_sent(start: Start, edns: int | bool, do: bool) -> None:
+    rig = start(office(), internet())
+    payload = 4096
+    wanted = do and edns is not False
+    rig.ask(query(NAME, edns=edns, payload=payload, do=wanted))
+    (asked,) = rig.upstream.asked
+    assert asked.message[10:] == b"\0\1" + PLAIN[12:] + opt(payload=OUR_PAYLOAD, flags=0x8000 if wanted else 0)
+
+
+def _answers_with(*additional: bytes, rcode: int = 0) -> Behaviour:
+    def behave(asked: Asked) -> Iterable[bytes]:
+        question = asked.message[12:-11]
+        flags = (0x8180 | rcode).to_bytes(2, "big")
+        head = asked.message[:2] + flags + b"\0\1\0\1\0\0" + len(additional).to_bytes(2, "big")
+        address = b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc6\x33\x64\x0a"
+        return (head + question + address + b"".join(additional),)
+
+    return behave
+
+
+NAMESERVER = b"\2ns\xc0\x12\0\1\0\1\0\0\1\x2c\0\4\xc6\x33\x64\x35"
+SPOKEN = b"".join(OPTIONS.values())
+THEIR_OPTS = {
+    "none": (),
+    "plain": (opt(),),
+    "with options": (opt(SPOKEN, payload=4096, flags=0xFFFF),),
+    "before another record": (opt(SPOKEN, payload=512), NAMESERVER),
+    "behind another record": (NAMESERVER, opt(SPOKEN, payload=65535, flags=0xFFFF)),
+    "of another version": (opt(b"", version=1),),
+}
+
+
+@pytest.mark.parametrize("additional", THEIR_OPTS.values(), ids=THEIR_OPTS)
+@pytest.mark.parametrize("edns", [False, 0])
+def test_an_opt_of_upstreams_is_neither_passed_on_nor_kept(
+    start: Start, additional: tuple[bytes, ...], edns: int | bool
+) -> None:
+    rig = start(office(), Scripted(_answers_with(*additional)))
+    wire = query(NAME, edns=edns)
+    address = b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc6\x33\x64\x0a"
+    others = [record for record in additional if record == NAMESERVER]
+    for transport in (Transport.UDP, Transport.TCP):
+        octets = octets_of(rig, wire, transport=transport)
+        found = dns.message.from_wire(octets)
+        assert (data(found), found.edns, found.options) == (TRUTH, -1 if edns is False else 0, ())
+        assert octets.startswith(address, len(PLAIN))
+        assert len(found.additional) == len(others)
+        if edns is False:
+            assert octets.count(b"\0\0\x29") == 0
+        else:
+            assert octets.endswith(opt())
+    assert len(rig.forwarded) == 1
+
+
+@pytest.mark.parametrize("additional", [TWO, (opt(owner=b"\1a\0"),), (opt(b"\0\3\0"),)], ids=["two", "owner", "broken"])
+def test_an_answer_with_a_second_misplaced_or_broken_opt_is_none(start: Start, additional: tuple[bytes, ...]) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    client = rig.send(query(NAME))
+    rig.until_asked(1)
+    for octets in _answers_with(*additional)(held.asked[0]):
+        held.say(held.asked[0], octets)
+    rig.settle()
+    assert client.receive() is None
+    for octets in _answers_with(opt())(held.asked[0]):
+        held.say(held.asked[0], octets)
+    assert data(rig.wait(client)) == TRUTH
+
+
+@pytest.mark.parametrize(("edns", "expected"), [(0, dns.rcode.BADCOOKIE), (False, dns.rcode.SERVFAIL)])
+def test_an_extended_rcode_is_said_whole_or_not_at_all(start: Start, edns: int | bool, expected: int) -> None:
+    rig = start(office(), Scripted(fails(dns.rcode.BADCOOKIE)))
+    assert rig.ask(query(NAME, edns=edns)).rcode() == expected
+
+
+def test_what_one_client_said_of_itself_is_nothing_to_the_next(start: Start) -> None:
+    rig = start(office(), internet())
+    sizes = (512, 1232, 4096)
+    for payload, do, options in product(sizes, (False, True), (b"", SPOKEN)):
+        rig.ask(with_records(PLAIN, opt(options, payload=payload, flags=0x8000 if do else 0)), MECHELEN)
+    for edns in (False, 0):
+        octets = octets_of(rig, query(NAME, edns=edns, id=7))
+        assert octets == octets_of(start(office(), internet()), query(NAME, edns=edns, id=7))
+    assert len(rig.forwarded) == 2
+
+
+def test_every_reply_of_our_own_making_fits_the_smallest_client_with_its_opt(start: Start) -> None:
+    for way in OURS:
+        _, octets, _ = ask(start, way, change=adding(opt(payload=0)), edns=False)
+        found = dns.message.from_wire(octets)
+        assert len(octets) <= 512
+        assert (found.rcode(), found.edns, found.flags & dns.flags.TC) == (way.rcode, 0, 0)
