@@ -1,0 +1,147 @@
+"""What is no ordinary query of the internet: other opcodes, and the classes by which servers tell of themselves.
+
+RFC 8490 (DSO), RFC 2136 (UPDATE), RFC 1996 (NOTIFY), RFC 3425 (IQUERY), RFC 4892 (id.server).
+"""
+
+from struct import Struct
+
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import dns.rrset
+import dns.update
+import pytest
+
+from dnsfilter import __version__
+from dnsfilter.engine.interface import Reply
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import internet, office
+from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, Rig, data, edes, query
+from tests.support.nodes import Node
+from tests.support.starting import Start
+
+TRANSPORTS = tuple(Transport)
+NAME = "plain.example.org"
+ID = 0xBEEF
+OPCODES = tuple(range(1, 16))
+QR, AA, RD, RA = 0x8000, 0x0400, 0x0100, 0x0080
+NOTIMP = 4
+HEADER = Struct("!5H")
+"""All of a header but the id: flags and four counts."""
+
+
+def _notify() -> bytes:
+    made = dns.message.make_query("example.org", "SOA", id=ID)
+    made.flags = dns.flags.Flag(AA)
+    made.set_opcode(dns.opcode.NOTIFY)
+    soa = "ns.example.org. hostmaster.example.org. 7 3600 600 86400 300"
+    made.answer.append(dns.rrset.from_text("example.org.", 300, "IN", "SOA", soa))
+    return made.to_wire()
+
+
+def _update() -> bytes:
+    made = dns.update.UpdateMessage("example.org", id=ID)
+    made.absent("www")
+    made.add("www", 300, "A", "203.0.113.66")
+    return made.to_wire()
+
+
+HEAD = ID.to_bytes(2, "big")
+MESSAGES = {
+    "iquery": (1, HEAD + b"\x08\0\0\0\0\1\0\0\0\0" + b"\0\0\1\0\1\0\0\0\0\0\4\xcb\0\x71\x42"),
+    "status": (2, HEAD + b"\x10\0" + bytes(8)),
+    "notify": (4, _notify()),
+    "update": (5, _update()),
+    "dso keepalive": (6, HEAD + b"\x30\0" + bytes(8) + b"\0\1\0\x08" + (15_000).to_bytes(4, "big") * 2),
+    "dso without a tlv": (6, HEAD + b"\x30\0" + bytes(8)),
+    "dso of an unknown kind": (6, HEAD + b"\x30\0" + bytes(8) + b"\xf8\1\0\2ab"),
+}
+"""Well-formed messages of the opcodes that have a use."""
+
+
+def octets(rig: Rig, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> bytes:
+    """The reply as it is, for dnspython reads some opcodes in ways of their own."""
+    outcome = rig.judge(message, client, transport)
+    assert isinstance(outcome, Reply), outcome
+    return outcome.message
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("client", [GHENT, STRANGER])
+@pytest.mark.parametrize("message_of", MESSAGES)
+def test_another_opcode_is_not_implemented_and_copied(
+    start: Start, message_of: str, client: str, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    opcode, message = MESSAGES[message_of]
+    questions = int.from_bytes(message[4:6], "big")
+    question = message[12 : message.index(b"\0", 12) + 5] if questions else b""
+    found = octets(rig, message, client, transport)
+    assert found == HEAD + HEADER.pack(QR | opcode << 11 | RA | NOTIMP, questions, 0, 0, 0) + question
+    assert rig.forwarded == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("edns", [False, True])
+@pytest.mark.parametrize("name", [NAME, "www.tiktok.com", "localhost", "version.bind"])
+def test_every_opcode_with_an_ordinary_question_gets_its_question_and_opt_back(
+    start: Start, name: str, edns: bool, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    wire = query(name, edns=0 if edns else False, id=ID)
+    question = wire[12 : 12 + len(name) + 2 + 4]
+    for opcode in OPCODES:
+        found = octets(rig, wire[:2] + bytes([opcode << 3 | 1, 0]) + wire[4:], transport=transport)
+        head = HEADER.pack(QR | opcode << 11 | RD | RA | NOTIMP, 1, 0, 0, int(edns))
+        assert found[:12] == HEAD + head
+        assert found[12:] == question + (b"\0\0\x29\x04\xd0" + bytes(6) if edns else b"")
+    assert rig.forwarded == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_opcode_never_reached_changes_nothing_of_the_data(start: Start, transport: Transport) -> None:
+    rig = start(office(), internet())
+    before = data(rig.ask(query(NAME), transport=transport))
+    for _opcode, message in MESSAGES.values():
+        octets(rig, message, transport=transport)
+    assert data(rig.ask(query(NAME), transport=transport)) == before
+    assert len(rig.forwarded) == 1
+
+
+def test_a_response_of_another_opcode_meets_silence(start: Start) -> None:
+    rig = start(office(), internet())
+    clients = [
+        rig.send(message[:2] + bytes([message[2] | 0x80]) + message[3:], GHENT) for _, message in MESSAGES.values()
+    ]
+    rig.settle()
+    assert [client.receive() for client in clients] == [None] * len(MESSAGES)
+
+
+# A server says nothing of itself.
+
+SELF = ("version.bind", "version.server", "id.server", "hostname.bind", "authors.bind", "bind", "VERSION.BIND")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("qtype", ["TXT", "ANY", "SOA", "NS"])
+@pytest.mark.parametrize("name", SELF)
+def test_questions_about_the_server_are_refused_and_leak_nothing(
+    start: Start, name: str, qtype: str, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    for client in (GHENT, MECHELEN, DIEST):
+        found = rig.at_once(query(name, qtype, "CH"), client, transport)
+        assert (found.rcode(), edes(found)) == (dns.rcode.REFUSED, [])
+        assert (list(found.answer), list(found.authority), list(found.additional)) == ([], [], [])
+    assert rig.forwarded == []
+
+
+def test_a_real_node_tells_dig_neither_version_nor_host(node: Node) -> None:
+    for name in SELF:
+        found = node.dig(name, "TXT", extra=["-c", "CH", "+nsid", "+norecurse"])
+        assert (found.rcode, found.answers, found.authority) == ("REFUSED", (), ())
+        reply = found.raw.partition("->>HEADER<<-")[2].partition(";; Query time")[0].lower()
+        assert __version__ not in reply
+        assert "dnsfilter" not in reply
+        assert "nsid" not in reply
