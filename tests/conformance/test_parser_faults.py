@@ -18,7 +18,7 @@ from dnsfilter.engine.interface import Drop
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.query import parse_query
 from tests.contract.cases import internet, office
-from tests.support.counting import steps, is_linear
+from tests.support.counting import is_linear, steps
 from tests.support.engines import GHENT, MECHELEN, data, edes, query
 from tests.support.nodes import Node
 from tests.support.octets import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response

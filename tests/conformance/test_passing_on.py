@@ -11,7 +11,7 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.message import describe
 from dnsfilter.wire.query import Fault, Query, parse_query
 from tests.contract.cases import internet, office
-from tests.support.counting import steps, is_linear
+from tests.support.counting import is_linear, steps
 from tests.support.engines import GHENT, MECHELEN, data, query, running
 from tests.support.octets import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response
 from tests.support.scripted import Asked, Scripted, says, silent, truncated
