@@ -1,0 +1,56 @@
+"""A policy as large as any: one service of a million names, banned by twenty authorities on ten thousand ranges."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+from dnsfilter.policy.model import Mode, Policy, Range, Service, Tier, WireName
+from dnsfilter.wire.names import parse_name
+from tests.support.policies import ban, network, policy
+
+NAMES, RANGES, AUTHORITIES = 1_000_000, 10_000, 20
+SERVICE = "large"
+_PARENTS = 997
+_V6_EVERY = 5
+
+
+def name_of(number: int) -> str:
+    """The name of that number: each has a parent that it shares with a thousand others and that is not listed."""
+    return f"n{number}.d{number % _PARENTS}.example"
+
+
+def make_service(names: int = NAMES) -> Service:
+    """A service of so many names."""
+    return Service(SERVICE, "Large", (Tier(1, frozenset(map(_wire, range(names))), frozenset()),))
+
+
+def _wire(number: int) -> WireName:
+    return parse_name(name_of(number))
+
+
+def authority_of(number: int) -> str:
+    """The authority of the range of that number."""
+    return f"body-{number % AUTHORITIES}"
+
+
+def prefix_of(number: int) -> str:
+    """The prefix of the range of that number: every fifth is of IPv6, the others of loopback."""
+    if number % _V6_EVERY == 0:
+        return f"{IPv6Address(0x20010DB8 << 96 | number << 64)}/64"
+    return f"{IPv4Address(0x7F400000 + number * 16)}/28"
+
+
+def client_of(number: int) -> str:
+    """An address within the range of that number."""
+    return str(ip_network(prefix_of(number))[7])
+
+
+def make_ranges(count: int = RANGES) -> tuple[Range, ...]:
+    """So many ranges."""
+    return tuple(network(prefix_of(number), authority_of(number)) for number in range(count))
+
+
+def make_policy(service: Service, ranges: tuple[Range, ...], revision: int, modes: Mapping[str, Mode]) -> Policy:
+    """The policy by which each authority bans the service, in the mode given for it or else enforced."""
+    slugs = [authority_of(number) for number in range(AUTHORITIES)]
+    bans = (ban(n, slug, SERVICE, modes.get(slug, Mode.ENFORCE)) for n, slug in enumerate(slugs, start=1))
+    return policy(*ranges, service, *bans, revision=revision)
