@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 import dns.exception
 import dns.message
@@ -40,21 +40,42 @@ template:
     zonefile-load: whole
     zonefile-sync: -1
     journal-content: none
+policy:
+  - id: nsec
+    algorithm: ecdsap256sha256
+    single-type-signing: on
+  - id: nsec3
+    algorithm: ecdsap256sha256
+    single-type-signing: on
+    nsec3: on
+    nsec3-salt-length: 8
 zone:
 """
+
+Denial: TypeAlias = Literal["nsec", "nsec3"]
+"""How a signed zone proves that there is nothing."""
 
 
 class Knot:
     """`with Knot(zones) as server:` serves {zone name: zone text} at server.address, server.port over UDP and TCP.
 
-    Across zones it follows no CNAME, as the authority of one zone would not. `stop()` and `start()` may be called
-    within, to play an outage; the port stays. The address may be any of 127/8 or ::1.
+    Zones named in `signed` are signed with keys made at the start. Across zones it follows no CNAME, as the authority
+    of one zone would not. `stop()` and `start()` may be called within, to play an outage; the port stays. The address
+    may be any of 127/8 or ::1.
     """
 
-    def __init__(self, zones: Mapping[str, str], *, address: str = "127.0.0.1", port: int | None = None) -> None:
+    def __init__(
+        self,
+        zones: Mapping[str, str],
+        *,
+        signed: Mapping[str, Denial] | None = None,
+        address: str = "127.0.0.1",
+        port: int | None = None,
+    ) -> None:
         self.address = address
         self.port = free_port(address) if port is None else port
         self._zones = dict(zones)
+        self._signed = dict(signed or {})
         self._program = component("knotd")
         self._directory = Path(tempfile.mkdtemp(prefix="knot-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,6 +137,8 @@ class Knot:
         for number, (zone, text) in enumerate(self._zones.items()):
             (self._directory / f"{number}.zone").write_text(text)
             config += f"  - domain: {zone}\n    file: {number}.zone\n"
+            if zone in self._signed:
+                config += f"    dnssec-signing: on\n    dnssec-policy: {self._signed[zone]}\n"
         (self._directory / "knot.conf").write_text(config)
 
     def _answers(self, zone: str) -> bool:

@@ -1,0 +1,125 @@
+"""Two resolvers' replies to one question, and where they differ in what a client could notice."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rdatatype
+import dns.rrset
+
+from tests.support.questions import Asked
+
+RecordSet: TypeAlias = tuple[bytes, int, int]
+"""Owner in folded wire form, type, and the type that a signature covers or 0."""
+_COMPARED_FLAGS: Final = dns.flags.QR | dns.flags.RD | dns.flags.RA | dns.flags.AD | dns.flags.CD | 0x7800 | 0x0040
+
+
+class Aspect(Enum):
+    """What can differ."""
+
+    RCODE = "rcode"
+    FLAGS = "flags"
+    CUT = "tc"
+    QUESTION = "question"
+    ANSWER = "answer"
+    TTL = "ttl"
+    DENIAL = "soa of a denial"
+    EDNS = "edns"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A reply as far as it is compared: names without regard to case (RFC 4343), data in its canonical form.
+
+    `ttls` are those of the answer; `denial` is owner and data of the SOA in the authority section; `edns` is version,
+    DO and payload; `octets` is the size of it all.
+    """
+
+    rcode: int
+    flags: int
+    cut: bool
+    question: bytes
+    answer: Mapping[RecordSet, frozenset[bytes]]
+    ttls: Mapping[RecordSet, int]
+    denial: frozenset[tuple[bytes, bytes]]
+    edns: tuple[int, bool, int] | None
+    octets: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What both said to one question."""
+
+    asked: Asked
+    ours: Seen
+    theirs: Seen
+
+    def __str__(self) -> str:
+        return f"question: {self.asked.text}\n--- ours\n{self.ours.text}\n--- theirs\n{self.theirs.text}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference that is meant: which aspects it explains, and in which pairs."""
+
+    id: str
+    what: str
+    reason: str
+    aspects: frozenset[Aspect]
+    holds: Callable[[Pair], bool]
+
+
+@lru_cache(maxsize=1 << 16)
+def seen(message: bytes) -> Seen:
+    """Read a reply by dnspython, which raises on anything that is not in order."""
+    found = dns.message.from_wire(message)
+    end = 12 + len(found.question[0].name.to_digestable()) + 4 if found.question else 12
+    return Seen(
+        rcode=int(found.rcode()),
+        flags=int(found.flags) & _COMPARED_FLAGS,
+        cut=bool(found.flags & dns.flags.TC),
+        question=message[12:end],
+        answer={_key(rrset): frozenset(rdata.to_digestable() for rdata in rrset) for rrset in found.answer},
+        ttls={_key(rrset): rrset.ttl for rrset in found.answer},
+        denial=frozenset(
+            (_folded(rrset.name), rdata.to_digestable())
+            for rrset in found.authority
+            if rrset.rdtype == dns.rdatatype.SOA
+            for rdata in rrset
+        ),
+        edns=(found.edns, bool(found.ednsflags & dns.flags.DO), found.payload) if found.edns >= 0 else None,
+        octets=len(message),
+        text=found.to_text(),
+    )
+
+
+def differing(pair: Pair, tolerance_s: int) -> set[Aspect]:
+    """In what the two differ; a TTL only when by more than `tolerance_s`."""
+    ours, theirs = pair.ours, pair.theirs
+    compared = (
+        (Aspect.RCODE, ours.rcode == theirs.rcode),
+        (Aspect.FLAGS, ours.flags == theirs.flags),
+        (Aspect.CUT, ours.cut == theirs.cut),
+        (Aspect.QUESTION, ours.question == theirs.question),
+        (Aspect.ANSWER, ours.answer == theirs.answer),
+        (Aspect.DENIAL, ours.denial == theirs.denial),
+        (Aspect.EDNS, ours.edns == theirs.edns),
+    )
+    found = {aspect for aspect, same in compared if not same}
+    if any(abs(ttl - theirs.ttls.get(key, ttl)) > tolerance_s for key, ttl in ours.ttls.items()):
+        found.add(Aspect.TTL)
+    return found
+
+
+def _key(rrset: dns.rrset.RRset) -> RecordSet:
+    return _folded(rrset.name), int(rrset.rdtype), int(rrset.covers)
+
+
+def _folded(name: dns.name.Name) -> bytes:
+    return name.to_digestable()

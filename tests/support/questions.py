@@ -1,0 +1,199 @@
+"""Questions of every shape about given zones, drawn by a seed: what exists, what does not, and how it can be asked."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+import dns.name
+import dns.rdataclass
+import dns.rdatatype
+import dns.zone
+
+_HEADER: Final = Struct("!6H")
+_TAIL: Final = Struct("!HH")
+_OPT: Final = Struct("!BHHBBHH")
+_RD, _AD, _CD, _DO = 0x0100, 0x0020, 0x0010, 0x8000
+
+COMMON_TYPES: Final = ("A", "AAAA", "TXT", "MX", "NS", "SOA", "CNAME", "DNAME", "HTTPS", "SVCB", "SRV", "DS", "PTR")
+RARE_TYPES: Final = (
+    *("DNSKEY", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "NAPTR", "CAA", "TLSA", "SSHFP", "LOC", "HINFO", "RP", "URI"),
+    *("ANY", "CDS", "CDNSKEY", "NULL", "AFSDB", "OPENPGPKEY", "SPF", "TYPE65400", "TYPE65401", "TYPE65402"),
+    *("TYPE65280", "TYPE65534", "TYPE666", "TYPE1234"),
+)
+PAYLOADS: Final = (0, 511, 512, 513, 700, 1000, 1232, 1232, 1232, 1400, 4096, 65535)
+OPTIONS: Final = (
+    b"",
+    bytes.fromhex("fde90003616263"),  # of the range for experiments
+    bytes.fromhex("00030000"),  # NSID
+    bytes.fromhex("000b0000"),  # keepalive, which means nothing over UDP
+    bytes.fromhex("0008000400010000"),  # ECS that gives nothing away
+)
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+@dataclass(frozen=True, slots=True)
+class Edns:
+    """The OPT of a question."""
+
+    payload: int
+    version: int = 0
+    do: bool = False
+    options: bytes = b""
+
+    def wire(self) -> bytes:
+        """The record as it stands in a message."""
+        flags = _DO if self.do else 0
+        return _OPT.pack(0, 41, self.payload, 0, self.version, flags, len(self.options)) + self.options
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question and the way in which it is asked. `name` is in wire form, its letters as they go out."""
+
+    name: bytes
+    qtype: int
+    rd: bool
+    ad: bool
+    cd: bool
+    edns: Edns | None
+    stream: bool
+
+    @property
+    def do(self) -> bool:
+        """Whether DNSSEC records are wanted."""
+        return self.edns is not None and self.edns.do
+
+    @property
+    def text(self) -> str:
+        """The question for people."""
+        bits = [bit for bit in ("rd", "ad", "cd") if getattr(self, bit)]
+        name = dns.name.from_wire(self.name, 0)[0].to_text()
+        how = "tcp" if self.stream else "udp"
+        return f"{name} {dns.rdatatype.to_text(dns.rdatatype.RdataType.make(self.qtype))} {how} {bits} {self.edns}"
+
+    def wire(self) -> bytes:
+        """The message, with the id 0."""
+        flags = self.rd * _RD | self.ad * _AD | self.cd * _CD
+        opt = self.edns.wire() if self.edns is not None else b""
+        header = _HEADER.pack(0, flags, 1, 0, 0, 1 if opt else 0)
+        return header + self.name + _TAIL.pack(self.qtype, dns.rdataclass.IN) + opt
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names to ask for, by what they should meet; `types` are those that exist at a name. Wire form, folded."""
+
+    existing: Sequence[bytes]
+    empty: Sequence[bytes]
+    wildcards: Sequence[bytes]
+    """The names below which `*` stands."""
+    trees: Sequence[bytes]
+    """Owners of a DNAME, of an alias or of a delegation: below these are other rules than elsewhere."""
+    types: Mapping[bytes, Sequence[int]]
+
+    @staticmethod
+    def of(zones: Mapping[str, str]) -> "Names":
+        """The names of zone files."""
+        types: dict[bytes, list[int]] = {}
+        empty: dict[bytes, None] = {}
+        for apex, text in zones.items():
+            zone = dns.zone.from_text(text, origin=apex, relativize=False)
+            for owner, node in zone.nodes.items():
+                types.setdefault(_wire(owner), []).extend(int(found.rdtype) for found in node.rdatasets)
+                for labels in range(len(dns.name.from_text(apex)) + 1, len(owner)):
+                    empty[_wire(owner.split(labels)[1])] = None
+        stars = [name[2:] for name in types if name.startswith(b"\x01*")]
+        ruled = {dns.rdatatype.DNAME, dns.rdatatype.CNAME, dns.rdatatype.NS}
+        trees = [name for name, found in types.items() if ruled & set(found) and name not in stars]
+        return Names(list(types), [name for name in empty if name not in types], stars, trees, types)
+
+
+def questions(zones: Mapping[str, str], number: int, seed: int) -> list[Asked]:
+    """So many different questions about the zones, always the same for a seed."""
+    draw = random.Random(seed)
+    names = Names.of(zones)
+    found: dict[Asked, None] = {}
+    while len(found) < number:
+        found[_question(names, draw)] = None
+    return list(found)
+
+
+def _question(names: Names, draw: random.Random) -> Asked:
+    name = _name(names, draw)
+    rd, edns = draw.random() > 0.02, _edns(draw)
+    # Unbound may end a connection over which it refuses a query, without the reply.
+    refused = not rd or (edns is not None and edns.version > 0)
+    return Asked(
+        name=_case(name, draw),
+        qtype=_qtype(names.types.get(name, ()), draw),
+        rd=rd,
+        ad=draw.random() < 0.2,
+        cd=draw.random() < 0.2,
+        edns=edns,
+        stream=draw.random() < 0.25 and not refused,
+    )
+
+
+def _name(names: Names, draw: random.Random) -> bytes:
+    match draw.choices(("existing", "empty", "wildcard", "tree", "absent", "stranger"), (50, 5, 10, 15, 15, 5))[0]:
+        case "existing":
+            return draw.choice(names.existing)
+        case "empty":
+            return draw.choice(names.empty)
+        case "wildcard":
+            return _below(draw.choice(names.wildcards), draw)
+        case "tree":
+            known = draw.choice((b"\x01a", b"\x01b", b"\x01c", b"\x01b\x01a", b""))
+            top = draw.choice(names.trees)
+            return known + top if known and len(top) < 250 else _below(top, draw)
+        case "stranger":
+            return _below(b"\0", draw)
+        case _:
+            return _below(draw.choice((*names.existing, *names.empty)), draw)
+
+
+def _below(name: bytes, draw: random.Random) -> bytes:
+    """One to three labels more, as far as a name has room; sometimes with octets that are no letters."""
+    for _ in range(draw.randint(1, 3)):
+        length = draw.choice((1, 2, 5, 8, 63))
+        if len(name) + length + 1 > 255:
+            break
+        binary = draw.random() < 0.05
+        label = draw.randbytes(length).lower() if binary else "".join(draw.choices(_LETTERS, k=length)).encode()
+        name = bytes([length]) + label + name
+    return name
+
+
+def _qtype(existing: Sequence[int], draw: random.Random) -> int:
+    place = draw.random()
+    if place < 0.6 and existing:
+        return draw.choice(existing)
+    return int(dns.rdatatype.from_text(draw.choice(COMMON_TYPES if place < 0.85 else RARE_TYPES)))
+
+
+def _case(name: bytes, draw: random.Random) -> bytes:
+    """The letters of the name in upper or lower case, in two of five names by chance."""
+    if draw.random() > 0.4:
+        return name
+    out = bytearray(name)
+    at = 0
+    while out[at]:
+        for place in range(at + 1, at + 1 + out[at]):
+            if 0x61 <= out[place] <= 0x7A and draw.random() < 0.5:
+                out[place] -= 0x20
+        at += out[at] + 1
+    return bytes(out)
+
+
+def _edns(draw: random.Random) -> Edns | None:
+    if draw.random() < 0.2:
+        return None
+    version = 1 if draw.random() < 0.01 else 0
+    options = draw.choice(OPTIONS) if draw.random() < 0.15 else b""
+    return Edns(draw.choice(PAYLOADS), version, draw.random() < 0.45, options)
+
+
+def _wire(name: dns.name.Name) -> bytes:
+    return name.to_digestable()
