@@ -1,0 +1,93 @@
+"""A node whose policy is missing or broken at its start: the last good one decides, or nobody is answered."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.policy.model import Policy
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
+from tests.contract.cases import NETWORKS, office
+from tests.support.engines import GHENT, MECHELEN
+from tests.support.nodes import Node, program
+from tests.support.policies import NOW, ban, policy, service
+
+BANNED = "www.tiktok.com"
+
+
+class Bare(Node):
+    """A node that decides by the store in its state directory alone."""
+
+    def command(self) -> list[str]:
+        return [program("dnsfilter"), "serve", "--config", str(self.config)]
+
+
+def stored(node: Node, *policies: Policy) -> Path:
+    """The node's store with these policies published, the last of them current."""
+    store = SnapshotStore(node.state / "snapshots")
+    for each in policies:
+        store.publish(compile_policy(each, NOW))
+    return node.state / "snapshots"
+
+
+def later(revision: int) -> Policy:
+    """Another revision, with other names, ranges and rules."""
+    more = service("capcut", ("capcut.com",))
+    return policy(*NETWORKS[:3], more, service("tiktok", ("tiktok.com",)), ban(9, "ghent", "tiktok"), revision=revision)
+
+
+@pytest.fixture
+def first_files(tmp_path: Path) -> tuple[Bare, set[Path]]:
+    """A node whose store holds revision 1 and then 2, and the files that revision 2 brought."""
+    node = Bare(tmp_path, "127.0.0.1:9")
+    directory = stored(node, office())
+    before = set(directory.iterdir())
+    stored(node, office(), later(2))
+    return node, {path for path in directory.iterdir() if path not in before}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "damage"),
+    [(".names", "cut"), (".ranges", "flipped"), (".rules", "empty"), (".rules", "gone"), (".manifest", "flipped")],
+)
+def test_a_broken_snapshot_at_the_start_gives_way_to_the_last_good_one(
+    first_files: tuple[Bare, set[Path]], suffix: str, damage: str
+) -> None:
+    node, brought = first_files
+    (path,) = (path for path in brought if suffix in path.name)
+    break_file(path, damage)
+    with node:
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 1
+        assert node.dig(BANNED, bind=GHENT).rcode == "REFUSED"
+        assert node.dig(BANNED, bind=GHENT).ede[0].code == 15
+    assert "passed over" in node.log.read_text()
+
+
+def break_file(path: Path, damage: str) -> None:
+    octets = path.read_bytes()
+    match damage:
+        case "cut":
+            path.write_bytes(octets[: len(octets) // 2])
+        case "flipped":
+            path.write_bytes(octets[:-9] + bytes([octets[-9] ^ 0xFF]) + octets[-8:])
+        case "empty":
+            path.write_bytes(b"")
+        case _:
+            path.unlink()
+
+
+@pytest.mark.parametrize("setting", ["", "start_without_snapshot = true"])
+def test_with_no_good_snapshot_nobody_is_answered(tmp_path: Path, setting: str) -> None:
+    node = Bare(tmp_path, "127.0.0.1:9", top=setting)
+    for path in stored(node, office()).glob("*.rules"):
+        break_file(path, "cut")
+    if not setting:
+        ended = subprocess.run(node.command(), capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 1
+        assert "no snapshot to decide by" in ended.stderr
+        return
+    with node:
+        for client in (GHENT, MECHELEN):
+            found = node.dig(BANNED, bind=client)
+            assert (found.rcode, [error.code for error in found.ede]) == ("REFUSED", [18])
