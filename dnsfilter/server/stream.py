@@ -12,6 +12,8 @@ MOST_CONNECTIONS = 1_000
 MOST_PER_CLIENT = 50
 MOST_IN_FLIGHT = 32
 """Queries of one connection that may wait for an answer; further ones stay unread until one is answered."""
+MOST_PER_TURN = 32
+"""Queries of one connection asked at a stretch, about a millisecond of them; then whoever else has come gets a turn."""
 IDLE_S = 10.0
 MOST_UNSENT = 256 * 1024
 """Octets of answers that a client may leave unread before its connection is given up."""
@@ -83,6 +85,7 @@ class _Connection(asyncio.Protocol):
         self._tickets: set[int] = set()
         self._paused = False
         self._taking = False
+        self._next_turn: asyncio.Handle | None = None
         self._ended = False  # the client has sent all it wanted to
         self._idle_timer: asyncio.TimerHandle | None = None
         self.client = b""
@@ -90,7 +93,7 @@ class _Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being answered."""
-        return not self._tickets
+        return not self._tickets and not self._taking and self._next_turn is None
 
     def end(self) -> None:
         """Drop the connection, with whatever was still to be answered."""
@@ -115,6 +118,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         self._take()
+        self._pace()  # also when it is not this connection's turn
 
     def eof_received(self) -> bool:
         """A client that sends no more may still wait for answers."""
@@ -130,23 +134,26 @@ class _Connection(asyncio.Protocol):
         self._server.leave(self)
         if self._idle_timer is not None:
             self._idle_timer.cancel()
+        if self._next_turn is not None:
+            self._next_turn.cancel()
         for ticket in self._tickets:
             self._resolver.forget(ticket)
         self._tickets.clear()
 
     def _take(self) -> None:
-        """Ask the whole frames of the buffer, as far as the bound on queries in flight allows."""
-        if self._taking:
+        """Ask the whole frames of the buffer, as far as the bounds on a turn and on queries in flight allow."""
+        if self._taking or self._next_turn is not None:
             return
         self._taking = True
-        start = 0
+        start = taken = 0
         try:
-            while len(self._tickets) < MOST_IN_FLIGHT:
+            while len(self._tickets) < MOST_IN_FLIGHT and taken < MOST_PER_TURN:
                 frame = start + _LENGTH
                 end = frame + int.from_bytes(self._buffer[start:frame], "big")
                 if len(self._buffer) < frame or len(self._buffer) < end:
                     break
                 start = end
+                taken += 1
                 if not self._ask(bytes(self._buffer[frame:end])):
                     return
         finally:
@@ -155,7 +162,16 @@ class _Connection(asyncio.Protocol):
             del self._buffer[:start]
             self._server.touch(self)
             self._rest()
+        if taken == MOST_PER_TURN:
+            self._next_turn = asyncio.get_running_loop().call_soon(self._take_on)
         self._pace()
+        self._finish_if_done()
+
+    def _take_on(self) -> None:
+        """The next turn of what one turn was too short for."""
+        self._next_turn = None
+        if self._transport is not None and not self._transport.is_closing():
+            self._take()
 
     def _ask(self, message: bytes) -> bool:
         """Whether the connection goes on: a message that deserves no answer ends it."""
@@ -194,7 +210,7 @@ class _Connection(asyncio.Protocol):
         self._paused = full
 
     def _finish_if_done(self) -> None:
-        if self._ended and not self._tickets and self._transport is not None:
+        if self._ended and self.is_idle and self._transport is not None:
             self._transport.close()
 
     def _rest(self) -> None:
@@ -204,7 +220,7 @@ class _Connection(asyncio.Protocol):
         self._idle_timer = asyncio.get_running_loop().call_later(IDLE_S, self._idle)
 
     def _idle(self) -> None:
-        if self._tickets:
-            self._rest()
-        else:
+        if self.is_idle:
             self.end()
+        else:
+            self._rest()

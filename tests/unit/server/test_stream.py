@@ -363,6 +363,35 @@ def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.M
     run(check())
 
 
+def test_a_client_that_asks_much_at_once_leaves_the_others_their_turn(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            other = await served.connect(MECHELEN)
+            other.send(query("plain.example.org"))
+            await other.receive()
+            busy = await served.connect()
+            busy.send(*(query("plain.example.org", id=number) for number in range(1_500)))
+            other.send(query("plain.example.org", id=9))
+            assert (await other.receive()).id == 9
+            assert sum(served.rig.outcomes().values()) < 750
+            assert {(await busy.receive()).id for _ in range(1_500)} == set(range(1_500))
+
+    run(check())
+
+
+def test_a_client_that_asks_much_and_is_done_gets_all_its_answers(run: Run) -> None:
+    async def check() -> None:
+        async with serving() as served:
+            client = await served.connect()
+            client.send(*(query("plain.example.org", id=number) for number in range(1_000)))
+            client.writer.write_eof()
+            assert {(await client.receive()).id for _ in range(1_000)} == set(range(1_000))
+            assert await client.until_closed() == b""
+            assert served.opened[-1] == 0
+
+    run(check())
+
+
 def test_closing_the_server_ends_every_connection(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
