@@ -16,6 +16,7 @@ from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, silent
 from tests.support.starting import Start
+from tests.unit.wire.build import record
 
 NAME = "plain.example.org"
 TRUTH = ["A 198.51.100.10"]
@@ -26,9 +27,7 @@ each_transport = pytest.mark.parametrize("transport", tuple(Transport))
 
 def opt(options: bytes = b"", *, owner: bytes = b"\0", payload: int = 1232, version: int = 0, flags: int = 0) -> bytes:
     """An OPT record."""
-    fields = (41, payload, version, flags, len(options))
-    sizes = (2, 2, 2, 2, 2)
-    return owner + b"".join(field.to_bytes(size, "big") for field, size in zip(fields, sizes, strict=True)) + options
+    return record(owner, 41, options, version << 16 | flags, payload)
 
 
 def option(code: int, value: bytes = b"") -> bytes:

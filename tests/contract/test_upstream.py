@@ -301,20 +301,3 @@ def test_an_exchange_that_is_over_cannot_be_completed(start: Start) -> None:
     wait()
     assert list(rig.engine.complete(event.exchange, None)) == []
     assert list(rig.engine.complete(10**9, b"")) == []
-
-
-# Huge and odd answers.
-
-
-def test_records_of_unknown_type_pass_octet_by_octet(start: Start) -> None:
-    line = f"{NAME}. 300 TYPE65534 \\# 5 c00c00ff41"
-    rig = start(office(), Scripted(says({(NAME, "TYPE65534"): (line,)})))
-    for _ in range(2):
-        assert rig.ask(query(NAME, 65534)).answer[0][0].to_generic().data == bytes.fromhex("c00c00ff41")
-
-
-def test_names_are_arbitrary_octets(start: Start) -> None:
-    name = r"\255\000\046.example.org."
-    rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{name} 300 A 198.51.100.1",)),)))
-    found = rig.ask(query(name))
-    assert (found.question[0].name.to_text(), data(found)) == (r"\255\000\..example.org.", ["A 198.51.100.1"])

@@ -1,0 +1,176 @@
+"""RFC 2181: record sets and their TTLs, names of arbitrary octets, truncated answers."""
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.engine.interface import Miss
+from dnsfilter.telemetry.metrics import Transport
+from tests.conformance.raw import QUESTION, answers
+from tests.conformance.ways import octets_of
+from tests.contract.cases import RECORDS, office
+from tests.support.engines import MECHELEN, data, query, ttls
+from tests.support.scripted import Asked, Scripted, reply, says, truncated
+from tests.support.starting import Start
+from tests.unit.wire.build import record
+
+NAME = "plain.example.org"
+TRUTH = ["A 198.51.100.10"]
+
+
+def with_ttls(asked: Asked, *seconds: int) -> bytes:
+    """An answer with an address for each TTL."""
+    return answers(asked, *(record(QUESTION, 1, bytes([198, 51, 100, n]), ttl) for n, ttl in enumerate(seconds, 10)))
+
+
+def raw_ttls(octets: bytes, wire: bytes) -> list[int]:
+    """The TTL of every address record of the answer section, as sent."""
+    start, number = len(wire) - 11, int.from_bytes(octets[6:8], "big")
+    return [int.from_bytes(octets[start + 16 * n + 6 :][:4], "big") for n in range(number)]
+
+
+# TTLs (sections 5.2 and 8).
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize(
+    ("sent", "given"), [((300, 20, 60), 20), ((7, 300), 7), ((300, 300), 300), ((300, 0), 0), ((300, 0x80000000), 0)]
+)
+def test_a_record_set_has_one_ttl_the_least(
+    start: Start, sent: tuple[int, ...], given: int, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(lambda asked: (with_ttls(asked, *sent),)))
+    wire = query(NAME)
+    assert raw_ttls(octets_of(rig, wire, transport=transport), wire) == [given] * len(sent)
+    if given > 1:
+        found = rig.at_once(wire, MECHELEN, later_s=1)
+        assert (ttls(found), len(data(found))) == ([given - 1], len(sent))
+    assert isinstance(rig.judge(wire, later_s=given), Miss)
+
+
+@pytest.mark.parametrize("seconds", [0x80000000, 0x80000001, 0xC0000000, 0xFFFFFFFF])
+def test_a_ttl_with_its_top_bit_set_is_nought(start: Start, seconds: int) -> None:
+    rig = start(office(), Scripted(lambda asked: (with_ttls(asked, seconds),)))
+    wire = query(NAME)
+    for _ in range(2):
+        assert raw_ttls(octets_of(rig, wire), wire) == [0]
+    assert len(rig.forwarded) == 2
+
+
+def test_the_largest_ttl_is_passed_on_and_kept_for_a_day(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (with_ttls(asked, 0x7FFFFFFF),)))
+    assert ttls(rig.ask(query(NAME))) == [0x7FFFFFFF]
+    assert ttls(rig.at_once(query(NAME), later_s=86_399)) == [0x7FFFFFFF - 86_399]
+    assert isinstance(rig.judge(query(NAME), later_s=86_400), Miss)
+
+
+# Names (section 11).
+
+OCTETS = {
+    "every octet": [bytes(range(1, 64)), bytes(range(64, 127)), bytes(range(127, 190)), bytes(range(192, 252))],
+    "zero": [b"\0"],
+    "a dot": [b"plain.example.org"],
+    "dots": [b"...", b"."],
+    "a space": [b"a b", b"example"],
+    "0xff": [b"\xff\xfe", b"example", b"org"],
+    "what looks like a pointer": [b"\xc0\x0c", b"org"],
+    "an underscore": [b"_ldap", b"_tcp", b"example", b"org"],
+    "a hyphen": [b"-", b"-example-", b"org"],
+    "an asterisk": [b"*", b"example", b"org"],
+    "no utf-8": [b"caf\xe9", b"example", b"org"],
+}
+
+
+@pytest.mark.parametrize("labels", OCTETS.values(), ids=OCTETS)
+def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
+    name = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+    def behave(asked: Asked) -> tuple[bytes, ...]:
+        assert asked.message[12 : 12 + len(name)] == name.lower()
+        return (answers(asked, record(QUESTION, 65400, name), record(b"\0", 65400, b"beside")),)
+
+    rig = start(office(), Scripted(behave))
+    wire = query(".", 65400)
+    wire = wire[:12] + name + wire[13:]
+    for transport in (*Transport, *Transport):
+        octets = octets_of(rig, wire, transport=transport)
+        assert octets[12 : 12 + len(name)] == name
+        assert name in octets[12 + len(name) :]
+        assert b"beside" not in octets
+    assert len(rig.upstream.asked) == 1
+
+
+def test_a_name_with_other_octets_is_another_name(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, rcode=dns.rcode.NXDOMAIN),)))
+    for name in (r"plain\.example.org", r"plain\000.example.org", r"plain\032.example.org", r"\255plain.example.org"):
+        assert rig.ask(query(name)).rcode() == dns.rcode.NXDOMAIN
+    for name in (r"www\.tiktok.com", r"www.tiktok\.com", r"tiktok\000.com", r"www.tiktok.com\000"):
+        assert rig.ask(query(name)).rcode() == dns.rcode.NXDOMAIN
+    assert len(rig.upstream.asked) == 8
+
+
+# Truncation (section 9).
+
+
+def _cut(asked: Asked) -> tuple[bytes, ...]:
+    """A first record and TC by datagram, the whole by stream."""
+    lines = [f"{asked.name}. 300 A 198.51.100.{n}" for n in range(1, 5)]
+    return (reply(asked, lines if asked.by_stream else lines[:1], flags=0 if asked.by_stream else int(dns.flags.TC)),)
+
+
+def test_a_truncated_answer_is_asked_for_again_over_tcp_and_only_the_whole_is_kept(start: Start) -> None:
+    rig = start(office(), Scripted(_cut))
+    wait = rig.begin(query(NAME))
+    rig.until(lambda: b"" if rig.truncated else None)
+    assert isinstance(rig.judge(query(NAME)), Miss)
+    rig.complete()
+    assert len(data(wait())) == 4
+    assert [asked.by_stream for asked in rig.upstream.asked] == [False, True]
+    assert len(data(rig.at_once(query(NAME)))) == 4
+
+
+@pytest.mark.parametrize("records", [(), RECORDS[NAME, "A"]], ids=["empty", "with a record"])
+def test_a_truncated_answer_is_neither_given_nor_kept_when_the_whole_does_not_come(
+    start: Start, records: tuple[str, ...]
+) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, records, flags=int(dns.flags.TC)),)))
+    for fetch in (lambda _upstream, _message: None, Scripted.by_stream):
+        wait = rig.begin(query(NAME))
+        rig.until(lambda: b"" if rig.truncated else None)
+        rig.complete(fetch)
+        found = wait()
+        assert (found.rcode(), found.answer) == (dns.rcode.SERVFAIL, [])
+        assert isinstance(rig.judge(query(NAME)), Miss)
+
+
+def test_a_truncated_answer_does_not_replace_what_is_kept(start: Start) -> None:
+    rig = start(office(), Scripted(says({(NAME, "A"): (f"{NAME}. 2 A 198.51.100.10",)})))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = lambda asked: (truncated(asked),)
+    wait = rig.begin(query(NAME))
+    rig.until(lambda: b"" if rig.truncated else None)
+    rig.complete(lambda _upstream, _message: None)
+    assert data(wait()) == TRUTH
+
+
+# Aliases (section 10.1), and rank (section 5.4.1).
+
+
+def test_of_two_aliases_at_one_name_one_is_followed_and_the_other_left_out(start: Start) -> None:
+    lines = [f"a.example.org. 300 CNAME {target}.example.org." for target in "bc"]
+    targets = [f"{target}.example.org. 300 A 198.51.100.{number}" for number, target in enumerate("bc", 1)]
+    rig = start(office(), Scripted(lambda asked: (reply(asked, (*lines, *targets)),)))
+    for _ in range(2):
+        found = rig.ask(query("a.example.org"))
+        assert data(found) == ["CNAME b.example.org.", "A 198.51.100.1"]
+
+
+def test_records_beside_an_answer_never_answer_another_question(start: Start) -> None:
+    beside = ("www.example.org. 300 A 203.0.113.66",)
+    authority = ("www.example.org. 300 NS ns.example.org.",)
+    rig = start(office(), Scripted(lambda asked: (reply(asked, RECORDS[NAME, "A"] + beside, authority, beside),)))
+    rig.ask(query(NAME))
+    assert isinstance(rig.judge(query("www.example.org")), Miss)
+    assert isinstance(rig.judge(query("www.example.org", "NS")), Miss)
