@@ -53,6 +53,8 @@ _DNAME: Final = int(Type.DNAME)
 _SERVICE_BINDINGS: Final = frozenset({int(Type.SVCB), int(Type.HTTPS)})
 _RRSIG: Final = int(Type.RRSIG)
 _SOA: Final = int(Type.SOA)
+_SIG: Final = int(Type.SIG)
+_TSIG: Final = int(Type.TSIG)
 _ANY: Final = int(Type.ANY)
 _PROOFS: Final = frozenset({_RRSIG, int(Type.NSEC), int(Type.NSEC3)})
 
@@ -191,7 +193,7 @@ def follow(answer: Answer, question: Question) -> Chain:
 
 
 def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
-    """The answer with only the chain in its answer section, one TTL in each RRset, and without OPT.
+    """The answer with only the chain in its answer section, one TTL in each RRset, and without OPT, TSIG and SIG(0).
 
     Without `do` it also loses the signatures and proofs that nobody asked for (RFC 4035 section 3.2.1). An answer about
     SVCB or HTTPS loses its additional section, in which a server may spare clients the questions about targets (RFC
@@ -203,7 +205,7 @@ def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
     answer = _levelled(answer, denial=not any(record.rtype == qtype or qtype == _ANY for record in chain.records))
     by_start = {record.start: record for record in answer.records}
     answers = [by_start[record.start] for record in chain.records]
-    others = [record for record in answer.records if record.section != ANSWER]
+    others = [r for r in answer.records if r.section != ANSWER and not _signs_message(answer.message, r)]
     if not do:
         answers, others = (
             [record for record in section if record.rtype not in _PROOFS or qtype in (record.rtype, _ANY)]
@@ -214,6 +216,11 @@ def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
     if len(answers) + len(others) == len(answer.records) and (qtype in (_CNAME, _ANY) or _is_in_order(answers)):
         return without_opt(answer)
     return _composed(answer, [*answers, *others])
+
+
+def _signs_message(message: bytes, record: Record) -> bool:
+    """Whether it is a TSIG or SIG(0), which are for one hop (RFC 8945 section 5.2, RFC 2931 section 3)."""
+    return record.rtype == _TSIG or (record.rtype == _SIG and message[record.rdata : record.rdata + 2] == b"\0\0")
 
 
 def _is_in_order(chain: Sequence[Record]) -> bool:

@@ -240,6 +240,15 @@ def test_signatures_and_proofs_are_for_those_who_want_or_ask_for_them(qtype: str
     assert shown == left
 
 
+def test_signatures_of_the_message_go_no_further_than_those_of_records() -> None:
+    tsig, sig0 = record(b"\0", 250, bytes(17), rclass=255, ttl=0), record(b"\0", 24, bytes(19), rclass=255, ttl=0)
+    sig = record(b"\0", 24, b"\0\1" + bytes(17))
+    octets = message(question(WWW), tsig, sig, sig0, opt(), tsig, flags=QR, counts=(1, 0, 1, 4))
+    answer = parse_answer(octets)
+    left = kept(answer, follow(answer, answer.question), True)
+    assert left.message == message(question(WWW), sig, flags=QR, id=0, counts=(1, 0, 0, 1))
+
+
 def test_an_rrset_has_one_ttl_the_least_of_its_records() -> None:
     owner = parse_name(WWW)
     octets = message(
