@@ -1,0 +1,13 @@
+"""How many examples a test tries."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+
+def examples(usual: int) -> settings:
+    """So many, unless `DNSFILTER_FUZZ_EXAMPLES` asks for more or fewer."""
+    return settings(
+        max_examples=int(os.environ.get("DNSFILTER_FUZZ_EXAMPLES", usual)),
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    )

@@ -1,0 +1,87 @@
+"""Arbitrary and mutated messages from clients: each is answered by rule or not at all, and the next one as well."""
+
+import dns.name
+import dns.rcode
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.engine.interface import Drop, Miss, Reply
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import internet, office
+from tests.fuzz.examples import examples
+from tests.fuzz.seeds import QUERIES
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, STRANGER, Rig, data, query, running
+from tests.support.mutations import Mutant, mutants, noise
+from tests.support.oracle import check_reply, read_query
+
+BANNED = (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net"))
+CLIENTS = (GHENT, BOUND, MECHELEN, DIEST, STRANGER, "2001:db8::1")
+LONGEST_DATAGRAM = 65_507
+GOOD = query("www.tiktok.com")
+
+messages = st.one_of(noise(QUERIES["banned"]), *(mutants(QUERIES),) * 3)
+
+
+def check_judged(rig: Rig, message: bytes, client: str, transport: Transport) -> None:
+    """That the engine does with a message what it should, and counts it once."""
+    banned = BANNED if client in (GHENT, BOUND) else ()
+    before = sum(rig.outcomes().values())
+    asked = read_query(message)
+    outcome = rig.judge(message, client, transport)
+    match outcome:
+        case Drop():
+            assert asked is None
+        case Miss():
+            assert asked is not None
+            assert asked.sound
+            assert not asked.opcode
+            assert outcome.query.question.wire == asked.question
+            assert not any(asked.name.is_subdomain(suffix) for suffix in banned)
+        case Reply(reply):
+            check_reply(message, reply, transport, banned=banned, relayed=False)
+    assert sum(rig.outcomes().values()) == before + (not isinstance(outcome, Miss))
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_a_seed_is_answered_by_rule_or_not_at_all(kind: str, transport: Transport) -> None:
+    with running(kind, office(), internet()) as rig:
+        for message in QUERIES.values():
+            for client in CLIENTS:
+                check_judged(rig, message, client, transport)
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_a_mutant_is_answered_by_rule_or_not_at_all(kind: str, transport: Transport) -> None:
+    with running(kind, office(), internet()) as rig:
+
+        @examples(600)
+        @given(messages, st.sampled_from(CLIENTS))
+        def check(message: Mutant, client: str) -> None:
+            check_judged(rig, message.octets, client, transport)
+            assert rig.at_once(GOOD).rcode() == dns.rcode.REFUSED
+
+        check()
+
+
+def test_mutants_through_the_socket_leave_the_engine_alive(kind: str) -> None:
+    with running(kind, office(), internet()) as rig:
+
+        @examples(150)
+        @given(st.lists(messages, min_size=1, max_size=5), st.sampled_from((GHENT, MECHELEN)))
+        def check(burst: list[Mutant], client: str) -> None:
+            sent = [m.octets for m in burst if len(m.octets) <= LONGEST_DATAGRAM]
+            senders = [rig.send(message, client) for message in sent]
+            rig.settle()
+            for message, sender in zip(sent, senders, strict=True):
+                reply = sender.receive()
+                asked = read_query(message)
+                assert reply is None or sender.receive() is None
+                # Scripted upstreams answer everything, and by datagram.
+                assert (reply is None) == (asked is None)
+                if reply is not None:
+                    check_reply(message, reply, Transport.UDP, banned=BANNED if client == GHENT else ())
+                sender.close()
+
+        check()
+        assert data(rig.ask(query("plain.example.org"))) == ["A 198.51.100.10"]

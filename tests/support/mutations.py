@@ -1,0 +1,200 @@
+"""Messages made worse: edits of octets, counts, lengths, pointers and records, and strategies that draw them.
+
+A mutant is told by the name of its seed and its edits, so that a failing example can be read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hypothesis import strategies as st
+
+HEADER_SIZE = 12
+LARGEST = 65_000
+"""The longest mutant in octets: it still fits into a datagram."""
+
+
+class Kind(Enum):
+    """What an edit does; `place` is taken modulo what there is to choose from."""
+
+    OCTET = "set an octet"
+    BIT = "flip a bit of the header"
+    WORD = "set two octets: a length, a type, a class"
+    POINTER = "put a compression pointer over two octets"
+    INSERT = "put octets in"
+    REMOVE = "take octets out"
+    COUNT = "change a count of the header, and no record"
+    LENGTH = "change the length of a record's data, and not the data"
+    REPEAT = "say a record twice, or many times"
+    FORGET = "leave a record out"
+    SPLICE = "put a record of another seed in"
+    OPT = "put an OPT in, at any place"
+    TAIL = "add octets behind the last record"
+    CUT = "end the message early"
+    GROW = "add many records of text"
+
+
+_RECORD_KINDS = (Kind.LENGTH, Kind.REPEAT, Kind.FORGET, Kind.SPLICE, Kind.OPT)
+_EXTREMES = (0, 1, 3, 4, 5, 0x3F, 0x40, 0xFF, 0x100, 0x7FFF, 0x8000, 0xC000, 0xC00C, 0xFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One thing done to a message; `octets` has one at least."""
+
+    kind: Kind
+    place: int
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A seed by its name, what is done to it, and what comes of that."""
+
+    seed: str
+    edits: tuple[Edit, ...]
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Where a record stands: `[start, end)` is all of it, `length` where its data's length is; sections are 1 to 3."""
+
+    start: int
+    length: int
+    end: int
+    section: int
+
+
+def pieces(message: bytes) -> list[Piece]:
+    """The records of a message as far as they can be told apart."""
+    found: list[Piece] = []
+    position = HEADER_SIZE
+    counts = [int.from_bytes(message[at : at + 2], "big") for at in (4, 6, 8, 10)]
+    for section, count in enumerate(counts):
+        for _ in range(min(count, len(message))):
+            start = position
+            while position < len(message) and 0 < message[position] < 64:
+                position += message[position] + 1
+            position += 2 if message[position : position + 1] >= b"\xc0" else 1
+            if section == 0:
+                position += 4
+                continue
+            length = position + 8
+            position = length + 2 + int.from_bytes(message[length : length + 2], "big")
+            if position > len(message):
+                return found
+            found.append(Piece(start, length, position, section))
+    return found
+
+
+def edited(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
+    """The message after one edit; unchanged where there is nothing to do it to."""
+    if edit.kind in _RECORD_KINDS:
+        return _with_records(message, edit, donors)
+    octets = bytearray(message)
+    place = edit.place % (len(octets) or 1)
+    value = edit.octets
+    match edit.kind:
+        case Kind.OCTET:
+            octets[place : place + 1] = value[:1]
+        case Kind.BIT if len(octets) >= 4:
+            octets[2 + place % 2] ^= 1 << value[0] % 8
+        case Kind.WORD:
+            octets[place : place + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
+        case Kind.POINTER:
+            octets[place : place + 2] = (0xC000 | (place - value[0]) & 0x3FFF).to_bytes(2, "big")
+        case Kind.INSERT:
+            octets[place:place] = value
+        case Kind.REMOVE:
+            del octets[place : place + value[0] % 24 + 1]
+        case Kind.COUNT:
+            at = 4 + edit.place % 4 * 2
+            octets[at : at + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
+        case Kind.TAIL:
+            octets += value
+        case Kind.CUT:
+            del octets[place:]
+        case Kind.GROW:
+            text = b"\xc0\x0c\0\x10\0\1\0\0\1\x2c\0\xff\xfe" + bytes(254)
+            for _ in range(min(value[0], (LARGEST - len(octets)) // len(text))):
+                octets += text
+                _count(octets, 3, 1)
+        case _:
+            pass
+    return bytes(octets[:LARGEST])
+
+
+def _with_records(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
+    """An edit of whole records, with the header's counts as the records are."""
+    known = pieces(message)
+    octets = bytearray(message)
+    chosen = known[edit.place % len(known)] if known else None
+    times = edit.octets[0] % 40 if edit.octets[0] > 200 else 1
+    match edit.kind:
+        case Kind.OPT:
+            options = edit.octets[1:]
+            record = b"\0\0\x29\x04\xd0\0\0\x80\0" + len(options).to_bytes(2, "big") + options
+            _put(octets, record, 1, chosen if edit.octets[0] % 2 else None)
+        case Kind.SPLICE:
+            donor = donors[edit.place % len(donors)]
+            given = pieces(donor)
+            if given:
+                piece = given[edit.octets[0] % len(given)]
+                _put(octets, donor[piece.start : piece.end], 1, chosen)
+        case Kind.REPEAT if chosen is not None:
+            _put(octets, message[chosen.start : chosen.end], times, chosen)
+        case Kind.FORGET if chosen is not None:
+            del octets[chosen.start : chosen.end]
+            _count(octets, chosen.section, -1)
+        case Kind.LENGTH if chosen is not None:
+            length = int.from_bytes(octets[chosen.length : chosen.length + 2], "big")
+            changed = (length + edit.octets[0] - 128) & 0xFFFF
+            octets[chosen.length : chosen.length + 2] = changed.to_bytes(2, "big")
+        case _:
+            pass
+    return bytes(octets)
+
+
+def _put(octets: bytearray, record: bytes, times: int, before: Piece | None) -> None:
+    """Put a record in, before another or at the end of the additional section, as long as there is room."""
+    times = min(times, (LARGEST - len(octets)) // len(record))
+    if times <= 0 or len(octets) < HEADER_SIZE:
+        return
+    at = len(octets) if before is None else before.start
+    octets[at:at] = record * times
+    _count(octets, 3 if before is None else before.section, times)
+
+
+def _count(octets: bytearray, section: int, change: int) -> None:
+    if len(octets) >= HEADER_SIZE:
+        at = 4 + 2 * section
+        number = int.from_bytes(octets[at : at + 2], "big") + change
+        octets[at : at + 2] = (number & 0xFFFF).to_bytes(2, "big")
+
+
+def mutant(seeds: Mapping[str, bytes], name: str, edits: Sequence[Edit]) -> Mutant:
+    """The seed after all edits, in their order."""
+    octets = seeds[name]
+    donors = list(seeds.values())
+    for edit in edits:
+        octets = edited(octets, edit, donors)
+    return Mutant(name, tuple(edits), octets)
+
+
+places = st.one_of(st.integers(0, 63), st.integers(0, LARGEST))
+edits = st.builds(Edit, st.sampled_from(Kind), places, st.binary(min_size=1, max_size=8))
+
+
+def mutants(seeds: Mapping[str, bytes], most_edits: int = 4) -> st.SearchStrategy[Mutant]:
+    """Seeds as they are, and with up to so many edits."""
+    chosen = st.tuples(st.sampled_from(sorted(seeds)), st.lists(edits, max_size=most_edits))
+    return chosen.map(lambda choice: mutant(seeds, *choice))
+
+
+def noise(head: bytes) -> st.SearchStrategy[Mutant]:
+    """Octets that are nobody's mutant: bare, and behind the header of a sound message."""
+    bare = st.binary(max_size=300)
+    return st.one_of(bare, bare.map(lambda tail: head[:HEADER_SIZE] + tail)).map(
+        lambda octets: Mutant(octets.hex(), (), octets)
+    )

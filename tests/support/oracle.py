@@ -1,0 +1,334 @@
+"""What every reply must be, whatever was asked and whatever an upstream said: the rules, read off the octets.
+
+It reads for itself, or with dnspython: nothing here is shared with what it judges.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.rdatatype
+
+from dnsfilter.telemetry.metrics import Transport
+
+QR, AA, TC, RD, RA, Z, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0040, 0x0020, 0x0010
+FORMERR, NOTIMP = 1, 4
+A, NS, CNAME, SOA, PTR, MX, AAAA, SRV, DNAME, OPT, RRSIG, SVCB, HTTPS, TSIG = (
+    *(1, 2, 5, 6, 12, 15, 28, 33, 39, 41, 46, 64, 65, 250),
+)
+ANY: Final = 255
+EDE: Final = 15
+OUR_PAYLOAD: Final = 1232
+TARGET_AT: Final = {CNAME: 0, DNAME: 0, SVCB: 2, HTTPS: 2}
+"""Types that lead to another name, and where in their data that stands."""
+HELD: Final = frozenset({A, AAAA, NS, CNAME, SOA, PTR, MX, SRV, DNAME})
+"""Types whose data may never be malformed in class IN; that of others is its author's and passes as it came."""
+HOP_BY_HOP: Final = frozenset({OPT, TSIG})
+
+
+@dataclass(frozen=True, slots=True)
+class Opt:
+    """What a client's OPT said."""
+
+    payload: int
+    version: int
+    do: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a client's message says. `question` is None where it cannot be read, `opt` where there is none or no sense.
+
+    `sound`: one question, every record within the message, nothing left over. `plain`: no name is compressed, so that
+    nobody can read it in another way.
+    """
+
+    id: int
+    flags: int
+    question: bytes | None
+    opt: Opt | None
+    sound: bool
+    plain: bool
+
+    @property
+    def opcode(self) -> int:
+        return self.flags >> 11 & 15
+
+    @property
+    def name(self) -> dns.name.Name:
+        """The name asked for."""
+        assert self.question is not None
+        return dns.name.from_wire(self.question, 0)[0]
+
+    @property
+    def qtype(self) -> int:
+        assert self.question is not None
+        return int.from_bytes(self.question[-4:-2], "big")
+
+    @property
+    def qclass(self) -> int:
+        assert self.question is not None
+        return int.from_bytes(self.question[-2:], "big")
+
+    def limit(self, transport: Transport) -> int:
+        """The most octets that a reply may have."""
+        if transport is not Transport.UDP:
+            return 65_535
+        return 512 if self.opt is None else min(max(self.opt.payload, 512), OUR_PAYLOAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A record as it stands in a reply: `[rdata, end)` is its data, `section` 1 to 3."""
+
+    section: int
+    owner: dns.name.Name
+    rtype: int
+    rclass: int
+    ttl: int
+    rdata: int
+    end: int
+
+
+class _Unreadable(Exception):
+    """The octets end too early, or are no name."""
+
+
+def _number(message: bytes, at: int, octets: int = 2) -> int:
+    if at + octets > len(message):
+        raise _Unreadable
+    return int.from_bytes(message[at : at + octets], "big")
+
+
+def _after_name(message: bytes, at: int) -> tuple[int, bool]:
+    """Where the name at `at` ends, and whether it is written out."""
+    start = at
+    while (size := _number(message, at, 1)) != 0:
+        if size >= 0xC0:
+            _number(message, at)
+            return at + 2, False
+        if size > 63 or at + size + 2 - start > 255:
+            raise _Unreadable
+        at += size + 1
+    return at + 1, True
+
+
+def _is_root(message: bytes, at: int) -> bool:
+    """Whether the name at `at` is the root, be it by way of a pointer."""
+    try:
+        return not any(dns.name.from_wire(message, at)[0].labels[:-1])
+    except dns.exception.DNSException:
+        return False
+
+
+def read_query(message: bytes) -> Reading | None:
+    """A client's message; None for one that nobody may answer: too short for a header, or a response."""
+    if len(message) < 12 or message[2] & 0x80:
+        return None
+    number, flags = _number(message, 0), _number(message, 2)
+    question: bytes | None = None
+    questions = _number(message, 4)
+    plain = True
+    try:
+        position = 12
+        for _ in range(questions):
+            position, whole = _after_name(message, position)
+            position += 4
+            if position > len(message) or (questions == 1 and not whole):
+                raise _Unreadable
+        if questions == 1:
+            question = message[12:position]
+        opt: Opt | None = None
+        before = _number(message, 6) + _number(message, 8)
+        for index in range(before + _number(message, 10)):
+            root = _is_root(message, position)
+            position, whole = _after_name(message, position)
+            plain = plain and whole
+            rtype, rclass, version, flag_bits, length = (
+                _number(message, position + at, size) for at, size in ((0, 2), (2, 2), (5, 1), (6, 2), (8, 2))
+            )
+            position += 10 + length
+            if position > len(message):
+                raise _Unreadable
+            if rtype == OPT:
+                if index < before or not root or opt is not None:
+                    raise _Unreadable
+                opt = Opt(rclass, version, flag_bits & 0x8000 != 0)
+                if version == 0:
+                    _check_options(message[position - length : position])
+        if position != len(message):
+            raise _Unreadable
+    except _Unreadable:
+        return Reading(number, flags, question, None, False, plain)
+    return Reading(number, flags, question, opt, questions == 1, plain)
+
+
+def _check_options(options: bytes) -> None:
+    position = 0
+    while position < len(options):
+        position += 4 + _number(options, position + 2)
+    if position != len(options):
+        raise _Unreadable
+
+
+def is_answer_to(asked: bytes, message: bytes) -> bool:
+    """Whether an upstream's message is a response with the id and the question of what was asked (RFC 5452)."""
+    end, _ = _after_name(asked, 12)
+    end += 4
+    return (
+        len(message) >= end
+        and message[:2] == asked[:2]
+        and message[2] & 0xF8 == 0x80
+        and message[4:6] == b"\0\1"
+        and message[12 : end - 4].lower() == asked[12 : end - 4].lower()
+        and message[end - 4 : end] == asked[end - 4 : end]
+    )
+
+
+def shown(message: bytes) -> Iterator[Shown]:
+    """The records of a reply; whatever is wrong with their form raises."""
+    position = 12
+    for _ in range(_number(message, 4)):
+        position = _after_name(message, position)[0] + 4
+    for section in (1, 2, 3):
+        for _ in range(_number(message, 4 + 2 * section)):
+            owner, used = dns.name.from_wire(message, position)
+            position += used
+            rtype, rclass, ttl, length = (
+                _number(message, position + at, size) for at, size in ((0, 2), (2, 2), (4, 4), (8, 2))
+            )
+            position += 10 + length
+            assert position <= len(message)
+            yield Shown(section, owner, rtype, rclass, ttl, position - length, position)
+    assert position == len(message), "octets behind the last record"
+
+
+def check_reply(
+    query: bytes, reply: bytes, transport: Transport, *, banned: Sequence[dns.name.Name] = (), relayed: bool = True
+) -> None:
+    """That `reply` may be said to whoever sent `query`; `banned` are the names that they must learn nothing of.
+
+    Not `relayed`: all of it is of our own making, and no data may be malformed.
+    """
+    asked = read_query(query)
+    assert asked is not None, "a reply to what is no query"
+    check_header(asked, reply)
+    assert len(reply) <= asked.limit(transport), "longer than the client takes"
+    records = list(shown(reply))
+    check_opt(asked, reply, [record for record in records if record.rtype == OPT])
+    _check_read_by_dnspython(reply, records, relayed)
+    answers = [record for record in records if record.section == 1]
+    rcode = reply[3] & 15
+    if not asked.sound:
+        assert rcode in (FORMERR, NOTIMP)
+    if rcode in (FORMERR, NOTIMP):
+        assert all(record.rtype == OPT for record in records)
+    if answers:
+        check_reached(asked, reply, answers)
+    for record in answers:
+        assert not _is_of(record.owner, banned), f"data of {record.owner}"
+        assert not _is_of(_target(reply, record), banned), f"{record.owner} leads to {_target(reply, record)}"
+    assert all(record.ttl <= 0x7FFFFFFF for record in records if record.rtype != OPT)
+
+
+def check_header(asked: Reading, reply: bytes) -> None:
+    """Id, opcode, RD, CD and question as asked; QR and RA set, AA, Z and AD not (no upstream here is trusted)."""
+    flags = _number(reply, 2)
+    assert _number(reply, 0) == asked.id
+    assert flags & (QR | RA) == QR | RA
+    assert not flags & (AA | Z | AD)
+    assert flags & (RD | CD) == asked.flags & (RD | CD)
+    assert flags >> 11 & 15 == asked.opcode
+    question = asked.question or b""
+    assert _number(reply, 4) == bool(question)
+    assert reply[12 : 12 + len(question)] == question
+
+
+def check_opt(asked: Reading, reply: bytes, opts: Sequence[Shown]) -> None:
+    """An OPT if and only if there was one that could be read: ours, with DO as asked and no option but errors."""
+    if asked.opt is None:
+        assert not opts
+        return
+    if not opts:
+        # What a compressed name in a query says, and so whether the OPT behind it can be read, is a matter of opinion.
+        assert not asked.plain
+        return
+    (opt,) = opts
+    assert (opt.section, opt.owner, opt.rclass) == (3, dns.name.root, OUR_PAYLOAD)
+    assert opt.ttl & 0xFFFFFF == (0x8000 if asked.opt.do else 0)
+    parsed = dns.message.from_wire(reply, continue_on_error=True)
+    assert {option.otype for option in parsed.options} <= {EDE}
+
+
+def _check_read_by_dnspython(reply: bytes, records: Sequence[Shown], relayed: bool) -> None:
+    """dnspython has no complaint, unless about data that an upstream made and nobody but its reader understands."""
+    # As an ordinary message, for dnspython judges the question of an update too, which is the client's.
+    parsed = dns.message.from_wire(reply[:2] + bytes([reply[2] & 0x87]) + reply[3:], continue_on_error=True)
+    for error in parsed.errors:
+        found = next((record for record in records if record.rdata <= error.offset <= record.end), None)
+        excused = relayed and found is not None and not _is_held(found)
+        assert excused, f"dnspython: {error.exception!r} at octet {error.offset}"
+
+
+def _is_held(record: Shown) -> bool:
+    return record.rtype in HOP_BY_HOP or (record.rtype in HELD and record.rclass == 1)
+
+
+def check_reached(asked: Reading, reply: bytes, answers: Sequence[Shown]) -> None:
+    """Every answer is about the question, or about a name that its aliases lead to."""
+    reached = {asked.name}
+    signers: set[dns.name.Name] = set()
+    size = 0
+    while size != len(reached) + len(signers):
+        size = len(reached) + len(signers)
+        for record in answers:
+            if record.rtype == CNAME and record.owner in reached:
+                reached.add(_required_target(reply, record))
+            if record.rtype == DNAME:
+                reached |= set(_substituted(record.owner, _required_target(reply, record), reached, signers))
+    for record in answers:
+        assert record.rclass == asked.qclass
+        rtype = record.rtype
+        if rtype == RRSIG and asked.qtype not in (RRSIG, ANY):
+            rtype = _number(reply, record.rdata)
+        at_name = record.owner in reached and (asked.qtype in (rtype, ANY) or rtype == CNAME)
+        assert at_name or (rtype == DNAME and record.owner in signers), f"{record.owner} {rtype} is beside the question"
+
+
+def _substituted(
+    owner: dns.name.Name, target: dns.name.Name, reached: set[dns.name.Name], above: set[dns.name.Name]
+) -> Iterator[dns.name.Name]:
+    """What names below a DNAME become by it; `above` takes its owner when there are any."""
+    for name in tuple(reached):
+        if name != owner and name.is_subdomain(owner):
+            above.add(owner)
+            try:
+                yield name.relativize(owner).concatenate(target)
+            except dns.name.NameTooLong:
+                continue
+
+
+def check_cut(cut: bytes, whole: bytes) -> None:
+    """That a reply over UDP says TC if and only if it lacks answers or authority of the same one over TCP."""
+    counts = [[_number(message, at) for at in (6, 8)] for message in (cut, whole)]
+    assert not _number(whole, 2) & TC
+    assert bool(_number(cut, 2) & TC) == (counts[0] != counts[1])
+
+
+def _is_of(name: dns.name.Name | None, banned: Sequence[dns.name.Name]) -> bool:
+    return name is not None and any(name.is_subdomain(suffix) for suffix in banned)
+
+
+def _target(message: bytes, record: Shown) -> dns.name.Name | None:
+    """The name that a record leads to, None for a type that does not."""
+    at = TARGET_AT.get(record.rtype)
+    return None if at is None else dns.name.from_wire(message, record.rdata + at)[0]
+
+
+def _required_target(message: bytes, record: Shown) -> dns.name.Name:
+    found = _target(message, record)
+    assert found is not None
+    return found
