@@ -1,0 +1,189 @@
+"""What a flood of names may cost: bounded octets, nothing left behind, and nobody's often asked names pushed out."""
+
+import gc
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+
+import dns.edns
+import dns.message
+import pytest
+
+from dnsfilter.engine.inflight import MOST_EXCHANGES, MOST_PER_CLIENT
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
+from tests.contract.cases import office
+from tests.support.engines import MECHELEN, Rig, data, query
+from tests.support.flooding import SHAPES, Answering, Flooder, names, question, resident_bytes
+from tests.support.scripted import Asked, Scripted, reply, truncated
+from tests.support.starting import Start
+
+CACHE = 2_000_000
+FLOOD = 100_000
+HOT = 40
+OFTEN = 2_000
+"""So many names of a flood come between two times that the often asked ones are asked."""
+ROOM = 2 * CACHE
+"""Memory that may come and go beside the cache; as much as a few thousand names take of the `FLOOD` that come."""
+WAIT_MS = 400
+"""A question's timer stays until its wait is over, answered or not: so much time is left for that."""
+
+
+@pytest.fixture
+def flooded(start: Start) -> Iterator[tuple[Rig, Answering, Flooder]]:
+    upstream = Answering()
+    rig = start(office(), upstream, cache_bytes=CACHE)
+    with closing(Flooder(rig)) as flooder:
+        yield rig, upstream, flooder
+
+
+def hot_queries(count: int = HOT) -> list[bytes]:
+    """Queries for names that are asked again and again."""
+    source = random.Random("hot")
+    return [question(source, number, SHAPES[number % len(SHAPES)]) for number in range(count)]
+
+
+def hits_among(rig: Rig, messages: list[bytes]) -> int:
+    """How many of these questions are answered from the cache, each asked once."""
+    before = rig.counters.slots[CACHE_HITS]
+    for message in messages:
+        rig.judge(message)
+    return rig.counters.slots[CACHE_HITS] - before
+
+
+def test_a_flood_neither_grows_memory_nor_pushes_out_what_is_asked_often(
+    flooded: tuple[Rig, Answering, Flooder],
+) -> None:
+    rig, upstream, flooder = flooded
+    hot = hot_queries()
+    for _ in range(2):
+        flooder.ask(hot)
+    flood = names(FLOOD, seed=1)
+    settled = 0
+    most_bytes = most_entries = 0
+    for number in range(FLOOD // OFTEN):
+        flooder.ask(islice(flood, OFTEN))
+        rig.pass_time(WAIT_MS)
+        assert hits_among(rig, hot) == HOT
+        most_bytes = max(most_bytes, rig.counters.slots[CACHE_BYTES])
+        most_entries = max(most_entries, rig.counters.slots[CACHE_ENTRIES])
+        if number == 9:
+            gc.collect()
+            settled = resident_bytes()
+    gc.collect()
+    assert sum(flooder.answers.values()) == FLOOD + 2 * HOT
+    assert set(flooder.answers) == {0, 3}
+    assert upstream.count == FLOOD + HOT
+    assert CACHE * 9 // 10 < most_bytes <= CACHE
+    assert HOT < most_entries < CACHE // 800
+    assert resident_bytes() - settled < ROOM
+
+
+def test_what_becomes_asked_often_during_a_flood_is_kept_too(flooded: tuple[Rig, Answering, Flooder]) -> None:
+    rig, _, flooder = flooded
+    flood = names(10_000, seed=2)
+    flooder.ask(islice(flood, 5_000))
+    hot = hot_queries()
+    for _ in range(2):
+        flooder.ask(hot)
+        flooder.ask(islice(flood, 200))
+    flooder.ask(flood)
+    assert hits_among(rig, hot) == HOT
+
+
+def test_names_that_a_flood_asks_twice_displace_only_what_is_asked_more_seldom(
+    flooded: tuple[Rig, Answering, Flooder],
+) -> None:
+    rig, _, flooder = flooded
+    hot = hot_queries()
+    flooder.ask(hot)
+    flood = names(10_000, seed=3)
+    while batch := list(islice(flood, 200)):
+        flooder.ask(batch)
+        flooder.ask(batch)
+        assert hits_among(rig, hot) == HOT
+    assert rig.counters.slots[CACHE_BYTES] <= CACHE
+
+
+def test_a_flood_of_the_largest_answers_stays_within_the_bound(start: Start) -> None:
+    # TXT of 255 octets a string; the engine asks again by stream.
+    long = " ".join(f'"{"t" * 255}"' for _ in range(200))
+
+    def behave(asked: Asked) -> list[bytes]:
+        if asked.name == "hot.example.org":
+            return [reply(asked, ("hot.example.org. 3600 A 198.51.100.10",))]
+        return [reply(asked, (f"{asked.name}. 3600 TXT {long}",)) if asked.by_stream else truncated(asked)]
+
+    rig = start(office(), Scripted(behave), cache_bytes=1_000_000)
+    for _ in range(2):
+        rig.ask(query("hot.example.org"))
+    for number in range(60):
+        waiting = rig.begin(query(f"n{number}.example.org", "TXT"), MECHELEN, Transport.TCP)
+        rig.until(lambda: b"" if rig.truncated else None)
+        rig.complete()
+        assert len(waiting().answer[0]) == 1
+        rig.settle()
+        assert rig.counters.slots[CACHE_BYTES] <= 1_000_000
+    assert 10 < rig.counters.slots[CACHE_ENTRIES] <= 20
+    assert data(rig.at_once(query("hot.example.org"))) == ["A 198.51.100.10"]
+
+
+def varied(name: str) -> Iterator[bytes]:
+    """One question as clients may dress it up."""
+    source = random.Random(name)
+    for number in range(200):
+        spelt = "".join(source.choice((letter.upper(), letter.lower())) for letter in name)
+        options = [dns.edns.ECSOption(f"192.0.2.{number}"), dns.edns.CookieOption(source.randbytes(8), b"")]
+        yield query(spelt, payload=512 + number, options=options, ad=bool(number & 1), id=number)
+
+
+def test_a_client_cannot_multiply_an_entry_by_spelling_options_or_sizes(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 A 198.51.100.10",)),)))
+    for message in varied("plain.example.org"):
+        assert data(rig.ask(message)) == ["A 198.51.100.10"]
+    rig.settle()
+    assert rig.counters.slots[CACHE_ENTRIES] == 1
+    assert rig.forwarded == [("plain.example.org", "A")]
+
+
+CLIENTS = [f"127.0.5.{number}" for number in range(10, 10 + MOST_EXCHANGES // MOST_PER_CLIENT)]
+
+
+def fill(rig: Rig, seed: int) -> None:
+    """As many questions as may wait, from as many clients as that takes."""
+    flood = names(MOST_EXCHANGES, seed)
+    for client in CLIENTS:
+        with closing(Flooder(rig, client)) as flooder:
+            flooder.send(islice(flood, MOST_PER_CLIENT))
+
+
+def dropped(rig: Rig) -> int:
+    return rig.outcomes().get(("udp", "dropped"), 0)
+
+
+def test_nothing_is_left_on_its_way_after_a_flood(flooded: tuple[Rig, Answering, Flooder]) -> None:
+    rig, upstream, flooder = flooded
+    flooder.ask(names(5_000, seed=4))
+    upstream.answers = False
+    for round_ in range(3):
+        fill(rig, 10 + round_)
+        assert dropped(rig) == round_, "somebody's place was not given back"
+        flooder.send(names(1, seed=20 + round_))
+        assert dropped(rig) == round_ + 1
+        for _ in range(8):
+            rig.pass_time(1000)
+        assert rig.outcomes()["udp", "failed"] == MOST_EXCHANGES * (round_ + 1)
+    upstream.answers = True
+    flooder.ask(names(500, seed=5))
+    assert dropped(rig) == 3
+
+
+def test_a_flooding_client_leaves_the_others_their_room(flooded: tuple[Rig, Answering, Flooder]) -> None:
+    rig, upstream, flooder = flooded
+    upstream.answers = False
+    flooder.send(names(3 * MOST_PER_CLIENT, seed=6))
+    assert dropped(rig) == 2 * MOST_PER_CLIENT
+    upstream.answers = True
+    found = dns.message.from_wire(rig.until(rig.send(next(names(1, seed=7)), MECHELEN).receive))
+    assert data(found) == ["A 198.51.100.10"]
