@@ -1,0 +1,152 @@
+"""RFC 5625: who stands between clients and resolvers lets through what it does not know."""
+
+from itertools import product
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.telemetry.metrics import Transport
+from tests.conformance.ways import octets_of
+from tests.contract.cases import internet, office
+from tests.support.engines import STRANGER, data, edes, query
+from tests.support.nodes import Node
+from tests.support.scripted import Asked, Scripted, denial, reply, truncated
+from tests.support.starting import Start
+from tests.unit.wire.build import record
+
+NAME = "plain.example.org"
+TRUTH = ["A 198.51.100.10"]
+NAMESERVERS = tuple(f"example.org. 300 NS ns{n}.example.org." for n in range(3))
+GLUE = tuple(f"ns{n}.example.org. 300 A 198.51.100.{n}" for n in range(3))
+SOA = "example.org. 300 SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 300"
+
+each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+
+
+@each_transport
+@pytest.mark.parametrize(
+    ("qtype", "answer", "authority", "additional", "rcode"),
+    [
+        ("A", (f"{NAME}. 300 A 198.51.100.10",), (), (), 0),
+        ("A", tuple(f"{NAME}. 300 A 198.51.100.{n}" for n in (7, 3, 9, 1)), NAMESERVERS, GLUE, 0),
+        ("MX", (f"{NAME}. 300 MX 5 mail.example.org.",), NAMESERVERS, ("mail.example.org. 300 A 192.0.2.1",), 0),
+        ("A", (f"{NAME}. 300 CNAME www.example.net.", "www.example.net. 300 A 192.0.2.1"), (), (), 0),
+        ("HTTPS", (f"{NAME}. 300 HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1 key65500=x",), (), (), 0),
+        ("TXT", tuple(f'{NAME}. 300 TXT "{n}" ""' for n in range(9)), (), (), 0),
+        ("TYPE65400", (f"{NAME}. 300 TYPE65400 \\# 4 c00cffff", f"{NAME}. 300 TYPE65400 \\# 0"), NAMESERVERS, (), 0),
+        ("A", (), (SOA,), (), 3),
+        ("AAAA", (), (SOA,), (), 0),
+        ("A", (f"{NAME}. 300 A 198.51.100.10",), (), (), 9),
+    ],
+)
+def test_an_answer_passes_octet_by_octet_and_in_its_order(
+    start: Start,
+    qtype: str,
+    answer: tuple[str, ...],
+    authority: tuple[str, ...],
+    additional: tuple[str, ...],
+    rcode: int,
+    transport: Transport,
+) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, answer, authority, additional, rcode=rcode),)))
+    wire = query(NAME, qtype, id=7)
+    for _ in range(2):
+        octets = octets_of(rig, wire, transport=transport)
+        asked = rig.upstream.asked[-1]
+        sent = reply(asked, answer, authority, additional, rcode=rcode)
+        assert octets[:2] == wire[:2]
+        assert octets[2:-11] == sent[2:-11]
+        assert octets[-11:] == wire[-11:]
+
+
+@each_transport
+@pytest.mark.parametrize("qtype", [0, 3, 10, 22, 54, 99, 110, 127, 129, 248, 256, 259, 32768, 32769, 65280, 65535])
+@pytest.mark.parametrize("qclass", [0, 1, 2, 4, 5, 32768, 65535])
+def test_no_type_or_class_is_refused_for_being_unknown(
+    start: Start, qtype: int, qclass: int, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", rcode=0),)))
+    assert rig.ask(query(NAME, qtype, qclass), transport=transport).rcode() == dns.rcode.NOERROR
+    assert len(rig.upstream.asked) == 1
+
+
+def test_no_flag_of_a_query_keeps_it_from_its_answer(start: Start) -> None:
+    rig = start(office(), internet())
+    bits = (dns.flags.AA, dns.flags.TC, dns.flags.RA, 0x0040, dns.flags.AD, dns.flags.CD)
+    for chosen in product(*((0, bit) for bit in bits)):
+        for rcode in (0, 5, 15):
+            flags = dns.flags.RD | sum(chosen) | rcode
+            wire = query(NAME, id=7)
+            found = rig.ask(wire[:2] + flags.to_bytes(2, "big") + wire[4:])
+            assert data(found) == TRUTH
+            assert found.flags & ~dns.flags.CD == dns.flags.QR | dns.flags.RD | dns.flags.RA
+
+
+@each_transport
+@pytest.mark.parametrize(
+    "beside",
+    [record(b"\0", 250, bytes(30), 0, 255), record(b"\0", 24, bytes(40), 0, 255), record(b"\1x\xc0\x0c", 65400, b"")],
+    ids=["tsig", "sig(0)", "unknown"],
+)
+def test_a_record_beside_the_question_does_not_keep_it_from_its_answer(
+    start: Start, beside: bytes, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    wire = query(NAME, edns=False)
+    found = rig.ask(wire[:10] + b"\0\1" + wire[12:] + beside, transport=transport)
+    assert data(found) == TRUTH
+
+
+@each_transport
+@pytest.mark.parametrize("size", [512, 1232, 1500, 4096, 16_384])
+def test_large_queries_are_taken(start: Start, size: int, transport: Transport) -> None:
+    rig = start(office(), internet())
+    bare = query(NAME)
+    padding = size - len(bare) - 4
+    wire = bare[:-2] + (padding + 4).to_bytes(2, "big") + b"\0\x0c" + padding.to_bytes(2, "big") + bytes(padding)
+    assert len(wire) == size
+    assert data(rig.ask(wire, transport=transport)) == TRUTH
+
+
+def _four_kilobytes(asked: Asked) -> tuple[bytes, ...]:
+    lines = [f'{asked.name}. 300 TXT "{n:02}{"x" * 200}"' for n in range(19)]
+    return (reply(asked, lines) if asked.by_stream else truncated(asked),)
+
+
+def test_an_answer_of_four_kilobytes_reaches_a_client_whole_over_tcp_and_says_so_over_udp(start: Start) -> None:
+    rig = start(office(), Scripted(_four_kilobytes))
+    wait = rig.begin(query(NAME, "TXT", payload=4096))
+    rig.until(lambda: b"" if rig.truncated else None)
+    rig.complete()
+    assert wait().flags & dns.flags.TC
+    octets = octets_of(rig, query(NAME, "TXT", payload=512), transport=Transport.TCP)
+    found = dns.message.from_wire(octets)
+    assert len(octets) > 3900
+    assert (len(data(found)), found.flags & dns.flags.TC) == (19, 0)
+
+
+def test_what_has_edns_is_not_cut_at_512_octets(start: Start) -> None:
+    lines = [f'{NAME}. 300 TXT "{n}{"x" * 200}"' for n in range(5)]
+    rig = start(office(), Scripted(lambda asked: (reply(asked, lines),)))
+    octets = octets_of(rig, query(NAME, "TXT"))
+    assert len(octets) > 1000
+    assert not dns.message.from_wire(octets).flags & dns.flags.TC
+
+
+def test_truncation_shows_and_tcp_is_served_for_it(node: Node) -> None:
+    cut = node.dig("big.example.org", "TXT", extra=["+ignore"])
+    assert "tc" in cut.flags
+    whole = node.dig("big.example.org", "TXT", extra=["+tcp"])
+    assert (len(whole.rdata("TXT")), whole.transport, "tc" in whole.flags) == (10, "tcp", False)
+
+
+@each_transport
+def test_a_client_from_nowhere_known_is_refused(start: Start, transport: Transport) -> None:
+    rig = start(office(), internet())
+    for _ in range(2):
+        found = rig.ask(query(NAME), STRANGER, transport)
+        assert (found.rcode(), found.answer, edes(found)) == (dns.rcode.REFUSED, [], [(18, "")])
+        rig.ask(query(NAME))
+    assert len(rig.forwarded) == 1

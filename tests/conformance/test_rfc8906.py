@@ -1,0 +1,168 @@
+"""RFC 8906 section 8: each of its probes has an answer, from a node asked by dig and from every engine, by octets.
+
+The probes are made for authorities, and so without RD; this is none, and refuses those with REFUSED. So each is asked
+with RD too.
+"""
+
+from dataclasses import dataclass
+
+import dns.message
+import dns.rcode
+import pytest
+
+from dnsfilter.telemetry.metrics import Transport
+from tests.conformance.ways import octets_of
+from tests.contract.cases import office
+from tests.support.digging import dig
+from tests.support.engines import GHENT, MECHELEN, query
+from tests.support.nodes import Node
+from tests.support.scripted import Scripted, denial
+from tests.support.starting import Start
+from tests.unit.wire.build import opt
+
+NO_EDNS = ("+noedns", "+noad")
+EDNS = ("+nocookie", "+noad")
+EDNS_1 = (*EDNS, "+edns=1", "+noednsneg")
+OUR_EDNS = "version: 0, flags:; udp: 1232"
+OUR_EDNS_DO = "version: 0, flags: do; udp: 1232"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One of the document's commands: dig's options, and what the answer's header and OPT have to be."""
+
+    section: str
+    options: tuple[str, ...]
+    qtype: str = "SOA"
+    rcode: str = "NOERROR"
+    opcode: str = "QUERY"
+    flags: frozenset[str] = frozenset()
+    edns: str | None = None
+
+
+PROBES = (
+    Probe("8.1.1 zone", NO_EDNS),
+    Probe("8.1.2 unknown type", NO_EDNS, "TYPE1000"),
+    Probe("8.1.3.1 CD", (*NO_EDNS, "+cd"), flags=frozenset({"cd"})),
+    Probe("8.1.3.2 AD", ("+noedns", "+ad")),
+    Probe("8.1.3.3 reserved bit", (*NO_EDNS, "+zflag")),
+    Probe("8.1.4 unknown opcode", (*NO_EDNS, "+opcode=15", "+header-only"), rcode="NOTIMP", opcode="RESERVED15"),
+    Probe("8.1.4 with a question", (*NO_EDNS, "+opcode=15"), rcode="NOTIMP", opcode="RESERVED15"),
+    Probe("8.1.4 with EDNS", (*EDNS, "+opcode=15"), rcode="NOTIMP", opcode="RESERVED15", edns=OUR_EDNS),
+    Probe("8.2.1 minimal EDNS", (*EDNS, "+edns=0"), edns=OUR_EDNS),
+    Probe("8.2.2 version", EDNS_1, rcode="BADVERS", edns=OUR_EDNS),
+    Probe("8.2.3 unknown option", (*EDNS, "+edns=0", "+ednsopt=100"), edns=OUR_EDNS),
+    Probe("8.2.4 unknown flag", (*EDNS, "+edns=0", "+ednsflags=0x40"), edns=OUR_EDNS),
+    Probe("8.2.5 version and flag", (*EDNS_1, "+ednsflags=0x40"), rcode="BADVERS", edns=OUR_EDNS),
+    Probe("8.2.6 version and option", (*EDNS_1, "+ednsopt=100"), rcode="BADVERS", edns=OUR_EDNS),
+    Probe("8.2.8 DO", (*EDNS, "+edns=0", "+dnssec"), edns=OUR_EDNS_DO),
+    Probe("8.2.9 version and DO", (*EDNS_1, "+dnssec"), rcode="BADVERS", edns=OUR_EDNS_DO),
+    Probe("8.2.10 options", ("+edns=0", "+noad", "+cookie", "+nsid", "+expire", "+subnet=0.0.0.0/0"), edns=OUR_EDNS),
+)
+OPTION_LINES = ("; COOKIE", "; NSID", "; EXPIRE", "; CLIENT-SUBNET", "; OPT=", "MBZ")
+"""How dig shows options other than extended errors, and bits that must be zero."""
+
+
+# 8.1.5 asks for TCP: every probe is asked that way too.
+@pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
+@pytest.mark.parametrize("recursion", ["+norec", "+rec"])
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: str(probe.section))
+def test_every_probe_is_answered_by_a_node(node: Node, probe: Probe, recursion: str, transport: str) -> None:
+    options = [*probe.options, recursion, transport]
+    found = dig("example.org", probe.qtype, port=node.port, bind="127.0.22.10", extra=options)
+    refused = probe.rcode == "NOERROR" and recursion == "+norec"
+    assert found.rcode == ("REFUSED" if refused else probe.rcode)
+    assert f"opcode: {probe.opcode}," in found.raw
+    assert found.flags == {"qr", "ra"} | probe.flags | ({"rd"} if recursion == "+rec" else set())
+    assert found.edns == probe.edns
+    assert not [line for line in OPTION_LINES if line in found.raw]
+    answered = found.rcode == "NOERROR" and probe.qtype == "SOA"
+    assert [record.type for record in found.answers] == (["SOA"] if answered else [])
+    denied = found.rcode == "NOERROR" and probe.qtype != "SOA"
+    assert [record.type for record in found.authority] == (["SOA"] if denied else [])
+
+
+def test_a_truncated_answer_has_its_opt(node: Node) -> None:
+    found = dig(
+        "big.example.org",
+        "TXT",
+        port=node.port,
+        bind="127.0.22.10",
+        extra=["+nocookie", "+dnssec", "+bufsize=512", "+ignore"],
+    )
+    assert (found.rcode, found.edns, "tc" in found.flags) == ("NOERROR", OUR_EDNS_DO, True)
+
+
+QUESTION = query("example.org", "SOA", edns=False)[12:]
+BANNED = query("www.tiktok.com", "SOA", edns=False)[12:]
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """The same as octets: header word (RD is added), OPT, and the rcode and OPT of the answer."""
+
+    section: str
+    flags: int = 0
+    opt: bytes = b""
+    rcode: int = dns.rcode.NOERROR
+    expected: bytes = b""
+    header_only: bool = False
+    copied: int = 0
+    """Which bits of the header word come back."""
+
+
+VERSION_1, UNKNOWN_FLAG, DO = 0x0001_0000, 0x40, 0x8000
+UNKNOWN_OPTION = b"\0\x64\0\0"
+SEVERAL = b"\0\x0a\0\x0812345678\0\x03\0\0\0\x09\0\0\0\x08\0\x04\0\1\0\0"
+OURS, OURS_DO = opt(), opt(ttl=DO)
+OURS_BADVERS = opt(ttl=0x0100_0000)
+OURS_BADVERS_DO = opt(ttl=0x0100_8000)
+BADVERS = dns.rcode.BADVERS
+
+OCTETS = (
+    Octets("8.1.1 zone"),
+    Octets("8.1.3.1 CD", 0x0010, copied=0x0010),
+    Octets("8.1.3.2 AD", 0x0020),
+    Octets("8.1.3.3 reserved bit", 0x0040),
+    Octets("8.1.4 unknown opcode", 0x7800, rcode=dns.rcode.NOTIMP, header_only=True, copied=0x7800),
+    Octets("8.1.4 with a question", 0x7800, rcode=dns.rcode.NOTIMP, copied=0x7800),
+    Octets("8.1.4 with EDNS", 0x7800, opt(), dns.rcode.NOTIMP, OURS, copied=0x7800),
+    Octets("8.1.4 with EDNS alone", 0x7800, opt(), dns.rcode.NOTIMP, OURS, header_only=True, copied=0x7800),
+    Octets("8.2.1 minimal EDNS", 0, opt(), expected=OURS),
+    Octets("8.2.2 version", 0, opt(ttl=VERSION_1), BADVERS, OURS_BADVERS),
+    Octets("8.2.3 unknown option", 0, opt(UNKNOWN_OPTION), expected=OURS),
+    Octets("8.2.4 unknown flag", 0, opt(ttl=UNKNOWN_FLAG), expected=OURS),
+    Octets("8.2.5 version and flag", 0, opt(ttl=VERSION_1 | UNKNOWN_FLAG), BADVERS, OURS_BADVERS),
+    Octets("8.2.6 version and option", 0, opt(UNKNOWN_OPTION, ttl=VERSION_1), BADVERS, OURS_BADVERS),
+    Octets("8.2.8 DO", 0, opt(ttl=DO), expected=OURS_DO),
+    Octets("8.2.9 version and DO", 0, opt(ttl=VERSION_1 | DO), BADVERS, OURS_BADVERS_DO),
+    Octets("8.2.10 options", 0, opt(SEVERAL), expected=OURS),
+)
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("rd", [True, False])
+@pytest.mark.parametrize("probe", OCTETS, ids=lambda probe: str(probe.section))
+def test_every_probe_is_answered_octet_by_octet(start: Start, probe: Octets, rd: bool, transport: Transport) -> None:
+    rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", rcode=0),)))
+    recursion = 0x0100 if rd else 0
+    for question, client in ((QUESTION, GHENT), (BANNED, MECHELEN), (BANNED, GHENT)):
+        asked = b"" if probe.header_only else question
+        head = b"\xbe\xef" + (probe.flags | recursion).to_bytes(2, "big")
+        counts = bytes([0, len(asked) > 0, 0, 0, 0, 0, 0, len(probe.opt) > 0])
+        octets = octets_of(rig, head + counts + asked + probe.opt, client, transport)
+        sound = probe.rcode == dns.rcode.NOERROR
+        refused = sound and (not rd or (question is BANNED and client == GHENT))
+        rcode = dns.rcode.REFUSED if refused else probe.rcode
+        assert octets[:2] == b"\xbe\xef"
+        assert int.from_bytes(octets[2:4], "big") == 0x8080 | probe.copied | recursion | (rcode & 15)
+        assert octets[12 : 12 + len(asked)] == asked
+        found = dns.message.from_wire(octets)
+        assert (found.rcode(), found.answer, len(found.authority)) == (rcode, [], sound and not refused)
+        if refused and probe.opt:  # with an extended error
+            assert (found.edns, found.ednsflags) == (0, DO if probe.expected == OURS_DO else 0)
+        elif sound and not refused:
+            assert octets.endswith(probe.expected)
+            assert found.edns == (0 if probe.opt else -1)
+        else:
+            assert octets[12 + len(asked) :] == probe.expected
