@@ -19,6 +19,7 @@ import pytest
 from tests.support import holder
 from tests.support.authority import PROBE_S, Knot
 from tests.support.components import Component, component
+from tests.support.digging import DigResult, dig
 from tests.support.nodes import Node
 
 START_S = 20.0
@@ -101,6 +102,14 @@ class Namespace:
             self.ip("link", "set", end, "up")
         self.add_address(*prefixes, device=name)
 
+    def mount(self, *arguments: str) -> None:
+        """`mount ARGUMENTS`, seen inside only and gone with the namespace at the latest; AssertionError on failure."""
+        self._must("mount", *arguments)
+
+    def unmount(self, place: str) -> None:
+        """Take the uppermost mount away from there, although somebody may still use it; AssertionError on failure."""
+        self._must("umount", "--lazy", place)
+
     def socket(self, family: int, kind: int) -> socket.socket:
         """A socket of this network for the caller's own use; times out after a few seconds unless told otherwise."""
         self._door.sendall(holder.REQUEST.pack(family, kind))
@@ -122,6 +131,10 @@ class Namespace:
             return None
         finally:
             connection.close()
+
+    def _must(self, *arguments: str) -> None:
+        done = self.run(*arguments)
+        assert done.returncode == 0, f"{shlex.join(arguments)}: {done.stderr}"
 
     def _start(self) -> None:
         command = [sys.executable, "-I", "-S", holder.__file__]
@@ -186,13 +199,19 @@ class KnotWithin(Knot):
 
 
 class NodeWithin(Node):
-    """`dnsfilter serve` inside a namespace; `space.component("dig")` reaches it, as `dig()` here does not."""
+    """`dnsfilter serve` inside a namespace, at port 53 of `address`."""
 
     def __init__(
-        self, space: Namespace, directory: Path, upstream: str, *, policy: Path | str, config: str = "", top: str = ""
+        self, space: Namespace, directory: Path, upstream: str, *, address: str = "127.0.0.1", **settings: Any
     ) -> None:
-        super().__init__(directory, upstream, policy=policy, config=config, top=top)
+        super().__init__(directory, upstream, **settings)
+        text = self.config.read_text()
+        self.config.write_text(text.replace(f'"127.0.0.1:{self.port}"', f'"{address}:53"'))
+        self.address, self.port = address, 53
         self._space = space
+
+    def dig(self, name: str, qtype: str = "A", bind: str | None = None, extra: Sequence[str] = ()) -> DigResult:
+        return dig(name, qtype, server=self.address, bind=bind, extra=extra, program=self._space.component("dig"))
 
     def command(self) -> list[str]:
         return self._space.command(*super().command())

@@ -1,0 +1,102 @@
+"""Clients that know a second resolver, one without bans: what a ban's reply has to do with whether they ask it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.clients import Dnsmasq, Office, Resolved, office_within, replace_etc
+from tests.support.namespaces import Namespace
+
+FIRST, SECOND = "127.0.0.1", "127.0.0.2"
+RESOLV_CONF = f"nameserver {FIRST}\nnameserver {SECOND}\noptions timeout:2 attempts:1\n"
+NSSWITCH = "hosts: dns\n"
+UNBANNED_ADDRESS = {"www.tiktok.com": "192.0.2.100", "www.capcut.com": "192.0.2.105", "www.facebook.com": "192.0.2.107"}
+
+
+@pytest.fixture(scope="module")
+def space() -> Iterator[Namespace]:
+    """The network of the client and of both resolvers."""
+    with Namespace() as made:
+        made.add_device("eth0", "192.0.2.1/24")  # without a network systemd-resolved asks nobody
+        yield made
+
+
+@pytest.fixture(scope="module")
+def nodes(space: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The resolver with bans at FIRST, the one without at SECOND."""
+    with office_within(space, tmp_path_factory.mktemp("office")) as running:
+        yield running
+
+
+def test_the_second_resolver_bans_nothing(nodes: Office) -> None:
+    found = {name: nodes.other.dig(name).rdata("A") for name in UNBANNED_ADDRESS}
+    assert found == {name: [address] for name, address in UNBANNED_ADDRESS.items()}
+
+
+@pytest.fixture
+def glibc(space: Namespace, nodes: Office, tmp_path: Path) -> Iterator[Namespace]:
+    """The namespace, where glibc's resolver has both servers in its resolv.conf."""
+    replace_etc(space, tmp_path / "etc", {"resolv.conf": RESOLV_CONF, "nsswitch.conf": NSSWITCH})
+    yield space
+    space.unmount("/etc")
+
+
+def addresses_by_glibc(space: Namespace, name: str) -> list[str]:
+    """What applications get; empty when they are told that there is none."""
+    program = shutil.which("getent")
+    assert program is not None
+    done = space.run(program, "ahostsv4", name)
+    assert done.returncode in (0, 2), done.stderr
+    return sorted({line.split()[0] for line in done.stdout.splitlines()})
+
+
+@pytest.mark.parametrize("name", ["www.capcut.com", "www.facebook.com"])
+def test_glibc_asks_no_second_server_after_nxdomain_or_nodata(glibc: Namespace, name: str) -> None:
+    assert addresses_by_glibc(glibc, name) == []
+
+
+def test_glibc_asks_the_second_server_after_refused_and_only_for_that_name(glibc: Namespace) -> None:
+    assert addresses_by_glibc(glibc, "www.tiktok.com") == [UNBANNED_ADDRESS["www.tiktok.com"]]
+    assert addresses_by_glibc(glibc, "www.capcut.com") == []
+
+
+def test_glibc_gets_the_address_that_a_ban_gives(glibc: Namespace) -> None:
+    assert addresses_by_glibc(glibc, "www.instagram.com") == ["192.0.2.80"]
+
+
+@pytest.fixture
+def resolved(space: Namespace, nodes: Office, tmp_path: Path) -> Iterator[Resolved]:
+    """systemd-resolved that has asked nobody yet but for one name."""
+    with Resolved(space, tmp_path / "resolved", FIRST, SECOND) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", ["www.capcut.com", "www.facebook.com"])
+def test_resolved_asks_no_second_server_after_nxdomain_or_nodata(resolved: Resolved, name: str) -> None:
+    assert [resolved.dig(name, qtype).answers for qtype in ("A", "AAAA", "HTTPS")] == [(), (), ()]
+
+
+def test_resolved_turns_to_the_second_server_after_refused_and_stays_there_for_every_name(resolved: Resolved) -> None:
+    assert resolved.dig("www.capcut.com").answers == ()
+    assert resolved.dig("www.tiktok.com").rdata("A") == [UNBANNED_ADDRESS["www.tiktok.com"]]
+    assert resolved.dig("www.facebook.com").rdata("A") == [UNBANNED_ADDRESS["www.facebook.com"]]
+    assert resolved.dig("www.capcut.com", "AAAA").rdata("AAAA") == ["2001:db8::105"]
+
+
+@pytest.fixture
+def dnsmasq(space: Namespace, nodes: Office, tmp_path: Path) -> Iterator[Dnsmasq]:
+    """dnsmasq that asks its servers in order; without that it races them at times."""
+    with Dnsmasq(space, tmp_path / "dnsmasq", FIRST, SECOND, strict_order=True) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", ["www.capcut.com", "www.facebook.com"])
+def test_dnsmasq_asks_no_second_server_after_nxdomain_or_nodata(dnsmasq: Dnsmasq, name: str) -> None:
+    assert [dnsmasq.dig(name, qtype).answers for qtype in ("A", "AAAA", "HTTPS")] == [(), (), ()]
+
+
+def test_dnsmasq_asks_the_second_server_after_refused_and_only_for_that_name(dnsmasq: Dnsmasq) -> None:
+    assert dnsmasq.dig("www.tiktok.com").rdata("A") == [UNBANNED_ADDRESS["www.tiktok.com"]]
+    assert dnsmasq.dig("www.capcut.com").answers == ()

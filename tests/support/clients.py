@@ -1,0 +1,239 @@
+"""Other people's software in front of a node: what it asks for, and resolvers that forward to the node."""
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.support.authority import Denial, Knot
+from tests.support.components import Component, component
+from tests.support.digging import DigResult, NoAnswer, Record, dig
+from tests.support.namespaces import KnotWithin, Namespace, NodeWithin
+from tests.support.nodes import Node, Process
+from tests.support.ports import free_port
+from tests.support.unbound import CONFIG
+from tests.support.zones import ZONES
+
+SIGNED = "example.org"
+FORGED = "altered.example.org"
+REAL_ADDRESS, FORGED_ADDRESS = "198.51.100.66", "203.0.113.66"
+FORGERY = ((SIGNED, "SOA"), (SIGNED, "DNSKEY"), (FORGED, "A"))
+MORE = f"""\
+altered A     {REAL_ADDRESS}
+clip    CNAME www.capcut.com.
+"""
+CLIENT_ZONES: Mapping[str, str] = {**ZONES, SIGNED: ZONES[SIGNED] + MORE}
+"""The public names; in the zone to sign one more alias of a banned name, and one that a forger answers."""
+SIGNING: Mapping[str, Denial] = {SIGNED: "nsec"}
+
+OPEN_POLICY = """\
+[[authority]]
+slug = "ghent"
+kind = "municipality"
+names = { nl = "Stad Gent" }
+languages = ["nl"]
+time_zone = "Europe/Brussels"
+contact = "ict@ghent.example"
+
+[[range]]
+prefix = "127.0.0.0/8"
+authority = "ghent"
+funding = "public"
+audience = "staff"
+"""
+"""One authority, to which this machine belongs, and no ban."""
+
+REPLIES = {
+    "tiktok": 'reply = "refused"',
+    "capcut": 'reply = "nxdomain"',
+    "facebook": 'reply = "nodata"',
+    "instagram": 'reply = "address"\naddresses = ["192.0.2.80"]',
+}
+BAN = """\
+[[ban]]
+authority = "ghent"
+service = "{}"
+mode = "enforce"
+{}
+[[ban.term]]
+start = "today"
+for = "1 year"
+"""
+POLICY = OPEN_POLICY + "".join(BAN.format(service, reply) for service, reply in REPLIES.items())
+"""The same with a banned service for each way to refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A node with POLICY, one without bans, and the key of the zone that their upstream signs, as a DNSKEY's data."""
+
+    node: Node
+    other: Node
+    key: str
+
+
+@contextmanager
+def office(directory: Path) -> Iterator[Office]:
+    """Both nodes in front of a real authority, on loopback; about FORGED the first asks a forger."""
+    with (
+        Knot(CLIENT_ZONES, signed=SIGNING) as authority,
+        Knot({SIGNED: _forged(authority)}) as forger,
+        Node(directory / "node", authority.hostport, policy=POLICY, config=_at_forger(forger)) as node,
+        Node(directory / "other", authority.hostport, policy=OPEN_POLICY) as other,
+    ):
+        yield Office(node, other, _key(authority))
+
+
+@contextmanager
+def office_within(space: Namespace, directory: Path) -> Iterator[Office]:
+    """The same inside a namespace: the nodes are at port 53 of 127.0.0.1 and 127.0.0.2."""
+    dig_inside = space.component("dig")
+    with (
+        KnotWithin(space, CLIENT_ZONES, signed=SIGNING) as authority,
+        KnotWithin(space, {SIGNED: _forged(authority, dig_inside)}) as forger,
+        NodeWithin(space, directory / "node", authority.hostport, policy=POLICY, config=_at_forger(forger)) as node,
+        NodeWithin(space, directory / "other", authority.hostport, policy=OPEN_POLICY, address="127.0.0.2") as other,
+    ):
+        yield Office(node, other, _key(authority, dig_inside))
+
+
+def _forged(authority: Knot, program: Component | None = None) -> str:
+    """The signed zone with little left in it, one address changed, and the signatures as they were."""
+    answers = [_signed(authority, name, qtype, program) for name, qtype in FORGERY]
+    lines = [f"{name} {ttl_s} {kind} {rdata}" for answer in answers for name, ttl_s, kind, rdata in answer]
+    return "\n".join(lines).replace(REAL_ADDRESS, FORGED_ADDRESS)
+
+
+def _at_forger(forger: Knot) -> str:
+    return f'[[zone]]\nsuffix = "{FORGED}"\nservers = ["{forger.hostport}"]\n'
+
+
+def _key(authority: Knot, program: Component | None = None) -> str:
+    return next(record.rdata for record in _signed(authority, SIGNED, "DNSKEY", program) if record.type == "DNSKEY")
+
+
+def _signed(authority: Knot, name: str, qtype: str, program: Component | None) -> Sequence[Record]:
+    extra = ["+dnssec", "+tcp"]
+    return dig(name, qtype, server=authority.address, port=authority.port, extra=extra, program=program).answers
+
+
+class Forwarder(Process):
+    """A resolver inside a namespace that asks the servers it is given, at port 53 or as "address:port"."""
+
+    def __init__(self, space: Namespace, directory: Path, program: str) -> None:
+        super().__init__(directory, program)
+        directory.mkdir(parents=True)
+        self.name = program
+        self.address, self.port = "127.0.0.1", free_port()
+        self._space = space
+        self._program = component(program)
+
+    def arguments(self) -> Sequence[str]:
+        raise TypeError(f"{type(self).__name__} has no arguments")
+
+    def command(self) -> list[str]:
+        libraries = f"LD_LIBRARY_PATH={self._program.env.get('LD_LIBRARY_PATH', '')}"
+        command = ["env", libraries, str(self._program.path), *self.arguments()]
+        return self._space.command(*command)
+
+    def is_ready(self) -> bool:
+        try:
+            return self.dig("ns.example.net").rcode == "NOERROR"
+        except NoAnswer:
+            return False
+
+    def dig(self, name: str, qtype: str = "A", *extra: str) -> DigResult:
+        within = self._space.component("dig")
+        return dig(name, qtype, server=self.address, port=self.port, extra=extra, program=within)
+
+
+class Dnsmasq(Forwarder):
+    """dnsmasq as on an office's router, with these servers."""
+
+    def __init__(self, space: Namespace, directory: Path, *servers: str, strict_order: bool = False) -> None:
+        super().__init__(space, directory, "dnsmasq")
+        self._servers = servers
+        self._order = ["--strict-order"] if strict_order else []
+
+    def arguments(self) -> Sequence[str]:
+        return (
+            *("--no-daemon", "--conf-file=/dev/null", "--no-hosts", "--no-resolv"),
+            *("--listen-address=127.0.0.1", f"--port={self.port}", "--bind-interfaces"),
+            *(f"--server={server.replace(':', '#')}" for server in self._servers),
+            *self._order,
+        )
+
+
+class ForwardingUnbound(Forwarder):
+    """unbound that forwards everything; it validates below `key`, SIGNED's, when it has one."""
+
+    def __init__(self, space: Namespace, directory: Path, server: str, *, key: str | None = None) -> None:
+        super().__init__(space, directory, "unbound")
+        validation = f'module-config: "validator iterator"\n    trust-anchor: "{SIGNED}. DNSKEY {key}"'
+        text = CONFIG.format(
+            port=self.port,
+            directory=directory,
+            upstream=server.replace(":", "@"),
+            extra=f"    ede: yes\n    {validation if key else ''}",
+        )
+        (directory / "unbound.conf").write_text(text)
+
+    def arguments(self) -> Sequence[str]:
+        return ("-d", "-p", "-c", str(self.directory / "unbound.conf"))
+
+
+RESOLVED = """\
+[Resolve]
+DNS={servers}
+FallbackDNS=
+DNSSEC={dnssec}
+MulticastDNS=no
+LLMNR=no
+ReadEtcHosts=no
+"""
+
+
+class Resolved(Forwarder):
+    """systemd-resolved with its stub at 127.0.0.53; it validates below `key`, SIGNED's, when it has one.
+
+    While it runs the namespace's /etc holds only what it needs, and its /run is its own.
+    """
+
+    def __init__(self, space: Namespace, directory: Path, *servers: str, key: str | None = None) -> None:
+        super().__init__(space, directory, "resolved")
+        self.address, self.port = "127.0.0.53", 53
+        anchors = "dnssec-trust-anchors.d"
+        dnssec = "no" if key is None else "yes"
+        # The user that it looks up has to be the only one that a namespace made without privileges has.
+        self._etc = {
+            "passwd": "root:x:0:0::/:/bin/sh\nsystemd-resolve:x:0:0::/:/bin/sh\n",
+            "systemd/resolved.conf": RESOLVED.format(servers=" ".join(servers), dnssec=dnssec),
+            f"{anchors}/signed.positive": "" if key is None else f"{SIGNED}. IN DNSKEY {key}\n",
+            f"{anchors}/unsigned.negative": "" if key is None else "com\nnet\n",
+        }
+
+    def arguments(self) -> Sequence[str]:
+        return ()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        status = super().stop(number)
+        self._space.unmount("/run")
+        self._space.unmount("/etc")
+        return status
+
+    def start(self) -> Self:
+        replace_etc(self._space, self.directory / "etc", self._etc)
+        self._space.mount("-t", "tmpfs", "tmpfs", "/run")
+        self._space.run("mkdir", "/run/systemd")
+        return super().start()
+
+
+def replace_etc(space: Namespace, directory: Path, files: Mapping[str, str]) -> None:
+    """Within the namespace, make these files, kept in that new directory, all that /etc holds."""
+    for name, text in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    space.mount("--bind", str(directory), "/etc")
