@@ -1,10 +1,15 @@
 """RFC 4035, 6840 and 3225 for a resolver that does not validate: the bits DO, CD and AD, and records of DNSSEC."""
 
-from collections.abc import Iterable
+import select
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import product
+from pathlib import Path
 
 import dns.flags
 import dns.message
+import dns.query
 import dns.rcode
 import dns.rdatatype
 import pytest
@@ -13,9 +18,13 @@ from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import OURS, WAYS, Way, ask
 from tests.contract.cases import internet, office
-from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query
+from tests.support.authority import Knot
+from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, ZoneTo, data, query
+from tests.support.nodes import Node
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply
 from tests.support.starting import Start
+from tests.support.zones import website
+from tests.support.zones import zone as zone_text
 
 NAME = "plain.example.org"
 DO = 0x8000
@@ -280,3 +289,109 @@ def test_a_failure_to_validate_upstream_is_a_failure_here(start: Start) -> None:
     rig = start(office(), Scripted(fails(dns.rcode.SERVFAIL)))
     assert rig.ask(query(NAME, do=True)).rcode() == dns.rcode.SERVFAIL
     assert isinstance(rig.judge(query(NAME, do=True)), Miss)
+
+
+# Real zones, and a real node.
+
+UNBANNED = "127.0.22.10"
+ZONES = ("example.org", "example.net", "example.com")
+"""One without signatures, one that denies by NSEC, one by NSEC3."""
+
+
+@pytest.fixture(scope="module")
+def signing() -> Iterator[Knot]:
+    """A real authority for `ZONES`."""
+    texts = {
+        name: zone_text(name, website(number) + "*.wild A 198.51.100.12\n") for number, name in enumerate(ZONES, 1)
+    }
+    with Knot(texts, signed={"example.net": "nsec", "example.com": "nsec3"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def signed_node(tmp_path_factory: pytest.TempPathFactory, signing: Knot) -> Iterator[Node]:
+    """A node in front of it."""
+    with Node(tmp_path_factory.mktemp("signed"), signing.hostport) as running:
+        yield running
+
+
+def sets(message: dns.message.Message) -> list[tuple[str, str, list[str]]]:
+    """Answer and authority as sets of records: owner, type, data."""
+    found = message.answer + message.authority
+    return sorted(
+        (
+            rrset.name.to_text().lower(),
+            dns.rdatatype.to_text(rrset.rdtype) + dns.rdatatype.to_text(rrset.covers),
+            sorted(rdata.to_text() for rdata in rrset),
+        )
+        for rrset in found
+    )
+
+
+@matrix
+@pytest.mark.parametrize("zone_name", ZONES)
+def test_real_zones_answer_through_a_node_as_they_do_themselves(
+    signed_node: Node, signing: Knot, zone_name: str, edns: int | bool, do: bool, cd: bool, ad: bool
+) -> None:
+    fresh = f"n{do:d}{cd:d}{ad:d}{edns is False:d}"
+    questions = (
+        (f"{fresh}.wild.{zone_name}", "A"),
+        (f"{fresh}.wild.{zone_name}", "AAAA"),
+        (f"{fresh}.{zone_name}", "A"),
+        (f"www.{zone_name}", "TXT"),
+        (f"www.{zone_name}", "TYPE65400"),
+        (zone_name, "DNSKEY"),
+        (zone_name, "RRSIG"),
+    )
+    for name, qtype in questions:
+        wire = query(name, qtype, edns=edns, payload=1232, do=do, cd=cd, ad=ad)
+        asked = dns.message.from_wire(wire)
+        direct = dns.query.tcp(
+            dns.message.from_wire(query(name, qtype, do=do)), signing.address, PATIENCE_S, signing.port
+        )
+        for transport in (dns.query.tcp, dns.query.tcp, dns.query.udp):
+            found = transport(asked, "127.0.0.1", PATIENCE_S, signed_node.port, UNBANNED)
+            assert (found.rcode(), found.edns) == (direct.rcode(), -1 if edns is False else 0)
+            assert bool(found.ednsflags & DO) == do
+            assert found.flags & (dns.flags.AA | dns.flags.AD | dns.flags.CD) == (dns.flags.CD if cd else 0)
+            if not found.flags & dns.flags.TC:
+                assert sets(found) == sets(direct)
+            if qtype != "RRSIG":
+                assert bool(proofs(found)) == (do and (zone_name != "example.org") and not found.flags & dns.flags.TC)
+
+
+@contextmanager
+def serving(upstream: Scripted) -> Iterator[Scripted]:
+    """Let an upstream answer by itself, for a node that runs beside."""
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            if select.select([upstream], [], [], 0.05)[0]:
+                upstream.serve()
+
+    thread = threading.Thread(target=serve)
+    with upstream:
+        thread.start()
+        try:
+            yield upstream
+        finally:
+            over.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(("config", "trusted"), [("", True), ("trust_ad = false", False)])
+def test_a_node_passes_on_the_word_of_an_upstream_on_loopback_unless_told_not_to(
+    tmp_path: Path, config: str, trusted: bool
+) -> None:
+    with serving(Scripted(zone(signed=True, validates=True))) as upstream:
+        hostport = f"{upstream.endpoint.address}:{upstream.endpoint.port}"
+        with Node(tmp_path, hostport, config=config) as node:
+            for ad, do in ((False, False), (True, False), (False, True), (True, True)):
+                asked = dns.message.from_wire(query(NAME, ad=ad, do=do))
+                for transport in (dns.query.udp, dns.query.tcp):
+                    found = transport(asked, "127.0.0.1", PATIENCE_S, node.port, UNBANNED)
+                    assert data(found)[0] == "A 198.51.100.10"
+                    assert bool(found.flags & dns.flags.AD) == (trusted and (ad or do))
+        sent = [dns.message.from_wire(asked.message) for asked in upstream.asked]
+        assert {bool(message.flags & dns.flags.AD) for message in sent} == {trusted}
