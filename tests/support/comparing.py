@@ -1,6 +1,6 @@
 """Two resolvers' replies to one question, and where they differ in what a client could notice."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -37,7 +37,7 @@ class Seen:
     """A reply as far as it is compared: names without regard to case (RFC 4343), data in its canonical form.
 
     `ttls` are those of the answer; `denial` is owner and data of the SOA in the authority section; `edns` is version,
-    DO and payload; `octets` is the size of it all.
+    DO and payload.
     """
 
     rcode: int
@@ -48,8 +48,12 @@ class Seen:
     ttls: Mapping[RecordSet, int]
     denial: frozenset[tuple[bytes, bytes]]
     edns: tuple[int, bool, int] | None
-    octets: int
-    text: str
+    message: bytes
+
+    @property
+    def text(self) -> str:
+        """The message for people."""
+        return dns.message.from_wire(self.message).to_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,6 @@ class Pair:
 
     def __str__(self) -> str:
         return f"question: {self.asked.text}\n--- ours\n{self.ours.text}\n--- theirs\n{self.theirs.text}\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A difference that is meant: which aspects it explains, and in which pairs."""
-
-    id: str
-    what: str
-    reason: str
-    aspects: frozenset[Aspect]
-    holds: Callable[[Pair], bool]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -94,8 +87,7 @@ def seen(message: bytes) -> Seen:
             for rdata in rrset
         ),
         edns=(found.edns, bool(found.ednsflags & dns.flags.DO), found.payload) if found.edns >= 0 else None,
-        octets=len(message),
-        text=found.to_text(),
+        message=message,
     )
 
 
