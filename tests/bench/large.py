@@ -49,6 +49,45 @@ def make_ranges(count: int = RANGES) -> tuple[Range, ...]:
     return tuple(network(prefix_of(number), authority_of(number)) for number in range(count))
 
 
+_AUTHORITY = """\
+[[authority]]
+slug = "{0}"
+kind = "municipality"
+names = {{ nl = "{0}" }}
+languages = ["nl"]
+time_zone = "Europe/Brussels"
+contact = "ict@{0}.example.org"
+
+[[ban]]
+authority = "{0}"
+service = "{1}"
+mode = "enforce"
+decision = {{ organ = "council", reference = "EXAMPLE-1" }}
+
+[[ban.term]]
+start = "today"
+for = "6 months"
+
+"""
+_RANGE = """\
+[[range]]
+prefix = "{0}"
+authority = "{1}"
+label = "network {2}"
+funding = "public"
+audience = "staff"
+
+"""
+
+
+def policy_text(ranges: int = RANGES) -> str:
+    """The same as a policy file."""
+    authorities = (_AUTHORITY.format(authority_of(number), SERVICE) for number in range(AUTHORITIES))
+    return "".join(
+        [*authorities, *(_RANGE.format(prefix_of(number), authority_of(number), number) for number in range(ranges))]
+    )
+
+
 def make_policy(service: Service, ranges: tuple[Range, ...], revision: int, modes: Mapping[str, Mode]) -> Policy:
     """The policy by which each authority bans the service, in the mode given for it or else enforced."""
     slugs = [authority_of(number) for number in range(AUTHORITIES)]

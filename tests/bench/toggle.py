@@ -1,0 +1,264 @@
+"""How fast a toggle bites with a million names and ten thousand ranges: `python -m tests.bench.toggle [NUMBER]`.
+
+A client asks for one name without pause while its authority's ban is switched off and on, NUMBER times (200 unless
+given). Printed are milliseconds until its first changed answer: from the request to the API, from the API's response,
+and from the beginning of a publication into a store that no API writes to. In the same run Debian's Unbound, with the
+same names as a response policy zone, is switched by its control program, and a few times reloaded, which is what it
+takes there to change whom a zone concerns. Needs the programs of `make components`, two cores, and a few minutes.
+"""
+
+import gc
+import random
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import dns.message
+import httpx
+
+from dnsfilter.policy.model import Mode
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
+from tests.bench.large import (
+    SERVICE,
+    authority_of,
+    client_of,
+    make_policy,
+    make_ranges,
+    make_service,
+    name_of,
+    policy_text,
+)
+from tests.bench.unbound import ZONE, running_unbound
+from tests.support.authority import Knot
+from tests.support.nodes import ROOT, Node, Process, program
+from tests.support.ports import free_port
+from tests.support.zones import zone
+
+TOGGLES, RELOADS = 200, 2
+RANGE, NAME = 1, 123_456
+"""The range in which the client is, and the name it asks for."""
+NOERROR, NXDOMAIN, REFUSED = 0, 3, 5
+PATIENCE_S = 120.0
+
+
+class Watcher:
+    """A client that asks without pause, and remembers since when its answers have been what they are."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((client_of(RANGE), 0))
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.settimeout(1.0)
+        self._question = dns.message.make_query(name_of(NAME), "A").to_wire()
+        self._over = Event()
+        self._thread = Thread(target=self._ask, daemon=True)
+        self.latest: tuple[int, float] = -1, 0.0
+        """Rcode, and when the first answer of an unbroken row with it came."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._socket.close()
+
+    def seen(self, rcode: int) -> float:
+        """Wait until answers have that rcode, and give the instant of the first."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            found, since = self.latest
+            if found == rcode:
+                return since
+            time.sleep(0.001)
+        raise RuntimeError(f"wait for rcode {rcode}: it is {self.latest[0]} after {PATIENCE_S:g} s")
+
+    def _ask(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._socket.send(self._question)
+                rcode = self._socket.recv(4096)[3] & 15
+            except (TimeoutError, ConnectionError):
+                continue
+            if rcode != self.latest[0]:
+                self.latest = rcode, time.monotonic()
+
+
+class ControlPlane(Process):
+    """`dnsfilter-api` with the large policy, its state where a node's is."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, "api")
+        self.port, self.metrics_port = free_port(), free_port()
+        self.state = directory / "state"
+        directory.mkdir(parents=True, exist_ok=True)
+        self.policy = directory / "policy.toml"
+        self.policy.write_text(policy_text())
+
+    def command(self) -> list[str]:
+        return [
+            *(
+                "env",
+                f"PYTHONPATH={ROOT}",
+                sys.executable,
+                "-m",
+                "tests.bench.control_plane",
+                "--state-dir",
+                str(self.state),
+            ),
+            *("--listen", f"127.0.0.1:{self.port}", "--metrics-listen", f"127.0.0.1:{self.metrics_port}"),
+            *("--init-policy", str(self.policy)),
+        ]
+
+    def ready_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/readyz"
+
+
+class StoreNode(Node):
+    """`dnsfilter serve` by what is published in its state directory."""
+
+    def command(self) -> list[str]:
+        return [program("dnsfilter"), "serve", "--config", str(self.config)]
+
+
+Switch: TypeAlias = Callable[[bool], float]
+"""Switches the ban on or off, and gives the instant from which to count."""
+
+
+def switched(watcher: Watcher, number: int, banned: int, switch: Switch) -> tuple[list[float], list[float]]:
+    """Milliseconds until the first changed answer, since what `switch` says and since its return."""
+    whole, after = [], []
+    watcher.seen(banned)
+    for turn in range(number):
+        # Not in step with whatever looks for changes at its own pace.
+        time.sleep(random.uniform(0.05, 0.15))
+        on = turn % 2 == 1
+        begun = switch(on)
+        done = time.monotonic()
+        effect = watcher.seen(banned if on else NOERROR)
+        whole.append(1000 * (effect - begun))
+        after.append(1000 * max(0.0, effect - done))
+    return whole, after
+
+
+def p95(values: Sequence[float]) -> float:
+    """The value that 95 of a hundred do not exceed."""
+    return sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
+
+
+def show(what: str, values: Sequence[float]) -> None:
+    """Print one line of the result."""
+    median = sorted(values)[len(values) // 2]
+    print(f"{what:44} p50 {median:8.1f} ms   p95 {p95(values):8.1f} ms   max {max(values):8.1f} ms", flush=True)
+
+
+def show_memory(what: str, pid: int) -> None:
+    """Print what a process holds for itself, and what it shares."""
+    rows = dict(line.split(":") for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    sizes = {key: int(rows[key].split()[0]) / 1024 for key in ("Pss", "Private_Dirty", "Private_Clean", "Rss")}
+    own = sizes["Private_Dirty"] + sizes["Private_Clean"]
+    print(f"{what:44} {own:.0f} MB of its own, {sizes['Rss']:.0f} MB resident", flush=True)
+
+
+def through_the_api(directory: Path, upstream: str, number: int) -> list[float]:
+    """Toggles by PATCH, as the console and the command line do; gives the times from the request."""
+    with ControlPlane(directory) as control, StoreNode(directory, upstream, policy="") as node:
+        token = (control.state / "admin-token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        with (
+            httpx.Client(base_url=f"http://127.0.0.1:{control.port}", headers=headers, timeout=60) as client,
+            Watcher(node.port) as watcher,
+        ):
+
+            def switch(on: bool) -> float:
+                path = f"/v1/authorities/{authority_of(RANGE)}/bans/{SERVICE}"
+                begun = time.monotonic()
+                client.patch(path, json={"mode": "enforce" if on else "off"}).raise_for_status()
+                return begun
+
+            whole, after = switched(watcher, number, REFUSED, switch)
+        show("dnsfilter, from the request to the API", whole)
+        show("dnsfilter, from the API's response", after)
+        show_memory("worker", node.worker_pid())
+        assert control.process is not None
+        show_memory("control plane", control.process.pid)
+    return whole
+
+
+def through_the_store(directory: Path, upstream: str, number: int) -> None:
+    """Toggles by publishing alone: neither database nor HTTP has a part."""
+    service, ranges = make_service(), make_ranges()
+    node = StoreNode(directory, upstream, policy="")
+    store = SnapshotStore(node.state / "snapshots")
+    compiled = compile_policy(make_policy(service, ranges, 1, {}), int(time.time()))
+    store.publish(compiled)
+    gc.collect()
+    gc.freeze()
+    compiling: list[float] = []
+
+    def switch(on: bool) -> float:
+        nonlocal compiled
+        modes = {} if on else {authority_of(RANGE): Mode.OFF}
+        policy = make_policy(service, ranges, compiled.revision + 1, modes)
+        begun = time.monotonic()
+        compiled = compile_policy(policy, int(time.time()), names=compiled.names, before=compiled)
+        done = time.monotonic()
+        compiling.append(1000 * (done - begun))
+        store.publish(compiled)
+        return done
+
+    with node, Watcher(node.port) as watcher:
+        whole, _ = switched(watcher, number, REFUSED, switch)
+    show("dnsfilter, from the publication's beginning", whole)
+    show("dnsfilter, compiling before that", compiling)
+
+
+def through_unbound(upstream: str, number: int) -> tuple[list[float], list[float]]:
+    """The peer's switch of the whole zone, and its reload with the zone taken out and put back."""
+
+    def zone_switch(on: bool) -> float:
+        begun = time.monotonic()
+        peer.control("rpz_enable" if on else "rpz_disable", f"{ZONE}.")
+        return begun
+
+    def reload(on: bool) -> float:
+        begun = time.monotonic()
+        peer.configure(with_zone=on)
+        peer.control("reload")
+        return begun
+
+    with running_unbound(upstream) as peer, Watcher(peer.port) as watcher:
+        show_memory("unbound", peer.pid)
+        switch, _ = switched(watcher, number, NXDOMAIN, zone_switch)
+        reloads, _ = switched(watcher, 2 * RELOADS, NXDOMAIN, reload)
+    show("unbound, rpz_enable and rpz_disable", switch)
+    show("unbound, reload with the zone put back", reloads[1::2])
+    return switch, reloads[1::2]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure everything and print it."""
+    number = int(arguments[0]) if arguments else TOGGLES
+    with (
+        tempfile.TemporaryDirectory(prefix="toggle-") as made,
+        Knot({"example": zone("example", "* 60 A 192.0.2.7\n")}) as upstream,
+    ):
+        ours = through_the_api(Path(made) / "whole", upstream.hostport, number)
+        through_the_store(Path(made) / "store", upstream.hostport, number)
+        switch, reloads = through_unbound(upstream.hostport, number)
+    print(f"ratio of p95, request to effect: {p95(ours) / p95(switch):.2f} of the peer's switch for everybody")
+    print(f"ratio of p95, request to effect: {p95(ours) / p95(reloads):.5f} of the peer's reload")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
