@@ -62,14 +62,13 @@ def test_an_answer_passes_octet_by_octet_and_in_its_order(
 
 
 @each_transport
-@pytest.mark.parametrize("qtype", [0, 3, 10, 22, 54, 99, 110, 127, 129, 248, 256, 259, 32768, 32769, 65280, 65535])
-@pytest.mark.parametrize("qclass", [0, 1, 2, 4, 5, 32768, 65535])
-def test_no_type_or_class_is_refused_for_being_unknown(
-    start: Start, qtype: int, qclass: int, transport: Transport
-) -> None:
+def test_no_type_or_class_is_refused_for_being_unknown(start: Start, transport: Transport) -> None:
     rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", rcode=0),)))
-    assert rig.ask(query(NAME, qtype, qclass), transport=transport).rcode() == dns.rcode.NOERROR
-    assert len(rig.upstream.asked) == 1
+    types = (0, 3, 10, 22, 54, 99, 110, 127, 129, 248, 256, 259, 32768, 32769, 65280, 65535)
+    for qtype, qclass in product(types, (0, 1, 2, 4, 5, 32768, 65535)):
+        assert rig.ask(query(NAME, qtype, qclass), transport=transport).rcode() == dns.rcode.NOERROR
+        assert len(rig.upstream.asked) == 1
+        rig.upstream.asked.clear()
 
 
 def test_no_flag_of_a_query_keeps_it_from_its_answer(start: Start) -> None:
