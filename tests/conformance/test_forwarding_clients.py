@@ -149,11 +149,11 @@ def test_a_forwarder_that_validates_rejects_what_a_forger_changed_on_the_way_to_
 
 
 @validating
-@pytest.mark.parametrize("name", ["video.example.org", "clip.example.org"])
+@pytest.mark.parametrize("name", ["video", "clip", "page", "photo"])
 def test_a_forwarder_that_validates_tells_nothing_of_an_alias_in_a_signed_zone_to_a_banned_name(
     forwarder: Forwarder, name: str
 ) -> None:
-    found = forwarder.dig(name)
+    found = forwarder.dig(f"{name}.example.org")
     assert (found.rcode, found.answers) == ("SERVFAIL", ())
 
 

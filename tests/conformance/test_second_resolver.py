@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clients import Dnsmasq, Office, Resolved, office_within, replace_etc
+from tests.support.clients import Dnsmasq, ForwardingUnbound, Office, Resolved, office_within, replace_etc
+from tests.support.digging import NoAnswer
 from tests.support.namespaces import Namespace
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
-RESOLV_CONF = f"nameserver {FIRST}\nnameserver {SECOND}\noptions timeout:2 attempts:1\n"
-NSSWITCH = "hosts: dns\n"
 UNBANNED_ADDRESS = {"www.tiktok.com": "192.0.2.100", "www.capcut.com": "192.0.2.105", "www.facebook.com": "192.0.2.107"}
 
 
@@ -35,10 +34,12 @@ def test_the_second_resolver_bans_nothing(nodes: Office) -> None:
     assert found == {name: [address] for name, address in UNBANNED_ADDRESS.items()}
 
 
-@pytest.fixture
-def glibc(space: Namespace, nodes: Office, tmp_path: Path) -> Iterator[Namespace]:
-    """The namespace, where glibc's resolver has both servers in its resolv.conf."""
-    replace_etc(space, tmp_path / "etc", {"resolv.conf": RESOLV_CONF, "nsswitch.conf": NSSWITCH})
+@pytest.fixture(params=[(FIRST, SECOND)])
+def glibc(request: pytest.FixtureRequest, space: Namespace, nodes: Office, tmp_path: Path) -> Iterator[Namespace]:
+    """The namespace, where glibc's resolver has both servers in its resolv.conf, or those that a test says."""
+    servers = "".join(f"nameserver {server}\n" for server in request.param)
+    resolv_conf = f"{servers}options timeout:2 attempts:1\n"
+    replace_etc(space, tmp_path / "etc", {"resolv.conf": resolv_conf, "nsswitch.conf": "hosts: dns\n"})
     yield space
     space.unmount("/etc")
 
@@ -60,6 +61,12 @@ def test_glibc_asks_no_second_server_after_nxdomain_or_nodata(glibc: Namespace, 
 def test_glibc_asks_the_second_server_after_refused_and_only_for_that_name(glibc: Namespace) -> None:
     assert addresses_by_glibc(glibc, "www.tiktok.com") == [UNBANNED_ADDRESS["www.tiktok.com"]]
     assert addresses_by_glibc(glibc, "www.capcut.com") == []
+
+
+@pytest.mark.parametrize("glibc", [(FIRST,)], indirect=True)
+def test_glibc_finds_nothing_after_refused_when_it_knows_nobody_else(glibc: Namespace) -> None:
+    assert addresses_by_glibc(glibc, "www.tiktok.com") == []
+    assert addresses_by_glibc(glibc, "www.example.org") == ["192.0.2.1"]
 
 
 def test_glibc_gets_the_address_that_a_ban_gives(glibc: Namespace) -> None:
@@ -100,3 +107,19 @@ def test_dnsmasq_asks_no_second_server_after_nxdomain_or_nodata(dnsmasq: Dnsmasq
 def test_dnsmasq_asks_the_second_server_after_refused_and_only_for_that_name(dnsmasq: Dnsmasq) -> None:
     assert dnsmasq.dig("www.tiktok.com").rdata("A") == [UNBANNED_ADDRESS["www.tiktok.com"]]
     assert dnsmasq.dig("www.capcut.com").answers == ()
+
+
+def test_dnsmasq_in_strict_order_that_knows_nobody_else_is_silent_after_refused(
+    space: Namespace, nodes: Office, tmp_path: Path
+) -> None:
+    with Dnsmasq(space, tmp_path / "dnsmasq", FIRST, strict_order=True) as alone:
+        assert alone.dig("www.capcut.com").rcode == "NXDOMAIN"
+        with pytest.raises(NoAnswer):
+            alone.dig("www.tiktok.com", "A", "+time=1")
+
+
+def test_unbound_gets_from_the_second_server_what_the_first_refuses(
+    space: Namespace, nodes: Office, tmp_path: Path
+) -> None:
+    with ForwardingUnbound(space, tmp_path / "unbound", FIRST, SECOND) as both:
+        assert both.dig("www.tiktok.com").rdata("A") == [UNBANNED_ADDRESS["www.tiktok.com"]]

@@ -23,9 +23,11 @@ FORGERY = ((SIGNED, "SOA"), (SIGNED, "DNSKEY"), (FORGED, "A"))
 MORE = f"""\
 altered A     {REAL_ADDRESS}
 clip    CNAME www.capcut.com.
+page    CNAME www.facebook.com.
+photo   CNAME www.instagram.com.
 """
 CLIENT_ZONES: Mapping[str, str] = {**ZONES, SIGNED: ZONES[SIGNED] + MORE}
-"""The public names; in the zone to sign one more alias of a banned name, and one that a forger answers."""
+"""The public names; in the zone to sign more aliases of banned names, and one name that a forger answers for."""
 SIGNING: Mapping[str, Denial] = {SIGNED: "nsec"}
 
 OPEN_POLICY = """\
@@ -169,13 +171,13 @@ class Dnsmasq(Forwarder):
 class ForwardingUnbound(Forwarder):
     """unbound that forwards everything; it validates below `key`, SIGNED's, when it has one."""
 
-    def __init__(self, space: Namespace, directory: Path, server: str, *, key: str | None = None) -> None:
+    def __init__(self, space: Namespace, directory: Path, *servers: str, key: str | None = None) -> None:
         super().__init__(space, directory, "unbound")
         validation = f'module-config: "validator iterator"\n    trust-anchor: "{SIGNED}. DNSKEY {key}"'
         text = CONFIG.format(
             port=self.port,
             directory=directory,
-            upstream=server.replace(":", "@"),
+            upstream="\n    forward-addr: ".join(server.replace(":", "@") for server in servers),
             extra=f"    ede: yes\n    {validation if key else ''}",
         )
         (directory / "unbound.conf").write_text(text)
