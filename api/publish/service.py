@@ -50,6 +50,8 @@ class Publisher:
         self._ranges = RangeCache()
         self._policy: Policy | None = None
         self._compiled: tuple[Policy, Compiled] | None = None
+        # What the last check found sound and what was last compiled, whose ranges another policy may share.
+        self._sound: Policy | None = None
         self._before: Compiled | None = None
         self._turn = threading.Lock()
         self._status = Status()
@@ -70,9 +72,10 @@ class Publisher:
         unit.session.flush()
         unit.session.info[ACTING] = True
         policy = policy_of(load_rows(unit.session, self._ranges), self._services)
-        found = problems(policy)
+        found = problems(policy, self._sound)
         if found:
             raise Invalid([Fault(f"policy.{problem.place}", problem.message) for problem in found])
+        self._sound = policy
         try:
             self._compiled = policy, self._compile(policy)
         except DnsfilterError as error:

@@ -49,7 +49,7 @@ class Rows:
 def policy_of(rows: Rows, services: Mapping[str, Service]) -> Policy:
     """The policy that the rows say."""
     known = {row.number for row in rows.bans if row.service in services}
-    registered = {(entry.site, entry.prefix) for entry in rows.ranges}
+    registered = {(entry.site, entry.prefix) for entry in rows.ranges} if rows.exemptions else set()
     bindings = (_binding(row) for row in rows.bindings if row.ban in known)
     exemptions = (_exemption(row, registered) for row in rows.exemptions if row.ban in known)
     return Policy(

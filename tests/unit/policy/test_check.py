@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,29 @@ FOLLOWING = DecisionRecord(follows=11)
 def test_a_sound_policy_has_no_problem() -> None:
     assert problems(SOUND) == ()
     assert problems(Policy(revision=1)) == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ranges": (RANGE, RANGE)},
+        {"ranges": (replace(RANGE, prefix=ip_network("169.254.0.0/24")),)},
+        {"authorities": (DIEST,)},
+        {"sites": (Site("annex"),)},
+        {"exemptions": (replace(EXEMPTION, ranges=frozenset({ip_network("192.0.2.0/25")})),)},
+        {"bans": (replace(BAN, terms=()), OTHER)},
+        {"revision": 2},
+    ],
+)
+def test_a_sound_policy_before_it_hides_no_problem(changes: dict[str, Any]) -> None:
+    changed = replace(SOUND, **changes)
+    assert problems(changed, SOUND) == problems(changed)
+    assert bool(problems(changed)) == ("revision" not in changes)
+
+
+def test_ranges_of_a_sound_policy_are_not_looked_at_again() -> None:
+    unsound = replace(SOUND, ranges=(RANGE, RANGE))
+    assert problems(replace(unsound, revision=2), unsound) == ()
 
 
 @pytest.mark.parametrize(
