@@ -56,7 +56,8 @@ _SOA: Final = int(Type.SOA)
 _SIG: Final = int(Type.SIG)
 _TSIG: Final = int(Type.TSIG)
 _ANY: Final = int(Type.ANY)
-_PROOFS: Final = frozenset({_RRSIG, int(Type.NSEC), int(Type.NSEC3)})
+_DENIALS: Final = frozenset({int(Type.NSEC), int(Type.NSEC3)})
+_PROOFS: Final = _DENIALS | {_RRSIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,20 +293,31 @@ def _composed(answer: Answer, records: Sequence[Record]) -> Answer:
 def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain, question: Question) -> Answer:
     """One answer to `question` from an unfinished chain and the answer about its end.
 
-    The answer section holds both chains; rcode, authority and additional are the second's. AD only if both had it.
-    MalformedMessage if they do not fit into one message.
+    The answer section holds both chains; rcode, authority and additional are the second's, and before its authority
+    stand the first's proofs: without them an alias that a wildcard made is bogus (RFC 4035 section 3.1.3.3). AD only if
+    both had it. MalformedMessage if they do not fit into one message.
     """
     flags = second.flags if first.ad else second.flags & ~FLAG_AD
+    authority = [raw(second, record) for record in second.section(AUTHORITY)]
+    there = {(record.owner.lower(), record.rtype, record.rdata) for record in authority}
+    proofs = [raw(first, record) for record in first.section(AUTHORITY) if _is_proof(first.message, record)]
     return compose(
         question,
         flags,
         second.rcode,
         (
             [raw(first, r) for r in first_chain.records] + [raw(second, r) for r in second_chain.records],
-            [raw(second, record) for record in second.section(AUTHORITY)],
+            [proof for proof in proofs if (proof.owner.lower(), proof.rtype, proof.rdata) not in there] + authority,
             [raw(second, record) for record in second.section(ADDITIONAL)],
         ),
     )
+
+
+def _is_proof(message: bytes, record: Record) -> bool:
+    """Whether it says what there is not, or signs that."""
+    if record.rtype == _RRSIG:
+        return int.from_bytes(message[record.rdata : record.rdata + 2], "big") in _DENIALS
+    return record.rtype in _DENIALS
 
 
 def join_legs(legs: Sequence[tuple[Answer, Chain]]) -> tuple[Answer, Chain]:

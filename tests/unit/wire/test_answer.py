@@ -293,6 +293,19 @@ def test_a_chain_is_joined_with_the_answer_about_its_end() -> None:
     assert negative_ttl(joined) == 5
 
 
+def test_what_is_joined_keeps_each_proof_once_and_nothing_else_of_the_first_authority() -> None:
+    """RFC 4035 section 3.1.3.3: the alias may be one that a wildcard made."""
+    shared = f"b.org. 60 RRSIG NSEC {SIG}"
+    proofs = ("a.org. 60 NSEC c.org. A", f"a.org. 60 RRSIG NSEC {SIG}", shared, "h.org. 60 NSEC3 1 0 0 - 00000000 A")
+    others = ("org. 60 NS ns.org.", f"org. 60 RRSIG NS {SIG}", f"org. 60 SOA a. b. {SOA}")
+    first = parse_answer(answered(WWW, "A", (CNAME,), (*others, *proofs)))
+    second = parse_answer(answered("cdn.example.net", "A", ("cdn.example.net. 60 A 192.0.2.1",), (shared,)))
+    chains = [follow(first, first.question), follow(second, second.question)]
+    joined = join(first, chains[0], second, chains[1], first.question)
+    owners = [(name_text(record.owner), type_text(record.rtype)) for record in joined.section(1)]
+    assert owners == [("a.org", "NSEC"), ("a.org", "RRSIG"), ("h.org", "NSEC3"), ("b.org", "RRSIG")]
+
+
 def test_what_is_joined_is_authentic_only_if_both_were() -> None:
     def authentic(octets: bytes, ad: bool) -> Answer:
         return parse_answer(octets[:3] + bytes([octets[3] | (0x20 if ad else 0)]) + octets[4:])
