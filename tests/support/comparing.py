@@ -1,6 +1,6 @@
 """Two resolvers' replies to one question, and where they differ in what a client could notice."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -17,6 +17,7 @@ from tests.support.questions import Asked
 RecordSet: TypeAlias = tuple[bytes, int, int]
 """Owner in folded wire form, type, and the type that a signature covers or 0."""
 _COMPARED_FLAGS: Final = dns.flags.QR | dns.flags.RD | dns.flags.RA | dns.flags.AD | dns.flags.CD | 0x7800 | 0x0040
+_PROOFS: Final = frozenset({dns.rdatatype.NSEC, dns.rdatatype.NSEC3})
 
 
 class Aspect(Enum):
@@ -29,6 +30,7 @@ class Aspect(Enum):
     ANSWER = "answer"
     TTL = "ttl"
     DENIAL = "soa of a denial"
+    PROOFS = "nsec and nsec3"
     EDNS = "edns"
 
 
@@ -36,8 +38,8 @@ class Aspect(Enum):
 class Seen:
     """A reply as far as it is compared: names without regard to case (RFC 4343), data in its canonical form.
 
-    `ttls` are those of the answer; `denial` is owner and data of the SOA in the authority section; `edns` is version,
-    DO and payload.
+    `ttls` are those of the answer. `denial` is the SOA in the authority section, `proofs` are NSEC and NSEC3 there with
+    their signatures. `edns` is version, DO and payload.
     """
 
     rcode: int
@@ -46,7 +48,8 @@ class Seen:
     question: bytes
     answer: Mapping[RecordSet, frozenset[bytes]]
     ttls: Mapping[RecordSet, int]
-    denial: frozenset[tuple[bytes, bytes]]
+    denial: Mapping[RecordSet, frozenset[bytes]]
+    proofs: Mapping[RecordSet, frozenset[bytes]]
     edns: tuple[int, bool, int] | None
     message: bytes
 
@@ -78,14 +81,10 @@ def seen(message: bytes) -> Seen:
         flags=int(found.flags) & _COMPARED_FLAGS,
         cut=bool(found.flags & dns.flags.TC),
         question=message[12:end],
-        answer={_key(rrset): frozenset(rdata.to_digestable() for rdata in rrset) for rrset in found.answer},
+        answer=_sets(found.answer),
         ttls={_key(rrset): rrset.ttl for rrset in found.answer},
-        denial=frozenset(
-            (_folded(rrset.name), rdata.to_digestable())
-            for rrset in found.authority
-            if rrset.rdtype == dns.rdatatype.SOA
-            for rdata in rrset
-        ),
+        denial=_sets(rrset for rrset in found.authority if rrset.rdtype == dns.rdatatype.SOA),
+        proofs=_sets(rrset for rrset in found.authority if (rrset.covers or rrset.rdtype) in _PROOFS),
         edns=(found.edns, bool(found.ednsflags & dns.flags.DO), found.payload) if found.edns >= 0 else None,
         message=message,
     )
@@ -101,12 +100,17 @@ def differing(pair: Pair, tolerance_s: int) -> set[Aspect]:
         (Aspect.QUESTION, ours.question == theirs.question),
         (Aspect.ANSWER, ours.answer == theirs.answer),
         (Aspect.DENIAL, ours.denial == theirs.denial),
+        (Aspect.PROOFS, ours.proofs == theirs.proofs),
         (Aspect.EDNS, ours.edns == theirs.edns),
     )
     found = {aspect for aspect, same in compared if not same}
     if any(abs(ttl - theirs.ttls.get(key, ttl)) > tolerance_s for key, ttl in ours.ttls.items()):
         found.add(Aspect.TTL)
     return found
+
+
+def _sets(rrsets: Iterable[dns.rrset.RRset]) -> dict[RecordSet, frozenset[bytes]]:
+    return {_key(rrset): frozenset(rdata.to_digestable() for rdata in rrset) for rrset in rrsets}
 
 
 def _key(rrset: dns.rrset.RRset) -> RecordSet:

@@ -57,8 +57,8 @@ def _fuller(pair: Pair) -> bool:
 
 
 def _proof_of_alias(pair: Pair) -> bool:
-    followed = _owned(pair.theirs, dns.rdatatype.CNAME) > 0 or pair.theirs.rcode == dns.rcode.SERVFAIL
-    return pair.asked.qtype in _ALIAS_PROOFS and followed and not _owned(pair.ours, dns.rdatatype.CNAME)
+    further = _owned(pair.theirs, dns.rdatatype.CNAME) > _owned(pair.ours, dns.rdatatype.CNAME)
+    return pair.asked.qtype in _ALIAS_PROOFS and (further or pair.theirs.rcode == dns.rcode.SERVFAIL)
 
 
 def _lasting(pair: Pair) -> bool:
@@ -101,28 +101,28 @@ DIFFERENCES: Final = (
         "any",
         "ANY is answered with one HINFO record",
         "RFC 8482 section 4.2: no amplifier for whoever forges addresses; Unbound passes the question on",
-        frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT}),
+        frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT, Aspect.TTL, Aspect.PROOFS}),
         _any,
     ),
     Difference(
         "cut",
         "a truncated answer holds other records",
         "we cut between records, Unbound between sets; a client asks again over TCP (RFC 2181 section 9)",
-        frozenset({Aspect.ANSWER, Aspect.DENIAL}),
+        frozenset({Aspect.ANSWER, Aspect.DENIAL, Aspect.PROOFS}),
         _both_cut,
     ),
     Difference(
         "joined",
         "an answer put together from several is truncated earlier",
         "only owners are compressed where records of several answers meet; over TCP the client gets all",
-        frozenset({Aspect.CUT, Aspect.ANSWER, Aspect.DENIAL}),
+        frozenset({Aspect.CUT, Aspect.ANSWER, Aspect.DENIAL, Aspect.PROOFS}),
         _fuller,
     ),
     Difference(
         "alias-proofs",
         "RRSIG and NSEC of an alias are not looked for at its target",
         "both belong to the alias itself (RFC 4035 section 2.5); Unbound follows the alias for any type but CNAME",
-        frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT}),
+        frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT, Aspect.PROOFS}),
         _proof_of_alias,
     ),
     Difference(
@@ -143,7 +143,7 @@ DIFFERENCES: Final = (
         "long-chain",
         f"of chains of {FOLLOWED} aliases and more others are given up",
         "ours is a fixed bound: 16 aliases, of which 8 lead to another answer; Unbound's depends on what it has kept",
-        frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.CUT}),
+        frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.CUT, Aspect.PROOFS}),
         _long_chain,
     ),
     Difference(
@@ -157,14 +157,14 @@ DIFFERENCES: Final = (
         "denied-target",
         "what the upstream denies of an alias's target is believed",
         "Knot 3.4 denies it wrongly for names with a zero octet below a wildcard; Unbound asks for each target anew",
-        frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL}),
+        frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.PROOFS}),
         _denied_target,
     ),
     Difference(
         "long-dname",
         "a name that a DNAME would make too long gets the upstream's answer",
         "Knot 3.4 says NXDOMAIN where RFC 6672 section 2.2 says YXDOMAIN; Unbound fails, as it can make no CNAME",
-        frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.CUT}),
+        frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.CUT, Aspect.PROOFS}),
         _too_long_for_tree,
     ),
 )
