@@ -224,3 +224,5 @@ def test_what_holds_a_ttl_of_nought_is_not_kept(start: Start, behave: Callable[[
     for count in (1, 2, 3):
         rig.ask(query(NAME))
         assert len(rig.upstream.asked) == count
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    assert rig.ask(query(NAME)).rcode() == dns.rcode.SERVFAIL
