@@ -101,12 +101,16 @@ def test_a_forged_icmp_error_about_one_server_costs_no_more_than_turning_to_the_
 SUBNETS = (None, ("127.0.5.0", 24), ("127.0.7.0", 24), ("2001:db8::", 32), ("0.0.0.0", 0))
 
 
+def _cased(number: int) -> str:
+    """NAME with the bits of a number as capitals."""
+    return "".join(c.upper() if number >> (i % 8) & 1 else c for i, c in enumerate(NAME))
+
+
 def _varied(number: int) -> bytes:
     """One of many ways to ask the same."""
     subnet = SUBNETS[number % len(SUBNETS)]
-    name = "".join(c.upper() if number >> (i % 8) & 1 else c for i, c in enumerate(NAME))
     options = [dns.edns.ECSOption(*subnet)] if subnet else None
-    return query(name, payload=512 + number, ad=number % 2 == 1, options=options, id=number)
+    return query(_cased(number), payload=512 + number, ad=number % 2 == 1, options=options, id=number)
 
 
 def test_two_hundred_ways_to_ask_one_question_cost_one_send(start: Start) -> None:
@@ -122,6 +126,7 @@ def test_two_hundred_ways_to_ask_one_question_cost_one_send(start: Start) -> Non
     held.say(held.asked[0], truth(held.asked[0]))
     found = [wait() for wait in waiting]
     assert [message.id for message in found] == list(range(200))
+    assert [message.question[0].name.to_text(True) for message in found] == [_cased(number) for number in range(200)]
     assert all(data(message) == TRUTH for message in found)
     assert len(held.asked) == 1
 

@@ -1,0 +1,26 @@
+"""RFC 7830 and RFC 8467: padding belongs to encrypted transports, and there is none in the clear."""
+
+import dns.edns
+import dns.message
+import pytest
+
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import internet, office
+from tests.support.engines import data, edes, query
+from tests.support.starting import Start
+
+PADDING = 12
+NAME = "plain.example.org"
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("octets", [0, 100, 400])
+def test_padding_is_neither_mirrored_nor_sent_in_the_clear(start: Start, octets: int, transport: Transport) -> None:
+    rig = start(office(), internet())
+    options = [dns.edns.GenericOption(dns.edns.OptionType.make(PADDING), bytes(octets))]
+    for name, codes in ((NAME, []), ("www.tiktok.com", [15]), ("localhost", [])):
+        padded = rig.ask(query(name, options=options, id=7), transport=transport)
+        assert padded.to_wire() == rig.ask(query(name, id=7), transport=transport).to_wire()
+        assert ([code for code, _ in edes(padded)], len(padded.options)) == (codes, len(codes))
+    assert [dns.message.from_wire(asked.message).options for asked in rig.upstream.asked] == [()]
+    assert data(rig.at_once(query(NAME))) == ["A 198.51.100.10"]
