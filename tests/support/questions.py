@@ -30,7 +30,7 @@ OPTIONS: Final = (
     bytes.fromhex("000b0000"),  # keepalive, which means nothing over UDP
     bytes.fromhex("0008000400010000"),  # ECS that gives nothing away
 )
-ODD: Final = 0.004
+ODD: Final = 0.002
 """The share of questions with RD=0, and of those with another version of EDNS: Unbound sends 100 errors a second."""
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 

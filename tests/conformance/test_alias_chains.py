@@ -1,0 +1,47 @@
+"""Aliases (RFC 1034 section 3.6.2) and the proofs that belong to them (RFC 4035 section 3.1.3.3)."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+from tests.contract.cases import office
+from tests.support.engines import data, query
+from tests.support.scripted import Asked, Scripted, reply, says
+from tests.support.starting import Start
+
+SIGNED = "13 3 300 20300101000000 20200101000000 1 example.org. AAAA"
+WILDCARD_ALIAS = (
+    "a.wild.example.org. 300 CNAME end.example.net.",
+    f"a.wild.example.org. 300 RRSIG CNAME {SIGNED}",
+)
+NO_CLOSER_NAME = ("*.wild.example.org. 60 NSEC x.example.org. CNAME", f"*.wild.example.org. 60 RRSIG NSEC {SIGNED}")
+
+
+@pytest.mark.parametrize("steps", [1, 3, 17])
+def test_aliases_without_end_are_an_error_and_no_denial(start: Start, steps: int) -> None:
+    """A loop, or more than the 16 aliases that are followed, in one answer."""
+    last = "c0" if steps < 17 else "c17"
+    names = [*(f"c{n}.example.org." for n in range(steps)), f"{last}.example.org."]
+    records = tuple(f"{owner} 300 CNAME {target}" for owner, target in pairwise(names))
+    rig = start(office(), Scripted(says({("c0.example.org", "A"): (*records, "c17.example.org. 300 A 198.51.100.99")})))
+    found = rig.ask(query("c0.example.org"))
+    assert (found.rcode(), data(found)) == (dns.rcode.SERVFAIL, [])
+
+
+def test_an_alias_made_by_a_wildcard_keeps_its_proof_when_the_answer_is_joined(start: Start) -> None:
+    def behave(asked: Asked) -> Iterable[bytes]:
+        if asked.name == "a.wild.example.org":
+            return (reply(asked, WILDCARD_ALIAS, NO_CLOSER_NAME),)
+        return (reply(asked, ("end.example.net. 300 A 198.51.100.1",)),)
+
+    rig = start(office(), Scripted(behave))
+    for found in (rig.ask(query("a.wild.example.org", do=True)), rig.at_once(query("a.wild.example.org", do=True))):
+        assert [record.rdtype for record in found.answer] == [
+            dns.rdatatype.CNAME,
+            dns.rdatatype.RRSIG,
+            dns.rdatatype.A,
+        ]
+        assert [record.rdtype for record in found.authority] == [dns.rdatatype.NSEC, dns.rdatatype.RRSIG]
