@@ -82,8 +82,8 @@ def test_a_flood_neither_grows_memory_nor_pushes_out_what_is_asked_often(
 
 def test_what_becomes_asked_often_during_a_flood_is_kept_too(flooded: tuple[Rig, Answering, Flooder]) -> None:
     rig, _, flooder = flooded
-    flood = names(10_000, seed=2)
-    flooder.ask(islice(flood, 5_000))
+    flood = names(6_000, seed=2)
+    flooder.ask(islice(flood, 3_000))
     hot = hot_queries()
     for _ in range(2):
         flooder.ask(hot)
@@ -98,7 +98,7 @@ def test_names_that_a_flood_asks_twice_displace_only_what_is_asked_more_seldom(
     rig, _, flooder = flooded
     hot = hot_queries()
     flooder.ask(hot)
-    flood = names(10_000, seed=3)
+    flood = names(5_000, seed=3)
     while batch := list(islice(flood, 200)):
         flooder.ask(batch)
         flooder.ask(batch)
@@ -175,7 +175,7 @@ def dropped(rig: Rig) -> int:
 
 def test_nothing_is_left_on_its_way_after_a_flood(flooded: tuple[Rig, Answering, Flooder]) -> None:
     rig, upstream, flooder = flooded
-    flooder.ask(names(5_000, seed=4))
+    flooder.ask(names(1_000, seed=4))
     upstream.answers = False
     for round_ in range(3):
         fill(rig, 10 + round_)

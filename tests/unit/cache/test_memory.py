@@ -38,7 +38,7 @@ def test_a_full_cache_takes_what_it_accounts_and_a_longer_flood_no_more() -> Non
     before, _ = tracemalloc.get_traced_memory()
     taken = []
     for seed in range(3):
-        for number, message in enumerate(names(3_000, seed)):
+        for number, message in enumerate(names(1_500, seed)):
             put(cache, message, number)
         gc.collect()
         taken.append(tracemalloc.get_traced_memory()[0] - before)
