@@ -16,9 +16,9 @@ from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.interface import Reply as Answer
 from dnsfilter.policy.model import Reply
 from dnsfilter.telemetry.metrics import Transport
-from tests.contract.cases import NETWORKS, RECORDS, TARGETS, internet, office
+from tests.contract.cases import RECORDS, TARGETS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, data, edes, query
-from tests.support.policies import ban, network, policy, service
+from tests.support.policies import network
 from tests.support.scripted import Asked, Scripted, denial, says
 from tests.support.starting import Start
 from tests.unit.wire.build import message, opt, question, record
@@ -303,12 +303,6 @@ def test_a_conditional_zone_for_a_banned_name_lifts_no_ban(start: Start, suffix:
     assert rig.ask(query(BANNED), MECHELEN).answer
     assert refused(rig.judge(query(BANNED)))
     assert len(inner.asked) == 1
-
-
-@pytest.mark.parametrize("name", ["localhost", "x.local", "health.dnsfilter.internal", "use-application-dns.net"])
-def test_a_ban_on_a_special_name_comes_before_its_local_answer(start: Start, name: str) -> None:
-    rig = start(policy(*NETWORKS, service("odd", (name,)), ban(1, "ghent", "odd")), internet())
-    assert refused(rig.judge(query(name)))
 
 
 @pytest.mark.parametrize("qtype", ["A", "AAAA", "TXT", "HTTPS"])
