@@ -4,7 +4,7 @@ A mutant is told by the name of its seed and its edits, so that a failing exampl
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from hypothesis import strategies as st
@@ -47,13 +47,16 @@ class Edit:
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Mutant:
     """A seed by its name, what is done to it, and what comes of that."""
 
     seed: str
     edits: tuple[Edit, ...]
-    octets: bytes = field(repr=False)
+    octets: bytes
+
+    def __repr__(self) -> str:
+        return f"Mutant({self.seed!r}, {self.edits!r})"
 
 
 @dataclass(frozen=True, slots=True)

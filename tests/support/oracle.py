@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import dns.edns
 import dns.exception
 import dns.message
 import dns.name
@@ -21,6 +22,8 @@ A, NS, CNAME, SOA, PTR, MX, AAAA, SRV, DNAME, OPT, RRSIG, SVCB, HTTPS, TSIG = (
 )
 ANY: Final = 255
 EDE: Final = 15
+BANS: Final = frozenset({15, 16})
+"""Extended errors that say: refused by a ban."""
 OUR_PAYLOAD: Final = 1232
 TARGET_AT: Final = {CNAME: 0, DNAME: 0, SVCB: 2, HTTPS: 2}
 """Types that lead to another name, and where in their data that stands."""
@@ -211,6 +214,7 @@ def check_reply(
 ) -> None:
     """That `reply` may be said to whoever sent `query`; `banned` are the names that they must learn nothing of.
 
+    Whom nothing is banned for hears of no ban either.
     Not `relayed`: all of it is of our own making, and no data may be malformed.
     """
     asked = read_query(query)
@@ -220,6 +224,8 @@ def check_reply(
     records = list(shown(reply))
     check_opt(asked, reply, [record for record in records if record.rtype == OPT])
     _check_read_by_dnspython(reply, records, relayed)
+    codes = {int(option.code) for option in _options(reply) if isinstance(option, dns.edns.EDEOption)}
+    assert banned or not codes & BANS, "a ban that does not hold"
     answers = [record for record in records if record.section == 1]
     rcode = reply[3] & 15
     if not asked.sound:
@@ -259,8 +265,11 @@ def check_opt(asked: Reading, reply: bytes, opts: Sequence[Shown]) -> None:
     (opt,) = opts
     assert (opt.section, opt.owner, opt.rclass) == (3, dns.name.root, OUR_PAYLOAD)
     assert opt.ttl & 0xFFFFFF == (0x8000 if asked.opt.do else 0)
-    parsed = dns.message.from_wire(reply, continue_on_error=True)
-    assert {option.otype for option in parsed.options} <= {EDE}
+    assert {option.otype for option in _options(reply)} <= {EDE}
+
+
+def _options(reply: bytes) -> Sequence[dns.edns.Option]:
+    return dns.message.from_wire(reply, continue_on_error=True).options
 
 
 def _check_read_by_dnspython(reply: bytes, records: Sequence[Shown], relayed: bool) -> None:
