@@ -199,8 +199,9 @@ def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
     Without `do` it also loses the signatures and proofs that nobody asked for (RFC 4035 section 3.2.1). An answer about
     SVCB or HTTPS loses its additional section, in which a server may spare clients the questions about targets (RFC
     9460 section 4.2): they shall ask, and be told by what concerns those names.
-    Upstream's octets stay as they are where nothing but a last OPT has to go and each alias stands before its target;
-    else the message is composed anew, which raises MalformedMessage if it no longer fits.
+    Upstream's octets stay as they are where nothing but a last OPT, or all from some record of answer or authority on,
+    has to go and each alias stands before its target; else the message is composed anew, which raises MalformedMessage
+    if it no longer fits.
     """
     qtype = answer.question.qtype
     answer = _levelled(answer, denial=not any(record.rtype == qtype or qtype == _ANY for record in chain.records))
@@ -214,9 +215,25 @@ def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
         )
     if qtype in _SERVICE_BINDINGS:
         others = [record for record in others if record.section != ADDITIONAL]
-    if len(answers) + len(others) == len(answer.records) and (qtype in (_CNAME, _ANY) or _is_in_order(answers)):
-        return without_opt(answer)
-    return _composed(answer, [*answers, *others])
+    left = [*answers, *others]
+    if qtype in (_CNAME, _ANY) or _is_in_order(answers):
+        if len(left) == len(answer.records):
+            return without_opt(answer)
+        if {record.start for record in left} == {record.start for record in answer.records[: len(left)]}:
+            return _cut_behind(answer, len(left))
+    return _composed(answer, left)
+
+
+def _cut_behind(answer: Answer, number: int) -> Answer:
+    """The answer with its first records only: an OPT stands behind them, unless some are additional."""
+    records = answer.records[:number]
+    if records and records[-1].section == ADDITIONAL:
+        return _composed(answer, records)
+    end = records[-1].end if records else HEADER_SIZE + len(answer.question.wire)
+    head = bytearray(answer.message[:end])
+    counts = [sum(record.section == section for record in records) for section in (ANSWER, AUTHORITY)]
+    HEADER.pack_into(head, 0, answer.id, answer.flags, 1, *counts, 0)
+    return Answer(bytes(head), answer.id, answer.flags, answer.rcode, answer.question, records, None)
 
 
 def _signs_message(message: bytes, record: Record) -> bool:

@@ -240,6 +240,16 @@ def test_signatures_and_proofs_are_for_those_who_want_or_ask_for_them(qtype: str
     assert shown == left
 
 
+@pytest.mark.parametrize("authority", [(), (f"example.org. 60 SOA a. b. {SOA}",)])
+@pytest.mark.parametrize("edns", [-1, 0])
+def test_what_goes_from_the_end_alone_leaves_the_octets_before_it(authority: Lines, edns: int) -> None:
+    lines = (f"{WWW}. 60 HTTPS 1 a.{WWW}. alpn=h2",)
+    answer = parse_answer(answered(WWW, "HTTPS", lines, authority, (f"a.{WWW}. 60 A 192.0.2.1",), edns=edns))
+    left = kept(answer, follow(answer, answer.question), True)
+    assert left.message == answered(WWW, "HTTPS", lines, authority)
+    assert parse_answer(left.message) == left
+
+
 def test_signatures_of_the_message_go_no_further_than_those_of_records() -> None:
     tsig, sig0 = record(b"\0", 250, bytes(17), rclass=255, ttl=0), record(b"\0", 24, bytes(19), rclass=255, ttl=0)
     sig = record(b"\0", 24, b"\0\1" + bytes(17))
