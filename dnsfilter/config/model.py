@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 
 from dnsfilter.policy.model import DEFAULT_SITE, Address, Prefix, WireName
@@ -50,6 +51,13 @@ class Clients:
 
     unregistered: Unregistered
     allowed: tuple[Prefix, ...] = ()
+
+    def admits(self, client: bytes) -> bool:
+        """Whether an unregistered client at that packed address is resolved for nevertheless."""
+        if self.unregistered is not Unregistered.RESOLVE:
+            return False
+        address = ip_address(client)
+        return any(address.version == prefix.version and address in prefix for prefix in self.allowed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ import select
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import assert_never, cast
 
 from dnsfilter.cache.answers import AnswerCache, Entry
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.config.model import Clients
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
@@ -23,7 +22,7 @@ from dnsfilter.engine.refusals import refusal, ttl_cap_s
 from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import Instant, Prefix
+from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Failure, Outcome, Transport
@@ -67,6 +66,14 @@ class _Case:
     at: Instant
     boot_ms: int
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Nobody gave a usable answer: why, and the names that earlier legs of the chain lead to."""
+
+    code: EdeCode
+    targets: tuple[WireName, ...]
 
 
 class ReferenceEngine:
@@ -204,9 +211,7 @@ class ReferenceEngine:
 
     def _may_ask(self, case: _Case) -> bool:
         """Whether the client is registered, or belongs to those that may ask nevertheless."""
-        if case.range_class is not None:
-            return True
-        return self._clients.unregistered is Unregistered.RESOLVE and _holds(self._clients.allowed, case.client)
+        return case.range_class is not None or self._clients.admits(case.client)
 
     def _unregistered(self, case: _Case) -> Reply:
         self._count(case.transport, Outcome.UNREGISTERED)
@@ -401,13 +406,14 @@ class ReferenceEngine:
         if entry is not None:
             self._slots[CACHE_HITS] += 1
         code = EdeCode.NETWORK_ERROR if exchange.reason is Failure.UNREACHABLE else EdeCode.NO_REACHABLE_AUTHORITY
+        targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
         for waiter in exchange.waiters:
-            self._deliver(waiter, entry or code, Outcome.STALE, wall_s, boot_ns, events)
+            self._deliver(waiter, entry or _Failed(code, targets), Outcome.STALE, wall_s, boot_ns, events)
 
     def _deliver(
         self,
         waiter: Waiter,
-        found: Entry | EdeCode,
+        found: Entry | _Failed,
         outcome: Outcome,
         wall_s: Instant,
         boot_ns: int,
@@ -432,17 +438,12 @@ class ReferenceEngine:
             events.append(Answered(waiter.ticket, message))
         self._time(waiter.asked_ns)
 
-    def _fail(self, case: _Case, code: EdeCode) -> bytes:
-        """SERVFAIL, unless policy, which may have changed meanwhile, refuses the question itself."""
-        matches = self._snapshot.match(case.query.question.name)
+    def _fail(self, case: _Case, failed: _Failed) -> bytes:
+        """SERVFAIL, unless policy, which may have changed meanwhile, refuses the question or what it led to."""
+        matches = self._snapshot.match_all((case.query.question.name, *failed.targets))
         judgement = self._judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
             return self._refuse(case, judgement, matches)
         self._note(judgement)
         self._count(case.transport, Outcome.FAILED)
-        return empty_reply(case.query, Rcode.SERVFAIL, Ede(code), case.limit)
-
-
-def _holds(prefixes: Sequence[Prefix], client: bytes) -> bool:
-    address = ip_address(client)
-    return any(address.version == prefix.version and address in prefix for prefix in prefixes)
+        return empty_reply(case.query, Rcode.SERVFAIL, Ede(failed.code), case.limit)

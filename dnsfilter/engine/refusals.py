@@ -1,5 +1,7 @@
 """A judgement as a message: how a refused query is answered."""
 
+from dataclasses import replace
+
 from dnsfilter.policy.model import Instant, Reply
 from dnsfilter.snapshot.reader import BanView, Judgement, Matched
 from dnsfilter.wire.answer import RawRecord
@@ -48,7 +50,7 @@ def _soa(query: Query, hit: Matched, ttl_s: int) -> RawRecord:
     """The SOA that makes the denial cacheable (RFC 2308), at the matched suffix as it was asked."""
     asked = query.question.wire[:-4]
     owner = asked if hit.target else asked[len(asked) - hit.suffix :]
-    return soa_record(owner, ttl_s, ttl_s)
+    return replace(soa_record(owner, ttl_s, ttl_s), rclass=query.question.qclass)
 
 
 def _addresses(query: Query, ban: BanView, ttl_s: int) -> list[RawRecord]:

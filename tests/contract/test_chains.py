@@ -7,7 +7,7 @@ import pytest
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
-from tests.support.engines import ZoneTo, data, query
+from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query
 from tests.support.scripted import Asked, Scripted, denial, fails, reply, says
 from tests.support.starting import Start
 
@@ -95,3 +95,15 @@ def test_a_chain_whose_end_fails_is_a_failure(start: Start) -> None:
 
     rig = start(office(), Scripted(behave))
     assert rig.ask(query("a.example.org")).rcode() == dns.rcode.SERVFAIL
+
+
+@pytest.mark.parametrize("rcode", [2, 5])
+def test_a_chain_that_led_to_a_banned_name_is_refused_although_its_end_cannot_be_had(start: Start, rcode: int) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        if asked.name == "video.example.org":
+            return [reply(asked, ("video.example.org. 300 CNAME www.tiktok.com.",))]
+        return [reply(asked, rcode=rcode)]
+
+    rig = start(office(), Scripted(behave))
+    waiting = [rig.begin(query("video.example.org"), client) for client in (GHENT, MECHELEN)]
+    assert [dns.rcode.to_text(wait().rcode()) for wait in waiting] == ["REFUSED", "SERVFAIL"]

@@ -6,6 +6,7 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import pytest
 
@@ -199,3 +200,10 @@ def test_upstreams_own_block_is_not_passed_on_as_ours(start: Start) -> None:
 def test_a_policy_without_bans_refuses_nothing(start: Start) -> None:
     rig = start(policy(*NETWORKS, TIKTOK), internet())
     assert data(rig.ask(query("video.example.org"))) == ["CNAME www.tiktok.com.", "A 192.0.2.100"]
+
+
+@pytest.mark.parametrize("kind_of_reply", [Reply.NXDOMAIN, Reply.NODATA])
+def test_the_soa_of_a_refusal_is_of_the_class_that_was_asked(start: Start, kind_of_reply: Reply) -> None:
+    rig = start(office(reply=kind_of_reply), internet())
+    (soa,) = rig.at_once(query("www.tiktok.com", qclass="HS")).authority
+    assert (soa.rdtype, soa.rdclass) == (dns.rdatatype.SOA, dns.rdataclass.HS)
