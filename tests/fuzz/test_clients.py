@@ -47,7 +47,7 @@ def check_judged(rig: Rig, message: bytes, client: str, transport: Transport) ->
 def test_a_seed_is_answered_by_rule_or_not_at_all(kind: str, transport: Transport) -> None:
     with running(kind, office(), internet()) as rig:
         for message in QUERIES.values():
-            for client in CLIENTS:
+            for client in (GHENT, MECHELEN):
                 check_judged(rig, message, client, transport)
 
 
