@@ -49,11 +49,11 @@ def _both_cut(pair: Pair) -> bool:
 
 
 def _fuller(pair: Pair) -> bool:
-    """Ours is cut; theirs fills the half of what the client takes, at least, where ours takes more."""
+    """Ours is cut; theirs fills a third of what the client takes, at least, where ours takes more."""
     asked = pair.asked
     limit = 512 if asked.edns is None else min(max(asked.edns.payload, 512), 1232)
     legs = _owned(pair.ours, dns.rdatatype.CNAME)
-    return not asked.stream and pair.ours.cut and legs > 0 and len(pair.theirs.message) > limit // 2
+    return not asked.stream and pair.ours.cut and legs > 0 and len(pair.theirs.message) > limit // 3
 
 
 def _proof_of_alias(pair: Pair) -> bool:
@@ -87,8 +87,8 @@ def _part_of_failure(pair: Pair) -> bool:
 def _denied_target(pair: Pair) -> bool:
     """Knot takes the target of an alias below a wildcard for absent when the name has a label with a zero octet."""
     known = all(pair.theirs.answer.get(key) == data for key, data in pair.ours.answer.items())
-    rcodes = (pair.ours.rcode, pair.theirs.rcode)
-    return rcodes == (dns.rcode.NXDOMAIN, dns.rcode.NOERROR) and known and b"\0" in pair.asked.name[:-1]
+    otherwise = known if pair.theirs.rcode == dns.rcode.NOERROR else not pair.theirs.answer
+    return pair.ours.rcode == dns.rcode.NXDOMAIN and otherwise and b"\0" in pair.asked.name[:-1]
 
 
 def _too_long_for_tree(pair: Pair) -> bool:
