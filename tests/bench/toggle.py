@@ -4,10 +4,13 @@ A client asks for one name without pause while its authority's ban is switched o
 given). Printed are milliseconds until its first changed answer: from the request to the API, from the API's response,
 and from the beginning of a publication into a store that no API writes to. In the same run Debian's Unbound, with the
 same names as a response policy zone, is switched by its control program, and a few times reloaded, which is what it
-takes there to change whom a zone concerns. Needs the programs of `make components`, two cores, and a few minutes.
+takes there to change whom a zone concerns. The first lines say how busy the machine is and what its disk takes to keep
+a page: a toggle waits for the disk five times, in TMPDIR. Needs the programs of `make components`, two cores that
+nobody else uses, and a few minutes.
 """
 
 import gc
+import os
 import random
 import socket
 import sys
@@ -41,7 +44,7 @@ from tests.support.nodes import ROOT, Node, Process, program
 from tests.support.ports import free_port
 from tests.support.zones import zone
 
-TOGGLES, RELOADS = 200, 2
+TOGGLES, RELOADS, SYNCS = 200, 2, 100
 RANGE, NAME = 1, 123_456
 """The range in which the client is, and the name it asks for."""
 NOERROR, NXDOMAIN, REFUSED = 0, 3, 5
@@ -246,6 +249,21 @@ def through_unbound(upstream: str, number: int) -> tuple[list[float], list[float
     return switch, reloads[1::2]
 
 
+def show_machine(directory: Path) -> None:
+    """Print the load, and how long the disk takes to keep 4 KB for good."""
+    print(f"{'load of the last minute':44} {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    taken = []
+    for number in range(SYNCS):
+        begun = time.monotonic()
+        with (directory / str(number)).open("wb") as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+        taken.append(1000 * (time.monotonic() - begun))
+        time.sleep(0.02)
+    show("the disk, 4 KB written and kept", taken)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Measure everything and print it."""
     number = int(arguments[0]) if arguments else TOGGLES
@@ -253,6 +271,7 @@ def main(arguments: Sequence[str]) -> None:
         tempfile.TemporaryDirectory(prefix="toggle-") as made,
         Knot({"example": zone("example", "* 60 A 192.0.2.7\n")}) as upstream,
     ):
+        show_machine(Path(made))
         ours = through_the_api(Path(made) / "whole", upstream.hostport, number)
         through_the_store(Path(made) / "store", upstream.hostport, number)
         switch, reloads = through_unbound(upstream.hostport, number)
