@@ -38,7 +38,7 @@ def lifetime_s(answer: Answer) -> int:
 
 
 def size_bytes(key: CacheKey, answer: Answer, targets: tuple[bytes, ...]) -> int:
-    """The memory that keeping an answer takes, rounded up; what `Entry.matches` points to is not in it."""
+    """The memory that keeping an answer takes, rounded up; what `matches` and `beside` point to is not in it."""
     octets = len(answer.message) + len(answer.question.wire) + len(answer.question.name) + len(key.name)
     records = sum(_RECORD_BYTES + len(record.owner) for record in answer.records)
     return _ENTRY_BYTES + octets + records + sum(_TARGET_BYTES + len(target) for target in targets)
@@ -46,7 +46,7 @@ def size_bytes(key: CacheKey, answer: Answer, targets: tuple[bytes, ...]) -> int
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One answer as upstream gave it, with its age. Only `matches` and `names_digest` change."""
+    """One answer as upstream gave it, with its age. Only `matches`, `beside` and `names_digest` change."""
 
     answer: Answer
     stored_ms: int
@@ -59,6 +59,8 @@ class Entry:
     """Octets accounted; 0 when the entry is not in the cache."""
     matches: object | None = None
     """What the engine found question and targets to belong to, in the names file of `names_digest`."""
+    beside: tuple[object, ...] = ()
+    """The same of each name that has additional records and belongs to something."""
     names_digest: bytes = b""
 
     def is_fresh(self, now_ms: int) -> bool:

@@ -7,12 +7,12 @@ question, special names, cache, upstream; `_serve` then applies policy to everyt
 import select
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import assert_never, cast
 
 from dnsfilter.cache.answers import AnswerCache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients
+from dnsfilter.engine.case import Case, Failed
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
@@ -22,7 +22,7 @@ from dnsfilter.engine.refusals import refusal, ttl_cap_s
 from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import Instant, WireName
+from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Failure, Outcome, Transport
@@ -38,10 +38,10 @@ from dnsfilter.telemetry.slots import (
 )
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.zones import Zones
-from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, kept
+from dnsfilter.wire.answer import ADDITIONAL, Answer, Chain, follow, join_legs, kept, without_additional
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
-from dnsfilter.wire.query import Fault, Query, Question, parse_query
+from dnsfilter.wire.query import Fault, Question, parse_query
 from dnsfilter.wire.reply import empty_reply, relay, udp_limit
 
 BATCH = 64
@@ -53,27 +53,6 @@ SAMPLE_EVERY = 8
 STREAM_LIMIT = 65535
 ENCRYPTED_DNS = "encrypted_dns"
 _UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One query on its way through the rules: who asks, when, and how much the reply may hold."""
-
-    query: Query
-    transport: Transport
-    client: bytes
-    range_class: int | None
-    at: Instant
-    boot_ms: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """Nobody gave a usable answer: why, and the names that earlier legs of the chain lead to."""
-
-    code: EdeCode
-    targets: tuple[WireName, ...]
 
 
 class ReferenceEngine:
@@ -187,7 +166,7 @@ class ReferenceEngine:
             self._count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
             return Reply(empty_reply(query, query.rcode, limit=limit))
         snapshot = self._snapshot
-        case = _Case(
+        case = Case(
             query, transport, client, snapshot.find(client), self._anchor.instant(wall_s, boot_ms), boot_ms, limit
         )
         if not self._may_ask(case):
@@ -209,15 +188,15 @@ class ReferenceEngine:
             return Reply(self._serve(case, entry, Outcome.CACHED))
         return Miss(query, key, client, transport, route.servers)
 
-    def _may_ask(self, case: _Case) -> bool:
+    def _may_ask(self, case: Case) -> bool:
         """Whether the client is registered, or belongs to those that may ask nevertheless."""
         return case.range_class is not None or self._clients.admits(case.client)
 
-    def _unregistered(self, case: _Case) -> Reply:
+    def _unregistered(self, case: Case) -> Reply:
         self._count(case.transport, Outcome.UNREGISTERED)
         return Reply(empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit))
 
-    def _without_upstream(self, case: _Case, matches: tuple[Matched, ...]) -> bytes | None:
+    def _without_upstream(self, case: Case, matches: tuple[Matched, ...]) -> bytes | None:
         """The reply to what is answered here or not at all, None for everything else."""
         query = case.query
         if not query.rd:
@@ -234,7 +213,7 @@ class ReferenceEngine:
             self._slots[BYPASS[local.bypass]] += 1
         return local.message
 
-    def _local(self, case: _Case, matches: tuple[Matched, ...]) -> Local | None:
+    def _local(self, case: Case, matches: tuple[Matched, ...]) -> Local | None:
         question = case.query.question
         in_class = question.qclass == Class.IN
         if in_class and question.name in SIGNAL_NAMES and self._enforces(case):
@@ -245,17 +224,17 @@ class ReferenceEngine:
             return any_answer(case.query, self._cap_s(case, matches), case.limit)
         return local
 
-    def _enforces(self, case: _Case) -> bool:
+    def _enforces(self, case: Case) -> bool:
         return case.range_class is not None and self._snapshot.enforcing(case.range_class, case.at)
 
     # Policy and replies.
 
-    def _judge(self, case: _Case, matches: tuple[Matched, ...]) -> Judgement:
+    def _judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
         if case.range_class is None:
             return PASS
         return self._snapshot.judge(case.range_class, matches, case.at)
 
-    def _serve(self, case: _Case, entry: Entry, outcome: Outcome) -> bytes:
+    def _serve(self, case: Case, entry: Entry, outcome: Outcome) -> bytes:
         """The reply from an entry, by the policy on the question and on every name that the answer leads to."""
         matches = self._matches(case.query.question, entry)
         judgement = self._judge(case, matches)
@@ -264,10 +243,11 @@ class ReferenceEngine:
         self._note(judgement)
         self._count(case.transport, outcome)
         stale = outcome is Outcome.STALE
-        stale_code = EdeCode.STALE_NXDOMAIN if entry.answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
+        answer = entry.answer if self._may_show_additional(case, entry) else without_additional(entry.answer)
+        stale_code = EdeCode.STALE_NXDOMAIN if answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
         return relay(
             case.query,
-            entry.answer,
+            answer,
             age_s=entry.age_s(case.boot_ms),
             ttl_cap_s=self._cap_s(case, matches),
             stale_ttl_s=STALE_TTL_S if stale else None,
@@ -281,10 +261,17 @@ class ReferenceEngine:
         snapshot = self._snapshot
         if entry.matches is None or entry.names_digest != snapshot.names_digest:
             entry.matches = snapshot.match_all((question.name, *entry.targets))
+            beside = {record.owner for record in entry.answer.section(ADDITIONAL)}
+            entry.beside = tuple(found for found in map(snapshot.match, beside) if found)
             entry.names_digest = snapshot.names_digest
         return cast(tuple[Matched, ...], entry.matches)
 
-    def _cap_s(self, case: _Case, matches: tuple[Matched, ...]) -> int | None:
+    def _may_show_additional(self, case: Case, entry: Entry) -> bool:
+        """Whether none of the names that a server told of unasked is refused to this client."""
+        beside = cast(tuple[tuple[Matched, ...], ...], entry.beside)
+        return not any(self._judge(case, found).verdict is Verdict.REFUSE for found in beside)
+
+    def _cap_s(self, case: Case, matches: tuple[Matched, ...]) -> int | None:
         """How long the client may keep an answer, None without a bound of ours."""
         if not matches or not self._snapshot.concerned(matches):
             return None
@@ -292,7 +279,7 @@ class ReferenceEngine:
             return ttl_cap_s(case.at, None)
         return ttl_cap_s(case.at, self._snapshot.next_change(case.range_class, matches, case.at))
 
-    def _refuse(self, case: _Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
+    def _refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
         self._note(judgement)
         self._count(case.transport, Outcome.BLOCKED)
         cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
@@ -408,12 +395,12 @@ class ReferenceEngine:
         code = EdeCode.NETWORK_ERROR if exchange.reason is Failure.UNREACHABLE else EdeCode.NO_REACHABLE_AUTHORITY
         targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
         for waiter in exchange.waiters:
-            self._deliver(waiter, entry or _Failed(code, targets), Outcome.STALE, wall_s, boot_ns, events)
+            self._deliver(waiter, entry or Failed(code, targets), Outcome.STALE, wall_s, boot_ns, events)
 
     def _deliver(
         self,
         waiter: Waiter,
-        found: Entry | _Failed,
+        found: Entry | Failed,
         outcome: Outcome,
         wall_s: Instant,
         boot_ns: int,
@@ -425,7 +412,7 @@ class ReferenceEngine:
         boot_ms = boot_ns // 1_000_000
         at = self._anchor.instant(wall_s, boot_ms)
         range_class = self._snapshot.find(waiter.client)
-        case = _Case(waiter.query, transport, waiter.client, range_class, at, boot_ms, limit)
+        case = Case(waiter.query, transport, waiter.client, range_class, at, boot_ms, limit)
         if not self._may_ask(case):
             message = self._unregistered(case).message
         elif isinstance(found, Entry):
@@ -438,7 +425,7 @@ class ReferenceEngine:
             events.append(Answered(waiter.ticket, message))
         self._time(waiter.asked_ns)
 
-    def _fail(self, case: _Case, failed: _Failed) -> bytes:
+    def _fail(self, case: Case, failed: Failed) -> bytes:
         """SERVFAIL, unless policy, which may have changed meanwhile, refuses the question or what it led to."""
         matches = self._snapshot.match_all((case.query.question.name, *failed.targets))
         judgement = self._judge(case, matches)

@@ -42,6 +42,7 @@ __all__ = [
     "negative_ttl",
     "parse_answer",
     "raw",
+    "without_additional",
     "without_opt",
 ]
 
@@ -285,6 +286,11 @@ def _denial_ttl(answer: Answer, soa: Record) -> int:
     """How long a denial with this SOA holds: the least of its TTL and its MINIMUM (RFC 2308 section 5)."""
     minimum = int.from_bytes(answer.message[soa.end - 4 : soa.end], "big")
     return min(soa.ttl, minimum if minimum < 0x80000000 else 0)
+
+
+def without_additional(answer: Answer) -> Answer:
+    """The answer without its additional section, its octets before that as they are."""
+    return _cut_behind(answer, sum(record.section != ADDITIONAL for record in answer.records))
 
 
 def without_opt(answer: Answer) -> Answer:

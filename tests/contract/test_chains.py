@@ -6,8 +6,9 @@ import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
-from tests.contract.cases import office
+from tests.contract.cases import NETWORKS, office
 from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query
+from tests.support.policies import policy
 from tests.support.scripted import Asked, Scripted, denial, fails, reply, says
 from tests.support.starting import Start
 
@@ -107,3 +108,20 @@ def test_a_chain_that_led_to_a_banned_name_is_refused_although_its_end_cannot_be
     rig = start(office(), Scripted(behave))
     waiting = [rig.begin(query("video.example.org"), client) for client in (GHENT, MECHELEN)]
     assert [dns.rcode.to_text(wait().rcode()) for wait in waiting] == ["REFUSED", "SERVFAIL"]
+
+
+@pytest.mark.parametrize("transport", list(Transport))
+def test_what_a_server_adds_about_a_banned_name_is_not_told_to_whom_it_is_refused(
+    start: Start, transport: Transport
+) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        mail, added = "shop.example.org. 300 MX 10 www.tiktok.com.", "www.tiktok.com. 300 A 192.0.2.100"
+        return [reply(asked, (mail,), additional=(added, "ns.example.org. 300 A 192.0.2.53"))]
+
+    rig = start(office(), Scripted(behave))
+    for client, added in ((GHENT, []), (MECHELEN, ["www.tiktok.com.", "ns.example.org."]), (GHENT, [])):
+        found = rig.ask(query("shop.example.org", "MX"), client, transport)
+        assert data(found) == ["MX 10 www.tiktok.com."]
+        assert [rrset.name.to_text() for rrset in found.additional] == added
+    rig.swap(policy(*NETWORKS, revision=2))
+    assert len(rig.ask(query("shop.example.org", "MX"), GHENT, transport).additional) == 2

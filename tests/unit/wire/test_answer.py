@@ -19,6 +19,7 @@ from dnsfilter.wire.answer import (
     kept,
     negative_ttl,
     parse_answer,
+    without_additional,
 )
 from dnsfilter.wire.iana import type_text
 from dnsfilter.wire.names import name_text, parse_name
@@ -364,3 +365,11 @@ def test_whatever_was_checked_can_be_followed_and_kept(octets: bytes, qtype: int
     again = parse_answer(left.message)
     assert [(r.owner, r.rtype, r.ttl) for r in again.records] == [(r.owner, r.rtype, r.ttl) for r in left.records]
     assert follow(again, again.question).targets == chain.targets
+
+
+def test_an_answer_can_lose_its_additional_section_alone() -> None:
+    answer = parse_answer(RICH)
+    left = without_additional(answer)
+    assert left.records == tuple(record for record in answer.records if record.section != 2)
+    assert parse_answer(left.message).records == left.records
+    assert left.message[12:] == RICH[12 : left.records[-1].end]

@@ -64,7 +64,9 @@ def test_a_wire_name_survives_its_text(name: bytes) -> None:
     assert dns.name.from_text(text).to_wire() == name
 
 
-@given(st.text(max_size=40))
+@given(
+    st.text(max_size=40).filter(lambda text: text != "@")
+)  # a zone file's word for its origin, which nothing has here
 def test_any_text_gives_a_name_or_a_value_error(text: str) -> None:
     try:
         name = parse_name(text)
