@@ -6,30 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.authority import Knot
-from tests.support.nodes import Node, Whole
-from tests.support.zones import OFFICE_ZONES, ZONES
+from tests.support.nodes import Whole
+from tests.support.starting import authority, node, office
 
-
-@pytest.fixture(scope="module")
-def authority() -> Iterator[Knot]:
-    """A real authoritative server with the zones of public names."""
-    with Knot(ZONES) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def office() -> Iterator[Knot]:
-    """Another one with the zones of an office."""
-    with Knot(OFFICE_ZONES) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def running_node(tmp_path_factory: pytest.TempPathFactory, authority: Knot, office: Knot) -> Iterator[Node]:
-    """A resolver by the example policy, with a conditional zone for the office."""
-    zones = f'[[zone]]\nsuffix = "corp.local"\nservers = ["{office.hostport}"]\n'
-    with Node(tmp_path_factory.mktemp("node"), authority.hostport, config=zones) as node:
-        yield node
+__all__ = ["authority", "fresh_whole", "node", "office", "whole"]
 
 
 @pytest.fixture(scope="module")

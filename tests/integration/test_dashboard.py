@@ -20,10 +20,10 @@ class Node(Protocol):
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_every_query_finds_something(path: Path, running_node: Node, tmp_path: Path) -> None:
+def test_every_query_finds_something(path: Path, node: Node, tmp_path: Path) -> None:
     queries = dashboard_queries(path)
     assert queries
-    with prometheus(tmp_path, running_node.metrics_address) as server:
+    with prometheus(tmp_path, node.metrics_address) as server:
         # Two scrapes make a rate; then all the others are there.
         assert server.wait_for("rate(dnsfilter_cache_hits_total[1m])")
         assert [query for query in queries if not server.wait_for(query, within_s=5)] == []

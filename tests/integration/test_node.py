@@ -11,15 +11,15 @@ from tests.support.authority import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually, program, status_of
 
 
-def test_conditional_zone_answers_and_the_rest_of_local_never_goes_upstream(running_node: Node) -> None:
-    found = running_node.dig("_ldap._tcp.dc._msdcs.corp.local", "SRV")
+def test_conditional_zone_answers_and_the_rest_of_local_never_goes_upstream(node: Node) -> None:
+    found = node.dig("_ldap._tcp.dc._msdcs.corp.local", "SRV")
     assert found.rdata("SRV") == ["0 100 389 dc1.corp.local.", "0 100 389 dc2.corp.local."]
-    assert running_node.dig("intranet.corp.local").rdata("A") == ["192.0.2.201"]
-    before = _upstream_queries(running_node)
-    assert running_node.dig("x.local").rcode == "NXDOMAIN"
-    assert running_node.dig("x.local", "SRV").rcode == "NXDOMAIN"
-    assert running_node.dig("x.local", extra=["-c", "HS"]).rcode == "REFUSED"
-    assert _upstream_queries(running_node) == before
+    assert node.dig("intranet.corp.local").rdata("A") == ["192.0.2.201"]
+    before = _upstream_queries(node)
+    assert node.dig("x.local").rcode == "NXDOMAIN"
+    assert node.dig("x.local", "SRV").rcode == "NXDOMAIN"
+    assert node.dig("x.local", extra=["-c", "HS"]).rcode == "REFUSED"
+    assert _upstream_queries(node) == before
 
 
 def _upstream_queries(node: Node) -> float:
@@ -27,39 +27,39 @@ def _upstream_queries(node: Node) -> float:
     return sum(value for name, value in samples if name.startswith("dnsfilter_upstream_queries_total"))
 
 
-def test_truncated_answers_come_whole_over_tcp(running_node: Node) -> None:
-    small = running_node.dig("big.example.org", "TXT", extra=["+ignore"])
+def test_truncated_answers_come_whole_over_tcp(node: Node) -> None:
+    small = node.dig("big.example.org", "TXT", extra=["+ignore"])
     assert "tc" in small.flags
-    whole = running_node.dig("big.example.org", "TXT")
+    whole = node.dig("big.example.org", "TXT")
     assert whole.transport.lower() == "tcp"
     assert len(whole.rdata("TXT")) == 10
 
 
-def test_chain_longer_than_eight_hops_is_given_up(running_node: Node) -> None:
-    result = running_node.dig("c1.example.net", bind="127.0.22.10")
+def test_chain_longer_than_eight_hops_is_given_up(node: Node) -> None:
+    result = node.dig("c1.example.net", bind="127.0.22.10")
     assert result.rcode == "SERVFAIL"
-    assert running_node.dig("c6.example.org", bind="127.0.22.10").rdata("A") == ["198.51.100.99"]
+    assert node.dig("c6.example.org", bind="127.0.22.10").rdata("A") == ["198.51.100.99"]
 
 
-def test_ttl_counts_down_and_upstream_is_asked_once(running_node: Node) -> None:
-    first = running_node.dig("plain.example.org").answers[0].ttl_s
-    before = _upstream_queries(running_node)
-    assert eventually(lambda: running_node.dig("plain.example.org").answers[0].ttl_s < first)
-    assert _upstream_queries(running_node) == before
+def test_ttl_counts_down_and_upstream_is_asked_once(node: Node) -> None:
+    first = node.dig("plain.example.org").answers[0].ttl_s
+    before = _upstream_queries(node)
+    assert eventually(lambda: node.dig("plain.example.org").answers[0].ttl_s < first)
+    assert _upstream_queries(node) == before
 
 
-def test_names_for_browsers_and_devices_answer_by_what_is_enforced(running_node: Node) -> None:
-    assert running_node.dig("use-application-dns.net", bind="127.0.5.10").rcode == "NXDOMAIN"
-    assert running_node.dig("mask.icloud.com", bind="127.0.5.10").rcode == "NOERROR"
-    assert running_node.dig("_dns.resolver.arpa", "TYPE64").rcode == "NOERROR"
+def test_names_for_browsers_and_devices_answer_by_what_is_enforced(node: Node) -> None:
+    assert node.dig("use-application-dns.net", bind="127.0.5.10").rcode == "NXDOMAIN"
+    assert node.dig("mask.icloud.com", bind="127.0.5.10").rcode == "NOERROR"
+    assert node.dig("_dns.resolver.arpa", "TYPE64").rcode == "NOERROR"
     kinds = {kind: f'dnsfilter_bypass_attempts_total{{kind="{kind}"}}' for kind in ("canary", "relay", "ddr")}
-    counted = running_node.metrics()
+    counted = node.metrics()
     assert all(counted[name] >= 1 for name in kinds.values())
 
 
-def test_health_name_tells_the_revision(running_node: Node) -> None:
-    assert running_node.dig("health.dnsfilter.internal").rdata("A") == ["127.0.0.1"]
-    assert running_node.dig("health.dnsfilter.internal", "TXT").rdata("TXT") == ['"revision=1"']
+def test_health_name_tells_the_revision(node: Node) -> None:
+    assert node.dig("health.dnsfilter.internal").rdata("A") == ["127.0.0.1"]
+    assert node.dig("health.dnsfilter.internal", "TXT").rdata("TXT") == ['"revision=1"']
 
 
 def test_upstream_gone_serves_stale_and_comes_back(tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_killed_worker_is_replaced_and_no_counter_falls(tmp_path: Path, authorit
         assert counted["dnsfilter_worker_restarts_total"] == 1
 
 
-def test_processes_hold_no_capability_that_they_do_not_need(running_node: Node) -> None:
-    assert running_node.process is not None
-    assert _capabilities(running_node.worker_pid()) == 0
-    assert _capabilities(running_node.process.pid) & ~(1 << 10) == 0
+def test_processes_hold_no_capability_that_they_do_not_need(node: Node) -> None:
+    assert node.process is not None
+    assert _capabilities(node.worker_pid()) == 0
+    assert _capabilities(node.process.pid) & ~(1 << 10) == 0
 
 
 def _capabilities(pid: int) -> int:
@@ -141,13 +141,13 @@ def test_broken_snapshot_is_not_loaded_and_the_last_good_one_decides(tmp_path: P
         assert node.metrics()["dnsfilter_snapshot_revision"] == 1
 
 
-def test_a_port_in_use_is_one_line_that_says_what_to_do(running_node: Node, tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_line_that_says_what_to_do(node: Node, tmp_path: Path) -> None:
     other = Node(tmp_path, "127.0.0.1:9")
-    other.config.write_text(other.config.read_text().replace(f":{other.port}", f":{running_node.port}", 1))
+    other.config.write_text(other.config.read_text().replace(f":{other.port}", f":{node.port}", 1))
     ended = subprocess.run(other.command(), capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
-    assert f"127.0.0.1:{running_node.port}" in ended.stderr
+    assert f"127.0.0.1:{node.port}" in ended.stderr
     assert "choose another" in ended.stderr
 
 

@@ -1,4 +1,4 @@
-"""The fixtures that give a test an engine of every kind; a conftest imports `kind` and `start` from here."""
+"""Fixtures that several directories share: a conftest imports those of its tests from here."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,8 +8,11 @@ from typing import Any, Protocol
 import pytest
 
 from dnsfilter.policy.model import Policy
+from tests.support.authority import Knot
 from tests.support.engines import KINDS, Rig, running
+from tests.support.nodes import Node
 from tests.support.scripted import Scripted
+from tests.support.zones import OFFICE_ZONES, ZONES
 
 
 class Start(Protocol):
@@ -35,3 +38,25 @@ def start(kind: str, tmp_path: Path) -> Iterator[Start]:
             return stack.enter_context(running(kind, policy, *upstreams, directory=place, **settings))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Knot]:
+    """A real authoritative server with the zones of public names."""
+    with Knot(ZONES) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def office() -> Iterator[Knot]:
+    """Another one with the zones of an office."""
+    with Knot(OFFICE_ZONES) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, authority: Knot, office: Knot) -> Iterator[Node]:
+    """A resolver by the example policy, with a conditional zone for the office."""
+    zones = f'[[zone]]\nsuffix = "corp.local"\nservers = ["{office.hostport}"]\n'
+    with Node(tmp_path_factory.mktemp("node"), authority.hostport, config=zones) as running:
+        yield running
