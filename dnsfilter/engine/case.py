@@ -23,7 +23,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nobody gave a usable answer: why, and the names that earlier legs of the chain lead to."""
+    """Nobody gave a usable answer: why, if one can say so, and the names that earlier legs of the chain lead to."""
 
-    code: EdeCode
+    code: EdeCode | None
     targets: tuple[WireName, ...]

@@ -20,7 +20,16 @@ from dnsfilter.engine.pool import PoolSocket, UpstreamPool
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
-from dnsfilter.upstream.attempt import Accept, AskByStream, Attempt, Exhausted, Send, Step
+from dnsfilter.upstream.attempt import (
+    FAIL_OVER_RCODES,
+    TOTAL_MS,
+    Accept,
+    AskByStream,
+    Attempt,
+    Exhausted,
+    Send,
+    Step,
+)
 from dnsfilter.upstream.health import Health
 from dnsfilter.wire.answer import Answer, Chain, parse_answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
@@ -37,15 +46,19 @@ from dnsfilter.wire.query import (
 )
 
 MOST_EXCHANGES = 4096
-MOST_WAITERS = 256
-"""Clients that one exchange may hold: together with `MOST_EXCHANGES` the bound on what waits."""
+MOST_WAITERS = 4096
+"""Queries that one exchange may hold, and eight times as many as one client may have waiting."""
+MOST_WAITING = 65_536
+"""Queries that may wait in all."""
 MOST_PER_CLIENT = 512
-"""Questions of one client that may wait at a time, so that one client's flood leaves the others their room."""
+"""Queries of one client that may wait at a time, so that one client's flood leaves the others their room."""
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending that tell nothing of the server."""
 SWEEP_MS = 1000
-LONGEST_CHAIN_MS = 8_000
+LONGEST_CHAIN_MS = TOTAL_MS
 """After so long no further leg of a CNAME chain is begun: whoever asked has given up."""
+MOST_SENDS = 16
+"""Datagrams for one question with all legs of its chain; no leg is begun beyond."""
 _LARGEST_ANSWER = 65535
 
 
@@ -75,6 +88,7 @@ class Exchange:
     walked: list[tuple[Answer, Chain]] = field(default_factory=list)
     sends: list[tuple[PoolSocket, int]] = field(default_factory=list)
     server: int = 0
+    sent: int = 0
     sent_ns: int = 0
     wait_until_ms: int | None = None
     reason: Failure = Failure.TIMEOUT
@@ -128,6 +142,7 @@ class Inflight:
         self._exchanges: dict[int, Exchange] = {}
         self._by_key: dict[CacheKey, Exchange] = {}
         self._per_client: Counter[bytes] = Counter()
+        self._waiting = 0
         self._timers: list[tuple[int, int]] = []
         self._last_number = 0
         self._sweep_at_ms = 0
@@ -151,25 +166,25 @@ class Inflight:
         """Add `waiter` to the exchange of `key`, starting it if there is none; OverflowError when there is no room."""
         if self._per_client[waiter.client] >= MOST_PER_CLIENT:
             raise OverflowError("too many questions of one client wait")
+        if self._waiting >= MOST_WAITING:
+            raise OverflowError("too many clients wait")
         exchange = self._by_key.get(key)
         if exchange is not None:
             if len(exchange.waiters) >= MOST_WAITERS:
                 raise OverflowError("too many clients wait for one question")
-            exchange.waiters.append(waiter)
-            self._per_client[waiter.client] += 1
+            self._add_waiter(exchange, waiter)
             return []
         if len(self._exchanges) >= MOST_EXCHANGES:
             raise OverflowError("too many questions on their way")
         self._last_number += 1
         exchange = Exchange(self._last_number, key, question, self._attempt(servers, now_ns), now_ns // 1_000_000)
-        exchange.waiters.append(waiter)
-        self._per_client[waiter.client] += 1
+        self._add_waiter(exchange, waiter)
         self._exchanges[exchange.number] = self._by_key[key] = exchange
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
     def follow(self, exchange: Exchange, question: Question, servers: Sequence[int], now_ns: int) -> list[Result]:
         """Ask the exchange's next question, the one its CNAME chain leads to; all legs share one deadline."""
-        if now_ns // 1_000_000 - exchange.started_ms >= LONGEST_CHAIN_MS:
+        if now_ns // 1_000_000 - exchange.started_ms >= LONGEST_CHAIN_MS or exchange.sent >= MOST_SENDS:
             self._withdraw(exchange)
             return [Gone(exchange)]
         exchange.question = question
@@ -181,10 +196,16 @@ class Inflight:
         self._withdraw(exchange)
         del self._exchanges[exchange.number]
         del self._by_key[exchange.key]
+        self._waiting -= len(exchange.waiters)
         for waiter in exchange.waiters:
             self._per_client[waiter.client] -= 1
             if not self._per_client[waiter.client]:
                 del self._per_client[waiter.client]
+
+    def _add_waiter(self, exchange: Exchange, waiter: Waiter) -> None:
+        exchange.waiters.append(waiter)
+        self._per_client[waiter.client] += 1
+        self._waiting += 1
 
     def owns(self, fd: int) -> bool:
         """Whether `fd` is one of the sockets towards upstreams."""
@@ -278,6 +299,7 @@ class Inflight:
         held.waiting[number] = exchange.number
         exchange.sends.append((held, number))
         exchange.server = step.server
+        exchange.sent += 1
         exchange.sent_ns = now_ns
         self._slots[self._counters[step.server].queries] += 1
         return True
@@ -307,9 +329,11 @@ class Inflight:
         if not _same_question(question, exchange.question):
             self._count(held.server, Failure.MISMATCH)
             return []
+        if rcode in FAIL_OVER_RCODES and held.server != exchange.server:
+            exchange.attempt.strike(rcode, held.server)  # the one asked last still has its time
+            self._count_failure(held.server, rcode, now_ns // 1_000_000)
+            return []
         step = self._judge(exchange, held.server, rcode, cut, now_ns)
-        if isinstance(step, Exhausted) and held.server != exchange.server:
-            return []  # a late word of another server: the one asked last still has its time
         exchange.server = held.server
         return self._carry_out(exchange, step, now_ns, answer)
 
@@ -321,14 +345,17 @@ class Inflight:
             elapsed_ns = now_ns - exchange.sent_ns
             self._health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
             self._counters[server].duration.observe(self._slots, elapsed_ns)
-        elif rcode == Rcode.SERVFAIL:
-            # About the name more often than about the server, which therefore stays in its place.
-            exchange.reason = Failure.SERVFAIL
-            self._count(server, Failure.SERVFAIL)
         else:
-            exchange.reason = Failure.REFUSED
-            self._failed(server, Failure.REFUSED, now_ms)
+            exchange.reason = self._count_failure(server, rcode, now_ms)
         return step
+
+    def _count_failure(self, server: int, rcode: int, now_ms: int) -> Failure:
+        """Count such an answer; SERVFAIL is about the name more often than about the server."""
+        if rcode == Rcode.SERVFAIL:
+            self._count(server, Failure.SERVFAIL)
+            return Failure.SERVFAIL
+        self._failed(server, Failure.REFUSED, now_ms)
+        return Failure.REFUSED
 
     def _unreachable(self, held: PoolSocket, now_ns: int) -> list[Result]:
         """Turn to another server where there is one; the wait for this one goes on, for ICMP is easily forged."""

@@ -1,9 +1,11 @@
 """Answers that need no upstream: special names, probes of this node, and questions that are never passed on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dnsfilter.telemetry.metrics import Bypass
 from dnsfilter.upstream.special import LocalAnswer, Records, special
+from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, RawRecord, parse_answer
 from dnsfilter.wire.compose import MAX_MESSAGE
 from dnsfilter.wire.iana import Class, Rcode, Type
@@ -52,6 +54,22 @@ def any_answer(query: Query, cap_s: int | None, limit: int) -> Local:
     ttl_s = HINFO_TTL_S if cap_s is None else min(HINFO_TTL_S, cap_s)
     record = hinfo_record(query.question.wire[:-4], ttl_s, "RFC8482", "")
     return Local(local_reply(query, Rcode.NOERROR, [record], limit=limit))
+
+
+def is_ours(name: bytes, qtype: int, covered: bool) -> bool:
+    """Whether that name never goes upstream; `covered`: a conditional zone holds it."""
+    found = special(name, qtype)
+    return name == HEALTH_NAME or (found is not None and not (covered and found.overridable))
+
+
+def others_than(question: Question, zones: Zones) -> Callable[[bytes], bool]:
+    """Whether a name is for others to tell of than those who were asked `question`: for other servers, or for us."""
+    view = zones.route(question.name, question.qtype).view
+
+    def others(name: bytes) -> bool:
+        return zones.route(name, question.qtype).view != view or is_ours(name, question.qtype, zones.covers(name))
+
+    return others
 
 
 def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Local | None:

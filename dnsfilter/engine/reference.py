@@ -17,7 +17,15 @@ from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
 from dnsfilter.engine.listening import UdpListener, packed_peer
-from dnsfilter.engine.local import SIGNAL_NAMES, Local, any_answer, local_leg, signal_answer, special_answer
+from dnsfilter.engine.local import (
+    SIGNAL_NAMES,
+    Local,
+    any_answer,
+    local_leg,
+    others_than,
+    signal_answer,
+    special_answer,
+)
 from dnsfilter.engine.refusals import refusal, ttl_cap_s
 from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
@@ -38,7 +46,7 @@ from dnsfilter.telemetry.slots import (
 )
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.zones import Zones
-from dnsfilter.wire.answer import ADDITIONAL, Answer, Chain, follow, join_legs, kept, without_additional
+from dnsfilter.wire.answer import Answer, Chain, beside, follow, join_legs, kept, without_additional
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
 from dnsfilter.wire.query import Fault, Question, parse_query
@@ -52,6 +60,13 @@ SAMPLE_EVERY = 8
 """One answer in so many is timed."""
 STREAM_LIMIT = 65535
 ENCRYPTED_DNS = "encrypted_dns"
+_FAILED_AS = {
+    Failure.TIMEOUT: EdeCode.NO_REACHABLE_AUTHORITY,
+    Failure.REFUSED: EdeCode.NO_REACHABLE_AUTHORITY,
+    Failure.UNREACHABLE: EdeCode.NETWORK_ERROR,
+    Failure.MALFORMED: EdeCode.NETWORK_ERROR,
+    Failure.SERVFAIL: None,  # it says that resolving failed, not that nobody could be reached
+}
 _UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
 
 
@@ -180,7 +195,7 @@ class ReferenceEngine:
         if immediate is not None:
             self._note(judgement)
             return Reply(immediate)
-        route = self._zones.route(question.name)
+        route = self._zones.route(question.name, question.qtype)
         key = CacheKey(route.view, question.name, question.qtype, question.qclass, query.do, query.cd)
         entry = self._cache.get(key, boot_ms)
         if entry is not None and entry.is_fresh(boot_ms):
@@ -243,13 +258,15 @@ class ReferenceEngine:
         self._note(judgement)
         self._count(case.transport, outcome)
         stale = outcome is Outcome.STALE
-        answer = entry.answer if self._may_show_additional(case, entry) else without_additional(entry.answer)
+        told = cast(tuple[tuple[Matched, ...], ...], entry.beside)
+        hidden = any(self._judge(case, found).verdict is Verdict.REFUSE for found in told)
+        answer = without_additional(entry.answer) if hidden else entry.answer
         stale_code = EdeCode.STALE_NXDOMAIN if answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
         return relay(
             case.query,
             answer,
             age_s=entry.age_s(case.boot_ms),
-            ttl_cap_s=self._cap_s(case, matches),
+            ttl_cap_s=self._cap_s(case, (*matches, *(hit for found in told for hit in found))),
             stale_ttl_s=STALE_TTL_S if stale else None,
             ad=entry.ad and (case.query.ad or case.query.do),
             ede=Ede(stale_code) if stale else None,
@@ -261,15 +278,9 @@ class ReferenceEngine:
         snapshot = self._snapshot
         if entry.matches is None or entry.names_digest != snapshot.names_digest:
             entry.matches = snapshot.match_all((question.name, *entry.targets))
-            beside = {record.owner for record in entry.answer.section(ADDITIONAL)}
-            entry.beside = tuple(found for found in map(snapshot.match, beside) if found)
+            entry.beside = tuple({found for found in map(snapshot.match, beside(entry.answer)) if found})
             entry.names_digest = snapshot.names_digest
         return cast(tuple[Matched, ...], entry.matches)
-
-    def _may_show_additional(self, case: Case, entry: Entry) -> bool:
-        """Whether none of the names that a server told of unasked is refused to this client."""
-        beside = cast(tuple[tuple[Matched, ...], ...], entry.beside)
-        return not any(self._judge(case, found).verdict is Verdict.REFUSE for found in beside)
 
     def _cap_s(self, case: Case, matches: tuple[Matched, ...]) -> int | None:
         """How long the client may keep an answer, None without a bound of ours."""
@@ -346,7 +357,7 @@ class ReferenceEngine:
                 case Cut(exchange, server, message):
                     events.append(Truncated(exchange.number, server, message))
                 case Gone(exchange):
-                    self._gone(exchange, wall_s, boot_ns, events)
+                    self._gone(exchange, _FAILED_AS[exchange.reason], wall_s, boot_ns, events)
                 case _:
                     assert_never(result)
 
@@ -354,7 +365,7 @@ class ReferenceEngine:
         self, exchange: Exchange, answer: Answer, wall_s: Instant, boot_ns: int, events: list[Event]
     ) -> Sequence[Result]:
         """Keep what the question reaches and answer all who wait; or ask on where a CNAME leads out of the answer."""
-        chain = follow(answer, exchange.question)
+        chain = follow(answer, exchange.question, others_than(exchange.question, self._zones))
         exchange.walked.append((answer, chain))
         if not chain.complete:
             return self._ask_on(exchange, chain, wall_s, boot_ns, events)
@@ -362,7 +373,7 @@ class ReferenceEngine:
             whole, whole_chain = join_legs(exchange.walked)
             relayed = kept(whole, whole_chain, exchange.key.do)
         except MalformedMessage:  # an answer that only compression kept within a message
-            self._gone(exchange, wall_s, boot_ns, events)
+            self._gone(exchange, EdeCode.OTHER, wall_s, boot_ns, events)
             return ()
         # What `trust_ad` says of the upstreams says nothing of a conditional zone's servers.
         ad = self._trust_ad and all(leg.ad and not self._zones.covers(leg.question.name) for leg, _ in exchange.walked)
@@ -376,23 +387,24 @@ class ReferenceEngine:
         self, exchange: Exchange, chain: Chain, wall_s: Instant, boot_ns: int, events: list[Event]
     ) -> Sequence[Result]:
         name, asked = chain.end, exchange.question
-        if len(exchange.walked) > MOST_HOPS:
-            self._gone(exchange, wall_s, boot_ns, events)
+        if len(exchange.walked) > MOST_HOPS or any(name == leg.question.name for leg, _ in exchange.walked):
+            self._gone(exchange, EdeCode.OTHER, wall_s, boot_ns, events)
             return ()
         question = Question(name + asked.wire[-4:], name, asked.qtype, asked.qclass)
         local = local_leg(question, self._zones.covers(name), self._snapshot.revision)
         if local is not None:
             exchange.question = question
             return self._got(exchange, local, wall_s, boot_ns, events)
-        return self._inflight.follow(exchange, question, self._zones.route(name).servers, boot_ns)
+        return self._inflight.follow(exchange, question, self._zones.route(name, asked.qtype).servers, boot_ns)
 
-    def _gone(self, exchange: Exchange, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+    def _gone(
+        self, exchange: Exchange, code: EdeCode | None, wall_s: Instant, boot_ns: int, events: list[Event]
+    ) -> None:
         """Answer all who wait with what the cache still holds (RFC 8767), else with SERVFAIL."""
         self._inflight.finish(exchange)
         entry = self._cache.get(exchange.key, boot_ns // 1_000_000)
         if entry is not None:
             self._slots[CACHE_HITS] += 1
-        code = EdeCode.NETWORK_ERROR if exchange.reason is Failure.UNREACHABLE else EdeCode.NO_REACHABLE_AUTHORITY
         targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
         for waiter in exchange.waiters:
             self._deliver(waiter, entry or Failed(code, targets), Outcome.STALE, wall_s, boot_ns, events)
@@ -433,4 +445,4 @@ class ReferenceEngine:
             return self._refuse(case, judgement, matches)
         self._note(judgement)
         self._count(case.transport, Outcome.FAILED)
-        return empty_reply(case.query, Rcode.SERVFAIL, Ede(failed.code), case.limit)
+        return empty_reply(case.query, Rcode.SERVFAIL, None if failed.code is None else Ede(failed.code), case.limit)

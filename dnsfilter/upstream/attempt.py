@@ -21,8 +21,18 @@ TOTAL_MS: Final = 4_900
 SHORTEST_FIRST_WAIT_MS: Final = 50
 LONGEST_FIRST_WAIT_MS: Final = 1_000
 
-FAIL_OVER_RCODES: Final[frozenset[int]] = frozenset({Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
-"""They tell of the server rather than of the name, so that another one may know better."""
+FAIL_OVER_RCODES: Final[frozenset[int]] = frozenset(
+    {
+        Rcode.FORMERR,
+        Rcode.SERVFAIL,
+        Rcode.NOTIMP,
+        Rcode.REFUSED,
+        Rcode.NOTAUTH,
+        *range(Rcode.BADVERS, Rcode.BADCOOKIE + 1),
+    }
+)
+"""They tell of the server, or of the hop to it (RFC 6891, RFC 7873, RFC 8945), rather than of the name, so that another
+one may know better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +162,12 @@ class Attempt:
             self._sends += 1
             return AskByStream(self._server)
         return Accept()
+
+    def strike(self, rcode: int, server: int) -> None:
+        """A server that was given up fails after all: it is not asked again, and the wait for another goes on."""
+        if self.first_failure is None:
+            self.first_failure = rcode
+        self._struck_out.add(server)
 
     def _next(self) -> Send | Exhausted:
         servers = self._plan.servers

@@ -6,6 +6,9 @@ from types import MappingProxyType
 from typing import Final
 
 from dnsfilter.config.model import Endpoint, Zone
+from dnsfilter.upstream.special import special
+from dnsfilter.wire.iana import Type
+from dnsfilter.wire.names import parent
 
 DEFAULT_VIEW: Final = 0
 """The number of the view without any zone; zones count from 1, as configured."""
@@ -54,8 +57,13 @@ class Zones:
         """Every distinct server; its index is its number."""
         self.views: Final = tuple(views)
 
-    def route(self, name: bytes) -> Route:
-        """Give the route of a folded wire name: the longest zone that holds it, by whole labels, else the default."""
+    def route(self, name: bytes, qtype: int) -> Route:
+        """Give the route of a folded wire name: the longest zone that holds it, by whole labels, else the default.
+
+        A zone's own DS stands in its parent (RFC 4035 section 3.1.4.1), unless no public zone can be that.
+        """
+        if qtype == Type.DS and name in self._routes and special(name, qtype) is None:
+            name = parent(name)
         return self._zone(name) or self._default
 
     def covers(self, name: bytes) -> bool:

@@ -5,10 +5,11 @@ import dns.rdatatype
 import pytest
 
 from dnsfilter.engine.interface import Miss
+from dnsfilter.policy.model import Term
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, office
 from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query
-from tests.support.policies import policy
+from tests.support.policies import NOW, policy
 from tests.support.scripted import Asked, Scripted, denial, fails, reply, says
 from tests.support.starting import Start
 
@@ -125,3 +126,99 @@ def test_what_a_server_adds_about_a_banned_name_is_not_told_to_whom_it_is_refuse
         assert [rrset.name.to_text() for rrset in found.additional] == added
     rig.swap(policy(*NETWORKS, revision=2))
     assert len(rig.ask(query("shop.example.org", "MX"), GHENT, transport).additional) == 2
+
+
+@pytest.mark.parametrize("said", [(), ("dc1.corp.local. 300 A 203.0.113.66",)], ids=["denied", "forged"])
+def test_a_public_upstream_is_not_believed_about_an_offices_own_names(start: Start, said: tuple[str, ...]) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        alias = f"{asked.name}. 300 CNAME dc1.corp.local."
+        soa = ". 60 SOA a.root-servers.net. nstld.verisign-grs.com. 1 1800 900 604800 60"
+        return [reply(asked, (alias, *said), () if said else (soa,), rcode=0 if said else 3)]
+
+    inner = Scripted(says({("dc1.corp.local", "A"): ("dc1.corp.local. 300 A 10.0.0.1",)}))
+    rig = start(office(), Scripted(behave), inner, conditional=[ZoneTo("corp.local", inner)])
+    for found in (rig.ask(query("portal.example.org")), rig.at_once(query("portal.example.org"))):
+        assert data(found) == ["CNAME dc1.corp.local.", "A 10.0.0.1"]
+
+
+def test_an_offices_server_is_not_believed_about_public_names(start: Start) -> None:
+    forged = ("out.corp.local. 300 CNAME www.bank.example.", "www.bank.example. 300 A 203.0.113.66")
+    inner = Scripted(says({("out.corp.local", "A"): forged}))
+    outer = Scripted(says({("www.bank.example", "A"): ("www.bank.example. 300 A 192.0.2.7",)}))
+    rig = start(office(), outer, inner, conditional=[ZoneTo("corp.local", inner)])
+    assert data(rig.ask(query("out.corp.local"))) == ["CNAME www.bank.example.", "A 192.0.2.7"]
+
+
+@pytest.mark.parametrize("target", ["localhost", "printer.local"])
+def test_nobody_is_believed_about_names_of_ours(start: Start, target: str) -> None:
+    forged = ("odd.example.org. 300 CNAME {target}.", "{target}. 300 A 203.0.113.66")
+    lines = tuple(line.format(target=target) for line in forged)
+    rig = start(office(), Scripted(says({("odd.example.org", "A"): lines})))
+    assert "A 203.0.113.66" not in data(rig.ask(query("odd.example.org")))
+
+
+def test_a_loop_over_answers_ends_at_the_first_name_that_comes_again(start: Start) -> None:
+    records = {
+        ("a.example.org", "A"): ("a.example.org. 300 CNAME b.example.net.",),
+        ("b.example.net", "A"): ("b.example.net. 300 CNAME a.example.org.",),
+    }
+    rig = start(office(), Scripted(says(records)))
+    assert rig.ask(query("a.example.org")).rcode() == dns.rcode.SERVFAIL
+    assert len(rig.forwarded) == 2
+
+
+def test_a_chain_costs_a_bounded_number_of_datagrams(start: Start) -> None:
+    lost: dict[str, int] = {}
+
+    def behave(asked: Asked) -> list[bytes]:
+        """Lose the first two datagrams about each name."""
+        lost[asked.name] = lost.get(asked.name, 0) + 1
+        number = int(asked.name[1 : asked.name.index(".")])
+        alias = f"{asked.name}. 300 CNAME c{number + 1}.example.org."
+        return [reply(asked, (alias,))] if lost[asked.name] == 3 else []
+
+    rig = start(office(), Scripted(behave), longest_wait_ms=50)
+    client = rig.send(query("c0.example.org"))
+    for _ in range(60):
+        rig.pass_time(100)
+    assert rig.wait(client).rcode() == dns.rcode.SERVFAIL
+    assert len(rig.forwarded) <= 18
+
+
+@pytest.mark.parametrize("qtype", ["A", "CNAME"])
+def test_an_alias_that_a_dname_means_is_made_where_a_server_left_it_out(start: Start, qtype: str) -> None:
+    dname = "tree.example.org. 300 DNAME plain.example.net."
+    lines = (dname,) if qtype == "CNAME" else (dname, "www.plain.example.net. 60 A 198.51.100.1")
+    rig = start(office(), Scripted(says({("www.tree.example.org", qtype): lines})))
+    for found in (rig.ask(query("www.tree.example.org", qtype)), rig.at_once(query("www.tree.example.org", qtype))):
+        made = ["DNAME plain.example.net.", "CNAME www.plain.example.net."]
+        assert data(found) == made + ([] if qtype == "CNAME" else ["A 198.51.100.1"])
+        assert found.answer[1].ttl == 300
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "w.example.org. 300 CNAME www.tiktok.com.",
+        "w.example.org. 300 HTTPS 1 www.tiktok.com. ipv4hint=192.0.2.100",
+        "www.tiktok.com. 300 HTTPS 1 . ipv4hint=192.0.2.100",
+    ],
+)
+def test_nothing_unasked_leads_to_a_banned_name(start: Start, added: str) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        return [reply(asked, ("shop.example.org. 300 SRV 1 2 443 w.example.org.",), (added,), (added,))]
+
+    rig = start(office(), Scripted(behave))
+    shown = {client: rig.ask(query("shop.example.org", "SRV"), client) for client in (GHENT, MECHELEN)}
+    assert [len(found.additional) for found in shown.values()] == [0, 1]
+    assert [found.authority for found in shown.values()] == [[], []]
+
+
+def test_what_is_added_about_a_banned_name_is_kept_no_longer_than_the_ban_allows(start: Start) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        mail = "shop.example.org. 3600 MX 10 www.tiktok.com."
+        return [reply(asked, (mail,), additional=("www.tiktok.com. 3600 A 192.0.2.100",))]
+
+    rig = start(office(terms=(Term(NOW + 10),)), Scripted(behave))
+    found = rig.ask(query("shop.example.org", "MX"))
+    assert [rrset.ttl for rrset in (*found.answer, *found.additional)] == [10, 10]

@@ -10,7 +10,7 @@ from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
-from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, says, silent, truncated
+from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
 from tests.support.starting import Start
 
 NAME = "plain.example.org"
@@ -50,21 +50,27 @@ def test_questions_that_differ_in_do_or_cd_are_asked_apart(start: Start) -> None
     assert len(held.asked) == 4
 
 
-def test_a_question_holds_a_bounded_number_of_clients(start: Start) -> None:
+def test_a_question_holds_a_bounded_number_of_clients_and_no_client_all_its_places(start: Start) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
-    outcome = rig.judge(query(NAME), transport=Transport.TCP)
-    assert isinstance(outcome, Miss)
-    tickets = [rig.forward(outcome) for _ in range(300)]
-    rejected = [ticket for ticket in tickets if ticket in rig.answered]
-    assert rejected == tickets[256:]
+
+    def ask(client: str, times: int) -> list[int]:
+        outcome = rig.judge(query(NAME), client, Transport.TCP)
+        assert isinstance(outcome, Miss)
+        return [rig.forward(outcome) for _ in range(times)]
+
+    flood = ask(GHENT, 600)
+    assert [ticket for ticket in flood if ticket in rig.answered] == flood[512:]
+    others = [ticket for host in range(1, 9) for ticket in ask(f"127.0.7.{host}", 512)]
+    rejected = [ticket for ticket in others if ticket in rig.answered]
+    assert rejected == others[4096 - 512 :]
     assert all(dns.message.from_wire(rig.answered[t]).rcode() == dns.rcode.SERVFAIL for t in rejected)
     rig.until_asked(1)
     held.say(held.asked[0], true_answer(held.asked[0]))
-    rig.until(lambda: rig.answered.get(tickets[0]))
-    assert set(rig.answered) == set(tickets)
+    rig.until(lambda: rig.answered.get(flood[0]))
+    assert set(rig.answered) == {*flood, *others}
     assert len(held.asked) == 1
-    assert rig.outcomes() == {("tcp", "forwarded"): 256, ("tcp", "dropped"): 44}
+    assert rig.outcomes() == {("tcp", "forwarded"): 4096, ("tcp", "dropped"): 88 + 512}
 
 
 def test_a_bounded_number_of_questions_is_on_its_way(start: Start) -> None:
@@ -161,11 +167,20 @@ def test_a_lone_server_behind_a_closed_port_is_waited_for_nevertheless(start: St
     assert (found.rcode(), edes(found)[0][0]) in [(dns.rcode.SERVFAIL, 22), (dns.rcode.SERVFAIL, 23)]
 
 
-@pytest.mark.parametrize("failure", [fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED)])
-def test_when_all_fail_the_client_is_told(start: Start, failure: Behaviour) -> None:
-    rig = start(office(), Scripted(failure), Scripted(failure))
+@pytest.mark.parametrize(
+    ("rcode", "errors"),
+    [
+        (dns.rcode.SERVFAIL, []),  # upstream was there: it is the name that fails
+        (dns.rcode.REFUSED, [(22, "")]),
+        (dns.rcode.NOTAUTH, [(22, "")]),
+        (dns.rcode.BADVERS, [(22, "")]),
+        (dns.rcode.BADCOOKIE, [(22, "")]),
+    ],
+)
+def test_when_all_fail_the_client_is_told(start: Start, rcode: dns.rcode.Rcode, errors: list[tuple[int, str]]) -> None:
+    rig = start(office(), Scripted(fails(rcode)), Scripted(fails(rcode)))
     found = rig.ask(query(NAME))
-    assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, [(22, "")])
+    assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, errors)
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
     assert isinstance(rig.judge(query(NAME)), Miss)
 
@@ -301,3 +316,17 @@ def test_an_exchange_that_is_over_cannot_be_completed(start: Start) -> None:
     wait()
     assert list(rig.engine.complete(event.exchange, None)) == []
     assert list(rig.engine.complete(10**9, b"")) == []
+
+
+def test_a_late_failure_of_a_server_given_up_costs_the_next_one_no_send(start: Start) -> None:
+    slow, next_one = Scripted(silent), Scripted(silent)
+    rig = start(office(), slow, next_one)
+    client = rig.send(query(NAME))
+    rig.until_asked(1, slow)
+    rig.pass_time(850)
+    rig.until_asked(1, next_one)
+    slow.say(slow.asked[0], reply(slow.asked[0], rcode=dns.rcode.SERVFAIL))
+    rig.settle()
+    assert len(next_one.asked) == 1
+    next_one.say(next_one.asked[0], true_answer(next_one.asked[0]))
+    assert rig.wait(client).rcode() == dns.rcode.NOERROR

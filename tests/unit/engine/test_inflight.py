@@ -110,10 +110,10 @@ def test_an_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
 
 def test_equal_questions_join_up_to_the_bound_on_waiters() -> None:
     with bench(Scripted(silent)) as at:
-        for _ in range(MOST_WAITERS):
-            assert at.join() == []
+        for number in range(MOST_WAITERS):
+            assert at.join(client=bytes((127, 0, 5, number % 100))) == []
         with pytest.raises(OverflowError):
-            at.join()
+            at.join(client=bytes((127, 0, 5, 100)))
         assert len(at.inflight) == 1
         at.serve()
         assert len(at.upstreams[0].asked) == 1

@@ -70,7 +70,8 @@ Dialogue: TypeAlias = list[tuple[Event, Step]]
 DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
     "the first answer is accepted": ([0, 1], [(Start(1_000), Send(0, 1_800)), (Answer(NOERROR), Accept())]),
     "a name that does not exist is an answer": ([0], [(Start(), Send(0, 800)), (Answer(NXDOMAIN), Accept())]),
-    "an unknown rcode is an answer": ([0, 1], [(Start(), Send(0, 800)), (Answer(23), Accept())]),
+    "an unknown rcode is an answer": ([0, 1], [(Start(), Send(0, 800)), (Answer(24), Accept())]),
+    "an rcode about the hop is none": ([0], [(Start(), Send(0, 800)), (Answer(16), Exhausted(16))]),
     "silence turns to the next server and back": (
         [4, 7],
         [
@@ -244,3 +245,12 @@ def test_whatever_happens_sends_and_time_are_bounded(
     assert all(start_ms < each <= start_ms + TOTAL_MS for each in deadlines)
     if isinstance(step, Exhausted):
         assert (step.last is not None) == failed
+
+
+def test_a_late_failure_of_a_server_given_up_leaves_the_others_their_wait() -> None:
+    attempt = Attempt([0, 1, 2], 800)
+    attempt.start(0)
+    assert attempt.on_timeout(800) == Send(1, 2_000)
+    attempt.strike(SERVFAIL, 0)
+    assert attempt.on_timeout(2_000) == Send(2, 3_600)
+    assert attempt.on_timeout(3_600) == Exhausted(SERVFAIL)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.config.model import Endpoint, Zone
 from dnsfilter.upstream.zones import Route, Zones
+from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
 
 DEFAULT = (Endpoint(ip_address("192.0.2.1"), 53), Endpoint(ip_address("2001:db8::1"), 53))
@@ -55,7 +56,7 @@ def test_every_distinct_server_has_one_number() -> None:
     ],
 )
 def test_the_most_specific_zone_on_a_label_boundary_routes(name: str, view: int, servers: tuple[int, ...]) -> None:
-    assert ZONES.route(parse_name(name)) == Route(view, servers)
+    assert ZONES.route(parse_name(name), Type.A) == Route(view, servers)
     assert ZONES.covers(parse_name(name)) == (view != 0)
 
 
@@ -65,11 +66,11 @@ def test_one_label_that_prints_like_a_zone_is_not_in_it() -> None:
 
 def test_a_root_zone_takes_every_name() -> None:
     zones = Zones(DEFAULT, [zone(".", OFFICE)])
-    assert zones.route(parse_name("www.example.org")) == Route(1, (2,))
+    assert zones.route(parse_name("www.example.org"), Type.A) == Route(1, (2,))
 
 
 def test_a_server_named_twice_is_asked_once() -> None:
-    assert Zones([OFFICE, OFFICE], []).route(parse_name("example.org")) == Route(0, (0,))
+    assert Zones([OFFICE, OFFICE], []).route(parse_name("example.org"), Type.A) == Route(0, (0,))
 
 
 def test_views_number_default_and_zones() -> None:
@@ -91,4 +92,19 @@ def test_routing_agrees_with_comparing_every_suffix(labels: list[str]) -> None:
     suffixes = {("corp", "local"): 1, ("lab", "corp", "local"): 2, ("example", "org"): 4}
     held = [suffix for suffix in suffixes if tuple(labels[-len(suffix) :]) == suffix]
     expected = suffixes[max(held, key=len)] if held else 0
-    assert ZONES.route(parse_name(".".join(labels) or ".")).view == expected
+    assert ZONES.route(parse_name(".".join(labels) or "."), Type.A).view == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "view"),
+    [
+        ("example.org", Type.DS, 1),
+        ("example.org", Type.A, 2),
+        ("www.example.org", Type.DS, 2),
+        ("org", Type.DS, 0),
+        ("corp.local", Type.DS, 3),  # no public zone is its parent
+    ],
+)
+def test_the_ds_of_a_zone_is_asked_of_its_parent(name: str, qtype: Type, view: int) -> None:
+    named = [Zone(parse_name(suffix), (OFFICE,)) for suffix in ("org", "example.org", "corp.local")]
+    assert Zones([OFFICE], named).route(parse_name(name), qtype).view == view
