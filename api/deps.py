@@ -34,7 +34,7 @@ class Publishing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What one process of the control plane runs on. `clock` gives wall time in seconds."""
+    """What one process of the control plane runs on. `clock` gives seconds of UTC, as far as wall time is believed."""
 
     settings: Settings
     database: Database

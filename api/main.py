@@ -22,7 +22,7 @@ from api.db.session import Database
 from api.deps import Runtime
 from api.errors import NotPublished
 from api.policies.service import load_into_empty
-from api.publish.service import Publisher
+from api.publish.service import Publisher, believed
 from api.publish.start import raise_above
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, parse_settings
 from api.system.connections import GuardedProtocol
@@ -72,8 +72,10 @@ def serve(settings: Settings) -> int:
         stack.callback(database.close)
         catalogue = load_catalogue()
         services = {service.slug: service for service in catalogue.services}
-        publisher = Publisher(database, services, SnapshotStore(settings.snapshot_dir), time.time)
-        runtime = Runtime(settings, database, catalogue, services, publisher, time.time)
+        store = SnapshotStore(settings.snapshot_dir)
+        clock = believed(time.time, store)
+        publisher = Publisher(database, services, store, clock)
+        runtime = Runtime(settings, database, catalogue, services, publisher, clock)
         app, registry = make_application(runtime, publisher)
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
@@ -207,7 +209,8 @@ def _new_token(settings: Settings) -> int:
     _make_state_dir(settings)
     database = _open_database(settings)
     try:
-        replace_token(database, settings.token_path, int(time.time()))
+        clock = believed(time.time, SnapshotStore(settings.snapshot_dir))
+        replace_token(database, settings.token_path, int(clock()))
     except OSError as error:
         raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
     finally:

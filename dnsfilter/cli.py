@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 a check found something or a needed thing is missing, 2 wr
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -19,22 +20,24 @@ from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config
-from dnsfilter.config.resolved import load_policy_file, resolved_policy
+from dnsfilter.config.resolved import last_loading, load_policy_file, resolved_policy
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.single import Options, run_single
 from dnsfilter.node.sockets import open_listening, open_tcp
 from dnsfilter.node.supervisor import ENGINE, Supervisor
 from dnsfilter.policy.decide import Decision
-from dnsfilter.policy.model import Policy, Service
+from dnsfilter.policy.model import Instant, Policy, Service
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.snapshot.store import Files, SnapshotStore
+from dnsfilter.snapshot.store import RELEASED_S, Files, SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.wire.names import parse_name
 
 KEPT_REVISIONS = 20
+DAY_S = 86_400
 DONE, FOUND, WRONG_INPUT = 0, 1, 2
+_LOG = logging.getLogger("dnsfilter.node")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -104,7 +107,10 @@ def _serve(options: argparse.Namespace) -> int:
     logs.setup()
     listening = open_listening(config.listen)
     status = open_tcp(config.metrics_listen)
-    feed = PolicyFeed(_store(options, config), config.control_plane.site)
+    store = _store(options, config)
+    if options.policy is not None:
+        publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
+    feed = PolicyFeed(store, config.control_plane.site)
     _load(feed, config)
 
     async def run() -> None:
@@ -115,21 +121,29 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _store(options: argparse.Namespace, config: Config) -> SnapshotStore:
-    """The store that this node decides by: the control plane's, or one of its own made from the policy file."""
-    if options.policy is None:
-        return SnapshotStore(config.state_dir / "snapshots")
-    now = int(time.time())
+    """The store that this node decides by: the control plane's, or one of its own for the policy file."""
+    return SnapshotStore(config.state_dir / ("snapshots" if options.policy is None else "policy-snapshots"))
+
+
+def publish_policy_file(path: Path, state_dir: Path, store: SnapshotStore, clock_s: Instant) -> None:
+    """Makes the policy file the store's current snapshot, dated by the wall clock as far as the store believes it.
+
+    Raises ConfigError for a faulty file, UnavailableError when the disk refuses.
+    """
+    now = store.making_s(clock_s)
     try:
-        config.state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UnavailableError(f"make state directory {config.state_dir}: {error.strerror}") from error
-    policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now)
-    store = SnapshotStore(config.state_dir / "policy-snapshots")
+        raise UnavailableError(f"make state directory {state_dir}: {error.strerror}") from error
+    policy = resolved_policy(path, state_dir, services=_services(), now=now)
+    loaded = last_loading(policy)
+    if loaded > now + DAY_S:
+        at = datetime.fromtimestamp(loaded, UTC).isoformat()
+        logs.emit(_LOG, logging.WARNING, "policy file was loaded later than it is now", at=at)
     # Where the kept dates were lost, their count of revisions began anew; the store's did not.
     revision = max(policy.revision, store.current_revision() or 0)
-    store.publish(compile_policy(replace(policy, revision=revision), store.making_s(revision, now)))
+    store.publish(compile_policy(replace(policy, revision=revision), now))
     store.prune(KEPT_REVISIONS)
-    return store
 
 
 def _services() -> dict[str, Service]:
@@ -146,7 +160,7 @@ def _load(feed: PolicyFeed, config: Config) -> None:
                 "or set start_without_snapshot"
             ) from error
         print("dnsfilter: no snapshot yet: nothing is banned, nobody is registered", file=sys.stderr)
-        empty = compile_policy(Policy(0), int(time.time()))
+        empty = compile_policy(Policy(0), max(int(time.time()), RELEASED_S))
         feed.take(Files(0, empty.manifest, empty.names.data, empty.ranges.data, empty.rules.data))
 
 
@@ -181,13 +195,14 @@ def _shown(value: object) -> str:
 
 def _explain(options: argparse.Namespace) -> int:
     config = _config(options)
+    now = _store(options, config).making_s(int(time.time()))
     try:
         client, name = ip_address(options.client), parse_name(options.name)
-        at = _instant(options.at)
+        at = now if options.at is None else _instant(options.at)
     except ValueError as error:
         print(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
-    snapshot = _snapshot(options, config)
+    snapshot = _snapshot(options, config, now)
     decision = snapshot.decide(client, name, at)
     if options.json:
         print(json.dumps({"revision": snapshot.revision, **_decision_value(decision)}))
@@ -196,20 +211,17 @@ def _explain(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _snapshot(options: argparse.Namespace, config: Config) -> Snapshot:
+def _snapshot(options: argparse.Namespace, config: Config, now: Instant) -> Snapshot:
     """What the node decides by, or would by that policy file; nothing is written."""
     site = config.control_plane.site
     if options.policy is None:
-        return SnapshotStore(config.state_dir / "snapshots").load(site).snapshot
-    now = int(time.time())
+        return _store(options, config).load(site).snapshot
     policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now, keep=False)
     made = compile_policy(policy, now)
     return Snapshot.open(made.manifest, made.names.data, made.ranges.data, made.rules.data, site)
 
 
-def _instant(text: str | None) -> int:
-    if text is None:
-        return int(time.time())
+def _instant(text: str) -> Instant:
     at = datetime.fromisoformat(text)
     return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
 

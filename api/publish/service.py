@@ -36,8 +36,16 @@ class Status:
     duration_s: float = 0.0
 
 
+def believed(clock: Callable[[], float], store: SnapshotStore) -> Callable[[], float]:
+    """`clock` as long as it can be right, else the newest making in `store`: what acts and snapshots are dated by."""
+    return lambda: store.making_s(int(clock()))
+
+
 class Publisher:
-    """Publishes to one store; also a thread, once started, that retries what failed and prunes what is old."""
+    """Publishes to one store; also a thread, once started, that retries what failed and prunes what is old.
+
+    Snapshots are dated by `clock`, whatever it says: see `believed`.
+    """
 
     def __init__(
         self, database: Database, services: Mapping[str, Service], store: SnapshotStore, clock: Callable[[], float]
@@ -154,8 +162,7 @@ class Publisher:
         emit(log, logging.INFO, "snapshot published", revision=policy.revision, ms=took_ms)
 
     def _compile(self, policy: Policy) -> Compiled:
-        made_s = self._store.making_s(policy.revision, int(self._clock()))
-        self._before = compile_policy(policy, made_s, names=self._names, before=self._before)
+        self._before = compile_policy(policy, int(self._clock()), names=self._names, before=self._before)
         return self._before
 
     def _failure(self, what: str, error: Exception) -> NotPublished:

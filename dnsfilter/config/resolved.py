@@ -62,6 +62,13 @@ def resolved_policy(
     return policy
 
 
+def last_loading(policy: Policy) -> Instant:
+    """When the last of a policy file's terms, agreements and exemptions was loaded first; 0 without any."""
+    terms = (term.recorded for ban in policy.bans for term in ban.terms)
+    agreements = (binding.accepted or 0 for binding in policy.bindings)
+    return max((*terms, *agreements, *(exemption.approved or 0 for exemption in policy.exemptions)), default=0)
+
+
 def _load_kept(state: Path) -> _Kept:
     if not state.exists():
         return _Kept("", 0, {})

@@ -12,7 +12,7 @@ Writers hold the lock; readers need none and no write permission.
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from hashlib import sha256
@@ -31,6 +31,8 @@ _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 _TEMPORARY = ".new"
 _READ_RETRIES = 4
 _CURRENT_OCTETS = 128
+RELEASED_S: Instant = 1_793_491_200
+"""2026-11-01T00:00Z, before this release: no machine that runs it was ever rightly set to less. A release moves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +100,15 @@ class SnapshotStore:
         current = self._current_or_none()
         return None if current is None else current.revision
 
-    def making_s(self, revision: int, now_s: Instant) -> Instant:
-        """When a snapshot of `revision` made now counts as made: never before the current one of that revision was.
+    def making_s(self, clock_s: Instant) -> Instant:
+        """When a snapshot made now counts as made: when the wall clock says, unless it says less than RELEASED_S.
 
-        A start with the clock in 1970 makes the snapshot anew; it must not thereby make that clock believable.
+        Such a clock cannot be right, and what is made by it must not make it believable: then the newest making in
+        this store counts, or RELEASED_S if that is later. A clock that was ahead is cured by the next making.
         """
-        try:
-            pointer = self._current()
-            made_s = self._manifest(pointer)[1].made_s if pointer.revision == revision else now_s
-        except SnapshotError:
-            return now_s
-        return max(now_s, made_s)
+        if clock_s >= RELEASED_S:
+            return clock_s
+        return max(RELEASED_S, self._newest_making_s())
 
     def current_token(self) -> tuple[int, int] | None:
         """Something cheap that changes with the current snapshot: inode and change time; None without any."""
@@ -210,6 +210,15 @@ class SnapshotStore:
                 if path.suffix == _TEMPORARY or stale_mark or unnamed:
                     path.unlink(missing_ok=True)
             return tuple(pointer.revision for pointer in removed)
+
+    def _newest_making_s(self) -> Instant:
+        """When the current snapshot was made, or else the newest whose manifest can be read; 0 without any."""
+        current = self._current_or_none()
+        others = sorted(self._pointers(), reverse=True)
+        for pointer in others if current is None else [current, *others]:
+            with suppress(SnapshotError):
+                return self._manifest(pointer)[1].made_s
+        return 0
 
     def _named_by(self, pointers: list[_Pointer]) -> set[str] | None:
         """The names of all files that these manifests name; None when one of them cannot be read."""

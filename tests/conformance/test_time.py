@@ -19,14 +19,25 @@ import pytest
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.calendar import parse_hours
-from dnsfilter.policy.model import Binding, Exemption, Ground, Instant, Mode, Policy, Reply, Suspension, Term
+from dnsfilter.policy.model import (
+    DEFAULT_SITE,
+    Binding,
+    Exemption,
+    Ground,
+    Instant,
+    Mode,
+    Policy,
+    Reply,
+    Suspension,
+    Term,
+)
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet, office
 from tests.support.authority import Knot
 from tests.support.engines import BOUND, GHENT, MECHELEN, Rig, data, edes, query, ttls
-from tests.support.nodes import Node, eventually
+from tests.support.nodes import EXAMPLE, Node, eventually
 from tests.support.policies import DAY, HOUR, NOW, ban, exemption, policy
 from tests.support.published import PublishedNode
 from tests.support.scripted import Scripted, fails, reply, says, silent
@@ -474,10 +485,22 @@ def test_a_node_whose_clock_is_behind_its_policy_says_so_and_lets_no_ended_term_
         assert node.dig(TIKTOK_NAME, bind=GHENT).rcode == "REFUSED"
 
 
-def test_a_start_with_an_earlier_clock_does_not_make_it_believable(tmp_path: Path, authority: Knot) -> None:
-    node = Node(tmp_path, authority.hostport)
-    earlier = compile_policy(office(revision=1), int(time.time()) + DAY)
-    SnapshotStore(node.state / "policy-snapshots").publish(earlier)
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_start_with_the_clock_set_right_cures_a_making_that_was_ahead(
+    tmp_path: Path, authority: Knot, edited: bool
+) -> None:
+    """Also where the policy was changed meanwhile: the file is then of a new revision."""
+    node = Node(tmp_path, authority.hostport, policy=EXAMPLE.read_text())
+    store = SnapshotStore(node.state / "policy-snapshots")
+    with node:
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 1
+    ahead = int(time.time()) + 40 * 365 * DAY
+    store.publish(compile_policy(office(terms=(Term(0, ahead - DAY),), revision=1), ahead))
+    if edited:
+        node.policy.write_text(node.policy.read_text() + "# a comment\n")
     with node:
         assert node.dig(TIKTOK_NAME, bind=GHENT).rcode == "REFUSED"
-        assert eventually(lambda: node.metrics()["dnsfilter_clock_doubted"] == 1)
+        metrics = node.metrics()
+        assert (metrics["dnsfilter_snapshot_revision"], metrics["dnsfilter_clock_doubted"]) == (1 + edited, 0)
+        assert metrics["dnsfilter_snapshot_age_seconds"] < HOUR
+    assert store.load(DEFAULT_SITE).snapshot.made_s < ahead - DAY

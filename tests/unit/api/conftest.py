@@ -17,7 +17,7 @@ from api.application import make_application
 from api.auth.tokens import make_first_token
 from api.db.session import Database
 from api.deps import Runtime
-from api.publish.service import Publisher
+from api.publish.service import Publisher, believed
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Category, Entry, TierEntry, load_catalogue
 from dnsfilter.snapshot.store import SnapshotStore
@@ -77,8 +77,8 @@ def catalogue() -> Catalogue:
     return Catalogue((_entry("alpha", 2), _entry("beta", 1)))
 
 
-def make_plane(directory: Path, services: Catalogue | None = None) -> Plane:
-    """A control plane with a migrated, empty database."""
+def make_plane(directory: Path, services: Catalogue | None = None, *, doubting: bool = False) -> Plane:
+    """A control plane with a migrated, empty database; one that is `doubting` believes no clock before the release."""
     directory.mkdir(exist_ok=True)
     settings = parse_settings({"state_dir": str(directory)}, {})
     (directory / "dnsfilter.sqlite3").write_bytes(_migrated())
@@ -87,9 +87,10 @@ def make_plane(directory: Path, services: Catalogue | None = None) -> Plane:
     held = services if services is not None else catalogue()
     by_slug = {service.slug: service for service in held.services}
     store = SnapshotStore(settings.snapshot_dir)
-    publisher = Publisher(database, by_slug, store, clock)
-    make_first_token(database, settings.token_path, int(clock()))
-    app, registry = make_application(Runtime(settings, database, held, by_slug, publisher, clock), publisher)
+    read = believed(clock, store) if doubting else clock
+    publisher = Publisher(database, by_slug, store, read)
+    make_first_token(database, settings.token_path, int(read()))
+    app, registry = make_application(Runtime(settings, database, held, by_slug, publisher, read), publisher)
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 

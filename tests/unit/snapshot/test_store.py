@@ -14,9 +14,9 @@ from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.store import RELEASED_S, SnapshotStore
 from dnsfilter.wire.names import parse_name
-from tests.support.policies import NOW, ban, network, policy, service
+from tests.support.policies import DAY, NOW, ban, network, policy, service
 
 GHENT = policy(network("192.0.2.0/24", "ghent"), service("tiktok", ["tiktok.example"]), ban(1, "ghent", "tiktok"))
 
@@ -95,13 +95,44 @@ def test_the_same_revision_made_anew_replaces_its_manifest(store: SnapshotStore,
     assert len(files_of(directory, "manifest")) == 1
 
 
-def test_a_revision_never_counts_as_made_before_it_was(store: SnapshotStore, directory: Path) -> None:
-    assert store.making_s(7, 5) == 5
-    store.publish(compiled(7, made_s=NOW))
-    assert [store.making_s(7, now_s) for now_s in (5, NOW - 1, NOW, NOW + 1)] == [NOW, NOW, NOW, NOW + 1]
-    assert store.making_s(8, 5) == 5
+IMPLAUSIBLE = (-1, 0, 5, RELEASED_S - 1)
+
+
+def test_a_clock_from_before_the_release_dates_nothing(store: SnapshotStore) -> None:
+    """The newest making does, whatever its revision, but no making from before the release either."""
+    for made_s, counts in ((None, RELEASED_S), (RELEASED_S - DAY, RELEASED_S), (RELEASED_S + DAY, RELEASED_S + DAY)):
+        if made_s is not None:
+            store.publish(compiled(7, made_s=made_s))
+        assert [store.making_s(clock_s) for clock_s in IMPLAUSIBLE] == [counts] * len(IMPLAUSIBLE)
+
+
+@pytest.mark.parametrize("ahead_s", [-DAY, -1, 0, 1, 40 * 365 * DAY])
+def test_a_clock_from_after_the_release_is_believed_whatever_was_made_before(
+    store: SnapshotStore, ahead_s: int
+) -> None:
+    clock_s = RELEASED_S + 2 * DAY
+    store.publish(compiled(7, made_s=clock_s + ahead_s))
+    assert (store.making_s(clock_s), store.making_s(RELEASED_S)) == (clock_s, RELEASED_S)
+
+
+def test_a_making_that_was_ahead_and_was_cured_does_not_come_back(store: SnapshotStore) -> None:
+    store.publish(compiled(7, made_s=RELEASED_S + 40 * 365 * DAY))
+    store.publish(compiled(8, made_s=store.making_s(RELEASED_S + DAY)))
+    assert store.making_s(0) == RELEASED_S + DAY
+
+
+def test_without_a_readable_current_snapshot_the_newest_readable_one_counts(
+    store: SnapshotStore, directory: Path
+) -> None:
+    for revision in (7, 8, 9):
+        store.publish(compiled(revision, made_s=RELEASED_S + revision))
+    spoil(next(directory.glob("9.*.manifest")))
+    assert store.making_s(0) == RELEASED_S + 8
     (directory / "current").write_text("nonsense")
-    assert store.making_s(7, 5) == 5
+    assert store.making_s(0) == RELEASED_S + 8
+    for revision in (7, 8):
+        spoil(next(directory.glob(f"{revision}.*.manifest")))
+    assert store.making_s(0) == RELEASED_S
 
 
 def test_other_users_may_read(store: SnapshotStore, directory: Path) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from dnsfilter.errors import PolicyError, UnavailableError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE, Policy
 from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import RELEASED_S
+from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import Plane, authority, make_plane
 
 BAN = "/v1/authorities/town/bans/alpha"
@@ -84,14 +87,55 @@ def test_what_cannot_be_compiled_is_a_422_and_nothing_is_recorded(town: Plane, m
     assert town.done("PATCH", BAN, {"mode": "off"})["revision"] == revision + 1 == _stored(town)
 
 
-def test_publishing_anew_with_an_earlier_clock_does_not_make_that_clock_believable(town: Plane) -> None:
-    made_s = town.clock.now
-    town.clock.now = 0
-    town.publisher.publish_current()
-    assert town.store.load(DEFAULT_SITE).snapshot.made_s == made_s
-    town.clock.now = made_s + 60
-    town.publisher.publish_current()
-    assert town.store.load(DEFAULT_SITE).snapshot.made_s == made_s + 60
+@pytest.fixture
+def doubting(tmp_path: Path) -> Iterator[Plane]:
+    """A control plane that looks at its clock as the program does; it starts in 1970."""
+    made = make_plane(tmp_path / "state", doubting=True)
+    made.clock.now = 0
+    made.publisher.publish_current()
+    yield made
+    made.database.close()
+
+
+def _made_s(plane: Plane) -> int:
+    return plane.store.load(DEFAULT_SITE).snapshot.made_s
+
+
+def test_a_start_and_acts_in_1970_are_dated_by_the_release_then_by_the_newest_making(doubting: Plane) -> None:
+    assert _made_s(doubting) == RELEASED_S
+    doubting.done("PUT", "/v1/authorities/town", authority())
+    assert (_made_s(doubting), _dates(doubting)) == (RELEASED_S, {"2026-11-01T00:00:00Z"})
+    doubting.clock.now = RELEASED_S + 86_400
+    doubting.publisher.publish_current()
+    doubting.clock.now = 5
+    doubting.publisher.publish_current()
+    doubting.done("PATCH", "/v1/authorities/town", {"contact": "help@example.org"})
+    assert _made_s(doubting) == RELEASED_S + 86_400
+    assert _dates(doubting) == {"2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"}
+
+
+def _dates(plane: Plane) -> set[str]:
+    return {entry["time"] for entry in plane.done("GET", "/v1/audit")["items"]}
+
+
+def test_a_term_that_begins_when_it_is_recorded_in_1970_is_in_force(doubting: Plane) -> None:
+    doubting.done("PUT", "/v1/authorities/town", authority())
+    registered = {"authority": "town", "funding": "public", "audience": "staff"}
+    doubting.done("PUT", "/v1/ranges/default/192.0.2.0/24", registered)
+    doubting.done("PUT", "/v1/authorities/town/bans/alpha", {"provisional": True, "mode": "enforce"})
+    snapshot = doubting.store.load(DEFAULT_SITE).snapshot
+    client, name = ip_address("192.0.2.10"), parse_name("www.alpha1.example.org")
+    verdicts = [snapshot.decide(client, name, RELEASED_S + hours * 3_600).verdict for hours in (0, 71, 72)]
+    assert verdicts == [Verdict.REFUSE, Verdict.REFUSE, Verdict.PASS]
+
+
+@pytest.mark.parametrize("days", [40 * 365, -1])
+def test_publishing_anew_follows_a_clock_that_can_be_right(doubting: Plane, days: int) -> None:
+    right = RELEASED_S + 5 * 86_400
+    for now in (right + days * 86_400, right):
+        doubting.clock.now = now
+        doubting.publisher.publish_current()
+        assert _made_s(doubting) == now
 
 
 def test_an_act_compiles_once(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
