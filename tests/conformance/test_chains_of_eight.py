@@ -6,7 +6,7 @@ cache, and once more from stale entries, under each kind of reply.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -70,8 +70,9 @@ class Kind:
         return () if self.last else (f"{END}. {TTL_S} A 192.0.2.100",)
 
     def whole(self, tag: int) -> list[str]:
-        """Everything that an unbanned client gets: type and data, sorted."""
-        lines = [*(line for at in range(LINKS) for line in self.link(at, tag)), *self.end()]
+        """Everything that an unbanned client gets: type and data, sorted; each DNAME has its CNAME."""
+        told = replace(self, links=self.links.replace("b", "d"))
+        lines = [*(line for at in range(LINKS) for line in told.link(at, tag)), *self.end()]
         return sorted(line.split(" ", 2)[2] for line in lines)
 
 

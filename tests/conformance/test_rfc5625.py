@@ -38,7 +38,7 @@ each_transport = pytest.mark.parametrize("transport", tuple(Transport))
         ("TYPE65400", (f"{NAME}. 300 TYPE65400 \\# 4 c00cffff", f"{NAME}. 300 TYPE65400 \\# 0"), NAMESERVERS, (), 0),
         ("A", (), (SOA,), (), 3),
         ("AAAA", (), (SOA,), (), 0),
-        ("A", (f"{NAME}. 300 A 198.51.100.10",), (), (), 9),
+        ("A", (f"{NAME}. 300 A 198.51.100.10",), (), (), 6),
     ],
 )
 def test_an_answer_passes_octet_by_octet_and_in_its_order(
@@ -96,6 +96,18 @@ def test_a_record_beside_the_question_does_not_keep_it_from_its_answer(
     wire = query(NAME, edns=False)
     found = rig.ask(wire[:10] + b"\0\1" + wire[12:] + beside, transport=transport)
     assert data(found) == TRUTH
+
+
+@each_transport
+@pytest.mark.parametrize("counts", [b"\0\1\0\0", b"\0\0\0\1"], ids=["answer", "authority"])
+@pytest.mark.parametrize("rtype", [1, 65400])
+def test_a_record_in_answer_or_authority_of_a_query_is_formerr(
+    start: Start, rtype: int, counts: bytes, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    wire = query(NAME, edns=False)
+    found = rig.ask(wire[:6] + counts + wire[10:] + record(b"\xc0\x0c", rtype, bytes(4)), transport=transport)
+    assert (found.rcode(), found.answer, rig.forwarded) == (dns.rcode.FORMERR, [], [])
 
 
 @each_transport

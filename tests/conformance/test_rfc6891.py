@@ -280,10 +280,18 @@ def test_an_answer_with_a_second_misplaced_or_broken_opt_is_none(start: Start, a
     assert data(rig.wait(client)) == TRUTH
 
 
-@pytest.mark.parametrize(("edns", "expected"), [(0, dns.rcode.BADCOOKIE), (False, dns.rcode.SERVFAIL)])
+@pytest.mark.parametrize(("edns", "expected"), [(0, 0xF01), (False, dns.rcode.SERVFAIL)])
 def test_an_extended_rcode_is_said_whole_or_not_at_all(start: Start, edns: int | bool, expected: int) -> None:
-    rig = start(office(), Scripted(fails(dns.rcode.BADCOOKIE)))
+    rig = start(office(), Scripted(fails(0xF01)))  # of the range for private use (RFC 6895 section 2.3)
     assert rig.ask(query(NAME, edns=edns)).rcode() == expected
+
+
+@pytest.mark.parametrize("rcode", [dns.rcode.NOTAUTH, *range(16, 24)])
+def test_an_rcode_about_the_hop_to_an_upstream_ends_there(start: Start, rcode: int) -> None:
+    sound = Scripted(lambda asked: [reply(asked, (f"{asked.name}. 300 A 198.51.100.10",))])
+    rig = start(office(), Scripted(fails(rcode)), sound)
+    assert rig.ask(query(NAME)).rcode() == dns.rcode.NOERROR
+    assert len(sound.asked) == 1
 
 
 def test_what_one_client_said_of_itself_is_nothing_to_the_next(start: Start) -> None:
