@@ -3,35 +3,42 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import dns.flags
+import dns.rcode
 import dns.rdatatype
 import pytest
 
 from tests.support.asking import Asker
 from tests.support.authority import Knot
-from tests.support.comparing import Pair, RecordSet, differing, seen
+from tests.support.comparing import Pair, RecordSet, Seen, differing, seen
 from tests.support.differences import DIFFERENCES, explained
 from tests.support.nodes import Node
 from tests.support.questions import Asked, Edns, questions
 from tests.support.unbound import Unbound
 from tests.support.varied import SIGNED, VARIED
+from tests.support.walking import walked
 
 NUMBER = 10_000
 SEED = 20230310
 SHOWN = 5
+DAYS_S = 1_000_000
+"""More than any TTL of the zones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Every question with both replies, cold first and then warm.
+    """Every question with both replies, cold first, then warm, and over TCP what was cut over UDP.
 
-    `took_s` is how long all the asking took, `originals` are the authority's own TTLs of what we answered.
+    Pairs that differ have the truth with them. `took_s` is how long all the asking took. `originals` are the
+    authority's own TTLs of what we answered, `lasting` how long a denial with a SOA may be kept (RFC 2308 section 5).
     """
 
     pairs: tuple[Pair, ...]
     took_s: int
     originals: Mapping[RecordSet, int]
+    lasting: Mapping[RecordSet, int]
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +48,17 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compared]:
     with Knot(VARIED, signed=SIGNED) as authority, Unbound(authority.hostport) as unbound:
         with Node(tmp_path_factory.mktemp("node"), authority.hostport) as node:
             began = time.monotonic()
-            rounds = [(_replies(node.port, asked), _replies(unbound.port, asked)) for _ in ("cold", "warm")]
+            pairs = [pair for _ in ("cold", "warm") for pair in _pairs(node, unbound, asked)]
+            cut = dict.fromkeys(replace(pair.asked, stream=True) for pair in pairs if pair.ours.cut)
+            pairs += _pairs(node, unbound, list(cut))
             took_s = int(time.monotonic() - began) + 1
-        pairs = tuple(
-            Pair(each, seen(mine), seen(other))
-            for ours, theirs in rounds
-            for each, mine, other in zip(asked, ours, theirs, strict=True)
-        )
-        yield Compared(pairs, took_s, _originals(authority, pairs))
+        known = _with_truth(authority, pairs, took_s)
+        yield Compared(tuple(known), took_s, _originals(authority, pairs), _lasting(authority, pairs))
+
+
+def _pairs(node: Node, unbound: Unbound, asked: Sequence[Asked]) -> list[Pair]:
+    replies = zip(asked, _replies(node.port, asked), _replies(unbound.port, asked), strict=True)
+    return [Pair(each, seen(ours), seen(theirs)) for each, ours, theirs in replies]
 
 
 def _replies(port: int, asked: Sequence[Asked]) -> list[bytes]:
@@ -56,22 +66,42 @@ def _replies(port: int, asked: Sequence[Asked]) -> list[bytes]:
         return asker.ask_all([(each.stream, each.wire()) for each in asked])
 
 
+def _with_truth(authority: Knot, pairs: Sequence[Pair], took_s: int) -> list[Pair]:
+    """The pairs, those that differ with the authority's word."""
+    asked = list(dict.fromkeys(pair.asked for pair in pairs if differing(pair, took_s)))
+    truths = dict(zip(asked, walked(lambda legs: _replies(authority.port, legs), asked), strict=True))
+    return [replace(pair, truth=truths.get(pair.asked)) for pair in pairs]
+
+
 def _originals(authority: Knot, pairs: Sequence[Pair]) -> dict[RecordSet, int]:
     """The TTL of every record set that we answered with, but those made up for ANY, as its authority says it."""
     keys = sorted({key for pair in pairs if pair.asked.qtype != dns.rdatatype.ANY for key in pair.ours.ttls})
+    return {key: found.ttls[key] for key, found in _held(authority, keys).items()}
+
+
+def _lasting(authority: Knot, pairs: Sequence[Pair]) -> dict[RecordSet, int]:
+    """The lesser of TTL and MINIMUM of every SOA that came with a denial of ours, as its authority says them."""
+    keys = sorted({key for pair in pairs for key in pair.ours.denial_ttls})
+    held = _held(authority, keys)
+    minimum = {key: int.from_bytes(data[-4:], "big") for key in keys for data in held[key].answer[key]}
+    return {key: min(held[key].ttls[key], minimum[key]) for key in keys}
+
+
+def _held(authority: Knot, keys: Sequence[RecordSet]) -> dict[RecordSet, Seen]:
+    """The authority's answer with each record set."""
     edns = Edns(4096, do=True)
     asked = [Asked(owner, covered or rtype, False, False, False, edns, True) for owner, rtype, covered in keys]
-    return {key: seen(reply).ttls[key] for key, reply in zip(keys, _replies(authority.port, asked), strict=True)}
+    return {key: seen(reply) for key, reply in zip(keys, _replies(authority.port, asked), strict=True)}
 
 
 def test_answers_agree_but_for_known_differences(compared: Compared) -> None:
-    """Rcode, flags but AA, question, answer as sets, SOA of a denial, EDNS, and TTLs but for the time that passed."""
+    """Rcode, flags but AA, question, answer as sets, SOA and proofs of a denial, EDNS, TTLs but for the time passed."""
     unknown = [
         f"{sorted(aspect.value for aspect in left)} differ\n{pair}"
         for pair in compared.pairs
         if (left := explained(pair, differing(pair, compared.took_s))[1])
     ]
-    assert len(compared.pairs) == 2 * NUMBER
+    assert len(compared.pairs) > 2 * NUMBER
     assert not unknown, f"{len(unknown)} answers differ without a known reason:\n" + "\n".join(unknown[:SHOWN])
 
 
@@ -82,10 +112,62 @@ def test_every_known_difference_occurs(compared: Compared) -> None:
     assert set(used) == {row.id for row in DIFFERENCES}
 
 
+def test_what_is_cut_over_udp_is_whole_over_tcp(compared: Compared) -> None:
+    cut = {replace(pair.asked, stream=True) for pair in compared.pairs if pair.ours.cut}
+    whole = {pair.asked for pair in compared.pairs if pair.asked.stream and not pair.ours.cut}
+    assert cut
+    assert cut - whole == set()
+
+
 def test_no_ttl_is_above_the_original_or_below_what_the_time_has_left(compared: Compared) -> None:
     for pair in compared.pairs:
         for key, ttl in pair.ours.ttls.items() if pair.asked.qtype != dns.rdatatype.ANY else ():
-            original = compared.originals[key]
-            # What has run out in the meantime was asked for anew.
-            least = original - compared.took_s if original > compared.took_s else 0
-            assert least <= ttl <= original, pair
+            assert _least(compared.originals[key], compared) <= ttl <= compared.originals[key], pair
+
+
+def test_no_soa_of_a_denial_lasts_longer_than_its_ttl_and_minimum(compared: Compared) -> None:
+    denials = 0
+    for pair in compared.pairs:
+        for key, ttl in pair.ours.denial_ttls.items():
+            denials += 1
+            assert _least(compared.lasting[key], compared) <= ttl <= compared.lasting[key], pair
+    assert denials
+
+
+def _least(original: int, compared: Compared) -> int:
+    """What the time has left of a TTL, at least: what has run out in the meantime was asked for anew."""
+    return original - compared.took_s if original > compared.took_s else 0
+
+
+def _forged(pair: Pair) -> Iterator[Pair]:
+    """The pair, each time with one thing of ours that is wrong whatever was asked."""
+    ours, theirs = pair.ours, pair.theirs
+    nowhere = {(b"\x07nowhere\0", int(dns.rdatatype.A), 0): frozenset({bytes(4)})}
+    wrong = [
+        replace(ours, rcode=dns.rcode.REFUSED),
+        replace(ours, flags=ours.flags ^ dns.flags.AD),
+        replace(ours, question=ours.question + b"\0"),
+        replace(ours, answer={**ours.answer, **nowhere}),
+        replace(ours, proofs={**ours.proofs, **nowhere}),
+    ]
+    if ours.answer:
+        wrong.append(replace(ours, answer={key: data | {b"\0not so"} for key, data in ours.answer.items()}))
+    if ours.denial:
+        wrong.append(replace(ours, denial=dict.fromkeys(ours.denial, frozenset({b"\0not so"}))))
+    # The TTLs of what only we have are compared with the original's, not with Unbound's.
+    if ours.ttls.keys() & theirs.ttls.keys():
+        wrong.append(replace(ours, ttls={key: ttl + DAYS_S for key, ttl in ours.ttls.items()}))
+    if ours.denial_ttls.keys() & theirs.denial_ttls.keys():
+        wrong.append(replace(ours, denial_ttls={key: ttl + DAYS_S for key, ttl in ours.denial_ttls.items()}))
+    yield from (replace(pair, ours=each) for each in wrong)
+
+
+def test_no_known_difference_explains_what_is_wrong_in_an_answer(compared: Compared) -> None:
+    passed = [
+        forged
+        for pair in compared.pairs
+        if differing(pair, compared.took_s)
+        for forged in _forged(pair)
+        if not explained(forged, differing(forged, compared.took_s))[1]
+    ]
+    assert not passed, f"{len(passed)} wrong answers pass for right:\n" + "\n".join(map(str, passed[:SHOWN]))

@@ -30,6 +30,7 @@ class Aspect(Enum):
     ANSWER = "answer"
     TTL = "ttl"
     DENIAL = "soa of a denial"
+    DENIAL_TTL = "ttl of the soa of a denial"
     PROOFS = "nsec and nsec3"
     EDNS = "edns"
 
@@ -38,8 +39,8 @@ class Aspect(Enum):
 class Seen:
     """A reply as far as it is compared: names without regard to case (RFC 4343), data in its canonical form.
 
-    `ttls` are those of the answer. `denial` is the SOA in the authority section, `proofs` are NSEC and NSEC3 there with
-    their signatures. `edns` is version, DO and payload.
+    `ttls` are those of the answer. `denial` is the SOA in the authority section, with `denial_ttls`; `proofs` are NSEC
+    and NSEC3 there with their signatures. `edns` is version, DO and payload.
     """
 
     rcode: int
@@ -49,6 +50,7 @@ class Seen:
     answer: Mapping[RecordSet, frozenset[bytes]]
     ttls: Mapping[RecordSet, int]
     denial: Mapping[RecordSet, frozenset[bytes]]
+    denial_ttls: Mapping[RecordSet, int]
     proofs: Mapping[RecordSet, frozenset[bytes]]
     edns: tuple[int, bool, int] | None
     message: bytes
@@ -60,12 +62,46 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """What the authority says to a question: its own reply, and behind it one for each alias that left its zone."""
+
+    replies: tuple[Seen, ...]
+
+    @property
+    def own(self) -> Seen:
+        """The reply to the question itself."""
+        return self.replies[0]
+
+    @property
+    def last(self) -> Seen:
+        """The reply at the end of all aliases, which says whether there is something."""
+        return self.replies[-1]
+
+    @property
+    def answer(self) -> dict[RecordSet, frozenset[bytes]]:
+        """The answers of all replies."""
+        return {key: data for reply in self.replies for key, data in reply.answer.items()}
+
+    @property
+    def ttls(self) -> dict[RecordSet, int]:
+        """The TTLs of `answer`."""
+        return {key: ttl for reply in self.replies for key, ttl in reply.ttls.items()}
+
+    def holds(self, seen: Seen) -> bool:
+        """Whether every record in a reply is one of the authority's."""
+        proofs = {key: data for reply in self.replies for key, data in reply.proofs.items()}
+        compared = ((seen.answer, self.answer), (seen.denial, self.last.denial), (seen.proofs, proofs))
+        return all(data <= known.get(key, frozenset()) for found, known in compared for key, data in found.items())
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """What both said to one question."""
+    """What both said to one question, and the truth of it where that was asked for."""
 
     asked: Asked
     ours: Seen
     theirs: Seen
+    truth: Truth | None = None
 
     def __str__(self) -> str:
         return f"question: {self.asked.text}\n--- ours\n{self.ours.text}\n--- theirs\n{self.theirs.text}\n"
@@ -75,6 +111,7 @@ class Pair:
 def seen(message: bytes) -> Seen:
     """Read a reply by dnspython, which raises on anything that is not in order."""
     found = dns.message.from_wire(message)
+    soas = [rrset for rrset in found.authority if rrset.rdtype == dns.rdatatype.SOA]
     end = 12 + len(found.question[0].name.to_digestable()) + 4 if found.question else 12
     return Seen(
         rcode=int(found.rcode()),
@@ -83,7 +120,8 @@ def seen(message: bytes) -> Seen:
         question=message[12:end],
         answer=_sets(found.answer),
         ttls={_key(rrset): rrset.ttl for rrset in found.answer},
-        denial=_sets(rrset for rrset in found.authority if rrset.rdtype == dns.rdatatype.SOA),
+        denial=_sets(soas),
+        denial_ttls={_key(rrset): rrset.ttl for rrset in soas},
         proofs=_sets(rrset for rrset in found.authority if (rrset.covers or rrset.rdtype) in _PROOFS),
         edns=(found.edns, bool(found.ednsflags & dns.flags.DO), found.payload) if found.edns >= 0 else None,
         message=message,
@@ -104,8 +142,10 @@ def differing(pair: Pair, tolerance_s: int) -> set[Aspect]:
         (Aspect.EDNS, ours.edns == theirs.edns),
     )
     found = {aspect for aspect, same in compared if not same}
-    if any(abs(ttl - theirs.ttls.get(key, ttl)) > tolerance_s for key, ttl in ours.ttls.items()):
-        found.add(Aspect.TTL)
+    ttls = ((Aspect.TTL, ours.ttls, theirs.ttls), (Aspect.DENIAL_TTL, ours.denial_ttls, theirs.denial_ttls))
+    for aspect, mine, other in ttls:
+        if any(abs(ttl - other.get(key, ttl)) > tolerance_s for key, ttl in mine.items()):
+            found.add(aspect)
     return found
 
 

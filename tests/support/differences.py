@@ -1,18 +1,24 @@
 """Where our answers differ from Unbound's, and why: a table. What no row explains is a fault."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import dns.rcode
 import dns.rdatatype
 
-from tests.support.comparing import Aspect, Pair, Seen
+from tests.support.comparing import Aspect, Pair, RecordSet, Seen
 
 LONGEST_TTL_S: Final = 86_400
 """The most that Unbound lets a TTL be, unless configured (cache-max-ttl)."""
+LONGEST_DENIAL_S: Final = 3_600
+"""The same for denials (cache-max-negative-ttl)."""
 FOLLOWED: Final = 11
 """Aliases that Unbound follows in any case (its MAX_RESTART_COUNT)."""
+OURS_FOLLOWED: Final = 16
+"""Aliases that we follow."""
+_NO_MORE: Final = frozenset({b"\x07RFC8482\0"})
+"""The data of the HINFO record that stands for everything (RFC 8482 section 4.2)."""
 _ALIAS_PROOFS: Final = frozenset({int(dns.rdatatype.RRSIG), int(dns.rdatatype.NSEC)})
 
 
@@ -40,12 +46,13 @@ def _owned(seen: Seen, rtype: int) -> int:
 
 
 def _any(pair: Pair) -> bool:
-    types = [rtype for _, rtype, _ in pair.ours.answer]
-    return pair.asked.qtype == dns.rdatatype.ANY and types == [dns.rdatatype.HINFO]
+    ours = pair.ours
+    alone = [(rtype, data) for (_, rtype, _), data in ours.answer.items()] == [(int(dns.rdatatype.HINFO), _NO_MORE)]
+    return pair.asked.qtype == dns.rdatatype.ANY and alone and ours.rcode == dns.rcode.NOERROR and not ours.proofs
 
 
 def _both_cut(pair: Pair) -> bool:
-    return pair.ours.cut and pair.theirs.cut
+    return pair.ours.cut and pair.theirs.cut and _is_true(pair)
 
 
 def _fuller(pair: Pair) -> bool:
@@ -53,18 +60,48 @@ def _fuller(pair: Pair) -> bool:
     asked = pair.asked
     limit = 512 if asked.edns is None else min(max(asked.edns.payload, 512), 1232)
     legs = _owned(pair.ours, dns.rdatatype.CNAME)
-    return not asked.stream and pair.ours.cut and legs > 0 and len(pair.theirs.message) > limit // 3
+    fuller = not asked.stream and pair.ours.cut and legs > 0 and len(pair.theirs.message) > limit // 3
+    return fuller and _is_true(pair)
+
+
+def _is_true(pair: Pair) -> bool:
+    """Ours ends as the authority ends, and has nothing that is not the authority's."""
+    truth = pair.truth
+    return truth is not None and pair.ours.rcode == truth.last.rcode and truth.holds(pair.ours)
+
+
+def _is_all(pair: Pair) -> bool:
+    """Ours is the authority's answer, or the part of it that had room."""
+    truth = pair.truth
+    if truth is None or not _is_true(pair):
+        return False
+    whole = pair.ours.answer == truth.answer and pair.ours.denial == truth.last.denial
+    return whole or pair.ours.cut
 
 
 def _proof_of_alias(pair: Pair) -> bool:
     further = _owned(pair.theirs, dns.rdatatype.CNAME) > _owned(pair.ours, dns.rdatatype.CNAME)
-    return pair.asked.qtype in _ALIAS_PROOFS and (further or pair.theirs.rcode == dns.rcode.SERVFAIL)
+    followed = further or pair.theirs.rcode == dns.rcode.SERVFAIL
+    return pair.asked.qtype in _ALIAS_PROOFS and followed and _is_all(pair)
 
 
 def _lasting(pair: Pair) -> bool:
-    return any(
-        ttl > LONGEST_TTL_S and pair.theirs.ttls.get(key, 0) <= LONGEST_TTL_S for key, ttl in pair.ours.ttls.items()
-    )
+    truth = pair.truth
+    if truth is None or any(ttl > truth.ttls.get(key, 0) for key, ttl in pair.ours.ttls.items()):
+        return False
+    return _lowered(pair.ours.ttls, pair.theirs.ttls, LONGEST_TTL_S)
+
+
+def _lasting_denial(pair: Pair) -> bool:
+    truth = pair.truth
+    if truth is None or any(ttl > truth.last.denial_ttls.get(key, 0) for key, ttl in pair.ours.denial_ttls.items()):
+        return False
+    return _lowered(pair.ours.denial_ttls, pair.theirs.denial_ttls, LONGEST_DENIAL_S)
+
+
+def _lowered(ours: Mapping[RecordSet, int], theirs: Mapping[RecordSet, int], longest_s: int) -> bool:
+    """Whether Unbound has lowered some TTL of ours to the longest that it allows."""
+    return any(ttl > longest_s >= theirs.get(key, 0) for key, ttl in ours.items())
 
 
 def _version_without_payload(pair: Pair) -> bool:
@@ -74,10 +111,13 @@ def _version_without_payload(pair: Pair) -> bool:
 
 def _long_chain(pair: Pair) -> bool:
     """One gives up where the other gets to the end, or as far as a cut answer shows."""
-    failed = [seen.rcode == dns.rcode.SERVFAIL for seen in (pair.ours, pair.theirs)]
-    other = pair.theirs if failed[0] else pair.ours
-    aliases = _owned(other, dns.rdatatype.CNAME)
-    return sum(failed) == 1 and (aliases >= FOLLOWED or (other.cut and aliases > 0))
+    ours, theirs = (seen.rcode == dns.rcode.SERVFAIL for seen in (pair.ours, pair.theirs))
+    if pair.truth is None or ours == theirs:
+        return False
+    aliases = sum(rtype == dns.rdatatype.CNAME for _, rtype, _ in pair.truth.answer)
+    if ours:
+        return aliases > OURS_FOLLOWED and not (pair.ours.answer or pair.ours.denial or pair.ours.proofs)
+    return aliases >= FOLLOWED and _is_all(pair)
 
 
 def _part_of_failure(pair: Pair) -> bool:
@@ -88,12 +128,14 @@ def _denied_target(pair: Pair) -> bool:
     """Knot takes the target of an alias below a wildcard for absent when the name has a label with a zero octet."""
     known = all(pair.theirs.answer.get(key) == data for key, data in pair.ours.answer.items())
     otherwise = known if pair.theirs.rcode == dns.rcode.NOERROR else not pair.theirs.answer
-    return pair.ours.rcode == dns.rcode.NXDOMAIN and otherwise and b"\0" in pair.asked.name[:-1]
+    denied = pair.ours.rcode == dns.rcode.NXDOMAIN and b"\0" in pair.asked.name[:-1]
+    aliases = _owned(pair.ours, dns.rdatatype.CNAME) + _owned(pair.ours, dns.rdatatype.DNAME)
+    return denied and otherwise and aliases > 0 and _is_all(pair)
 
 
 def _too_long_for_tree(pair: Pair) -> bool:
     fails = pair.theirs.rcode == dns.rcode.SERVFAIL and _owned(pair.ours, dns.rdatatype.DNAME) > 0
-    return fails and _owned(pair.ours, dns.rdatatype.CNAME) == 0
+    return fails and _owned(pair.ours, dns.rdatatype.CNAME) == 0 and _is_all(pair)
 
 
 DIFFERENCES: Final = (
@@ -101,7 +143,7 @@ DIFFERENCES: Final = (
         "any",
         "ANY is answered with one HINFO record",
         "RFC 8482 section 4.2: no amplifier for whoever forges addresses; Unbound passes the question on",
-        frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT, Aspect.TTL, Aspect.PROOFS}),
+        frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT, Aspect.PROOFS}),
         _any,
     ),
     Difference(
@@ -131,6 +173,13 @@ DIFFERENCES: Final = (
         "we keep nothing longer than a day, but the owner's word to clients is not ours to change; Unbound lowers it",
         frozenset({Aspect.TTL}),
         _lasting,
+    ),
+    Difference(
+        "long-denial",
+        "the SOA of a denial with a TTL of more than an hour is passed on as it is",
+        "we keep no denial longer than an hour, but what clients may is the zone's to say; Unbound lowers it",
+        frozenset({Aspect.DENIAL_TTL}),
+        _lasting_denial,
     ),
     Difference(
         "badvers",

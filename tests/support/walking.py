@@ -1,0 +1,57 @@
+"""The truth about questions: what the authority says to each, and to the targets of aliases that it does not follow."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import dns.rdatatype
+
+from tests.support.comparing import Seen, Truth, seen
+from tests.support.questions import Asked, Edns
+
+LEGS: Final = 32
+"""The most replies that a chain is put together from."""
+_PAYLOAD: Final = 4096
+_NOT_FOLLOWED: Final = frozenset({int(dns.rdatatype.CNAME), int(dns.rdatatype.ANY)})
+
+
+def walked(ask: Callable[[Sequence[Asked]], Sequence[bytes]], questions: Sequence[Asked]) -> list[Truth]:
+    """The truth of each question by an authority that follows aliases within a zone only, asked over TCP by `ask`.
+
+    A chain ends where the authority has an answer or a denial, where it comes back to a name it had been at, or after
+    LEGS replies.
+    """
+    legs: list[list[Seen]] = [[] for _ in questions]
+    met: list[set[bytes]] = [set() for _ in questions]
+    waiting = {number: question.name for number, question in enumerate(questions)}
+    for _ in range(LEGS):
+        if not waiting:
+            break
+        asked = [_plain(questions[number], name) for number, name in waiting.items()]
+        following: dict[int, bytes] = {}
+        for (number, name), reply in zip(waiting.items(), ask(asked), strict=True):
+            found = seen(reply)
+            legs[number].append(found)
+            target = left_open(found, name, questions[number].qtype, met[number])
+            if target is not None:
+                following[number] = target
+        waiting = following
+    return [Truth(tuple(replies)) for replies in legs]
+
+
+def left_open(found: Seen, name: bytes, qtype: int, met: set[bytes]) -> bytes | None:
+    """The name that a reply's aliases lead to without saying what is there; None also for one of `met`, which grows."""
+    if qtype in _NOT_FOLLOWED or found.denial:
+        return None
+    first = at = name.lower()
+    while targets := found.answer.get((at, int(dns.rdatatype.CNAME), 0)):
+        met.add(at)
+        (at,) = targets
+        if at in met:
+            return None
+    return None if at == first or (at, qtype, 0) in found.answer else at
+
+
+def _plain(question: Asked, name: bytes) -> Asked:
+    """The question about another name, as one asks for all there is."""
+    return replace(question, name=name, rd=False, edns=Edns(_PAYLOAD, do=question.do), stream=True)
