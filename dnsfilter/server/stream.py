@@ -15,8 +15,9 @@ MOST_IN_FLIGHT = 32
 MOST_PER_TURN = 32
 """Queries of one connection asked at a stretch, about a millisecond of them; then whoever else has come gets a turn."""
 IDLE_S = 10.0
+"""A connection ends after so long without a query, or without a client that reads what it has asked for."""
 MOST_UNSENT = 256 * 1024
-"""Octets of answers that a client may leave unread before its connection is given up."""
+"""Octets of answers that may wait for a client to read; beyond that no query is taken until it has read on."""
 _LENGTH = 2
 _LARGEST_FRAME = _LENGTH + 65535
 
@@ -84,6 +85,9 @@ class _Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._tickets: set[int] = set()
         self._paused = False
+        self._blocked = False  # the client has to read before more is written
+        self._written = 0
+        self._read = 0  # how much of that the client had made room for when last looked at
         self._taking = False
         self._next_turn: asyncio.Handle | None = None
         self._ended = False  # the client has sent all it wanted to
@@ -92,8 +96,9 @@ class _Connection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being answered."""
-        return not self._tickets and not self._taking and self._next_turn is None
+        """Whether nothing is being answered, and all answers are on their way."""
+        busy = self._tickets or self._taking or self._next_turn is not None
+        return not busy and (self._transport is None or not self._transport.get_write_buffer_size())
 
     def end(self) -> None:
         """Drop the connection, with whatever was still to be answered."""
@@ -127,8 +132,15 @@ class _Connection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """The client does not read its answers."""
-        self.end()
+        """The client is behind with reading its answers: what it asks meanwhile can wait."""
+        self._blocked = True
+        self._pace()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._take()
+            self._pace()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._server.leave(self)
@@ -147,7 +159,7 @@ class _Connection(asyncio.Protocol):
         self._taking = True
         start = taken = 0
         try:
-            while len(self._tickets) < MOST_IN_FLIGHT and taken < MOST_PER_TURN:
+            while len(self._tickets) < MOST_IN_FLIGHT and taken < MOST_PER_TURN and not self._blocked:
                 frame = start + _LENGTH
                 end = frame + int.from_bytes(self._buffer[start:frame], "big")
                 if len(self._buffer) < frame or len(self._buffer) < end:
@@ -195,6 +207,7 @@ class _Connection(asyncio.Protocol):
     def _write(self, answer: bytes) -> None:
         """Length and message in one write (RFC 7766 section 8)."""
         if self._transport is not None and not self._transport.is_closing():
+            self._written += _LENGTH + len(answer)
             self._transport.write(len(answer).to_bytes(_LENGTH, "big") + answer)
         self._finish_if_done()
 
@@ -202,7 +215,7 @@ class _Connection(asyncio.Protocol):
         """Read on only while there is room for what would be read."""
         if self._transport is None or self._transport.is_closing():
             return
-        full = len(self._tickets) >= MOST_IN_FLIGHT or len(self._buffer) >= _LARGEST_FRAME
+        full = self._blocked or len(self._tickets) >= MOST_IN_FLIGHT or len(self._buffer) >= _LARGEST_FRAME
         if full and not self._paused:
             self._transport.pause_reading()
         elif self._paused and not full:
@@ -210,8 +223,9 @@ class _Connection(asyncio.Protocol):
         self._paused = full
 
     def _finish_if_done(self) -> None:
-        if self._ended and self.is_idle and self._transport is not None:
-            self._transport.close()
+        done = not self._tickets and not self._taking and self._next_turn is None and not self._blocked
+        if self._ended and done and self._transport is not None:
+            self._transport.close()  # once what is unsent has been read
 
     def _rest(self) -> None:
         """Start the wait after which an idle connection ends."""
@@ -220,7 +234,10 @@ class _Connection(asyncio.Protocol):
         self._idle_timer = asyncio.get_running_loop().call_later(IDLE_S, self._idle)
 
     def _idle(self) -> None:
-        if self.is_idle:
+        unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        stalled = unsent and self._written - unsent == self._read
+        if self.is_idle or stalled:
             self.end()
-        else:
-            self._rest()
+            return
+        self._read = self._written - unsent
+        self._rest()

@@ -340,25 +340,45 @@ def test_connections_that_all_wait_for_answers_make_no_way(run: Run, monkeypatch
     run(check())
 
 
+def wide(asked: Asked) -> tuple[bytes, ...]:
+    """An answer of four KiB."""
+    strings = " ".join(f'"{"x" * 255}"' for _ in range(16))
+    return (reply(asked, (f"{asked.name}. 300 TXT {strings}",)),)
+
+
 def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
+    monkeypatch.setattr(stream, "IDLE_S", 0.1)
 
     async def check() -> None:
-        strings = " ".join(f'"{"x" * 255}"' for _ in range(16))
-        wide = Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 TXT {strings}",)),))
-        async with serving(wide) as served:
-            other = await served.connect(MECHELEN)
-            other.send(query("wide.example.org", "TXT"))
-            await other.receive()
+        async with serving(Scripted(wide)) as served:
             client = await served.connect()
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-            wire = framed(query("wide.example.org", "TXT"))
-            async with asyncio.timeout(PATIENCE_S):
-                while served.opened[-1] != 1:
-                    client.writer.write(wire * 50)
-                    await asyncio.sleep(0)
+            client.send(*[query("wide.example.org", "TXT")] * 3_000)
+            await served.until(lambda: served.opened[-1:] == [1])
+            await served.until(lambda: served.opened[-1] == 0)
+            other = await served.connect(MECHELEN)
             other.send(query("plain.example.org", id=3))
             assert (await other.receive()).id == 3
+
+    run(check())
+
+
+def test_a_client_that_reads_slowly_gets_all_it_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MOST_UNSENT", 20_000)
+    monkeypatch.setattr(stream, "IDLE_S", 0.3)
+    number = 1_500
+
+    async def check() -> None:
+        async with serving(Scripted(wide)) as served:
+            client = await served.connect()
+            client.send(*[query("wide.example.org", "TXT", id=each) for each in range(number)])
+            seen = []
+            for each in range(number):
+                if each % 300 == 0:
+                    await asyncio.sleep(0.2)
+                seen.append((await client.receive()).id)
+            assert sorted(seen) == list(range(number))
 
     run(check())
 
