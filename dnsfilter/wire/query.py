@@ -6,7 +6,7 @@ from typing import Final
 
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, is_client_subnet, opt_record, parse_edns
-from dnsfilter.wire.iana import EdeCode, OptionCode, Rcode, Type
+from dnsfilter.wire.iana import EdeCode, Opcode, OptionCode, Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE, ROOT, HopBudget, read_name, skip_labels, skip_name
 
 HEADER: Final = Struct("!6H")
@@ -104,6 +104,8 @@ def parse_query(message: bytes) -> Query | Fault | None:
     wire = question.wire if question is not None else b""
     if opcode:
         rcode = Rcode.NOTIMP
+        if opcode == Opcode.UPDATE:
+            wire = b""  # what stands there is a zone (RFC 2136 section 2.3), and may be left out (section 3.8)
     elif question is not None and rcode == Rcode.FORMERR and question.qtype == Type.NXNAME:
         return Fault(number, opcode, rd, cd, rcode, wire, edns, Ede(EdeCode.INVALID_QUERY_TYPE))
     return Fault(number, opcode, rd, cd, Rcode.FORMERR if rcode is None else rcode, wire, edns)

@@ -283,8 +283,8 @@ def test_an_alias_in_a_conditional_zone_is_followed_before_the_ban_is_looked_up(
 ) -> None:
     office_server = internet()
     rig = start(office(), internet(), office_server, conditional=[ZoneTo("example.org", office_server)])
-    for client, code in ((MECHELEN, 0), (GHENT, REFUSED), (MECHELEN, 0)):
-        assert rig.ask(query(*key), client).rcode() == code
+    for client, banned in ((MECHELEN, False), (GHENT, True), (MECHELEN, False)):
+        assert (rig.ask(query(*key), client).rcode() == REFUSED) == banned
     assert len(office_server.asked) == 1
 
 

@@ -27,6 +27,7 @@ ID = 0xBEEF
 OPCODES = tuple(range(1, 16))
 QR, AA, RD, RA = 0x8000, 0x0400, 0x0100, 0x0080
 NOTIMP = 4
+UPDATE = 5
 HEADER = Struct("!5H")
 """All of a header but the id: flags and four counts."""
 
@@ -75,7 +76,7 @@ def test_another_opcode_is_not_implemented_and_copied(
 ) -> None:
     rig = start(office(), internet())
     opcode, message = MESSAGES[message_of]
-    questions = int.from_bytes(message[4:6], "big")
+    questions = 0 if opcode == UPDATE else int.from_bytes(message[4:6], "big")
     question = message[12 : message.index(b"\0", 12) + 5] if questions else b""
     found = octets(rig, message, client, transport)
     assert found == HEAD + HEADER.pack(QR | opcode << 11 | RA | NOTIMP, questions, 0, 0, 0) + question
@@ -92,10 +93,11 @@ def test_every_opcode_with_an_ordinary_question_gets_its_question_and_opt_back(
     wire = query(name, edns=0 if edns else False, id=ID)
     question = wire[12 : 12 + len(name) + 2 + 4]
     for opcode in OPCODES:
+        repeated = b"" if opcode == UPDATE else question  # a zone stands there (RFC 2136 section 2.3)
         found = octets(rig, wire[:2] + bytes([opcode << 3 | 1, 0]) + wire[4:], transport=transport)
-        head = HEADER.pack(QR | opcode << 11 | RD | RA | NOTIMP, 1, 0, 0, int(edns))
+        head = HEADER.pack(QR | opcode << 11 | RD | RA | NOTIMP, bool(repeated), 0, 0, int(edns))
         assert found[:12] == HEAD + head
-        assert found[12:] == question + (b"\0\0\x29\x04\xd0" + bytes(6) if edns else b"")
+        assert found[12:] == repeated + (b"\0\0\x29\x04\xd0" + bytes(6) if edns else b"")
     assert rig.forwarded == []
 
 
