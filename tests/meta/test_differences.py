@@ -24,7 +24,7 @@ ZERO = r"a\000b.www.example.org"
 ZERO_ALIAS = rf"{ZERO}. 300 CNAME a.example.org."
 TREE = "example.org. 300 DNAME very.long.example.net."
 CHAIN = [f"far{link}.example.org. 300 CNAME far{link + 1}.example.org." for link in range(20)]
-HINFO = '300 HINFO "RFC8482" ""'
+HINFO = '3789 HINFO "RFC8482" ""'
 
 SERVFAIL, NXDOMAIN = dns.rcode.SERVFAIL, dns.rcode.NXDOMAIN
 
@@ -115,7 +115,7 @@ def with_ttl(soa: str, ttl: int) -> str:
 
 def any_pair(ours: list[str], authority: list[str] | None = None, rcode: dns.rcode.Rcode = dns.rcode.NOERROR) -> Pair:
     to = asked(qtype="ANY")
-    return Pair(to, said(to, ours, authority, rcode), said(to, [ALIAS]))
+    return Pair(to, said(to, ours, authority, rcode), said(to, ['www.example.org. 300 HINFO "CPU" "OS"']))
 
 
 def version_pair(payload: int) -> Pair:
@@ -143,7 +143,9 @@ MEANT = {
 }
 
 WRONG = {
-    "any: other data": any_pair(['www.example.org. 300 HINFO "none" "at all"']),
+    "any: other data": any_pair(['www.example.org. 3789 HINFO "none" "at all"']),
+    "any: another ttl": any_pair(['www.example.org. 86400 HINFO "RFC8482" ""']),
+    "any: a soa": any_pair([f"www.example.org. {HINFO}"], [SOA]),
     "any: more data": any_pair([f"www.example.org. {HINFO}", FORGED]),
     "any: a failure": any_pair([f"www.example.org. {HINFO}"], rcode=SERVFAIL),
     "any: a proof": any_pair([f"www.example.org. {HINFO}"], [NSEC]),

@@ -19,6 +19,7 @@ OURS_FOLLOWED: Final = 16
 """Aliases that we follow."""
 _NO_MORE: Final = frozenset({b"\x07RFC8482\0"})
 """The data of the HINFO record that stands for everything (RFC 8482 section 4.2)."""
+_NO_MORE_S: Final = 3_789
 _ALIAS_PROOFS: Final = frozenset({int(dns.rdatatype.RRSIG), int(dns.rdatatype.NSEC)})
 
 
@@ -48,7 +49,8 @@ def _owned(seen: Seen, rtype: int) -> int:
 def _any(pair: Pair) -> bool:
     ours = pair.ours
     alone = [(rtype, data) for (_, rtype, _), data in ours.answer.items()] == [(int(dns.rdatatype.HINFO), _NO_MORE)]
-    return pair.asked.qtype == dns.rdatatype.ANY and alone and ours.rcode == dns.rcode.NOERROR and not ours.proofs
+    plain = ours.rcode == dns.rcode.NOERROR and not (ours.denial or ours.proofs)
+    return pair.asked.qtype == dns.rdatatype.ANY and alone and plain and set(ours.ttls.values()) == {_NO_MORE_S}
 
 
 def _both_cut(pair: Pair) -> bool:
@@ -143,7 +145,7 @@ DIFFERENCES: Final = (
         "any",
         "ANY is answered with one HINFO record",
         "RFC 8482 section 4.2: no amplifier for whoever forges addresses; Unbound passes the question on",
-        frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT, Aspect.PROOFS}),
+        frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT, Aspect.TTL, Aspect.PROOFS}),
         _any,
     ),
     Difference(
