@@ -5,11 +5,29 @@ from dataclasses import replace
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
 import dns.rrset
 import pytest
 
 from tests.support.comparing import Pair, Seen, Truth, differing, seen
 from tests.support.differences import DIFFERENCES, explained
+from tests.support.odd_questions import (
+    AXFR,
+    BEHIND,
+    CLASSES,
+    FLAGS,
+    MAILB,
+    MALFORMED_SUBNET,
+    NAMES,
+    NXNAME,
+    PAST_ITS_END,
+    RECORD,
+    SIGNATURE,
+    TKEY,
+    TYPES,
+    odd_questions,
+)
 from tests.support.questions import Asked, Edns
 from tests.support.walking import walked
 
@@ -26,7 +44,9 @@ TREE = "example.org. 300 DNAME very.long.example.net."
 CHAIN = [f"far{link}.example.org. 300 CNAME far{link + 1}.example.org." for link in range(20)]
 HINFO = '3789 HINFO "RFC8482" ""'
 
-SERVFAIL, NXDOMAIN = dns.rcode.SERVFAIL, dns.rcode.NXDOMAIN
+OWN = "www.example.org. 300 A 192.0.2.1"
+
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = (dns.rcode.Rcode.make(value) for value in range(6))
 
 
 def asked(name: str = "www.example.org", qtype: str = "A", edns: Edns | None = None) -> Asked:
@@ -44,7 +64,8 @@ def said(
     edns: bool = False,
 ) -> Seen:
     """A reply with records as a zone file writes them."""
-    made = dns.message.make_response(dns.message.from_wire(to.wire()), recursion_available=True)
+    plain = replace(to, edns=None, flags=0, additional=(), behind=b"")
+    made = dns.message.make_response(dns.message.from_wire(plain.wire()), recursion_available=True)
     for section, lines in ((made.answer, answer or []), (made.authority, authority or [])):
         for owner, ttl, rtype, data in (line.split(maxsplit=3) for line in lines):
             section.append(dns.rrset.from_text(owner, int(ttl), "IN", rtype, data))
@@ -128,6 +149,44 @@ def failed_pair(ours: list[str]) -> Pair:
     return Pair(to, said(to, ours, rcode=SERVFAIL), said(to, [ALIAS], rcode=SERVFAIL))
 
 
+def refusing_pair(to: Asked, rcode: dns.rcode.Rcode, ours: list[str] | None = None, *, edns: bool = False) -> Pair:
+    """We say an error; Unbound has the address that the authority has."""
+    theirs = said(to, [OWN], edns=to.edns is not None)
+    return Pair(to, said(to, ours, rcode=rcode, edns=edns), theirs, truth(to, said(to, [OWN])))
+
+
+def failing_pair(
+    to: Asked, ours: dns.rcode.Rcode, theirs: dns.rcode.Rcode, own: dns.rcode.Rcode = REFUSED, *, flags: int = 0
+) -> Pair:
+    """Both say an error, Unbound without RA where it is about the type; `flags` are turned round in ours."""
+    errors = [said(to, rcode=rcode) for rcode in (ours, theirs)]
+    lacks = dns.flags.RA if to.qclass == dns.rdataclass.IN else 0
+    errors[0] = replace(errors[0], flags=errors[0].flags ^ flags)
+    errors[1] = replace(errors[1], flags=errors[1].flags ^ lacks)
+    return Pair(to, errors[0], errors[1], truth(to, said(to, rcode=own)))
+
+
+def answering_pair(to: Asked, ours: list[str], rcode: dns.rcode.Rcode = NOERROR, *, flags: int = 0) -> Pair:
+    """We answer where the authority has the address; Unbound says FORMERR by a header alone."""
+    theirs = replace(said(to, rcode=FORMERR), question=b"")
+    answer = said(to, ours, rcode=rcode)
+    return Pair(to, replace(answer, flags=answer.flags ^ flags), theirs, truth(to, said(to, [OWN])))
+
+
+def denying_pair(to: Asked, soa: str) -> Pair:
+    """We deny the type as the authority does, with a SOA; Unbound says FORMERR."""
+    return Pair(to, said(to, [], [soa]), said(to, rcode=FORMERR), truth(to, said(to, [], [SOA])))
+
+
+CLASS_ANY, CLASS_77 = (replace(asked(), qclass=qclass) for qclass in (dns.rdataclass.ANY, 77))
+OF_TRANSFER, OF_MAIL, OF_NXNAME, OF_TKEY = (replace(asked(), qtype=qtype) for qtype in (AXFR, MAILB, NXNAME, TKEY))
+WITH_TC = replace(asked(), flags=int(dns.flags.TC))
+WITH_BESIDE, WITH_SIGNATURE = (replace(asked(), additional=(record,)) for record in (RECORD, SIGNATURE))
+WITH_BEHIND = replace(asked(edns=Edns(1232)), behind=BEHIND)
+WITH_PAST = asked(edns=Edns(1232, options=PAST_ITS_END))
+WITH_MALFORMED = asked(edns=Edns(1232, options=MALFORMED_SUBNET))
+WELL_FORMED = asked(edns=Edns(1232, options=bytes.fromhex("0008000400010000")))
+
 MEANT = {
     "any": any_pair([f"www.example.org. {HINFO}"]),
     "cut": cut_pair([ALIAS, ADDRESS]),
@@ -140,6 +199,17 @@ MEANT = {
     "failed-part": failed_pair([]),
     "denied-target": zero_pair(ZERO, [ZERO_ALIAS], ([ZERO_ALIAS], NXDOMAIN)),
     "long-dname": tree_pair([TREE]),
+    "class-any": refusing_pair(CLASS_ANY, REFUSED),
+    "class-of-nobody": failing_pair(CLASS_77, SERVFAIL, REFUSED),
+    "transfer": failing_pair(OF_TRANSFER, NOTIMP, REFUSED),
+    "mail": failing_pair(OF_MAIL, NOTIMP, FORMERR),
+    "no-data-type": failing_pair(OF_NXNAME, FORMERR, FORMERR),
+    "tkey": denying_pair(OF_TKEY, SOA),
+    "tc-in-query": answering_pair(WITH_TC, [OWN]),
+    "record-beside": answering_pair(WITH_SIGNATURE, [OWN]),
+    "octets-behind": refusing_pair(WITH_BEHIND, FORMERR),
+    "option-past-its-end": refusing_pair(WITH_PAST, FORMERR),
+    "malformed-subnet": refusing_pair(WITH_MALFORMED, FORMERR, edns=True),
 }
 
 WRONG = {
@@ -195,6 +265,48 @@ WRONG = {
     "a denial: with other numbers": denial_pair(SOA.replace("86400 60", "86400 61")),
     "a denial: without soa": replace(denial_pair(SOA), ours=said(asked(), rcode=NXDOMAIN)),
     "a version of edns: with room for an answer": version_pair(1232),
+    "class any: another refused": refusing_pair(asked(), REFUSED),
+    "class any: denied": refusing_pair(CLASS_ANY, NXDOMAIN),
+    "class any: a refusal with data": refusing_pair(CLASS_ANY, REFUSED, [OWN]),
+    "class any: Unbound has what the authority has not": replace(
+        refusing_pair(CLASS_ANY, REFUSED), truth=truth(asked())
+    ),
+    "a class of nobody: somebody answers it": failing_pair(CLASS_77, SERVFAIL, REFUSED, NOERROR),
+    "a class of nobody: one that is served": failing_pair(asked(), SERVFAIL, REFUSED),
+    "a class of nobody: denied": failing_pair(CLASS_77, NXDOMAIN, REFUSED),
+    "a transfer: of an address": failing_pair(asked(), NOTIMP, REFUSED),
+    "a transfer: a failure": failing_pair(OF_TRANSFER, SERVFAIL, REFUSED),
+    "a transfer: authentic": failing_pair(OF_TRANSFER, NOTIMP, REFUSED, flags=dns.flags.AD),
+    "mail: of an address": failing_pair(asked(), NOTIMP, FORMERR),
+    "mail: a failure": failing_pair(OF_MAIL, SERVFAIL, FORMERR),
+    "mail: without ra": failing_pair(OF_MAIL, NOTIMP, FORMERR, flags=dns.flags.RA),
+    "a type without data: one that has some": failing_pair(asked(), FORMERR, FORMERR),
+    "a type without data: authentic": failing_pair(OF_NXNAME, FORMERR, FORMERR, flags=dns.flags.AD),
+    "a type without data: a failure": failing_pair(OF_NXNAME, SERVFAIL, FORMERR),
+    "tkey: a denial by another zone": denying_pair(OF_TKEY, SOA.replace("example.org. 60", "org. 60")),
+    "tkey: another type": denying_pair(asked(), SOA),
+    "tc in a query: without it": answering_pair(asked(), [OWN]),
+    "tc in a query: another address": answering_pair(WITH_TC, ["www.example.org. 300 A 203.0.113.9"]),
+    "tc in a query: nothing of the answer": answering_pair(WITH_TC, []),
+    "tc in a query: denied": answering_pair(WITH_TC, [OWN], NXDOMAIN),
+    "tc in a query: kept in the reply's flags": answering_pair(WITH_TC, [OWN], flags=0x0040),
+    "tc in a query: another question back": replace(
+        answering_pair(WITH_TC, [OWN]), ours=replace(answering_pair(WITH_TC, [OWN]).ours, question=b"\0\0\1\0\1")
+    ),
+    "a record beside: nothing of the answer": answering_pair(WITH_BESIDE, []),
+    "a record beside: itself in the answer": answering_pair(WITH_BESIDE, [OWN, ". 0 A 192.0.2.1"]),
+    "octets behind: none": refusing_pair(asked(edns=Edns(1232)), FORMERR),
+    "octets behind: with an opt that was not asked for": refusing_pair(
+        replace(WITH_BEHIND, edns=None), FORMERR, edns=True
+    ),
+    "octets behind: an error with data": refusing_pair(WITH_BEHIND, FORMERR, [OWN]),
+    "octets behind: a failure": refusing_pair(WITH_BEHIND, SERVFAIL),
+    "an option past its end: one in order": refusing_pair(WELL_FORMED, FORMERR),
+    "an option past its end: a failure": refusing_pair(WITH_PAST, SERVFAIL),
+    "an option past its end: an error with data": refusing_pair(WITH_PAST, FORMERR, [OWN]),
+    "a malformed subnet: one in order": refusing_pair(WELL_FORMED, FORMERR, edns=True),
+    "a malformed subnet: without opt": refusing_pair(WITH_MALFORMED, FORMERR),
+    "a malformed subnet: refused": refusing_pair(WITH_MALFORMED, REFUSED, edns=True),
 }
 
 
@@ -220,6 +332,33 @@ def test_replies_that_are_equal_do_not_differ() -> None:
     pair = denial_pair(SOA)
     assert differing(pair, TOLERANCE_S) == set()
     assert differing(denial_pair(with_ttl(SOA, 56)), TOLERANCE_S) == set()
+
+
+def test_the_odd_questions_are_each_of_its_own_and_of_every_kind() -> None:
+    odd = odd_questions()
+    assert len(set(odd)) == len(odd)
+    for name in NAMES:
+        for stream in (False, True):
+            of_both = [each for each in odd if (each.name, each.stream) == (name, stream)]
+            assert {each.qclass for each in of_both} == {*CLASSES, dns.rdataclass.IN}
+            assert {each.qtype for each in of_both} == {*TYPES, dns.rdatatype.A}
+            assert {each.flags for each in of_both} == {*FLAGS, 0}
+            assert {each.additional for each in of_both} == {(RECORD,), (SIGNATURE,), ()}
+            assert {each.behind for each in of_both} == {BEHIND, b""}
+            options = {each.edns.options for each in of_both if each.edns is not None}
+            assert options == {PAST_ITS_END, MALFORMED_SUBNET, b""}
+
+
+@pytest.mark.parametrize("edns", [None, Edns(1232, do=True)])
+def test_a_message_is_what_is_asked(edns: Edns | None) -> None:
+    odd = replace(asked(edns=edns), qclass=77, qtype=TKEY, flags=int(dns.flags.TC), additional=(RECORD, SIGNATURE))
+    read = dns.message.from_wire(odd.wire(), keyring=False)
+    (question,) = read.question
+    assert (question.rdclass, question.rdtype, read.flags) == (77, TKEY, dns.flags.TC | dns.flags.RD)
+    assert [str(record) for record in read.additional] == [". 0 IN A 192.0.2.1"]
+    assert read.had_tsig
+    assert read.edns == (-1 if edns is None else 0)
+    assert replace(odd, behind=BEHIND).wire() == odd.wire() + BEHIND
 
 
 def test_the_truth_goes_from_zone_to_zone_until_there_is_an_end() -> None:

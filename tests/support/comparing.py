@@ -109,8 +109,8 @@ class Pair:
 
 @lru_cache(maxsize=1 << 16)
 def seen(message: bytes) -> Seen:
-    """Read a reply by dnspython, which raises on anything that is not in order."""
-    found = dns.message.from_wire(message)
+    """Read a reply by dnspython, which raises on anything that is not in order but for the signature of a TSIG."""
+    found = dns.message.from_wire(message, keyring=False)
     soas = [rrset for rrset in found.authority if rrset.rdtype == dns.rdatatype.SOA]
     end = 12 + len(found.question[0].name.to_digestable()) + 4 if found.question else 12
     return Seen(

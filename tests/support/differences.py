@@ -4,10 +4,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import dns.flags
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 
 from tests.support.comparing import Aspect, Pair, RecordSet, Seen
+from tests.support.odd_questions import (
+    AXFR,
+    BEHIND,
+    IXFR,
+    MAILA,
+    MAILB,
+    MALFORMED_SUBNET,
+    NXNAME,
+    PAST_ITS_END,
+    TKEY,
+    TSIG,
+)
 
 LONGEST_TTL_S: Final = 86_400
 """The most that Unbound lets a TTL be, unless configured (cache-max-ttl)."""
@@ -20,6 +34,12 @@ OURS_FOLLOWED: Final = 16
 _NO_MORE: Final = frozenset({b"\x07RFC8482\0"})
 """The data of the HINFO record that stands for everything (RFC 8482 section 4.2)."""
 _NO_MORE_S: Final = 3_789
+_RECORDS: Final = frozenset({Aspect.ANSWER, Aspect.DENIAL, Aspect.PROOFS})
+_FORM: Final = frozenset({Aspect.FLAGS, Aspect.EDNS})
+"""What Unbound's errors lack where it reads no further than the question: RA and OPT."""
+_OUR_PAYLOAD: Final = 1232
+_KNOWN_CLASSES: Final = frozenset({dns.rdataclass.IN, dns.rdataclass.CH, dns.rdataclass.NONE, dns.rdataclass.ANY})
+"""IN is served; the others are refused here."""
 _ALIAS_PROOFS: Final = frozenset({int(dns.rdatatype.RRSIG), int(dns.rdatatype.NSEC)})
 
 
@@ -108,7 +128,7 @@ def _lowered(ours: Mapping[RecordSet, int], theirs: Mapping[RecordSet, int], lon
 
 def _version_without_payload(pair: Pair) -> bool:
     edns = pair.asked.edns
-    return edns is not None and edns.version > 0 and edns.payload == 0 and pair.ours.rcode == dns.rcode.BADVERS
+    return edns is not None and edns.version > 0 and edns.payload == 0 and _fails(pair, dns.rcode.BADVERS)
 
 
 def _long_chain(pair: Pair) -> bool:
@@ -138,6 +158,95 @@ def _denied_target(pair: Pair) -> bool:
 def _too_long_for_tree(pair: Pair) -> bool:
     fails = pair.theirs.rcode == dns.rcode.SERVFAIL and _owned(pair.ours, dns.rdatatype.DNAME) > 0
     return fails and _owned(pair.ours, dns.rdatatype.CNAME) == 0 and _is_all(pair)
+
+
+def _bare(seen: Seen) -> bool:
+    return not (seen.answer or seen.denial or seen.proofs or seen.cut)
+
+
+def _in_form(pair: Pair, *, opt: bool = True) -> bool:
+    """Ours has the question and the flags that it must have, and an OPT if the client had one and `opt` says so."""
+    asked, ours = pair.asked, pair.ours
+    flags = dns.flags.QR | dns.flags.RA | asked.rd * dns.flags.RD | asked.cd * dns.flags.CD
+    edns = (0, asked.do, _OUR_PAYLOAD) if opt and asked.edns is not None else None
+    return (ours.flags, ours.question, ours.edns) == (flags, asked.question, edns)
+
+
+def _fails(pair: Pair, rcode: dns.rcode.Rcode, *, opt: bool = True) -> bool:
+    """Ours is an error of that kind, without records and in order."""
+    return pair.ours.rcode == rcode and _bare(pair.ours) and _in_form(pair, opt=opt)
+
+
+def _refused(pair: Pair, rcode: dns.rcode.Rcode) -> bool:
+    """Theirs is an error of that kind, without records."""
+    return pair.theirs.rcode == rcode and _bare(pair.theirs)
+
+
+def _tells(seen: Seen, pair: Pair) -> bool:
+    """Whether a reply says all that the authority says, and nothing else."""
+    truth = pair.truth
+    if truth is None or seen.cut:
+        return False
+    last = truth.last
+    said = (seen.rcode, seen.answer, seen.denial, seen.proofs)
+    return said == (last.rcode, truth.answer, last.denial, last.proofs)
+
+
+def _answers_what_they_refuse(pair: Pair) -> bool:
+    return _tells(pair.ours, pair) and _in_form(pair) and _refused(pair, dns.rcode.FORMERR)
+
+
+def _class_any(pair: Pair) -> bool:
+    asked_any = pair.asked.qclass == dns.rdataclass.ANY
+    return asked_any and _fails(pair, dns.rcode.REFUSED) and _tells(pair.theirs, pair)
+
+
+def _class_of_nobody(pair: Pair) -> bool:
+    nobody = pair.truth is not None and pair.truth.own.rcode == dns.rcode.REFUSED
+    passed_on = pair.asked.qclass not in _KNOWN_CLASSES and nobody
+    return passed_on and _fails(pair, dns.rcode.SERVFAIL) and _refused(pair, dns.rcode.REFUSED)
+
+
+def _transfer(pair: Pair) -> bool:
+    asked = pair.asked.qtype in (AXFR, IXFR)
+    return asked and _fails(pair, dns.rcode.NOTIMP) and _refused(pair, dns.rcode.REFUSED)
+
+
+def _mail(pair: Pair) -> bool:
+    asked = pair.asked.qtype in (MAILA, MAILB)
+    return asked and _fails(pair, dns.rcode.NOTIMP) and _refused(pair, dns.rcode.FORMERR)
+
+
+def _no_data_type(pair: Pair) -> bool:
+    asked = pair.asked.qtype in (dns.rdatatype.OPT, NXNAME, TSIG)
+    return asked and _fails(pair, dns.rcode.FORMERR) and _refused(pair, dns.rcode.FORMERR)
+
+
+def _tkey(pair: Pair) -> bool:
+    return pair.asked.qtype == TKEY and _answers_what_they_refuse(pair)
+
+
+def _query_with_tc(pair: Pair) -> bool:
+    return pair.asked.flags == dns.flags.TC and _answers_what_they_refuse(pair)
+
+
+def _record_beside(pair: Pair) -> bool:
+    return bool(pair.asked.additional) and _answers_what_they_refuse(pair)
+
+
+def _octets_behind(pair: Pair) -> bool:
+    behind = pair.asked.behind == BEHIND
+    return behind and _fails(pair, dns.rcode.FORMERR, opt=False) and _tells(pair.theirs, pair)
+
+
+def _option_past_its_end(pair: Pair) -> bool:
+    past = pair.asked.edns is not None and pair.asked.edns.options == PAST_ITS_END
+    return past and _fails(pair, dns.rcode.FORMERR, opt=False) and _tells(pair.theirs, pair)
+
+
+def _malformed_subnet(pair: Pair) -> bool:
+    malformed = pair.asked.edns is not None and pair.asked.edns.options == MALFORMED_SUBNET
+    return malformed and _fails(pair, dns.rcode.FORMERR) and _tells(pair.theirs, pair)
 
 
 DIFFERENCES: Final = (
@@ -217,5 +326,82 @@ DIFFERENCES: Final = (
         "Knot 3.4 says NXDOMAIN where RFC 6672 section 2.2 says YXDOMAIN; Unbound fails, as it can make no CNAME",
         frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.CUT, Aspect.PROOFS}),
         _too_long_for_tree,
+    ),
+    Difference(
+        "class-any",
+        "class ANY is refused",
+        "it means every class (RFC 1035 section 3.2.5) and must not lead around a ban; Unbound passes it on",
+        frozenset({Aspect.RCODE}) | _RECORDS,
+        _class_any,
+    ),
+    Difference(
+        "class-of-nobody",
+        "a class that the upstream refuses is SERVFAIL",
+        "it was asked (RFC 5625 section 4.3) and nobody answered; Unbound forwards IN alone and refuses others",
+        frozenset({Aspect.RCODE}),
+        _class_of_nobody,
+    ),
+    Difference(
+        "transfer",
+        "AXFR and IXFR are NOTIMP",
+        "a kind of query that is not supported (RFC 1035 section 4.1.1), whoever asks; Unbound says REFUSED",
+        frozenset({Aspect.RCODE}) | _FORM,
+        _transfer,
+    ),
+    Difference(
+        "mail",
+        "MAILB and MAILA are NOTIMP",
+        "they are well-formed and not supported (RFC 1035 sections 3.2.3 and 4.1.1); Unbound says FORMERR",
+        frozenset({Aspect.RCODE}) | _FORM,
+        _mail,
+    ),
+    Difference(
+        "no-data-type",
+        "FORMERR for the types OPT, NXNAME and TSIG has RA, and an OPT for who sent one",
+        "RFC 1035 section 4.1.1 and RFC 6891 section 6.1.1 ask for both; Unbound leaves them out",
+        _FORM,
+        _no_data_type,
+    ),
+    Difference(
+        "tkey",
+        "TKEY is asked of the upstream",
+        "no type is refused for its number (RFC 5625 section 4.3), and its denial is true; Unbound says FORMERR",
+        frozenset({Aspect.RCODE}) | _RECORDS | _FORM,
+        _tkey,
+    ),
+    Difference(
+        "tc-in-query",
+        "a query with TC is answered",
+        "no flag keeps a query from its answer (RFC 5625 section 4.1); Unbound says FORMERR, by a header alone",
+        frozenset({Aspect.RCODE, Aspect.QUESTION}) | _RECORDS | _FORM,
+        _query_with_tc,
+    ),
+    Difference(
+        "record-beside",
+        "a query with a record beside its OPT, signed or not, is answered",
+        "no additional record keeps a query from its answer (RFC 5625 section 4.1); Unbound says FORMERR",
+        frozenset({Aspect.RCODE, Aspect.QUESTION}) | _RECORDS | _FORM,
+        _record_beside,
+    ),
+    Difference(
+        "octets-behind",
+        "octets behind the last record are FORMERR",
+        "no section is there (RFC 1035 section 4.1): what is decided on is all that others see; Unbound skips them",
+        frozenset({Aspect.RCODE, Aspect.EDNS}) | _RECORDS,
+        _octets_behind,
+    ),
+    Difference(
+        "option-past-its-end",
+        "an option that is longer than its OPT is FORMERR, without OPT",
+        "it cannot be read (RFC 6891 section 6.1.2), so that no OPT is known; Unbound takes the OPT without it",
+        frozenset({Aspect.RCODE, Aspect.EDNS}) | _RECORDS,
+        _option_past_its_end,
+    ),
+    Difference(
+        "malformed-subnet",
+        "a malformed client subnet is FORMERR",
+        "RFC 7871 section 6 asks for it; Unbound leaves the option unread",
+        frozenset({Aspect.RCODE}) | _RECORDS,
+        _malformed_subnet,
     ),
 )

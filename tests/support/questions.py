@@ -52,7 +52,11 @@ class Edns:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question and the way in which it is asked. `name` is in wire form, its letters as they go out."""
+    """One question and the way in which it is asked. `name` is in wire form, its letters as they go out.
+
+    `flags` are set in the header beside those named. `additional` are records in wire form after the OPT; `behind` are
+    octets after the last record.
+    """
 
     name: bytes
     qtype: int
@@ -61,6 +65,10 @@ class Asked:
     cd: bool
     edns: Edns | None
     stream: bool
+    qclass: int = dns.rdataclass.IN
+    flags: int = 0
+    additional: tuple[bytes, ...] = ()
+    behind: bytes = b""
 
     @property
     def do(self) -> bool:
@@ -68,19 +76,27 @@ class Asked:
         return self.edns is not None and self.edns.do
 
     @property
+    def question(self) -> bytes:
+        """The question section."""
+        return self.name + _TAIL.pack(self.qtype, self.qclass)
+
+    @property
     def text(self) -> str:
         """The question for people."""
         bits = [bit for bit in ("rd", "ad", "cd") if getattr(self, bit)]
         name = dns.name.from_wire(self.name, 0)[0].to_text()
         how = "tcp" if self.stream else "udp"
-        return f"{name} {dns.rdatatype.to_text(dns.rdatatype.RdataType.make(self.qtype))} {how} {bits} {self.edns}"
+        qclass = dns.rdataclass.to_text(dns.rdataclass.RdataClass.make(self.qclass))
+        qtype = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(self.qtype))
+        odd = f"{self.flags:#06x} {[each.hex() for each in self.additional]} {self.behind!r}"
+        return f"{name} {qclass} {qtype} {how} {bits} {self.edns} {odd}"
 
     def wire(self) -> bytes:
         """The message, with the id 0."""
-        flags = self.rd * _RD | self.ad * _AD | self.cd * _CD
-        opt = self.edns.wire() if self.edns is not None else b""
-        header = _HEADER.pack(0, flags, 1, 0, 0, 1 if opt else 0)
-        return header + self.name + _TAIL.pack(self.qtype, dns.rdataclass.IN) + opt
+        flags = self.rd * _RD | self.ad * _AD | self.cd * _CD | self.flags
+        records = [*([self.edns.wire()] if self.edns is not None else []), *self.additional]
+        header = _HEADER.pack(0, flags, 1, 0, 0, len(records))
+        return header + self.question + b"".join(records) + self.behind
 
 
 @dataclass(frozen=True, slots=True)

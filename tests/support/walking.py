@@ -54,4 +54,5 @@ def left_open(found: Seen, name: bytes, qtype: int, met: set[bytes]) -> bytes | 
 
 def _plain(question: Asked, name: bytes) -> Asked:
     """The question about another name, as one asks for all there is."""
-    return replace(question, name=name, rd=False, edns=Edns(_PAYLOAD, do=question.do), stream=True)
+    plain = replace(question, flags=0, additional=(), behind=b"")
+    return replace(plain, name=name, rd=False, edns=Edns(_PAYLOAD, do=question.do), stream=True)
