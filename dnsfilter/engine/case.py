@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dnsfilter.policy.model import Instant, WireName
-from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.wire.iana import EdeCode
 from dnsfilter.wire.query import Query
 
@@ -27,3 +27,13 @@ class Failed:
 
     code: EdeCode | None
     targets: tuple[WireName, ...]
+
+
+FAILED_AS = {
+    Failure.TIMEOUT: EdeCode.NO_REACHABLE_AUTHORITY,
+    Failure.REFUSED: EdeCode.NO_REACHABLE_AUTHORITY,
+    Failure.UNREACHABLE: EdeCode.NETWORK_ERROR,
+    Failure.MALFORMED: EdeCode.NETWORK_ERROR,
+    Failure.SERVFAIL: None,  # it says that resolving failed, not that nobody could be reached
+}
+"""What to tell a client about a question of which the last try failed in that way."""

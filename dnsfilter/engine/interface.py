@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.listening import UdpListener
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Transport
@@ -63,6 +64,15 @@ class Engine(Protocol):
 
     def fileno(self) -> int:
         """The epoll descriptor: readable when `poll` has work."""
+
+    def listen(self, listener: UdpListener) -> None:
+        """Read this socket too, from the next `poll` on; it stays the caller's, and open until `unlisten`."""
+
+    def unlisten(self, listener: UdpListener) -> None:
+        """Read this socket no more. What came from it is still answered through it, while it is open."""
+
+    def in_hand(self) -> int:
+        """How many questions are with upstreams."""
 
     def poll(self, budget: int) -> Sequence[Event]:
         """Work through at most `budget` batches of datagrams and timers; hand up what needs judgement."""

@@ -12,7 +12,7 @@ from typing import assert_never, cast
 from dnsfilter.cache.answers import AnswerCache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients
-from dnsfilter.engine.case import Case, Failed
+from dnsfilter.engine.case import FAILED_AS, Case, Failed
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
@@ -33,7 +33,7 @@ from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Bypass, Failure, Outcome, Transport
+from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
 from dnsfilter.telemetry.slots import (
     ANSWER_DURATION,
     BYPASS,
@@ -60,13 +60,6 @@ SAMPLE_EVERY = 8
 """One answer in so many is timed."""
 STREAM_LIMIT = 65535
 ENCRYPTED_DNS = "encrypted_dns"
-_FAILED_AS = {
-    Failure.TIMEOUT: EdeCode.NO_REACHABLE_AUTHORITY,
-    Failure.REFUSED: EdeCode.NO_REACHABLE_AUTHORITY,
-    Failure.UNREACHABLE: EdeCode.NETWORK_ERROR,
-    Failure.MALFORMED: EdeCode.NETWORK_ERROR,
-    Failure.SERVFAIL: None,  # it says that resolving failed, not that nobody could be reached
-}
 _UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
 
 
@@ -98,9 +91,9 @@ class ReferenceEngine:
         self._timer = BootTimer()
         self._alarm_ms: int | None = None
         self._epoll.register(self._timer.fileno(), select.EPOLLIN)
-        self._listeners = {listener.fileno(): listener for listener in listeners}
-        for fd in self._listeners:
-            self._epoll.register(fd, select.EPOLLIN)
+        self._listeners: dict[int, UdpListener] = {}
+        for listener in listeners:
+            self.listen(listener)
         upstreams = upstream_slots(len(zones.endpoints))
         self._inflight = Inflight(zones.endpoints, self._epoll, upstreams, self._slots, trust_ad, longest_wait_ms)
         self._answered = 0
@@ -121,6 +114,17 @@ class ReferenceEngine:
         self._snapshot = snapshot
 
     # The sockets.
+
+    def listen(self, listener: UdpListener) -> None:
+        self._listeners[listener.fileno()] = listener
+        self._epoll.register(listener.fileno(), select.EPOLLIN)
+
+    def unlisten(self, listener: UdpListener) -> None:
+        del self._listeners[listener.fileno()]
+        self._epoll.unregister(listener.fileno())
+
+    def in_hand(self) -> int:
+        return len(self._inflight)
 
     def poll(self, budget: int) -> Sequence[Event]:
         events: list[Event] = []
@@ -357,7 +361,7 @@ class ReferenceEngine:
                 case Cut(exchange, server, message):
                     events.append(Truncated(exchange.number, server, message))
                 case Gone(exchange):
-                    self._gone(exchange, _FAILED_AS[exchange.reason], wall_s, boot_ns, events)
+                    self._gone(exchange, FAILED_AS[exchange.reason], wall_s, boot_ns, events)
                 case _:
                     assert_never(result)
 
