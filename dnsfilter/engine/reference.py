@@ -179,7 +179,8 @@ class ReferenceEngine:
     ) -> Reply | Miss | Drop:
         query = parse_query(message)
         if query is None:
-            return self._drop(transport)
+            self._count(transport, Outcome.DROPPED)
+            return Drop()
         limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT
         if isinstance(query, Fault):
             self._count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
@@ -314,10 +315,6 @@ class ReferenceEngine:
 
     def _count(self, transport: Transport, outcome: Outcome) -> None:
         self._slots[QUERY[transport][outcome]] += 1
-
-    def _drop(self, transport: Transport) -> Drop:
-        self._count(transport, Outcome.DROPPED)
-        return Drop()
 
     # Upstream.
 
