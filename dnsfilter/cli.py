@@ -21,11 +21,12 @@ from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config
 from dnsfilter.config.resolved import last_loading, load_policy_file, resolved_policy
+from dnsfilter.engine.choice import chosen_kind
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.single import Options, run_single
 from dnsfilter.node.sockets import open_listening, open_tcp
-from dnsfilter.node.supervisor import ENGINE, Supervisor
+from dnsfilter.node.supervisor import Supervisor
 from dnsfilter.policy.decide import Decision
 from dnsfilter.policy.model import Instant, Policy, Service
 from dnsfilter.snapshot.compiler import compile_policy
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dnsfilter", description="An office resolver that carries out bans.")
-    parser.add_argument("--version", action="version", version=f"dnsfilter {__version__} ({ENGINE} engine)")
+    parser.add_argument("--version", action="version", version=f"dnsfilter {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = _command(commands, "serve", _serve, "run the resolver in the foreground")
     _add_files(serve)
@@ -104,6 +105,7 @@ def _config(options: argparse.Namespace) -> Config:
 
 def _serve(options: argparse.Namespace) -> int:
     config = _config(options)
+    engine = chosen_kind()
     logs.setup()
     listening = open_listening(config.listen)
     status = open_tcp(config.metrics_listen)
@@ -114,7 +116,7 @@ def _serve(options: argparse.Namespace) -> int:
     _load(feed, config)
 
     async def run() -> None:
-        await Supervisor(config, listening, status, feed).run()
+        await Supervisor(config, engine, listening, status, feed).run()
 
     asyncio.run(run())
     return DONE
@@ -166,7 +168,13 @@ def _load(feed: PolicyFeed, config: Config) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     problems: list[str] = []
-    said: dict[str, object] = {"engine": ENGINE}
+    said: dict[str, object] = {}
+    try:
+        said["engine"] = chosen_kind()
+    except ConfigError as error:
+        problems += map(str, error.problems)
+    except UnavailableError as error:
+        problems.append(str(error))
     try:
         config = _config(options)
         said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]

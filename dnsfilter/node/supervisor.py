@@ -22,6 +22,7 @@ from pathlib import Path
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.model import Config
+from dnsfilter.engine.choice import EngineKind, why_not_compiled
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node import channel
 from dnsfilter.node.channel import Alive, InForce, Policy, Rejected, Setup, Stop
@@ -38,7 +39,6 @@ from dnsfilter.telemetry.collector import NodeState, node_registry, render
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.upstream.zones import Zones
 
-ENGINE = "reference"
 POLL_S = 0.02
 """How often the store is looked at: a fifth of the time in which a change must be in force."""
 SILENCE_S = 10.0
@@ -68,9 +68,12 @@ class _Running:
 class Supervisor:
     """One node. `run` serves until SIGTERM or SIGINT."""
 
-    def __init__(self, config: Config, listening: Listening, status: socket.socket, feed: PolicyFeed) -> None:
-        """Takes over the sockets; `feed` has a snapshot loaded."""
+    def __init__(
+        self, config: Config, engine: EngineKind, listening: Listening, status: socket.socket, feed: PolicyFeed
+    ) -> None:
+        """Takes over the sockets; `feed` has a snapshot loaded, `engine` is what workers run."""
         self._config = config
+        self._engine = engine
         self._listening = listening
         self._status_socket = status
         self._feed = feed
@@ -87,6 +90,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Keep a worker serving; afterwards everything that this object took over is closed."""
+        self._say_engine()
         keep_only({CAP_NET_BIND_SERVICE})
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
@@ -131,7 +135,14 @@ class Supervisor:
         in_force = worker.revision if worker is not None else None
         age_s = self._feed.age_s() if in_force is not None else None
         doubted = worker is not None and worker.clock_doubted
-        return NodeState(__version__, ENGINE, 0 if worker is None else 1, self._restarts, in_force, age_s, doubted)
+        return NodeState(
+            __version__, self._engine, 0 if worker is None else 1, self._restarts, in_force, age_s, doubted
+        )
+
+    def _say_engine(self) -> None:
+        logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=self._engine)
+        if self._engine is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
+            logs.emit(_LOG, logging.WARNING, "compiled engine is not here", reason=reason)
 
     async def _pause(self, seconds: float) -> None:
         try:

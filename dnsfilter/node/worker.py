@@ -16,9 +16,9 @@ import uvloop
 
 from dnsfilter.cache.answers import AnswerCache
 from dnsfilter.config.model import Config
+from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.engine.listening import UdpListener
-from dnsfilter.engine.reference import ReferenceEngine
 from dnsfilter.errors import SnapshotError
 from dnsfilter.node.channel import Alive, InForce, Policy, Rejected, Setup, Stop, receive, send
 from dnsfilter.node.privileges import keep_only
@@ -51,7 +51,7 @@ class Worker:
         snapshot = self._open(descriptors[setup.udp + setup.tcp :])
         self._adopt(snapshot, setup.since_ms)
         zones = Zones(config.upstream.servers, config.zones)
-        self._engine = ReferenceEngine(
+        self._engine = engine_class(chosen_kind())(
             listeners=[UdpListener(sock) for sock in udp],
             zones=zones,
             cache=AnswerCache(config.cache.max_bytes, config.cache.serve_stale_s),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.authority import Knot
+from tests.support.engines import KINDS
 from tests.support.nodes import EXAMPLE, Node, eventually, program, status_of
 
 
@@ -105,6 +106,18 @@ def _capabilities(pid: int) -> int:
     fields = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
     assert fields["NoNewPrivs"] == "1"
     return int(fields["CapEff"], 16) | int(fields["CapPrm"], 16)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_engine_that_the_environment_names_runs_and_is_told(
+    tmp_path: Path, authority: Knot, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("DNSFILTER_ENGINE", kind)
+    with Node(tmp_path, authority.hostport) as node:
+        assert node.dig("plain.example.org").rcode == "NOERROR"
+        (told,) = (name for name in node.metrics() if name.startswith("dnsfilter_build_info"))
+        assert f'engine="{kind}"' in told
+        assert f"engine={kind}" in node.log.read_text()
 
 
 def test_stops_cleanly_and_a_restart_keeps_the_dates(tmp_path: Path, authority: Knot) -> None:

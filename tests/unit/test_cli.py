@@ -1,11 +1,13 @@
 """The `dnsfilter` command in this process: arguments, exit codes, what it prints."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from dnsfilter.cli import main
+from tests.support.engines import KINDS
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
 
@@ -79,6 +81,32 @@ def test_check_of_faulty_files_names_each_fault_of_both(
     error = capsys.readouterr().err
     for part in ("cache.max_bytes", "range[0].prefix", "range[0].funding", str(config), str(policy)):
         assert part in error
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_check_says_which_engine_runs(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("DNSFILTER_ENGINE", kind)
+    assert run("check", "--config", config, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["engine"] == kind
+    assert run("check", "--config", config) == 0
+    assert f"engine: {kind};" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [("fast", "environment variable DNSFILTER_ENGINE: must be"), ("compiled", "load the compiled engine: ")],
+)
+def test_an_engine_that_is_not_here_is_found_by_check_and_before_serving(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wanted: str, words: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "dnsfilter.engine._engine", None)
+    monkeypatch.setenv("DNSFILTER_ENGINE", wanted)
+    assert run("check", "--config", config, "--json") == 2
+    assert words in json.loads(capsys.readouterr().out)["problems"][0]
+    assert run("serve", "--config", config, "--policy", EXAMPLE) != 0
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
