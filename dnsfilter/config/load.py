@@ -6,9 +6,20 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from dnsfilter.config.endpoint import endpoint_text, load_resolv_conf
-from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Endpoint, Unregistered, Upstream, Zone
+from dnsfilter.config.model import (
+    Cache,
+    Clients,
+    Config,
+    ControlPlane,
+    Endpoint,
+    Limits,
+    Rate,
+    Unregistered,
+    Upstream,
+    Zone,
+)
 from dnsfilter.config.places import Fault, KeyPath, parse_toml
-from dnsfilter.config.schema import ConfigFile, read_tables
+from dnsfilter.config.schema import ConfigFile, LimitsTable, OverrideTable, read_tables
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
@@ -73,7 +84,7 @@ def _present(items: Iterable[Endpoint | None]) -> tuple[Endpoint, ...]:
 
 def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) -> list[Fault]:
     """What is wrong between keys."""
-    faults = [*_listen_faults(file), *_client_faults(file), *_zone_faults(file)]
+    faults = [*_listen_faults(file), *_client_faults(file), *_limits_faults(file.limits), *_zone_faults(file)]
     own = _present(file.listen)
     if file.upstream.servers is None:
         faults += [
@@ -177,6 +188,39 @@ def _client_faults(file: ConfigFile) -> list[Fault]:
     return faults
 
 
+def _limits_faults(limits: LimitsTable) -> list[Fault]:
+    faults = _rate_faults(("limits",), limits)
+    if limits.waiting_per_client > limits.waiting:
+        faults.append(Fault(("limits", "waiting_per_client"), "is more than waiting, which is of all clients"))
+    if limits.connections_per_client > limits.connections:
+        faults.append(Fault(("limits", "connections_per_client"), "is more than connections, which is of all clients"))
+    seen: set[Prefix] = set()
+    for index, override in enumerate(limits.override):
+        if override is None:
+            continue
+        path: KeyPath = ("limits", "override", index)
+        prefix = override.prefix
+        faults += _rate_faults(path, override)
+        if prefix.version == 6 and prefix.prefixlen > 64:
+            whole = prefix.supernet(new_prefix=64)
+            message = f'{prefix} is less than one client, which of IPv6 is a /64: write "{whole}"'
+            faults.append(Fault((*path, "prefix"), message))
+        if prefix in seen:
+            faults.append(Fault((*path, "prefix"), f"{prefix} is named twice"))
+        seen.add(prefix)
+    return faults
+
+
+def _rate_faults(path: KeyPath, table: LimitsTable | OverrideTable) -> list[Fault]:
+    if table.burst is None:
+        return []
+    if not table.queries_per_second:
+        return [Fault((*path, "burst"), "has a meaning only with a rate: queries_per_second is 0, which is no limit")]
+    if table.burst * 100 < table.queries_per_second:
+        return [Fault((*path, "burst"), "must be at least a hundredth of queries_per_second")]
+    return []
+
+
 def _zone_faults(file: ConfigFile) -> list[Fault]:
     faults = []
     seen: set[WireName] = set()
@@ -198,6 +242,29 @@ def _zone_faults(file: ConfigFile) -> list[Fault]:
     return faults
 
 
+def _rate(per_second: int, burst: int | None = None) -> Rate:
+    return Rate(per_second, 2 * per_second if burst is None else burst)
+
+
+def _limits(table: LimitsTable) -> Limits:
+    return Limits(
+        clients=_rate(table.queries_per_second, table.burst),
+        overrides=tuple(
+            (override.prefix, _rate(override.queries_per_second, override.burst))
+            for override in table.override
+            if override is not None
+        ),
+        unregistered=_rate(table.unregistered_per_second),
+        slip=table.slip,
+        waiting=table.waiting,
+        waiting_per_client=table.waiting_per_client,
+        connections=table.connections,
+        connections_per_client=table.connections_per_client,
+        connection_queries=table.connection_queries,
+        connection_idle_s=table.connection_idle,
+    )
+
+
 def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) -> Config:
     trust_ad = file.upstream.trust_ad
     if trust_ad is None:
@@ -214,6 +281,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         clients=Clients(
             file.clients.unregistered, tuple(prefix for prefix in file.clients.allowed if prefix is not None)
         ),
+        limits=_limits(file.limits),
         zones=tuple(Zone(zone.suffix, _present(zone.servers)) for zone in file.zone if zone is not None),
         control_plane=ControlPlane(
             file.control_plane.url, None if token is None else directory / token, file.control_plane.site

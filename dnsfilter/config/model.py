@@ -61,6 +61,36 @@ class Clients:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """What one client may ask a second for long, and how much of it at once; `per_second` 0: as much as it likes."""
+
+    per_second: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one worker lets clients ask at most.
+
+    A client is an address, of IPv6 a /64. `overrides` holds other rates for the clients of some prefixes, the longest
+    wins. `unregistered` bounds the replies to a network (/24, /56) that may not ask; every `slip`-th of those beyond it
+    says to come by TCP, with 0 none. `waiting` are queries that an upstream has not answered yet. `connections` are
+    TCP's: of one, `connection_queries` are taken in one turn and wait at a time.
+    """
+
+    clients: Rate = Rate(1_000, 2_000)
+    overrides: tuple[tuple[Prefix, Rate], ...] = ()
+    unregistered: Rate = Rate(50, 100)
+    slip: int = 2
+    waiting: int = 65_536
+    waiting_per_client: int = 512
+    connections: int = 1_000
+    connections_per_client: int = 50
+    connection_queries: int = 32
+    connection_idle_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Zone:
     """A conditional zone: `suffix` and all below it is asked of `servers` only."""
 
@@ -88,6 +118,7 @@ class Config:
     upstream: Upstream
     cache: Cache
     clients: Clients
+    limits: Limits
     zones: tuple[Zone, ...]
     control_plane: ControlPlane
     start_without_snapshot: bool

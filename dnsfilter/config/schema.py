@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
-from dnsfilter.config.model import Endpoint, Unregistered
+from dnsfilter.config.model import Endpoint, Limits, Unregistered
 from dnsfilter.config.places import Fault, KeyPath
 from dnsfilter.config.values import (
     read_bytes,
@@ -23,6 +23,7 @@ from dnsfilter.config.values import (
     read_day,
     read_day_or_instant,
     read_duration_s,
+    read_idle_s,
     read_server,
     read_start,
     read_texts,
@@ -35,6 +36,7 @@ from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mod
 from dnsfilter.wire.names import parse_name
 
 MAX_ITEMS = 100_000
+_LIMITS = Limits()
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
@@ -76,6 +78,8 @@ DayOrInstant: TypeAlias = Annotated[date, PlainValidator(read_day_or_instant)]
 Day: TypeAlias = Annotated[date, PlainValidator(read_day)]
 # None stands in a list for an item whose own fault has been reported; TOML itself cannot write it.
 Servers: TypeAlias = Annotated[list[AServer | None], Field(min_length=1, max_length=64)]
+PerSecond: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
+Burst: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
 Prefixes: TypeAlias = Annotated[list[APrefix | None], Field(max_length=MAX_ITEMS)]
 
 
@@ -98,6 +102,26 @@ class ClientsTable(_Table):
     unregistered: Annotated[Unregistered, _word(Unregistered)] = Unregistered.REFUSE
     allowed: Prefixes = []
     trusted_proxies: Prefixes = []
+
+
+class OverrideTable(_Table):
+    prefix: APrefix
+    queries_per_second: PerSecond
+    burst: Burst | None = None
+
+
+class LimitsTable(_Table):
+    queries_per_second: PerSecond = _LIMITS.clients.per_second
+    burst: Burst | None = None
+    unregistered_per_second: PerSecond = _LIMITS.unregistered.per_second
+    slip: Annotated[int, Field(ge=0, le=10)] = _LIMITS.slip
+    waiting: Annotated[int, Field(ge=1, le=65_536)] = _LIMITS.waiting
+    waiting_per_client: Annotated[int, Field(ge=1, le=4_096)] = _LIMITS.waiting_per_client
+    connections: Annotated[int, Field(ge=1, le=100_000)] = _LIMITS.connections
+    connections_per_client: Annotated[int, Field(ge=1, le=100_000)] = _LIMITS.connections_per_client
+    connection_queries: Annotated[int, Field(ge=1, le=32)] = _LIMITS.connection_queries
+    connection_idle: Annotated[int, PlainValidator(read_idle_s)] = _LIMITS.connection_idle_s
+    override: Annotated[list[OverrideTable | None], Field(max_length=10_000)] = []
 
 
 class ZoneTable(_Table):
@@ -125,6 +149,7 @@ class ConfigFile(_Table):
     upstream: UpstreamTable = UpstreamTable()
     cache: CacheTable = CacheTable()
     clients: ClientsTable = ClientsTable()
+    limits: LimitsTable = LimitsTable()
     zone: Annotated[list[ZoneTable | None], Field(max_length=10_000)] = []
     control_plane: ControlPlaneTable = ControlPlaneTable()
 

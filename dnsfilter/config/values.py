@@ -51,14 +51,27 @@ def read_bytes(value: object) -> int:
 
 
 def read_duration_s(value: object) -> int:
+    seconds = _seconds(value, "1 day")
+    # RFC 8767 section 5 suggests one to three days; RFC 2181 section 8 lets no resolver keep data for ages.
+    if not 0 <= seconds <= 604_800:
+        raise ValueError("must be between 0 (off) and 7 days")
+    return seconds
+
+
+def read_idle_s(value: object) -> int:
+    seconds = _seconds(value, "10 seconds")
+    # RFC 7766 section 6.2.3: of the order of a few seconds, more where there is room.
+    if not 1 <= seconds <= 3_600:
+        raise ValueError("must be between 1 second and 1 hour")
+    return seconds
+
+
+def _seconds(value: object, example: str) -> int:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is not None:
         value = int(match[1]) * _DURATION_UNITS_S[match[2][0]]
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError('must be a number of seconds, or text like "1 day"')
-    # RFC 8767 section 5 suggests one to three days; RFC 2181 section 8 lets no resolver keep data for ages.
-    if not 0 <= value <= 604_800:
-        raise ValueError("must be between 0 (off) and 7 days")
+        raise ValueError(f'must be a number of seconds, or text like "{example}"')
     return value
 
 

@@ -78,6 +78,13 @@ def _write_config(options: Options) -> Path:
     if options.upstreams:
         servers = ", ".join(f'"{endpoint_text(server)}"' for server in options.upstreams)
         lines += ["", "[upstream]", f"servers = [{servers}]"]
+    lines += [
+        "",
+        "# This machine may ask as much as it likes, so that what the resolver can do may be measured from here.",
+        "[[limits.override]]",
+        'prefix = "127.0.0.1/32"',
+        "queries_per_second = 0",
+    ]
     path = options.state_dir / "dnsfilter.toml"
     try:
         options.state_dir.mkdir(parents=True, exist_ok=True)

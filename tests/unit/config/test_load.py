@@ -9,7 +9,7 @@ import pytest
 
 from dnsfilter.config.endpoint import parse_endpoint
 from dnsfilter.config.load import default_config, load_config
-from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Unregistered, Upstream, Zone
+from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Limits, Rate, Unregistered, Upstream, Zone
 from dnsfilter.errors import ConfigError
 from dnsfilter.wire.names import parse_name
 
@@ -36,6 +36,7 @@ def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers
         upstream=Upstream((parse_endpoint("192.0.2.1:53"),), trust_ad=False, timeout_ms=800),
         cache=Cache(max_bytes=64 * 1024 * 1024, serve_stale_s=86_400),
         clients=Clients(Unregistered.REFUSE),
+        limits=Limits(),
         zones=(),
         control_plane=ControlPlane(),
         start_without_snapshot=False,
@@ -67,6 +68,24 @@ def test_every_key_is_taken_over(tmp_path: Path) -> None:
         unregistered = "resolve"
         allowed = ["192.0.2.0/24", "2001:db8::/32"]
         trusted_proxies = []
+        [limits]
+        queries_per_second = 500
+        burst = 600
+        unregistered_per_second = 5
+        slip = 3
+        waiting = 2000
+        waiting_per_client = 100
+        connections = 200
+        connections_per_client = 20
+        connection_queries = 8
+        connection_idle = "1 minute"
+        [[limits.override]]
+        prefix = "192.0.2.53"
+        queries_per_second = 0
+        [[limits.override]]
+        prefix = "2001:db8::/56"
+        queries_per_second = 10
+        burst = 50
         [[zone]]
         suffix = "Corp.Example."
         servers = ["192.0.2.10"]
@@ -91,6 +110,18 @@ def test_every_key_is_taken_over(tmp_path: Path) -> None:
         ),
         cache=Cache(max_bytes=1 << 30, serve_stale_s=0),
         clients=Clients(Unregistered.RESOLVE, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))),
+        limits=Limits(
+            clients=Rate(500, 600),
+            overrides=((ip_network("192.0.2.53/32"), Rate(0, 0)), (ip_network("2001:db8::/56"), Rate(10, 50))),
+            unregistered=Rate(5, 10),
+            slip=3,
+            waiting=2000,
+            waiting_per_client=100,
+            connections=200,
+            connections_per_client=20,
+            connection_queries=8,
+            connection_idle_s=60,
+        ),
         zones=(Zone(parse_name("corp.example"), (parse_endpoint("192.0.2.10:53"),)),),
         control_plane=ControlPlane("https://api.example.org", tmp_path / "secrets/token", "annex"),
         start_without_snapshot=True,
@@ -153,6 +184,23 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ('[clients]\nunregistered = "resolve"\nallowed = ["::/0"]', "clients.allowed[0]: ::/0 is everybody"),
         ('[clients]\nunregistered = "resolve"\nallowed = ["fe80::/10"]', "clients.allowed[0]: 'fe80::/10' is"),
         ('[clients]\ntrusted_proxies = ["192.0.2.1"]', "clients.trusted_proxies: proxies are not supported yet"),
+        ("[limits]\nqueries_per_second = -1", "limits.queries_per_second: must be greater than or equal to 0"),
+        ("[limits]\nburst = 9", "limits.burst: must be at least a hundredth of queries_per_second"),
+        ("[limits]\nqueries_per_second = 0\nburst = 9", "limits.burst: has a meaning only with a rate"),
+        ("[limits]\nslip = 11", "limits.slip: must be less than or equal to 10"),
+        ("[limits]\nwaiting = 511", "limits.waiting_per_client: is more than waiting"),
+        ("[limits]\nconnections = 49", "limits.connections_per_client: is more than connections"),
+        ("[limits]\nconnection_queries = 33", "limits.connection_queries: must be less than or equal to 32"),
+        ("[limits]\nconnection_idle = 0", "limits.connection_idle: must be between 1 second and 1 hour"),
+        ('[[limits.override]]\nprefix = "192.0.2.1"', "limits.override[0].queries_per_second: is missing"),
+        (
+            '[[limits.override]]\nprefix = "2001:db8::1"\nqueries_per_second = 0',
+            'limits.override[0].prefix: 2001:db8::1/128 is less than one client, which of IPv6 is a /64: write',
+        ),
+        (
+            '[[limits.override]]\nprefix = "192.0.2.1"\nqueries_per_second = 1\n' * 2,
+            "limits.override[1].prefix: 192.0.2.1/32 is named twice",
+        ),
         ('[[zone]]\nsuffix = "corp.local"', "dnsfilter.toml:1 zone[0].servers: is missing"),
         ('[[zone]]\nsuffix = "a..b"\nservers = ["192.0.2.1"]', "dnsfilter.toml:2 zone[0].suffix: parse name: 'a..b'"),
         ('[[zone]]\nsuffix = "."\nservers = ["192.0.2.1"]', "zone[0].suffix: the root is every name"),

@@ -45,6 +45,8 @@ def blocks(text: str) -> list[str]:
         (CONFIGURATION, "`[upstream]`", schema.UpstreamTable),
         (CONFIGURATION, "`[cache]`", schema.CacheTable),
         (CONFIGURATION, "`[clients]`", schema.ClientsTable),
+        (CONFIGURATION, "`[limits]`", schema.LimitsTable),
+        (CONFIGURATION, "`[[limits.override]]`", schema.OverrideTable),
         (CONFIGURATION, "`[[zone]]`", schema.ZoneTable),
         (CONFIGURATION, "`[control_plane]`", schema.ControlPlaneTable),
         (POLICY_FILE, "`[[authority]]`", schema.AuthorityTable),
@@ -59,9 +61,12 @@ def blocks(text: str) -> list[str]:
 )
 def test_every_key_stands_in_its_table_and_no_other(document: str, heading: str, table: type[BaseModel]) -> None:
     documented = rows(section(document, heading))
-    subsections = {"upstream", "cache", "clients", "zone", "control_plane"} if table is schema.ConfigFile else set()
+    subsections = {
+        schema.ConfigFile: {"upstream", "cache", "clients", "limits", "zone", "control_plane"},
+        schema.LimitsTable: {"override"},
+    }
     fields = {field.alias or name: field for name, field in table.model_fields.items()}
-    assert set(documented) == set(fields) - subsections
+    assert set(documented) == set(fields) - subsections.get(table, set())
     needed = {key for key, field in fields.items() if field.is_required()}
     # A ban needs a term, and an exemption one of its three ends, which one key alone cannot say.
     assert {key for key, default in documented.items() if default == "needed"} - {
@@ -74,7 +79,7 @@ def test_every_key_stands_in_its_table_and_no_other(document: str, heading: str,
 
 def test_documented_defaults_of_the_configuration_are_the_defaults() -> None:
     defaults = {"": rows(section(CONFIGURATION, "The node"))}
-    for table in ("upstream", "cache", "clients", "control_plane"):
+    for table in ("upstream", "cache", "clients", "limits", "control_plane"):
         defaults[table] = rows(section(CONFIGURATION, f"`[{table}]`"))
     written = ""
     for table, keys in defaults.items():
