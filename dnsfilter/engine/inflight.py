@@ -8,15 +8,16 @@ import errno
 import heapq
 import select
 import socket
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Endpoint
-from dnsfilter.engine.listening import Ancillary, PeerAddress, UdpListener
+from dnsfilter.engine.handover import Begun, HealthBook, Sent
+from dnsfilter.engine.handover import Waiter as Waiter
 from dnsfilter.engine.pool import PoolSocket, UpstreamPool
+from dnsfilter.engine.room import OwnRoom, Room
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
@@ -39,19 +40,13 @@ from dnsfilter.wire.query import (
     FLAG_TC,
     HEADER,
     OPCODE_BITS,
-    Query,
     Question,
     build_upstream_query,
     read_question,
 )
 
-MOST_EXCHANGES = 4096
 MOST_WAITERS = 4096
 """Queries that one exchange may hold, and eight times as many as one client may have waiting."""
-MOST_WAITING = 65_536
-"""Queries that may wait in all."""
-MOST_PER_CLIENT = 512
-"""Queries of one client that may wait at a time, so that one client's flood leaves the others their room."""
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending that tell nothing of the server."""
 SWEEP_MS = 1000
@@ -60,19 +55,6 @@ LONGEST_CHAIN_MS = TOTAL_MS
 MOST_SENDS = 16
 """Datagrams for one question with all legs of its chain; no leg is begun beyond."""
 _LARGEST_ANSWER = 65535
-
-
-@dataclass(frozen=True, slots=True)
-class Waiter:
-    """Who waits for an exchange, and where the reply goes: a listener's peer, or a stream's ticket."""
-
-    query: Query
-    client: bytes
-    asked_ns: int
-    listener: UdpListener | None = None
-    peer: PeerAddress | None = None
-    source: Ancillary = field(default_factory=list)
-    ticket: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +68,7 @@ class Exchange:
     started_ms: int
     waiters: list[Waiter] = field(default_factory=list)
     walked: list[tuple[Answer, Chain]] = field(default_factory=list)
-    sends: list[tuple[PoolSocket, int]] = field(default_factory=list)
+    sends: list[tuple[Sent, int]] = field(default_factory=list)
     server: int = 0
     sent: int = 0
     sent_ns: int = 0
@@ -132,17 +114,18 @@ class Inflight:
         slots: "memoryview[int]",
         want_ad: bool,
         longest_wait_ms: int,
+        room: Room | None = None,
+        health: HealthBook | None = None,
     ) -> None:
         self._pools = [UpstreamPool(number, endpoint, poller) for number, endpoint in enumerate(endpoints)]
-        self._health = Health(len(endpoints))
+        self._health: HealthBook = Health(len(endpoints)) if health is None else health
+        self._room: Room = OwnRoom() if room is None else room
         self._counters = counters
         self._slots = slots
         self._want_ad = want_ad
         self._longest_wait_ms = longest_wait_ms
         self._exchanges: dict[int, Exchange] = {}
         self._by_key: dict[CacheKey, Exchange] = {}
-        self._per_client: Counter[bytes] = Counter()
-        self._waiting = 0
         self._timers: list[tuple[int, int]] = []
         self._last_number = 0
         self._sweep_at_ms = 0
@@ -164,23 +147,37 @@ class Inflight:
         self, key: CacheKey, question: Question, servers: Sequence[int], waiter: Waiter, now_ns: int
     ) -> list[Result]:
         """Add `waiter` to the exchange of `key`, starting it if there is none; OverflowError when there is no room."""
-        if self._per_client[waiter.client] >= MOST_PER_CLIENT:
-            raise OverflowError("too many questions of one client wait")
-        if self._waiting >= MOST_WAITING:
-            raise OverflowError("too many clients wait")
         exchange = self._by_key.get(key)
+        if exchange is None and (begun := self._room.hand_over(key)) is not None:
+            exchange = self.adopt(begun)
         if exchange is not None:
             if len(exchange.waiters) >= MOST_WAITERS:
                 raise OverflowError("too many clients wait for one question")
-            self._add_waiter(exchange, waiter)
+            self._room.enter(waiter.client)
+            exchange.waiters.append(waiter)
             return []
-        if len(self._exchanges) >= MOST_EXCHANGES:
-            raise OverflowError("too many questions on their way")
-        self._last_number += 1
-        exchange = Exchange(self._last_number, key, question, self._attempt(servers, now_ns), now_ns // 1_000_000)
-        self._add_waiter(exchange, waiter)
-        self._exchanges[exchange.number] = self._by_key[key] = exchange
+        self._room.enter(waiter.client, opening=key)
+        exchange = self._open(key, question, self._attempt(servers, now_ns), now_ns // 1_000_000)
+        exchange.waiters.append(waiter)
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
+
+    def adopt(self, begun: Begun) -> Exchange:
+        """Go on with an exchange whose first send is out, as if it had been made here; it has its room already."""
+        started_ms = begun.sent_ns // 1_000_000
+        attempt = Attempt(begun.servers, begun.first_wait_ms)
+        exchange = self._open(begun.key, begun.question, attempt, started_ms)
+        exchange.waiters += begun.waiters
+        step = attempt.start(started_ms)
+        self._sent(exchange, begun.sent, begun.number, step.server, begun.sent_ns)
+        self._wait(exchange, step)
+        begun.sent.adopted(exchange.number)
+        return exchange
+
+    def _open(self, key: CacheKey, question: Question, attempt: Attempt, started_ms: int) -> Exchange:
+        self._last_number += 1
+        exchange = Exchange(self._last_number, key, question, attempt, started_ms)
+        self._exchanges[exchange.number] = self._by_key[key] = exchange
+        return exchange
 
     def follow(self, exchange: Exchange, question: Question, servers: Sequence[int], now_ns: int) -> list[Result]:
         """Ask the exchange's next question, the one its CNAME chain leads to; all legs share one deadline."""
@@ -196,16 +193,9 @@ class Inflight:
         self._withdraw(exchange)
         del self._exchanges[exchange.number]
         del self._by_key[exchange.key]
-        self._waiting -= len(exchange.waiters)
+        self._room.shut(exchange.key)
         for waiter in exchange.waiters:
-            self._per_client[waiter.client] -= 1
-            if not self._per_client[waiter.client]:
-                del self._per_client[waiter.client]
-
-    def _add_waiter(self, exchange: Exchange, waiter: Waiter) -> None:
-        exchange.waiters.append(waiter)
-        self._per_client[waiter.client] += 1
-        self._waiting += 1
+            self._room.leave(waiter.client)
 
     def owns(self, fd: int) -> bool:
         """Whether `fd` is one of the sockets towards upstreams."""
@@ -222,7 +212,9 @@ class Inflight:
             except BlockingIOError:
                 return
             except OSError:  # ICMP says that nobody listens there; anybody could have sent that
-                yield from self._unreachable(held, now_ns)
+                for number in list(held.waiting.values()):
+                    if (exchange := self._exchanges.get(number)) is not None:
+                        yield from self.unreachable(exchange, held.server, now_ns)
                 continue
             yield from self._arrived(held, message, now_ns)
 
@@ -268,8 +260,7 @@ class Inflight:
         exchange.wait_until_ms = None
         while isinstance(step, Send):
             if self._send(exchange, step, now_ns):
-                exchange.wait_until_ms = step.wait_until_ms
-                heapq.heappush(self._timers, (step.wait_until_ms, exchange.number))
+                self._wait(exchange, step)
                 return []
             step = exchange.attempt.on_error(now_ns // 1_000_000)
         self._withdraw(exchange)
@@ -282,6 +273,10 @@ class Inflight:
                 return [Cut(exchange, server, self._message(exchange, 0))]
             case Accept() | Exhausted():
                 return [Gone(exchange)]
+
+    def _wait(self, exchange: Exchange, step: Send) -> None:
+        exchange.wait_until_ms = step.wait_until_ms
+        heapq.heappush(self._timers, (step.wait_until_ms, exchange.number))
 
     def _send(self, exchange: Exchange, step: Send, now_ns: int) -> bool:
         pool = self._pools[step.server]
@@ -297,12 +292,16 @@ class Inflight:
         exchange.reason = Failure.TIMEOUT
         held.sends += 1
         held.waiting[number] = exchange.number
-        exchange.sends.append((held, number))
-        exchange.server = step.server
-        exchange.sent += 1
-        exchange.sent_ns = now_ns
+        self._sent(exchange, held, number, step.server, now_ns)
         self._slots[self._counters[step.server].queries] += 1
         return True
+
+    @staticmethod
+    def _sent(exchange: Exchange, sent: Sent, number: int, server: int, now_ns: int) -> None:
+        exchange.sends.append((sent, number))
+        exchange.server = server
+        exchange.sent += 1
+        exchange.sent_ns = now_ns
 
     def _message(self, exchange: Exchange, number: int) -> bytes:
         key = exchange.key
@@ -314,6 +313,10 @@ class Inflight:
         if exchange is None or len(message) < 2:
             self._count(held.server, Failure.MISMATCH)
             return []
+        return self.take(exchange, held.server, message, now_ns)
+
+    def take(self, exchange: Exchange, server: int, message: bytes, now_ns: int) -> list[Result]:
+        """What a datagram from `server` under an outstanding id means, provided that it is about the question."""
         answer: Answer | None = None
         try:
             answer = parse_answer(message)
@@ -323,18 +326,18 @@ class Inflight:
             # Some servers cut where the octets end, within a record: the stream will bring it whole.
             found = _cut_question(message)
             if found is None:
-                self._count(held.server, Failure.MALFORMED)
+                self._count(server, Failure.MALFORMED)
                 return []
             question, rcode, cut = found, int(Rcode.NOERROR), True
         if not _same_question(question, exchange.question):
-            self._count(held.server, Failure.MISMATCH)
+            self._count(server, Failure.MISMATCH)
             return []
-        if rcode in FAIL_OVER_RCODES and held.server != exchange.server:
-            exchange.attempt.strike(rcode, held.server)  # the one asked last still has its time
-            self._count_failure(held.server, rcode, now_ns // 1_000_000)
+        if rcode in FAIL_OVER_RCODES and server != exchange.server:
+            exchange.attempt.strike(rcode, server)  # the one asked last still has its time
+            self._count_failure(server, rcode, now_ns // 1_000_000)
             return []
-        step = self._judge(exchange, held.server, rcode, cut, now_ns)
-        exchange.server = held.server
+        step = self._judge(exchange, server, rcode, cut, now_ns)
+        exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
 
     def _judge(self, exchange: Exchange, server: int, rcode: int, cut: bool, now_ns: int) -> Step:
@@ -357,23 +360,19 @@ class Inflight:
         self._failed(server, Failure.REFUSED, now_ms)
         return Failure.REFUSED
 
-    def _unreachable(self, held: PoolSocket, now_ns: int) -> list[Result]:
+    def unreachable(self, exchange: Exchange, server: int, now_ns: int) -> list[Result]:
         """Turn to another server where there is one; the wait for this one goes on, for ICMP is easily forged."""
         now_ms = now_ns // 1_000_000
-        results: list[Result] = []
-        for exchange in [self._exchanges[number] for number in held.waiting.values() if number in self._exchanges]:
-            if exchange.server != held.server:
-                continue
-            exchange.reason = Failure.UNREACHABLE
-            self._failed(held.server, Failure.UNREACHABLE, now_ms)
-            step = exchange.attempt.on_error(now_ms)
-            if isinstance(step, Send):
-                results += self._carry_out(exchange, step, now_ns)
-        return results
+        if exchange.server != server:
+            return []
+        exchange.reason = Failure.UNREACHABLE
+        self._failed(server, Failure.UNREACHABLE, now_ms)
+        step = exchange.attempt.on_error(now_ms)
+        return self._carry_out(exchange, step, now_ns) if isinstance(step, Send) else []
 
     def _withdraw(self, exchange: Exchange) -> None:
         for held, number in exchange.sends:
-            held.waiting.pop(number, None)
+            held.forget(number)
         exchange.sends.clear()
 
     def _failed(self, server: int, reason: Failure, now_ms: int) -> None:

@@ -36,6 +36,10 @@ class PoolSocket:
         """Whether it has served long enough for its port to be given up."""
         return self.sends >= LIFETIME_SENDS or now_ms - self.opened_ms >= LIFETIME_MS
 
+    def forget(self, number: int) -> None:
+        """Nothing is outstanding under the id `number` any more."""
+        self.waiting.pop(number, None)
+
 
 class UpstreamPool:
     """Up to `POOL_SIZE` sockets to one server, opened as they are drawn; each is registered with `poller`."""

@@ -10,7 +10,7 @@ import dns.edns
 import dns.message
 import pytest
 
-from dnsfilter.engine.inflight import MOST_EXCHANGES, MOST_PER_CLIENT
+from dnsfilter.engine.room import MOST_EXCHANGES, MOST_PER_CLIENT
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from tests.contract.cases import office

@@ -3,29 +3,30 @@
 import select
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.inflight import (
     LONGEST_CHAIN_MS,
-    MOST_EXCHANGES,
-    MOST_PER_CLIENT,
     MOST_WAITERS,
     Cut,
+    Exchange,
     Gone,
     Got,
     Inflight,
     Result,
     Waiter,
 )
+from dnsfilter.engine.handover import Begun
+from dnsfilter.engine.room import MOST_EXCHANGES, MOST_PER_CLIENT
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.names import parse_name
-from dnsfilter.wire.query import Query, Question, parse_query
+from dnsfilter.wire.query import Query, Question, build_upstream_query, parse_query
 from tests.support.engines import query
 from tests.support.scripted import Asked, Scripted, fails, lies, reply, says, silent, truncated
 
@@ -306,3 +307,65 @@ def test_all_legs_of_a_chain_share_one_deadline() -> None:
         later_ns = (at.now_ms + LONGEST_CHAIN_MS) * 1_000_000
         assert at.inflight.follow(got.exchange, question, (0,), later_ns - 1_000_000) == []
         assert at.inflight.follow(got.exchange, question, (0,), later_ns) == [Gone(got.exchange)]
+
+
+@dataclass
+class Elsewhere:
+    """A send that others made, and what they were told of it."""
+
+    number: int = 0
+    forgotten: list[int] = field(default_factory=list)
+
+    def adopted(self, number: int) -> None:
+        self.number = number
+
+    def forget(self, number: int) -> None:
+        self.forgotten.append(number)
+
+
+def adopted(at: Bench, elsewhere: Elsewhere) -> Exchange:
+    """An exchange whose first send went out under id 4711, 7 ms ago, while one client waits."""
+    asked = parse_query(query(NAME))
+    assert isinstance(asked, Query)
+    question = Question(parse_name(NAME) + b"\0\1\0\1", parse_name(NAME), 1, 1)
+    key = CacheKey(0, question.name, 1, 1, False, False)
+    sent_ns = (at.now_ms - 7) * 1_000_000
+    waiters = [Waiter(asked, b"\x7f\0\5\x0a", sent_ns)]
+    servers = tuple(range(len(at.upstreams)))
+    at.inflight._room.enter(waiters[0].client, opening=key)
+    return at.inflight.adopt(Begun(key, question, servers, 400, sent_ns, elsewhere, 4711, waiters))
+
+
+def test_an_adopted_exchange_is_joined_and_takes_what_comes_for_it_elsewhere() -> None:
+    elsewhere = Elsewhere()
+    with bench(Scripted(silent)) as at:
+        exchange = adopted(at, elsewhere)
+        assert elsewhere.number == exchange.number
+        assert at.join() == []
+        assert len(exchange.waiters) == 2
+        assert at.upstreams[0].serve() == 0
+        asked = Asked(build_upstream_query(exchange.question, id=4711, cd=False, do=False), NAME, "A", False, ("", 0))
+        (answer,) = KNOWN(asked)
+        (got,) = at.inflight.take(exchange, 0, answer, at.now_ms * 1_000_000)
+        assert isinstance(got, Got)
+        assert elsewhere.forgotten == [4711]
+        assert at.slots[upstream_slots(1)[0].duration.sum] == 7_000_000
+        at.inflight.finish(exchange)
+        assert len(at.inflight) == 0
+
+
+def test_an_adopted_exchange_goes_on_where_the_first_wait_ends() -> None:
+    with bench(Scripted(silent), Scripted(silent)) as at:
+        adopted(at, Elsewhere())
+        assert at.inflight.next_alarm_ms() == at.now_ms + 393
+        assert at.expire(393) == []
+        assert [upstream.serve() for upstream in at.upstreams] == [0, 1]
+        assert at.failures(Failure.TIMEOUT) == 1
+
+
+def test_an_adopted_exchange_turns_to_another_server_where_the_first_cannot_be_reached() -> None:
+    with bench(Scripted(silent), Scripted(silent)) as at:
+        exchange = adopted(at, Elsewhere())
+        assert at.inflight.unreachable(exchange, 0, at.now_ms * 1_000_000) == []
+        assert [upstream.serve() for upstream in at.upstreams] == [0, 1]
+        assert at.failures(Failure.UNREACHABLE) == 1

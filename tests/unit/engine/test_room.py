@@ -1,0 +1,47 @@
+"""The bounds on what waits: for each client, for all, and for questions."""
+
+import pytest
+
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.room import MOST_EXCHANGES, MOST_PER_CLIENT, MOST_WAITING, OwnRoom
+
+FLOODER = b"\x7f\0\5\x0a"
+OTHER = b"\x7f\0\5\x0b"
+
+
+def key(number: int) -> CacheKey:
+    return CacheKey(0, b"\x03" + number.to_bytes(3, "big") + b"\0", 1, 1, False, False)
+
+
+def test_one_client_has_its_own_bound_and_room_again_once_it_waits_for_less() -> None:
+    room = OwnRoom()
+    for _ in range(MOST_PER_CLIENT):
+        room.enter(FLOODER)
+    with pytest.raises(OverflowError, match="one client"):
+        room.enter(FLOODER)
+    room.enter(OTHER)
+    room.leave(FLOODER)
+    room.enter(FLOODER)
+
+
+def test_all_clients_together_have_a_bound() -> None:
+    room = OwnRoom()
+    for number in range(MOST_WAITING):
+        room.enter((number // MOST_PER_CLIENT).to_bytes(4, "big"))
+    with pytest.raises(OverflowError, match="too many clients"):
+        room.enter(OTHER)
+
+
+def test_a_question_without_room_takes_none_from_its_client() -> None:
+    room = OwnRoom()
+    for number in range(MOST_EXCHANGES):
+        room.enter(number.to_bytes(4, "big"), opening=key(number))
+    for _ in range(2 * MOST_PER_CLIENT):
+        with pytest.raises(OverflowError, match="questions on their way"):
+            room.enter(FLOODER, opening=key(MOST_EXCHANGES))
+    room.shut(key(0))
+    room.enter(FLOODER, opening=key(MOST_EXCHANGES))
+
+
+def test_nothing_is_begun_elsewhere() -> None:
+    assert OwnRoom().hand_over(key(1)) is None
