@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.handover import Begun
 from dnsfilter.engine.inflight import (
     LONGEST_CHAIN_MS,
     MOST_WAITERS,
@@ -19,7 +20,6 @@ from dnsfilter.engine.inflight import (
     Result,
     Waiter,
 )
-from dnsfilter.engine.handover import Begun
 from dnsfilter.engine.room import MOST_EXCHANGES, MOST_PER_CLIENT
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
