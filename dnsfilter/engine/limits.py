@@ -1,0 +1,166 @@
+"""Who asks too much: a token bucket for each client, and one for each network whose clients may not ask.
+
+All buckets stand in one flat table of fixed size, so that another implementation can read and write the same memory.
+The table is `2 * SETS * WAYS` pairs of uint64 in the machine's byte order: a pair is `block`, `state`.
+
+- `block` is whose bucket it is: an IPv4 address as a number (of a network: its upper 24 bits, the rest 0), of an
+  IPv6 address the upper 64 bits (of a network: their upper 56, the rest 0).
+- `state` is `full_at << 6 | unanswered << 2 | kind`: `kind` is 0 for an IPv4 client, 1 for an IPv6 client, 2 for an
+  IPv4 network, 3 for an IPv6 network; `unanswered` counts from 0 to `slip` - 1; `full_at` is the tick of boot time,
+  one in 1/16 microsecond, at which the bucket will be full again. What was never written is all 0 and full.
+
+A bucket is in one set of WAYS pairs, which with WAYS = 4 is one cache line: the set with the number
+`(kind >> 1) * SETS + (h >> 64 - SET_BITS)`, so that networks, which anybody can forge, never disturb a client, where
+`h = (k0 + k1 * (block & 0xffffffff) + k2 * (block >> 32) + k3 * kind) mod 2**64` and k0 to k3 are the little-endian
+words of a key of 32 octets (Thorup's multiply-shift: two blocks share a set for one key in SETS, whoever chose them).
+
+A query costs `cost` ticks and a bucket holds `depth` ticks. At the tick `now`:
+
+1. Of the set, the pair with this block and kind is the bucket. If there is none, the pair with the least `full_at`
+   (the first of equals) becomes it and keeps its `full_at`: one that is full is forgotten without loss, and where all
+   are in use the newcomer takes over the least debt, so that no flood of addresses rids anybody of his.
+2. `full_at` becomes at least `now` and at most `now + depth`. If `full_at + cost - now > depth` the query is beyond the limit and costs nothing;
+   for a network with `slip` > 0, `unanswered` becomes `(unanswered + 1) mod slip`, and at 0 the query slips.
+3. Else `full_at` grows by `cost`.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from mmap import mmap
+
+from dnsfilter.config.model import Limits, Rate
+from dnsfilter.policy.model import Prefix
+
+SET_BITS = 13
+SETS = 1 << SET_BITS
+WAYS = 4
+TICKS_PER_MS = 16_000
+KEY_OCTETS = 32
+_TICKS_PER_S = 1000 * TICKS_PER_MS
+_NETWORK = 2
+_U64 = 2**64 - 1
+_V4_NETWORK = 0xFFFF_FF00
+_V6_NETWORK = 0xFFFF_FFFF_FFFF_FF00
+
+
+class Admission(IntEnum):
+    """What becomes of a query: it passes, is told to come by TCP, or gets no answer."""
+
+    PASS = 0
+    SLIP = 1
+    DROP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What a query of whom costs: from `starts[i]` (a block) on `costs[i]` and `depths[i]`; cost 0 is no limit."""
+
+    starts: "array[int]"
+    costs: "array[int]"
+    depths: "array[int]"
+
+    def at(self, block: int) -> tuple[int, int]:
+        """Cost and depth, in ticks."""
+        place = bisect_right(self.starts, block) - 1
+        return self.costs[place], self.depths[place]
+
+
+class Limiter:
+    """The buckets of one engine. `key` is drawn at start, so that nobody knows who shares a set with whom."""
+
+    def __init__(self, limits: Limits, key: bytes) -> None:
+        if len(key) != KEY_OCTETS:
+            raise ValueError(f"make limiter: a key has {KEY_OCTETS} octets, not {len(key)}")
+        self.keys = tuple(int.from_bytes(key[at : at + 8], "little") for at in range(0, KEY_OCTETS, 8))
+        self.slip = limits.slip
+        self.v4, self.v6 = charges(limits, 4), charges(limits, 6)
+        self.network = _ticks(limits.unregistered)
+        # Of pages of its own, so that a set is a cache line.
+        self.table: memoryview[int] = memoryview(mmap(-1, 2 * SETS * WAYS * 16)).cast("Q")
+
+    def admit(self, client: bytes, may_ask: bool, forgeable: bool, now_ms: int) -> Admission:
+        """Take one query of a packed address from its bucket, `now_ms` by boot time.
+
+        One that may not ask and might be forged, for it came by UDP, is its network's.
+        """
+        v6 = len(client) != 4
+        block = client_block(client)
+        if may_ask or not forgeable:
+            cost, depth = (self.v6 if v6 else self.v4).at(block)
+            return self.take(int(v6), block, cost, depth, now_ms * TICKS_PER_MS)
+        cost, depth = self.network
+        block &= _V6_NETWORK if v6 else _V4_NETWORK
+        return self.take(_NETWORK + v6, block, cost, depth, now_ms * TICKS_PER_MS)
+
+    def take(self, kind: int, block: int, cost: int, depth: int, now: int) -> Admission:
+        """Steps 1 to 3 above; a cost of 0 is no limit and leaves no trace."""
+        if not cost:
+            return Admission.PASS
+        table = self.table
+        at = self._bucket(kind, block)
+        state = table[at + 1]
+        full_at, unanswered = min(max(state >> 6, now), now + depth), state >> 2 & 15
+        admission = Admission.PASS
+        if full_at + cost - now <= depth:
+            full_at += cost
+        elif kind & _NETWORK and self.slip:
+            unanswered = (unanswered + 1) % self.slip
+            admission = Admission.DROP if unanswered else Admission.SLIP
+        else:
+            admission = Admission.DROP
+        table[at] = block
+        table[at + 1] = full_at << 6 | unanswered << 2 | kind
+        return admission
+
+    def _bucket(self, kind: int, block: int) -> int:
+        """Where its pair stands in the table, or the one that it takes over."""
+        k0, k1, k2, k3 = self.keys
+        mixed = (k0 + k1 * (block & 0xFFFF_FFFF) + k2 * (block >> 32) + k3 * kind) & _U64
+        first = ((kind >> 1) * SETS + (mixed >> 64 - SET_BITS)) * WAYS * 2
+        table, least = self.table, first
+        for at in range(first, first + WAYS * 2, 2):
+            if table[at] == block and table[at + 1] & 3 == kind:
+                return at
+            if table[at + 1] >> 6 < table[least + 1] >> 6:
+                least = at
+        return least
+
+
+def client_block(client: bytes) -> int:
+    """The number under which a packed address counts as one client: all of IPv4, a /64 of IPv6."""
+    return int.from_bytes(client[:8])
+
+
+def charges(limits: Limits, version: int) -> Charges:
+    """The charges of the clients of one family; of nested overrides the longest holds."""
+    bits = 32 if version == 4 else 64
+    marks = {0}
+    overrides = sorted((o for o in limits.overrides if o[0].version == version), key=lambda o: o[0].prefixlen)
+    spans = [(*_span(prefix, bits), rate) for prefix, rate in overrides]
+    for first, last, _rate in spans:
+        marks |= {first, last + 1}
+    starts = sorted(mark for mark in marks if mark < 1 << bits)
+    rates = [limits.clients] * len(starts)
+    for first, last, rate in spans:  # the longer come later
+        begin = bisect_right(starts, first) - 1
+        end = bisect_right(starts, last)
+        rates[begin:end] = [rate] * (end - begin)
+    return Charges(array("Q", starts), *_columns([_ticks(rate) for rate in rates]))
+
+
+def _span(prefix: Prefix, bits: int) -> tuple[int, int]:
+    """The first and last block of a prefix."""
+    shift = prefix.max_prefixlen - bits
+    return int(prefix.network_address) >> shift, int(prefix.broadcast_address) >> shift
+
+
+def _ticks(rate: Rate) -> tuple[int, int]:
+    cost = max(_TICKS_PER_S // rate.per_second, 1) if rate.per_second else 0
+    return cost, cost * rate.burst
+
+
+def _columns(pairs: Sequence[tuple[int, int]]) -> "tuple[array[int], array[int]]":
+    return array("Q", [cost for cost, _ in pairs]), array("Q", [depth for _, depth in pairs])

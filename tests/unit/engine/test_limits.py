@@ -1,0 +1,246 @@
+"""Buckets: what passes, whose they are, and that no flood empties or multiplies them."""
+
+import itertools
+from collections import defaultdict
+from fractions import Fraction
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.config.model import Limits, Rate
+from dnsfilter.engine.limits import KEY_OCTETS, SETS, TICKS_PER_MS, WAYS, Admission, Limiter, client_block
+
+KEY = bytes(range(1, KEY_OCTETS + 1))
+ONE_SET = bytes(KEY_OCTETS)
+"""A key under which all clients share one set."""
+PASS, SLIP, DROP = Admission.PASS, Admission.SLIP, Admission.DROP
+
+
+def admit(limiter: Limiter, client: str, now_ms: int = 5, may_ask: bool = True, forgeable: bool = True) -> Admission:
+    return limiter.admit(ip_address(client).packed, may_ask, forgeable, now_ms)
+
+
+def passed(limiter: Limiter, client: str, queries: int, now_ms: int = 5) -> int:
+    return sum(admit(limiter, client, now_ms) is PASS for _ in range(queries))
+
+
+def test_a_burst_passes_at_once_and_then_what_the_rate_allows() -> None:
+    limiter = Limiter(Limits(clients=Rate(100, 250)), KEY)
+    assert passed(limiter, "192.0.2.1", 400) == 250
+    assert passed(limiter, "192.0.2.1", 400, 5 + 9) == 0
+    assert passed(limiter, "192.0.2.1", 400, 5 + 10) == 1
+    assert passed(limiter, "192.0.2.1", 400, 5 + 1010) == 100
+    assert passed(limiter, "192.0.2.1", 400, 10_000_000) == 250
+
+
+def test_without_a_rate_everything_passes_and_nothing_is_noted() -> None:
+    limiter = Limiter(Limits(clients=Rate(0, 0), unregistered=Rate(0, 0)), KEY)
+    assert passed(limiter, "192.0.2.1", 10_000) == 10_000
+    assert admit(limiter, "192.0.2.1", may_ask=False) is PASS
+    assert not any(limiter.table)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "may_ask", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", True, False),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True, True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", True, False),
+        ("::1", "0.0.0.0", True, False),
+        ("192.0.2.1", "192.0.2.255", False, True),
+        ("192.0.2.1", "192.0.3.1", False, False),
+        ("2001:db8:0:1::1", "2001:db8:0:ff::2", False, True),
+        ("2001:db8:0:1::1", "2001:db8:0:100::1", False, False),
+    ],
+)
+def test_a_bucket_is_an_address_or_64_and_of_those_that_may_not_ask_a_24_or_56(
+    first: str, second: str, may_ask: bool, same: bool
+) -> None:
+    limiter = Limiter(Limits(clients=Rate(1, 1), unregistered=Rate(1, 1), slip=0), KEY)
+    assert admit(limiter, first, may_ask=may_ask) is PASS
+    assert admit(limiter, first, may_ask=may_ask) is DROP
+    assert admit(limiter, second, may_ask=may_ask) is (DROP if same else PASS)
+
+
+def test_who_may_not_ask_but_cannot_be_forged_counts_for_himself() -> None:
+    limiter = Limiter(Limits(clients=Rate(1, 1), unregistered=Rate(1, 1)), KEY)
+    assert [admit(limiter, "192.0.2.1", may_ask=False, forgeable=False) for _ in range(2)] == [PASS, DROP]
+    assert admit(limiter, "192.0.2.2", may_ask=False, forgeable=False) is PASS
+    assert admit(limiter, "192.0.2.1", may_ask=False) is PASS
+
+
+@pytest.mark.parametrize(
+    ("slip", "expected"),
+    [
+        (0, [DROP] * 6),
+        (1, [SLIP] * 6),
+        (2, [DROP, SLIP] * 3),
+        (3, [DROP, DROP, SLIP] * 2),
+        (10, [*[DROP] * 9, SLIP, *[DROP] * 9, SLIP]),
+    ],
+)
+def test_every_so_manyth_reply_beyond_the_limit_slips(slip: int, expected: list[Admission]) -> None:
+    limiter = Limiter(Limits(unregistered=Rate(1, 1), slip=slip), KEY)
+    assert admit(limiter, "192.0.2.1", may_ask=False) is PASS
+    assert [admit(limiter, "192.0.2.1", may_ask=False) for _ in expected] == expected
+
+
+OVERRIDES = (
+    (ip_network("192.0.2.0/24"), Rate(1, 3)),
+    (ip_network("192.0.2.64/26"), Rate(1, 4)),
+    (ip_network("192.0.2.65/32"), Rate(0, 0)),
+    (ip_network("192.0.2.128/25"), Rate(1, 5)),
+    (ip_network("255.255.255.255/32"), Rate(1, 6)),
+    (ip_network("2001:db8::/32"), Rate(1, 7)),
+    (ip_network("2001:db8:0:5::/64"), Rate(1, 8)),
+)
+
+
+@pytest.mark.parametrize(
+    ("client", "burst"),
+    [
+        ("192.0.1.255", 2),
+        ("192.0.2.0", 3),
+        ("192.0.2.63", 3),
+        ("192.0.2.64", 4),
+        ("192.0.2.65", 20),
+        ("192.0.2.66", 4),
+        ("192.0.2.127", 4),
+        ("192.0.2.128", 5),
+        ("192.0.2.255", 5),
+        ("192.0.3.0", 2),
+        ("255.255.255.254", 2),
+        ("255.255.255.255", 6),
+        ("2001:db7:ffff::1", 2),
+        ("2001:db8::1", 7),
+        ("2001:db8:0:5::1", 8),
+        ("2001:db8:0:6::1", 7),
+        ("2001:db9::", 2),
+        ("ffff::", 2),
+    ],
+)
+def test_of_nested_overrides_the_longest_holds(client: str, burst: int) -> None:
+    for overrides in (OVERRIDES, OVERRIDES[::-1]):
+        limiter = Limiter(Limits(clients=Rate(1, 2), overrides=overrides), KEY)
+        assert passed(limiter, client, 20) == burst
+
+
+def test_a_flood_of_addresses_neither_grows_the_table_nor_frees_who_is_limited() -> None:
+    limiter = Limiter(Limits(clients=Rate(1, 2)), KEY)
+    octets = limiter.table.nbytes
+    assert passed(limiter, "192.0.2.1", 3) == 2
+    for number in range(4 * SETS * WAYS):
+        limiter.admit((0x0A00_0000 + number).to_bytes(4), True, True, 5)
+    assert limiter.table.nbytes == octets == 2 * SETS * WAYS * 16
+    assert admit(limiter, "192.0.2.1") is DROP
+
+
+def test_a_flood_of_networks_that_may_not_ask_leaves_the_clients_buckets_as_they_are() -> None:
+    limiter = Limiter(Limits(), KEY)
+    for number in range(500):
+        admit(limiter, f"192.0.2.{number % 200}")
+    half = len(limiter.table) // 2
+    before = bytes(limiter.table[:half])
+    for number in range(4 * SETS * WAYS):
+        limiter.admit((number << 8).to_bytes(4), False, True, 5)
+    assert any(limiter.table[half:])
+    assert bytes(limiter.table[:half]) == before
+
+
+def test_one_clients_flood_costs_the_others_nothing() -> None:
+    limiter = Limiter(Limits(), KEY)
+    others = [f"192.0.2.{number}" for number in range(1, 51)]
+    flooded = 0
+    for now_ms in range(1000):
+        flooded += passed(limiter, "198.51.100.1", 200, now_ms)
+        assert admit(limiter, others[now_ms % 50], now_ms) is PASS
+    assert flooded == 2000 + 999
+
+
+def test_in_a_set_that_is_full_the_one_with_the_least_debt_makes_way() -> None:
+    limiter = Limiter(Limits(clients=Rate(1, 10)), ONE_SET)
+    for number, queries in enumerate((4, 2, 6, 8), 1):
+        passed(limiter, f"192.0.2.{number}", queries)
+    assert passed(limiter, "192.0.2.9", 10) == 8  # with the debt of 192.0.2.2
+    assert {limiter.table[at] & 0xFF for at in range(0, 2 * WAYS, 2)} == {1, 9, 3, 4}
+    assert passed(limiter, "192.0.2.4", 10) == 2
+
+
+def test_the_table_is_as_its_description_says() -> None:
+    limiter = Limiter(Limits(clients=Rate(1000, 10), unregistered=Rate(10, 1), slip=3), KEY)
+    admit(limiter, "192.0.2.1", 7)
+    for _ in range(2):
+        admit(limiter, "2001:db8:1:2ff::9", 7, may_ask=False)
+    pairs = {limiter.table[at]: limiter.table[at + 1] for at in range(0, len(limiter.table), 2)}
+    assert pairs == {
+        0: 0,
+        0xC000_0201: 8 * TICKS_PER_MS << 6,
+        0x2001_0DB8_0001_0200: 107 * TICKS_PER_MS << 6 | 1 << 2 | 3,
+    }
+    words = [int.from_bytes(KEY[at : at + 8], "little") for at in (0, 8, 16, 24)]
+    kind, block = 3, 0x2001_0DB8_0001_0200
+    mixed = (words[0] + words[1] * (block % 2**32) + words[2] * (block // 2**32) + words[3] * kind) % 2**64
+    first = (SETS + mixed // 2 ** (64 - 13)) * 2 * WAYS
+    assert block in limiter.table[first : first + 2 * WAYS]
+
+
+def test_two_that_share_the_table_and_the_key_are_one() -> None:
+    first, second = (Limiter(Limits(clients=Rate(1, 4)), KEY) for _ in range(2))
+    second.table = first.table
+    assert [admit(each, "192.0.2.1") for each in (first, second) * 3] == [PASS] * 4 + [DROP] * 2
+
+
+@pytest.mark.parametrize("octets", [0, KEY_OCTETS - 1, KEY_OCTETS + 1])
+def test_a_key_of_another_length_is_refused(octets: int) -> None:
+    with pytest.raises(ValueError, match="make limiter: a key has 32 octets"):
+        Limiter(Limits(), bytes(octets))
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 400)), max_size=120)
+"""Which client asks, and how many milliseconds after the one before."""
+CLIENTS = [ip_address(f"192.0.2.{number}").packed for number in range(6)] + [
+    ip_address(f"2001:db8:0:{number}::1").packed for number in range(6)
+]
+
+
+@given(STEPS, st.integers(1, 20), st.integers(1, 5))
+def test_while_there_is_room_each_client_has_exactly_its_bucket(
+    steps: list[tuple[int, int]], per_second: int, burst: int
+) -> None:
+    limiter = Limiter(Limits(clients=Rate(per_second, burst)), KEY)
+    cost = Fraction(1000 * TICKS_PER_MS // per_second, TICKS_PER_MS)  # in milliseconds
+    tokens: defaultdict[bytes, Fraction] = defaultdict(lambda: Fraction(burst))
+    filled: dict[bytes, int] = {}
+    now_ms = 0
+    for who, wait_ms in steps:
+        now_ms += wait_ms
+        client = CLIENTS[who]
+        tokens[client] = min(tokens[client] + (now_ms - filled.get(client, now_ms)) / cost, Fraction(burst))
+        filled[client] = now_ms
+        passes = tokens[client] >= 1
+        tokens[client] -= passes
+        assert (limiter.admit(client, True, True, now_ms) is PASS) == passes
+
+
+@given(STEPS, st.integers(1, 20), st.integers(1, 5))
+def test_nobody_gets_more_than_his_bucket_even_if_all_share_one_set(
+    steps: list[tuple[int, int]], per_second: int, burst: int
+) -> None:
+    limiter = Limiter(Limits(clients=Rate(per_second, burst)), ONE_SET)
+    cost_ms = 1000 // per_second
+    passes: defaultdict[bytes, list[int]] = defaultdict(list)
+    now_ms = 0
+    for who, wait_ms in steps:
+        now_ms += wait_ms
+        if limiter.admit(CLIENTS[who], True, True, now_ms) is PASS:
+            passes[CLIENTS[who]].append(now_ms)
+    for times in passes.values():
+        for first, last in itertools.combinations(range(len(times)), 2):
+            assert (last - first + 1 - burst) * cost_ms <= times[last] - times[first]
+
+
+def test_a_client_is_counted_under_its_address_or_its_64() -> None:
+    assert client_block(ip_address("192.0.2.1").packed) == 0xC000_0201
+    assert client_block(ip_address("2001:db8:0:1::7").packed) == 0x2001_0DB8_0000_0001
