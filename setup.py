@@ -2,22 +2,23 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from glob import glob
-from pathlib import Path
 from sysconfig import get_path
 
 from Cython.Distutils import build_ext
 from setuptools import Extension, setup
 
-MISSING = "no C compiler or no Python.h here (Debian: gcc libc6-dev python3-dev)"
-WITHOUT = "DNSFILTER_NO_EXTENSIONS=1 builds without the compiled engine"
+MISSING = "no C compiler or no Python.h: apt-get install gcc libc6-dev python3-dev, or set DNSFILTER_NO_EXTENSIONS=1"
 
 
 class Build(build_ext):
     def build_extensions(self):
-        if not shutil.which(self.compiler.compiler[0]) or not Path(get_path("include"), "Python.h").exists():
-            sys.exit(f"build dnsfilter: {MISSING}; {WITHOUT}")
+        cc = self.compiler.compiler
+        probe = [*cc, "-I", get_path("include"), "-fsyntax-only", "-include", "Python.h", "-x", "c", os.devnull]
+        if shutil.which(cc[0]) is None or subprocess.run(probe, capture_output=True).returncode != 0:
+            sys.exit(f"build dnsfilter: {MISSING}")
         super().build_extensions()
 
 

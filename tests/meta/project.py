@@ -34,7 +34,7 @@ def tracked_files() -> list[Path]:
 
 
 def modules(package: str) -> Iterator[Path]:
-    """The package's modules, Python and Cython, relative to the project."""
-    for path in sorted((PROJECT / package).rglob("*.py*")):
-        if path.suffix in {".py", ".pyx"}:
+    """The package's modules, Python and Cython with what it includes, relative to the project."""
+    for path in sorted((PROJECT / package).rglob("*.p*")):
+        if path.suffix in {".py", ".pyx", ".pxi"}:
             yield path.relative_to(PROJECT)

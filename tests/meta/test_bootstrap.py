@@ -3,24 +3,37 @@
 import os
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.meta.project import PROJECT
 
-TOOLS = ("bash", "cat", "dirname", "flock", "grep", "id", "sed", "sha256sum")
+TOOLS = ("bash", "cat", "dirname", "flock", "grep", "id", "rm", "sed", "sha256sum", "touch")
+FILES = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "pyproject.toml",
+    "setup.py",
+    "scripts/bootstrap",
+    "dnsfilter/engine/_engine.pyx",
+    "dnsfilter/engine/compiled/defs.pxi",
+    "dnsfilter/engine/compiled/wire.pxi",
+)
+"""What the environment is made from, in the order in which the key is taken over it."""
+EXTENSION = "dnsfilter/engine/_engine.cpython-312-x86_64-linux-gnu.so"
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A project whose environment is ready, on a machine without any Python."""
     tree, tools, inside = tmp_path / "project", tmp_path / "tools", tmp_path / "project" / ".venv" / "bin"
-    for directory in (tree / "scripts", tools, inside):
+    for directory in (tree / "scripts", tree / "dnsfilter/engine/compiled", tools, inside):
         directory.mkdir(parents=True)
-    shutil.copy(PROJECT / "scripts" / "bootstrap", tree / "scripts")
-    for name in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
+    for name in (*FILES, EXTENSION):
         (tree / name).write_text(name)
+    shutil.copy(PROJECT / "scripts" / "bootstrap", tree / "scripts")
     for tool in TOOLS:
         found = shutil.which(tool)
         assert found is not None
@@ -38,13 +51,14 @@ def _program(path: Path, text: str) -> None:
 
 def _ready(tree: Path, kind: str, version: str) -> None:
     """Write what a finished run leaves behind."""
-    files = "requirements.lock requirements-dev.lock pyproject.toml scripts/bootstrap"
-    key = subprocess.check_output(["bash", "-c", f"{{ pwd; cat {files}; }} | sha256sum"], cwd=tree, text=True).strip()
+    made_from = f"{tree}\n \n".encode() + b"".join((tree / name).read_bytes() for name in FILES)
+    key = f"{sha256(made_from).hexdigest()}  -"
     (tree / ".venv" / ".ready").write_text(f"{kind} {version} {key}\n")
 
 
-def _run(tree: Path, kind: str = "run") -> tuple[int, str]:
-    environ = {key: value for key, value in os.environ.items() if key != "PYTHON"}
+def _run(tree: Path, kind: str = "run", **more: str) -> tuple[int, str]:
+    ours = ("PYTHON", "CC", "DNSFILTER_NO_EXTENSIONS", "DNSFILTER_SANITIZE")
+    environ = {key: value for key, value in os.environ.items() if key not in ours} | more
     done = subprocess.run(
         [tree / "scripts" / "bootstrap", kind],
         env={**environ, "PATH": str(tree.parent / "tools")},
@@ -71,8 +85,16 @@ def test_a_ready_environment_is_left_alone(tree: Path) -> None:
         lambda tree: (tree / ".venv" / "bin" / "dnsfilter").unlink(),
         lambda tree: (tree / "requirements.lock").write_text("other"),
         lambda tree: (tree / ".venv" / ".ready").unlink(),
+        lambda tree: (tree / "setup.py").write_text("other"),
+        lambda tree: (tree / "dnsfilter/engine/_engine.pyx").write_text("other"),
+        lambda tree: (tree / "dnsfilter/engine/compiled/wire.pxi").write_text("other"),
+        lambda tree: (tree / EXTENSION).unlink(),
+        lambda tree: (tree / EXTENSION).rename(tree / EXTENSION.replace("312", "311")),
     ],
-    ids=["another Python", "a broken Python", "no Python", "no program", "another lock", "not ready"],
+    ids=[
+        *("another Python", "a broken Python", "no Python", "no program", "another lock", "not ready", "another build"),
+        *("another engine", "another topic of the engine", "no extension", "another Python's extension"),
+    ],
 )
 def test_what_has_changed_is_made_anew(tree: Path, change: object) -> None:
     assert callable(change)
@@ -81,3 +103,29 @@ def test_what_has_changed_is_made_anew(tree: Path, change: object) -> None:
     code, said = _run(tree)
     assert code == 1
     assert "no Python 3.11 to 3.13 here" in said
+
+
+def _fake_environment(tree: Path) -> None:
+    """An environment that has to be worked on, whose Python installs nothing and builds with a compiler not there."""
+    answers = (("-V", "Python 3.12.1"), ("*sysconfig*", "no-such-cc\n/nowhere"), ("*%d*", "3.12"))
+    cases = " ".join(f"{asked}) echo '{said}' ;;" for asked, said in answers)
+    _program(tree / ".venv/bin/python", f'case "$*" in {cases} esac')
+    (tree / ".venv/bin/pip").write_text(f"#!{tree}/.venv/bin/python")
+    (tree / ".venv/.ready").unlink()
+
+
+def test_without_a_compiler_it_says_which_packages_are_missing_and_how_to_do_without(tree: Path) -> None:
+    _fake_environment(tree)
+    code, said = _run(tree)
+    assert code == 1
+    (line,) = said.splitlines()
+    assert "apt-get install gcc libc6-dev python3.12-dev" in line
+    assert "DNSFILTER_NO_EXTENSIONS=1" in line
+
+
+def test_without_the_extension_no_compiler_is_needed_and_none_is_left(tree: Path) -> None:
+    _fake_environment(tree)
+    assert _run(tree, DNSFILTER_NO_EXTENSIONS="1") == (0, "bootstrap: installing requirements.lock\n")
+    assert not (tree / EXTENSION).exists()
+    assert _run(tree, DNSFILTER_NO_EXTENSIONS="1") == (0, "")
+    assert _run(tree)[0] == 1

@@ -1,9 +1,11 @@
 """What is built and installed."""
 
 import importlib
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -14,14 +16,26 @@ from tests.meta.project import PACKAGES, PROJECT, pyproject, tracked_files
 SCRIPTS: dict[str, str] = pyproject()["project"]["scripts"]
 
 
+WITHOUT = "DNSFILTER_NO_EXTENSIONS"
+EXTENSION = f"dnsfilter/engine/_engine{sysconfig.get_config_var('EXT_SUFFIX')}"
+BUILT = [] if os.environ.get(WITHOUT) == "1" else [EXTENSION]
+"""What of the wheel is no source; nothing where this very run goes without the compiled engine."""
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The names in the wheel, built from a copy of what is under version control."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is under version control."""
     source = tmp_path_factory.mktemp("source")
     for path in tracked_files():
         copy = source / path.relative_to(PROJECT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The names in the wheel."""
     target = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     command = [*pip, "--no-build-isolation", "--no-deps", "--no-index", "-w", str(target), str(source)]
@@ -42,6 +56,43 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: list[str]) -> None:
     relative = {path.relative_to(PROJECT) for path in tracked_files()}
     shipped = {str(path) for path in relative if path.parts[0] in PACKAGES}
     assert sorted(shipped - set(wheel)) == []
+
+
+def test_the_wheel_holds_the_compiled_engine_and_nothing_else_that_was_made(wheel: list[str]) -> None:
+    relative = {str(path.relative_to(PROJECT)) for path in tracked_files()}
+    assert [name for name in wheel if name not in relative and ".dist-info/" not in name] == BUILT
+
+
+def _setup(source: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "setup.py", "--quiet", *arguments]
+    return subprocess.run(command, cwd=source, env=os.environ | environ, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(not BUILT, reason="this run goes without the compiled engine")
+def test_the_source_distribution_builds_the_compiled_engine(source: Path, tmp_path: Path) -> None:
+    assert _setup(source, "sdist", "--dist-dir", str(tmp_path)).returncode == 0
+    (archive,) = tmp_path.iterdir()
+    subprocess.run(["tar", "-xf", archive, "-C", tmp_path, "--strip-components=1"], check=True)
+    built = _setup(tmp_path, "build_ext", "--inplace")
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / EXTENSION).exists()
+
+
+def test_without_a_compiler_one_line_says_what_to_install(source: Path, tmp_path: Path) -> None:
+    elsewhere = ("build_ext", "--build-lib", str(tmp_path), "--build-temp", str(tmp_path))
+    failed = _setup(source, *elsewhere, CC="/nonexistent", **{WITHOUT: ""})
+    assert failed.returncode == 1
+    assert failed.stderr == (
+        "build dnsfilter: no C compiler or no Python.h: apt-get install gcc libc6-dev python3-dev, "
+        "or set DNSFILTER_NO_EXTENSIONS=1\n"
+    )
+
+
+def test_without_extensions_no_compiler_is_asked_for_and_nothing_is_built(source: Path, tmp_path: Path) -> None:
+    elsewhere = ("build_ext", "--build-lib", str(tmp_path), "--build-temp", str(tmp_path))
+    built = _setup(source, *elsewhere, CC="/nonexistent", **{WITHOUT: "1"})
+    assert (built.returncode, built.stderr) == (0, "")
+    assert list(tmp_path.rglob("*.so")) == []
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -35,12 +35,14 @@ def subject(test: Path, known: set[Path]) -> Path | None:
         ("tests/unit/policy/test_decide_weekly_hours.py", "dnsfilter/policy/decide"),
         ("tests/unit/blocklists/formats/test_hosts.py", "blocklists/formats/hosts"),
         ("tests/unit/deploy/test_systemd.py", "deploy/systemd"),
+        ("tests/unit/engine/compiled/test_wire.py", "dnsfilter/engine/compiled/wire"),
         ("tests/unit/policy/test_hosts.py", None),
         ("tests/unit/test_decide.py", None),
     ],
 )
 def test_the_mirror_rule_finds_the_module_a_test_is_about(test: str, expected: str | None) -> None:
-    known = {Path("dnsfilter/policy/decide"), Path("blocklists/formats/hosts"), Path("deploy/systemd")}
+    resolver = {Path("dnsfilter/policy/decide"), Path("dnsfilter/engine/compiled/wire")}
+    known = resolver | {Path("blocklists/formats/hosts"), Path("deploy/systemd")}
     assert subject(Path(test), known) == (None if expected is None else Path(expected))
 
 
@@ -62,6 +64,12 @@ def test_no_source_file_grows_too_long() -> None:
         str(path): len((PROJECT / path).read_text().splitlines()) for package in PACKAGES for path in modules(package)
     }
     assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_the_compiled_engine_includes_every_topic_once() -> None:
+    engine = PROJECT / "dnsfilter/engine"
+    included = re.findall(r'^include "(.+)"$', (engine / "_engine.pyx").read_text(), re.MULTILINE)
+    assert sorted(included) == sorted(f"compiled/{path.name}" for path in (engine / "compiled").iterdir())
 
 
 def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
