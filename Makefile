@@ -39,7 +39,8 @@ components: ## fetch the real programs that tests run (dig, Knot, NSD, Unbound, 
 	@scripts/components
 
 clean: ## remove caches and build output
-	rm -rf build dist *.egg-info dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist *.egg-info dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find api blocklists dnsfilter tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove also .venv, .components and the state in .run
