@@ -6,6 +6,11 @@ stored anything. One extension, in topics: each included file is one.
 """
 
 include "compiled/defs.pxi"
+include "compiled/siphash.pxi"
+include "compiled/entry.pxi"
+include "compiled/reply.pxi"
+include "compiled/cache.pxi"
+include "compiled/doors.pxi"
 
 from dnsfilter.engine.reference import ReferenceEngine
 

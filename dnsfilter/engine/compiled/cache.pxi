@@ -1,0 +1,284 @@
+# The answers that upstreams gave, as cache/answers.py keeps them: truth only, bounded in octets, a segmented LRU.
+# What `find` and `keep` point to holds until the next `keep` or `put`.
+
+from libc.stdlib cimport calloc, malloc
+
+from dnsfilter.cache.answers import Entry as AgedAnswer, lifetime_s
+from dnsfilter.wire.answer import beside, check_message, without_opt
+
+cdef extern from "<sys/random.h>" nogil:
+    ssize_t getrandom(void* buffer, size_t size, unsigned int flags)
+
+cdef extern from *:
+    void __builtin_prefetch(const void* at) noexcept nogil
+
+cdef enum:
+    BUCKET_SHARE = 256      # octets of the whole for one bucket of the index; an entry takes 300 to 500
+    ALLOCATION = 8          # what the allocator writes before each piece; pieces are multiples of 16
+    TOUCH_MS = 1000         # moving an entry costs four cache lines: once a second is enough
+    LARGEST_MESSAGE = 0xFFFF
+    CACHE_LINE = 64
+    FETCHED_LINES = 5       # the structure, its name and the beginning of its message
+
+
+cdef class Store:
+    """`AnswerCache` in C, with the same contract: `get`, `put`, `bytes` and `len`; engines use `find` and `keep`.
+
+    Differences that only eviction shows: entries are smaller; the index is part of `max_bytes`, but not of `bytes`; and
+    what was asked for within a second before is not moved in its line.
+    """
+
+    cdef Entry** index
+    cdef uint64_t mask
+    cdef uint64_t[2] secret
+    cdef int64_t most           # octets of all entries
+    cdef int64_t stale_ms
+    cdef readonly int64_t count
+    cdef Line probation
+    cdef Line held              # protected, at most four fifths
+    cdef Entry* dropped         # out of the cache, but somebody may still look at them
+
+    def __cinit__(self, max_bytes, stale_s):
+        cdef int64_t buckets = 1
+        while 2 * buckets * BUCKET_SHARE <= <int64_t>max_bytes:
+            buckets *= 2
+        self.index = <Entry**>calloc(buckets, sizeof(Entry*))
+        if self.index == NULL:
+            raise MemoryError("make answer cache: no memory for its index")
+        if getrandom(self.secret, sizeof(self.secret), 0) != sizeof(self.secret):
+            raise OSError("make answer cache: no randomness for its key")
+        self.mask = buckets - 1
+        self.most = max(0, max_bytes - buckets * sizeof(Entry*))
+        self.stale_ms = stale_s * 1000
+
+    def __dealloc__(self):
+        free_line(self.probation.oldest)
+        free_line(self.held.oldest)
+        self._bury()
+        free(self.index)
+
+    def __len__(self):
+        return self.count
+
+    @property
+    def bytes(self):
+        """Octets that all entries take."""
+        return self.octets()
+
+    cdef inline int64_t octets(self) noexcept nogil:
+        return self.probation.octets + self.held.octets
+
+    # For engines.
+
+    cdef uint64_t hash_of(
+        self, uint16_t view, const uint8_t* name, uint16_t name_size, uint16_t qtype, bint do_bit, bint cd
+    ) noexcept nogil:
+        """The hash of a key of class IN."""
+        cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
+        return self._hash(&key)
+
+    cdef inline void prefetch(self, uint64_t hash) noexcept nogil:
+        """First stage: fetch the bucket."""
+        __builtin_prefetch(&self.index[hash & self.mask])
+
+    cdef inline void prefetch_entry(self, uint64_t hash) noexcept nogil:
+        """Second stage, once the bucket is there: fetch what stands first in it."""
+        cdef const uint8_t* at = <const uint8_t*>self.index[hash & self.mask]
+        cdef int line
+        if at != NULL:
+            for line in range(FETCHED_LINES):
+                __builtin_prefetch(at + line * CACHE_LINE)
+
+    cdef Entry* find(
+        self,
+        uint16_t view,
+        const uint8_t* name,
+        uint16_t name_size,
+        uint16_t qtype,
+        bint do_bit,
+        bint cd,
+        uint64_t hash,
+        int64_t now_ms,
+    ) noexcept nogil:
+        """The entry of class IN, fresh or stale; NULL when there is none or it is past serving even as stale."""
+        cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
+        return self._find(&key, hash, now_ms)
+
+    cdef Entry* keep(
+        self,
+        uint16_t view,
+        const uint8_t* name,
+        uint16_t name_size,
+        uint16_t qtype,
+        bint do_bit,
+        bint cd,
+        const uint8_t* message,
+        const Ordinary* found,
+        bint ad,
+        int64_t now_ms,
+    ) noexcept nogil:
+        """Keep what an upstream said if it may be kept; else NULL, and what it contradicts is gone."""
+        cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
+        cdef uint64_t hash = self._hash(&key)
+        cdef Entry* entry = NULL
+        cdef int names = found.target_count + found.beside_count
+        self._bury()
+        if found.lifetime_s:
+            entry = self._new(&key, message, found.size, found.record_count, found.names_size + names)
+        if entry != NULL:
+            fill_entry(entry, found)
+            date_entry(entry, found.rcode, ad, found.lifetime_s, now_ms)
+        self._place(&key, hash, entry)
+        return entry
+
+    # For the reference's code.
+
+    def get(self, key, int64_t now_ms):
+        """Give the entry, fresh or stale; None when there is none or it is past serving even as stale."""
+        cdef Key wanted = key_from(key)
+        cdef Entry* entry = self._find(&wanted, self._hash(&wanted), now_ms)
+        if entry == NULL:
+            return None
+        message = <bytes>(<const char*>entry_message(entry))[: entry.size]
+        return AgedAnswer(
+            check_message(message),
+            entry.stored_ms,
+            entry.expires_ms,
+            target_names(entry),
+            bool(entry.ad),
+            entry.octets,
+        )
+
+    def put(self, key, answer, targets, ad, int64_t now_ms):
+        """Keep an answer if it may be kept, and give its entry in any case; `AnswerCache.put` says when."""
+        cdef Key wanted = key_from(key)
+        cdef Entry* entry = NULL
+        cdef int64_t seconds = lifetime_s(answer)
+        conclusive = answer.rcode in (RCODE_NOERROR, RCODE_NXDOMAIN) and not answer.tc
+        self._bury()
+        if seconds:
+            entry = self._copied(&wanted, without_opt(answer), targets)
+        if entry != NULL:
+            date_entry(entry, answer.rcode, ad, seconds, now_ms)
+        if entry != NULL or conclusive:
+            self._place(&wanted, self._hash(&wanted), entry)
+        size = 0 if entry == NULL else entry.octets
+        return AgedAnswer(answer, now_ms, now_ms + seconds * 1000, targets, ad, size)
+
+    cdef Entry* _copied(self, const Key* key, answer, targets) except? NULL:
+        """A new entry with an answer of Python's; NULL where it is too large."""
+        others = sorted(beside(answer))
+        names = b"".join([bytes((len(name),)) + name for name in (*targets, *others)])
+        message, records = answer.message, answer.records
+        if len(message) > LARGEST_MESSAGE:
+            return NULL
+        cdef Entry* entry = self._new(key, <const uint8_t*><const char*>message, len(message), len(records), len(names))
+        cdef int index = 0
+        if entry == NULL:
+            return NULL
+        entry.target_count, entry.beside_count = len(targets), len(others)
+        memcpy(entry_names(entry), <const char*>names, len(names))
+        for record in records:
+            level_ttl(entry, index, record.ttl_offset, record.ttl)
+            index += 1
+        return entry
+
+    # The table and its two lines.
+
+    cdef uint64_t _hash(self, const Key* key) noexcept nogil:
+        cdef uint64_t first = (<uint64_t>key.view << 32) | (<uint64_t>key.qtype << 16) | key.qclass
+        first |= (<uint64_t>key.do_bit << 48) | (<uint64_t>key.cd << 49)
+        return sip_hash(self.secret, first, key.name, key.name_size)
+
+    cdef Entry* _lookup(self, const Key* key, uint64_t hash) noexcept nogil:
+        cdef Entry* entry = self.index[hash & self.mask]
+        while entry != NULL and not (entry.hash == hash and is_entry_of(entry, key)):
+            entry = entry.next
+        return entry
+
+    cdef Entry* _find(self, const Key* key, uint64_t hash, int64_t now_ms) noexcept nogil:
+        cdef Entry* entry = self._lookup(key, hash)
+        if entry == NULL:
+            return NULL
+        if now_ms >= entry.expires_ms + self.stale_ms:
+            self._drop(entry)
+            return NULL
+        if not entry.protected:
+            line_remove(&self.probation, entry)
+            self._protect(entry, now_ms)
+        elif now_ms - entry.touched_ms >= TOUCH_MS:
+            line_remove(&self.held, entry)
+            self._protect(entry, now_ms)
+        return entry
+
+    cdef void _protect(self, Entry* entry, int64_t now_ms) noexcept nogil:
+        """Put it behind all that are protected; those beyond four fifths go back on probation, the oldest first."""
+        entry.protected = True
+        entry.touched_ms = now_ms
+        line_append(&self.held, entry)
+        while self.held.octets > self.most * 4 // 5:
+            entry = self.held.oldest
+            line_remove(&self.held, entry)
+            entry.protected = False
+            line_append(&self.probation, entry)
+
+    cdef Entry* _new(
+        self, const Key* key, const uint8_t* message, uint32_t size, uint32_t records, uint32_t names_size
+    ) noexcept nogil:
+        """An entry outside of the cache; NULL where it would be larger than an eighth of it, or memory is short."""
+        cdef uint64_t octets = sizeof(Entry) + key.name_size + size + 2 * records + names_size
+        cdef uint64_t taken = (octets + ALLOCATION + 15) & ~<uint64_t>15
+        cdef Entry* entry
+        if <int64_t>taken > self.most // 8:
+            return NULL
+        entry = <Entry*>malloc(octets)
+        if entry == NULL:
+            return NULL
+        memset(entry, 0, sizeof(Entry))
+        entry.view, entry.qtype, entry.qclass = key.view, key.qtype, key.qclass
+        entry.do_bit, entry.cd = key.do_bit, key.cd
+        entry.name_size = <uint8_t>key.name_size
+        entry.record_count = <uint16_t>records
+        entry.size, entry.names_size, entry.octets = size, names_size, <uint32_t>taken
+        memcpy(entry_name(entry), key.name, key.name_size)
+        memcpy(entry_message(entry), message, size)
+        return entry
+
+    cdef void _place(self, const Key* key, uint64_t hash, Entry* entry) noexcept nogil:
+        """Put an entry, or nothing, where the one of the same key was; then make room."""
+        cdef Entry* old = self._lookup(key, hash)
+        cdef bint asked_for = old != NULL and old.protected
+        if old != NULL:
+            self._drop(old)
+        if entry == NULL:
+            return
+        entry.hash = hash
+        entry.next = self.index[hash & self.mask]
+        self.index[hash & self.mask] = entry
+        self.count += 1
+        if asked_for:
+            self._protect(entry, entry.stored_ms)
+        else:
+            line_append(&self.probation, entry)
+        # An entry is at most an eighth and the protected at most four fifths: the newest on probation always fits.
+        while self.octets() > self.most and self.probation.oldest != NULL:
+            self._drop(self.probation.oldest)
+        self._bury()
+
+    cdef void _drop(self, Entry* entry) noexcept nogil:
+        """Take it out of the cache; its memory is freed by what is kept next, since somebody may still look at it."""
+        cdef Entry** link = &self.index[entry.hash & self.mask]
+        while link[0] != entry:
+            link = &link[0].next
+        link[0] = entry.next
+        line_remove(&self.held if entry.protected else &self.probation, entry)
+        self.count -= 1
+        entry.next = self.dropped
+        self.dropped = entry
+
+    cdef void _bury(self) noexcept nogil:
+        cdef Entry* entry
+        while self.dropped != NULL:
+            entry = self.dropped
+            self.dropped = entry.next
+            free(entry)

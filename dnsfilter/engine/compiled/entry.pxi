@@ -1,0 +1,250 @@
+# An answer as it is kept: what engine and cache share of it.
+#
+# An entry is one allocation: the structure, then the key's name, the message (header on, no OPT, each RRset's least TTL
+# in place), where each TTL stands (16 bits each), and the names it tells of, each behind an octet with its size.
+
+from libc.stdlib cimport free
+
+cdef enum:
+    MATCH_ROOM = 40         # octets for what the names of an entry belong to: four for each match, one for each name
+    MATCH_OCTETS = 4
+    MATCH_DOMAIN = 1
+    MATCH_TARGET = 2
+
+cdef struct Entry:
+    Entry* next             # in its bucket
+    uint64_t hash
+    int64_t expires_ms
+    int64_t stored_ms
+    uint16_t view
+    uint16_t qtype
+    uint16_t qclass
+    uint8_t name_size
+    bint do_bit
+    bint cd
+    bint ad
+    uint16_t rcode
+    uint16_t record_count
+    uint32_t size           # of the message
+    Entry* older            # in its line
+    Entry* newer
+    int64_t touched_ms
+    bint protected
+    uint32_t octets         # that it takes
+    uint32_t names_size
+    uint16_t target_count   # the first names are those that the answer leads to, the others those it tells of besides
+    uint16_t beside_count
+    uint64_t generation     # of the names file that `found` was looked up in; 0: never
+    uint8_t found_size
+    uint8_t[MATCH_ROOM] found
+
+cdef struct Key:
+    const uint8_t* name
+    uint16_t view
+    uint16_t qtype
+    uint16_t qclass
+    uint16_t name_size
+    bint do_bit
+    bint cd
+
+# Entries from the one that goes first to the newest.
+cdef struct Line:
+    Entry* oldest
+    Entry* newest
+    int64_t octets
+
+
+cdef inline void write_16(uint8_t* out, uint32_t value) noexcept nogil:
+    out[0] = <uint8_t>(value >> 8)
+    out[1] = <uint8_t>value
+
+
+cdef inline uint32_t read_32(const uint8_t* at) noexcept nogil:
+    return (<uint32_t>at[0] << 24) | (<uint32_t>at[1] << 16) | (<uint32_t>at[2] << 8) | at[3]
+
+
+cdef inline void write_32(uint8_t* out, uint32_t value) noexcept nogil:
+    write_16(out, value >> 16)
+    write_16(out + 2, value)
+
+
+cdef inline uint8_t* entry_name(const Entry* entry) noexcept nogil:
+    return <uint8_t*>entry + sizeof(Entry)
+
+
+cdef inline uint8_t* entry_message(const Entry* entry) noexcept nogil:
+    return entry_name(entry) + entry.name_size
+
+
+cdef inline uint8_t* entry_ttls(const Entry* entry) noexcept nogil:
+    return entry_message(entry) + entry.size
+
+
+cdef inline uint8_t* entry_names(const Entry* entry) noexcept nogil:
+    return entry_ttls(entry) + 2 * entry.record_count
+
+
+cdef inline uint32_t age_of(const Entry* entry, int64_t now_ms) noexcept nogil:
+    """Whole seconds since the answer came."""
+    return <uint32_t>((now_ms - entry.stored_ms) // 1000) if now_ms > entry.stored_ms else 0
+
+
+cdef uint32_t next_name(const Entry* entry, uint32_t at, const uint8_t** name, int* size) noexcept nogil:
+    """The name at `at` of the entry's names, of which the first stands at 0; gives where the next one stands."""
+    cdef const uint8_t* where = entry_names(entry) + at
+    size[0] = where[0]
+    name[0] = where + 1
+    return at + 1 + where[0]
+
+
+# What the names of an entry belong to: first question and targets together, then each of the others that belongs to
+# anything. Whoever looks it up anew starts with `forget_matches`, and sets `generation` if there was room for all.
+
+cdef void forget_matches(Entry* entry) noexcept nogil:
+    entry.generation = 0
+    entry.found_size = 0
+
+
+cdef bint add_matches(Entry* entry, const Matches* matches) noexcept nogil:
+    """Whether there was room."""
+    cdef uint8_t* at = entry.found + entry.found_size
+    cdef int index
+    if matches.count < 0 or entry.found_size + 1 + MATCH_OCTETS * matches.count > MATCH_ROOM:
+        return False
+    at[0] = <uint8_t>matches.count
+    for index in range(matches.count):
+        write_16(at + 1, matches.at[index].entry)
+        at[3] = matches.at[index].suffix
+        at[4] = (MATCH_DOMAIN if matches.at[index].domain else 0) | (MATCH_TARGET if matches.at[index].target else 0)
+        at += MATCH_OCTETS
+    entry.found_size += 1 + MATCH_OCTETS * matches.count
+    return True
+
+
+cdef uint32_t read_matches(const Entry* entry, uint32_t at, Matches* out) noexcept nogil:
+    """One set of them, the first at 0; gives where the next one stands: there is one while that is below `found_size`."""
+    cdef const uint8_t* where = entry.found + at
+    cdef int index
+    out.count = where[0]
+    for index in range(out.count):
+        out.at[index].entry = (<uint16_t>where[1] << 8) | where[2]
+        out.at[index].suffix = where[3]
+        out.at[index].domain = where[4] & MATCH_DOMAIN != 0
+        out.at[index].target = where[4] & MATCH_TARGET != 0
+        where += MATCH_OCTETS
+    return at + 1 + MATCH_OCTETS * out.count
+
+
+cdef inline Key key_of(
+    uint16_t view, const uint8_t* name, uint16_t name_size, uint16_t qtype, uint16_t qclass, bint do_bit, bint cd
+) noexcept nogil:
+    cdef Key key
+    key.name, key.name_size = name, name_size
+    key.view, key.qtype, key.qclass = view, qtype, qclass
+    key.do_bit, key.cd = do_bit != 0, cd != 0
+    return key
+
+
+cdef Key key_from(key) except *:
+    """A CacheKey; its name must outlive what is done with it."""
+    name = key.name
+    if len(name) > MOST_NAME:
+        raise ValueError("look up answer: the name is longer than 255 octets")
+    return key_of(key.view, <const uint8_t*><const char*>name, len(name), key.qtype, key.qclass, key.do, key.cd)
+
+
+cdef inline bint is_entry_of(const Entry* entry, const Key* key) noexcept nogil:
+    return (
+        entry.name_size == key.name_size
+        and entry.view == key.view
+        and entry.qtype == key.qtype
+        and entry.qclass == key.qclass
+        and entry.do_bit == key.do_bit
+        and entry.cd == key.cd
+        and memcmp(entry_name(entry), key.name, key.name_size) == 0
+    )
+
+
+cdef void line_append(Line* line, Entry* entry) noexcept nogil:
+    entry.older, entry.newer = line.newest, NULL
+    if line.newest == NULL:
+        line.oldest = entry
+    else:
+        line.newest.newer = entry
+    line.newest = entry
+    line.octets += entry.octets
+
+
+cdef void line_remove(Line* line, Entry* entry) noexcept nogil:
+    if entry.older == NULL:
+        line.oldest = entry.newer
+    else:
+        entry.older.newer = entry.newer
+    if entry.newer == NULL:
+        line.newest = entry.older
+    else:
+        entry.newer.older = entry.older
+    line.octets -= entry.octets
+
+
+cdef void free_line(Entry* entry) noexcept nogil:
+    cdef Entry* newer
+    while entry != NULL:
+        newer = entry.newer
+        free(entry)
+        entry = newer
+
+
+cdef void date_entry(Entry* entry, uint32_t rcode, bint ad, int64_t lifetime_s, int64_t now_ms) noexcept nogil:
+    entry.rcode = <uint16_t>rcode
+    entry.ad = ad != 0
+    entry.stored_ms = now_ms
+    entry.expires_ms = now_ms + lifetime_s * 1000
+
+
+cdef inline void level_ttl(Entry* entry, uint32_t index, uint32_t ttl_at, uint32_t ttl) noexcept nogil:
+    """Note where the TTL of a record stands, and write it there: an RRset has one (RFC 2181 section 5.2)."""
+    cdef uint16_t where = <uint16_t>ttl_at
+    memcpy(entry_ttls(entry) + 2 * index, &where, 2)
+    write_32(entry_message(entry) + where, ttl)
+
+
+cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
+    """Counts, TTLs and names of an answer whose octets are there already."""
+    cdef uint8_t* message = entry_message(entry)
+    cdef uint8_t* names = entry_names(entry)
+    cdef uint32_t at = 0
+    cdef uint32_t size
+    cdef int index
+    for index in range(3):
+        write_16(message + 6 + 2 * index, found.counts[index])
+    for index in range(found.record_count):
+        level_ttl(entry, index, found.records[index].ttl_at, found.records[index].ttl)
+    entry.target_count = found.target_count
+    entry.beside_count = found.beside_count
+    for index in range(found.target_count + found.beside_count):
+        size = octets_of_name(found.names + at, found.names_size - at)
+        names[0] = <uint8_t>size
+        memcpy(names + 1, found.names + at, size)
+        names += size + 1
+        at += size
+
+
+cdef uint32_t octets_of_name(const uint8_t* name, uint32_t room) noexcept nogil:
+    """Octets of an uncompressed name with its root, at most `room`."""
+    cdef uint32_t size = 0
+    while size < room and name[size] != 0:
+        size += name[size] + 1
+    return size + 1 if size < room else room
+
+
+cdef tuple target_names(const Entry* entry):
+    cdef const uint8_t* name
+    cdef int size
+    cdef uint32_t at = 0
+    cdef int index
+    found = []
+    for index in range(entry.target_count):
+        at = next_name(entry, at, &name, &size)
+        found.append(<bytes>(<const char*>name)[:size])
+    return tuple(found)

@@ -1,0 +1,123 @@
+# What the client gets, as wire/reply.py writes it, octet for octet: our header, its question, records whose TTLs have
+# aged, and an OPT of ours if it sent one. QR=1, RA=1, AA=0, RD and CD as asked; what is asked plainly has RD=1.
+
+cdef enum:
+    OPT_OCTETS = 11         # an OPT without options (RFC 6891 section 6.1.2)
+    EDE_OCTETS = 6          # an extended error without text: code and length of the option, code of the error
+    MOST_TEXT = 1024        # octets of its text that are sent
+    OPTION_EDE = 15         # RFC 8914 section 2
+    REPLY_FLAGS = 0x8180    # QR, RD, RA
+    REPLY_CD = 0x0010
+    REPLY_AD = 0x0020
+    EXTENDED = 15           # an rcode above needs an OPT for its upper bits
+    UNEXPRESSED = 2         # SERVFAIL, instead of one that would lose them
+
+
+cdef uint32_t udp_limit_of(const Asked* asked) noexcept nogil:
+    """The most octets a reply over UDP may have: 512 without OPT, else what the client takes, from 512 to 1,232."""
+    if not asked.edns or asked.payload < LEAST_LIMIT:
+        return LEAST_LIMIT
+    return asked.payload if asked.payload < OUR_PAYLOAD else OUR_PAYLOAD
+
+
+cdef void write_header(const Asked* asked, uint32_t rcode, uint32_t flags, uint8_t* out) noexcept nogil:
+    """Id, flags and the count of questions."""
+    if rcode > EXTENDED and not asked.edns:
+        rcode = UNEXPRESSED
+    write_16(out, asked.id)
+    write_16(out + 2, REPLY_FLAGS | flags | (REPLY_CD if asked.cd else 0) | (rcode & EXTENDED))
+    write_16(out + 4, 1)
+
+
+cdef uint32_t write_opt(
+    const Asked* asked, uint32_t rcode, int ede, const uint8_t* text, uint32_t text_size, uint8_t* out
+) noexcept nogil:
+    """Our OPT with that extended error, -1 for none; gives the octet behind it."""
+    cdef uint32_t options = 0 if ede < 0 else EDE_OCTETS + text_size
+    out[0] = 0
+    write_16(out + 1, TYPE_OPT)
+    write_16(out + 3, OUR_PAYLOAD)
+    write_16(out + 5, (rcode >> 4) << 8)
+    write_16(out + 7, 0x8000 if asked.do_bit else 0)
+    write_16(out + 9, options)
+    if ede >= 0:
+        write_16(out + 11, OPTION_EDE)
+        write_16(out + 13, 2 + text_size)
+        write_16(out + 15, <uint32_t>ede)
+        if text_size:
+            memcpy(out + 17, text, text_size)
+    return OPT_OCTETS + options
+
+
+cdef uint32_t write_empty(
+    const Asked* asked,
+    uint16_t rcode,
+    int ede,
+    const uint8_t* text,
+    uint16_t text_size,
+    uint32_t limit,
+    uint8_t* out,
+) noexcept nogil:
+    """A reply without records; gives its octets, at most `limit`, which is at least 512.
+
+    What does not fit loses the extended error's text (`text`, in UTF-8), then the error (-1 for none), then the OPT.
+    """
+    cdef uint32_t size = HEADER_OCTETS + asked.name_size + 4
+    cdef uint32_t room
+    memset(out, 0, HEADER_OCTETS)
+    write_header(asked, rcode, 0, out)
+    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, asked.name_size + 4)
+    if not asked.edns or size + OPT_OCTETS > limit:
+        return size
+    room = limit - size - OPT_OCTETS
+    if text_size > MOST_TEXT or (ede >= 0 and EDE_OCTETS + <uint32_t>text_size > room):
+        text_size = 0
+    if ede >= 0 and EDE_OCTETS + <uint32_t>text_size > room:
+        ede = -1
+    write_16(out + 10, 1)
+    return size + write_opt(asked, rcode, ede, text, text_size, out + size)
+
+
+cdef void age_ttls(const Entry* entry, uint32_t age_s, int64_t cap_s, uint8_t* message) noexcept nogil:
+    """Lower each TTL by the age, to no less than 0, then to the cap; -1 for none."""
+    cdef const uint8_t* at = entry_ttls(entry)
+    cdef uint16_t where
+    cdef uint32_t ttl
+    cdef int index
+    if age_s == 0 and cap_s < 0:
+        return
+    for index in range(entry.record_count):
+        memcpy(&where, at + 2 * index, 2)
+        ttl = read_32(message + where)
+        ttl = ttl - age_s if ttl > age_s else 0
+        if cap_s >= 0 and ttl > cap_s:
+            ttl = <uint32_t>cap_s
+        write_32(message + where, ttl)
+
+
+cdef uint32_t write_relayed(
+    const Asked* asked,
+    const Entry* entry,
+    uint32_t age_s,
+    int64_t cap_s,
+    bint ad,
+    uint32_t limit,
+    uint8_t* out,
+) noexcept nogil:
+    """A reply with the records of an entry for the same question; gives its octets, 0 where they are more than `limit`.
+
+    What is too long loses records in an order that is the reference's business.
+    """
+    cdef uint32_t size = entry.size
+    cdef uint32_t additional
+    if size + (OPT_OCTETS if asked.edns else 0) > limit or asked.name_size != entry.name_size:
+        return 0
+    memcpy(out, entry_message(entry), size)
+    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, asked.name_size + 4)
+    write_header(asked, entry.rcode, REPLY_AD if ad else 0, out)
+    age_ttls(entry, age_s, cap_s, out)
+    if asked.edns:
+        additional = ((<uint32_t>out[10] << 8) | out[11]) + 1
+        write_16(out + 10, additional)
+        size += write_opt(asked, entry.rcode, -1, NULL, 0, out + size)
+    return size
