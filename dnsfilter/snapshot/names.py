@@ -156,11 +156,11 @@ def _hasher(hash_key: bytes) -> Callable[[WireName], int]:
 class NameTable:
     """A names file, read in place."""
 
-    __slots__ = ("_labels", "_mask", "_multiplier", "_offset", "_probes", "_records", "_slots", "entries")
+    __slots__ = ("_labels", "_mask", "_multiplier", "_offset", "_probes", "_records", "_slots", "entries", "parts")
 
     def __init__(self, buffer: Buffer) -> None:
         """Checks that everything lies within the file; raises SnapshotError."""
-        parts = read_file(Kind.NAMES, buffer)
+        self.parts = parts = read_file(Kind.NAMES, buffer)
         self._slots = parts[Part.SLOTS]
         self._records = parts[Part.RECORDS]
         if len(parts[Part.NAMES_META]) != NAMES_META.size:

@@ -108,11 +108,11 @@ def _flatten(ranges: Iterable[tuple[Prefix, int]]) -> list[_Interval]:
 class RangeTable:
     """The ranges of one site, read in place."""
 
-    __slots__ = ("_classes", "_v4", "_v6")
+    __slots__ = ("_classes", "_v4", "_v6", "intervals", "parts")
 
     def __init__(self, buffer: Buffer, site: str, classes: int) -> None:
         """Checks everything of that site, and that no range has a class beyond `classes`; raises SnapshotError."""
-        parts = read_file(Kind.RANGES, buffer)
+        self.parts = parts = read_file(Kind.RANGES, buffer)
         self._classes = tuple(record[3] for record in parts[Part.RANGES].all_records(RANGE))
         if self._classes and max(self._classes) >= classes:
             raise SnapshotError(f"read snapshot: a range has a class beyond the {classes} of the rules file")
@@ -120,6 +120,7 @@ class RangeTable:
         for name, *own in parts[Part.SITES].all_records(SITE):
             if parts[Part.STRINGS].text(name) == site:
                 v4, v6 = (own[0], own[1]), (own[2], own[3])
+        self.intervals = (v4, v6)
         ranges = len(self._classes)
         self._v4 = _Intervals(parts[Part.V4_STARTS], parts[Part.V4_RANGES], V4_START, *v4, ranges)
         self._v6 = _Intervals(parts[Part.V6_STARTS], parts[Part.V6_RANGES], V6_START, *v6, ranges)

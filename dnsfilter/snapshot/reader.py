@@ -10,6 +10,7 @@ from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Decision, Verdict
 from dnsfilter.policy.model import Address, Instant, WireName
 from dnsfilter.policy.rows import Effect
+from dnsfilter.snapshot.layout import Kind, Part
 from dnsfilter.snapshot.manifest import Manifest, parse_manifest
 from dnsfilter.snapshot.names import Matched, NameTable
 from dnsfilter.snapshot.ranges import RangeTable
@@ -89,6 +90,20 @@ class Snapshot:
         rule_table = RuleTable(rules)
         range_table = RangeTable(ranges, site, len(rule_table.authorities))
         return cls(parsed, NameTable(names), range_table, rule_table)
+
+    def section(self, kind: Kind, part: Part) -> memoryview:
+        """The octets of one section: `open` has checked what its readers follow, but for offsets of the names file."""
+        tables: dict[Kind, NameTable | RangeTable | RuleTable] = {
+            Kind.NAMES: self._names,
+            Kind.RANGES: self._ranges,
+            Kind.RULES: self._rules,
+        }
+        return tables[kind].parts[part].data
+
+    @property
+    def intervals(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First and number of the site's intervals, of IPv4 and of IPv6."""
+        return self._ranges.intervals
 
     def find(self, address: bytes) -> int | None:
         """The class of the most specific range that holds a packed address; None for an unregistered one."""

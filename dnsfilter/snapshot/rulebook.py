@@ -54,32 +54,32 @@ class Rule:
 class RuleTable:
     """The rules of every class; those of one class become Python objects when it is first asked for."""
 
-    __slots__ = ("_bans", "_classes", "_known", "_parts", "authorities", "concerned", "pairs")
+    __slots__ = ("_bans", "_classes", "_known", "authorities", "concerned", "pairs", "parts")
 
     def __init__(self, buffer: Buffer) -> None:
         """Checks the whole file; raises SnapshotError. Afterwards no method raises for what the file holds."""
-        self._parts = read_file(Kind.RULES, buffer)
-        strings = self._parts[Part.STRINGS]
+        self.parts = read_file(Kind.RULES, buffer)
+        strings = self.parts[Part.STRINGS]
         self.pairs: tuple[tuple[str, str], ...] = tuple(
             (strings.text(authority), strings.text(service))
-            for authority, service in self._parts[Part.PAIRS].all_records(PAIR)
+            for authority, service in self.parts[Part.PAIRS].all_records(PAIR)
         )
-        self.concerned = frozenset(entry for (entry,) in self._parts[Part.CONCERNED].all_records(RULE_ENTRY))
-        self._bans = tuple(self._read_ban(*record) for record in self._parts[Part.BANS].all_records(BAN))
+        self.concerned = frozenset(entry for (entry,) in self.parts[Part.CONCERNED].all_records(RULE_ENTRY))
+        self._bans = tuple(self._read_ban(*record) for record in self.parts[Part.BANS].all_records(BAN))
         self._check_spans()
         self._check_rules()
-        classes = tuple(self._parts[Part.CLASSES].all_records(CLASS))
+        classes = tuple(self.parts[Part.CLASSES].all_records(CLASS))
         self.authorities: tuple[str, ...] = tuple(strings.text(authority) for authority, _, _ in classes)
         self._classes: tuple[tuple[int, int], ...] = tuple((first, count) for _, first, count in classes)
         for first, count in self._classes:
-            self._parts[Part.RULES].check_slice(RULE, first, count)
+            self.parts[Part.RULES].check_slice(RULE, first, count)
         self._known: dict[int, tuple[Rule, ...]] = {}
 
     def rules(self, class_index: int) -> tuple[Rule, ...]:
         """The rules of a class, by the number of their ban."""
         known = self._known.get(class_index)
         if known is None:
-            records = self._parts[Part.RULES].records(RULE, *self._classes[class_index])
+            records = self.parts[Part.RULES].records(RULE, *self._classes[class_index])
             known = self._known[class_index] = tuple(self._read_rule(*record) for record in records)
         return known
 
@@ -88,13 +88,13 @@ class RuleTable:
         place = self._place(rule, at)
         if place < rule.first_span:
             return None
-        _start, end, effect = self._parts[Part.SPANS].record(SPAN, place)
+        _start, end, effect = self.parts[Part.SPANS].record(SPAN, place)
         return _EFFECTS[effect] if at < end else None
 
     def next_change(self, rule: Rule, at: Instant) -> Instant | None:
         """The first instant after `at` at which one of the rule's spans starts or ends; None for never."""
         place = self._place(rule, at)
-        spans = self._parts[Part.SPANS]
+        spans = self.parts[Part.SPANS]
         changes: list[Instant] = []
         if place >= rule.first_span:
             changes.append(spans.record(SPAN, place)[1])
@@ -108,16 +108,16 @@ class RuleTable:
         return bisect_right(range(end), at, lo=rule.first_span, key=self._span_start) - 1
 
     def _span_start(self, place: int) -> Instant:
-        start: Instant = self._parts[Part.SPANS].record(SPAN, place)[0]
+        start: Instant = self.parts[Part.SPANS].record(SPAN, place)[0]
         return start
 
     def _read_ban(self, number: int, authority: int, service: int, first: int, count: int, reply: int) -> BanView:
         """The ban without what a class adds to it."""
         if reply >= len(REPLIES):
             raise SnapshotError(f"read snapshot: ban {number} has the unknown reply {reply}")
-        strings = self._parts[Part.STRINGS]
+        strings = self.parts[Part.STRINGS]
         addresses = []
-        for family, packed in self._parts[Part.ADDRESSES].records(ADDRESS, first, count):
+        for family, packed in self.parts[Part.ADDRESSES].records(ADDRESS, first, count):
             if family not in _PACKED_SIZES:
                 raise SnapshotError(f"read snapshot: ban {number} has an address of the unknown family {family}")
             addresses.append(packed[: _PACKED_SIZES[family]])
@@ -145,21 +145,21 @@ class RuleTable:
             base.reply,
             base.addresses,
             ede,
-            self._parts[Part.STRINGS].text(text),
+            self.parts[Part.STRINGS].text(text),
             bool(bound),
         )
-        own = self._parts[Part.RULE_ENTRIES].records(RULE_ENTRY, first_entry, entries)
+        own = self.parts[Part.RULE_ENTRIES].records(RULE_ENTRY, first_entry, entries)
         return Rule(view, frozenset(entry for (entry,) in own), -1 if pair == NONE else pair, first_span, spans)
 
     def _check_spans(self) -> None:
-        for start, end, effect in self._parts[Part.SPANS].all_records(SPAN):
+        for start, end, effect in self.parts[Part.SPANS].all_records(SPAN):
             if start >= end or effect not in _EFFECTS:
                 raise SnapshotError(f"read snapshot: a span from {start} to {end} has effect {effect}")
 
     def _check_rules(self) -> None:
-        spans, entries, strings = (self._parts[part] for part in (Part.SPANS, Part.RULE_ENTRIES, Part.STRINGS))
+        spans, entries, strings = (self.parts[part] for part in (Part.SPANS, Part.RULE_ENTRIES, Part.STRINGS))
         texts: set[int] = set()
-        for ban, first_entry, first_span, count, text, pair, own, _ede, _bound in self._parts[Part.RULES].all_records(
+        for ban, first_entry, first_span, count, text, pair, own, _ede, _bound in self.parts[Part.RULES].all_records(
             RULE
         ):
             if ban >= len(self._bans) or (pair != NONE and pair >= len(self.pairs)):
