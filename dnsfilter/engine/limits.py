@@ -19,8 +19,9 @@ A query costs `cost` ticks and a bucket holds `depth` ticks. At the tick `now`:
 1. Of the set, the pair with this block and kind is the bucket. If there is none, the pair with the least `full_at`
    (the first of equals) becomes it and keeps its `full_at`: one that is full is forgotten without loss, and where all
    are in use the newcomer takes over the least debt, so that no flood of addresses rids anybody of his.
-2. `full_at` becomes at least `now` and at most `now + depth`. If `full_at + cost - now > depth` the query is beyond the limit and costs nothing;
-   for a network with `slip` > 0, `unanswered` becomes `(unanswered + 1) mod slip`, and at 0 the query slips.
+2. `full_at` becomes at least `now` and at most `now + depth`. If `full_at + cost - now > depth` the query is beyond
+   the limit and costs nothing; for a network with `slip` > 0, `unanswered` becomes `(unanswered + 1) mod slip`, and at
+   0 the query slips.
 3. Else `full_at` grows by `cost`.
 """
 

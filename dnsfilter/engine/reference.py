@@ -4,18 +4,21 @@ A query goes through `answer` top to bottom, in the one order that the rules all
 question, special names, cache, upstream; `_serve` then applies policy to everything that the answer leads to.
 """
 
+import secrets
 import select
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import assert_never, cast
+from typing import assert_never
 
 from dnsfilter.cache.answers import AnswerCache, Entry
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Clients
+from dnsfilter.config.model import Clients, Limits
 from dnsfilter.engine.case import FAILED_AS, Case, Failed
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
+from dnsfilter.engine.judging import Judging
+from dnsfilter.engine.limits import KEY_OCTETS, Admission, Limiter
 from dnsfilter.engine.listening import UdpListener, packed_peer
 from dnsfilter.engine.local import (
     SIGNAL_NAMES,
@@ -26,44 +29,39 @@ from dnsfilter.engine.local import (
     signal_answer,
     special_answer,
 )
-from dnsfilter.engine.refusals import refusal, ttl_cap_s
 from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Instant
-from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
+from dnsfilter.snapshot.reader import Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
+from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import (
     ANSWER_DURATION,
     BYPASS,
     CACHE_BYTES,
     CACHE_ENTRIES,
     CACHE_HITS,
-    QUERY,
-    PolicyKind,
+    LIMITED,
     upstream_slots,
 )
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.zones import Zones
-from dnsfilter.wire.answer import Answer, Chain, beside, follow, join_legs, kept, without_additional
+from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, kept
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
-from dnsfilter.wire.query import Fault, Question, parse_query
-from dnsfilter.wire.reply import empty_reply, relay, udp_limit
+from dnsfilter.wire.query import Fault, Query, Question, parse_query
+from dnsfilter.wire.reply import empty_reply, truncated_reply, udp_limit
 
 BATCH = 64
 MOST_HOPS = 8
-STALE_TTL_S = 30
-"""TTL of a stale record (RFC 8767 section 4)."""
 SAMPLE_EVERY = 8
 """One answer in so many is timed."""
 STREAM_LIMIT = 65535
-ENCRYPTED_DNS = "encrypted_dns"
 _UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
 
 
-class ReferenceEngine:
+class ReferenceEngine(Judging):
     """Implements `Engine` over listening sockets, upstream endpoints and a counter block."""
 
     def __init__(
@@ -73,6 +71,7 @@ class ReferenceEngine:
         zones: Zones,
         cache: AnswerCache,
         clients: Clients,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
         trust_ad: bool,
         longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
         clock: Clock,
@@ -83,6 +82,7 @@ class ReferenceEngine:
         self._zones = zones
         self._cache = cache
         self._clients = clients
+        self._limiter = Limiter(limits, secrets.token_bytes(KEY_OCTETS))
         self._trust_ad = trust_ad
         self._clock = clock
         self._counters = counters
@@ -181,18 +181,34 @@ class ReferenceEngine:
         if query is None:
             self._count(transport, Outcome.DROPPED)
             return Drop()
-        limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT
+        range_class = self._snapshot.find(client)
+        may_ask = self._may_ask(client, range_class)
+        forgeable = transport is Transport.UDP
+        admission = self._limiter.admit(client, may_ask, forgeable, boot_ms)
+        if admission is not Admission.PASS:
+            limit = Limit.CLIENT if may_ask or not forgeable else Limit.UNREGISTERED
+            return self._limited(query, transport, limit, admission)
+        octets = udp_limit(query) if forgeable else STREAM_LIMIT
         if isinstance(query, Fault):
             self._count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
-            return Reply(empty_reply(query, query.rcode, limit=limit))
-        snapshot = self._snapshot
-        case = Case(
-            query, transport, client, snapshot.find(client), self._anchor.instant(wall_s, boot_ms), boot_ms, limit
-        )
-        if not self._may_ask(case):
-            return self._unregistered(case)
-        question = query.question
-        matches = snapshot.match(question.name)
+            return Reply(empty_reply(query, query.rcode, limit=octets))
+        case = Case(query, transport, client, range_class, self._anchor.instant(wall_s, boot_ms), boot_ms, octets)
+        return self._answer(case) if may_ask else self._unregistered(case)
+
+    def _limited(self, query: Query | Fault, transport: Transport, limit: Limit, admission: Admission) -> Reply | Drop:
+        self._count(transport, Outcome.LIMITED)
+        self._slots[LIMITED[limit]] += 1
+        if admission is Admission.SLIP and isinstance(query, Query):
+            return Reply(truncated_reply(query))
+        return Drop()
+
+    def _may_ask(self, client: bytes, range_class: int | None) -> bool:
+        """Whether the client is registered, or belongs to those that may ask nevertheless."""
+        return range_class is not None or self._clients.admits(client)
+
+    def _answer(self, case: Case) -> Reply | Miss:
+        query, question, boot_ms = case.query, case.query.question, case.boot_ms
+        matches = self._snapshot.match(question.name)
         judgement = self._judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
             return Reply(self._refuse(case, judgement, matches))
@@ -206,11 +222,7 @@ class ReferenceEngine:
         if entry is not None and entry.is_fresh(boot_ms):
             self._slots[CACHE_HITS] += 1
             return Reply(self._serve(case, entry, Outcome.CACHED))
-        return Miss(query, key, client, transport, route.servers)
-
-    def _may_ask(self, case: Case) -> bool:
-        """Whether the client is registered, or belongs to those that may ask nevertheless."""
-        return case.range_class is not None or self._clients.admits(case.client)
+        return Miss(query, key, case.client, case.transport, route.servers)
 
     def _unregistered(self, case: Case) -> Reply:
         self._count(case.transport, Outcome.UNREGISTERED)
@@ -247,75 +259,6 @@ class ReferenceEngine:
     def _enforces(self, case: Case) -> bool:
         return case.range_class is not None and self._snapshot.enforcing(case.range_class, case.at)
 
-    # Policy and replies.
-
-    def _judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
-        if case.range_class is None:
-            return PASS
-        return self._snapshot.judge(case.range_class, matches, case.at)
-
-    def _serve(self, case: Case, entry: Entry, outcome: Outcome) -> bytes:
-        """The reply from an entry, by the policy on the question and on every name that the answer leads to."""
-        matches = self._matches(case.query.question, entry)
-        judgement = self._judge(case, matches)
-        if judgement.verdict is Verdict.REFUSE:
-            return self._refuse(case, judgement, matches)
-        self._note(judgement)
-        self._count(case.transport, outcome)
-        stale = outcome is Outcome.STALE
-        told = cast(tuple[tuple[Matched, ...], ...], entry.beside)
-        hidden = any(self._judge(case, found).verdict is Verdict.REFUSE for found in told)
-        answer = without_additional(entry.answer) if hidden else entry.answer
-        stale_code = EdeCode.STALE_NXDOMAIN if answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
-        return relay(
-            case.query,
-            answer,
-            age_s=entry.age_s(case.boot_ms),
-            ttl_cap_s=self._cap_s(case, (*matches, *(hit for found in told for hit in found))),
-            stale_ttl_s=STALE_TTL_S if stale else None,
-            ad=entry.ad and (case.query.ad or case.query.do),
-            ede=Ede(stale_code) if stale else None,
-            limit=case.limit,
-        )
-
-    def _matches(self, question: Question, entry: Entry) -> tuple[Matched, ...]:
-        """What question and targets belong to; kept in the entry for as long as the names are the same ones."""
-        snapshot = self._snapshot
-        if entry.matches is None or entry.names_digest != snapshot.names_digest:
-            entry.matches = snapshot.match_all((question.name, *entry.targets))
-            entry.beside = tuple({found for found in map(snapshot.match, beside(entry.answer)) if found})
-            entry.names_digest = snapshot.names_digest
-        return cast(tuple[Matched, ...], entry.matches)
-
-    def _cap_s(self, case: Case, matches: tuple[Matched, ...]) -> int | None:
-        """How long the client may keep an answer, None without a bound of ours."""
-        if not matches or not self._snapshot.concerned(matches):
-            return None
-        if case.range_class is None:
-            return ttl_cap_s(case.at, None)
-        return ttl_cap_s(case.at, self._snapshot.next_change(case.range_class, matches, case.at))
-
-    def _refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
-        self._note(judgement)
-        self._count(case.transport, Outcome.BLOCKED)
-        cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
-        return refusal(case.query, judgement, cap_s, case.limit)
-
-    def _note(self, judgement: Judgement) -> None:
-        """Count what the bans made of a query, once it is certain."""
-        count = self._counters.count
-        if judgement.refused >= 0:
-            count(judgement.refused, PolicyKind.REFUSED)
-        for pair in judgement.monitored:
-            count(pair, PolicyKind.MONITORED)
-        for pair in judgement.exempted:
-            count(pair, PolicyKind.EXEMPTED)
-        if judgement.ban is not None and judgement.ban.service == ENCRYPTED_DNS:
-            self._slots[BYPASS[Bypass.ENCRYPTED_DNS]] += 1
-
-    def _count(self, transport: Transport, outcome: Outcome) -> None:
-        self._slots[QUERY[transport][outcome]] += 1
-
     # Upstream.
 
     def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
@@ -343,7 +286,8 @@ class ReferenceEngine:
         try:
             results = self._inflight.join(key, question, miss.servers, waiter, boot_ns)
         except OverflowError:
-            self._count(miss.transport, Outcome.DROPPED)
+            self._count(miss.transport, Outcome.LIMITED)
+            self._slots[LIMITED[Limit.WAITING]] += 1
             return False
         self._settle(results, wall_s, boot_ns, events)
         return True
@@ -426,7 +370,7 @@ class ReferenceEngine:
         at = self._anchor.instant(wall_s, boot_ms)
         range_class = self._snapshot.find(waiter.client)
         case = Case(waiter.query, transport, waiter.client, range_class, at, boot_ms, limit)
-        if not self._may_ask(case):
+        if not self._may_ask(waiter.client, range_class):
             message = self._unregistered(case).message
         elif isinstance(found, Entry):
             message = self._serve(case, found, outcome)
@@ -437,13 +381,3 @@ class ReferenceEngine:
         else:
             events.append(Answered(waiter.ticket, message))
         self._time(waiter.asked_ns)
-
-    def _fail(self, case: Case, failed: Failed) -> bytes:
-        """SERVFAIL, unless policy, which may have changed meanwhile, refuses the question or what it led to."""
-        matches = self._snapshot.match_all((case.query.question.name, *failed.targets))
-        judgement = self._judge(case, matches)
-        if judgement.verdict is Verdict.REFUSE:
-            return self._refuse(case, judgement, matches)
-        self._note(judgement)
-        self._count(case.transport, Outcome.FAILED)
-        return empty_reply(case.query, Rcode.SERVFAIL, None if failed.code is None else Ede(failed.code), case.limit)

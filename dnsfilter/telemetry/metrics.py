@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"
     UNSUPPORTED = "unsupported"
     DROPPED = "dropped"
+    LIMITED = "limited"
 
 
 class Bypass(StrEnum):
@@ -42,6 +43,15 @@ class Bypass(StrEnum):
     RELAY = "relay"
     DDR = "ddr"
     ENCRYPTED_DNS = "encrypted_dns"
+
+
+class Limit(StrEnum):
+    """What was reached by those who ask too much."""
+
+    CLIENT = "client"
+    UNREGISTERED = "unregistered"
+    WAITING = "waiting"
+    CONNECTIONS = "connections"
 
 
 class Failure(StrEnum):
@@ -101,6 +111,10 @@ BYPASS_ATTEMPTS: Final = Metric(
     "dnsfilter_bypass_attempts_total", MetricType.COUNTER,
     "Queries for a way around the resolver, by kind.", ("kind",),
 )  # fmt: skip
+LIMITED: Final = Metric(
+    "dnsfilter_limited_total", MetricType.COUNTER,
+    "Queries, and of `connections` TCP connections, that were turned away because of a limit.", ("limit",),
+)  # fmt: skip
 UPSTREAM_QUERIES: Final = Metric(
     "dnsfilter_upstream_queries_total",
     MetricType.COUNTER,
@@ -148,9 +162,10 @@ COUNTS_LOST: Final = Metric(
 )  # fmt: skip
 
 METRICS: Final = (
-    QUERIES, REFUSED, MONITORED, EXEMPTED, BYPASS_ATTEMPTS, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_DURATION,
-    ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW,
-    SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS, COUNTS_LOST,
+    QUERIES, REFUSED, MONITORED, EXEMPTED, BYPASS_ATTEMPTS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES,
+    UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
+    TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS,
+    COUNTS_LOST,
 )  # fmt: skip
 
 LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyType(
@@ -167,7 +182,14 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Outcome.FAILED: "SERVFAIL: no upstream answered and nothing stale was kept",
             Outcome.MALFORMED: "FORMERR: not a well-formed query",
             Outcome.UNSUPPORTED: "NOTIMP, BADVERS or refused: an opcode, type or version that is not served",
-            Outcome.DROPPED: "left without an answer: a response, a runt, or beyond a limit",
+            Outcome.DROPPED: "left without an answer: a response or a runt",
+            Outcome.LIMITED: "beyond a limit: left without an answer, told to come by TCP, or over TCP SERVFAIL",
+        },
+        (LIMITED.name, "limit"): {
+            Limit.CLIENT: "a client asks more a second than `queries_per_second`",
+            Limit.UNREGISTERED: "a network that may not ask gets more replies than `unregistered_per_second`",
+            Limit.WAITING: "too many queries of one client, or of all, wait for an upstream",
+            Limit.CONNECTIONS: "one client, or all together, have too many TCP connections open",
         },
         (BYPASS_ATTEMPTS.name, "kind"): {
             Bypass.CANARY: "`use-application-dns.net`: a browser asks whether it may use its own resolver",

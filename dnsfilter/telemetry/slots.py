@@ -16,7 +16,7 @@ from typing import Final
 
 from dnsfilter.telemetry import metrics
 from dnsfilter.telemetry.metrics import ANSWER_BUCKETS as ANSWER_BUCKETS
-from dnsfilter.telemetry.metrics import UPSTREAM_BUCKETS, Bypass, Failure, Metric, Outcome, Transport
+from dnsfilter.telemetry.metrics import UPSTREAM_BUCKETS, Bypass, Failure, Limit, Metric, Outcome, Transport
 
 Labels = tuple[tuple[str, str], ...]
 NS_PER_S: Final = 1_000_000_000
@@ -115,7 +115,10 @@ CACHE_BYTES: Final = CACHE_HITS + 2
 TCP_CONNECTIONS: Final = CACHE_HITS + 3
 POLICY_COUNTS_LOST: Final = CACHE_HITS + 4
 ANSWER_DURATION: Final = HistogramSlots(CACHE_HITS + 5, _bounds_ns(ANSWER_BUCKETS))
-FIXED_SLOTS: Final = ANSWER_DURATION.first + _histogram_size(ANSWER_BUCKETS)
+_LIMITED_FIRST: Final = ANSWER_DURATION.first + _histogram_size(ANSWER_BUCKETS)
+LIMITED: Final[Mapping[str, int]] = MappingProxyType({limit: _LIMITED_FIRST + i for i, limit in enumerate(Limit)})
+"""Limit reached -> slot."""
+FIXED_SLOTS: Final = _LIMITED_FIRST + len(Limit)
 
 _FAILURE: Final[Mapping[str, int]] = MappingProxyType({reason: 1 + i for i, reason in enumerate(Failure)})
 _UPSTREAM_DURATION: Final = 1 + len(Failure)
@@ -197,3 +200,5 @@ def _fixed_table() -> Iterator[Slot]:
     yield _gauge(TCP_CONNECTIONS, metrics.TCP_CONNECTIONS_NOW)
     yield _counter(POLICY_COUNTS_LOST, metrics.COUNTS_LOST)
     yield from ANSWER_DURATION.table(metrics.ANSWER_DURATION_SECONDS, ())
+    for limit in Limit:
+        yield _counter(LIMITED[limit], metrics.LIMITED, (("limit", limit.value),))

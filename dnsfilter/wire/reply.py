@@ -45,6 +45,13 @@ def empty_reply(query: Query | Fault, rcode: int, ede: Edes = None, limit: int =
     return header + question + opt
 
 
+def truncated_reply(query: Query, limit: int = MAX_MESSAGE) -> bytes:
+    """A reply without records that says to ask again by TCP."""
+    reply = bytearray(empty_reply(query, Rcode.NOERROR, limit=limit))
+    reply[2] |= FLAG_TC >> 8
+    return bytes(reply)
+
+
 def local_reply(
     query: Query,
     rcode: int,

@@ -70,7 +70,7 @@ def test_a_question_holds_a_bounded_number_of_clients_and_no_client_all_its_plac
     rig.until(lambda: rig.answered.get(flood[0]))
     assert set(rig.answered) == {*flood, *others}
     assert len(held.asked) == 1
-    assert rig.outcomes() == {("tcp", "forwarded"): 4096, ("tcp", "dropped"): 88 + 512}
+    assert rig.outcomes() == {("tcp", "forwarded"): 4096, ("tcp", "limited"): 88 + 512}
 
 
 def test_a_bounded_number_of_questions_is_on_its_way(start: Start) -> None:

@@ -22,7 +22,7 @@ import dns.message
 import dns.rdataclass
 
 from dnsfilter.cache.answers import AnswerCache
-from dnsfilter.config.model import Clients, Unregistered, Zone
+from dnsfilter.config.model import Clients, Limits, Rate, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
@@ -43,6 +43,8 @@ _ALL_HERE = why_not_compiled() is None or os.environ.get("CI") == "true"
 KINDS = ("reference", "compiled") if _ALL_HERE else ("reference",)
 """Every implementation of `Engine` that is here; with CI=true every one has to be."""
 
+NO_RATES = Limits(clients=Rate(0, 0), unregistered=Rate(0, 0))
+"""A test's clock may stand while it asks more than a client could."""
 PATIENCE_S = 10.0
 """How long a test waits for what is certain to come, on however busy a machine."""
 GHENT, MECHELEN, DIEST, BOUND, STRANGER = "127.0.5.10", "127.0.7.10", "127.0.8.10", "127.0.14.10", "127.0.99.10"
@@ -335,6 +337,7 @@ def make_engine(
     cache_bytes: int,
     stale_s: int,
     clients: Clients,
+    limits: Limits,
     trust_ad: bool,
     longest_wait_ms: int,
     clock: Clock,
@@ -347,6 +350,7 @@ def make_engine(
         zones=zones,
         cache=AnswerCache(cache_bytes, stale_s),
         clients=clients,
+        limits=limits,
         trust_ad=trust_ad,
         longest_wait_ms=longest_wait_ms,
         clock=clock,
@@ -362,6 +366,7 @@ def running(
     *upstreams: Scripted,
     conditional: Sequence[ZoneTo] = (),
     clients: Clients | None = None,
+    limits: Limits = NO_RATES,
     made_s: Instant = NOW,
     wall_s: Instant = NOW,
     cache_bytes: int = 1_000_000,
@@ -397,6 +402,7 @@ def running(
             cache_bytes=cache_bytes,
             stale_s=stale_s,
             clients=clients or Clients(Unregistered.REFUSE),
+            limits=limits,
             trust_ad=trust_ad,
             longest_wait_ms=longest_wait_ms,
             clock=clock,
