@@ -4,7 +4,6 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dnsfilter.cache.answers import AnswerCache, Entry, lifetime_s
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.wire.answer import Answer, beside, follow, kept, parse_answer, without_opt
+from dnsfilter.wire.answer import Answer, beside, follow, kept, parse_answer
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import parse_name
+from tests.support.caches import facts
 from tests.unit.cache.messages import TC, Rr, address, answer, denial, failure, key
 from tests.unit.wire.build import RICH, answered, opt
 
@@ -50,21 +50,6 @@ def some_answer(name: str, kind: int, ttl: int) -> Answer:
         lambda: address(name, ttl),
     )
     return shapes[kind]()
-
-
-def levelled(found: Answer) -> Answer:
-    """The answer with its TTLs in the message too, and without its OPT."""
-    found = without_opt(found)
-    octets = bytearray(found.message)
-    for record in found.records:
-        octets[record.ttl_offset : record.ttl_offset + 4] = record.ttl.to_bytes(4, "big")
-    return replace(found, message=bytes(octets))
-
-
-def facts(entry: Entry | None) -> tuple[object, ...] | None:
-    if entry is None:
-        return None
-    return levelled(entry.answer), entry.stored_ms, entry.expires_ms, entry.targets, entry.ad
 
 
 keys = st.builds(

@@ -1,0 +1,57 @@
+"""Both caches, for tests that say nothing about which one it is."""
+
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
+
+from dnsfilter.cache.answers import AnswerCache, Entry
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.wire.answer import Answer
+from tests.support.engines import KINDS
+
+
+class Cache(Protocol):
+    """What engines use of a cache."""
+
+    @property
+    def bytes(self) -> int:
+        """Octets that all entries take."""
+
+    def __len__(self) -> int: ...
+
+    def get(self, key: CacheKey, now_ms: int) -> Entry | None:
+        """The entry, fresh or stale."""
+
+    def put(self, key: CacheKey, answer: Answer, targets: "tuple[_Name, ...]", ad: bool, now_ms: int) -> Entry:
+        """Keep an answer if it may be kept."""
+
+
+_Name: TypeAlias = bytes
+Make: TypeAlias = Callable[[int, int], Cache]
+"""Makes a cache of so many octets, which serves stale for so many seconds."""
+
+
+def _makers() -> dict[str, Make]:
+    makers: dict[str, Make] = {"reference": AnswerCache}
+    if "compiled" in KINDS:
+        from dnsfilter.engine._engine import Store
+
+        makers["compiled"] = Store
+    return makers
+
+
+CACHES: Final = _makers()
+
+
+def levelled(answer: Answer) -> Answer:
+    """The answer with the TTLs of its records in the message too, as a cache may keep it."""
+    octets = bytearray(answer.message)
+    for record in answer.records:
+        octets[record.ttl_offset : record.ttl_offset + 4] = record.ttl.to_bytes(4, "big")
+    return Answer(bytes(octets), answer.id, answer.flags, answer.rcode, answer.question, answer.records, answer.edns)
+
+
+def facts(entry: Entry | None) -> tuple[object, ...] | None:
+    """What clients can learn from an entry, and until when."""
+    if entry is None:
+        return None
+    return levelled(entry.answer), entry.stored_ms, entry.expires_ms, entry.targets, entry.ad
