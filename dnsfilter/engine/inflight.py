@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.model import Endpoint, Limits
 from dnsfilter.engine.handover import Begun, HealthBook, Sent
 from dnsfilter.engine.handover import Waiter as Waiter
 from dnsfilter.engine.pool import PoolSocket, UpstreamPool
@@ -119,7 +119,7 @@ class Inflight:
     ) -> None:
         self._pools = [UpstreamPool(number, endpoint, poller) for number, endpoint in enumerate(endpoints)]
         self._health: HealthBook = Health(len(endpoints)) if health is None else health
-        self._room: Room = OwnRoom() if room is None else room
+        self._room: Room = OwnRoom(Limits()) if room is None else room
         self._counters = counters
         self._slots = slots
         self._want_ad = want_ad

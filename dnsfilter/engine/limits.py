@@ -88,7 +88,7 @@ class Limiter:
         One that may not ask and might be forged, for it came by UDP, is its network's.
         """
         v6 = len(client) != 4
-        block = client_block(client)
+        block = int.from_bytes(client_block(client))
         if may_ask or not forgeable:
             cost, depth = (self.v6 if v6 else self.v4).at(block)
             return self.take(int(v6), block, cost, depth, now_ms * TICKS_PER_MS)
@@ -130,9 +130,9 @@ class Limiter:
         return least
 
 
-def client_block(client: bytes) -> int:
-    """The number under which a packed address counts as one client: all of IPv4, a /64 of IPv6."""
-    return int.from_bytes(client[:8])
+def client_block(client: bytes) -> bytes:
+    """What of a packed address is one client: all of an IPv4 address, the /64 of an IPv6 address."""
+    return client[:8]
 
 
 def charges(limits: Limits, version: int) -> Charges:

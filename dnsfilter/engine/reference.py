@@ -29,6 +29,7 @@ from dnsfilter.engine.local import (
     signal_answer,
     special_answer,
 )
+from dnsfilter.engine.room import OwnRoom
 from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.policy.decide import Verdict
@@ -95,7 +96,9 @@ class ReferenceEngine(Judging):
         for listener in listeners:
             self.listen(listener)
         upstreams = upstream_slots(len(zones.endpoints))
-        self._inflight = Inflight(zones.endpoints, self._epoll, upstreams, self._slots, trust_ad, longest_wait_ms)
+        self._inflight = Inflight(
+            zones.endpoints, self._epoll, upstreams, self._slots, trust_ad, longest_wait_ms, OwnRoom(limits)
+        )
         self._answered = 0
         self.swap(snapshot, since_ms)
 

@@ -7,13 +7,11 @@ from collections import Counter
 from typing import Protocol
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Limits
 from dnsfilter.engine.handover import Begun
+from dnsfilter.engine.limits import client_block
 
 MOST_EXCHANGES = 4096
-MOST_WAITING = 65_536
-"""Queries that may wait in all."""
-MOST_PER_CLIENT = 512
-"""Queries of one client that may wait at a time, so that one client's flood leaves the others their room."""
 
 
 class Room(Protocol):
@@ -35,28 +33,32 @@ class Room(Protocol):
 class OwnRoom:
     """Implements `Room` for an engine all of whose questions travel one way."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._most_waiting = limits.waiting
+        self._most_per_client = limits.waiting_per_client
         self._per_client: Counter[bytes] = Counter()
         self._waiting = 0
         self._open = 0
 
     def enter(self, client: bytes, opening: CacheKey | None = None) -> None:
-        if self._per_client[client] >= MOST_PER_CLIENT:
+        block = client_block(client)
+        if self._per_client[block] >= self._most_per_client:
             raise OverflowError("too many questions of one client wait")
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= self._most_waiting:
             raise OverflowError("too many clients wait")
         if opening is not None:
             if self._open >= MOST_EXCHANGES:
                 raise OverflowError("too many questions on their way")
             self._open += 1
-        self._per_client[client] += 1
+        self._per_client[block] += 1
         self._waiting += 1
 
     def leave(self, client: bytes) -> None:
+        block = client_block(client)
         self._waiting -= 1
-        self._per_client[client] -= 1
-        if not self._per_client[client]:
-            del self._per_client[client]
+        self._per_client[block] -= 1
+        if not self._per_client[block]:
+            del self._per_client[block]
 
     def shut(self, key: CacheKey) -> None:
         self._open -= 1

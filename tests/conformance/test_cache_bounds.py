@@ -10,7 +10,8 @@ import dns.edns
 import dns.message
 import pytest
 
-from dnsfilter.engine.room import MOST_EXCHANGES, MOST_PER_CLIENT
+from dnsfilter.config.model import Limits
+from dnsfilter.engine.room import MOST_EXCHANGES
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from tests.contract.cases import office
@@ -158,6 +159,7 @@ def test_a_client_cannot_multiply_an_entry_by_spelling_options_or_sizes(start: S
     assert rig.forwarded == [("plain.example.org", "A")]
 
 
+MOST_PER_CLIENT = Limits().waiting_per_client
 CLIENTS = [f"127.0.5.{number}" for number in range(10, 10 + MOST_EXCHANGES // MOST_PER_CLIENT)]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Limits
 from dnsfilter.engine.handover import Begun
 from dnsfilter.engine.inflight import (
     LONGEST_CHAIN_MS,
@@ -20,7 +21,7 @@ from dnsfilter.engine.inflight import (
     Result,
     Waiter,
 )
-from dnsfilter.engine.room import MOST_EXCHANGES, MOST_PER_CLIENT
+from dnsfilter.engine.room import MOST_EXCHANGES
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
@@ -133,7 +134,7 @@ def test_different_questions_start_up_to_the_bound_on_exchanges() -> None:
 def test_one_client_waits_for_a_bounded_number_of_answers_and_anew_once_it_has_them() -> None:
     with bench(Scripted(KNOWN)) as at:
         assert at.join() == []
-        for number in range(MOST_PER_CLIENT - 1):
+        for number in range(Limits().waiting_per_client - 1):
             at.join(f"n{number}.example.org")
         with pytest.raises(OverflowError):
             at.join("one-more.example.org")

@@ -3,7 +3,10 @@
 import pytest
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.room import MOST_EXCHANGES, MOST_PER_CLIENT, MOST_WAITING, OwnRoom
+from dnsfilter.config.model import Limits
+from dnsfilter.engine.room import MOST_EXCHANGES, OwnRoom
+
+LIMITS = Limits(waiting=40, waiting_per_client=8)
 
 FLOODER = b"\x7f\0\5\x0a"
 OTHER = b"\x7f\0\5\x0b"
@@ -14,8 +17,8 @@ def key(number: int) -> CacheKey:
 
 
 def test_one_client_has_its_own_bound_and_room_again_once_it_waits_for_less() -> None:
-    room = OwnRoom()
-    for _ in range(MOST_PER_CLIENT):
+    room = OwnRoom(LIMITS)
+    for _ in range(LIMITS.waiting_per_client):
         room.enter(FLOODER)
     with pytest.raises(OverflowError, match="one client"):
         room.enter(FLOODER)
@@ -25,18 +28,18 @@ def test_one_client_has_its_own_bound_and_room_again_once_it_waits_for_less() ->
 
 
 def test_all_clients_together_have_a_bound() -> None:
-    room = OwnRoom()
-    for number in range(MOST_WAITING):
-        room.enter((number // MOST_PER_CLIENT).to_bytes(4, "big"))
+    room = OwnRoom(LIMITS)
+    for number in range(LIMITS.waiting):
+        room.enter((number // LIMITS.waiting_per_client).to_bytes(4, "big"))
     with pytest.raises(OverflowError, match="too many clients"):
         room.enter(OTHER)
 
 
 def test_a_question_without_room_takes_none_from_its_client() -> None:
-    room = OwnRoom()
+    room = OwnRoom(Limits())
     for number in range(MOST_EXCHANGES):
         room.enter(number.to_bytes(4, "big"), opening=key(number))
-    for _ in range(2 * MOST_PER_CLIENT):
+    for _ in range(2 * Limits().waiting_per_client):
         with pytest.raises(OverflowError, match="questions on their way"):
             room.enter(FLOODER, opening=key(MOST_EXCHANGES))
     room.shut(key(0))
@@ -44,4 +47,15 @@ def test_a_question_without_room_takes_none_from_its_client() -> None:
 
 
 def test_nothing_is_begun_elsewhere() -> None:
-    assert OwnRoom().hand_over(key(1)) is None
+    assert OwnRoom(LIMITS).hand_over(key(1)) is None
+
+
+def test_an_ipv6_client_is_its_64() -> None:
+    room = OwnRoom(LIMITS)
+    for number in range(LIMITS.waiting_per_client):
+        room.enter(bytes.fromhex("20010db800000001") + number.to_bytes(8, "big"))
+    with pytest.raises(OverflowError, match="one client"):
+        room.enter(bytes.fromhex("20010db8000000010000000000000063"))
+    room.enter(bytes.fromhex("20010db8000000020000000000000063"))
+    room.leave(bytes.fromhex("20010db80000000100000000000000ff"))
+    room.enter(bytes.fromhex("20010db8000000010000000000000063"))
