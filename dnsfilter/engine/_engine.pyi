@@ -1,9 +1,10 @@
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from dnsfilter.cache.answers import Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.reference import ReferenceEngine
+from dnsfilter.snapshot.reader import Matched, Snapshot
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.query import Query
 
@@ -26,6 +27,25 @@ class Store:
 
     def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
         """Keep an answer if it may be kept, and give its entry in any case."""
+
+class Table:
+    """A `Snapshot`, read by C; its methods here are doors for tests. None is where C hands over, or finds nothing."""
+
+    snapshot: Final[Snapshot]
+    def __init__(self, snapshot: Snapshot) -> None: ...
+    def find_address(self, address: bytes) -> int | None: ...
+    def asked(self, name: bytes) -> tuple[Matched, ...] | None: ...
+    def matched(self, names: Sequence[bytes]) -> tuple[Matched, ...] | None: ...
+    def judged(
+        self, range_class: int, names: Sequence[bytes], at: int, question_only: bool = False
+    ) -> tuple[int, tuple[int, int, bool, bool] | None, int, tuple[int, ...], tuple[int, ...]] | None:
+        """Verdict, the winner's rule, suffix, domain and target, and the pairs refused, monitored and exempted."""
+
+    def changes(self, range_class: int, names: Sequence[bytes], at: int) -> tuple[bool, int | None]:
+        """Whether any class is concerned, and the next change for this one."""
+
+    def refusal(self, rule: int) -> tuple[int, bytes, int, bool] | None:
+        """Place of the reply, text, extended error, and whether the ban is on encrypted resolvers."""
 
 # Doors for tests.
 

@@ -6,6 +6,11 @@ stored anything. One extension, in topics: each included file is one.
 """
 
 include "compiled/defs.pxi"
+include "compiled/layout.pxi"
+include "compiled/names.pxi"
+include "compiled/ranges.pxi"
+include "compiled/rules.pxi"
+include "compiled/snapshot.pxi"
 include "compiled/siphash.pxi"
 include "compiled/entry.pxi"
 include "compiled/reply.pxi"

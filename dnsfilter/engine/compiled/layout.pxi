@@ -1,0 +1,111 @@
+# The snapshot's files for C: numbers and records as `dnsfilter.snapshot.layout` defines them, and how they are read.
+#
+# What the Python reader checked when it opened them is followed without another look: every record of the ranges and
+# rules files, and the slots of the names file.
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport INT64_MAX
+
+from dnsfilter.snapshot.layout import Kind, Part
+
+cdef extern from *:
+    """
+    #define SNAPSHOT_NONE 0xFFFFFFFFu
+    #define SNAPSHOT_PRIME (((uint64_t)1 << 61) - 1)
+    #define SNAPSHOT_SPREAD 0x9E3779B97F4A7C15u
+    #define SNAPSHOT_FOREVER ((int64_t)1 << 62)     /* `policy.intervals.FOREVER` */
+    /* One word of a name's hash: (running + word) * multiplier modulo 2**61 - 1, for running and multiplier below the
+       modulus and a word of seven octets. The product has 123 bits at most; 2**61 is 1, so its upper part is added. */
+    static inline uint64_t snapshot_hash_step(uint64_t running, uint64_t word, uint64_t multiplier) {
+        const unsigned __int128 product = (unsigned __int128)(running + word) * multiplier;
+        uint64_t folded = ((uint64_t)product & SNAPSHOT_PRIME) + (uint64_t)(product >> 61);
+        folded = (folded & SNAPSHOT_PRIME) + (folded >> 61);
+        return folded >= SNAPSHOT_PRIME ? folded - SNAPSHOT_PRIME : folded;
+    }
+    """
+    const uint32_t SNAPSHOT_NONE
+    const uint64_t SNAPSHOT_PRIME
+    const uint64_t SNAPSHOT_SPREAD
+    const int64_t SNAPSHOT_FOREVER
+    uint64_t snapshot_hash_step(uint64_t running, uint64_t word, uint64_t multiplier) noexcept nogil
+
+# Octets of records, and where their fields are: as `layout` defines them.
+cdef enum:
+    HASH_WORD_OCTETS = 7
+    SLOT_OCTETS = 8
+    RECORD_OCTETS = 3
+    RECORD_ENTRY_OCTETS = 3
+    RECORD_ENTRY_DOMAIN = 1
+    RECORD_ENTRY_HOST = 2
+    RANGE_OCTETS = 32
+    RANGE_CLASS = 20
+    V4_OCTETS = 4
+    V6_OCTETS = 16
+    CLASS_OCTETS = 12
+    RULE_OCTETS = 32
+    RULE_FIRST_ENTRY = 4
+    RULE_FIRST_SPAN = 8
+    RULE_SPANS = 12
+    RULE_TEXT = 16
+    RULE_PAIR = 20
+    RULE_ENTRIES = 24
+    RULE_EDE = 26
+    RULE_BOUND = 28
+    SPAN_OCTETS = 24
+    SPAN_END = 8
+    SPAN_EFFECT = 16
+    BAN_OCTETS = 20
+    BAN_SERVICE = 8
+    BAN_REPLY = 18
+    STRING_OCTETS = 2
+    EFFECT_NONE = 0
+    EFFECT_ENFORCE = 1
+    EFFECT_MONITOR = 2
+    EFFECT_EXEMPT = 3
+
+
+cdef inline uint16_t little16(const uint8_t* at) noexcept nogil:
+    cdef uint16_t value
+    memcpy(&value, at, 2)
+    return value
+
+
+cdef inline uint32_t little32(const uint8_t* at) noexcept nogil:
+    cdef uint32_t value
+    memcpy(&value, at, 4)
+    return value
+
+
+cdef inline uint64_t little64(const uint8_t* at) noexcept nogil:
+    cdef uint64_t value
+    memcpy(&value, at, 8)
+    return value
+
+
+cdef struct Octets:
+    const uint8_t* at
+    uint64_t size
+
+
+cdef Octets octets_of(object view):
+    """Where a view's octets are: they stay there for as long as it lives."""
+    cdef Py_buffer buffer
+    cdef Octets found
+    PyObject_GetBuffer(view, &buffer, PyBUF_SIMPLE)
+    found.at = <const uint8_t*>buffer.buf
+    found.size = <uint64_t>buffer.len
+    PyBuffer_Release(&buffer)
+    return found
+
+
+cdef Octets section_of(list views, object snapshot, object kind, object part):
+    """A section of the snapshot, kept alive in `views`."""
+    view = memoryview(snapshot.section(kind, part))
+    views.append(view)
+    return octets_of(view)
+
+
+cdef inline int64_t earlier(int64_t found, int64_t at, int64_t change) noexcept nogil:
+    """The earlier of two changes, of which `change` counts only when it comes after `at` and is not for ever away."""
+    return change if at < change < SNAPSHOT_FOREVER and change < found else found

@@ -1,0 +1,170 @@
+# The names file: which entries a name belongs to. `dnsfilter.snapshot.names.NameTable` is its twin.
+#
+# Offsets of records are looked at when one is followed, as the twin does: what does not lie within the file makes a
+# count of -1, and the twin says what is wrong.
+
+cdef int label_starts(const uint8_t* name, int size, uint8_t* starts) noexcept nogil:
+    """How many labels a wire name has besides the root, and where each starts; 0 for octets that are no name."""
+    cdef int position = 0
+    cdef int labels = 0
+    if size < 1 or size > MOST_NAME:
+        return 0
+    while position < size - 1 and 0 < name[position] <= MOST_LABEL:
+        starts[labels] = <uint8_t>position      # labels take two octets at least: 127 of them fit
+        labels += 1
+        position += name[position] + 1
+    return labels if position == size - 1 and name[position] == 0 else 0
+
+
+cdef inline uint64_t hash_word(const uint8_t* at, int octets, int readable) noexcept nogil:
+    """The first octets, seven at most, as a number; read as eight at once where there are eight."""
+    cdef uint64_t word = 0
+    if readable >= 8:
+        return little64(at) & ((<uint64_t>1 << (8 * octets)) - 1)
+    memcpy(&word, at, octets)
+    return word
+
+
+cdef inline void keep_match(Matches* found, int entry, int suffix, bint domain, bint target) noexcept nogil:
+    """Puts an entry in its place, over the match that it already has."""
+    cdef int place = found.count
+    if place < 0:
+        return
+    while place > 0 and found.at[place - 1].entry >= entry:
+        place -= 1
+    if place == found.count or found.at[place].entry != entry:
+        if found.count == MOST_MATCHES:
+            found.count = -1
+            return
+        memmove(&found.at[place + 1], &found.at[place], (found.count - place) * sizeof(Match))
+        found.count += 1
+    found.at[place].entry = <uint16_t>entry
+    found.at[place].suffix = <uint8_t>suffix
+    found.at[place].domain = domain
+    found.at[place].target = target
+
+
+@cython.final
+cdef class NamesFile:
+    """The names file, read in place."""
+
+    cdef list _views
+    cdef Octets _slots, _records
+    cdef uint64_t _multiplier, _offset
+    cdef uint32_t _mask, _probes, _labels, _entries
+
+    def __init__(self, snapshot):
+        self._views = []
+        cdef Octets meta = section_of(self._views, snapshot, Kind.NAMES, Part.NAMES_META)
+        self._slots = section_of(self._views, snapshot, Kind.NAMES, Part.SLOTS)
+        self._records = section_of(self._views, snapshot, Kind.NAMES, Part.RECORDS)
+        self._entries = len(snapshot.entries)
+        self._multiplier = 1 + little64(meta.at) % (SNAPSHOT_PRIME - 1)
+        self._offset = little64(meta.at + 8)
+        self._mask = little32(meta.at + 16) - 1
+        self._probes = little32(meta.at + 24)
+        self._labels = min(little32(meta.at + 28), <uint32_t>MOST_LABELS)
+
+    cdef void match_one(self, const uint8_t* name, int size, Matches* out) noexcept nogil:
+        """`match` of any folded wire name; none for octets that are no name."""
+        cdef uint8_t starts[MOST_LABELS + 1]
+        out.count = -1
+        if size <= MOST_NAME:
+            self.match(name, size, starts, label_starts(name, size, starts), out)
+
+    cdef void add_target(self, const uint8_t* name, int size, Matches* into) noexcept nogil:
+        """Adds what a name that the answer leads to belongs to.
+
+        The question's matches stay what they are; of several targets the longest suffix counts.
+        """
+        cdef Matches found
+        cdef Match* known
+        cdef int place, other = 0
+        self.match_one(name, size, &found)
+        if found.count < 0 or into.count < 0:
+            into.count = -1
+            return
+        for place in range(found.count):
+            while other < into.count and into.at[other].entry < found.at[place].entry:
+                other += 1
+            if other < into.count and into.at[other].entry == found.at[place].entry:
+                known = &into.at[other]
+                if not known.target or known.suffix >= found.at[place].suffix:
+                    continue
+            keep_match(into, found.at[place].entry, found.at[place].suffix, found.at[place].domain, True)
+
+    cdef void match(
+        self, const uint8_t* name, int size, const uint8_t* starts, int labels, Matches* out
+    ) noexcept nogil:
+        """Every entry that a folded name belongs to, by entry, each with its longest suffix.
+
+        From the root on, label by label, as far as the longest name of the table. Asking for the slots of a batch
+        ahead has been measured: it gains 80 ns for a listed name out of a million and loses 30 ns for all others.
+        """
+        cdef uint64_t running = 0, record
+        cdef int end = size - 1, start, label
+        out.count = 0
+        for label in range(labels - 1, max(labels - <int>self._labels, 0) - 1, -1):
+            start = starts[label]
+            running = self._extend(running, name + start, end - start, size - start)
+            if not self._look_up(running, name + start, size - start, &record):
+                out.count = -1
+                return
+            if record and not self._add(record, size - start, start == 0, out):
+                out.count = -1
+                return
+            end = start
+
+    cdef inline uint64_t _extend(self, uint64_t running, const uint8_t* label, int octets, int readable) noexcept nogil:
+        """The running hash of a label, with its length octet, below the name whose running hash is given."""
+        cdef int place = 0
+        cdef uint64_t word
+        while place < octets:
+            word = hash_word(label + place, min(octets - place, HASH_WORD_OCTETS), readable - place)
+            running = snapshot_hash_step(running, word, self._multiplier)
+            place += HASH_WORD_OCTETS
+        return running
+
+    cdef bint _look_up(self, uint64_t running, const uint8_t* name, int size, uint64_t* record) noexcept nogil:
+        """The record of exactly that name, 0 for none. False for one that does not lie within the file."""
+        cdef uint64_t spreading = (running ^ self._offset) * SNAPSHOT_SPREAD
+        cdef uint32_t upper = <uint32_t>(spreading >> 32), probe
+        cdef uint32_t slot = (<uint32_t>spreading ^ upper) & self._mask
+        cdef const uint8_t* at
+        cdef uint64_t offset
+        record[0] = 0
+        for probe in range(self._probes):
+            at = self._slots.at + <uint64_t>slot * SLOT_OCTETS
+            offset = little32(at + 4)
+            if offset == 0:
+                return True
+            if little32(at) == upper:
+                if offset + RECORD_OCTETS > self._records.size:
+                    return False
+                at = self._records.at + offset
+                if at[2] == size:
+                    if offset + RECORD_OCTETS + size > self._records.size:
+                        return False
+                    if memcmp(at + RECORD_OCTETS, name, size) == 0:
+                        record[0] = offset
+                        return True
+            slot = (slot + 1) & self._mask
+        return True
+
+    cdef bint _add(self, uint64_t record, int suffix, bint whole, Matches* out) noexcept nogil:
+        """Adds the record's entries over those of shorter suffixes; a host only where it is the whole name."""
+        cdef const uint8_t* at = self._records.at + record
+        cdef uint16_t count = little16(at), entry
+        cdef uint8_t flags
+        cdef uint64_t place = record + RECORD_OCTETS + at[2]
+        if place + <uint64_t>count * RECORD_ENTRY_OCTETS > self._records.size:
+            return False
+        for _ in range(count):
+            at = self._records.at + place
+            entry, flags = little16(at), at[2]
+            if entry >= self._entries:
+                return False
+            if flags & RECORD_ENTRY_DOMAIN or (flags & RECORD_ENTRY_HOST and whole):
+                keep_match(out, entry, suffix, (flags & RECORD_ENTRY_DOMAIN) != 0, False)
+            place += RECORD_ENTRY_OCTETS
+        return out.count >= 0

@@ -1,0 +1,215 @@
+# The rules file: what a query meets. `dnsfilter.snapshot.rulebook.RuleTable` and the reader's `judge` are its twins.
+
+from dnsfilter.engine.judging import ENCRYPTED_DNS
+
+
+cdef inline bint keep_pair(int32_t* pairs, int* count, uint32_t pair) noexcept nogil:
+    """Adds a pair to distinct ascending ones; False where there is no room. A rule that counts nothing has none."""
+    cdef int place = count[0]
+    if pair == SNAPSHOT_NONE:
+        return True
+    while place > 0 and <uint32_t>pairs[place - 1] >= pair:
+        place -= 1
+    if place < count[0] and <uint32_t>pairs[place] == pair:
+        return True
+    if count[0] == MOST_RULES:
+        return False
+    memmove(&pairs[place + 1], &pairs[place], (count[0] - place) * sizeof(int32_t))
+    pairs[place] = <int32_t>pair
+    count[0] += 1
+    return True
+
+
+@cython.final
+cdef class RulesFile:
+    """The rules of every class, read in place."""
+
+    cdef list _views
+    cdef Octets _classes, _rules, _spans, _rule_entries, _bans, _strings
+    cdef uint32_t _class_count, _rule_count
+    cdef bytes _bypass_name
+    cdef const uint8_t* _bypass
+    cdef uint16_t _bypass_size
+    cdef uint8_t _concerned[8192]       # a bit for each entry
+
+    def __init__(self, snapshot):
+        self._views = []
+        cdef Octets concerned = section_of(self._views, snapshot, Kind.RULES, Part.CONCERNED)
+        cdef uint64_t place
+        cdef uint16_t entry
+        self._classes = section_of(self._views, snapshot, Kind.RULES, Part.CLASSES)
+        self._rules = section_of(self._views, snapshot, Kind.RULES, Part.RULES)
+        self._spans = section_of(self._views, snapshot, Kind.RULES, Part.SPANS)
+        self._rule_entries = section_of(self._views, snapshot, Kind.RULES, Part.RULE_ENTRIES)
+        self._bans = section_of(self._views, snapshot, Kind.RULES, Part.BANS)
+        self._strings = section_of(self._views, snapshot, Kind.RULES, Part.STRINGS)
+        self._class_count = <uint32_t>(self._classes.size // CLASS_OCTETS)
+        self._rule_count = <uint32_t>(self._rules.size // RULE_OCTETS)
+        self._bypass_name = ENCRYPTED_DNS.encode()
+        self._bypass = self._bypass_name
+        self._bypass_size = <uint16_t>len(self._bypass_name)
+        memset(self._concerned, 0, sizeof(self._concerned))
+        for place in range(0, concerned.size, 2):
+            entry = little16(concerned.at + place)
+            self._concerned[entry >> 3] |= 1 << (entry & 7)
+
+    cdef void judge(
+        self, int range_class, const Matches* matches, bint question_only, int64_t at, Judged* out
+    ) noexcept nogil:
+        """What a query of that class (-1: none) meets; verdict -1: there are more than C counts."""
+        cdef uint32_t rule, end
+        cdef const uint8_t* record
+        cdef const Match* hit
+        cdef int effect
+        cdef bint fits = matches.count >= 0
+        out.verdict, out.refused, out.monitored_count, out.exempted_count = VERDICT_PASS, -1, 0, 0
+        rule = self._first_rule(range_class, matches, &end)
+        while fits and rule < end:
+            record = self._rules.at + <uint64_t>rule * RULE_OCTETS
+            hit = self._hit(record, matches, question_only)
+            effect = EFFECT_NONE if hit == NULL else self._effect(record, at)
+            if effect == EFFECT_EXEMPT:
+                fits = keep_pair(out.exempted, &out.exempted_count, little32(record + RULE_PAIR))
+            elif effect != EFFECT_NONE:
+                if effect == EFFECT_MONITOR:
+                    fits = keep_pair(out.monitored, &out.monitored_count, little32(record + RULE_PAIR))
+                self._contend(rule, hit, VERDICT_REFUSE if effect == EFFECT_ENFORCE else VERDICT_MONITOR, out)
+            rule += 1
+        if not fits:
+            out.verdict = -1
+        elif out.verdict != VERDICT_PASS:
+            out.exempted_count = 0
+            record = self._rules.at + <uint64_t>out.rule * RULE_OCTETS
+            if out.verdict == VERDICT_REFUSE and little32(record + RULE_PAIR) != SNAPSHOT_NONE:
+                out.refused = <int32_t>little32(record + RULE_PAIR)
+
+    cdef inline uint32_t _first_rule(self, int range_class, const Matches* matches, uint32_t* end) noexcept nogil:
+        """The first rule of a class, and where its rules end; none without a class or a match."""
+        cdef const uint8_t* record
+        cdef uint32_t first
+        end[0] = 0
+        if range_class < 0 or <uint32_t>range_class >= self._class_count or matches.count <= 0:
+            return 0
+        record = self._classes.at + <uint64_t>range_class * CLASS_OCTETS
+        first = little32(record + 4)
+        end[0] = first + little32(record + 8)
+        return first
+
+    cdef const Match* _hit(self, const uint8_t* rule, const Matches* matches, bint question_only) noexcept nogil:
+        """The hit by which a rule applies: one of the question's before a target's, then the longest suffix."""
+        cdef const Match* best = NULL
+        cdef const Match* hit
+        cdef int place
+        for place in range(matches.count):
+            hit = &matches.at[place]
+            if (question_only and hit.target) or not self._has_entry(rule, hit.entry):
+                continue
+            if best == NULL or (best.target and not hit.target) or (
+                best.target == hit.target and best.suffix < hit.suffix
+            ):
+                best = hit
+        return best
+
+    cdef inline bint _has_entry(self, const uint8_t* rule, uint16_t entry) noexcept nogil:
+        cdef const uint8_t* at = self._rule_entries.at + <uint64_t>little32(rule + RULE_FIRST_ENTRY) * 2
+        cdef uint16_t count = little16(rule + RULE_ENTRIES), place
+        for place in range(count):
+            if little16(at + <uint64_t>place * 2) == entry:
+                return True
+        return False
+
+    cdef void _contend(self, uint32_t rule, const Match* hit, int verdict, Judged* out) noexcept nogil:
+        """Lets the rule win over the one that has won so far, where it comes before it."""
+        cdef const uint8_t* ours = self._rules.at + <uint64_t>rule * RULE_OCTETS
+        cdef const uint8_t* theirs
+        if verdict < out.verdict:
+            return
+        if verdict == out.verdict:
+            theirs = self._rules.at + <uint64_t>out.rule * RULE_OCTETS
+            if (ours[RULE_BOUND] != 0) != (theirs[RULE_BOUND] != 0):
+                if ours[RULE_BOUND]:
+                    return
+            elif hit.suffix != out.suffix:
+                if hit.suffix < out.suffix:
+                    return
+            elif little32(self._ban(ours)) >= little32(self._ban(theirs)):
+                return
+        out.verdict, out.rule = verdict, rule
+        out.suffix, out.domain, out.target = hit.suffix, hit.domain, hit.target
+
+    cdef uint64_t _place(self, const uint8_t* rule, int64_t at) noexcept nogil:
+        """How many spans up to the rule's last one start at `at` or before: counted from the section's start."""
+        cdef uint64_t low = little32(rule + RULE_FIRST_SPAN), middle
+        cdef uint64_t high = low + little32(rule + RULE_SPANS)
+        while low < high:
+            middle = (low + high) // 2
+            if at < <int64_t>little64(self._spans.at + middle * SPAN_OCTETS):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    cdef int _effect(self, const uint8_t* rule, int64_t at) noexcept nogil:
+        cdef uint64_t place = self._place(rule, at)
+        cdef const uint8_t* span
+        if place == little32(rule + RULE_FIRST_SPAN):
+            return EFFECT_NONE
+        span = self._spans.at + (place - 1) * SPAN_OCTETS
+        return span[SPAN_EFFECT] if at < <int64_t>little64(span + SPAN_END) else EFFECT_NONE
+
+    cdef bint concerned(self, const Matches* matches) noexcept nogil:
+        """Whether a ban of any class is on one of these entries, in force or not."""
+        cdef int place
+        cdef uint16_t entry
+        for place in range(matches.count):
+            entry = matches.at[place].entry
+            if self._concerned[entry >> 3] & (1 << (entry & 7)):
+                return True
+        return False
+
+    cdef int64_t next_change(self, int range_class, const Matches* matches, int64_t at) noexcept nogil:
+        """The first instant after `at` at which a rule of that class on these entries starts, changes or ends."""
+        cdef uint32_t rule, end
+        cdef uint64_t place, first
+        cdef const uint8_t* record
+        cdef int64_t found = INT64_MAX
+        rule = self._first_rule(range_class, matches, &end)
+        while rule < end:
+            record = self._rules.at + <uint64_t>rule * RULE_OCTETS
+            if self._hit(record, matches, False) != NULL:
+                first = little32(record + RULE_FIRST_SPAN)
+                place = self._place(record, at)
+                if place > first:
+                    found = earlier(found, at, little64(self._spans.at + (place - 1) * SPAN_OCTETS + SPAN_END))
+                if place < first + little32(record + RULE_SPANS):
+                    found = earlier(found, at, little64(self._spans.at + place * SPAN_OCTETS))
+            rule += 1
+        return found
+
+    cdef inline const uint8_t* _ban(self, const uint8_t* rule) noexcept nogil:
+        return self._bans.at + <uint64_t>little32(rule) * BAN_OCTETS
+
+    cdef int reply_of(self, uint32_t rule) noexcept nogil:
+        """The place of a rule's reply in `layout.REPLIES`, -1 where there is no such rule."""
+        return self._ban(self._rules.at + <uint64_t>rule * RULE_OCTETS)[BAN_REPLY] if rule < self._rule_count else -1
+
+    cdef const uint8_t* text_of(self, uint32_t rule, uint16_t* size, uint16_t* ede) noexcept nogil:
+        """The UTF-8 text of a rule's refusals, its octets and the extended error; NULL where there is no such rule."""
+        cdef const uint8_t* record
+        cdef const uint8_t* text
+        if rule >= self._rule_count:
+            return NULL
+        record = self._rules.at + <uint64_t>rule * RULE_OCTETS
+        text = self._strings.at + little32(record + RULE_TEXT)
+        size[0], ede[0] = little16(text), little16(record + RULE_EDE)
+        return text + STRING_OCTETS
+
+    cdef bint is_bypass(self, uint32_t rule) noexcept nogil:
+        """Whether the ban is on the service of encrypted resolvers."""
+        cdef const uint8_t* name
+        if rule >= self._rule_count:
+            return False
+        name = self._strings.at + little32(self._ban(self._rules.at + <uint64_t>rule * RULE_OCTETS) + BAN_SERVICE)
+        if little16(name) != self._bypass_size:
+            return False
+        return memcmp(name + STRING_OCTETS, self._bypass, self._bypass_size) == 0
