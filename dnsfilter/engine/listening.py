@@ -31,12 +31,12 @@ class UdpListener:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._wildcard = ip_address(sock.getsockname()[0]).is_unspecified
+        self.wildcard: bool = ip_address(sock.getsockname()[0]).is_unspecified
         sock.setblocking(False)
         ignore_path_mtu(sock)
-        if self._wildcard and sock.family == socket.AF_INET:
+        if self.wildcard and sock.family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        elif self._wildcard:
+        elif self.wildcard:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
 
     def fileno(self) -> int:
@@ -46,7 +46,7 @@ class UdpListener:
         """The datagrams that wait, at most `most`; ends when there is none."""
         for _ in range(most):
             try:
-                if self._wildcard:
+                if self.wildcard:
                     message, ancillary, _flags, peer = self._socket.recvmsg(_LARGEST_QUERY, 128)
                     yield Datagram(message, peer, _source(ancillary))
                 else:

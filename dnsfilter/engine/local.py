@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dnsfilter.telemetry.metrics import Bypass
-from dnsfilter.upstream.special import LocalAnswer, Records, special
+from dnsfilter.upstream.special import APEXES, LocalAnswer, Records, special
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, RawRecord, parse_answer
 from dnsfilter.wire.compose import MAX_MESSAGE
@@ -21,6 +21,8 @@ CANARY_NAME = parse_name("use-application-dns.net")
 RELAY_NAMES = frozenset({parse_name("mask.icloud.com"), parse_name("mask-h2.icloud.com")})
 SIGNAL_NAMES = RELAY_NAMES | {CANARY_NAME}
 """Names by which browsers and devices ask whether to keep using this resolver."""
+OURS = APEXES | SIGNAL_NAMES | {HEALTH_NAME}
+"""Names that may be answered here: zones with all below them, signals, the probe's name."""
 
 ZONE_TTL_S = 10800
 """TTL of the built-in zones (RFC 6303 section 3)."""

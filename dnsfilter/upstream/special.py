@@ -55,7 +55,7 @@ def special(name: bytes, qtype: int) -> LocalAnswer | None:
     Takes as many look-ups as the name has labels, and one for most names.
     """
     starts = _label_starts(name)
-    if not starts or name[starts[-1] :] not in _TOP_LABELS:
+    if not starts or name[starts[-1] :] not in TOP_LABELS:
         return None
     for start in starts:
         apex = name[start:]
@@ -156,4 +156,6 @@ _POINTERS: Final[Mapping[_Shape, bytes]] = MappingProxyType(
     }
 )
 _ZONES: Final[Mapping[bytes, _Shape]] = MappingProxyType({parse_name(zone): shape for zone, shape in _zones()})
-_TOP_LABELS: Final = frozenset(zone[_label_starts(zone)[-1] :] for zone in _ZONES)
+APEXES: Final = frozenset(_ZONES)
+"""The names of the zones."""
+TOP_LABELS: Final = frozenset(zone[_label_starts(zone)[-1] :] for zone in _ZONES)

@@ -66,6 +66,10 @@ class Zones:
             name = parent(name)
         return self._zone(name) or self._default
 
+    def numbers(self) -> dict[bytes, int]:
+        """The number of each conditional zone's view, by its suffix."""
+        return {suffix: route.view for suffix, route in self._routes.items()}
+
     def covers(self, name: bytes) -> bool:
         """True when a conditional zone holds the name; a special-use name then goes to that zone's servers."""
         return self._zone(name) is not None
