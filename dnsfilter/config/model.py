@@ -87,7 +87,7 @@ class Limits:
     connections: int = 1_000
     connections_per_client: int = 50
     connection_queries: int = 32
-    connection_idle_s: int = 10
+    connection_idle_s: float = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ class LimitsTable(_Table):
     connections: Annotated[int, Field(ge=1, le=100_000)] = _LIMITS.connections
     connections_per_client: Annotated[int, Field(ge=1, le=100_000)] = _LIMITS.connections_per_client
     connection_queries: Annotated[int, Field(ge=1, le=32)] = _LIMITS.connection_queries
-    connection_idle: Annotated[int, PlainValidator(read_idle_s)] = _LIMITS.connection_idle_s
+    connection_idle: Annotated[float, PlainValidator(read_idle_s)] = _LIMITS.connection_idle_s
     override: Annotated[list[OverrideTable | None], Field(max_length=10_000)] = []
 
 

@@ -72,7 +72,7 @@ class ReferenceEngine(Judging):
         zones: Zones,
         cache: AnswerCache,
         clients: Clients,
-        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        limits: Limits,
         trust_ad: bool,
         longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
         clock: Clock,

@@ -28,7 +28,8 @@ from dnsfilter.server.stream import StreamServer
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.slots import TCP_CONNECTIONS
+from dnsfilter.telemetry.metrics import Limit
+from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
 from dnsfilter.upstream.stream import StreamPool
 from dnsfilter.upstream.zones import Zones
 
@@ -56,6 +57,7 @@ class Worker:
             zones=zones,
             cache=AnswerCache(config.cache.max_bytes, config.cache.serve_stale_s),
             clients=config.clients,
+            limits=config.limits,
             trust_ad=config.upstream.trust_ad,
             longest_wait_ms=config.upstream.timeout_ms,
             clock=self._clock,
@@ -65,7 +67,12 @@ class Worker:
         )
         self._udp = udp
         self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock)
-        self._streams = StreamServer(self._resolver, lambda count: self._counters.set(TCP_CONNECTIONS, count))
+        self._streams = StreamServer(
+            self._resolver,
+            config.limits,
+            lambda count: self._counters.set(TCP_CONNECTIONS, count),
+            lambda: self._counters.add(LIMITED[Limit.CONNECTIONS]),
+        )
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:

@@ -6,16 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
+from dnsfilter.config.model import Limits
+from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
 
-MOST_CONNECTIONS = 1_000
-MOST_PER_CLIENT = 50
-MOST_IN_FLIGHT = 32
-"""Queries of one connection that may wait for an answer; further ones stay unread until one is answered."""
-MOST_PER_TURN = 32
-"""Queries of one connection asked at a stretch, about a millisecond of them; then whoever else has come gets a turn."""
-IDLE_S = 10.0
-"""A connection ends after so long without a query, or without a client that reads what it has asked for."""
+BACKLOG = 1024
 MOST_UNSENT = 256 * 1024
 """Octets of answers that may wait for a client to read; beyond that no query is taken until it has read on."""
 _LENGTH = 2
@@ -25,18 +20,36 @@ _LARGEST_FRAME = _LENGTH + 65535
 class StreamServer:
     """Accepts connections on listening sockets and keeps them within bounds."""
 
-    def __init__(self, resolver: Resolver, opened: Callable[[int], None]) -> None:
-        """`opened` is told the number of open connections whenever it changes."""
+    def __init__(
+        self, resolver: Resolver, limits: Limits, opened: Callable[[int], None], turned_away: Callable[[], None]
+    ) -> None:
+        """`opened` is told the number of open connections whenever it changes; `turned_away` is called for each that
+        there is no room for, or that has to make way.
+        """
+        self.limits = limits
         self._resolver = resolver
         self._opened = opened
+        self._turned_away = turned_away
         self._connections: dict[_Connection, None] = {}
         self._per_client: Counter[bytes] = Counter()
         self._servers: list[asyncio.Server] = []
 
-    async def listen(self, sock: socket.socket) -> None:
-        """Serve the connections of one listening socket."""
+    async def listen(self, sock: socket.socket) -> asyncio.Server:
+        """Serve the connections of one listening socket, which is closed by `unlisten` or `close`."""
         loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(lambda: _Connection(self, self._resolver), sock=sock))
+        server = await loop.create_server(lambda: _Connection(self, self._resolver), sock=sock, backlog=BACKLOG)
+        self._servers.append(server)
+        return server
+
+    def unlisten(self, server: asyncio.Server) -> None:
+        """Accept no more on the socket of that `listen`; connections that are open stay so."""
+        self._servers.remove(server)
+        server.close()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any connection waits for an answer or has one to read."""
+        return not all(connection.is_idle for connection in self._connections)
 
     def close(self) -> None:
         """Accept nothing more and end every connection."""
@@ -47,9 +60,11 @@ class StreamServer:
 
     def admit(self, connection: "_Connection") -> bool:
         """Whether there is room; at the bound the connection that has been idle longest makes way."""
-        if self._per_client[connection.client] >= MOST_PER_CLIENT:
+        if self._per_client[connection.client] >= self.limits.connections_per_client:
+            self._turned_away()
             return False
-        if len(self._connections) >= MOST_CONNECTIONS:
+        if len(self._connections) >= self.limits.connections:
+            self._turned_away()
             idle = next((held for held in self._connections if held.is_idle), None)
             if idle is None:
                 return False
@@ -80,6 +95,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, server: StreamServer, resolver: Resolver) -> None:
         self._server = server
+        self._limits = server.limits
         self._resolver = resolver
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
@@ -92,6 +108,7 @@ class _Connection(asyncio.Protocol):
         self._next_turn: asyncio.Handle | None = None
         self._ended = False  # the client has sent all it wanted to
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._address = b""
         self.client = b""
 
     @property
@@ -114,7 +131,8 @@ class _Connection(asyncio.Protocol):
             transport.abort()
             return
         family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
-        self.client = socket.inet_pton(family, peer[0].partition("%")[0])
+        self._address = socket.inet_pton(family, peer[0].partition("%")[0])
+        self.client = client_block(self._address)
         if not self._server.admit(self):
             transport.abort()
             return
@@ -158,8 +176,9 @@ class _Connection(asyncio.Protocol):
             return
         self._taking = True
         start = taken = 0
+        most = self._limits.connection_queries
         try:
-            while len(self._tickets) < MOST_IN_FLIGHT and taken < MOST_PER_TURN and not self._blocked:
+            while len(self._tickets) < most and taken < most and not self._blocked:
                 frame = start + _LENGTH
                 end = frame + int.from_bytes(self._buffer[start:frame], "big")
                 if len(self._buffer) < frame or len(self._buffer) < end:
@@ -174,7 +193,7 @@ class _Connection(asyncio.Protocol):
             del self._buffer[:start]
             self._server.touch(self)
             self._rest()
-        if taken == MOST_PER_TURN:
+        if taken == most:
             self._next_turn = asyncio.get_running_loop().call_soon(self._take_on)
         self._pace()
         self._finish_if_done()
@@ -195,7 +214,7 @@ class _Connection(asyncio.Protocol):
             if ticket:
                 self._take()
 
-        asked = self._resolver.ask(message, self.client, reply)
+        asked = self._resolver.ask(message, self._address, reply)
         if asked is None:
             self.end()
             return False
@@ -215,7 +234,8 @@ class _Connection(asyncio.Protocol):
         """Read on only while there is room for what would be read."""
         if self._transport is None or self._transport.is_closing():
             return
-        full = self._blocked or len(self._tickets) >= MOST_IN_FLIGHT or len(self._buffer) >= _LARGEST_FRAME
+        waiting = len(self._tickets) >= self._limits.connection_queries
+        full = self._blocked or waiting or len(self._buffer) >= _LARGEST_FRAME
         if full and not self._paused:
             self._transport.pause_reading()
         elif self._paused and not full:
@@ -231,7 +251,7 @@ class _Connection(asyncio.Protocol):
         """Start the wait after which an idle connection ends."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        self._idle_timer = asyncio.get_running_loop().call_later(IDLE_S, self._idle)
+        self._idle_timer = asyncio.get_running_loop().call_later(self._limits.connection_idle_s, self._idle)
 
     def _idle(self) -> None:
         unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()

@@ -16,7 +16,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsfilter.server.stream import MOST_PER_CLIENT
+from dnsfilter.config.model import Limits
 from tests.support.engines import PATIENCE_S, data, edes, query
 from tests.support.nodes import Node, eventually
 from tests.support.scripted import Asked, Scripted, reply, silent
@@ -226,7 +226,7 @@ def test_a_client_that_is_done_sending_gets_what_it_waits_for(served: Served) ->
 
 
 def test_a_client_has_a_bounded_number_of_connections_and_others_have_theirs(served: Served) -> None:
-    clients = [Stream(served.node, POLICE) for _ in range(MOST_PER_CLIENT + 10)]
+    clients = [Stream(served.node, POLICE) for _ in range(Limits().connections_per_client + 10)]
     try:
         answered = 0
         for number, client in enumerate(clients):
@@ -234,7 +234,7 @@ def test_a_client_has_a_bounded_number_of_connections_and_others_have_theirs(ser
                 answered += client.ask(query("plain.example.org", id=number)).id == number
             except (EOFError, ConnectionError):
                 continue
-        assert answered == MOST_PER_CLIENT
+        assert answered == Limits().connections_per_client
         with Stream(served.node, GHENT) as other:
             assert other.ask(query("plain.example.org", id=9)).id == 9
     finally:

@@ -5,7 +5,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import dns.message
@@ -13,12 +13,13 @@ import dns.rcode
 import pytest
 import uvloop
 
+from dnsfilter.config.model import Limits, Rate
 from dnsfilter.resolver import Resolver
 from dnsfilter.server import stream
-from dnsfilter.server.stream import MOST_IN_FLIGHT, StreamServer
+from dnsfilter.server.stream import StreamServer
 from dnsfilter.upstream.stream import StreamPool
 from tests.contract.cases import RECORDS, office
-from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, STRANGER, Rig, data, query, running
+from tests.support.engines import GHENT, MECHELEN, NO_RATES, PATIENCE_S, STRANGER, Rig, data, query, running
 from tests.support.scripted import Asked, Scripted, reply, says, silent
 
 Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
@@ -67,6 +68,7 @@ class Served:
     address: tuple[str, int]
     server: StreamServer
     opened: list[int]
+    turned_away: list[None]
     clients: list[Client] = field(default_factory=list)
 
     async def connect(self, source: str = GHENT) -> Client:
@@ -85,16 +87,17 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(upstream: Scripted | None = None) -> AsyncIterator[Served]:
+async def serving(upstream: Scripted | None = None, limits: Limits = NO_RATES) -> AsyncIterator[Served]:
     known = upstream or Scripted(says(RECORDS))
     opened: list[int] = []
-    with running("reference", office(), known) as rig:
+    turned_away: list[None] = []
+    with running("reference", office(), known, limits=limits) as rig:
         async with known.on_loop():
             resolver = Resolver(rig.engine, [known.endpoint], StreamPool(), rig.clock)
-            server = StreamServer(resolver, opened.append)
+            server = StreamServer(resolver, limits, opened.append, lambda: turned_away.append(None))
             sock = socket.create_server(("127.0.0.1", 0))
             await server.listen(sock)
-            served = Served(rig, sock.getsockname(), server, opened)
+            served = Served(rig, sock.getsockname(), server, opened, turned_away)
             try:
                 yield served
             finally:
@@ -172,19 +175,20 @@ def test_two_frames_may_share_a_segment_and_one_be_split(run: Run) -> None:
     run(check())
 
 
-def test_a_bounded_number_of_queries_waits_for_answers(run: Run) -> None:
+@pytest.mark.parametrize("most", [32, 3])
+def test_a_bounded_number_of_queries_waits_for_answers(run: Run, most: int) -> None:
     async def check() -> None:
-        async with serving(Scripted(silent)) as served:
+        async with serving(Scripted(silent), replace(NO_RATES, connection_queries=most)) as served:
             asked = served.rig.upstream.asked
             client = await served.connect()
-            count = MOST_IN_FLIGHT + 9
+            count = most + 9
             client.send(*(query(f"n{number}.example.org", id=number) for number in range(count)))
-            await served.until(lambda: len(asked) >= MOST_IN_FLIGHT)
+            await served.until(lambda: len(asked) >= most)
             # Another connection's query is read after all that could have been read of the first one's.
             other = await served.connect(MECHELEN)
             other.send(query("other.example.org"))
             await served.until(lambda: any(each.name == "other.example.org" for each in asked))
-            assert len(asked) == MOST_IN_FLIGHT + 1
+            assert len(asked) == most + 1
             seen = set()
             for turn in range(count):
                 await served.until(lambda turn=turn: len(asked) > turn)  # type: ignore[misc]
@@ -260,11 +264,9 @@ def test_a_message_that_deserves_no_answer_ends_the_connection(run: Run, message
     run(check())
 
 
-def test_an_idle_connection_ends_and_one_that_waits_does_not(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "IDLE_S", 0.05)
-
+def test_an_idle_connection_ends_and_one_that_waits_does_not(run: Run) -> None:
     async def check() -> None:
-        async with serving(Scripted(silent)) as served:
+        async with serving(Scripted(silent), limits=replace(NO_RATES, connection_idle_s=0.05)) as served:
             asked = served.rig.upstream.asked
             waiting = await served.connect(MECHELEN)
             waiting.send(query("a.example.org", id=4))
@@ -281,14 +283,13 @@ def test_an_idle_connection_ends_and_one_that_waits_does_not(run: Run, monkeypat
     run(check())
 
 
-def test_one_client_has_a_bounded_number_of_connections(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MOST_PER_CLIENT", 3)
-
+def test_one_client_has_a_bounded_number_of_connections(run: Run) -> None:
     async def check() -> None:
-        async with serving() as served:
+        async with serving(limits=replace(NO_RATES, connections_per_client=3)) as served:
             held = [await served.connect() for _ in range(3)]
             await served.until(lambda: served.opened[-1:] == [3])
             assert await (await served.connect()).until_closed() == b""
+            assert len(served.turned_away) == 1
             other = await served.connect(MECHELEN)
             other.send(query("plain.example.org", id=1))
             assert (await other.receive()).id == 1
@@ -301,11 +302,28 @@ def test_one_client_has_a_bounded_number_of_connections(run: Run, monkeypatch: p
     run(check())
 
 
-def test_at_the_bound_the_connection_longest_unused_makes_way(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MOST_CONNECTIONS", 3)
-
+def test_a_client_that_asks_too_much_loses_its_connection_and_another_does_not(run: Run) -> None:
     async def check() -> None:
-        async with serving() as served:
+        async with serving(limits=replace(NO_RATES, clients=Rate(1, 10))) as served:
+            other = await served.connect(MECHELEN)
+            client = await served.connect()
+            client.send(*(query("www.tiktok.com", id=number) for number in range(11)))
+            await client.until_closed()
+            again = await served.connect()
+            again.send(query("www.tiktok.com"))
+            assert await again.until_closed() == b""
+            for number in range(10):
+                other.send(query("plain.example.org", id=number))
+                assert (await other.receive()).id == number
+            assert served.rig.outcomes()["tcp", "limited"] == 2
+            assert served.rig.outcomes()["tcp", "blocked"] == 10
+
+    run(check())
+
+
+def test_at_the_bound_the_connection_longest_unused_makes_way(run: Run) -> None:
+    async def check() -> None:
+        async with serving(limits=replace(NO_RATES, connections=3)) as served:
             first, second, third = [await served.connect() for _ in range(3)]
             for client in (second, third, first):
                 client.send(query("plain.example.org"))
@@ -318,15 +336,14 @@ def test_at_the_bound_the_connection_longest_unused_makes_way(run: Run, monkeypa
                 client.send(query("plain.example.org", id=5))
                 assert (await client.receive()).id == 5
             assert max(served.opened) == 3
+            assert len(served.turned_away) == 1
 
     run(check())
 
 
-def test_connections_that_all_wait_for_answers_make_no_way(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MOST_CONNECTIONS", 2)
-
+def test_connections_that_all_wait_for_answers_make_no_way(run: Run) -> None:
     async def check() -> None:
-        async with serving(Scripted(silent)) as served:
+        async with serving(Scripted(silent), limits=replace(NO_RATES, connections=2)) as served:
             asked = served.rig.upstream.asked
             busy = [await served.connect() for _ in range(2)]
             for number, client in enumerate(busy):
@@ -348,10 +365,9 @@ def wide(asked: Asked) -> tuple[bytes, ...]:
 
 def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
-    monkeypatch.setattr(stream, "IDLE_S", 0.1)
 
     async def check() -> None:
-        async with serving(Scripted(wide)) as served:
+        async with serving(Scripted(wide), limits=replace(NO_RATES, connection_idle_s=0.1)) as served:
             client = await served.connect()
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             client.send(*[query("wide.example.org", "TXT")] * 3_000)
@@ -366,11 +382,10 @@ def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.M
 
 def test_a_client_that_reads_slowly_gets_all_it_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MOST_UNSENT", 20_000)
-    monkeypatch.setattr(stream, "IDLE_S", 0.3)
     number = 1_500
 
     async def check() -> None:
-        async with serving(Scripted(wide)) as served:
+        async with serving(Scripted(wide), limits=replace(NO_RATES, connection_idle_s=0.3)) as served:
             client = await served.connect()
             client.send(*[query("wide.example.org", "TXT", id=each) for each in range(number)])
             seen = []
