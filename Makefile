@@ -5,9 +5,10 @@ BIN := .venv/bin
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-run: ## resolver, control plane and example policy in the foreground; UPSTREAM=host:port names other upstreams
+run: ## resolver, control plane and example policy in the foreground; UPSTREAM=host:port, WORKERS=1
 	@scripts/bootstrap run
-	@exec $(BIN)/dnsfilter up --state-dir .run --policy deploy/examples/belgium-2023.toml $(UPSTREAM:%=--upstream %)
+	@exec $(BIN)/dnsfilter up --state-dir .run --policy deploy/examples/belgium-2023.toml $(UPSTREAM:%=--upstream %) \
+		$(WORKERS:%=--workers %)
 
 test: ## all tests, in random order; TESTS=path runs some
 	@scripts/bootstrap dev

@@ -7,6 +7,8 @@ import argparse
 import asyncio
 import json
 import logging
+import os
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -19,14 +21,16 @@ from blocklists.catalogue import load_catalogue
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
-from dnsfilter.config.model import Config
+from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.config.resolved import last_loading, load_policy_file, resolved_policy
 from dnsfilter.engine.choice import chosen_kind
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
 from dnsfilter.node.policyfeed import PolicyFeed
+from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
 from dnsfilter.node.single import Options, run_single
-from dnsfilter.node.sockets import open_listening, open_tcp
-from dnsfilter.node.supervisor import Supervisor
+from dnsfilter.node.sockets import buffer_advice, buffer_ms, open_listening, open_tcp, receive_buffer
+from dnsfilter.node.supervisor import Means, Supervisor
+from dnsfilter.node.upgrade import Program, take_handover
 from dnsfilter.policy.decide import Decision
 from dnsfilter.policy.model import Instant, Policy, Service
 from dnsfilter.snapshot.compiler import compile_policy
@@ -77,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--state-dir", type=Path, default=Path(".run"), help="database, snapshots, token (default: .run)")
     up.add_argument("--upstream", action="append", default=[], metavar="HOST:PORT", help="ask this server (repeatable)")
     up.add_argument("--policy", type=Path, help="policy file to load into an empty database")
+    up.add_argument("--workers", type=int, help="processes that answer (default: one for each core)")
     up.add_argument("--listen", default="127.0.0.1:5300", help="DNS (default: %(default)s)")
     up.add_argument("--metrics-listen", default="127.0.0.1:9153", help="the resolver's metrics (default: %(default)s)")
     up.add_argument("--api-listen", default="127.0.0.1:8080", help="API (default: %(default)s)")
@@ -104,22 +109,62 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    handover = take_handover()
     config = _config(options)
     engine = chosen_kind()
     logs.setup()
-    listening = open_listening(config.listen)
-    status = open_tcp(config.metrics_listen)
+    _give_up_root(config)
+    listening = open_listening(config.listen, config.workers, handover.sockets)
+    status = open_tcp(config.metrics_listen) if handover.status is None else _status(handover.status, config)
     store = _store(options, config)
     if options.policy is not None:
         publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
     feed = PolicyFeed(store, config.control_plane.site)
     _load(feed, config)
 
+    def load() -> Config:
+        """The configuration as it is now; what the policy file says is published."""
+        fresh = _config(options)
+        if options.policy is not None:
+            publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
+        return fresh
+
     async def run() -> None:
-        await Supervisor(config, engine, listening, status, feed).run()
+        means = Means(load, this_program())
+        await Supervisor(config, engine, listening, status, feed, means, handover).run()
 
     asyncio.run(run())
     return DONE
+
+
+def _give_up_root(config: Config) -> None:
+    """Become the configured user, or `dnsfilter`, if we can; a state directory that is made for it is its own."""
+    user = unprivileged_user(config.user)
+    if user is None:
+        return
+    try:
+        if not config.state_dir.exists():
+            config.state_dir.mkdir(parents=True)
+            os.chown(config.state_dir, user.pw_uid, user.pw_gid)
+        become(user, {CAP_NET_BIND_SERVICE})
+    except OSError as error:
+        raise UnavailableError(f"become user {user.pw_name}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _status(handed: tuple[Endpoint, socket.socket], config: Config) -> socket.socket:
+    """The socket for metrics that was handed over, or another one where the address has changed."""
+    endpoint, sock = handed
+    if endpoint == config.metrics_listen:
+        return sock
+    sock.close()
+    return open_tcp(config.metrics_listen)
+
+
+def this_program() -> Program:
+    """This very command, to be run again from whatever is installed by then, and its check."""
+    words = sys.orig_argv[1:]
+    at = words.index("serve")
+    return Program((sys.executable, *words), (sys.executable, *words[:at], "check", *words[at + 1 :]))
 
 
 def _store(options: argparse.Namespace, config: Config) -> SnapshotStore:
@@ -178,6 +223,8 @@ def _check(options: argparse.Namespace) -> int:
     try:
         config = _config(options)
         said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
+        said["workers"] = config.workers
+        said["receive buffer"] = _buffer_text()
         said["upstream"] = [endpoint_text(server) for server in config.upstream.servers]
     except ConfigError as error:
         problems += map(str, error.problems)
@@ -195,6 +242,13 @@ def _check(options: argparse.Namespace) -> int:
         if not problems:
             print("; ".join(f"{key}: {_shown(value)}" for key, value in said.items()))
     return WRONG_INPUT if problems else DONE
+
+
+def _buffer_text() -> str:
+    octets = receive_buffer()
+    advice = buffer_advice(octets)
+    text = f"{octets} octets, {buffer_ms(octets):.0f} ms at 50000 queries per second"
+    return text if advice is None else f"{text}; set {advice}"
 
 
 def _shown(value: object) -> str:
@@ -264,4 +318,4 @@ def _up(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
-    return run_single(Options(options.state_dir, options.policy, upstreams, *endpoints))
+    return run_single(Options(options.state_dir, options.policy, upstreams, options.workers, *endpoints))

@@ -1,5 +1,6 @@
 """Reads the node's configuration from disk: a checked `Config`, or every problem at once."""
 
+import os
 import socket
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -19,7 +20,7 @@ from dnsfilter.config.model import (
     Zone,
 )
 from dnsfilter.config.places import Fault, KeyPath, parse_toml
-from dnsfilter.config.schema import ConfigFile, LimitsTable, OverrideTable, read_tables
+from dnsfilter.config.schema import MAX_WORKERS, ConfigFile, LimitsTable, OverrideTable, read_tables
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
@@ -101,8 +102,6 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
     for index, zone in enumerate(file.zone):
         if zone is not None:
             faults += _own_faults(("zone", index, "servers"), zone.servers, own)
-    if file.workers > 1:
-        faults.append(Fault(("workers",), f"{file.workers} workers are not supported yet: write 1"))
     if file.control_plane.token is not None and file.control_plane.url is None:
         faults.append(Fault(("control_plane", "token"), "is of no use without control_plane.url"))
     return faults
@@ -275,7 +274,8 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         listen=_present(file.listen),
         metrics_listen=file.metrics_listen,
         state_dir=directory / file.state_dir,
-        workers=file.workers,
+        workers=file.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS),
+        user=file.user,
         upstream=Upstream(servers, trust_ad, file.upstream.timeout_ms),
         cache=Cache(file.cache.max_bytes, file.cache.serve_stale),
         clients=Clients(

@@ -109,7 +109,10 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything above for one node."""
+    """Everything above for one node.
+
+    `user` is who to become when started as root; None: `dnsfilter`, if there is such a user.
+    """
 
     listen: tuple[Endpoint, ...]
     metrics_listen: Endpoint
@@ -122,3 +125,4 @@ class Config:
     zones: tuple[Zone, ...]
     control_plane: ControlPlane
     start_without_snapshot: bool
+    user: str | None = None

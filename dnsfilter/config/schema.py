@@ -36,6 +36,7 @@ from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mod
 from dnsfilter.wire.names import parse_name
 
 MAX_ITEMS = 100_000
+MAX_WORKERS = 256
 _LIMITS = Limits()
 
 E = TypeVar("E", bound=StrEnum)
@@ -144,7 +145,8 @@ class ConfigFile(_Table):
     ]
     metrics_listen: AnEndpoint = parse_endpoint("127.0.0.1:9153")
     state_dir: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] = "/var/lib/dnsfilter"
-    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    workers: Annotated[int | None, Field(ge=1, le=MAX_WORKERS)] = None
+    user: Annotated[str | None, Field(min_length=1, max_length=32)] = None
     start_without_snapshot: bool = False
     upstream: UpstreamTable = UpstreamTable()
     cache: CacheTable = CacheTable()

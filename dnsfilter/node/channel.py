@@ -17,15 +17,31 @@ MOST_DESCRIPTORS = 253
 
 
 @dataclass(frozen=True, slots=True)
+class Inherited:
+    """One set of listening sockets, by the numbers that the worker's process inherits them under."""
+
+    udp: tuple[int, ...]
+    tcp: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
-    """First to the worker. Descriptors: the pickled `Config` in sealed memory, for it may be larger than a packet; UDP
-    listeners, TCP listeners, then those of a `Policy`, whose `since_ms` this one's is.
+    """First to the worker. `sets` are all of the node's; it reads those that `Listen` names.
+
+    Descriptors: the pickled `Config` in sealed memory, for it may be larger than a packet, then those of a `Policy`,
+    whose `since_ms` this one's is.
     """
 
     counters: Path
-    udp: int
-    tcp: int
+    sets: tuple[Inherited, ...]
     since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """To the worker: read exactly these sets of sockets from now on, by number."""
+
+    sets: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +57,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """To the worker: answer what is in hand, then end."""
+    """To the worker: read no more, answer what is in hand, then end."""
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """From the worker: this revision decides; the first one also means that it is serving."""
+    """From the worker: this revision decides; the first one also means that it is ready to listen."""
 
     revision: int
 
@@ -66,7 +82,7 @@ class Alive:
     clock_doubted: bool
 
 
-Message: TypeAlias = Setup | Policy | Stop | InForce | Rejected | Alive
+Message: TypeAlias = Setup | Listen | Policy | Stop | InForce | Rejected | Alive
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 
 
 def notify(*states: str) -> None:
@@ -17,3 +18,16 @@ def notify(*states: str) -> None:
             sock.sendall("\n".join(states).encode())
         except OSError:
             return
+
+
+def notify_reloading() -> None:
+    """Say that a reload has begun; `READY=1` ends it."""
+    notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+
+def watchdog_s() -> float | None:
+    """How often the service manager wants `WATCHDOG=1`, twice as often as it must be; None where it wants none."""
+    wanted, meant = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
+    if not wanted.isdigit() or int(wanted) == 0 or (meant and meant != str(os.getpid())):
+        return None
+    return int(wanted) / 2_000_000

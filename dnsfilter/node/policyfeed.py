@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from dnsfilter.engine.clock import Anchor, Clock, SystemClock
-from dnsfilter.errors import SnapshotError
+from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.node.sealed import seal
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import Files, SnapshotStore
@@ -100,6 +100,21 @@ class PolicyFeed:
         if snapshot.made_s != self.anchor.made_s:
             self.anchor = Anchor(snapshot.made_s, self._clock.boot_ns() // 1_000_000)
         return snapshot
+
+    def set_aside(self, revision: int, reason: str) -> Snapshot | None:
+        """Use no snapshot of this revision any more, but the newest older one; None, and nothing else, without one.
+
+        The store is told; where it does not let this process write, at least this process will not load it again.
+        """
+        try:
+            self._store.quarantine(revision, reason)
+        except UnavailableError as error:
+            logs.emit(_LOG, logging.WARNING, "quarantine not written", reason=error)
+        try:
+            return self.load()
+        except SnapshotError as error:
+            logs.emit(_LOG, logging.ERROR, "no older snapshot to return to", reason=error)
+            return None
 
     def age_s(self) -> int:
         """Seconds since the making of the snapshot in use, by the clock that is believed."""

@@ -2,14 +2,21 @@
 
 import ctypes
 import os
-from collections.abc import Iterable
+import pwd
+from collections.abc import Collection, Iterable
+
+from dnsfilter.errors import UnavailableError
 
 CAP_NET_BIND_SERVICE = 10
+DEFAULT_USER = "dnsfilter"
+_CAP_SETUID = 7
 _LAST_CAPABILITY = 63
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
+_PR_CAP_AMBIENT_RAISE = 2
+_PR_SET_KEEPCAPS = 8
 _VERSION_3 = 0x20080522
 
 
@@ -27,11 +34,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def keep_only(capabilities: Iterable[int] = ()) -> None:
     """Hold at most these capabilities, now and over every exec. Raises OSError if the kernel refuses."""
     kept = frozenset(capabilities)
-    for number in range(_LAST_CAPABILITY + 1):
-        if number not in kept:
-            # Fails harmlessly for numbers that this kernel does not know, and without CAP_SETPCAP, where there is
-            # nothing in the permitted set to regain either.
-            _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+    _bound(kept)
     _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header, held = _Header(_VERSION_3, 0), (_Data * 2)()
     _must(_libc.capget(ctypes.byref(header), held), "capget")
@@ -42,6 +45,66 @@ def keep_only(capabilities: Iterable[int] = ()) -> None:
         held[word].inheritable = 0
     _must(_libc.capset(ctypes.byref(header), held), "capset")
     _must(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl PR_SET_NO_NEW_PRIVS")
+
+
+def keep_over_exec(capabilities: Iterable[int]) -> None:
+    """Let what of these is held be held after exec(2) too: inheritable and ambient. OSError if the kernel refuses."""
+    header, held = _Header(_VERSION_3, 0), (_Data * 2)()
+    _must(_libc.capget(ctypes.byref(header), held), "capget")
+    kept = [number for number in capabilities if held[number // 32].permitted & 1 << number % 32]
+    for number in kept:
+        held[number // 32].inheritable |= 1 << number % 32
+    _must(_libc.capset(ctypes.byref(header), held), "capset")
+    for number in kept:
+        _must(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "prctl PR_CAP_AMBIENT_RAISE")
+
+
+def unprivileged_user(configured: str | None) -> pwd.struct_passwd | None:
+    """Who to become: the user of that name, or `dnsfilter` where there is one; None: stay who we are.
+
+    Only root can become somebody else. Raises UnavailableError for a configured user that does not exist.
+    """
+    if os.geteuid() != 0 or not _holds(_CAP_SETUID):
+        return None
+    try:
+        user = pwd.getpwnam(configured or DEFAULT_USER)
+    except KeyError:
+        if configured is None:
+            return None
+        raise UnavailableError(f"become user {configured}: there is none of that name") from None
+    return None if user.pw_uid == 0 else user
+
+
+def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:
+    """Be that user from now on, with its groups, and hold these capabilities and no other. Raises OSError."""
+    kept = frozenset(capabilities)
+    _bound(kept)
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    _must(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl PR_SET_KEEPCAPS")
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    # The change of user cleared the effective set; what is permitted is still there to be taken up.
+    header, held = _Header(_VERSION_3, 0), (_Data * 2)()
+    _must(_libc.capget(ctypes.byref(header), held), "capget")
+    for number in kept:
+        held[number // 32].effective |= held[number // 32].permitted & 1 << number % 32
+    _must(_libc.capset(ctypes.byref(header), held), "capset")
+    keep_only(kept)
+
+
+def _bound(kept: Collection[int]) -> None:
+    """Let nothing but `kept` ever be gained."""
+    for number in range(_LAST_CAPABILITY + 1):
+        if number not in kept:
+            # Fails harmlessly for numbers that this kernel does not know, and without CAP_SETPCAP, where there is
+            # nothing in the permitted set to regain either.
+            _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+
+
+def _holds(capability: int) -> bool:
+    header, held = _Header(_VERSION_3, 0), (_Data * 2)()
+    _must(_libc.capget(ctypes.byref(header), held), "capget")
+    return bool(held[capability // 32].effective & 1 << capability % 32)
 
 
 def _must(result: int, call: str) -> None:

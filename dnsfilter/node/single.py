@@ -1,6 +1,8 @@
 """Resolver and control plane together on one machine, in the foreground: what `dnsfilter up` does."""
 
 import contextlib
+import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -23,11 +25,15 @@ _PAUSE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where state lives and who listens where. `policy` is loaded into an empty database only."""
+    """Where state lives and who listens where. `policy` is loaded into an empty database only.
+
+    `workers` None: one for each core.
+    """
 
     state_dir: Path
     policy: Path | None
     upstreams: tuple[Endpoint, ...]
+    workers: int | None
     listen: Endpoint
     metrics: Endpoint
     api: Endpoint
@@ -74,7 +80,11 @@ def _write_config(options: Options) -> Path:
         f'listen = ["{endpoint_text(options.listen)}"]',
         f'metrics_listen = "{endpoint_text(options.metrics)}"',
         'state_dir = "."',
+        # Both programs share the state directory, so both are whoever started them.
+        f'user = "{pwd.getpwuid(os.geteuid()).pw_name}"',
     ]
+    if options.workers is not None:
+        lines.append(f"workers = {options.workers}")
     if options.upstreams:
         servers = ", ".join(f'"{endpoint_text(server)}"' for server in options.upstreams)
         lines += ["", "[upstream]", f"servers = [{servers}]"]

@@ -1,10 +1,14 @@
-"""The sockets that clients reach us by: one UDP and one TCP socket for each listening address."""
+"""The sockets that clients reach us by: for each worker a set, in it one UDP and one TCP socket per listening address.
+
+The sets share their addresses by SO_REUSEPORT: the kernel gives each client's datagrams to one of them (socket(7)).
+"""
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
+from typing import TypeAlias
 
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.model import Endpoint
@@ -12,54 +16,128 @@ from dnsfilter.errors import UnavailableError
 
 BACKLOG = 1024
 RECEIVE_BUFFER = 4 * 1024 * 1024
-"""Octets asked for; the kernel grants at most net.core.rmem_max."""
+"""Octets asked for; the kernel grants at most net.core.rmem_max, and counts twice as many (socket(7))."""
+OCTETS_PER_DATAGRAM = 1664
+"""What the kernel counts for a waiting query: 832 on loopback, up to twice that behind a network card."""
+BURST_QPS = 50_000
+BURST_MS = 100
+"""A buffer should hold what comes in so long at that rate: a worker may be that busy, or its successor starting."""
+
+Place: TypeAlias = tuple[socket.SocketKind, Endpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class SocketSet:
+    """One worker's sockets, in the order of the listening addresses."""
+
+    udp: tuple[socket.socket, ...]
+    tcp: tuple[socket.socket, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
     """The bound sockets of a node, open until `close`."""
 
-    udp: tuple[socket.socket, ...]
-    tcp: tuple[socket.socket, ...]
+    endpoints: tuple[Endpoint, ...]
+    sets: tuple[SocketSet, ...]
 
-    def close(self) -> None:
-        for sock in (*self.udp, *self.tcp):
-            sock.close()
+    def placed(self) -> Iterator[tuple[Place, socket.socket]]:
+        """Every socket with where it listens, set by set."""
+        for each in self.sets:
+            for kind, sockets in ((socket.SOCK_DGRAM, each.udp), (socket.SOCK_STREAM, each.tcp)):
+                for endpoint, sock in zip(self.endpoints, sockets, strict=True):
+                    yield (kind, endpoint), sock
+
+    def close(self, but: "Listening | None" = None) -> None:
+        """Close every socket, save those that are also in `but`."""
+        kept = set() if but is None else {sock.fileno() for _, sock in but.placed()}
+        for _, sock in self.placed():
+            if sock.fileno() not in kept:
+                sock.close()
 
 
-def open_listening(endpoints: Sequence[Endpoint]) -> Listening:
-    """Bind every endpoint over UDP and TCP; UnavailableError says which one is not to be had and what to do."""
-    udp: list[socket.socket] = []
-    tcp: list[socket.socket] = []
+def open_listening(
+    endpoints: Sequence[Endpoint], sets: int = 1, held: Sequence[tuple[Place, socket.socket]] = ()
+) -> Listening:
+    """Bind every endpoint over UDP and TCP, `sets` times over; UnavailableError says which one is not to be had.
+
+    Sockets that are `held` already are used again: a set whose sockets close would lose what waits in them, so there
+    are as many sets as any endpoint has sockets held, at least. On an error only what was opened here is closed.
+    """
+    by_place: dict[Place, list[socket.socket]] = {}
+    for place, sock in held:
+        by_place.setdefault(place, []).append(sock)
+    wanted = [(kind, endpoint) for endpoint in endpoints for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+    count = max(sets, *(len(by_place.get(place, ())) for place in wanted))
+    opened: list[socket.socket] = []
     try:
-        for endpoint in endpoints:
-            udp.append(_bound(endpoint, socket.SOCK_DGRAM))
-            tcp.append(_bound(endpoint, socket.SOCK_STREAM))
-            tcp[-1].listen(BACKLOG)
+        for place in wanted:
+            ready = by_place.setdefault(place, [])
+            if not ready:
+                _bound(place, shared=False).close()  # SO_REUSEPORT would share with another program of this user
+            while len(ready) < count:
+                opened.append(_bound(place, shared=True))
+                ready.append(opened[-1])
     except UnavailableError:
-        Listening(tuple(udp), tuple(tcp)).close()
+        for sock in opened:
+            sock.close()
         raise
-    return Listening(tuple(udp), tuple(tcp))
+    return Listening(
+        tuple(endpoints),
+        tuple(
+            SocketSet(
+                tuple(by_place[socket.SOCK_DGRAM, endpoint][number] for endpoint in endpoints),
+                tuple(by_place[socket.SOCK_STREAM, endpoint][number] for endpoint in endpoints),
+            )
+            for number in range(count)
+        ),
+    )
 
 
 def open_tcp(endpoint: Endpoint) -> socket.socket:
-    """A listening TCP socket; UnavailableError as `open_listening`."""
-    sock = _bound(endpoint, socket.SOCK_STREAM)
+    """A listening TCP socket of our own; UnavailableError as `open_listening`."""
+    sock = _bound((socket.SOCK_STREAM, endpoint), shared=False)
     sock.listen(BACKLOG)
     return sock
 
 
-def _bound(endpoint: Endpoint, kind: socket.SocketKind) -> socket.socket:
+def receive_buffer(sock: socket.socket | None = None) -> int:
+    """Octets of waiting datagrams that the kernel grants a listening socket: that one, or one as we would open it."""
+    if sock is not None:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        return receive_buffer(probe)
+
+
+def buffer_ms(octets: int) -> float:
+    """For how long a receive buffer of that size holds what comes in at BURST_QPS, in milliseconds."""
+    return octets / OCTETS_PER_DATAGRAM / BURST_QPS * 1000
+
+
+def buffer_advice(octets: int) -> str | None:
+    """What to set so that the receive buffer holds BURST_MS; None if it does."""
+    if buffer_ms(octets) >= BURST_MS:
+        return None
+    return f"sysctl net.core.rmem_max={RECEIVE_BUFFER}"
+
+
+def _bound(place: Place, *, shared: bool) -> socket.socket:
+    kind, endpoint = place
     family = socket.AF_INET6 if isinstance(endpoint.address, IPv6Address) else socket.AF_INET
     sock = socket.socket(family, kind)
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if kind == socket.SOCK_DGRAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((str(endpoint.address), endpoint.port))
+        if shared and kind == socket.SOCK_STREAM:
+            sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
         protocol = "udp" if kind == socket.SOCK_DGRAM else "tcp"

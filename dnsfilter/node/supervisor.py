@@ -1,126 +1,132 @@
-"""The supervisor: holds sockets and snapshot, keeps a worker alive, folds its counters, answers probes.
+"""The supervisor: holds sockets and snapshot, keeps its workers serving, answers probes, does what signals ask.
 
 It answers no query itself. A worker that dies loses what was in its hands and nothing else: the sockets are the
-supervisor's, and what arrives meanwhile waits in them.
+supervisor's, and another worker reads what arrives meanwhile.
 """
 
 import asyncio
 import logging
 import os
-import pickle
 import resource
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.model import Config
 from dnsfilter.engine.choice import EngineKind, why_not_compiled
-from dnsfilter.errors import UnavailableError
-from dnsfilter.node import channel
-from dnsfilter.node.channel import Alive, InForce, Policy, Rejected, Setup, Stop
-from dnsfilter.node.notify import notify
+from dnsfilter.errors import ConfigError, DnsfilterError
+from dnsfilter.node.crashes import CrashLog, Suspect, Verdict
+from dnsfilter.node.crew import STOP_S, Crew, Death
+from dnsfilter.node.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
-from dnsfilter.node.sealed import seal
-from dnsfilter.node.sockets import Listening
+from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
 from dnsfilter.node.status import StatusServer
+from dnsfilter.node.upgrade import Handover, Predecessor, Program, hand_over
+from dnsfilter.node.workerprocess import Orders, Sealed
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
-from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.collector import NodeState, node_registry, render
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.upstream.zones import Zones
 
 POLL_S = 0.02
 """How often the store is looked at: a fifth of the time in which a change must be in force."""
-SILENCE_S = 10.0
-"""A worker that has said nothing for so long hangs, and is ended."""
-FIRST_BACK_OFF_S = 0.1
-LONGEST_BACK_OFF_S = 5.0
-STEADY_S = 30.0
-"""A worker that lived so long starts the back-off anew when it dies."""
-STOP_S = 5.0
+CHECK_S = 60.0
+"""How long a new program may take to say whether it would start."""
 _COUNTERS = "dnsfilter-counters-"
 _LOG = logging.getLogger("dnsfilter.node")
 
 
-@dataclass(slots=True, eq=False)
-class _Running:
-    """A worker process as its supervisor sees it; `revision` is what it says is in force."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a running node gets what signals ask for: its configuration read anew, and its program's newest form."""
 
-    process: subprocess.Popen[bytes]
-    sock: socket.socket
-    block: CounterBlock
-    started: float
-    heard: float
-    revision: int | None = None
-    clock_doubted: bool = False
+    load_config: Callable[[], Config]
+    program: Program
 
 
 class Supervisor:
-    """One node. `run` serves until SIGTERM or SIGINT."""
+    """One node. `run` serves until SIGTERM or SIGINT; SIGHUP reloads, SIGUSR2 upgrades."""
 
     def __init__(
-        self, config: Config, engine: EngineKind, listening: Listening, status: socket.socket, feed: PolicyFeed
+        self,
+        config: Config,
+        engine: EngineKind,
+        listening: Listening,
+        status: socket.socket,
+        feed: PolicyFeed,
+        means: Means,
+        handover: Handover,
     ) -> None:
-        """Takes over the sockets; `feed` has a snapshot loaded, `engine` is what workers run."""
-        self._config = config
-        self._engine = engine
-        self._listening = listening
-        self._status_socket = status
+        """Takes over the sockets; `feed` has a snapshot loaded; what was handed over is let go of once we serve."""
         self._feed = feed
-        self._upstreams = [endpoint_text(e) for e in Zones(config.upstream.servers, config.zones).endpoints]
+        self._means = means
+        self._status_socket = status
+        self._listening = listening
+        self._superseded: list[Listening] = []
+        self._handover = handover
+        self._predecessors: tuple[Predecessor, ...] = handover.workers
+        self._dismissed_at: float | None = None
         self._totals = Totals()
         self._counters_dir = _make_counters_dir()
-        self._worker: _Running | None = None
-        self._generation = 0
-        self._restarts = 0
-        self._back_off_s = FIRST_BACK_OFF_S
-        self._start_at = 0.0
-        self._stopping = asyncio.Event()
+        orders = Orders(1, config, listening, engine, _upstreams(config))
+        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir)
+        self._crashes = CrashLog()
+        self._in_force_since: float | None = time.monotonic()
+        self._set_aside = 0
+        self._fallen_back = False
+        self._stopping = False
+        self._stirred = asyncio.Event()
+        self._errand: asyncio.Task[None] | None = None
         self._ready_said = False
+        self._watchdog_s = watchdog_s()
+        self._watchdog_at = 0.0
 
     async def run(self) -> None:
-        """Keep a worker serving; afterwards everything that this object took over is closed."""
-        self._say_engine()
+        """Keep workers serving; afterwards everything that this object took over is closed."""
         keep_only({CAP_NET_BIND_SERVICE})
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, _refuse_reload)
-        registry = node_registry(self._totals.snapshot, self._state)
-        status = StatusServer(self._status_socket, lambda: render(registry), self.unready)
+        _say_engine(self._crew.orders.engine)
+        _say_buffer(self._listening)
+        self._handle_signals()
+        self._status = self._open_status()
         self._learn(self._snapshot)
         try:
-            while not self._stopping.is_set():
-                self._look_after_worker()
-                self._look_for_snapshot()
+            while not self._stopping:
+                self._look(time.monotonic())
                 await self._pause(POLL_S)
             notify("STOPPING=1")
-            await self._stop_worker()
+            if self._errand is not None:
+                self._errand.cancel()
+            self._dismiss_predecessors()
+            await self._crew.stop()
         finally:
-            await status.close()
+            await self._status.close()
+            self._status_socket.close()
             self._listening.close()
+            for listening in self._superseded:
+                listening.close()
             self._feed.close()
             shutil.rmtree(self._counters_dir, ignore_errors=True)
 
     def unready(self) -> str | None:
         """Why the node should get no clients; None when it is ready."""
-        worker = self._worker
-        if worker is None or worker.revision is None:
+        serving = self._crew.serving()
+        if not serving:
             return "no worker is serving"
-        if worker.revision != self._snapshot.revision:
-            return f"revision {worker.revision} is in force, {self._snapshot.revision} is not yet"
+        if all(worker.revision != self._snapshot.revision for worker in serving):
+            return f"revision {serving[0].revision} is in force, {self._snapshot.revision} is not yet"
         return None
 
     @property
@@ -130,192 +136,233 @@ class Supervisor:
             raise RuntimeError("the supervisor runs without a snapshot")
         return snapshot
 
+    def _sealed(self) -> tuple[Sealed, int]:
+        sealed = Sealed(self._snapshot.revision, self._feed.anchor.boot_ms, self._feed.descriptors)
+        return sealed, len(self._snapshot.pairs)
+
     def _state(self) -> NodeState:
-        worker = self._worker
-        in_force = worker.revision if worker is not None else None
-        age_s = self._feed.age_s() if in_force is not None else None
-        doubted = worker is not None and worker.clock_doubted
+        serving = self._crew.serving()
+        revisions = [worker.revision for worker in serving if worker.revision is not None]
         return NodeState(
-            __version__, self._engine, 0 if worker is None else 1, self._restarts, in_force, age_s, doubted
+            __version__,
+            self._crew.orders.engine,
+            len(serving),
+            self._crew.restarts,
+            min(revisions, default=None),
+            self._feed.age_s() if revisions else None,
+            any(worker.clock_doubted for worker in serving),
+            self._set_aside,
+            self._fallen_back,
+            receive_buffer(self._listening.sets[0].udp[0]),
         )
 
-    def _say_engine(self) -> None:
-        logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=self._engine)
-        if self._engine is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
-            logs.emit(_LOG, logging.WARNING, "compiled engine is not here", reason=reason)
+    def _open_status(self) -> StatusServer:
+        """The page for machines; it closes the socket it is given, and ours has to last."""
+        registry = node_registry(self._totals.snapshot, self._state)
+        return StatusServer(self._status_socket.dup(), lambda: render(registry), self.unready)
+
+    # The loop.
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._run_errand, self._reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._run_errand, self._upgrade)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._stir()
+
+    def _stir(self) -> None:
+        self._stirred.set()
 
     async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stirred.wait(), seconds)
+        self._stirred.clear()
+
+    def _look(self, now: float) -> None:
+        for death in self._crew.tend(now):
+            self._judge(death, now)
+        self._look_for_snapshot(now)
+        if not self._ready_said and self.unready() is None:
+            self._ready_said = True
+            notify("READY=1")
+        if self._crew.is_renewed:
+            self._let_go_of_the_past(now)
+        if self._watchdog_s is not None and now >= self._watchdog_at:
+            self._watchdog_at = now + self._watchdog_s
+            notify("WATCHDOG=1")
+
+    def _let_go_of_the_past(self, now: float) -> None:
+        """Close what only workers with older orders, or an older program's, read from, once they are no more."""
+        while self._superseded:
+            self._superseded.pop().close(but=self._listening)
+        if not self._predecessors and not self._handover.sockets:
             return
+        self._dismiss_predecessors()
+        self._predecessors = tuple(worker for worker in self._predecessors if not worker.has_ended())
+        if self._dismissed_at is not None and now - self._dismissed_at > STOP_S:
+            for worker in self._predecessors:
+                worker.kill()
+        if not self._predecessors:
+            ours = {sock.fileno() for _, sock in self._listening.placed()}
+            for _, sock in self._handover.sockets:
+                if sock.fileno() not in ours:
+                    sock.close()
+            self._handover = replace(self._handover, sockets=())
+
+    def _dismiss_predecessors(self) -> None:
+        if self._dismissed_at is None:
+            self._dismissed_at = time.monotonic()
+            for worker in self._predecessors:
+                worker.dismiss()
 
     # Snapshots.
 
-    def _look_for_snapshot(self) -> None:
+    def _look_for_snapshot(self, now: float) -> None:
         snapshot = self._feed.poll()
-        if snapshot is None:
-            return
+        if snapshot is not None:
+            self._put_in_force(snapshot, now)
+
+    def _put_in_force(self, snapshot: Snapshot, since: float | None) -> None:
+        """Have every worker decide by this one; `since` None: it is not suspected of anything."""
+        self._in_force_since = since
         self._learn(snapshot)
-        if self._worker is None:
-            return
-        self._totals.fold(self._worker.block)
-        if len(snapshot.pairs) > self._worker.block.capacity:
-            # Its counters have no room for so many authorities and services; a new worker's have.
-            self._worker.process.terminate()
-        else:
-            self._send_policy(self._worker)
+        self._crew.send_policy()
 
     def _learn(self, snapshot: Snapshot) -> None:
         self._totals.learn(snapshot.rules_digest, snapshot.pairs)
 
-    def _send_policy(self, worker: _Running) -> None:
+    def _judge(self, death: Death, now: float) -> None:
+        if death.status == 0:
+            return  # somebody told it to end
+        revision = self._snapshot.revision
+        match self._crashes.died(now, Suspect(revision, self._in_force_since)):
+            case Verdict.START_AGAIN:
+                return
+            case Verdict.QUARANTINE:
+                snapshot = self._feed.set_aside(revision, "workers died of it, three times within a minute")
+                if snapshot is not None:
+                    self._set_aside += 1
+                    logs.emit(_LOG, logging.ERROR, "snapshot quarantined", revision=revision, using=snapshot.revision)
+                    self._put_in_force(snapshot, None)
+                    return
+        self._fall_back()
+
+    def _fall_back(self) -> None:
+        orders = self._crew.orders
+        if orders.engine is EngineKind.REFERENCE:
+            logs.emit(_LOG, logging.ERROR, "workers die too often", engine=orders.engine)
+            return
+        self._fallen_back = True
+        logs.emit(_LOG, logging.ERROR, "workers die too often, the reference engine takes over", engine=orders.engine)
+        self._crew.renew(replace(orders, engine=EngineKind.REFERENCE))
+
+    # What signals ask for.
+
+    def _run_errand(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Start on it, unless the one before is not done yet."""
+        if self._errand is not None and not self._errand.done():
+            logs.emit(_LOG, logging.WARNING, "signal ignored", reason="the one before is still being worked on")
+            return
+        self._errand = asyncio.get_running_loop().create_task(errand())
+
+    async def _reload(self) -> None:
+        notify_reloading()
         try:
-            message = Policy(self._snapshot.revision, self._feed.anchor.boot_ms)
-            channel.send(worker.sock, message, self._feed.descriptors)
-        except OSError as error:
-            # A worker that does not read is as good as dead, and its successor starts with the newest snapshot.
-            logs.emit(_LOG, logging.ERROR, "worker takes no snapshot", reason=error)
-            worker.process.kill()
+            config = await asyncio.to_thread(self._means.load_config)
+            self._apply(self._as_far_as_possible(config))
+        except (DnsfilterError, OSError) as error:
+            for problem in error.problems if isinstance(error, ConfigError) else (error,):
+                logs.emit(_LOG, logging.ERROR, "configuration not reloaded, the old one goes on", reason=problem)
+        notify("READY=1")
 
-    # The worker.
-
-    def _look_after_worker(self) -> None:
-        now = time.monotonic()
-        worker = self._worker
-        if worker is None:
-            if now >= self._start_at:
-                self._try_to_start(now)
-        elif worker.process.poll() is not None:
-            self._bury(worker, now)
-        elif now - worker.heard > SILENCE_S:
-            logs.emit(_LOG, logging.ERROR, "worker is silent", seconds=int(now - worker.heard))
-            worker.process.kill()
-
-    def _try_to_start(self, now: float) -> None:
-        try:
-            self._worker = self._start()
-        except (OSError, UnavailableError) as error:
-            self._start_at = now + self._back_off_s
-            logs.emit(_LOG, logging.ERROR, "worker not started", reason=error, again_in_s=self._back_off_s)
-            self._back_off_s = min(2 * self._back_off_s, LONGEST_BACK_OFF_S)
-
-    def _start(self) -> _Running:
-        self._generation += 1
-        self._counters_dir.mkdir(mode=0o700, exist_ok=True)
-        block = CounterBlock.create(
-            self._counters_dir / f"worker-{self._generation}", len(self._upstreams), _capacity(self._snapshot)
+    def _as_far_as_possible(self, config: Config) -> Config:
+        """That configuration with what cannot change while running left as it is, and said."""
+        old = self._crew.orders.config
+        site = replace(config.control_plane, site=old.control_plane.site)
+        kept = replace(
+            config, metrics_listen=old.metrics_listen, state_dir=old.state_dir, user=old.user, control_plane=site
         )
-        ours, theirs = channel.pair()
-        listeners = [sock.fileno() for sock in (*self._listening.udp, *self._listening.tcp)]
-        since_ms = self._feed.anchor.boot_ms
-        setup = Setup(block.path, len(self._listening.udp), len(self._listening.tcp), since_ms)
-        try:
-            config = seal("dnsfilter-config", pickle.dumps(self._config))
+        if config.control_plane.site != old.control_plane.site:
+            logs.emit(_LOG, logging.WARNING, "key takes effect with a restart only", key="control_plane.site")
+        for key in ("metrics_listen", "state_dir", "user"):
+            if getattr(config, key) != getattr(old, key):
+                logs.emit(_LOG, logging.WARNING, "key takes effect with a restart only", key=key)
+        return kept
+
+    def _apply(self, config: Config) -> None:
+        """Have new workers take over with it. Raises UnavailableError for an address that is not to be had."""
+        orders = self._crew.orders
+        if config == orders.config:
+            logs.emit(_LOG, logging.INFO, "configuration is unchanged")
+            return
+        listening = open_listening(config.listen, config.workers, list(self._listening.placed()))
+        self._superseded.append(self._listening)
+        self._listening = listening
+        logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)
+        self._crew.renew(replace(orders, config=config, listening=listening, upstreams=_upstreams(config)))
+
+    async def _upgrade(self) -> None:
+        """Become the newest form of this program, if that says that it would start."""
+        notify_reloading()
+        reason = await asyncio.to_thread(_refusal, self._means.program)
+        if reason is None and self._predecessors:
+            reason = "workers of the program before are still there"
+        if reason is None:
+            logs.emit(_LOG, logging.INFO, "upgrade", program=" ".join(self._means.program.serve))
+            await self._status.close()
+            metrics = (self._crew.orders.config.metrics_listen, self._status_socket)
+            workers = [member.hand_over() for member in self._crew.members if not member.gone]
             try:
-                channel.send(ours, setup, [config, *listeners, *self._feed.descriptors])
-            finally:
-                os.close(config)
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-            )
-        except OSError:
-            ours.close()
-            block.close()
-            block.path.unlink(missing_ok=True)
-            raise
-        finally:
-            theirs.close()
-        self._totals.watch(block, self._upstreams)
-        ours.setblocking(False)
-        now = time.monotonic()
-        worker = _Running(process, ours, block, now, now)
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, worker)
-        logs.emit(_LOG, logging.INFO, "worker started", pid=process.pid, revision=self._snapshot.revision)
-        return worker
-
-    def _hear(self, worker: _Running) -> None:
-        try:
-            received = channel.receive(worker.sock)
-        except OSError:
-            received = None
-        if received is None:
-            asyncio.get_running_loop().remove_reader(worker.sock.fileno())
-            return
-        worker.heard = time.monotonic()
-        match received[0]:
-            case InForce(revision):
-                worker.revision = revision
-                logs.emit(_LOG, logging.INFO, "snapshot in force", revision=revision)
-                self._say_ready()
-            case Rejected(revision, reason):
-                logs.emit(_LOG, logging.ERROR, "worker rejected snapshot", revision=revision, reason=reason)
-            case Alive(doubted):
-                if doubted and not worker.clock_doubted:
-                    logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not believed")
-                worker.clock_doubted = doubted
-            case message:
-                raise ValueError(f"unexpected message from worker: {type(message).__name__}")
-
-    def _say_ready(self) -> None:
-        if not self._ready_said:
-            self._ready_said = True
-            notify("READY=1")
-
-    def _bury(self, worker: _Running, now: float) -> None:
-        """Take what a dead worker has counted, and let its successor start after a while."""
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(worker.sock.fileno())
-        worker.sock.close()
-        self._totals.retire(worker.block)
-        worker.block.close()
-        worker.block.path.unlink(missing_ok=True)
-        self._worker = None
-        if self._stopping.is_set():
-            return
-        self._restarts += 1
-        if now - worker.started >= STEADY_S:
-            self._back_off_s = FIRST_BACK_OFF_S
-        self._start_at = now + self._back_off_s
-        logs.emit(
-            _LOG, logging.ERROR, "worker died", pid=worker.process.pid, status=worker.process.returncode,
-            again_in_s=self._back_off_s,
-        )  # fmt: skip
-        self._back_off_s = min(2 * self._back_off_s, LONGEST_BACK_OFF_S)
-
-    async def _stop_worker(self) -> None:
-        worker = self._worker
-        if worker is None:
-            return
-        try:
-            channel.send(worker.sock, Stop())
-        except OSError:
-            worker.process.terminate()
-        deadline = time.monotonic() + STOP_S
-        while worker.process.poll() is None:
-            if time.monotonic() >= deadline:
-                worker.process.kill()
-            await asyncio.sleep(POLL_S)
-        self._bury(worker, time.monotonic())
+                hand_over(self._means.program, self._listening, metrics, workers)
+            except OSError as error:
+                reason = str(error)
+                for member in self._crew.members:
+                    member.watch(self._stir)
+                self._status = self._open_status()
+        logs.emit(_LOG, logging.ERROR, "no upgrade, the old program goes on", reason=reason)
+        notify("READY=1")
 
 
-def _capacity(snapshot: Snapshot) -> int:
-    """Room for the counters of twice as many pairs as there are, so that few changes need a new worker."""
-    return min(max(DEFAULT_CAPACITY, 2 * len(snapshot.pairs)), MAX_CAPACITY)
+def _refusal(program: Program) -> str | None:
+    """What the new program has against starting; None when it would."""
+    try:
+        checked = subprocess.run(program.check, capture_output=True, timeout=CHECK_S, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return None if checked.returncode == 0 else checked.stderr.decode(errors="replace").strip()
 
 
-def _refuse_reload() -> None:
-    logs.emit(_LOG, logging.WARNING, "configuration is not reloaded", advice="check it, then restart")
+def _upstreams(config: Config) -> tuple[str, ...]:
+    return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)
+
+
+def _say_engine(kind: EngineKind) -> None:
+    logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=kind)
+    if kind is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
+        logs.emit(_LOG, logging.WARNING, "compiled engine is not here", reason=reason)
+
+
+def _say_buffer(listening: Listening) -> None:
+    octets = receive_buffer(listening.sets[0].udp[0])
+    advice = buffer_advice(octets)
+    level = logging.INFO if advice is None else logging.WARNING
+    holds = f"{buffer_ms(octets):.0f} ms at 50000 queries per second"
+    logs.emit(_LOG, level, "receive buffer", octets=octets, holds=holds, advice=advice or "none")
 
 
 def _make_counters_dir() -> Path:
-    """A new directory for counters, on tmpfs where there is one; those of supervisors that were killed go."""
+    """A new directory for counters, on tmpfs where there is one; those of supervisors that were killed go.
+
+    So does this process' own of before an upgrade: its workers have theirs mapped.
+    """
     candidates = (os.environ.get("RUNTIME_DIRECTORY", ""), "/dev/shm", tempfile.gettempdir())
     parent = Path(next(candidate for candidate in candidates if candidate and os.access(candidate, os.W_OK)))
     for left in parent.glob(f"{_COUNTERS}*"):
         owner = left.name.removeprefix(_COUNTERS).partition("-")[0]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+        if owner.isdigit() and (int(owner) == os.getpid() or not Path(f"/proc/{owner}").exists()):
             shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{_COUNTERS}{os.getpid()}-", dir=parent))

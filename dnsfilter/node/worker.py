@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import uvloop
 
@@ -20,7 +21,7 @@ from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.errors import SnapshotError
-from dnsfilter.node.channel import Alive, InForce, Policy, Rejected, Setup, Stop, receive, send
+from dnsfilter.node.channel import Alive, InForce, Inherited, Listen, Policy, Rejected, Setup, Stop, receive, send
 from dnsfilter.node.privileges import keep_only
 from dnsfilter.node.sealed import map_sealed
 from dnsfilter.resolver import Resolver
@@ -34,7 +35,18 @@ from dnsfilter.upstream.stream import StreamPool
 from dnsfilter.upstream.zones import Zones
 
 HEARTBEAT_S = 0.25
+DRAIN_S = 4.5
+"""How long what is in hand may take to be answered once a worker is told to stop."""
+PAUSE_S = 0.02
 _LOG = logging.getLogger("dnsfilter.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What stands for one set of sockets while it is read."""
+
+    udp: Sequence[UdpListener]
+    tcp: Sequence[asyncio.Server]
 
 
 class Worker:
@@ -47,13 +59,11 @@ class Worker:
         self._site = config.control_plane.site
         self._clock = SystemClock()
         self._counters = CounterBlock.open(setup.counters)
-        udp = [socket.socket(fileno=fd) for fd in descriptors[: setup.udp]]
-        self._tcp = [socket.socket(fileno=fd) for fd in descriptors[setup.udp : setup.udp + setup.tcp]]
-        snapshot = self._open(descriptors[setup.udp + setup.tcp :])
+        snapshot = self._open(descriptors)
         self._adopt(snapshot, setup.since_ms)
         zones = Zones(config.upstream.servers, config.zones)
         self._engine = engine_class(chosen_kind())(
-            listeners=[UdpListener(sock) for sock in udp],
+            listeners=(),
             zones=zones,
             cache=AnswerCache(config.cache.max_bytes, config.cache.serve_stale_s),
             clients=config.clients,
@@ -65,7 +75,6 @@ class Worker:
             snapshot=snapshot,
             since_ms=setup.since_ms,
         )
-        self._udp = udp
         self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock)
         self._streams = StreamServer(
             self._resolver,
@@ -73,39 +82,81 @@ class Worker:
             lambda count: self._counters.set(TCP_CONNECTIONS, count),
             lambda: self._counters.add(LIMITED[Limit.CONNECTIONS]),
         )
+        self._sets = [_open_set(inherited) for inherited in setup.sets]
+        self._reading: dict[int, _Reading] = {}
+        self._wanted: frozenset[int] = frozenset()
+        self._told_to_read = asyncio.Event()
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until told to stop, or until the supervisor is gone."""
+        """Serve until told to stop, or until the supervisor is gone; what is in hand then is still answered."""
         loop = asyncio.get_running_loop()
-        for sock in self._tcp:
-            await self._streams.listen(sock)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         # Ctrl-C in a terminal reaches the whole process group; the supervisor decides what it means.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         loop.add_reader(self._channel.fileno(), self._told)
         send(self._channel, InForce(self._revision))
-        heartbeat = loop.create_task(self._beat())
+        tasks = [loop.create_task(self._beat()), loop.create_task(self._read_as_told())]
         await self._stopped.wait()
-        heartbeat.cancel()
+        await self._drain()
+        for task in tasks:
+            task.cancel()
         loop.remove_reader(self._channel.fileno())
         self._streams.close()
         await self._resolver.close()
         self._engine.close()
-        for sock in self._udp:
-            sock.close()
+
+    async def _drain(self) -> None:
+        """Take nothing new, and wait until all that is in hand has been answered, but not for ever."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + DRAIN_S
+        self._wanted = frozenset()
+        self._told_to_read.set()
+        await asyncio.sleep(0)
+        while (self._reading or self._engine.in_hand() or self._streams.is_busy) and loop.time() < deadline:
+            await asyncio.sleep(PAUSE_S)
 
     def _told(self) -> None:
-        received = receive(self._channel)
+        try:
+            received = receive(self._channel)
+        except OSError:
+            received = None
         match received:
             case None:
+                # Not to be read again, or the loop would turn on it while what is in hand is answered.
+                asyncio.get_running_loop().remove_reader(self._channel.fileno())
                 self._stopped.set()
             case (Policy(revision, since_ms), descriptors):
                 self._swap(revision, since_ms, descriptors)
+            case (Listen(sets), _):
+                self._wanted = sets
+                self._told_to_read.set()
             case (Stop(), _):
                 self._stopped.set()
             case (message, _):
                 raise ValueError(f"unexpected message from supervisor: {type(message).__name__}")
+
+    async def _read_as_told(self) -> None:
+        """Read the sets of sockets that are wanted, and leave the others."""
+        while True:
+            await self._told_to_read.wait()
+            self._told_to_read.clear()
+            if self._stopped.is_set():
+                self._wanted = frozenset()
+            for number in self._reading.keys() - self._wanted:
+                reading = self._reading.pop(number)
+                for listener in reading.udp:
+                    self._engine.unlisten(listener)
+                for server in reading.tcp:
+                    self._streams.unlisten(server)
+            for number in self._wanted - self._reading.keys():
+                udp, tcp = self._sets[number]
+                listeners = [UdpListener(sock) for sock in udp]
+                for listener in listeners:
+                    self._engine.listen(listener)
+                # The server closes what it is given; this process may be told to listen there again.
+                servers = [await self._streams.listen(sock.dup()) for sock in tcp]
+                self._reading[number] = _Reading(listeners, servers)
 
     def _swap(self, revision: int, since_ms: int, descriptors: Sequence[int]) -> None:
         try:
@@ -135,6 +186,12 @@ class Worker:
                 self._stopped.set()
                 return
             await asyncio.sleep(HEARTBEAT_S)
+
+
+def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:
+    """The UDP and the TCP sockets of a set."""
+    udp, tcp = ([socket.socket(fileno=fd) for fd in numbers] for numbers in (inherited.udp, inherited.tcp))
+    return udp, tcp
 
 
 def _read_config(descriptor: int) -> Config:

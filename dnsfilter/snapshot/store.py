@@ -73,6 +73,7 @@ class SnapshotStore:
         self._directory = directory
         # Files whose digest this process has checked: name, inode, change time. A toggle need not hash all names again.
         self._verified: set[tuple[str, int, int]] = set()
+        self._set_aside: set[int] = set()
 
     def publish(self, compiled: Compiled) -> bool:
         """Makes `compiled` the current snapshot; False if it is so already.
@@ -180,13 +181,15 @@ class SnapshotStore:
             self._point(pointer)
 
     def quarantine(self, revision: int, reason: str = "") -> None:
-        """Marks a revision as not to be loaded, until `release`."""
+        """Marks a revision as not to be loaded, until `release`; in this object also where the disk refuses."""
+        self._set_aside.add(revision)
         with self._writing(f"quarantine revision {revision}"):
             self._write(f"{revision}.quarantined", reason.encode())
             _sync_directory(self._directory)
 
     def release(self, revision: int) -> None:
         """Lifts a quarantine."""
+        self._set_aside.discard(revision)
         with self._writing(f"release revision {revision}"):
             self._path(f"{revision}.quarantined").unlink(missing_ok=True)
 
@@ -283,7 +286,7 @@ class SnapshotStore:
         return [_Pointer(int(match[1]), match[2]) for match in matches if match is not None]
 
     def _quarantined(self, revision: int) -> bool:
-        return self._path(f"{revision}.quarantined").exists()
+        return revision in self._set_aside or self._path(f"{revision}.quarantined").exists()
 
     def _path(self, name: str) -> Path:
         return self._directory / name

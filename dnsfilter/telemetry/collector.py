@@ -29,6 +29,9 @@ class NodeState:
     snapshot_revision: int | None = None
     snapshot_age_s: float | None = None
     clock_doubted: bool = False
+    snapshots_quarantined: int = 0
+    fallen_back: bool = False
+    receive_buffer_bytes: int = 0
 
 
 class NodeCollector(Collector):
@@ -75,6 +78,9 @@ def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:
         metrics.BUILD_INFO.name: {(("version", state.version), ("engine", state.engine)): 1},
         metrics.WORKERS_NOW.name: {(): state.workers},
         metrics.WORKER_RESTARTS.name: {(): state.worker_restarts},
+        metrics.SNAPSHOTS_QUARANTINED.name: {(): state.snapshots_quarantined},
+        metrics.ENGINE_FALLBACK.name: {(): int(state.fallen_back)},
+        metrics.RECEIVE_BUFFER_BYTES.name: {(): state.receive_buffer_bytes},
     }
     if state.snapshot_revision is not None:
         samples[metrics.SNAPSHOT_REVISION.name] = {(): state.snapshot_revision}

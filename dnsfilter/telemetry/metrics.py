@@ -152,9 +152,21 @@ CLOCK_DOUBTED: Final = Metric(
 BUILD_INFO: Final = Metric(
     "dnsfilter_build_info", MetricType.GAUGE, "Always 1; the running version and its engine.", ("version", "engine")
 )
-WORKERS_NOW: Final = Metric("dnsfilter_workers", MetricType.GAUGE, "Workers now alive.")
+WORKERS_NOW: Final = Metric("dnsfilter_workers", MetricType.GAUGE, "Workers that clients are served by now.")
 WORKER_RESTARTS: Final = Metric(
     "dnsfilter_worker_restarts_total", MetricType.COUNTER, "Workers started again after one died or was stopped."
+)
+SNAPSHOTS_QUARANTINED: Final = Metric(
+    "dnsfilter_snapshots_quarantined_total", MetricType.COUNTER,
+    "Snapshots set aside because workers died of them; an older one is in force since.",
+)  # fmt: skip
+ENGINE_FALLBACK: Final = Metric(
+    "dnsfilter_engine_fallback", MetricType.GAUGE,
+    "Whether workers run the reference engine because they died too often: 1 or 0.",
+)  # fmt: skip
+RECEIVE_BUFFER_BYTES: Final = Metric(
+    "dnsfilter_receive_buffer_bytes", MetricType.GAUGE,
+    "What the kernel grants each listening UDP socket for waiting queries, about 1664 octets each.",
 )
 COUNTS_LOST: Final = Metric(
     "dnsfilter_policy_counts_lost_total", MetricType.COUNTER,
@@ -165,7 +177,7 @@ METRICS: Final = (
     QUERIES, REFUSED, MONITORED, EXEMPTED, BYPASS_ATTEMPTS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES,
     UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
     TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS,
-    COUNTS_LOST,
+    SNAPSHOTS_QUARANTINED, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, COUNTS_LOST,
 )  # fmt: skip
 
 LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyType(

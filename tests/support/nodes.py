@@ -82,7 +82,14 @@ class Node(Process):
     """`dnsfilter serve` by a policy file. `config` is TOML to put behind the addresses and the upstream."""
 
     def __init__(
-        self, directory: Path, upstream: str, *, policy: Path | str = EXAMPLE, config: str = "", top: str = ""
+        self,
+        directory: Path,
+        upstream: str,
+        *,
+        policy: Path | str = EXAMPLE,
+        config: str = "",
+        top: str = "",
+        workers: int = 1,
     ) -> None:
         super().__init__(directory, "node")
         self.port = free_port()
@@ -96,7 +103,7 @@ class Node(Process):
         self.config = directory / "dnsfilter.toml"
         self.config.write_text(
             f'listen = ["127.0.0.1:{self.port}"]\nmetrics_listen = "{self.metrics_address}"\nstate_dir = "state"\n'
-            f'{top}\n[upstream]\nservers = ["{upstream}"]\n{config}\n'
+            f'workers = {workers}\n{top}\n[upstream]\nservers = ["{upstream}"]\n{config}\n'
         )
         if isinstance(policy, str):
             path = directory / "policy.toml"
@@ -116,12 +123,26 @@ class Node(Process):
     def metrics(self) -> dict[str, float]:
         return scrape(self.metrics_address)
 
-    def worker_pid(self) -> int:
-        """The worker's process id; AssertionError while there is none."""
+    def worker_pids(self) -> list[int]:
+        """The process ids of its workers in the order of their start; a spare one is the last."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        assert len(children) == 1, children
-        return int(children[0])
+        return sorted(int(pid) for pid in children if "dnsfilter.node.worker" in _command_line(int(pid)))
+
+    def worker_pid(self) -> int:
+        """The process id of the worker that serves, of a node with one and its spare."""
+        return self.worker_pids()[0]
+
+    def logged(self, *parts: str) -> bool:
+        """Whether one line of the log has all these parts."""
+        return any(all(part in line for part in parts) for line in self.log.read_text().splitlines())
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
 
 
 class Whole(Process):
@@ -139,6 +160,7 @@ class Whole(Process):
     def command(self) -> list[str]:
         return [
             *(program("dnsfilter"), "up", "--state-dir", ".run", "--upstream", self._upstream),
+            *("--workers", "1"),
             *("--policy", str(self._policy), "--listen", f"127.0.0.1:{self.port}"),
             *("--metrics-listen", self.metrics_address, "--api-listen", f"127.0.0.1:{self.api_port}"),
             *("--api-metrics-listen", f"127.0.0.1:{self.api_metrics_port}"),

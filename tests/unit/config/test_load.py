@@ -1,5 +1,6 @@
 """The node's configuration: defaults, values, and every problem at once with its place."""
 
+import os
 import subprocess
 import sys
 from ipaddress import ip_network
@@ -32,7 +33,7 @@ def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers
         listen=(parse_endpoint("127.0.0.1:53"), parse_endpoint("[::1]:53")),
         metrics_listen=parse_endpoint("127.0.0.1:9153"),
         state_dir=Path("/var/lib/dnsfilter"),
-        workers=1,
+        workers=len(os.sched_getaffinity(0)),
         upstream=Upstream((parse_endpoint("192.0.2.1:53"),), trust_ad=False, timeout_ms=800),
         cache=Cache(max_bytes=64 * 1024 * 1024, serve_stale_s=86_400),
         clients=Clients(Unregistered.REFUSE),
@@ -163,7 +164,7 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ('metrics_listen = "127.0.0.1:53"', "dnsfilter.toml:1 metrics_listen: 127.0.0.1:53 is taken by listen"),
         ("metrics_listen = 9153", "dnsfilter.toml:1 metrics_listen: must be a string"),
         ("workers = 0", "dnsfilter.toml:1 workers: must be greater than or equal to 1"),
-        ("workers = 2", "dnsfilter.toml:1 workers: 2 workers are not supported yet"),
+        ("workers = 257", "dnsfilter.toml:1 workers: must be less than or equal to 256"),
         ("workers = true", "dnsfilter.toml:1 workers: must be an integer"),
         ('start_without_snapshot = "no"', "dnsfilter.toml:1 start_without_snapshot: must be a boolean"),
         ("upstream = 1", "dnsfilter.toml:1 upstream: must be a table"),
@@ -195,7 +196,7 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ('[[limits.override]]\nprefix = "192.0.2.1"', "limits.override[0].queries_per_second: is missing"),
         (
             '[[limits.override]]\nprefix = "2001:db8::1"\nqueries_per_second = 0',
-            'limits.override[0].prefix: 2001:db8::1/128 is less than one client, which of IPv6 is a /64: write',
+            "limits.override[0].prefix: 2001:db8::1/128 is less than one client, which of IPv6 is a /64: write",
         ),
         (
             '[[limits.override]]\nprefix = "192.0.2.1"\nqueries_per_second = 1\n' * 2,
@@ -252,7 +253,7 @@ def test_the_machines_nameserver_being_this_resolver_says_what_to_do(tmp_path: P
 def test_every_problem_comes_at_once_and_in_file_order(tmp_path: Path) -> None:
     text = """\
 listen = ["127.0.0.1:53", "nonsense", "127.0.0.1:53"]
-workers = 3
+workers = 300
 [upstream]
 servers = ["127.0.0.1"]
 [[zone]]
