@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock components clean distclean
+.PHONY: help run test check format lock components bench clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -38,6 +38,11 @@ lock: ## pin newer releases in the lock files
 
 components: ## fetch the real programs that tests run (dig, Knot, NSD, Unbound, Prometheus) into .components/
 	@scripts/components
+
+bench: ## compare with other resolvers on this machine; ARGS=--help tells what can be chosen
+	@scripts/bootstrap dev
+	@scripts/components
+	@$(BIN)/python -m tests.bench.compare $(ARGS)
 
 clean: ## remove caches and build output
 	rm -rf build dist *.egg-info dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so

@@ -1,0 +1,30 @@
+"""What servers are compared at."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A load and the policy below it.
+
+    `refused` is the share of questions for listed names; of a `fresh` load no question comes twice.
+    """
+
+    slug: str
+    title: str
+    refused: float = 0.2
+    names: int = 100
+    ranges: int = 20
+    workers: int = 1
+    fresh: bool = False
+    tcp: bool = False
+
+
+CASES = (
+    Case("mixed", "20 % refused, 80 % cached"),
+    Case("refused", "all refused", refused=1.0),
+    Case("new", "every question new", refused=0.0, fresh=True),
+    Case("million", "20 % refused, 80 % cached; 1,000,000 names, 10,000 ranges", names=1_000_000, ranges=10_000),
+    Case("workers", "20 % refused, 80 % cached; two workers", workers=2),
+    Case("tcp", "20 % refused, 80 % cached; TCP", tcp=True),
+)

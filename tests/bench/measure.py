@@ -1,0 +1,80 @@
+"""One server, one case, one round: asked flat out, then at a fixed rate."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.bench.cases import Case
+from tests.bench.load import Target, ask, write_cached, write_mixed, write_new, wrong_share
+from tests.bench.machine import cpu_s, peak_bytes, pinned
+from tests.bench.servers import CLIENT, LIMIT, Running
+from tests.bench.table import Figures
+from tests.support.components import Component
+
+HELD = 0.95
+"""The share of the fixed rate from which on a run's latencies are those of that rate."""
+NEW_PER_SECOND = 100_000
+"""More new questions than one core asks and answers in a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How hard and how long to ask, and from which cores."""
+
+    dnsperf: Component
+    seconds: float
+    rate: int
+    cores: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """A case's files: what is asked first and not measured, what is asked flat out, what is asked at the fixed rate."""
+
+    before: Path
+    flat_out: Path
+    at_rate: Path
+
+
+@contextmanager
+def questions_of(case: Case, load: Load) -> Iterator[Questions]:
+    """The case's questions in files."""
+    with TemporaryDirectory(prefix="questions-") as made:
+        directory = Path(made)
+        before, flat_out, at_rate = (directory / name for name in ("before", "flat-out", "at-rate"))
+        write_cached(before)
+        if case.fresh:
+            flat_out_count, at_rate_count = int(load.seconds * NEW_PER_SECOND), int(load.seconds * load.rate)
+            write_new(flat_out, 0, flat_out_count)
+            write_new(at_rate, flat_out_count, at_rate_count)
+        else:
+            at_rate = flat_out
+            write_mixed(flat_out, case.names, case.refused)
+        yield Questions(before, flat_out, at_rate)
+
+
+def measure(name: str, case: Case, running: Running, questions: Questions, load: Load) -> Figures:
+    """What this server comes to; it must have been started for this alone.
+
+    The processor time is all that the server's processes use from before the first question to after the last answer.
+    """
+    target = Target(running.port, CLIENT, case.tcp)
+    with pinned(load.cores):
+        ask(load.dnsperf, target, questions.before, seconds=load.seconds + 10, once=True)
+        used_before = cpu_s(running.pid)
+        flat_out = ask(load.dnsperf, target, questions.flat_out, seconds=load.seconds, once=case.fresh)
+        used = cpu_s(running.pid) - used_before
+        at_rate = ask(load.dnsperf, target, questions.at_rate, seconds=load.seconds, rate=load.rate, once=case.fresh)
+    held = at_rate.per_second >= HELD * load.rate
+    # The echo answers nothing that a policy could be read from.
+    wrong = 0.0 if name == LIMIT else max(wrong_share(asked, case.refused) for asked in (flat_out, at_rate))
+    return Figures(
+        cpu_us=1e6 * used / max(flat_out.answered, 1),
+        per_second=flat_out.per_second,
+        p50_ms=1e3 * at_rate.latency_s(0.5) if held else None,
+        p99_ms=1e3 * at_rate.latency_s(0.99) if held else None,
+        peak_mb=peak_bytes(running.pid) / 1e6,
+        wrong=wrong,
+    )

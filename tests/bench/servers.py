@@ -1,0 +1,189 @@
+"""The servers that are compared, running: this project's, its peers, and the programs in C around them."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+
+from dnsfilter.snapshot.compiler import Compiled, compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
+from tests.bench.cases import Case
+from tests.bench.large import client_of, make_policy, make_ranges, make_service
+from tests.bench.machine import pinned
+from tests.bench.peers import PEERS, PROGRAMS, Command, Peer, Setting
+from tests.support.components import PROJECT, component
+from tests.support.nodes import program, scrape
+from tests.support.ports import free_port
+
+OURS, LIMIT = "dnsfilter", "echo"
+NAMES = (OURS, LIMIT, *(peer.name for peer in PEERS))
+CLIENT = client_of(1)
+START_S, STOP_S, PROBE_S = 300.0, 20.0, 0.5
+CC_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
+_SOURCE = Path(__file__).with_name("echo.c")
+
+
+class ServerError(Exception):
+    """A server cannot be compared; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers; `status_port` is that of this project's own pages."""
+
+    port: int
+    pid: int
+    status_port: int
+
+
+@dataclass(slots=True)
+class Policies:
+    """This project's policies compiled, by their numbers of names and ranges: a million names take a while."""
+
+    _compiled: dict[tuple[int, int], Compiled] = field(default_factory=dict)
+
+    def compiled(self, names: int, ranges: int) -> Compiled:
+        """The policy by which so many names are banned on so many ranges."""
+        if (names, ranges) not in self._compiled:
+            policy = make_policy(make_service(names), make_ranges(ranges), 1, {})
+            self._compiled[names, ranges] = compile_policy(policy, int(time.time()))
+        return self._compiled[names, ranges]
+
+
+def echo_program() -> Path:
+    """The program of echo.c, compiled where it is not yet; raises ServerError without a compiler."""
+    made = PROJECT / "build/bench/echo"
+    if made.exists() and made.stat().st_mtime > _SOURCE.stat().st_mtime:
+        return made
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise ServerError("compile echo.c: there is no C compiler here")
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=made.parent) as directory:
+        path = Path(directory) / "echo"
+        done = subprocess.run([compiler, *CC_FLAGS, "-o", path, _SOURCE], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise ServerError(f"compile echo.c: {done.stderr}")
+        path.replace(made)
+    return made
+
+
+@contextmanager
+def authority(cores: frozenset[int]) -> Iterator[int]:
+    """The upstream of all servers, which has an address for every name; gives its port."""
+    port = free_port()
+    with pinned(cores):
+        process = subprocess.Popen([echo_program(), "authority", str(port), "1"])
+    try:
+        _await(process, port, tcp=True)
+        yield port
+    finally:
+        _stop(process)
+
+
+@contextmanager
+def server(name: str, case: Case, upstream_port: int, cores: frozenset[int], policies: Policies) -> Iterator[Running]:
+    """The server of that name as the case wants it, on these cores; raises ServerError where it does not start."""
+    if name not in takers(case):
+        raise ServerError(f"{name} has no such case")
+    with tempfile.TemporaryDirectory(prefix="compare-") as made:
+        directory = Path(made)
+        setting = Setting(directory, free_port(), free_port(), upstream_port, case.names, case.ranges, case.workers)
+        command = _command(name, case, setting, policies)
+        with (directory / "output").open("wb") as output, pinned(cores):
+            process = subprocess.Popen(command.words, env=command.env, stdout=output, stderr=output, cwd=directory)
+        try:
+            _await(process, setting.port, tcp=case.tcp)
+            yield Running(setting.port, process.pid, setting.status_port)
+        except ServerError as error:
+            raise ServerError(f"start {name}: {error}: {(directory / 'output').read_text()[-2000:]}") from error
+        finally:
+            _stop(process)
+
+
+def takers(case: Case) -> Sequence[str]:
+    """The servers that know this case."""
+    peers = [peer.name for peer in PEERS if case.workers == 1 or peer.many_workers]
+    return [OURS, *([] if case.fresh else [LIMIT]), *peers]
+
+
+def _command(name: str, case: Case, setting: Setting, policies: Policies) -> Command:
+    if name == OURS:
+        return _ours(setting, policies.compiled(case.names, case.ranges))
+    if name == LIMIT:
+        mode = "stream" if case.tcp else "echo"
+        return Command((str(echo_program()), mode, str(setting.port), str(case.workers)), dict(os.environ))
+    return _peer(name).command(setting)
+
+
+def _peer(name: str) -> Peer:
+    return next(peer for peer in PEERS if peer.name == name)
+
+
+def _ours(setting: Setting, policy: Compiled) -> Command:
+    SnapshotStore(setting.directory / "state/snapshots").publish(policy)
+    config = f"""\
+listen = ["127.0.0.1:{setting.port}"]
+metrics_listen = "127.0.0.1:{setting.status_port}"
+state_dir = "state"
+workers = {setting.workers}
+
+[upstream]
+servers = ["127.0.0.1:{setting.upstream_port}"]
+
+# One client plays a whole office, and nobody else counts what it asks.
+[[limits.override]]
+prefix = "127.0.0.0/8"
+queries_per_second = 0
+"""
+    path = setting.write("dnsfilter.toml", config)
+    return Command((program("dnsfilter"), "serve", "--config", str(path)), dict(os.environ))
+
+
+def engine_of(running: Running) -> str:
+    """The engine that this project's server says it runs."""
+    samples = scrape(f"127.0.0.1:{running.status_port}")
+    found = (re.search(r'dnsfilter_build_info\{.*engine="(\w+)"', sample) for sample in samples)
+    return next(match[1] for match in found if match is not None)
+
+
+def _await(process: "subprocess.Popen[bytes]", port: int, *, tcp: bool) -> None:
+    question, ask = dns.message.make_query("www0.plain.example", "A"), dns.query.tcp if tcp else dns.query.udp
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerError(f"it ended with status {process.returncode}")
+        try:
+            ask(question, "127.0.0.1", PROBE_S, port, source=CLIENT)
+        except (dns.exception.DNSException, OSError, EOFError):
+            time.sleep(0.05)
+            continue
+        return
+    raise ServerError(f"no answer within {START_S:.0f} s")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def version_of(name: str) -> str:
+    """The version of a peer's program, as it tells it."""
+    argument = "--version" if name in {"dnsdist", "recursor", "dnsmasq"} else "-V" if name == "unbound" else "-v"
+    done = component(PROGRAMS[name]).run(argument)
+    match = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
+    return match[0] if match else "unknown"

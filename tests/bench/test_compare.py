@@ -1,0 +1,156 @@
+"""What a comparison makes of dnsperf's words, of rounds and of a machine's cores. Nothing is measured here."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench.cases import CASES
+from tests.bench.load import Asked, parse_asked, write_mixed, write_new, wrong_share
+from tests.bench.machine import Cores, cpu_s, family, peak_bytes, pinned, share_cores
+from tests.bench.table import Figures, case_table, medians
+
+OVER_TCP = """\
+  Queries sent:         200
+  Queries completed:    198 (99.00%)
+  Queries lost:         2 (1.00%)
+
+  Response codes:       NOERROR 158 (79.80%), REFUSED 40 (20.20%)
+  Average packet size:  request 38, response 38
+  Run time (s):         2.000000
+  Queries per second:   99.000000
+
+  Average Latency (s):  0.002272 (min 0.000006, max 0.022638)
+  Latency StdDev (s):   0.004459
+  Latency bucket (s):   answer count
+  0.000006 - 0.000006:  100
+  0.000064 - 0.000065:  97
+  0.016384 - 0.016895:  1
+
+Connection Statistics:
+
+  Connection attempts:  20 (20 successful, 100.00%)
+
+  Average Latency (s):  0.005110 (min 0.003683, max 0.005481)
+  Latency bucket (s):   connection count
+  0.003648 - 0.003711:  20
+"""
+
+
+def figures(cpu_us: float, p99_ms: float | None = 1.0, wrong: float = 0.0) -> Figures:
+    return Figures(cpu_us, 1000.0, p99_ms, p99_ms, 10.0, wrong)
+
+
+def asked(sent: int, **rcodes: int) -> Asked:
+    return Asked(sent, sum(rcodes.values()), 1.0, rcodes, ())
+
+
+def test_statistics_are_read_and_connections_are_no_answers() -> None:
+    found = parse_asked(OVER_TCP)
+    assert (found.sent, found.answered, found.per_second) == (200, 198, 99.0)
+    assert found.rcodes == {"NOERROR": 158, "REFUSED": 40}
+    assert [found.latency_s(share) for share in (0.5, 0.99, 1.0)] == [0.000006, 0.000065, 0.016895]
+
+
+def test_what_is_no_run_is_an_error() -> None:
+    with pytest.raises(ValueError, match="Queries sent"):
+        parse_asked("Error: no questions")
+
+
+@pytest.mark.parametrize(
+    ("found", "refused", "wrong"),
+    [
+        (asked(100, NOERROR=80, REFUSED=20), 0.2, 0.0),
+        (asked(100, NOERROR=80, NXDOMAIN=20), 0.2, 0.0),
+        (asked(1000, NOERROR=801, REFUSED=199), 0.2, 0.0),
+        (asked(100, NOERROR=100), 0.2, 0.2),
+        (asked(100, REFUSED=100), 0.0, 1.0),
+        (asked(100, NOERROR=90, SERVFAIL=4), 0.0, 0.1),
+        (asked(0), 0.2, 1.0),
+    ],
+)
+def test_missing_and_wrong_answers_are_counted(found: Asked, refused: float, wrong: float) -> None:
+    assert wrong_share(found, refused) == pytest.approx(wrong)
+
+
+def test_mixed_questions_have_the_share_asked_for_in_every_ten(tmp_path: Path) -> None:
+    write_mixed(tmp_path / "mixed", 50, 0.2)
+    lines = (tmp_path / "mixed").read_text().splitlines()
+    listed = [".d" in line for line in lines]
+    assert {sum(listed[start : start + 10]) for start in range(0, len(lines), 10)} == {2}
+    assert len({line for line, is_listed in zip(lines, listed, strict=True) if is_listed}) == 50
+
+
+def test_new_questions_never_come_twice(tmp_path: Path) -> None:
+    write_new(tmp_path / "first", 0, 1000)
+    write_new(tmp_path / "second", 1000, 500)
+    lines = [line for name in ("first", "second") for line in (tmp_path / name).read_text().splitlines()]
+    assert len(set(lines)) == 1500
+
+
+def test_a_median_hides_neither_a_round_without_latency_nor_a_wrong_one() -> None:
+    middle = medians([figures(1.0), figures(9.0, p99_ms=None, wrong=0.5), figures(2.0)])
+    assert (middle.cpu_us, middle.p99_ms, middle.wrong) == (2.0, None, 0.5)
+
+
+def test_a_table_has_ratios_to_ours_and_says_what_is_doubted() -> None:
+    results = {"ours": [figures(2.0)], "other": [figures(5.0, p99_ms=None, wrong=0.5)]}
+    lines = case_table(CASES[0], 20_000, results, {"third": "start third: it ended\nmore"}, "ours").splitlines()
+    assert "| ours | 2.00 (1.00) | 1,000 (1.00) | 1.000 (1.00) | 1.000 (1.00) | 10 (1.00) |" in lines
+    assert "| other* | 5.00 (2.50) | 1,000 (1.00) | – | – | 10 (1.00) |" in lines
+    assert "third has no part: start third: it ended" in lines
+    assert any(line.startswith("\\* other: 50.0%") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("available", "workers", "server", "load"),
+    [([0, 1], 1, {0}, {1}), ([0, 1], 2, {0, 1}, {1}), ([2, 5, 7, 9], 2, {2, 5}, {7, 9})],
+)
+def test_servers_and_load_share_cores_only_where_there_are_too_few(
+    available: list[int], workers: int, server: set[int], load: set[int]
+) -> None:
+    assert share_cores(available, workers) == Cores(frozenset(server), frozenset(load))
+
+
+def test_one_core_is_not_enough() -> None:
+    with pytest.raises(ValueError, match="two cores"):
+        share_cores([0], 1)
+
+
+BUSY_FAMILY = """\
+import subprocess, sys, time
+def spin():
+    while time.process_time() < 0.2: pass
+spin()
+subprocess.run([sys.executable, "-c", "import time\\nwhile time.process_time() < 0.2: pass"], check=True)
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+print("ready", flush=True)
+input()
+"""
+
+
+def test_time_and_memory_of_a_process_are_those_of_its_family() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY_FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert len(family(process.pid)) == 2
+        # Two that each used 0.2 s, told in ticks.
+        assert cpu_s(process.pid) >= 0.35
+        assert peak_bytes(process.pid) > 4_000_000
+        process.kill()
+
+
+def test_what_is_started_on_cores_stays_there() -> None:
+    before = os.sched_getaffinity(0)
+    one = frozenset([min(before)])
+    with pinned(one):
+        told = subprocess.run(
+            [sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"], capture_output=True, text=True
+        )
+    assert told.stdout.split() == [str(min(before))]
+    assert os.sched_getaffinity(0) == before
