@@ -3,6 +3,7 @@ from typing import Final, TypeAlias
 
 from dnsfilter.cache.answers import Entry
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.limits import Limiter
 from dnsfilter.engine.reference import ReferenceEngine
 from dnsfilter.snapshot.reader import Matched, Snapshot
 from dnsfilter.wire.answer import Answer
@@ -27,6 +28,16 @@ class Store:
 
     def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
         """Keep an answer if it may be kept, and give its entry in any case."""
+
+class Buckets:
+    """A `Limiter` whose table C reads and writes too; its methods here are doors for tests."""
+
+    def __init__(self, limiter: Limiter) -> None: ...
+    def passes(self, client: bytes, may_ask: bool, forgeable: bool, now_ms: int) -> bool:
+        """Whether `admitted` would let it pass now; nothing is taken."""
+
+    def admitted(self, client: bytes, may_ask: bool, forgeable: bool, now_ms: int) -> int:
+        """`Limiter.admit`."""
 
 class Table:
     """A `Snapshot`, read by C; its methods here are doors for tests. None is where C hands over, or finds nothing."""
