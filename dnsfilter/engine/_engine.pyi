@@ -79,3 +79,10 @@ def noted_matches(
     store: Store, key: CacheKey, now_ms: int, sets: Sequence[Sequence[tuple[int, int, bool, bool]]]
 ) -> list[list[tuple[int, int, bool, bool]]] | None: ...
 def sip_hashed(secret: bytes, first: int, octets: bytes) -> int: ...
+def plain(message: bytes) -> tuple[int, bytes, int, tuple[int, ...], bool, bool, tuple[int, bool] | None] | None:
+    """A plain query: id, folded name, type, labels' starts, AD, CD, and payload and DO, or None without OPT."""
+
+def ordinary(
+    message: bytes, number: int, name: bytes, qtype: int, do_bit: bool
+) -> tuple[int, int, bool, int, tuple[int, int, int], tuple[tuple[int, int, int, int], ...], _Names, _Names] | int:
+    """An ordinary answer: octets, rcode, AD, lifetime, counts, records, targets, names beside; else 0 or -1."""

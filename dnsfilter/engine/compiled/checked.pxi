@@ -1,0 +1,203 @@
+# The strict check of an upstream's message: wire/checker.py and rdata.py as C, and what was read on the way. Whatever
+# those reject is rejected here; where this counts more carefully than they do, it hands over.
+
+# One record as it was read; `owner` is the number of its folded name.
+cdef struct Seen:
+    uint32_t start
+    uint32_t ttl_at
+    uint32_t ttl            # 0 where the top bit was set (RFC 2181 section 8)
+    uint32_t rdata
+    uint32_t end
+    uint16_t rtype
+    uint16_t rclass
+    uint8_t owner
+    uint8_t section
+    bint left               # it stays in what is kept
+
+# A message that passed the check. Name 0 is the question's.
+cdef struct Reading:
+    const uint8_t* message
+    uint32_t size
+    uint32_t question_end
+    uint16_t rcode          # all twelve bits
+    bint has_opt
+    int record_count        # without OPT
+    int name_count
+    uint32_t names_size
+    uint32_t name_at[128]   # MOST_OWNERS
+    uint8_t name_size[128]
+    Seen records[64]        # MOST_RECORDS
+    uint8_t names[8192]     # OWNERS_ROOM
+
+
+cdef bint has_layout(
+    uint16_t rtype, uint32_t* before, uint32_t* strings, uint32_t* names, int* after
+) noexcept nogil:
+    """Where names stand in data of that type, as LAYOUTS of wire/rdata.py; `after` is -1 for any number of octets."""
+    before[0] = strings[0] = 0
+    names[0] = 1
+    after[0] = 0
+    if rtype in (RR_NS, 3, 4, TYPE_CNAME, 7, 8, 9, 12, RR_DNAME):  # MD, MF; MB, MG, MR, PTR
+        return True
+    if rtype == TYPE_SOA:
+        names[0] = 2
+        after[0] = 20
+    elif rtype in (14, 17):  # MINFO, RP
+        names[0] = 2
+    elif rtype in (15, 18, 21, 36):  # MX, AFSDB, RT, KX
+        before[0] = 2
+    elif rtype == RR_SIG:
+        before[0] = 18
+        after[0] = -1
+    elif rtype == 26:  # PX
+        before[0] = names[0] = 2
+    elif rtype == 30:  # NXT
+        after[0] = -1
+    elif rtype == 33:  # SRV
+        before[0] = 6
+    elif rtype == 35:  # NAPTR
+        before[0] = 4
+        strings[0] = 3
+    elif rtype in (RR_SVCB, RR_HTTPS):
+        before[0] = 2
+        after[0] = -1
+    else:
+        return False
+    return True
+
+
+cdef bint is_data(
+    const uint8_t* message, uint32_t size, uint16_t rtype, uint16_t rclass, uint32_t start, uint32_t end, int* hops
+) noexcept nogil:
+    """Whether the data in `[start, end)` of the message has the form of its type: check_rdata of wire/rdata.py."""
+    cdef uint32_t before, strings, names, length, position
+    cdef int after
+    if rtype == RR_A or rtype == RR_AAAA:
+        return rclass != CLASS_IN or end - start == (4 if rtype == RR_A else 16)
+    if rtype == RR_RRSIG or rtype == RR_NSEC:
+        position = labels_end(message, size, start + (18 if rtype == RR_RRSIG else 0))
+        return position != 0 and position < end and message[position] == 0
+    if not has_layout(rtype, &before, &strings, &names, &after):
+        return True
+    position = start + before
+    while strings:
+        if position >= end:
+            return False
+        position += 1 + message[position]
+        strings -= 1
+    while names:
+        position = read_name(message, size, position, hops, NULL, &length)
+        if position == 0:
+            return False
+        names -= 1
+    return position <= end if after < 0 else position + after == end
+
+
+cdef int name_number(Reading* reading, const uint8_t* name, uint32_t length) noexcept nogil:
+    """The number of a folded name among those of the message, -1 where there is no room for one more."""
+    cdef int index
+    for index in range(reading.name_count):
+        if reading.name_size[index] == length and not memcmp(reading.names + reading.name_at[index], name, length):
+            return index
+    if reading.name_count == MOST_OWNERS or reading.names_size + length > OWNERS_ROOM:
+        return -1
+    index = reading.name_count
+    memcpy(reading.names + reading.names_size, name, length)
+    reading.name_at[index] = reading.names_size
+    reading.name_size[index] = <uint8_t>length
+    reading.names_size += length
+    reading.name_count += 1
+    return index
+
+
+cdef int numbered(const uint8_t* message, uint32_t size, uint32_t offset, Reading* reading) noexcept nogil:
+    """The number of the name at `offset` of a checked message, -1 where there is no room."""
+    cdef uint8_t name[256]
+    cdef uint32_t length
+    cdef int hops = MOST_POINTERS
+    if message[offset] == 0xC0 and message[offset + 1] == HEADER_OCTETS:
+        return 0
+    if read_name(message, size, offset, &hops, name, &length) == 0:
+        return -1
+    return name_number(reading, name, length)
+
+
+cdef bint is_message(const uint8_t* message, uint32_t size, uint32_t position, Reading* reading) noexcept nogil:
+    """Whether all behind the question, from `position` on, passes the check of wire/checker.py.
+
+    With a `reading`, whose first name is there, it is filled; False also where that has no room.
+    """
+    cdef uint32_t counts[3]
+    cdef uint32_t index, length, rdata, start
+    cdef int section, number = 0, hops = 512 + <int>(size // 4)
+    cdef bint has_opt = False
+    cdef uint16_t rtype
+    for section in range(3):
+        counts[section] = big16(message + 6 + 2 * section)
+    if (counts[0] + counts[1] + counts[2]) * LEAST_RECORD > size - position:
+        return False
+    for section in range(3):
+        for index in range(counts[section]):
+            start = position
+            position = read_name(message, size, start, &hops, NULL, &length)
+            if position == 0 or position + 10 > size:
+                return False
+            rtype = big16(message + position)
+            rdata = position + 10
+            position = rdata + big16(message + rdata - 2)
+            if position > size:
+                return False
+            if not is_data(message, size, rtype, big16(message + rdata - 8), rdata, position, &hops):
+                return False
+            if rtype != TYPE_OPT:
+                if reading != NULL and not add_record(reading, start, rdata, position, section):
+                    return False
+                continue
+            if section != IN_ADDITIONAL or length != 1 or has_opt:
+                return False
+            # The options of another version than 0 are not read (RFC 6891 section 6.1.3).
+            if message[rdata - 5] == 0 and not are_options(message + rdata, position - rdata, False):
+                return False
+            has_opt = True
+            if reading != NULL:
+                reading.has_opt = True
+                reading.rcode |= <uint16_t>(message[rdata - 6] << 4)
+    return position == size
+
+
+cdef bint add_record(Reading* reading, uint32_t start, uint32_t rdata, uint32_t end, int section) noexcept nogil:
+    """Note a checked record; False where there is no room."""
+    cdef const uint8_t* message = reading.message
+    cdef Seen* record
+    cdef int owner
+    cdef uint32_t ttl
+    if reading.record_count == MOST_RECORDS:
+        return False
+    owner = numbered(message, reading.size, start, reading)
+    if owner < 0:
+        return False
+    ttl = big32(message + rdata - 6)
+    record = &reading.records[reading.record_count]
+    reading.record_count += 1
+    record.start = start
+    record.ttl_at = rdata - 6
+    record.ttl = 0 if ttl >> 31 else ttl
+    record.rdata = rdata
+    record.end = end
+    record.rtype = big16(message + rdata - 10)
+    record.rclass = big16(message + rdata - 8)
+    record.owner = <uint8_t>owner
+    record.section = <uint8_t>section
+    record.left = False
+    return True
+
+
+cdef bint has_target(uint16_t rtype) noexcept nogil:
+    """TYPES_WITH_TARGET of wire/chain.py."""
+    return rtype in (TYPE_CNAME, RR_DNAME, RR_SVCB, RR_HTTPS)
+
+
+cdef int target_number(Reading* reading, const Seen* record) noexcept nogil:
+    """The number of the name that a record with a target leads to, -1 without room."""
+    cdef uint32_t before = 2 if record.rtype in (RR_SVCB, RR_HTTPS) else 0
+    return numbered(reading.message, reading.size, record.rdata + before, reading)

@@ -1,0 +1,219 @@
+# The ordinary answer: what wire/answer.py and cache/answers.py make of an upstream's message that can be kept as it
+# came, less its end. Everything else is left to them.
+
+cdef enum:
+    LONGEST_LIFE_S = 86400  # LONGEST_S of cache/answers.py
+    LONGEST_DENIAL_S = 3600
+
+
+cdef bint is_left(Reading* reading, const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
+    """Whether `kept` of wire/answer.py leaves a record, and why; those of the answer section know already."""
+    cdef bint is_proof = record.rtype in (RR_RRSIG, RR_NSEC, RR_NSEC3)
+    if not do_bit and is_proof and record.rtype != qtype:
+        return False
+    if record.section == IN_ANSWER:
+        return record.left
+    if record.section == IN_AUTHORITY:
+        return is_proof or record.rtype in (TYPE_SOA, RR_NS, RR_DS)
+    if qtype in (RR_SVCB, RR_HTTPS) or record.rtype == RR_TSIG:
+        return False
+    return record.rtype != RR_SIG or big16(reading.message + record.rdata) != 0
+
+
+cdef inline uint32_t least_of(uint32_t one, uint32_t other) noexcept nogil:
+    return one if one < other else other
+
+
+cdef uint32_t denial_s(Reading* reading, const Seen* soa, uint32_t ttl) noexcept nogil:
+    """How long a denial with this SOA holds (RFC 2308 section 5)."""
+    cdef uint32_t minimum = big32(reading.message + soa.end - 4)
+    return least_of(ttl, 0 if minimum >> 31 else minimum)
+
+
+cdef inline bint is_one_set(const Seen* one, const Seen* other) noexcept nogil:
+    return (
+        one.owner == other.owner
+        and one.rtype == other.rtype
+        and one.section == other.section
+        and one.rclass == other.rclass
+    )
+
+
+cdef uint32_t levelled(Reading* reading, const Seen* record, bint denial) noexcept nogil:
+    """The least TTL of the record's set (RFC 2181 section 5.2); a denial's SOA has no more than its MINIMUM."""
+    cdef bint is_bound = denial and record.rtype == TYPE_SOA and record.section == IN_AUTHORITY
+    cdef uint32_t ttl = record.ttl
+    cdef const Seen* other
+    cdef int index
+    if record.rtype == RR_RRSIG:
+        return ttl
+    for index in range(reading.record_count):
+        other = &reading.records[index]
+        if is_one_set(other, record):
+            ttl = least_of(ttl, denial_s(reading, other, other.ttl) if is_bound else other.ttl)
+    return ttl
+
+
+cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint denial, Ordinary* out) noexcept nogil:
+    """What is left of a walked answer, if that is how it begins; and how long it may be kept."""
+    cdef uint8_t told[128]  # MOST_OWNERS
+    cdef int index
+    cdef const Seen* record
+    cdef Held* held
+    memset(told, 0, sizeof(told))
+    out.size = reading.question_end
+    for index in range(reading.record_count):
+        record = &reading.records[index]
+        if not is_left(reading, record, qtype, do_bit):
+            continue
+        if out.record_count != index:
+            return False
+        held = &out.records[index]
+        held.end = out.size = record.end
+        held.ttl_at = record.ttl_at
+        if index and record.rtype != RR_RRSIG and is_one_set(record, record - 1):
+            held.ttl = out.records[index - 1].ttl
+        else:
+            held.ttl = levelled(reading, record, denial)
+        held.section = record.section
+        out.counts[record.section] += 1
+        out.record_count += 1
+        if record.section == IN_ADDITIONAL and not add_beside(reading, record, told, out):
+            return False
+    # An OPT among the additional records has to be taken out from between.
+    if out.counts[IN_ADDITIONAL]:
+        if out.record_count < reading.record_count or (reading.has_opt and out.size == reading.size):
+            return False
+    out.lifetime_s = life_s(reading, out, denial or reading.rcode != RCODE_NOERROR)
+    return True
+
+
+cdef uint32_t life_s(Reading* reading, const Ordinary* found, bint denial) noexcept nogil:
+    """How long an answer may be kept: lifetime_s of cache/answers.py."""
+    cdef uint32_t life = LONGEST_DENIAL_S if denial else LONGEST_LIFE_S
+    cdef bint has_soa = False
+    cdef int index
+    cdef const Seen* record
+    for index in range(found.record_count):
+        record = &reading.records[index]
+        if record.section == IN_ADDITIONAL:
+            break
+        life = least_of(life, found.records[index].ttl)
+        if denial and record.section == IN_AUTHORITY and record.rtype == TYPE_SOA:
+            has_soa = True
+            life = least_of(life, denial_s(reading, record, life))
+    return 0 if denial and not has_soa else life
+
+
+cdef bint add_beside(Reading* reading, const Seen* record, uint8_t* told, Ordinary* out) noexcept nogil:
+    """Note the names that an additional record tells of, each once; False without room."""
+    cdef int number = record.owner
+    if not told[number]:
+        out.beside_count += 1
+        if out.beside_count > MOST_BESIDE or not add_name(reading, number, told, out):
+            return False
+    if not has_target(record.rtype):
+        return True
+    number = target_number(reading, record)
+    if number < 0:
+        return False
+    if told[number]:
+        return True
+    out.beside_count += 1
+    return out.beside_count <= MOST_BESIDE and add_name(reading, number, told, out)
+
+
+cdef int read_ordinary(
+    const uint8_t* message,
+    uint32_t size,
+    uint16_t id,
+    const uint8_t* name,
+    uint16_t name_size,
+    uint16_t qtype,
+    bint do_bit,
+    Ordinary* out,
+) noexcept nogil:
+    """What a datagram is to the question of that id, folded name, type, and class IN.
+
+    1: `out` is what the reference would keep of it. -1: the reference would count a mismatch, and so shall the caller.
+    0: neither is certain, and `out` holds nothing.
+    """
+    cdef Reading reading
+    cdef uint32_t end
+    cdef uint16_t flags
+    cdef bint found
+    if size < 2 or big16(message) != id:
+        return -1
+    if size < HEADER_OCTETS:
+        return 0
+    flags = big16(message + 2)
+    if (flags & (BIT_QR | BITS_OPCODE)) != BIT_QR or big16(message + 4) != 1:
+        return 0
+    end = labels_end(message, size, HEADER_OCTETS)
+    if end == 0 or message[end] != 0 or end + 5 > size:
+        return 0
+    reading.names_size = end + 1 - HEADER_OCTETS
+    fold(reading.names, message + HEADER_OCTETS, reading.names_size)
+    end += 5
+    if (
+        reading.names_size != name_size
+        or memcmp(reading.names, name, name_size)
+        or big16(message + end - 4) != qtype
+        or big16(message + end - 2) != CLASS_IN
+    ):
+        # One that claims to be cut is a mismatch whatever follows; of others the rest must be sound.
+        return -1 if flags & BIT_TC or is_message(message, size, end, NULL) else 0
+    if flags & BIT_TC or size > OUR_PAYLOAD or not is_plain_type(qtype):
+        return 0
+    reading.message = message
+    reading.size = size
+    reading.question_end = end
+    reading.rcode = flags & 15
+    reading.has_opt = False
+    reading.record_count = 0
+    reading.name_count = 1
+    reading.name_at[0] = 0
+    reading.name_size[0] = <uint8_t>name_size
+    if not is_message(message, size, end, &reading):
+        return 0
+    if reading.rcode != RCODE_NOERROR and reading.rcode != RCODE_NXDOMAIN:
+        return 0
+    out.rcode = reading.rcode
+    out.ad = (flags & BIT_AD) != 0
+    out.record_count = out.target_count = out.beside_count = 0
+    out.names_size = 0
+    out.counts[0] = out.counts[1] = out.counts[2] = 0
+    return walk_chain(&reading, qtype, out, &found) and fill_ordinary(&reading, qtype, do_bit, not found, out)
+
+
+# Door for tests.
+
+
+def ordinary(bytes message, int number, bytes name, int qtype, bint do_bit) -> tuple | int:
+    """An ordinary answer: octets, rcode, AD, lifetime, counts, records, targets, names beside; else 0 or -1."""
+    cdef Ordinary out
+    cdef int index, position = 0
+    cdef int said = read_ordinary(
+        message, <uint32_t>len(message), <uint16_t>number, name, <uint16_t>len(name), <uint16_t>qtype, do_bit, &out
+    )
+    if said != 1:
+        return said
+    records = [(out.records[i].end, out.records[i].ttl_at, out.records[i].ttl, out.records[i].section)
+               for i in range(out.record_count)]
+    names = []
+    for index in range(out.target_count + out.beside_count):
+        start = position
+        while out.names[position]:
+            position += out.names[position] + 1
+        position += 1
+        names.append(out.names[start:position])
+    return (
+        out.size,
+        out.rcode,
+        bool(out.ad),
+        out.lifetime_s,
+        (out.counts[0], out.counts[1], out.counts[2]),
+        tuple(records),
+        tuple(names[: out.target_count]),
+        tuple(names[out.target_count :]),
+    )

@@ -1,0 +1,208 @@
+# Names and plain queries: wire/names.py, and of wire/query.py and edns.py what an ordinary query needs, as C.
+
+cdef enum:
+    BIT_QR = 0x8000
+    BITS_OPCODE = 0x7800
+    BIT_TC = 0x0200
+    BIT_RD = 0x0100
+    BIT_AD = 0x0020
+    BIT_CD = 0x0010
+
+cdef enum:
+    MOST_POINTERS = 16      # in one name: wire/names.py says why
+    MOST_OPTIONS = 32       # of one OPT that the reference keeps, and so of a plain query
+    OPTION_ECS = 8
+    LEAST_RECORD = 11       # octets: the root as owner, and no data
+    MOST_OWNERS = 128       # distinct names of one answer: what it asks, owners and what its aliases lead to
+    OWNERS_ROOM = 8192
+
+cdef enum:
+    IN_ANSWER = 0
+    IN_AUTHORITY = 1
+    IN_ADDITIONAL = 2
+
+cdef enum:
+    RR_A = 1
+    RR_NS = 2
+    RR_SIG = 24
+    RR_AAAA = 28
+    RR_DNAME = 39
+    RR_DS = 43
+    RR_RRSIG = 46
+    RR_NSEC = 47
+    RR_NSEC3 = 50
+    RR_SVCB = 64
+    RR_HTTPS = 65
+    RR_NXNAME = 128
+    RR_TKEY = 249           # the first of those that are no types of data, up to ANY
+    RR_TSIG = 250
+
+
+cdef inline uint16_t big16(const uint8_t* at) noexcept nogil:
+    return <uint16_t>((at[0] << 8) | at[1])
+
+
+cdef inline uint32_t big32(const uint8_t* at) noexcept nogil:
+    return (<uint32_t>at[0] << 24) | (<uint32_t>at[1] << 16) | (<uint32_t>at[2] << 8) | at[3]
+
+
+cdef inline void fold(uint8_t* into, const uint8_t* octets, uint32_t size) noexcept nogil:
+    """Copy with A to Z made lower case: no octet that gives a length is among those."""
+    cdef uint32_t index
+    cdef uint8_t octet
+    for index in range(size):
+        octet = octets[index]
+        into[index] = octet | (<uint8_t>(<uint8_t>(octet - 65) < 26) << 5)
+
+
+cdef inline uint32_t labels_end(const uint8_t* message, uint32_t size, uint32_t offset) noexcept nogil:
+    """Where the run of labels at `offset` ends, in a root label or a pointer; 0 if it does not, or not in time."""
+    cdef uint32_t position = offset
+    cdef uint8_t octet
+    while position < size:
+        octet = message[position]
+        if octet == 0 or octet >= 0xC0:
+            return position
+        if octet > MOST_LABEL:
+            return 0
+        position += octet + 1
+        if position >= offset + MOST_NAME:
+            return 0
+    return 0
+
+
+cdef uint32_t read_name(
+    const uint8_t* message, uint32_t size, uint32_t offset, int* hops, uint8_t* into, uint32_t* length
+) noexcept nogil:
+    """The offset behind the name at `offset`, 0 if it is malformed; folded into `into`, 255 octets, unless NULL.
+
+    Pointers lead to labels that end before those begin that they continue. What was found behind a pointer is not
+    remembered, so that `hops` falls at least as fast as the reference's budget.
+    """
+    cdef uint32_t start = offset, run, piece, before = 0, after = 0, total = 0, pointers = 0, target
+    while True:
+        run = labels_end(message, size, start)
+        if run == 0:
+            return 0
+        if pointers and run + (1 if message[run] == 0 else 2) > before:
+            return 0
+        piece = run - start
+        if total + piece >= MOST_NAME:
+            return 0
+        if into != NULL:
+            fold(into + total, message + start, piece)
+        total += piece
+        if message[run] == 0:
+            if into != NULL:
+                into[total] = 0
+            length[0] = total + 1
+            return after if pointers else run + 1
+        hops[0] -= 1
+        pointers += 1
+        if run + 1 >= size or hops[0] < 0 or pointers > MOST_POINTERS:
+            return 0
+        if pointers == 1:
+            after = run + 2
+        target = ((message[run] & 0x3F) << 8) | message[run + 1]
+        if target < HEADER_OCTETS or target >= start:
+            return 0
+        before = start
+        start = target
+
+
+cdef bint are_options(const uint8_t* options, uint32_t size, bint plain) noexcept nogil:
+    """Whether options fill the data of their OPT exactly; for `plain` also: they are few, and none needs judgement."""
+    cdef uint32_t position = 0, count = 0
+    while position < size:
+        if size - position < 4:
+            return False
+        count += 1
+        if plain and (count > MOST_OPTIONS or big16(options + position) == OPTION_ECS):
+            return False
+        position += 4 + big16(options + position + 2)
+        if position > size:
+            return False
+    return True
+
+
+cdef bint is_plain_type(uint16_t qtype) noexcept nogil:
+    """Whether data can be asked for by that type (RFC 6895 section 3.1, RFC 9824 section 3.5)."""
+    if RR_TKEY <= qtype <= TYPE_ANY:
+        return False
+    return qtype != 0 and qtype != TYPE_OPT and qtype != RR_NXNAME
+
+
+cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
+    """Whether `message` is a plain query, of which `out` then tells all; on False `out` holds nothing."""
+    cdef uint32_t position = HEADER_OCTETS, length
+    cdef uint16_t flags
+    cdef int labels = 0
+    if size < HEADER_OCTETS + 5:
+        return False
+    flags = big16(message + 2)
+    # One question, no answer, no authority; of the flags only RD, and perhaps AD and CD.
+    if (flags & ~(BIT_AD | BIT_CD)) != BIT_RD or big32(message + 4) != 0x10000 or big16(message + 8) != 0:
+        return False
+    while True:
+        if position >= size or message[position] > MOST_LABEL:
+            return False
+        if message[position] == 0:
+            break
+        # The root label needs the last of the 255 octets, so that there are never more than 127 labels.
+        if position + message[position] + 1 - HEADER_OCTETS >= MOST_NAME:
+            return False
+        out.starts[labels] = <uint8_t>(position - HEADER_OCTETS)
+        labels += 1
+        position += message[position] + 1
+    position += 1
+    if position + 4 > size or big16(message + position + 2) != CLASS_IN:
+        return False
+    length = position - HEADER_OCTETS
+    out.message = message
+    out.size = size
+    out.id = big16(message)
+    out.qtype = big16(message + position)
+    out.name_size = <uint16_t>length
+    out.labels = <uint8_t>labels
+    out.ad = (flags & BIT_AD) != 0
+    out.cd = (flags & BIT_CD) != 0
+    fold(out.name, message + HEADER_OCTETS, length)
+    return is_plain_type(out.qtype) and read_plain_opt(message, size, position + 4, out)
+
+
+cdef bint read_plain_opt(const uint8_t* message, uint32_t size, uint32_t position, Asked* out) noexcept nogil:
+    """Whether what stands behind the question is nothing, or one OPT of version 0 (RFC 6891 section 6.1)."""
+    cdef uint16_t count = big16(message + 10)
+    out.edns = count != 0
+    out.payload = 0
+    out.do_bit = False
+    if count == 0:
+        return position == size
+    if count != 1 or size - position < LEAST_RECORD or message[position] != 0:
+        return False
+    if big16(message + position + 1) != TYPE_OPT or message[position + 6] != 0:
+        return False
+    if big16(message + position + 9) != size - position - LEAST_RECORD:
+        return False
+    out.payload = big16(message + position + 3)
+    out.do_bit = (message[position + 7] & 0x80) != 0
+    return are_options(message + position + LEAST_RECORD, size - position - LEAST_RECORD, True)
+
+
+# Doors for tests.
+
+
+def plain(bytes message) -> tuple | None:
+    """A plain query: id, folded name, type, labels' starts, AD, CD, and payload and DO, or None without OPT."""
+    cdef Asked asked
+    if not read_plain(message, <uint32_t>len(message), &asked):
+        return None
+    return (
+        asked.id,
+        asked.name[: asked.name_size],
+        asked.qtype,
+        tuple([asked.starts[index] for index in range(asked.labels)]),
+        bool(asked.ad),
+        bool(asked.cd),
+        (asked.payload, bool(asked.do_bit)) if asked.edns else None,
+    )

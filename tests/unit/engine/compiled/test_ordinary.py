@@ -1,0 +1,388 @@
+"""Ordinary answers as C reads them: what check, chain, `kept` and lifetime make of them, where nothing is composed."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.cache.answers import lifetime_s
+from dnsfilter.engine.inflight import _cut_question
+from dnsfilter.errors import MalformedMessage
+from dnsfilter.wire.answer import Answer, beside, follow, kept, parse_answer
+from dnsfilter.wire.iana import Rcode, Type
+from dnsfilter.wire.names import ROOT, parse_name
+from dnsfilter.wire.query import FLAG_AD, Question
+from tests.fuzz.examples import examples
+from tests.fuzz.octets import CNAME, DNAME, HERE, HTTPS, NS, NSEC, RRSIG, SOA, SVCB, TXT, A, header, opt, pointer, wire
+from tests.fuzz.octets import question as asked
+from tests.fuzz.octets import record as said_record
+from tests.fuzz.seeds import ANSWERS, BIG_ANSWERS, QNAME, SIGNATURE, SOA_LINE, answered, said
+from tests.support.mutations import mutants, noise
+
+engine = pytest.importorskip("dnsfilter.engine._engine")
+
+NAME = parse_name(QNAME)
+ID = 7
+MISMATCH, JUDGEMENT = -1, 0
+NEVER_ASKED = (0, Type.OPT, Type.NXNAME, *range(Type.TKEY, Type.ANY + 1))
+
+
+def expected(message: bytes, name: bytes, qtype: int, do: bool) -> tuple[Any, ...] | int:
+    """What the reference makes of a message to that question; JUDGEMENT where it does not keep it as it came."""
+    if len(message) < 2 or int.from_bytes(message[:2], "big") != ID:
+        return MISMATCH
+    answer: Answer | None = None
+    try:
+        answer = parse_answer(message)
+        question: Question | None = answer.question
+    except MalformedMessage:
+        question = _cut_question(message)
+    if question is None:
+        return JUDGEMENT
+    if (question.name, question.qtype, question.qclass) != (name, qtype, 1):
+        return MISMATCH
+    if answer is None or answer.tc or len(message) > 1232 or qtype in NEVER_ASKED:
+        return JUDGEMENT
+    return _ordinary(answer, do) if answer.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN) else JUDGEMENT
+
+
+def _ordinary(answer: Answer, do: bool) -> tuple[Any, ...] | int:
+    chain = follow(answer, answer.question)
+    relayed = kept(answer, chain, do)
+    whole = chain.complete and not chain.endless and not _has_dname(answer)
+    if not whole or relayed.id != ID:  # what was composed has no id
+        return JUDGEMENT
+    told = beside(relayed)
+    if len(answer.records) > 64 or len(chain.targets) > 16 or len(told) > 16:
+        return JUDGEMENT
+    assert relayed.message[12:] == answer.message[12 : len(relayed.message)]
+    records = tuple((record.end, record.ttl_offset, record.ttl, record.section) for record in relayed.records)
+    counts = tuple(len(relayed.section(number)) for number in range(3))
+    ad = answer.flags & FLAG_AD != 0
+    return len(relayed.message), answer.rcode, ad, lifetime_s(relayed), counts, records, chain.targets, told
+
+
+def _has_dname(answer: Answer) -> bool:
+    return any(record.rtype == Type.DNAME and record.rclass == 1 for record in answer.section(0))
+
+
+def found(message: bytes, name: bytes = NAME, qtype: int = A, do: bool = False) -> tuple[Any, ...] | int:
+    """What C makes of it; the names beside are a set."""
+    result = engine.ordinary(message, ID, name, qtype, do)
+    if isinstance(result, int):
+        return result
+    told = frozenset(result[7])
+    assert len(told) == len(result[7])
+    return (*result[:7], told)
+
+
+def ours(message: bytes) -> bytes:
+    """The message with our id."""
+    return ID.to_bytes(2, "big")[: len(message)] + message[2:]
+
+
+def type_of(message: bytes) -> int:
+    """The type in the question of an answer about `QNAME`."""
+    at = 12 + len(NAME)
+    return int.from_bytes(message[at : at + 2], "big")
+
+
+ORDINARY = [
+    "address",
+    "short-lived address",
+    "addresses and signature",
+    "alias to a banned name",
+    "alias to a banned name, short-lived",
+    "alias of a banned name asked for",
+    "chain of eight",
+    "service at a banned name",
+    "service alias",
+    "service of its own",
+    "mail",
+    "srv",
+    "naptr",
+    "addresses beyond 512 octets",
+    "denial",
+    "denial with proofs",
+    "nothing of the type",
+    "referral",
+    "other names",
+    "unknown type",
+    "unknown type, empty",
+    "binary labels",
+    "ttl with the top bit",
+]
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_of_the_corpus_the_sound_answers_are_ordinary(name: str) -> None:
+    message = ours(ANSWERS[name])
+    assert not isinstance(found(message, qtype=type_of(message), do=True), int)
+
+
+@pytest.mark.parametrize("do", [False, True])
+@pytest.mark.parametrize("name", [*ANSWERS, *BIG_ANSWERS])
+def test_the_corpus_is_read_as_the_reference_reads_it(name: str, do: bool) -> None:
+    message = ours({**ANSWERS, **BIG_ANSWERS}[name])
+    qtype = type_of(message)
+    assert found(message, NAME, qtype, do) == expected(message, NAME, qtype, do)
+
+
+@given(mutants(ANSWERS) | noise(ANSWERS["address"]), st.booleans(), st.booleans())
+@examples(3000)
+def test_mutants_are_read_as_the_reference_reads_them(mutant: Any, do: bool, as_asked: bool) -> None:
+    """Where the question's type was made another one, that one is asked for or the seed's, half and half."""
+    message = ours(mutant.octets)
+    qtype = type_of(message if as_asked or mutant.seed not in ANSWERS else ANSWERS[mutant.seed])
+    assert agrees(found(message, NAME, qtype, do), expected(message, NAME, qtype, do), message)
+
+
+def agrees(got: tuple[Any, ...] | int, wanted: tuple[Any, ...] | int, message: bytes) -> bool:
+    """Equal; but pointers are counted more strictly, and what is too large for a datagram of ours may show that."""
+    return got == wanted or (got == JUDGEMENT and wanted == MISMATCH and len(message) > 1232)
+
+
+names = st.sampled_from(
+    (
+        HERE,
+        wire("b.example.org"),
+        wire("C.Example.org"),
+        pointer(21),
+        b"\1d" + pointer(21),
+        wire("cdn.example.net"),
+        ROOT,
+    )
+)
+"""Few names, so that chains close; `pointer(21)` is example.org."""
+ttls = st.sampled_from((0, 1, 60, 300, 3_600, 100_000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF))
+soa_data = st.tuples(names, names, ttls).map(
+    lambda parts: parts[0] + parts[1] + bytes(16) + parts[2].to_bytes(4, "big")
+)
+signatures = st.sampled_from((A, CNAME, SOA, HTTPS, NSEC)).map(
+    lambda covered: covered.to_bytes(2, "big") + bytes(16) + wire("example.org") + b"sig"
+)
+datas = st.one_of(
+    st.tuples(st.just(A), st.just(bytes(4))),
+    st.tuples(st.just(CNAME), names),
+    st.tuples(st.just(CNAME), names),
+    st.tuples(st.sampled_from((HTTPS, SVCB)), names.map(lambda name: b"\0\1" + name)),
+    st.tuples(st.just(SOA), soa_data),
+    st.tuples(st.just(RRSIG), signatures),
+    st.tuples(st.sampled_from((2, DNAME)), names),
+    st.tuples(st.just(NSEC), names.filter(lambda name: b"\xc0" not in name)),
+    st.tuples(st.just(24), st.sampled_from((b"\0\0", b"\0\1")).map(lambda covered: covered + bytes(17))),
+    st.tuples(st.sampled_from((TXT, 43, 50, 250)), st.binary(max_size=6)),
+)
+records = st.builds(
+    lambda owner, data, ttl, rclass: said_record(owner, data[0], data[1], ttl=ttl, rclass=rclass),
+    names,
+    datas,
+    ttls,
+    st.sampled_from((1, 1, 1, 1, 1, 1, 3, 255)),
+)
+B, C = wire("b.example.org"), wire("c.example.org")
+_SIGNED = (1).to_bytes(2, "big") + bytes(16) + wire("example.org") + b"sig"
+CHAINS = {
+    "nothing": (),
+    "data": (said_record(HERE, A, bytes(4)), said_record(HERE, A, bytes(4), ttl=60)),
+    "signed data": (said_record(HERE, A, bytes(4)), said_record(HERE, RRSIG, _SIGNED)),
+    "alias": (said_record(HERE, CNAME, B), said_record(B, A, bytes(4), ttl=90)),
+    "aliases": (said_record(HERE, CNAME, B), said_record(B, CNAME, C), said_record(C, A, bytes(4))),
+    "alias behind its target": (said_record(B, A, bytes(4)), said_record(HERE, CNAME, B)),
+    "alias to nothing": (said_record(HERE, CNAME, B),),
+    "services": (said_record(HERE, HTTPS, b"\0\1" + B), said_record(HERE, HTTPS, b"\0\2\0")),
+    "text": (said_record(HERE, TXT, b"\1x"),),
+}
+"""What an answer section may begin with, by name."""
+in_authority = st.one_of(records, st.builds(lambda owner, data: said_record(owner, SOA, data), names, soa_data))
+additional = st.one_of(records, st.just(opt()), st.just(opt(ttl=0x0100_8000)))
+flags = st.sampled_from((0x8180, 0x8183, 0x81A0, 0x8182))
+
+
+@given(
+    st.sampled_from((A, A, A, CNAME, SOA, RRSIG, NSEC, HTTPS, DNAME, TXT)),
+    st.sampled_from(sorted(CHAINS)),
+    st.lists(records, max_size=3),
+    st.lists(in_authority, max_size=3),
+    st.lists(additional, max_size=3),
+    flags,
+    st.booleans(),
+)
+@examples(3000)
+def test_answers_of_all_kinds_of_records_are_read_as_the_reference_reads_them(
+    qtype: int, begin: str, answers: list[bytes], authority: list[bytes], more: list[bytes], flags: int, do: bool
+) -> None:
+    message = ours(
+        said(qtype, *CHAINS[begin], *answers, authority=tuple(authority), additional=tuple(more), flags=flags)
+    )
+    assert found(message, NAME, qtype, do) == expected(message, NAME, qtype, do)
+
+
+@pytest.mark.parametrize("rclass", [1, 3])
+@pytest.mark.parametrize("rtype", [*range(1, 130), 249, 250, 255, 256, 32_768, 65_535])
+def test_data_of_each_type_is_held_to_the_same_form(rtype: int, rclass: int) -> None:
+    name = b"\3www" + pointer(21)
+    for data in (
+        b"",
+        *(bytes(size) for size in (1, 2, 3, 4, 5, 16, 19, 20, 22, 23)),
+        *(
+            bytes(before) + name * count + bytes(after)
+            for before in (0, 2, 4, 6, 7, 18)
+            for count in (1, 2, 3)
+            for after in (0, 1, 20)
+        ),
+        *(bytes(before) + wire("b.example.org") + bytes(after) for before in (0, 2, 18) for after in (0, 1)),
+        b"\0\1\0\1\1s\2ab\0" + name,
+        *(bytes(before) + b"\x0c" for before in (0, 2, 18)),  # a label that ends in the record behind
+    ):
+        authority = (said_record(HERE, rtype, data, rclass=rclass), said_record(HERE, TXT, bytes(30)))
+        message = ours(said(A, said_record(HERE, A, bytes(4)), authority=authority))
+        assert agrees(found(message, do=True), expected(message, NAME, A, True), message), data
+
+
+def chain_of(steps: int) -> bytes:
+    """An answer that needs so many aliases."""
+    hops = [HERE, *(wire(f"h{step}.example.org") for step in range(steps))]
+    aliases = [said_record(hops[step], CNAME, hops[step + 1], ttl=300) for step in range(steps)]
+    return ours(said(A, *aliases, said_record(hops[-1], A, bytes(4))))
+
+
+@pytest.mark.parametrize(("steps", "whole"), [(0, True), (1, True), (16, True), (17, False)])
+def test_as_many_aliases_are_followed_as_by_the_reference(steps: int, whole: bool) -> None:
+    got = found(chain_of(steps))
+    assert got == expected(chain_of(steps), NAME, A, False)
+    assert isinstance(got, tuple) == whole
+
+
+def pointers(count: int) -> bytes:
+    """An answer with a name in its authority section that takes so many pointers to read."""
+    at = len(said(TXT, said_record(HERE, TXT, b"")))
+    text = b"".join(pointer(at + 2 * (step - 1) if step else 12) for step in range(count - 1))
+    last = pointer(at + 2 * (count - 2)) if count > 1 else HERE
+    return ours(said(TXT, said_record(HERE, TXT, text), authority=(said_record(HERE, NS, last),)))
+
+
+@pytest.mark.parametrize(("count", "sound"), [(1, True), (2, True), (16, True), (17, False)])
+def test_as_many_pointers_are_followed_as_by_the_reference(count: int, sound: bool) -> None:
+    got = found(pointers(count), qtype=TXT)
+    assert got == expected(pointers(count), NAME, TXT, False)
+    assert isinstance(got, tuple) == sound
+
+
+def test_labels_that_run_into_those_they_continue_are_malformed() -> None:
+    """Both would end: the first pointer leads to a label that ends at a zero octet within the owner's own."""
+    text = said_record(HERE, TXT, b"\2")
+    sound, wrong = ((b"\3a\0b" + pointer(at)) for at in (12, 12 + len(NAME) + 4 + len(text) - 1))
+    for owner, verdict in ((sound, 1), (wrong, JUDGEMENT)):
+        message = ours(said(TXT, text, said_record(owner, TXT, b"x")))
+        got = found(message, qtype=TXT)
+        assert got == expected(message, NAME, TXT, False)
+        assert (got if isinstance(got, int) else 1) == verdict
+
+
+def test_ttls_are_levelled_within_a_set_of_one_section() -> None:
+    address = [said_record(HERE, A, bytes(4), ttl=ttl) for ttl in (300, 60, 10)]
+    other = said_record(HERE, 28, bytes(16), ttl=5)
+    got = found(ours(said(A, *address[:2], additional=(other, address[2]))))
+    assert not isinstance(got, int)
+    assert [ttl for _, _, ttl, _ in got[5]] == [60, 60, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("message", "verdict"),
+    [
+        (b"", MISMATCH),
+        (b"\0", MISMATCH),
+        (b"\0\7", JUDGEMENT),
+        (b"\0\7" + bytes(9), JUDGEMENT),
+        (b"\0\6" + ANSWERS["address"][2:], MISMATCH),
+        (ours(ANSWERS["address"]), 1),
+        (ours(ANSWERS["address"][:-1]), JUDGEMENT),
+        (ours(ANSWERS["nothing of the type"]), MISMATCH),
+        (ours(ANSWERS["nothing of the type"][:-1]), JUDGEMENT),
+        (ours(header(0x8380, 1, 1) + asked("other.example.org")), MISMATCH),
+        (ours(header(0x8180, 1, 1) + asked("other.example.org")), JUDGEMENT),
+        (ours(header(0x8180, 1) + asked(QNAME, A, 3)), MISMATCH),
+        (ours(ANSWERS["truncated"]), JUDGEMENT),
+        (ours(header(0x0180, 1) + asked("other.example.org")), JUDGEMENT),
+        (ours(header(0x8980, 1) + asked("other.example.org")), JUDGEMENT),
+    ],
+    ids=[
+        "no octet", "one octet", "id alone", "short header", "another id", "the answer", "cut within a record",
+        "another type", "another type, cut within a record", "another name, truncated", "another name, malformed",
+        "another class", "truncated", "a query", "another opcode",
+    ],
+)  # fmt: skip
+def test_a_mismatch_is_what_the_reference_counts_as_one(message: bytes, verdict: int) -> None:
+    got = found(message)
+    assert (got if isinstance(got, int) else 1) == verdict
+    assert agrees(got, expected(message, NAME, A, False), message)
+
+
+def test_the_question_is_compared_in_any_case() -> None:
+    message = ours(ANSWERS["address"]).replace(b"example", b"eXAMPLe")
+    assert isinstance(found(message), tuple)
+
+
+@pytest.mark.parametrize(("count", "kept_whole"), [(64, True), (65, False)])
+def test_more_records_than_there_is_room_for_need_judgement(count: int, kept_whole: bool) -> None:
+    message = ours(said(A, *(said_record(HERE, A, bytes(4)) for _ in range(count))))
+    assert isinstance(found(message), tuple) == kept_whole
+
+
+@pytest.mark.parametrize(("count", "kept_whole"), [(16, True), (17, False)])
+def test_more_names_beside_than_there_is_room_for_need_judgement(count: int, kept_whole: bool) -> None:
+    more = tuple(said_record(bytes((2, *f"{number:02}".encode())) + HERE, A, bytes(4)) for number in range(count))
+    assert isinstance(found(ours(said(A, additional=more, flags=0x8183))), tuple) == kept_whole
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_an_ordinary_answer_cut_anywhere_is_not_ordinary(name: str) -> None:
+    message = ours(ANSWERS[name])
+    qtype = type_of(message)
+    cut = [size for size in range(len(message)) if isinstance(found(message[:size], NAME, qtype, True), tuple)]
+    assert cut == []
+
+
+EVERYDAY = {
+    "two addresses": ("A", ("@ 300 A 198.51.100.1", "@ 300 A 198.51.100.2"), (), (), 0),
+    "an address and its signature": ("AAAA", ("@ 60 AAAA 2001:db8::1", f"@ 60 RRSIG AAAA {SIGNATURE}"), (), (), 0),
+    "an alias to a network of servers": (
+        "A",
+        ("@ 300 CNAME cdn.example.net.", "cdn.example.net. 60 CNAME e1.example.com.", "e1.example.com. 20 A 192.0.2.1"),
+        (), (), 0,
+    ),
+    "an alias without the type": (
+        "HTTPS", ("@ 300 CNAME cdn.example.net.",), (SOA_LINE.replace("example.org.", "example.net.", 1),), (), 0,
+    ),
+    "an https record": ("HTTPS", ("@ 300 HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1",), (), (), 0),
+    "nothing of the type": ("AAAA", (), (SOA_LINE,), (), 0),
+    "no such name": ("A", (), (SOA_LINE,), (), 3),
+    "with servers and their addresses": (
+        "A",
+        ("@ 300 A 198.51.100.1",),
+        ("example.org. 300 NS ns1.example.org.", "example.org. 300 NS ns2.example.org."),
+        ("ns1.example.org. 300 A 192.0.2.53", "ns2.example.org. 300 AAAA 2001:db8::53"),
+        0,
+    ),
+    "mail": (
+        "MX", ("@ 300 MX 10 mx1.example.org.", "@ 300 MX 20 mx2.example.org."), (),
+        ("mx1.example.org. 300 A 192.0.2.9",), 0,
+    ),
+    "a pointer": ("PTR", ("@ 300 PTR host.example.org.",), (), (), 0),
+    "text": ("TXT", ('@ 300 TXT "v=spf1 -all"',), (), (), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("do", [False, True])
+@pytest.mark.parametrize("name", EVERYDAY)
+def test_everyday_answers_are_ordinary(name: str, do: bool) -> None:
+    qtype, answer, authority, more, rcode = EVERYDAY[name]
+    if not do:
+        answer = tuple(line for line in answer if " RRSIG " not in line)
+    message = ours(answered(qtype, *answer, authority=authority, additional=more, rcode=rcode))
+    number = type_of(message)
+    got = found(message, NAME, number, do)
+    assert isinstance(got, tuple)
+    assert got == expected(message, NAME, number, do)
