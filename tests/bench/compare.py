@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from tests.bench.cases import CASES, Case
 from tests.bench.load import LoadError
@@ -34,6 +35,9 @@ from tests.bench.table import MEASURES, Figures, case_table, medians, ratio
 from tests.support.components import PROJECT, component
 
 ROUNDS, SECONDS, RATE = 5, 5.0, 20_000
+MOST = 1_000_000
+"""Of rounds, seconds and queries a second."""
+N = TypeVar("N", int, float)
 DOCUMENT = PROJECT / "docs/performance.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
@@ -69,9 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     slugs = [case.slug for case in CASES]
     parser.add_argument("--cases", type=_some_of(slugs), default=slugs, help=f"some of {','.join(slugs)}")
     parser.add_argument("--servers", type=_some_of(NAMES), default=list(NAMES), help=f"some of {','.join(NAMES)}")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each server, in turn (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement (default: %(default)s)")
-    parser.add_argument("--rate", type=int, default=RATE, help="queries a second for latencies (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=_positive(int), default=ROUNDS, help="of each server, in turn (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=_positive(float), default=SECONDS, help="of each measurement (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rate", type=_positive(int), default=RATE, help="queries a second for latencies (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print every round as JSON instead of tables")
     parser.add_argument("--write", action="store_true", help=f"put the figures into {DOCUMENT.relative_to(PROJECT)}")
     return parser
@@ -84,6 +94,16 @@ def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
         if unknown:
             raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
         return words
+
+    return read
+
+
+def _positive(kind: Callable[[str], N]) -> Callable[[str], N]:
+    def read(text: str) -> N:
+        value = kind(text)
+        if not 0 < value <= MOST:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {MOST:,}")
+        return value
 
     return read
 
@@ -132,7 +152,7 @@ def _case_text(case: Case, options: argparse.Namespace, results: Results) -> str
 def _machine_text(options: argparse.Namespace, results: Results) -> str:
     """What the figures hold for: machine, versions, rounds."""
     lines = [
-        f"- measured on {datetime.now(UTC):%Y-%m-%d}: medians of {options.rounds} rounds of {options.seconds:g} s",
+        f"- measured: {datetime.now(UTC):%Y-%m-%d}, medians of rounds: {options.rounds}, seconds of each measurement: {options.seconds:g}",
         *(f"- {key}: {value}" for key, value in (results.machine | results.versions).items()),
     ]
     return "\n".join(lines) + "\n"
@@ -166,11 +186,17 @@ def _server_json(rounds: Sequence[Figures], ours: Sequence[Figures] | None) -> d
 
 
 def _write(options: argparse.Namespace, results: Results) -> None:
-    """Put the figures between the document's two marks."""
-    text = DOCUMENT.read_text()
-    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
     tables = [_case_text(case, options, results) for case in _cases(options)]
-    DOCUMENT.write_text("\n".join([head + BEGIN, _machine_text(options, results), *tables, END + tail]))
+    DOCUMENT.write_text(with_figures(DOCUMENT.read_text(), "\n".join([_machine_text(options, results), *tables])))
+
+
+def with_figures(document: str, figures: str) -> str:
+    """The document with these figures between its two marks; raises ValueError where it lacks one."""
+    head, begin, rest = document.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"write figures: the document has no {BEGIN.strip()} before an {END.strip()}")
+    return f"{head}{begin}\n{figures}\n{end}{tail}"
 
 
 if __name__ == "__main__":

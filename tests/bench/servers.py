@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +14,12 @@ from pathlib import Path
 import dns.exception
 import dns.message
 import dns.query
+import dns.rcode
 
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 from tests.bench.cases import Case
-from tests.bench.large import client_of, make_policy, make_ranges, make_service
+from tests.bench.large import client_of, make_policy, make_ranges, make_service, name_of
 from tests.bench.machine import pinned
 from tests.bench.peers import PEERS, PROGRAMS, Command, Peer, Setting
 from tests.support.components import PROJECT, component
@@ -28,6 +29,7 @@ from tests.support.ports import free_port
 OURS, LIMIT = "dnsfilter", "echo"
 NAMES = (OURS, LIMIT, *(peer.name for peer in PEERS))
 CLIENT = client_of(1)
+ANSWERS, REFUSALS = {dns.rcode.NOERROR}, {dns.rcode.REFUSED, dns.rcode.NXDOMAIN}
 START_S, STOP_S, PROBE_S = 300.0, 20.0, 0.5
 CC_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 _SOURCE = Path(__file__).with_name("echo.c")
@@ -85,7 +87,7 @@ def authority(cores: frozenset[int]) -> Iterator[int]:
     with pinned(cores):
         process = subprocess.Popen([echo_program(), "authority", str(port), "1"])
     try:
-        _await(process, port, tcp=True)
+        _await(process, port, "example", ANSWERS, tcp=True)
         yield port
     finally:
         _stop(process)
@@ -103,7 +105,8 @@ def server(name: str, case: Case, upstream_port: int, cores: frozenset[int], pol
         with (directory / "output").open("wb") as output, pinned(cores):
             process = subprocess.Popen(command.words, env=command.env, stdout=output, stderr=output, cwd=directory)
         try:
-            _await(process, setting.port, tcp=case.tcp)
+            listed = name_of(case.names - 1)
+            _await(process, setting.port, listed, ANSWERS if name == LIMIT else REFUSALS, tcp=case.tcp)
             yield Running(setting.port, process.pid, setting.status_port)
         except ServerError as error:
             raise ServerError(f"start {name}: {error}: {(directory / 'output').read_text()[-2000:]}") from error
@@ -157,19 +160,21 @@ def engine_of(running: Running) -> str:
     return next(match[1] for match in found if match is not None)
 
 
-def _await(process: "subprocess.Popen[bytes]", port: int, *, tcp: bool) -> None:
-    question, ask = dns.message.make_query("www0.plain.example", "A"), dns.query.tcp if tcp else dns.query.udp
+def _await(process: "subprocess.Popen[bytes]", port: int, name: str, rcodes: Container[int], *, tcp: bool) -> None:
+    """Wait until the name's answer has one of these codes: some answer before they have read their policy."""
+    question, ask = dns.message.make_query(name, "A"), dns.query.tcp if tcp else dns.query.udp
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ServerError(f"it ended with status {process.returncode}")
         try:
-            ask(question, "127.0.0.1", PROBE_S, port, source=CLIENT)
+            answer = ask(question, "127.0.0.1", PROBE_S, port, source=CLIENT)
         except (dns.exception.DNSException, OSError, EOFError):
-            time.sleep(0.05)
-            continue
-        return
-    raise ServerError(f"no answer within {START_S:.0f} s")
+            answer = None
+        if answer is not None and answer.rcode() in rcodes:
+            return
+        time.sleep(0.05)
+    raise ServerError(f"no right answer within {START_S:.0f} s")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

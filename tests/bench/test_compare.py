@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.cases import CASES
+from tests.bench.compare import DOCUMENT, with_figures
 from tests.bench.load import Asked, parse_asked, write_mixed, write_new, wrong_share
 from tests.bench.machine import Cores, cpu_s, family, peak_bytes, pinned, share_cores
 from tests.bench.table import Figures, case_table, medians
@@ -104,6 +105,21 @@ def test_a_table_has_ratios_to_ours_and_says_what_is_doubted() -> None:
     assert any(line.startswith("\\* other: 50.0%") for line in lines)
 
 
+def test_figures_replace_those_before_and_nothing_else() -> None:
+    document = DOCUMENT.read_text()
+    once = with_figures(document, "| 1.11 |")
+    assert once != document
+    assert "| 1.11 |" in once
+    twice = with_figures(once, "| 2.22 |")
+    assert "| 1.11 |" not in twice
+    assert twice.replace("| 2.22 |", "| 1.11 |") == once
+
+
+def test_a_document_without_marks_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="has no <!-- figures -->"):
+        with_figures("# Performance\n", "figures")
+
+
 @pytest.mark.parametrize(
     ("available", "workers", "server", "load"),
     [([0, 1], 1, {0}, {1}), ([0, 1], 2, {0, 1}, {1}), ([2, 5, 7, 9], 2, {2, 5}, {7, 9})],
@@ -125,9 +141,9 @@ def spin():
     while time.process_time() < 0.2: pass
 spin()
 subprocess.run([sys.executable, "-c", "import time\\nwhile time.process_time() < 0.2: pass"], check=True)
-child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
 print("ready", flush=True)
-input()
+sys.stdin.read()
 """
 
 
