@@ -152,7 +152,8 @@ def _case_text(case: Case, options: argparse.Namespace, results: Results) -> str
 def _machine_text(options: argparse.Namespace, results: Results) -> str:
     """What the figures hold for: machine, versions, rounds."""
     lines = [
-        f"- measured: {datetime.now(UTC):%Y-%m-%d}, medians of rounds: {options.rounds}, seconds of each measurement: {options.seconds:g}",
+        f"- measured: {datetime.now(UTC):%Y-%m-%d}",
+        f"- values: medians of rounds, {options.rounds} of {options.seconds:g} s",
         *(f"- {key}: {value}" for key, value in (results.machine | results.versions).items()),
     ]
     return "\n".join(lines) + "\n"
