@@ -211,8 +211,9 @@ class Crew:
         able = {seat: member.is_able(now) for seat, member in best.items()}
         shares = share_out(len(self.orders.listening.sets), self.orders.config.workers, able)
         for seat, sets in shares.items():
-            if sets - best[seat].reading and best[seat].reading:
-                logs.emit(_LOG, logging.WARNING, "worker stands in", pid=best[seat].process.pid, sets=sorted(sets))
+            others = [number for number in sets - best[seat].reading if number % self.orders.config.workers != seat]
+            if others:
+                logs.emit(_LOG, logging.INFO, "worker stands in", pid=best[seat].process.pid, sets=others)
             best[seat].tell_to_read(sets)
 
     def _let_go(self, now: float) -> None:

@@ -1,0 +1,317 @@
+"""Several workers on one address: what happens to clients while workers die, hang, are replaced or upgraded."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import dns.message
+import pytest
+
+from tests.support.authority import Knot
+from tests.support.engines import data, query
+from tests.support.nodes import EXAMPLE, Node, eventually
+from tests.support.scripted import Asked, Scripted, reply
+from tests.support.steady import UNLIMITED, SteadyLoad
+from tests.support.zones import ZONES
+
+NAMES = ("www.tiktok.com", "plain.example.org", "www.example.org")
+BATCH = 64
+"""What a worker takes from a socket at a time: the most that is in its hands of what is answered at once."""
+REFUSED_IN_GHENT = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
+both_sizes = pytest.mark.parametrize("workers", [1, 2])
+
+
+def loaded(node: Node) -> SteadyLoad:
+    return SteadyLoad(node.port, NAMES)
+
+
+def started(directory: Path, authority: Knot, workers: int, **settings: str) -> Node:
+    config = UNLIMITED + settings.pop("config", "")
+    return Node(directory, authority.hostport, workers=workers, config=config, **settings)  # type: ignore[arg-type]
+
+
+def serving(node: Node, number: int) -> bool:
+    """Whether so many workers serve."""
+    return node.metrics()["dnsfilter_workers"] == number
+
+
+def settled(node: Node, workers: int) -> list[int]:
+    """The processes of a node once all of them are ready."""
+    assert eventually(lambda: times(node, "snapshot in force") >= len(node.worker_pids()) >= 2, 30)
+    assert eventually(lambda: serving(node, workers), 30)
+    return node.worker_pids()
+
+
+def times(node: Node, event: str) -> int:
+    """How often the log tells of it."""
+    return node.log.read_text().count(event)
+
+
+def again(node: Node, event: str, before: int) -> bool:
+    """Whether the log comes to tell of it more often than `before`."""
+    return eventually(lambda: times(node, event) > before, 30)
+
+
+def rename(node: Node, *changes: tuple[str, str]) -> None:
+    """Change words of the node's configuration file."""
+    text = node.config.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    node.config.write_text(text)
+
+
+def tell(node: Node, number: signal.Signals) -> None:
+    assert node.process is not None
+    node.process.send_signal(number)
+
+
+# Death and silence.
+
+
+@both_sizes
+def test_a_killed_worker_takes_with_it_only_what_was_in_its_hands(
+    tmp_path: Path, authority: Knot, workers: int
+) -> None:
+    with started(tmp_path, authority, workers) as node:
+        settled(node, workers)
+        with loaded(node) as load:
+            load.until_answered(500)
+            for victim in node.worker_pids()[:workers]:
+                ready = times(node, "snapshot in force")
+                os.kill(victim, signal.SIGKILL)
+                assert again(node, "snapshot in force", ready)
+                load.until_answered(500)
+        assert node.metrics()["dnsfilter_worker_restarts_total"] == workers
+        assert load.tally.lost <= workers * BATCH, load.tally
+        assert set(load.tally.rcodes) == {0, 5}
+
+
+@both_sizes
+def test_a_worker_that_hangs_is_stood_in_for(tmp_path: Path, authority: Knot, workers: int) -> None:
+    with started(tmp_path, authority, workers) as node:
+        victim = settled(node, workers)[0]
+        with loaded(node) as load:
+            load.until_answered(500)
+            before = times(node, "worker stands in")
+            os.kill(victim, signal.SIGSTOP)
+            assert again(node, "worker stands in", before)
+            load.until_answered(2_000)
+        assert load.tally.lost <= BATCH, load.tally
+        assert eventually(lambda: node.logged("worker is silent", f"pid={victim}"), 30)
+        assert eventually(lambda: victim not in node.worker_pids() and len(node.worker_pids()) == max(workers, 2), 30)
+
+
+def test_a_worker_that_comes_back_to_itself_goes_on(tmp_path: Path, authority: Knot) -> None:
+    with started(tmp_path, authority, 2) as node:
+        before = settled(node, 2)
+        count = times(node, "worker stands in")
+        os.kill(before[0], signal.SIGSTOP)
+        assert again(node, "worker stands in", count)
+        os.kill(before[0], signal.SIGCONT)
+        assert eventually(lambda: serving(node, 2), 30)
+        assert node.worker_pids() == before
+
+
+# Policy and counters.
+
+
+def test_a_change_of_policy_reaches_every_worker_and_all_of_them_count(tmp_path: Path, authority: Knot) -> None:
+    with started(tmp_path, authority, 2, policy=EXAMPLE.read_text()) as node:
+        settled(node, 2)
+        with SteadyLoad(node.port, ["www.tiktok.com"]) as before:
+            before.until_answered(320)
+        node.policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', 'mode = "monitor"'))
+        tell(node, signal.SIGHUP)
+        assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 2, 30)
+        with SteadyLoad(node.port, ["www.tiktok.com"]) as after:
+            after.until_answered(320)
+        assert set(before.tally.rcodes) == {5}
+        assert 5 not in after.tally.rcodes
+        counted = node.metrics()
+        refused = sum(value for name, value in counted.items() if name.startswith("dnsfilter_refused_total"))
+        assert refused == before.tally.sent
+        assert node.worker_pids() == settled(node, 2)
+
+
+def kill_three_times(node: Node) -> None:
+    """Kill a worker, and its successor, and the next, each once it is ready."""
+    for _ in range(3):
+        died = times(node, "worker died")
+        ready = times(node, "snapshot in force")
+        os.kill(node.worker_pids()[0], signal.SIGKILL)
+        assert again(node, "worker died", died)
+        assert again(node, "snapshot in force", ready)
+
+
+def test_a_snapshot_that_kills_is_set_aside_and_an_engine_that_does_is_replaced(
+    tmp_path: Path, authority: Knot
+) -> None:
+    policy = EXAMPLE.read_text()
+    with started(tmp_path, authority, 2, policy=policy) as node:
+        settled(node, 2)
+        node.policy.write_text(policy + "# another reading\n")
+        tell(node, signal.SIGHUP)
+        assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 2, 30)
+        kill_three_times(node)
+        assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 1, 30)
+        assert node.metrics()["dnsfilter_snapshots_quarantined_total"] == 1
+        assert (node.state / "policy-snapshots" / "2.quarantined").exists()
+        assert node.metrics()["dnsfilter_engine_fallback"] == 0
+        kill_three_times(node)
+        assert eventually(lambda: node.logged("workers die too often"), 30)
+        assert eventually(lambda: serving(node, 2), 30)
+        assert any('engine="reference"' in name for name in node.metrics() if "build_info" in name)
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 1
+        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+
+
+# Reload.
+
+
+def test_a_reload_under_load_loses_nothing_and_changes_what_it_can(tmp_path: Path, authority: Knot) -> None:
+    with Knot(ZONES) as other, started(tmp_path, authority, 1) as node:
+        before = settled(node, 1)
+        rename(node, ("workers = 1", "workers = 2"), (authority.hostport, other.hostport))
+        with loaded(node) as load:
+            load.until_answered(500)
+            tell(node, signal.SIGHUP)
+            assert eventually(lambda: serving(node, 2) and not set(before) & set(node.worker_pids()), 30)
+            load.until_answered(500)
+        assert load.tally.lost == 0
+        assert f'dnsfilter_upstream_queries_total{{upstream="{other.hostport}"}}' in node.metrics()
+        with loaded(node) as load:
+            rename(node, ("workers = 2", "workers = 1"))
+            tell(node, signal.SIGHUP)
+            assert eventually(lambda: serving(node, 1), 30)
+            load.until_answered(500)
+        assert load.tally.lost == 0
+
+
+def test_another_address_is_listened_on_and_one_left_is_free_again(tmp_path: Path, authority: Knot) -> None:
+    with started(tmp_path, authority, 2) as node:
+        old = node.port
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            node.port = sock.getsockname()[1]
+        rename(node, (f'listen = ["127.0.0.1:{old}"]', f'listen = ["127.0.0.1:{node.port}"]'))
+        tell(node, signal.SIGHUP)
+        assert eventually(lambda: node.logged("configuration reloaded"), 30)
+        assert node.dig("www.tiktok.com", extra=["+tries=5"]).rcode == "REFUSED"
+        assert node.dig("www.tiktok.com", extra=["+tcp", "+tries=5"]).rcode == "REFUSED"
+        assert eventually(lambda: is_free(old), 30)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def test_what_cannot_be_reloaded_is_said_and_the_old_goes_on(tmp_path: Path, authority: Knot) -> None:
+    with started(tmp_path, authority, 1) as node:
+        before = settled(node, 1)
+        good = node.config.read_text()
+        for old, new, said in (
+            ('servers = ["', 'servers = ["nowhere", "', "upstream.servers[0]"),
+            ('listen = ["', 'listen = ["192.0.2.1:5300", "', "listen on 192.0.2.1:5300"),
+            ("metrics_listen", 'user = "nobody"\nmetrics_listen', 'takes effect with a restart only" key=user'),
+        ):
+            node.config.write_text(good)
+            rename(node, (old, new))
+            tell(node, signal.SIGHUP)
+            assert again(node, said, 0)
+            assert node.dig("www.tiktok.com").rcode == "REFUSED"
+        assert node.worker_pids() == before
+
+
+# Upgrade and end.
+
+
+@both_sizes
+def test_an_upgrade_under_load_loses_nothing(tmp_path: Path, authority: Knot, workers: int) -> None:
+    with started(tmp_path, authority, workers) as node:
+        before = settled(node, workers)
+        assert node.process is not None
+        with loaded(node) as load:
+            load.until_answered(500)
+            tell(node, signal.SIGUSR2)
+            assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 60)
+            load.until_answered(500)
+        assert load.tally.lost == 0
+        assert node.process.poll() is None
+        assert node.dig("www.tiktok.com", extra=["+tcp"]).rcode == "REFUSED"
+        assert eventually(lambda: serving(node, workers), 30)
+    assert node.process.returncode == 0
+
+
+def test_a_program_that_would_not_start_is_not_upgraded_to(tmp_path: Path, authority: Knot) -> None:
+    with started(tmp_path, authority, 1) as node:
+        before = settled(node, 1)
+        rename(node, ("workers = 1", "workers = 0"))
+        tell(node, signal.SIGUSR2)
+        assert eventually(lambda: node.logged("no upgrade", "workers"), 60)
+        assert node.is_ready()
+        assert node.worker_pids() == before
+
+
+def slowly(held: list[Asked]) -> Callable[[Asked], list[bytes]]:
+    """An upstream that notes what it is asked and leaves the answer for later."""
+
+    def behave(asked: Asked) -> list[bytes]:
+        held.append(asked)
+        return []
+
+    return behave
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_what_is_in_hand_is_answered_before_the_end(tmp_path: Path, transport: str) -> None:
+    held: list[Asked] = []
+    with Scripted(slowly(held)) as upstream:
+        server = f"{upstream.endpoint.address}:{upstream.endpoint.port}"
+        node = Node(tmp_path, server).start()
+        assert node.process is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM) as client:
+            client.settimeout(20)
+            client.connect(("127.0.0.1", node.port))
+            message = query("late.example.org")
+            client.sendall(message if transport == "udp" else len(message).to_bytes(2, "big") + message)
+            assert eventually(lambda: bool(upstream.serve() or held), 20)
+            node.process.send_signal(signal.SIGTERM)
+            assert eventually(lambda: node.logged("worker ended"), 20)
+            upstream.say(held[-1], reply(held[-1], ["late.example.org. 300 A 198.51.100.10"]))
+            received = client.recv(4096)
+        answer = dns.message.from_wire(received if transport == "udp" else received[2:])
+        assert data(answer) == ["A 198.51.100.10"]
+        assert node.process.wait(20) == 0
+
+
+# The service manager.
+
+
+def test_the_service_manager_is_told_of_every_state(
+    tmp_path: Path, authority: Knot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+
+        def until(state: bytes) -> None:
+            while state not in manager.recv(1000).split(b"\n"):
+                pass
+
+        with started(tmp_path, authority, 1) as node:
+            until(b"READY=1")
+            until(b"WATCHDOG=1")
+            tell(node, signal.SIGHUP)
+            until(b"RELOADING=1")
+            until(b"READY=1")
+        until(b"STOPPING=1")

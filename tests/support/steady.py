@@ -1,0 +1,105 @@
+"""A steady load of queries from many ports, and an honest count of those that were never answered."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from tests.support.engines import query
+
+QUIET_S = 3.0
+"""Without an answer for so long, what has not been answered is lost."""
+UNLIMITED = '[[limits.override]]\nprefix = "127.0.0.0/8"\nqueries_per_second = 0\n'
+"""Configuration that lets one machine ask as often as it likes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the queries sent; `lost` were never answered, `rcodes` says how the others were."""
+
+    sent: int
+    lost: int
+    rcodes: dict[int, int]
+
+
+class SteadyLoad:
+    """`with SteadyLoad(port, names) as load:` sends until the end of the block; then `load.tally`.
+
+    Each of `ports` clients is a socket of its own, so that the kernel spreads them over a node's workers.
+    """
+
+    def __init__(self, port: int, names: Sequence[str], *, per_second: int = 1_000, ports: int = 32) -> None:
+        self._messages = [query(name) for name in names]
+        self._per_second = per_second
+        self._clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(ports)]
+        for client in self._clients:
+            client.bind(("127.0.0.1", 0))
+            client.connect(("127.0.0.1", port))
+            client.setblocking(False)
+        self._waiting: list[set[int]] = [set() for _ in self._clients]
+        self._rcodes: dict[int, int] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.sent = 0
+        self.answered = 0
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(self.sent, sum(map(len, self._waiting)), dict(self._rcodes))
+
+    def until_answered(self, number: int) -> None:
+        """Wait for so many more answers; AssertionError when they do not come."""
+        wanted, deadline = self.answered + number, time.monotonic() + 30
+        while self.answered < wanted:
+            assert time.monotonic() < deadline, self.tally
+            time.sleep(0.01)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        for client in self._clients:
+            client.close()
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        while not self._ended.is_set():
+            # A thread that was kept from running does not make up for it with a burst.
+            for _ in range(min(int((time.monotonic() - began) * self._per_second) - self.sent, 20)):
+                self._send()
+            self._receive()
+            time.sleep(0.002)
+        last = time.monotonic()
+        while any(self._waiting) and time.monotonic() - last < QUIET_S:
+            if self._receive():
+                last = time.monotonic()
+            time.sleep(0.002)
+
+    def _send(self) -> None:
+        number, round_ = self.sent % len(self._clients), self.sent // len(self._clients)
+        message = self._messages[round_ % len(self._messages)]
+        self.sent += 1
+        self._waiting[number].add(round_ & 0xFFFF)
+        with contextlib.suppress(ConnectionError):
+            self._clients[number].send((round_ & 0xFFFF).to_bytes(2, "big") + message[2:])
+
+    def _receive(self) -> int:
+        count = 0
+        for client, waiting in zip(self._clients, self._waiting, strict=True):
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                while True:
+                    reply = client.recv(4096)
+                    waiting.remove(int.from_bytes(reply[:2], "big"))  # each is answered once
+                    self._rcodes[reply[3] & 15] = self._rcodes.get(reply[3] & 15, 0) + 1
+                    count += 1
+        self.answered += count
+        return count
