@@ -21,6 +21,13 @@ include "compiled/entry.pxi"
 include "compiled/reply.pxi"
 include "compiled/cache.pxi"
 include "compiled/doors.pxi"
+include "compiled/health.pxi"
+include "compiled/pool.pxi"
+include "compiled/room.pxi"
+include "compiled/flights.pxi"
+include "compiled/pending.pxi"
+include "compiled/handover.pxi"
+include "compiled/asking.pxi"
 
 from dnsfilter.engine.reference import ReferenceEngine
 

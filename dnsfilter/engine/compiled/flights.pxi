@@ -1,0 +1,221 @@
+# The questions on their way: found by what they ask, by the socket and id they were sent under, and by their deadlines.
+
+cdef enum:
+    MOST_EXCHANGES = 4096       # as engine/room.py says
+    FLIGHT_BUCKETS = 4096
+
+# One who waits; the octets of the query stand behind it.
+cdef struct Waiting:
+    Waiting* next
+    Client* client
+    int64_t asked_ns
+    uint64_t ticket
+    int listener
+    uint16_t message_size
+    uint8_t address_size
+    uint8_t peer_size
+    uint8_t control_size
+    uint8_t address[16]         # packed
+    uint8_t peer[28]            # a sockaddr
+    uint8_t control[40]
+
+cdef struct Flight:
+    Flight* next_of_key
+    Flight* next_of_send
+    uint64_t hash
+    Pooled* held                # NULL: no answer to this send is waited for any more
+    Waiting* first
+    Waiting* last
+    int64_t sent_ns
+    int64_t deadline_ms
+    int64_t number              # the exchange's, once adopted
+    int place                   # in the heap of deadlines, -1: not in it
+    uint32_t waiters
+    uint16_t id
+    uint16_t view
+    uint16_t qtype
+    uint16_t name_size
+    uint16_t servers[16]        # MOST_SERVERS, in the order to ask them
+    int server_count
+    int first_wait_ms
+    bint do_bit
+    bint cd
+    bint adopted                # Python's, which begins some of its own as well
+    uint8_t name[256]
+
+
+cdef class FlightTable:
+    """All flights by key, and those that an answer may still come for by socket and id."""
+
+    cdef Flight* by_key[4096]
+    cdef Flight* by_send[4096]
+    cdef uint64_t secret[2]
+    cdef readonly int count     # with those of other classes than IN, which are not in the table
+
+    def __cinit__(self):
+        draw_secret(self.secret)
+
+    def __dealloc__(self):
+        self.clear()
+
+    cdef uint64_t hash_of(
+        self, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, bint do_bit, bint cd
+    ) noexcept nogil:
+        cdef uint64_t first = <uint64_t>view << 32 | <uint64_t>qtype << 8 | (2 if do_bit else 0) | (1 if cd else 0)
+        return sip_hash(self.secret, first, name, size)
+
+    cdef Flight* find(
+        self, uint64_t hash, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, bint do_bit, bint cd
+    ) noexcept nogil:
+        cdef Flight* flight = self.by_key[hash % FLIGHT_BUCKETS]
+        while flight != NULL:
+            if (
+                flight.hash == hash
+                and flight.view == view
+                and flight.qtype == qtype
+                and (not flight.do_bit) == (not do_bit)
+                and (not flight.cd) == (not cd)
+                and flight.name_size == size
+                and memcmp(flight.name, name, size) == 0
+            ):
+                return flight
+            flight = flight.next_of_key
+        return NULL
+
+    cdef void add(self, Flight* flight) noexcept nogil:
+        flight.next_of_key = self.by_key[flight.hash % FLIGHT_BUCKETS]
+        self.by_key[flight.hash % FLIGHT_BUCKETS] = flight
+        self.count += 1
+
+    cdef void remove(self, Flight* flight) noexcept nogil:
+        """Take it out everywhere, and give its memory back."""
+        cdef Flight** at = &self.by_key[flight.hash % FLIGHT_BUCKETS]
+        while at[0] != flight:
+            at = &at[0].next_of_key
+        at[0] = flight.next_of_key
+        self.remove_send(flight)
+        self.count -= 1
+        free(flight)
+
+    cdef Flight* find_send(self, const Pooled* held, uint16_t id) noexcept nogil:
+        cdef Flight* flight = self.by_send[send_bucket(held, id)]
+        while flight != NULL and (flight.held != held or flight.id != id):
+            flight = flight.next_of_send
+        return flight
+
+    cdef void add_send(self, Flight* flight) noexcept nogil:
+        cdef Flight** bucket = &self.by_send[send_bucket(flight.held, flight.id)]
+        flight.next_of_send = bucket[0]
+        bucket[0] = flight
+        flight.held.waiting += 1
+
+    cdef void remove_send(self, Flight* flight) noexcept nogil:
+        """No answer is waited for any more; harmless when said twice."""
+        cdef Flight** at
+        if flight.held == NULL:
+            return
+        at = &self.by_send[send_bucket(flight.held, flight.id)]
+        while at[0] != flight:
+            at = &at[0].next_of_send
+        at[0] = flight.next_of_send
+        flight.held.waiting -= 1
+        flight.held = NULL
+
+    cdef void clear(self) noexcept nogil:
+        """Give all memory back, and that of those who wait; their seats and sockets are the caller's business."""
+        cdef Flight* next
+        cdef int i
+        for i in range(FLIGHT_BUCKETS):
+            while self.by_key[i] != NULL:
+                next = self.by_key[i].next_of_key
+                free_waiting(self.by_key[i])
+                free(self.by_key[i])
+                self.by_key[i] = next
+        memset(self.by_send, 0, sizeof(self.by_send))
+        self.count = 0
+
+
+cdef class Deadlines:
+    """A heap of flights, the one whose wait ends first on top."""
+
+    cdef Flight* heap[4096]     # MOST_EXCHANGES
+    cdef readonly int count
+
+    cdef void add(self, Flight* flight) noexcept nogil:
+        self.put(self.count, flight)
+        self.count += 1
+        self.rise(flight.place)
+
+    cdef void remove(self, Flight* flight) noexcept nogil:
+        """Harmless where it is not in."""
+        cdef int place = flight.place
+        cdef Flight* moved
+        if place < 0:
+            return
+        flight.place = -1
+        self.count -= 1
+        if place == self.count:
+            return
+        moved = self.heap[self.count]
+        self.put(place, moved)
+        self.rise(place)
+        self.sink(moved.place)
+
+    cdef void put(self, int place, Flight* flight) noexcept nogil:
+        self.heap[place] = flight
+        flight.place = place
+
+    cdef void rise(self, int place) noexcept nogil:
+        cdef Flight* flight = self.heap[place]
+        cdef int parent
+        while place > 0:
+            parent = (place - 1) // 2
+            if self.heap[parent].deadline_ms <= flight.deadline_ms:
+                break
+            self.put(place, self.heap[parent])
+            place = parent
+        self.put(place, flight)
+
+    cdef void sink(self, int place) noexcept nogil:
+        cdef Flight* flight = self.heap[place]
+        cdef int child = 2 * place + 1
+        while child < self.count:
+            if child + 1 < self.count and self.heap[child + 1].deadline_ms < self.heap[child].deadline_ms:
+                child += 1
+            if flight.deadline_ms <= self.heap[child].deadline_ms:
+                break
+            self.put(place, self.heap[child])
+            place, child = child, 2 * child + 1
+        self.put(place, flight)
+
+
+cdef inline uint32_t send_bucket(const Pooled* held, uint16_t id) noexcept nogil:
+    return (<uint32_t>held.fd * 40503 + id) % FLIGHT_BUCKETS
+
+
+cdef void free_waiting(Flight* flight) noexcept nogil:
+    cdef Waiting* next
+    while flight.first != NULL:
+        next = flight.first.next
+        free(flight.first)
+        flight.first = next
+    flight.last = NULL
+
+
+cdef uint32_t write_question(const Flight* flight, bint want_ad, uint8_t* out) noexcept nogil:
+    """Our own query, as build_upstream_query of wire/query.py makes it; at most 282 octets."""
+    cdef uint8_t head[12]
+    cdef uint8_t tail[15]
+    memset(head, 0, sizeof(head))
+    memset(tail, 0, sizeof(tail))
+    head[0], head[1] = flight.id >> 8, flight.id & 255
+    head[2] = 1  # RD
+    head[3] = (0x20 if want_ad else 0) | (0x10 if flight.cd else 0)
+    head[5] = head[11] = 1  # one question, and an OPT
+    tail[0], tail[1], tail[3] = flight.qtype >> 8, flight.qtype & 255, CLASS_IN
+    tail[6], tail[7], tail[8] = TYPE_OPT, OUR_PAYLOAD >> 8, OUR_PAYLOAD & 255
+    tail[11] = 0x80 if flight.do_bit else 0
+    memcpy(out, head, 12)
+    memcpy(out + 12, flight.name, flight.name_size)
+    memcpy(out + 12 + flight.name_size, tail, 15)
+    return 27 + flight.name_size

@@ -1,0 +1,277 @@
+# Ordinary questions on their way, as engine/inflight.py has them up to what needs judgement. Nothing here is a Python
+# object. For a miss of a plain query:
+#
+#   begin(asked, view, origin, now_ns)    -> JOINED, SENT, FULL (drop and count it), or ELSEWHERE: nothing has been done
+#                                            or counted, and it is `Inflight.join` that has to take the query
+#
+# For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, what one turn may read:
+#
+#   next_arrival(fd, &left, &arrived)     -> NOTHING    done with this descriptor
+#                                            ORDINARY   `ordinary` holds what read_ordinary made of arrived.message, the
+#                                                       answer to arrived.flight. Take it: `accept`, then cache it, then
+#                                                       reply to flight.first and the `next` of each, then `finish`. Or
+#                                                       do as with the others; nothing has been counted
+#                                            JUDGE      it needs more judgement than that: `judged`
+#                                            ADOPTED    its exchange is `Inflight`'s already: `judged`
+#                                            REFUSED    an ICMP error: `judged`
+#
+# On the alarm: `adopt_expired`, then `Inflight.expire`; the alarm is at the earlier one of `next_alarm` and
+# `Inflight.next_alarm_ms`. The functions not found here are in handover.pxi. arrived.message is good until the next call, a Flight until `finish`
+# or until Python shuts it, a Waiting until its flight is finished or adopted.
+
+cdef enum:
+    MOST_WAITERS = 4096
+    MOST_KEPT_QUERY = 512       # octets of a query that waits here; longer ones wait in Python
+    LARGEST_ANSWER = 65535
+    ARRIVALS = 64
+    LEAST_FIRST_WAIT_MS = 50    # as upstream/attempt.py plans
+    MOST_FIRST_WAIT_MS = 1000
+    SWEEP_MS = 1000
+
+cdef enum:
+    ELSEWHERE = 0
+    JOINED = 1
+    SENT = 2
+    FULL = 3
+
+cdef enum:
+    NOTHING = 0
+    ORDINARY = 1
+    JUDGE = 2
+    ADOPTED = 3
+    REFUSED = 4
+
+# Where a query came from, and so where its reply goes: a listener and a peer, or a stream's ticket.
+cdef struct Origin:
+    const uint8_t* client       # the packed address
+    uint32_t client_size
+    int listener                # its key in Pending.listeners; -1: a stream
+    uint64_t ticket
+    const void* peer            # as recvmsg gives it
+    uint32_t peer_size
+    const void* control         # one control message, ready for sendmsg
+    uint32_t control_size
+
+cdef struct Arrived:
+    Flight* flight
+    int server
+    const uint8_t* message
+    uint32_t size
+
+cdef struct Servers:
+    int count                   # 0: more than there is room for
+    uint16_t numbers[16]
+
+# Slots of one server's counters.
+cdef struct Counts:
+    uint32_t queries
+    uint32_t mismatch
+    uint32_t durations
+
+
+cdef class Pending:
+    """The exchanges of plain questions whose first send has not been answered; made by `make_pending`."""
+
+    cdef readonly Pools pools
+    cdef readonly Health health
+    cdef readonly Seats seats
+    cdef readonly object listeners
+    cdef FlightTable table
+    cdef Deadlines deadlines
+    cdef object slots_view
+    cdef uint64_t* slots
+    cdef Counts* counts
+    cdef int64_t* bounds_ns
+    cdef int bound_count
+    cdef Servers* views
+    cdef int view_count
+    cdef int longest_wait_ms
+    cdef bint want_ad
+    cdef int64_t sweep_at_ms
+    cdef uint8_t* inbox
+    cdef Ordinary ordinary
+
+    def __dealloc__(self):
+        free(self.counts)
+        free(self.bounds_ns)
+        free(self.views)
+        free(self.inbox)
+
+    def use_slots(self, uint64_t[::1] slots):
+        self.slots_view, self.slots = slots, &slots[0]
+
+    def close(self):
+        """Give up every socket, and the counters, so that they can be unmapped; nothing may be asked afterwards."""
+        self.table.clear()
+        self.deadlines.count = 0
+        self.pools.close_all()
+        self.slots_view, self.slots = None, NULL
+
+    cdef int begin(self, const Asked* asked, uint16_t view, const Origin* origin, int64_t now_ns) noexcept nogil:
+        cdef uint64_t hash = self.table.hash_of(view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd)
+        cdef Flight* flight = self.table.find(
+            hash, view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
+        )
+        cdef Waiting* waiting
+        cdef int said = JOINED
+        if self.slots == NULL or asked.size > MOST_KEPT_QUERY or view >= self.view_count or not self.views[view].count:
+            return ELSEWHERE
+        if flight != NULL and flight.adopted:
+            return ELSEWHERE
+        if flight.waiters >= MOST_WAITERS if flight != NULL else self.table.count >= MOST_EXCHANGES:
+            return FULL
+        waiting = self.seat(asked, origin, now_ns)
+        if waiting == NULL:
+            return FULL
+        if flight == NULL:
+            said = SENT
+            flight = self.start(asked, view, hash, now_ns)
+        if flight == NULL:
+            self.seats.leave(waiting.client)
+            free(waiting)
+            return ELSEWHERE
+        if flight.last != NULL:
+            flight.last.next = waiting
+        else:
+            flight.first = waiting
+        flight.last = waiting
+        flight.waiters += 1
+        return said
+
+    cdef Waiting* seat(self, const Asked* asked, const Origin* origin, int64_t now_ns) noexcept nogil:
+        """A copy of what the reply will need; NULL where there is no room."""
+        cdef Waiting* made
+        if origin.client_size > sizeof(made.address):
+            return NULL
+        if origin.peer_size > sizeof(made.peer) or origin.control_size > sizeof(made.control):
+            return NULL
+        made = <Waiting*>calloc(1, sizeof(Waiting) + asked.size)
+        if made == NULL:
+            return NULL
+        made.client = self.seats.enter(origin.client, origin.client_size)
+        if made.client == NULL:
+            free(made)
+            return NULL
+        made.asked_ns, made.ticket, made.listener = now_ns, origin.ticket, origin.listener
+        made.peer_size, made.control_size = <uint8_t>origin.peer_size, <uint8_t>origin.control_size
+        made.address_size = <uint8_t>origin.client_size
+        memcpy(made.address, origin.client, origin.client_size)
+        memcpy(made.peer, origin.peer, origin.peer_size)
+        memcpy(made.control, origin.control, origin.control_size)
+        made.message_size = <uint16_t>asked.size
+        memcpy(made + 1, asked.message, asked.size)
+        return made
+
+    cdef Flight* start(self, const Asked* asked, uint16_t view, uint64_t hash, int64_t now_ns) noexcept nogil:
+        """A new flight whose question is out; NULL, and nothing changed, where it could not be sent."""
+        cdef int64_t now_ms = now_ns // 1_000_000
+        cdef Servers* servers = &self.views[view]
+        cdef Flight* made = <Flight*>calloc(1, sizeof(Flight))
+        if made == NULL:
+            return NULL
+        made.view, made.qtype, made.do_bit, made.cd = view, asked.qtype, asked.do_bit, asked.cd
+        made.hash, made.name_size = hash, asked.name_size
+        memcpy(made.name, asked.name, asked.name_size)
+        made.server_count, made.sent_ns = servers.count, now_ns
+        self.health.order_of(servers.numbers, servers.count, now_ms, made.servers)
+        made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
+        made.deadline_ms = now_ms + max(LEAST_FIRST_WAIT_MS, min(made.first_wait_ms, MOST_FIRST_WAIT_MS))
+        if not self.send(made, now_ms):
+            free(made)
+            return NULL
+        self.health.probe(servers.numbers, servers.count, now_ms)
+        self.slots[self.counts[made.servers[0]].queries] += 1
+        self.table.add(made)
+        self.deadlines.add(made)
+        return made
+
+    cdef bint send(self, Flight* flight, int64_t now_ms) noexcept nogil:
+        cdef uint8_t message[512]
+        cdef uint32_t size
+        cdef int fd
+        flight.held = self.pools.draw(flight.servers[0], now_ms)
+        if flight.held == NULL:
+            return False
+        flight.id = self.pools.random16()
+        while self.table.find_send(flight.held, flight.id) != NULL:
+            flight.id = self.pools.random16()
+        size = write_question(flight, self.want_ad, message)
+        fd = flight.held.fd
+        if send_upstream(fd, message, size, 0) < 0:
+            # The socket may first have to tell of an ICMP error that an earlier datagram met (udp(7)).
+            if errno != ECONNREFUSED or send_upstream(fd, message, size, 0) < 0:
+                return False
+        flight.held.sends += 1
+        self.table.add_send(flight)
+        return True
+
+    cdef int next_arrival(self, int fd, int* left, Arrived* out) noexcept nogil:
+        cdef Pooled* held = self.pools.at(fd)
+        cdef ssize_t size
+        cdef int found
+        # Once a turn has read something, what else might wait there is for the next, unless an answer is outstanding.
+        while held != NULL and left[0] > 0 and (held.waiting or left[0] == ARRIVALS):
+            left[0] -= 1
+            size = recv_upstream(fd, self.inbox, LARGEST_ANSWER, 0)
+            if size < 0 and (errno == EAGAIN or errno == EINTR):
+                break
+            out.server = held.server
+            if size < 0:
+                return REFUSED
+            out.message, out.size = self.inbox, <uint32_t>size
+            out.flight = NULL
+            if size >= 2:
+                out.flight = self.table.find_send(held, <uint16_t>(self.inbox[0] << 8 | self.inbox[1]))
+            if out.flight == NULL:
+                found = -1
+            elif out.flight.adopted:
+                return ADOPTED
+            else:
+                found = read_ordinary(
+                    self.inbox, out.size, out.flight.id, out.flight.name, out.flight.name_size, out.flight.qtype,
+                    out.flight.do_bit, &self.ordinary,
+                )
+            if found >= 0:
+                return ORDINARY if found else JUDGE
+            self.slots[self.counts[held.server].mismatch] += 1
+        left[0] = 0
+        return NOTHING
+
+    cdef void accept(self, Flight* flight, int64_t now_ns) noexcept nogil:
+        """The answer is the one: count it, and wait for no other."""
+        cdef int64_t elapsed_ns = now_ns - flight.sent_ns
+        cdef uint64_t* durations = self.slots + self.counts[flight.servers[0]].durations
+        cdef int bucket = 0
+        self.health.succeeded_at(flight.servers[0], elapsed_ns // 1_000_000, now_ns // 1_000_000)
+        elapsed_ns = max(elapsed_ns, <int64_t>0)
+        while bucket < self.bound_count and self.bounds_ns[bucket] < elapsed_ns:
+            bucket += 1
+        durations[bucket] += 1
+        durations[self.bound_count + 1] += elapsed_ns
+        self.table.remove_send(flight)
+        self.deadlines.remove(flight)
+
+    cdef void finish(self, Flight* flight) noexcept nogil:
+        """Forget the flight, and all who waited for it."""
+        while flight.first != NULL:
+            flight.last = flight.first.next
+            self.seats.leave(flight.first.client)
+            free(flight.first)
+            flight.first = flight.last
+        self.deadlines.remove(flight)
+        self.table.remove(flight)
+
+    cdef bint owns(self, int fd) noexcept nogil:
+        return self.pools.at(fd) != NULL
+
+    cdef void sweep(self, int64_t now_ms) noexcept nogil:
+        """Retire worn sockets, once a second."""
+        if now_ms >= self.sweep_at_ms:
+            self.sweep_at_ms = now_ms + SWEEP_MS
+            self.pools.sweep(now_ms)
+
+    cdef int64_t next_alarm(self) noexcept nogil:
+        """When there is work, in milliseconds of CLOCK_BOOTTIME; -1: never."""
+        if self.deadlines.count:
+            return self.deadlines.heap[0].deadline_ms
+        return self.sweep_at_ms if self.pools.open_count else -1

@@ -1,0 +1,271 @@
+# Sockets towards the upstreams, as engine/pool.py has them: connected, on unpredictable ports, soon retired
+# (RFC 5452 section 9.2). One class holds the pools of all servers.
+#
+#   draw(server, now_ms)    a socket that is fit to send from, NULL where none can be had
+#   at(fd)                  the socket of a descriptor, NULL where it is none of ours
+#   sweep(now_ms)           retire what is worn, close what is retired and no longer waited on
+#   random16(), below(n)    unpredictable numbers
+#
+# Whoever sends counts `sends` and `waiting` of the socket up, and `waiting` down again. No pointer to a socket outlives
+# the next draw, sweep or close, unless `waiting` holds it.
+
+from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, EMFILE, ENFILE, errno
+from libc.stdlib cimport abort, calloc, free, malloc, realloc
+
+cdef extern from *:
+    """
+    #include <netinet/in.h>
+    #include <sys/epoll.h>
+    #include <sys/random.h>
+    #include <sys/socket.h>
+    #include <unistd.h>
+    static int watch_upstream(int epoll_fd, int fd) {
+        struct epoll_event wanted = {.events = EPOLLIN, .data = {.fd = fd}};
+        return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &wanted);
+    }
+    static void drop_upstream(int epoll_fd, int fd) {
+        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        close(fd);
+    }
+    static int bind_upstream(int fd, int family, uint16_t port) {
+        struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+        struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+        if (family == AF_INET6) return bind(fd, (struct sockaddr *)&six, sizeof six);
+        return bind(fd, (struct sockaddr *)&four, sizeof four);
+    }
+    static int open_upstream(int family) {
+        /* No ICMP message, which anybody can forge, makes the kernel fragment what is sent (ip(7), IP_PMTUDISC_OMIT). */
+        int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), omit = 5;
+        if (fd < 0) return fd;
+        if (family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, 23, &omit, sizeof omit)
+                               : setsockopt(fd, IPPROTO_IP, 10, &omit, sizeof omit)) {
+            close(fd);
+            return -1;
+        }
+        return fd;
+    }
+    static int connect_upstream(int fd, const void *address, unsigned size) {
+        return connect(fd, (const struct sockaddr *)address, size);
+    }
+    """
+    int watch_upstream(int epoll_fd, int fd) nogil
+    void drop_upstream(int epoll_fd, int fd) nogil
+    int bind_upstream(int fd, int family, uint16_t port) nogil
+    int open_upstream(int family) nogil
+    int connect_upstream(int fd, const void* address, unsigned int size) nogil
+    int close_upstream "close"(int fd) nogil
+    ssize_t draw_octets "getrandom"(void* into, size_t size, unsigned int flags) nogil
+    ssize_t send_upstream "send"(int fd, const void* message, size_t size, int flags) nogil
+    ssize_t recv_upstream "recv"(int fd, void* into, size_t size, int flags) nogil
+
+cdef enum:
+    POOL_SIZE = 256
+    LIFETIME_MS = 30000
+    LIFETIME_SENDS = 1000
+    LOWEST_PORT = 1024      # up to 65535
+    BIND_TRIES = 16
+    DRAWN_OCTETS = 256      # getrandom(2) gives so many without ever stopping short
+
+cdef struct Pooled:
+    int fd
+    int server
+    int64_t opened_ms
+    uint32_t sends
+    uint32_t waiting        # sends that may still be answered
+    bint retired
+
+cdef struct Towards:
+    int family
+    unsigned int size
+    uint8_t address[28]     # a sockaddr_in or sockaddr_in6
+
+
+cdef class Pools:
+    """Up to `size` sockets to each of `addresses`, pairs of an address family and a packed sockaddr."""
+
+    cdef Towards* towards
+    cdef Pooled** slots     # server after server, `size` of each
+    cdef Pooled** by_fd
+    cdef int fd_room
+    cdef int servers
+    cdef int size
+    cdef int epoll_fd
+    cdef readonly int open_count
+    cdef int left
+    cdef uint8_t drawn[256]
+
+    def __cinit__(self, addresses, int epoll_fd, int size=POOL_SIZE):
+        if not 1 <= size <= POOL_SIZE:
+            raise ValueError(f"keep {size} sockets to a server: at least one, at most {POOL_SIZE}")
+        self.servers, self.size, self.epoll_fd = len(addresses), size, epoll_fd
+        self.towards = <Towards*>calloc(self.servers + 1, sizeof(Towards))
+        self.slots = <Pooled**>calloc(self.servers * size + 1, sizeof(Pooled*))
+        if self.towards == NULL or self.slots == NULL:
+            raise MemoryError
+        for i, (family, packed) in enumerate(addresses):
+            if len(packed) > 28:
+                raise ValueError(f"connect to {packed!r}: too long an address")
+            self.towards[i].family, self.towards[i].size = family, len(packed)
+            memcpy(self.towards[i].address, <const uint8_t*>(<bytes>packed), len(packed))
+
+    def __dealloc__(self):
+        self.close_all()
+        free(self.towards)
+        free(self.slots)
+        free(self.by_fd)
+
+    cdef Pooled* at(self, int fd) noexcept nogil:
+        return self.by_fd[fd] if 0 <= fd < self.fd_room else NULL
+
+    cdef Pooled* draw(self, int server, int64_t now_ms) noexcept nogil:
+        cdef int slot = server * self.size + <int>self.below(self.size)
+        cdef Pooled* chosen = self.slots[slot]
+        if chosen != NULL and is_worn(chosen, now_ms):
+            self.retire(slot)
+            chosen = NULL
+        if chosen != NULL:
+            return chosen
+        chosen = self.open(server, now_ms)
+        if chosen == NULL:  # where no descriptor is left, those that are there go on
+            return self.any_of(server) if errno == EMFILE or errno == ENFILE else NULL
+        self.slots[slot] = chosen
+        return chosen
+
+    cdef Pooled* any_of(self, int server) noexcept nogil:
+        cdef Pooled** own = self.slots + server * self.size
+        cdef int i, opened = 0
+        for i in range(self.size):
+            opened += own[i] != NULL
+        if not opened:
+            return NULL
+        opened = <int>self.below(opened)
+        for i in range(self.size):
+            if own[i] != NULL:
+                if not opened:
+                    return own[i]
+                opened -= 1
+        return NULL
+
+    cdef Pooled* open(self, int server, int64_t now_ms) noexcept nogil:
+        """A new socket; NULL, and `errno`, where there is none to be had."""
+        cdef Towards* to = &self.towards[server]
+        cdef Pooled* made
+        cdef int cause, fd = open_upstream(to.family)
+        if fd < 0:
+            return NULL
+        made = <Pooled*>calloc(1, sizeof(Pooled)) if self.make_room(fd) else NULL
+        if (
+            made == NULL
+            or not self.bind_anywhere(fd, to.family)
+            or connect_upstream(fd, to.address, to.size) < 0
+            or watch_upstream(self.epoll_fd, fd) < 0
+        ):
+            cause = errno
+            close_upstream(fd)
+            free(made)
+            (&errno)[0] = cause
+            return NULL
+        made.fd, made.server, made.opened_ms = fd, server, now_ms
+        self.by_fd[fd] = made
+        self.open_count += 1
+        return made
+
+    cdef bint bind_anywhere(self, int fd, int family) noexcept nogil:
+        cdef uint16_t port
+        cdef int i
+        for i in range(BIND_TRIES):
+            port = self.random16()
+            while port < LOWEST_PORT:
+                port = self.random16()
+            if bind_upstream(fd, family, port) == 0:
+                return True
+        return False
+
+    cdef bint make_room(self, int fd) noexcept nogil:
+        cdef int i, wanted = 2 * fd + 64
+        cdef Pooled** grown
+        if fd < self.fd_room:
+            return True
+        grown = <Pooled**>realloc(self.by_fd, wanted * sizeof(Pooled*))
+        if grown == NULL:
+            return False
+        for i in range(self.fd_room, wanted):
+            grown[i] = NULL
+        self.by_fd, self.fd_room = grown, wanted
+        return True
+
+    cdef void retire(self, int slot) noexcept nogil:
+        self.slots[slot].retired = True
+        if not self.slots[slot].waiting:
+            self.drop(self.slots[slot])
+        self.slots[slot] = NULL
+
+    cdef void drop(self, Pooled* held) noexcept nogil:
+        drop_upstream(self.epoll_fd, held.fd)
+        self.by_fd[held.fd] = NULL
+        self.open_count -= 1
+        free(held)
+
+    cdef void sweep(self, int64_t now_ms) noexcept nogil:
+        cdef int i
+        for i in range(self.servers * self.size):
+            if self.slots[i] != NULL and is_worn(self.slots[i], now_ms):
+                self.retire(i)
+        for i in range(self.fd_room):
+            if self.by_fd[i] != NULL and self.by_fd[i].retired and not self.by_fd[i].waiting:
+                self.drop(self.by_fd[i])
+
+    cdef void close_all(self) noexcept nogil:
+        cdef int i
+        for i in range(self.fd_room):
+            if self.by_fd[i] != NULL:
+                self.drop(self.by_fd[i])
+        if self.slots != NULL:
+            memset(self.slots, 0, self.servers * self.size * sizeof(Pooled*))
+
+    cdef uint16_t random16(self) noexcept nogil:
+        cdef uint16_t number
+        if self.left < 2:
+            if draw_octets(self.drawn, DRAWN_OCTETS, 0) != DRAWN_OCTETS:
+                abort()  # it cannot fail once the system is up; ids that could be guessed are worse than no worker
+            self.left = DRAWN_OCTETS
+        self.left -= 2
+        memcpy(&number, self.drawn + self.left, 2)
+        return number
+
+    cdef uint32_t below(self, uint32_t bound) noexcept nogil:
+        """Any number from 0 to `bound` - 1, each as likely as the others; `bound` is at most 65,536."""
+        cdef uint32_t number = self.random16()
+        while number >= 65536 - 65536 % bound:
+            number = self.random16()
+        return number % bound
+
+    # For tests.
+
+    def drawn_from(self, int server, int64_t now_ms):
+        """The descriptor of a socket that `draw` gives, with a send counted; None where there is none."""
+        cdef Pooled* held = self.draw(server, now_ms)
+        if held == NULL:
+            return None
+        held.sends += 1
+        return held.fd
+
+    def wait_on(self, int fd, int more):
+        """Count so many more answers as outstanding on a socket."""
+        self.at(fd).waiting += more
+
+    def holds(self, int fd):
+        return self.at(fd) != NULL
+
+    def sweep_at(self, int64_t now_ms):
+        self.sweep(now_ms)
+
+    def close(self):
+        self.close_all()
+
+    def numbers(self, int count, uint32_t bound):
+        return [self.below(bound) for _ in range(count)]
+
+
+cdef inline bint is_worn(const Pooled* held, int64_t now_ms) noexcept nogil:
+    return held.sends >= LIFETIME_SENDS or now_ms - held.opened_ms >= LIFETIME_MS

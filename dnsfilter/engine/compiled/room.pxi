@@ -1,0 +1,100 @@
+# Who waits, client by client, as engine/room.py bounds it. A client is what `client_block` says.
+#
+#   enter(octets, size)    one more query of that client waits; NULL where there is no room
+#   leave(client)          one less; the pointer is void after the last
+
+from os import urandom
+
+cdef enum:
+    CLIENT_BUCKETS = 16384
+    CLIENT_OCTETS = 8           # an IPv4 address has fewer, an IPv6 address is one of its /64
+
+cdef struct Client:
+    Client* next
+    uint64_t hash
+    uint32_t count
+    uint32_t size
+    uint8_t octets[8]
+
+
+cdef int draw_secret(uint64_t* secret) except -1:
+    """A key for `sip_hash`, two words."""
+    cdef bytes drawn = urandom(16)
+    memcpy(secret, <const uint8_t*>drawn, 16)
+    return 0
+
+
+cdef class Seats:
+    """How many queries of each client wait, and how many in all."""
+
+    cdef Client** buckets
+    cdef uint64_t secret[2]
+    cdef uint32_t most
+    cdef uint32_t most_per_client
+    cdef readonly uint32_t waiting
+
+    def __cinit__(self, uint32_t most, uint32_t most_per_client):
+        self.most, self.most_per_client = most, most_per_client
+        draw_secret(self.secret)
+        self.buckets = <Client**>calloc(CLIENT_BUCKETS, sizeof(Client*))
+        if self.buckets == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef Client* next
+        cdef int i
+        if self.buckets == NULL:
+            return
+        for i in range(CLIENT_BUCKETS):
+            while self.buckets[i] != NULL:
+                next = self.buckets[i].next
+                free(self.buckets[i])
+                self.buckets[i] = next
+        free(self.buckets)
+
+    cdef Client* find(self, const uint8_t* octets, uint32_t size, uint64_t* hash) noexcept nogil:
+        cdef Client* client
+        size = min(size, <uint32_t>CLIENT_OCTETS)
+        hash[0] = sip_hash(self.secret, size, octets, size)
+        client = self.buckets[hash[0] % CLIENT_BUCKETS]
+        while client != NULL:
+            if client.hash == hash[0] and client.size == size and memcmp(client.octets, octets, size) == 0:
+                return client
+            client = client.next
+        return NULL
+
+    cdef Client* enter(self, const uint8_t* octets, uint32_t size) noexcept nogil:
+        cdef uint64_t hash
+        cdef Client* client
+        client = self.find(octets, size, &hash)
+        if self.waiting >= self.most or (client.count if client != NULL else 0) >= self.most_per_client:
+            return NULL
+        if client == NULL:
+            client = <Client*>calloc(1, sizeof(Client))
+            if client == NULL:
+                return NULL
+            client.hash, client.size = hash, min(size, <uint32_t>CLIENT_OCTETS)
+            memcpy(client.octets, octets, client.size)
+            client.next = self.buckets[hash % CLIENT_BUCKETS]
+            self.buckets[hash % CLIENT_BUCKETS] = client
+        client.count += 1
+        self.waiting += 1
+        return client
+
+    cdef void leave(self, Client* client) noexcept nogil:
+        cdef Client** at
+        self.waiting -= 1
+        client.count -= 1
+        if client.count:
+            return
+        at = &self.buckets[client.hash % CLIENT_BUCKETS]
+        while at[0] != client:
+            at = &at[0].next
+        at[0] = client.next
+        free(client)
+
+    def count_of(self, bytes client):
+        """How many queries of a client wait."""
+        cdef uint64_t hash
+        cdef Client* found = self.find(client, <uint32_t>len(client), &hash)
+        return 0 if found == NULL else found.count

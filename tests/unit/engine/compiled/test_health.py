@@ -1,0 +1,74 @@
+"""The health of servers in C: as `upstream.health.Health` says it, whatever happened before."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.upstream.health import Health as Mirrored
+
+engine = pytest.importorskip("dnsfilter.engine._engine")
+
+COUNT = 4
+Events = list[tuple[str, int, int, int]]
+"""What happened to which server, after how long, with what round-trip time."""
+
+events = st.lists(
+    st.tuples(
+        st.sampled_from(("succeeded", "failed", "failed", "order")),
+        st.integers(0, COUNT - 1),
+        st.one_of(st.integers(0, 50), st.integers(0, 70_000)),
+        st.one_of(st.integers(0, 2_000), st.integers(0, 2**40)),
+    ),
+    max_size=60,
+)
+
+
+def known(health: Any) -> list[tuple[bool, float | None, int]]:
+    return [(health.is_healthy(n), health.rtt_ms(n), health.first_wait_ms(n)) for n in range(COUNT)]
+
+
+def order(health: Any, servers: tuple[int, ...], now_ms: int) -> Any:
+    return health.order(servers, now_ms)
+
+
+def ordered(health: Any, servers: tuple[int, ...], now_ms: int) -> Any:
+    return health.ordered(servers, now_ms)
+
+
+@pytest.mark.parametrize("asked", [order, ordered], ids=["from Python", "from C"])
+@given(happened=events)
+def test_it_is_as_the_mirrored_one(asked: Callable[[Any, tuple[int, ...], int], Any], happened: Events) -> None:
+    ours, theirs, now_ms = engine.Health(COUNT), Mirrored(COUNT), 1_000
+    for what, server, later_ms, rtt_ms in happened:
+        now_ms += later_ms
+        if what == "order":
+            servers = tuple((server + step) % COUNT for step in range(COUNT))
+            assert asked(ours, servers, now_ms) == theirs.order(servers, now_ms)
+        elif what == "failed":
+            ours.failed(server, now_ms)
+            theirs.failed(server, now_ms)
+        else:
+            ours.succeeded(server, rtt_ms, now_ms)
+            theirs.succeeded(server, rtt_ms, now_ms)
+        assert known(ours) == known(theirs)
+
+
+@pytest.mark.parametrize("server", [-1, COUNT, 2**31 - 1])
+@pytest.mark.parametrize(
+    ("method", "rest"),
+    [("failed", (0,)), ("succeeded", (1, 0)), ("first_wait_ms", ()), ("rtt_ms", ()), ("is_healthy", ())],
+)
+def test_a_number_that_is_no_server_is_an_error(method: str, rest: tuple[int, ...], server: int) -> None:
+    with pytest.raises(IndexError):
+        getattr(engine.Health(COUNT), method)(server, *rest)
+
+
+@pytest.mark.parametrize("asked", [order, ordered], ids=["from Python", "from C"])
+def test_an_order_of_what_is_no_server_is_an_error(
+    asked: Callable[[Any, tuple[int, ...], int], Any],
+) -> None:
+    with pytest.raises(IndexError):
+        asked(engine.Health(COUNT), (0, COUNT), 0)
