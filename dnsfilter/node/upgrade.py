@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.model import Endpoint
-from dnsfilter.errors import UnavailableError
+from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_over_exec
 from dnsfilter.node.sealed import map_sealed, seal
 from dnsfilter.node.sockets import Listening, Place
@@ -80,7 +80,7 @@ def take_handover() -> Handover:
             (parse_endpoint(said["status"][0]), _own(said["status"][1])),
             tuple(Predecessor(pid, _own(fd)) for pid, fd in said["workers"]),
         )
-    except (ValueError, LookupError, TypeError, OSError) as error:
+    except (SnapshotError, ValueError, LookupError, TypeError, OSError) as error:
         raise UnavailableError(f"take over from the program before: {error}") from error
 
 

@@ -29,7 +29,7 @@ def loaded(node: Node) -> SteadyLoad:
 
 def started(directory: Path, authority: Knot, workers: int, **settings: str) -> Node:
     config = UNLIMITED + settings.pop("config", "")
-    return Node(directory, authority.hostport, workers=workers, config=config, **settings)  # type: ignore[arg-type]
+    return Node(directory, authority.hostport, workers=workers, config=config, **settings)
 
 
 def serving(node: Node, number: int) -> bool:

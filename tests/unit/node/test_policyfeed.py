@@ -162,3 +162,42 @@ def test_elapsed_time_counts_from_the_first_snapshot_of_a_making(store: Snapshot
     assert feed.poll() is not None
     assert (feed.anchor.made_s, feed.anchor.boot_ms, feed.age_s()) == (NOW + 90, 160_000, 0)
     feed.close()
+
+
+def test_a_snapshot_set_aside_gives_way_to_the_one_before_and_comes_not_back(
+    store: SnapshotStore, feed: PolicyFeed
+) -> None:
+    feed.load()
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    assert feed.poll() is not None
+    before = feed.set_aside(2, "workers died of it")
+    assert before is not None
+    assert before.revision == 1
+    assert all(feed.poll() is None for _ in range(2 * LOOKS_BETWEEN_TRIES))
+    store.publish(compile_policy(policy(3), NOW))
+    newer = feed.poll()
+    assert newer is not None
+    assert newer.revision == 3
+
+
+def test_without_an_older_snapshot_the_one_set_aside_stays_in_use(feed: PolicyFeed) -> None:
+    feed.load()
+    assert feed.set_aside(1, "workers died of it") is None
+    assert feed.snapshot is not None
+    assert feed.snapshot.revision == 1
+
+
+def test_a_snapshot_is_set_aside_in_a_store_that_cannot_be_written(
+    store: SnapshotStore, feed: PolicyFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.load()
+
+    def refuse(*_arguments: object) -> int:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("dnsfilter.snapshot.store.flock", refuse)
+    before = feed.set_aside(2, "workers died of it")
+    assert before is not None
+    assert before.revision == 1
+    assert feed.poll() is None

@@ -1,5 +1,7 @@
 """Capabilities, looked at in the kernel's own words, in a process that gives them up."""
 
+import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -36,3 +38,40 @@ def test_a_privileged_process_keeps_the_one_and_cannot_regain_the_others() -> No
     assert int(after["CapEff"], 16) == had & 1 << 10
     if had:
         assert int(after["CapBnd"], 16) & ~(1 << 10) == 0
+
+
+BECOME = """
+import os, pwd
+from pathlib import Path
+from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, keep_over_exec, unprivileged_user
+user = unprivileged_user({configured!r})
+if user is not None:
+    become(user, {{CAP_NET_BIND_SERVICE}})
+keep_over_exec({{CAP_NET_BIND_SERVICE}})
+os.execv("/bin/cat", ["cat", "/proc/self/status"])
+"""
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+def _become(configured: str | None) -> subprocess.CompletedProcess[str]:
+    script = BECOME.format(configured=configured)
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+
+@root_only
+def test_root_becomes_the_user_with_one_capability_that_outlives_an_exec() -> None:
+    ended = _become("nobody")
+    status = dict(line.split(":\t", 1) for line in ended.stdout.splitlines() if ":\t" in line)
+    nobody = pwd.getpwnam("nobody")
+    assert status["Uid"].split() == [str(nobody.pw_uid)] * 4, ended.stderr
+    assert status["Gid"].split() == [str(nobody.pw_gid)] * 4
+    assert {int(group) for group in status["Groups"].split()} == {nobody.pw_gid}
+    assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {1 << 10}
+    assert status["NoNewPrivs"] == "1"
+
+
+@root_only
+def test_a_configured_user_that_does_not_exist_is_named() -> None:
+    ended = _become("no-such-user")
+    assert ended.returncode == 1
+    assert "become user no-such-user: there is none of that name" in ended.stderr
