@@ -1,0 +1,100 @@
+"""Limits as the administrator sets them, at a real node."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from tests.support.authority import Knot
+from tests.support.engines import query
+from tests.support.nodes import Node, eventually
+
+FLOODER, OTHER, FORWARDER, STRANGER = "127.0.5.10", "127.0.7.10", "127.0.5.77", "127.0.99.10"
+LIMITS = """
+[limits]
+queries_per_second = 1
+burst = 20
+unregistered_per_second = 1
+connections_per_client = 2
+
+[[limits.override]]
+prefix = "127.0.5.77"
+queries_per_second = 0
+"""
+MANY = 400
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[Node]:
+    """A node with tight limits."""
+    with Node(tmp_path_factory.mktemp("limited"), authority.hostport, config=LIMITS) as node:
+        yield node
+
+
+def counted(node: Node, name: str) -> float:
+    return node.metrics()[f"dnsfilter_{name}"]
+
+
+def ask_much(node: Node, client: str, name: str, expected: int) -> list[dns.message.Message]:
+    """The replies to MANY questions of one client, sent in rounds that no socket's buffer is too small for."""
+    found: list[dns.message.Message] = []
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
+        sock.bind((client, 0))
+        sock.connect(("127.0.0.1", node.port))
+        sock.setblocking(False)
+
+        def receive() -> bool:
+            try:
+                while True:
+                    found.append(dns.message.from_wire(sock.recv(65535)))
+            except BlockingIOError:
+                return len(found) >= expected
+
+        for number in range(MANY):
+            sock.send(query(name, id=number))
+            if number % 50 == 49:
+                receive()
+        assert eventually(receive), len(found)
+    return found
+
+
+def test_a_flooding_client_is_limited_and_another_is_not(limited: Node) -> None:
+    assert len(ask_much(limited, FLOODER, "www.tiktok.com", 20)) < MANY / 2
+    assert eventually(lambda: counted(limited, 'limited_total{limit="client"}') > MANY / 2)
+    assert counted(limited, 'queries_total{outcome="limited",transport="udp"}') > MANY / 2
+    assert limited.dig("plain.example.org", bind=OTHER).rcode == "NOERROR"
+
+
+def test_an_override_lets_a_forwarder_ask_what_it_likes(limited: Node) -> None:
+    replies = ask_much(limited, FORWARDER, "www.tiktok.com", MANY)
+    assert {reply.id for reply in replies} == set(range(MANY))
+
+
+def test_who_may_not_ask_is_refused_seldom_and_told_to_come_by_tcp(limited: Node) -> None:
+    replies = ask_much(limited, STRANGER, "www.tiktok.com", MANY // 3)
+    refused = [reply for reply in replies if reply.rcode() == dns.rcode.REFUSED]
+    cut = [reply for reply in replies if reply.flags & dns.flags.TC]
+    assert len(refused) + len(cut) == len(replies) < MANY
+    assert len(refused) < MANY / 10
+    assert limited.dig("www.tiktok.com", bind=STRANGER, extra=["+tcp"]).rcode == "REFUSED"
+    assert counted(limited, 'limited_total{limit="unregistered"}') >= MANY / 2
+
+
+def test_connections_of_one_client_are_as_many_as_set(limited: Node) -> None:
+    with ExitStack() as stack:
+
+        def connect(client: str) -> socket.socket:
+            made = socket.create_connection(("127.0.0.1", limited.port), 10, (client, 0))
+            return stack.enter_context(closing(made))
+
+        connect(FORWARDER)
+        connect(FORWARDER)
+        assert eventually(lambda: counted(limited, "tcp_connections") == 2)
+        with suppress(ConnectionError):
+            assert connect(FORWARDER).recv(1) == b""
+        assert eventually(lambda: counted(limited, 'limited_total{limit="connections"}') == 1)
+        assert limited.dig("plain.example.org", bind=OTHER, extra=["+tcp"]).rcode == "NOERROR"
