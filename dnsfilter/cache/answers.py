@@ -5,7 +5,7 @@ It holds truth only: what upstream said about a name, never what policy made of 
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import ANSWER, Answer, answer_ttl, negative_ttl
@@ -73,6 +73,25 @@ class Entry:
 
 
 _Segment: TypeAlias = OrderedDict[CacheKey, Entry]
+
+
+_Names: TypeAlias = tuple[bytes, ...]
+
+
+class Cache(Protocol):
+    """What an engine keeps answers in: `AnswerCache`, or one that does as it does."""
+
+    @property
+    def bytes(self) -> int:
+        """Octets that all entries take."""
+
+    def __len__(self) -> int: ...
+
+    def get(self, key: CacheKey, now_ms: int) -> Entry | None:
+        """Give the entry, fresh or stale; None when there is none or it is past serving even as stale."""
+
+    def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
+        """Keep an answer if it may be kept, and give its entry in any case."""
 
 
 class AnswerCache:

@@ -12,7 +12,7 @@ from dnsfilter.wire.query import Query
 _Names: TypeAlias = tuple[bytes, ...]
 
 class CompiledEngine(ReferenceEngine):
-    """Implements `Engine` as `ReferenceEngine` does, which it is made like."""
+    """The engine whose ordinary queries are answered in C; all else is the reference's own code."""
 
 class Store:
     """`AnswerCache` in C, with the same contract."""

@@ -11,11 +11,11 @@ include "compiled/names.pxi"
 include "compiled/ranges.pxi"
 include "compiled/rules.pxi"
 include "compiled/snapshot.pxi"
+include "compiled/limits.pxi"
 include "compiled/wire.pxi"
 include "compiled/checked.pxi"
 include "compiled/chain.pxi"
 include "compiled/ordinary.pxi"
-include "compiled/limits.pxi"
 include "compiled/siphash.pxi"
 include "compiled/entry.pxi"
 include "compiled/reply.pxi"
@@ -28,9 +28,6 @@ include "compiled/flights.pxi"
 include "compiled/pending.pxi"
 include "compiled/handover.pxi"
 include "compiled/asking.pxi"
-
-from dnsfilter.engine.reference import ReferenceEngine
-
-
-class CompiledEngine(ReferenceEngine):
-    """Implements `Engine` as `ReferenceEngine` does, which it is made like."""
+include "compiled/sockets.pxi"
+include "compiled/answering.pxi"
+include "compiled/engine.pxi"

@@ -7,10 +7,10 @@ question, special names, cache, upstream; `_serve` then applies policy to everyt
 import secrets
 import select
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import assert_never
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, assert_never
 
-from dnsfilter.cache.answers import AnswerCache, Entry
+from dnsfilter.cache.answers import AnswerCache, Cache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients, Limits
 from dnsfilter.engine.case import FAILED_AS, Case, Failed
@@ -65,12 +65,15 @@ _UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
 class ReferenceEngine(Judging):
     """Implements `Engine` over listening sockets, upstream endpoints and a counter block."""
 
+    make_cache: ClassVar[Callable[[int, int], Cache]] = AnswerCache
+    """Octets at most, and seconds that an answer is kept past its TTL -> what this engine keeps answers in."""
+
     def __init__(
         self,
         *,
         listeners: Sequence[UdpListener],
         zones: Zones,
-        cache: AnswerCache,
+        cache: Cache,
         clients: Clients,
         limits: Limits,
         trust_ad: bool,

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import uvloop
 
-from dnsfilter.cache.answers import AnswerCache
 from dnsfilter.config.model import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, SystemClock
@@ -62,10 +61,11 @@ class Worker:
         snapshot = self._open(descriptors)
         self._adopt(snapshot, setup.since_ms)
         zones = Zones(config.upstream.servers, config.zones)
-        self._engine = engine_class(chosen_kind())(
+        engine = engine_class(chosen_kind())
+        self._engine = engine(
             listeners=(),
             zones=zones,
-            cache=AnswerCache(config.cache.max_bytes, config.cache.serve_stale_s),
+            cache=engine.make_cache(config.cache.max_bytes, config.cache.serve_stale_s),
             clients=config.clients,
             limits=config.limits,
             trust_ad=config.upstream.trust_ad,

@@ -77,7 +77,7 @@ def test_a_flood_neither_grows_memory_nor_pushes_out_what_is_asked_often(
     assert set(flooder.answers) == {0, 3}
     assert upstream.count == FLOOD + HOT
     assert CACHE * 9 // 10 < most_bytes <= CACHE
-    assert HOT < most_entries < CACHE // 800
+    assert HOT < most_entries < CACHE // 200
     assert resident_bytes() - settled < ROOM
 
 
@@ -137,7 +137,7 @@ def test_a_flood_of_the_largest_answers_stays_within_the_bound(start: Start, lar
         assert len(waiting().to_wire()) > 20_000
         rig.settle()
         assert rig.counters.slots[CACHE_BYTES] <= 1_000_000
-    assert rig.counters.slots[CACHE_ENTRIES] <= 20
+    assert rig.counters.slots[CACHE_ENTRIES] <= 1_000_000 // 20_000
     assert data(rig.at_once(query("hot.example.org"))) == ["A 198.51.100.10"]
 
 

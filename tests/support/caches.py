@@ -1,31 +1,12 @@
 """Both caches, for tests that say nothing about which one it is."""
 
 from collections.abc import Callable
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
-from dnsfilter.cache.answers import AnswerCache, Entry
-from dnsfilter.cache.keys import CacheKey
+from dnsfilter.cache.answers import AnswerCache, Cache, Entry
 from dnsfilter.wire.answer import Answer
 from tests.support.engines import KINDS
 
-
-class Cache(Protocol):
-    """What engines use of a cache."""
-
-    @property
-    def bytes(self) -> int:
-        """Octets that all entries take."""
-
-    def __len__(self) -> int: ...
-
-    def get(self, key: CacheKey, now_ms: int) -> Entry | None:
-        """The entry, fresh or stale."""
-
-    def put(self, key: CacheKey, answer: Answer, targets: "tuple[_Name, ...]", ad: bool, now_ms: int) -> Entry:
-        """Keep an answer if it may be kept."""
-
-
-_Name: TypeAlias = bytes
 Make: TypeAlias = Callable[[int, int], Cache]
 """Makes a cache of so many octets, which serves stale for so many seconds."""
 

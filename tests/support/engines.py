@@ -21,7 +21,6 @@ import dns.flags
 import dns.message
 import dns.rdataclass
 
-from dnsfilter.cache.answers import AnswerCache
 from dnsfilter.config.model import Clients, Limits, Rate, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import Clock
@@ -345,10 +344,11 @@ def make_engine(
     snapshot: Snapshot,
 ) -> Engine:
     """An engine of that kind."""
-    return engine_class(EngineKind(kind))(
+    engine = engine_class(EngineKind(kind))
+    return engine(
         listeners=listeners,
         zones=zones,
-        cache=AnswerCache(cache_bytes, stale_s),
+        cache=engine.make_cache(cache_bytes, stale_s),
         clients=clients,
         limits=limits,
         trust_ad=trust_ad,

@@ -1,0 +1,198 @@
+# Datagrams by the batch: recvmmsg(2), sendmmsg(2), and the address that a datagram came to.
+
+from libc.stdlib cimport malloc
+
+from socket import inet_ntop
+
+cdef extern from "<sys/uio.h>" nogil:
+    struct iovec:
+        void* iov_base
+        size_t iov_len
+
+cdef extern from "<sys/socket.h>" nogil:
+    ctypedef unsigned int socklen_t
+    struct sockaddr_storage:
+        unsigned short ss_family
+    struct msghdr:
+        void* msg_name
+        socklen_t msg_namelen
+        iovec* msg_iov
+        size_t msg_iovlen
+        void* msg_control
+        size_t msg_controllen
+        int msg_flags
+    struct mmsghdr:
+        msghdr msg_hdr
+        unsigned int msg_len
+    struct cmsghdr:
+        size_t cmsg_len
+        int cmsg_level
+        int cmsg_type
+    struct timespec:
+        pass
+    cmsghdr* CMSG_FIRSTHDR(msghdr* message)
+    cmsghdr* CMSG_NXTHDR(msghdr* message, cmsghdr* header)
+    unsigned char* CMSG_DATA(cmsghdr* header)
+    int recvmmsg(int fd, mmsghdr* messages, unsigned int count, int flags, timespec* timeout)
+    int sendmmsg(int fd, mmsghdr* messages, unsigned int count, int flags)
+    int AF_INET, AF_INET6, MSG_DONTWAIT
+
+cdef extern from "<netinet/in.h>" nogil:
+    struct in_addr:
+        uint32_t s_addr
+    struct in6_addr:
+        uint8_t s6_addr[16]
+    struct sockaddr_in:
+        unsigned short sin_family
+        uint16_t sin_port
+        in_addr sin_addr
+    struct sockaddr_in6:
+        unsigned short sin6_family
+        uint16_t sin6_port
+        uint32_t sin6_flowinfo
+        in6_addr sin6_addr
+        uint32_t sin6_scope_id
+    struct in_pktinfo:
+        int ipi_ifindex
+        in_addr ipi_spec_dst
+        in_addr ipi_addr
+    uint16_t ntohs(uint16_t number)
+    uint32_t ntohl(uint32_t number)
+    int IPPROTO_IP, IPPROTO_IPV6, IP_PKTINFO, IPV6_PKTINFO
+
+cdef enum:
+    BATCH_DATAGRAMS = 64
+    LARGEST_QUERY = 65535
+    STREAM_ROOM = 65535
+    REPLY_ROOM = 1280       # a reply over UDP has at most 1232 octets
+    CONTROL_HEAD = 16       # of one control message, before its data
+    CONTROL_ROOM = 64       # one IP_PKTINFO or IPV6_PKTINFO needs 32 and 40
+
+
+@cython.final
+cdef class Batch:
+    """What one read of a listening socket brought, and the replies to it; buffers are made once."""
+
+    cdef uint8_t* inbox
+    cdef uint8_t* outbox
+    cdef sockaddr_storage* peers
+    cdef uint8_t* controls
+    cdef iovec[64] in_parts
+    cdef iovec[64] out_parts
+    cdef mmsghdr[64] received
+    cdef mmsghdr[64] replies
+    cdef int reply_count
+
+    def __cinit__(self):
+        self.inbox = <uint8_t*>malloc(BATCH_DATAGRAMS * (LARGEST_QUERY + 1))
+        self.outbox = <uint8_t*>malloc(BATCH_DATAGRAMS * REPLY_ROOM)
+        self.peers = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
+        self.controls = <uint8_t*>malloc(BATCH_DATAGRAMS * CONTROL_ROOM)
+        if self.inbox == NULL or self.outbox == NULL or self.peers == NULL or self.controls == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.inbox)
+        free(self.outbox)
+        free(self.peers)
+        free(self.controls)
+
+    cdef int receive(self, int fd, bint wildcard) noexcept nogil:
+        """Read what waits, at most BATCH_DATAGRAMS; how many there were."""
+        cdef int i, count
+        for i in range(BATCH_DATAGRAMS):
+            self.in_parts[i].iov_base = self.inbox + i * (LARGEST_QUERY + 1)
+            self.in_parts[i].iov_len = LARGEST_QUERY
+            memset(&self.received[i], 0, sizeof(mmsghdr))
+            self.received[i].msg_hdr.msg_iov = &self.in_parts[i]
+            self.received[i].msg_hdr.msg_iovlen = 1
+            self.received[i].msg_hdr.msg_name = &self.peers[i]
+            self.received[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
+            if wildcard:
+                self.received[i].msg_hdr.msg_control = self.controls + i * CONTROL_ROOM
+                self.received[i].msg_hdr.msg_controllen = CONTROL_ROOM
+        self.reply_count = 0
+        count = recvmmsg(fd, self.received, BATCH_DATAGRAMS, MSG_DONTWAIT, NULL)
+        return count if count > 0 else 0
+
+    cdef uint8_t* room(self) noexcept nogil:
+        """Where the next reply is to be written."""
+        return self.outbox + self.reply_count * REPLY_ROOM
+
+    cdef void reply(self, int i, uint32_t size) noexcept nogil:
+        """The octets in `room` answer datagram `i`, from the address that it came to."""
+        cdef mmsghdr* out = &self.replies[self.reply_count]
+        cdef msghdr* asked = &self.received[i].msg_hdr
+        self.out_parts[self.reply_count].iov_base = self.room()
+        self.out_parts[self.reply_count].iov_len = size
+        memset(out, 0, sizeof(mmsghdr))
+        out.msg_hdr.msg_iov = &self.out_parts[self.reply_count]
+        out.msg_hdr.msg_iovlen = 1
+        out.msg_hdr.msg_name = asked.msg_name
+        out.msg_hdr.msg_namelen = asked.msg_namelen
+        if asked.msg_control != NULL and keep_local_address(asked):
+            out.msg_hdr.msg_control = asked.msg_control
+            out.msg_hdr.msg_controllen = asked.msg_controllen
+        self.reply_count += 1
+
+    cdef void flush(self, int fd) noexcept nogil:
+        """Send the replies; one that the kernel does not take is lost, as UDP may."""
+        cdef int sent, done = 0
+        while done < self.reply_count:
+            sent = sendmmsg(fd, self.replies + done, self.reply_count - done, MSG_DONTWAIT)
+            done += sent if sent > 0 else 1
+        self.reply_count = 0
+
+    cdef const uint8_t* message(self, int i) noexcept nogil:
+        """The octets of datagram `i`; `received[i].msg_len` says how many."""
+        return self.inbox + i * (LARGEST_QUERY + 1)
+
+    cdef void reply_with(self, int i, bytes octets):
+        """Answer datagram `i` with a message that was made elsewhere; it is at most REPLY_ROOM long."""
+        if len(octets) <= REPLY_ROOM:
+            memcpy(self.room(), <const uint8_t*>octets, len(octets))
+            self.reply(i, len(octets))
+
+    cdef tuple peer(self, int i):
+        """The sender of datagram `i` as the socket module names it."""
+        cdef sockaddr_in* four = <sockaddr_in*>&self.peers[i]
+        cdef sockaddr_in6* six = <sockaddr_in6*>&self.peers[i]
+        if self.peers[i].ss_family == AF_INET:
+            return (inet_ntop(AF_INET, <bytes>(<char*>&four.sin_addr)[:4]), ntohs(four.sin_port))
+        host = inet_ntop(AF_INET6, <bytes>(<char*>six.sin6_addr.s6_addr)[:16])
+        return (host, ntohs(six.sin6_port), ntohl(six.sin6_flowinfo), six.sin6_scope_id)
+
+    cdef list ancillary(self, int i):
+        """The control data that a later answer to datagram `i` needs, as `UdpListener.receive` gives it."""
+        cdef msghdr* asked = &self.received[i].msg_hdr
+        cdef cmsghdr* header
+        if asked.msg_control == NULL or not keep_local_address(asked):
+            return []
+        header = CMSG_FIRSTHDR(asked)
+        return [(header.cmsg_level, header.cmsg_type, <bytes>(<char*>CMSG_DATA(header))[: header.cmsg_len - CONTROL_HEAD])]
+
+    cdef int client(self, int i, const uint8_t** address) noexcept nogil:
+        """The sender's address, packed; 0 octets for a family that is none of ours."""
+        cdef sockaddr_storage* peer = &self.peers[i]
+        if peer.ss_family == AF_INET:
+            address[0] = <const uint8_t*>&(<sockaddr_in*>peer).sin_addr
+            return 4
+        if peer.ss_family == AF_INET6:
+            address[0] = (<sockaddr_in6*>peer).sin6_addr.s6_addr
+            return 16
+        return 0
+
+
+cdef bint keep_local_address(msghdr* message) noexcept nogil:
+    """Whether the control data says where the datagram came to; it is left alone with that, fit for sending."""
+    cdef cmsghdr* header = CMSG_FIRSTHDR(message)
+    while header != NULL:
+        if header.cmsg_level == IPPROTO_IP and header.cmsg_type == IP_PKTINFO:
+            # The route decides the interface; only the source address is ours to say (ip(7)).
+            (<in_pktinfo*>CMSG_DATA(header)).ipi_ifindex = 0
+            (<in_pktinfo*>CMSG_DATA(header)).ipi_addr.s_addr = 0
+            return True
+        if header.cmsg_level == IPPROTO_IPV6 and header.cmsg_type == IPV6_PKTINFO:
+            return True
+        header = CMSG_NXTHDR(message, header)
+    return False
