@@ -1,130 +1,20 @@
-"""Ordinary questions on their way in C: bounds, joining, matching, and what is handed to `Inflight`."""
+"""Ordinary questions on their way in C: bounds, joining, matching."""
 
-import select
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Limits
-from dnsfilter.engine.inflight import MOST_WAITERS, Cut, Gone, Got, Inflight, Waiter
-from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.inflight import MOST_WAITERS, Gone, Got
 from dnsfilter.engine.room import MOST_EXCHANGES
 from dnsfilter.telemetry.metrics import Failure
-from dnsfilter.telemetry.slots import fixed_size, upstream_slots
-from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
-from dnsfilter.upstream.zones import View
+from dnsfilter.telemetry.slots import upstream_slots
 from dnsfilter.wire.iana import Type
-from dnsfilter.wire.names import parse_name
-from dnsfilter.wire.query import Query, Question, build_upstream_query, parse_query
+from dnsfilter.wire.query import Question, build_upstream_query
 from tests.support.engines import query
-from tests.support.scripted import Scripted, fails, lies, reply, says, silent, truncated
-
-engine = pytest.importorskip("dnsfilter.engine._engine")
-
-PATIENCE_S = 10
-NAME = "plain.example.org"
-KNOWN = says({(NAME, "A"): (f"{NAME}. 300 A 198.51.100.10",)})
-CLIENT = b"\x7f\0\5\x0a"
-LIMITS = Limits()
-
-
-@dataclass
-class Bench:
-    """Questions to scripted upstreams, at an instant that tests set."""
-
-    pending: Any
-    inflight: Inflight
-    poller: select.epoll
-    upstreams: Sequence[Scripted]
-    slots: "memoryview[int]"
-    listeners: dict[int, UdpListener] = field(default_factory=dict)
-    now_ms: int = 1_000
-
-    @property
-    def now_ns(self) -> int:
-        return self.now_ms * 1_000_000
-
-    def ask(self, name: str = NAME, client: bytes = CLIENT, message: bytes = b"", **origin: Any) -> Any:
-        return engine.ask_pending(self.pending, message or query(name), client, self.now_ns, **origin)
-
-    def join(self, name: str = NAME, client: bytes = CLIENT, qclass: int = 1) -> list[Any]:
-        """The same by way of Python."""
-        asked, wire = parsed(query(name)), parse_name(name)
-        servers = tuple(range(len(self.upstreams)))
-        question = Question(wire + b"\0\1" + qclass.to_bytes(2, "big"), wire, 1, qclass)
-        key = CacheKey(0, wire, 1, qclass, False, False)
-        return self.inflight.join(key, question, servers, Waiter(asked, client, self.now_ns), self.now_ns)
-
-    def read(self) -> list[Any]:
-        """Whatever has arrived, be it at C's sockets or at Python's."""
-        found: list[Any] = []
-        for fd, _ in self.poller.poll(0):
-            if fd in engine.upstream_sockets(self.pending):
-                found += engine.read_pending(self.pending, fd, self.now_ns, self.inflight)
-            else:
-                found += self.inflight.receive(fd, 64, self.now_ns)
-        return found
-
-    def await_datagram(self) -> list[Any]:
-        assert self.poller.poll(PATIENCE_S)
-        return self.read()
-
-    def serve(self) -> None:
-        for upstream in self.upstreams:
-            if upstream.fileno() >= 0:
-                select.select([upstream], [], [], PATIENCE_S)
-                upstream.serve()
-
-    def expire(self, after_ms: int) -> list[Any]:
-        self.now_ms += after_ms
-        found: list[Any] = engine.expire_pending(self.pending, self.now_ns, self.inflight)
-        return found
-
-    def failures(self, reason: Failure, server: int = 0) -> int:
-        return self.slots[upstream_slots(server + 1)[server].failure(reason)]
-
-    def queries(self, server: int = 0) -> int:
-        return self.slots[upstream_slots(server + 1)[server].queries]
-
-
-@contextmanager
-def bench(
-    *upstreams: Scripted,
-    longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
-    want_ad: bool = False,
-    pool_size: int = 256,
-    view: Sequence[int] | None = None,
-) -> Iterator[Bench]:
-    with ExitStack() as stack:
-        for upstream in upstreams:
-            stack.callback(upstream.close)
-        poller = select.epoll()
-        stack.callback(poller.close)
-        count = len(upstreams)
-        slots = memoryview(bytearray(8 * fixed_size(count))).cast("Q")
-        stack.callback(slots.release)
-        endpoints = [upstream.endpoint for upstream in upstreams]
-        counters = upstream_slots(count)
-        listeners: dict[int, UdpListener] = {}
-        views = [View(0, tuple(range(count)) if view is None else tuple(view))]
-        pending = engine.make_pending(
-            endpoints, views, poller.fileno(), counters, slots, want_ad, longest_wait_ms, LIMITS, listeners, pool_size
-        )
-        stack.callback(pending.close)
-        inflight = Inflight(
-            endpoints, poller, counters, slots, want_ad, longest_wait_ms, engine.SharedRoom(pending), pending.health
-        )
-        stack.callback(inflight.close)
-        yield Bench(pending, inflight, poller, upstreams, slots, listeners)
-
-
-def is_empty(at: Bench) -> bool:
-    return engine.state_of(at.pending)[:3] == (0, 0, 0) and not len(at.inflight)
+from tests.support.scripted import Scripted, lies, silent
+from tests.unit.engine.compiled.pendings import KNOWN, LIMITS, NAME, PATIENCE_S, bench, engine, is_empty, parsed
 
 
 def test_an_ordinary_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
@@ -302,124 +192,6 @@ def test_what_comes_twice_is_nobodys_the_second_time() -> None:
         assert is_empty(at)
 
 
-def test_a_truncated_answer_goes_to_python_with_all_who_wait() -> None:
-    with bench(Scripted(lambda asked: (truncated(asked),))) as at, pair() as (listener, peer):
-        at.listeners[5] = listener
-        mixed = query("PLAIN.example.ORG", id=99)
-        plain = query(NAME)
-        at.ask(message=plain, ticket=11)
-        at.now_ms += 2
-        at.ask(message=mixed, client=b"\x7f\0\0\1", listener=5, peer=packed(peer), control=PKTINFO)
-        at.serve()
-        (cut,) = at.await_datagram()
-        assert isinstance(cut, Cut)
-        exchange = cut.exchange
-        assert (exchange.server, exchange.sent, exchange.started_ms) == (0, 1, 1_000)
-        streamed, direct = exchange.waiters
-        assert streamed == Waiter(parsed(plain), CLIENT, 1_000_000_000, ticket=11)
-        source = [(socket.IPPROTO_IP, 8, b"\0\0\0\0\x7f\0\0\2\0\0\0\0")]
-        assert direct == Waiter(parsed(mixed), b"\x7f\0\0\1", 1_002_000_000, listener, peer, source)
-        whole = reply(at.upstreams[0].asked[0], (f"{NAME}. 300 A 198.51.100.10",))
-        (got,) = at.inflight.came_by_stream(exchange, whole, at.now_ns)
-        assert isinstance(got, Got)
-        at.inflight.finish(exchange)
-        assert is_empty(at)
-
-
-def parsed(message: bytes) -> Query:
-    asked = parse_query(message)
-    assert isinstance(asked, Query)
-    return asked
-
-
-PKTINFO = (28).to_bytes(8, "little") + bytes(4) + (8).to_bytes(4, "little") + b"\0\0\0\0\x7f\0\0\2\0\0\0\0" + bytes(4)
-"""A control message of a machine of 64 bits: IP_PKTINFO for 127.0.0.2."""
-
-
-@contextmanager
-def pair() -> Iterator[tuple[UdpListener, tuple[str, int]]]:
-    """A listener, and the address of a client."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield UdpListener(sock), ("127.0.0.1", 40_000)
-
-
-def packed(peer: tuple[str, int]) -> bytes:
-    return b"\2\0" + peer[1].to_bytes(2, "big") + socket.inet_aton(peer[0]) + bytes(8)
-
-
-def test_a_peer_on_ipv6_is_named_as_the_socket_module_does() -> None:
-    with bench(Scripted(silent)) as at, pair() as (listener, _):
-        at.listeners[0] = listener
-        address = socket.inet_pton(socket.AF_INET6, "fe80::1")
-        raw = b"\x0a\0" + (5353).to_bytes(2, "big") + b"\0\0\0\x09" + address + b"\3\0\0\0"
-        at.ask(client=address, listener=0, peer=raw)
-        at.expire(1_000)
-        (exchange,) = (at.inflight.get(1),)
-        assert exchange is not None
-        assert exchange.waiters[0].peer == ("fe80::1", 5353, 9, 3)
-        assert exchange.waiters[0].source == []
-
-
-def test_a_late_answer_reaches_the_exchange_that_python_has_taken_over() -> None:
-    with bench(Scripted(silent), Scripted(silent)) as at:
-        at.ask()
-        select.select([at.upstreams[0]], [], [], PATIENCE_S)
-        at.upstreams[0].serve()
-        (asked,) = at.upstreams[0].asked
-        at.expire(1_000)
-        assert at.ask(ticket=1) == "elsewhere"
-        assert at.join() == []
-        at.upstreams[0].say(asked, next(iter(KNOWN(asked))))
-        (got,) = at.await_datagram()
-        assert isinstance(got, Got)
-        assert (len(got.exchange.waiters), got.exchange.server) == (2, 0)
-        at.upstreams[0].say(asked, next(iter(KNOWN(asked))))
-        assert at.await_datagram() == []
-        assert at.failures(Failure.MISMATCH) == 1
-        at.inflight.finish(got.exchange)
-        assert is_empty(at)
-        assert at.ask() == "sent"
-
-
-def test_a_query_that_waits_in_python_takes_over_the_equal_question() -> None:
-    with bench(Scripted(KNOWN)) as at:
-        at.ask(ticket=3)
-        assert at.join() == []
-        assert at.upstreams[0].serve() == 1
-        (got,) = at.await_datagram()
-        assert isinstance(got, Got)
-        assert [waiter.ticket for waiter in got.exchange.waiters] == [3, 0]
-        assert at.queries() == 1
-
-
-def test_a_question_that_python_began_is_not_begun_twice() -> None:
-    with bench(Scripted(KNOWN)) as at:
-        assert at.join() == []
-        assert at.ask() == "elsewhere"
-        at.serve()
-        (got,) = at.await_datagram()
-        at.inflight.finish(got.exchange)
-        assert at.ask() == "sent"
-
-
-def test_a_failure_goes_to_the_next_server_and_is_remembered() -> None:
-    with bench(Scripted(fails(5)), Scripted(KNOWN)) as at:
-        for _ in range(3):
-            at.ask()
-            at.upstreams[0].serve()
-            at.await_datagram()
-            at.upstreams[1].serve()
-            (got,) = at.await_datagram()
-            assert isinstance(got, Got)
-            at.inflight.finish(got.exchange)
-        assert at.failures(Failure.REFUSED) == 3
-        assert at.ask() == "sent"  # the first is asked last from now on
-        at.upstreams[1].serve()
-        ((_, tickets),) = at.await_datagram()
-        assert tickets == [0]
-
-
 def test_a_server_in_back_off_is_probed_by_one_question() -> None:
     with bench(Scripted(silent), Scripted(silent)) as at:
         for _ in range(3):
@@ -431,27 +203,6 @@ def test_a_server_in_back_off_is_probed_by_one_question() -> None:
         at.serve()
         names = [[asked.name.partition(".")[0] for asked in upstream.asked] for upstream in at.upstreams]
         assert names == [["probe"], ["before", "after"]]
-
-
-def test_a_closed_port_sends_the_question_to_the_next_server() -> None:
-    gone = Scripted(silent)
-    gone.close()
-    with bench(gone, Scripted(KNOWN)) as at:
-        at.ask()
-        assert at.await_datagram() == []
-        assert at.failures(Failure.UNREACHABLE) == 1
-        at.serve()
-        assert [type(result) for result in at.await_datagram()] == [Got]
-
-
-def test_an_icmp_error_ends_no_wait() -> None:
-    gone = Scripted(silent)
-    gone.close()
-    with bench(gone) as at:
-        at.ask()
-        assert at.await_datagram() == []
-        assert len(at.inflight) == 1
-        assert [type(result) for result in at.expire(5_000)] == [Gone]
 
 
 def test_an_icmp_error_about_one_question_does_not_fail_another_on_the_same_socket() -> None:
