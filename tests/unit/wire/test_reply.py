@@ -12,7 +12,7 @@ from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.message import soa_record
 from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.query import Fault, Query, parse_query
-from dnsfilter.wire.reply import empty_reply, local_reply, relay, udp_limit
+from dnsfilter.wire.reply import empty_reply, local_reply, relay, truncated_reply, udp_limit
 from tests.unit.wire.build import RICH, answered, asked, message, opt, question
 
 WWW = "www.example.org"
@@ -108,6 +108,17 @@ def test_an_extended_error_loses_its_text_then_itself(
 
 def test_without_opt_there_is_no_extended_error() -> None:
     assert empty_reply(asked(), 5, Ede(15, "x")) == empty_reply(asked(), 5)
+
+
+@pytest.mark.parametrize("edns", [True, False])
+def test_a_truncated_reply_says_to_come_by_tcp_and_is_no_longer_than_the_query(edns: bool) -> None:
+    wire = dns.message.make_query(WWW, "A", use_edns=edns).to_wire()
+    found = truncated_reply(query_of(wire))
+    read = dns.message.from_wire(found)
+    assert read.flags & dns.flags.TC
+    assert (read.rcode(), read.sections[1:], read.edns) == (0, [[], [], []], 0 if edns else -1)
+    assert dns.message.from_wire(wire).is_response(read)
+    assert len(found) == len(wire)
 
 
 def test_a_local_reply_carries_its_records() -> None:
