@@ -165,7 +165,8 @@ ENGINE_FALLBACK: Final = Metric(
     "Whether workers run the reference engine because they died too often: 1 or 0.",
 )  # fmt: skip
 RECEIVE_BUFFER_BYTES: Final = Metric(
-    "dnsfilter_receive_buffer_bytes", MetricType.GAUGE,
+    "dnsfilter_receive_buffer_bytes",
+    MetricType.GAUGE,
     "What the kernel grants each listening UDP socket for waiting queries, about 1664 octets each.",
 )
 COUNTS_LOST: Final = Metric(

@@ -10,6 +10,7 @@ import pytest
 
 from api.settings import PREFIX, parse_settings
 from dnsfilter.config.load import load_config
+from dnsfilter.node.sockets import RECEIVE_BUFFER, buffer_advice
 
 PROJECT = Path(__file__).parents[3]
 SYSTEMD = PROJECT / "deploy" / "systemd"
@@ -127,3 +128,18 @@ def test_example_environment_is_accepted_and_meets_the_resolver_s() -> None:
 def test_directories_that_the_examples_use_are_laid_out(path: str) -> None:
     rows = [line.split() for line in (SYSTEMD / "dnsfilter.tmpfiles").read_text().splitlines()]
     assert path in {row[1] for row in rows if row and row[0] == "d"}
+
+
+def test_the_receive_buffer_that_is_set_is_enough() -> None:
+    (line,) = [line for line in (SYSTEMD / "dnsfilter.sysctl").read_text().splitlines() if not line.startswith("#")]
+    key, value = line.split(" = ")
+    assert key == "net.core.rmem_max"
+    assert int(value) >= RECEIVE_BUFFER
+    assert buffer_advice(2 * int(value)) is None  # the kernel counts twice what is asked for (socket(7))
+
+
+def test_a_reload_tells_the_supervisor_which_is_watched() -> None:
+    resolver = directives("dnsfilter.service")
+    assert resolver["ExecReload"] == ["/usr/bin/kill -HUP $MAINPID"]
+    assert int(resolver["WatchdogSec"][0]) > 0
+    assert resolver["Type"] == ["notify"]
