@@ -50,6 +50,30 @@ def test_what_is_turned_away_is_neither_decided_nor_asked_for(start: Start) -> N
     assert [client.receive() for client in flooder] == [None] * 10
 
 
+@pytest.mark.parametrize("message", [BANNED, PLAIN, query("localhost"), MALFORMED])
+def test_datagrams_in_a_batch_are_limited_one_by_one(start: Start, message: bytes) -> None:
+    rig = start(office(), internet(), limits=TIGHT)
+    rig.ask(PLAIN, MECHELEN)
+    flooder = [rig.send(message) for _ in range(20)]
+    other = [rig.send(PLAIN, MECHELEN) for _ in range(3)]
+    rig.settle()
+    assert [client.receive() is not None for client in flooder] == [True] * 4 + [False] * 16
+    assert all(client.receive() is not None for client in other)
+    assert rig.outcomes()["udp", "limited"] == 16
+    assert limited(rig) == {Limit.CLIENT: 16}
+
+
+def test_datagrams_of_who_may_not_ask_are_refused_or_cut_or_left(start: Start) -> None:
+    rig = start(office(), internet(), limits=TIGHT)
+    held = [rig.send(BANNED, f"127.0.99.{number}") for number in range(1, 10)]
+    rig.settle()
+    replies = [client.receive() for client in held]
+    codes = [None if reply is None else dns.message.from_wire(reply).rcode() for reply in replies]
+    assert codes == [*[dns.rcode.REFUSED] * 3, *[None, dns.rcode.NOERROR] * 3]
+    assert rig.outcomes() == {("udp", "unregistered"): 3, ("udp", "limited"): 6}
+    assert limited(rig) == {Limit.UNREGISTERED: 6}
+
+
 def test_a_bucket_fills_with_time(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     assert passed(rig, BANNED) == 4
