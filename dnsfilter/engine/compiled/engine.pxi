@@ -3,7 +3,8 @@
 from dnsfilter.engine.case import Case
 from dnsfilter.engine.inflight import Waiter
 from dnsfilter.engine.interface import Drop, Miss, Reply
-from dnsfilter.engine.reference import STREAM_LIMIT, ReferenceEngine
+from dnsfilter.engine.reference import SAMPLE_EVERY, STREAM_LIMIT, ReferenceEngine
+from dnsfilter.telemetry.slots import ANSWER_DURATION
 from dnsfilter.wire.query import parse_query
 from dnsfilter.wire.reply import udp_limit
 
@@ -104,5 +105,8 @@ class CompiledEngine(ReferenceEngine):
         return answer_one(self, self._fast, message, client, transport, wall_s, boot_ms)
 
     def _read_queries(self, listener, wall_s, boot_ns, events):
-        for _ in range(read_queries(self, self._fast, self._batch, listener, wall_s, boot_ns, events)):
-            self._time(boot_ns)
+        replies = read_queries(self, self._fast, self._batch, listener, wall_s, boot_ns, events)
+        untimed = self._answered % SAMPLE_EVERY
+        self._answered += replies
+        for _ in range((untimed + replies) // SAMPLE_EVERY):
+            ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - boot_ns)

@@ -82,6 +82,7 @@ cdef class Batch:
     cdef mmsghdr[64] received
     cdef mmsghdr[64] replies
     cdef int reply_count
+    cdef int used               # headers that a read may have changed
 
     def __cinit__(self):
         self.inbox = <uint8_t*>malloc(BATCH_DATAGRAMS * (LARGEST_QUERY + 1))
@@ -90,6 +91,7 @@ cdef class Batch:
         self.controls = <uint8_t*>malloc(BATCH_DATAGRAMS * CONTROL_ROOM)
         if self.inbox == NULL or self.outbox == NULL or self.peers == NULL or self.controls == NULL:
             raise MemoryError
+        self.lay_out()
 
     def __dealloc__(self):
         free(self.inbox)
@@ -97,22 +99,33 @@ cdef class Batch:
         free(self.peers)
         free(self.controls)
 
-    cdef int receive(self, int fd, bint wildcard) noexcept nogil:
-        """Read what waits, at most BATCH_DATAGRAMS; how many there were."""
-        cdef int i, count
+    cdef void lay_out(self) noexcept nogil:
+        """Point the headers to their buffers, once and for all."""
+        cdef int i
+        memset(self.received, 0, sizeof(self.received))
+        memset(self.replies, 0, sizeof(self.replies))
         for i in range(BATCH_DATAGRAMS):
             self.in_parts[i].iov_base = self.inbox + i * (LARGEST_QUERY + 1)
             self.in_parts[i].iov_len = LARGEST_QUERY
-            memset(&self.received[i], 0, sizeof(mmsghdr))
             self.received[i].msg_hdr.msg_iov = &self.in_parts[i]
             self.received[i].msg_hdr.msg_iovlen = 1
             self.received[i].msg_hdr.msg_name = &self.peers[i]
-            self.received[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
-            if wildcard:
-                self.received[i].msg_hdr.msg_control = self.controls + i * CONTROL_ROOM
-                self.received[i].msg_hdr.msg_controllen = CONTROL_ROOM
+            self.out_parts[i].iov_base = self.outbox + i * REPLY_ROOM
+            self.replies[i].msg_hdr.msg_iov = &self.out_parts[i]
+            self.replies[i].msg_hdr.msg_iovlen = 1
+        self.used = BATCH_DATAGRAMS
         self.reply_count = 0
+
+    cdef int receive(self, int fd, bint wildcard) noexcept nogil:
+        """Read what waits, at most BATCH_DATAGRAMS; how many there were."""
+        cdef int i, count
+        for i in range(BATCH_DATAGRAMS if wildcard else self.used):  # what the kernel wrote the last time
+            self.received[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
+            self.received[i].msg_hdr.msg_control = self.controls + i * CONTROL_ROOM if wildcard else NULL
+            self.received[i].msg_hdr.msg_controllen = CONTROL_ROOM if wildcard else 0
         count = recvmmsg(fd, self.received, BATCH_DATAGRAMS, MSG_DONTWAIT, NULL)
+        self.used = BATCH_DATAGRAMS if wildcard else count if count > 0 else 0
+        self.reply_count = 0
         return count if count > 0 else 0
 
     cdef uint8_t* room(self) noexcept nogil:
@@ -121,18 +134,16 @@ cdef class Batch:
 
     cdef void reply(self, int i, uint32_t size) noexcept nogil:
         """The octets in `room` answer datagram `i`, from the address that it came to."""
-        cdef mmsghdr* out = &self.replies[self.reply_count]
+        cdef msghdr* out = &self.replies[self.reply_count].msg_hdr
         cdef msghdr* asked = &self.received[i].msg_hdr
-        self.out_parts[self.reply_count].iov_base = self.room()
         self.out_parts[self.reply_count].iov_len = size
-        memset(out, 0, sizeof(mmsghdr))
-        out.msg_hdr.msg_iov = &self.out_parts[self.reply_count]
-        out.msg_hdr.msg_iovlen = 1
-        out.msg_hdr.msg_name = asked.msg_name
-        out.msg_hdr.msg_namelen = asked.msg_namelen
+        out.msg_name = asked.msg_name
+        out.msg_namelen = asked.msg_namelen
+        out.msg_control = NULL
+        out.msg_controllen = 0
         if asked.msg_control != NULL and keep_local_address(asked):
-            out.msg_hdr.msg_control = asked.msg_control
-            out.msg_hdr.msg_controllen = asked.msg_controllen
+            out.msg_control = asked.msg_control
+            out.msg_controllen = asked.msg_controllen
         self.reply_count += 1
 
     cdef void flush(self, int fd) noexcept nogil:
