@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import os
+import pwd
 import socket
 import sys
 import time
@@ -149,6 +150,9 @@ def _give_up_root(config: Config) -> None:
         become(user, {CAP_NET_BIND_SERVICE})
     except OSError as error:
         raise UnavailableError(f"become user {user.pw_name}: {(error.strerror or str(error)).lower()}") from error
+    if not os.access(sys.executable, os.X_OK):
+        advice = f'install the program elsewhere, or set user = "{pwd.getpwuid(0).pw_name}"'
+        raise UnavailableError(f"become user {user.pw_name}: it may not run {sys.executable}: {advice}")
 
 
 def _status(handed: tuple[Endpoint, socket.socket], config: Config) -> socket.socket:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import assert_never
 
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
@@ -82,7 +83,8 @@ class Supervisor:
         orders = Orders(1, config, listening, engine, _upstreams(config))
         self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir)
         self._crashes = CrashLog()
-        self._in_force_since: float | None = time.monotonic()
+        self._in_force_since: float | None = None
+        """Since when it may be why workers die; None if none has served by it yet, or it was returned to."""
         self._set_aside = 0
         self._fallen_back = False
         self._stopping = False
@@ -187,7 +189,7 @@ class Supervisor:
             self._judge(death, now)
         self._look_for_snapshot(now)
         if not self._ready_said and self.unready() is None:
-            self._ready_said = True
+            self._ready_said, self._in_force_since = True, now
             notify("READY=1")
         if self._crew.is_renewed:
             self._let_go_of_the_past(now)
@@ -238,27 +240,38 @@ class Supervisor:
     def _judge(self, death: Death, now: float) -> None:
         if death.status == 0:
             return  # somebody told it to end
-        revision = self._snapshot.revision
-        match self._crashes.died(now, Suspect(revision, self._in_force_since)):
+        match self._crashes.died(now, Suspect(self._snapshot.revision, self._in_force_since)):
             case Verdict.START_AGAIN:
                 return
             case Verdict.QUARANTINE:
-                snapshot = self._feed.set_aside(revision, "workers died of it, three times within a minute")
-                if snapshot is not None:
-                    self._set_aside += 1
-                    logs.emit(_LOG, logging.ERROR, "snapshot quarantined", revision=revision, using=snapshot.revision)
-                    self._put_in_force(snapshot, None)
-                    return
-        self._fall_back()
+                helped = self._quarantine() or self._fall_back()
+            case Verdict.FALL_BACK:
+                helped = self._fall_back() or self._quarantine()
+            case verdict:
+                assert_never(verdict)
+        if not helped:
+            logs.emit(_LOG, logging.ERROR, "workers die too often", engine=self._crew.orders.engine)
 
-    def _fall_back(self) -> None:
+    def _quarantine(self) -> bool:
+        """Whether there is an older snapshot to return to; it is put in force."""
+        revision = self._snapshot.revision
+        snapshot = self._feed.set_aside(revision, "workers died of it, three times within a minute")
+        if snapshot is None:
+            return False
+        self._set_aside += 1
+        logs.emit(_LOG, logging.ERROR, "snapshot quarantined", revision=revision, using=snapshot.revision)
+        self._put_in_force(snapshot, None)
+        return True
+
+    def _fall_back(self) -> bool:
+        """Whether workers ran the compiled engine; new ones take over that run the reference engine."""
         orders = self._crew.orders
         if orders.engine is EngineKind.REFERENCE:
-            logs.emit(_LOG, logging.ERROR, "workers die too often", engine=orders.engine)
-            return
+            return False
         self._fallen_back = True
-        logs.emit(_LOG, logging.ERROR, "workers die too often, the reference engine takes over", engine=orders.engine)
+        logs.emit(_LOG, logging.ERROR, "workers die too often: the reference engine takes over", engine=orders.engine)
         self._crew.renew(replace(orders, engine=EngineKind.REFERENCE))
+        return True
 
     # What signals ask for.
 
