@@ -146,9 +146,10 @@ class ReferenceEngine(Judging):
                 elif fd == self._timer.fileno():
                     self._timer.clear()
                     self._alarm_ms = None
-                    self._settle(self._inflight.expire(boot_ns), wall_s, boot_ns, events)
+                    self._expire(wall_s, boot_ns, events)
                 else:
-                    self._settle(self._inflight.receive(fd, BATCH, boot_ns), wall_s, boot_ns, events)
+                    self._read_answers(fd, wall_s, boot_ns, events)
+            self._turn_over(boot_ns)
         self._set_alarm()
         self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
         return events
@@ -167,8 +168,20 @@ class ReferenceEngine(Judging):
                 case Drop():
                     pass
 
+    def _read_answers(self, fd: int, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+        self._settle(self._inflight.receive(fd, BATCH, boot_ns), wall_s, boot_ns, events)
+
+    def _expire(self, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+        self._settle(self._inflight.expire(boot_ns), wall_s, boot_ns, events)
+
+    def _turn_over(self, boot_ns: int) -> None:
+        """All that was ready at `boot_ns` has been read."""
+
+    def _next_alarm_ms(self) -> int | None:
+        return self._inflight.next_alarm_ms()
+
     def _set_alarm(self) -> None:
-        alarm_ms = self._inflight.next_alarm_ms()
+        alarm_ms = self._next_alarm_ms()
         if alarm_ms is not None and alarm_ms != self._alarm_ms:
             self._timer.set(alarm_ms)
             self._alarm_ms = alarm_ms

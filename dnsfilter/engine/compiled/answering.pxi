@@ -19,6 +19,13 @@ cdef enum:
     TYPE_DS = 43
     EDE_PROHIBITED = 18
 
+# How an entry came to serve, and what that counts as.
+cdef enum:
+    KEPT = 0
+    DELIVERED = 4
+
+ANSWERED = (Outcome.CACHED, Outcome.BLOCKED, Outcome.LIMITED, Outcome.UNREGISTERED, Outcome.FORWARDED)
+
 cdef struct Where:
     uint64_t hash           # of the cache's key
     uint16_t view
@@ -98,7 +105,7 @@ cdef class Answering:
     cdef uint64_t[::1] slots
     cdef uint64_t[::1] policy
     cdef uint8_t[256] single_sizes  # 1 for the sizes that single names have
-    cdef int[2][4] outcomes         # by transport: cached, blocked, limited, unregistered
+    cdef int[2][5] outcomes         # by transport, in the order of the constructor
     cdef int cache_hits, limited_client, limited_stranger, bypass
     cdef bint refuses_strangers
     cdef int pair_stride, refused, monitored, exempted
@@ -117,7 +124,7 @@ cdef class Answering:
         for name in OURS:
             self.single_sizes[len(name)] = 1
         for row, transport in enumerate((Transport.UDP, Transport.TCP)):
-            for column, outcome in enumerate((Outcome.CACHED, Outcome.BLOCKED, Outcome.LIMITED, Outcome.UNREGISTERED)):
+            for column, outcome in enumerate(ANSWERED):
                 self.outcomes[row][column] = QUERY[transport][outcome]
         self.cache_hits, self.bypass = CACHE_HITS, BYPASS[Bypass.ENCRYPTED_DNS]
         self.limited_client, self.limited_stranger = LIMITED[Limit.CLIENT], LIMITED[Limit.UNREGISTERED]
@@ -163,7 +170,7 @@ cdef class Answering:
             where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, where.hash, now_ms
         )
         if entry != NULL and now_ms < entry.expires_ms:
-            return self.serve(asked, entry, where.range_class, transport, at, now_ms, limit, out)
+            return self.serve(asked, entry, where.range_class, transport, KEPT, at, now_ms, limit, out)
         self.table.match(asked, &self.found)
         if self.found.count < 0:
             return ADMITTED
@@ -199,25 +206,26 @@ cdef class Answering:
         return <int>size
 
     cdef int serve(
-        self, const Asked* asked, Entry* entry, int range_class, int transport, int64_t at, int64_t now_ms,
+        self, const Asked* asked, Entry* entry, int range_class, int transport, int how, int64_t at, int64_t now_ms,
         uint32_t limit, uint8_t* out,
     ) noexcept nogil:
-        """The reply from a fresh entry: policy on the question first, then on all that the answer leads to."""
+        """The reply from a fresh entry. KEPT: policy on the question first, then on all that the answer leads to."""
         cdef int size
         if entry.generation != self.generation and not self.look_up(asked, entry):
             return ADMITTED
         if read_matches(entry, 0, &self.found) < entry.found_size:
             return ADMITTED  # what a server told of unasked belongs to something
         if self.found.count:
-            self.table.judge(range_class, &self.found, True, at, &self.judged)
-            if self.judged.verdict == VERDICT_REFUSE:
-                return self.refuse(asked, transport, limit, out)
+            if how == KEPT:
+                self.table.judge(range_class, &self.found, True, at, &self.judged)
+                if self.judged.verdict == VERDICT_REFUSE:
+                    return self.refuse(asked, transport, limit, out)
             self.table.judge(range_class, &self.found, False, at, &self.judged)
             if self.judged.verdict < 0:
                 return ADMITTED
             if self.judged.verdict == VERDICT_REFUSE:
                 size = self.refuse(asked, transport, limit, out)
-                if size > 0:
+                if size > 0 and how == KEPT:
                     self.slots[self.cache_hits] += 1
                 return size
         size = <int>write_relayed(
@@ -228,8 +236,9 @@ cdef class Answering:
             return ADMITTED
         if self.found.count:
             self.note()
-        self.slots[self.cache_hits] += 1
-        self.slots[self.outcomes[transport][0]] += 1
+        if how == KEPT:
+            self.slots[self.cache_hits] += 1
+        self.slots[self.outcomes[transport][how]] += 1
         return size
 
     cdef bint look_up(self, const Asked* asked, Entry* entry) noexcept nogil:

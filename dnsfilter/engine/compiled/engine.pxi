@@ -1,10 +1,11 @@
 # Batches of datagrams through `Answering`; what that hands over goes through the reference's code.
 
 from dnsfilter.engine.case import Case
-from dnsfilter.engine.inflight import Waiter
+from dnsfilter.engine.inflight import Inflight
 from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.engine.reference import SAMPLE_EVERY, STREAM_LIMIT, ReferenceEngine
-from dnsfilter.telemetry.slots import ANSWER_DURATION
+from dnsfilter.telemetry.slots import ANSWER_DURATION, upstream_slots
+from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.wire.query import parse_query
 from dnsfilter.wire.reply import udp_limit
 
@@ -46,7 +47,7 @@ cdef object decided(engine, bytes message, bytes client, transport, wall_s, boot
     return engine._answer(Case(query, transport, client, range_class, at, boot_ms, limit))
 
 
-def read_queries(engine, Answering fast, Batch batch, listener, wall_s, boot_ns, list events):
+def read_queries(engine, Answering fast, Batch batch, Pending pending, listener, wall_s, boot_ns, list events):
     """Answer what waits at a listening socket, one batch of it; how many replies left at once."""
     cdef Asked asked
     cdef Where where
@@ -64,6 +65,12 @@ def read_queries(engine, Answering fast, Batch batch, listener, wall_s, boot_ns,
             size = fast.answer(
                 &asked, client, client_size, 0, at, boot_ms, udp_limit_of(&asked), batch.room(), &where
             )
+        if size == MISS:
+            size = ask_on(pending, batch, i, fd, &asked, where.view, boot_ns)
+            if size == FULL:
+                engine._count(Transport.UDP, Outcome.LIMITED)
+                engine._slots[LIMITED[Limit.WAITING]] += 1
+            size = ADMITTED if size == ELSEWHERE else DROPPED
         if size > 0:
             batch.reply(i, size)
         elif size != DROPPED:
@@ -90,6 +97,29 @@ class CompiledEngine(ReferenceEngine):
 
     make_cache = Store
 
+    def __init__(self, **settings):
+        self._named = {}
+        super().__init__(**settings)
+        zones, limits = settings["zones"], settings["limits"]
+        longest_wait_ms = settings.get("longest_wait_ms", LONGEST_FIRST_WAIT_MS)
+        upstreams = upstream_slots(len(zones.endpoints))
+        self._pending = make_pending(
+            zones.endpoints, zones.views, self._epoll.fileno(), upstreams, self._slots, self._trust_ad,
+            longest_wait_ms, limits, self._named,
+        )
+        self._inflight = Inflight(
+            zones.endpoints, self._epoll, upstreams, self._slots, self._trust_ad, longest_wait_ms,
+            SharedRoom(self._pending), self._pending.health,
+        )
+        self._delivering = Delivering(self._fast, self._pending, self._trust_ad)
+
+    def listen(self, listener):
+        self._named[listener.fileno()] = listener
+        super().listen(listener)
+
+    def in_hand(self):
+        return in_hand_of(self._pending) + len(self._inflight)
+
     def swap(self, snapshot, since_ms=None):
         super().swap(snapshot, since_ms)
         if not hasattr(self, "_fast"):
@@ -98,6 +128,7 @@ class CompiledEngine(ReferenceEngine):
         self._fast.swap(snapshot, self._counters.policy)
 
     def close(self):
+        self._pending.close()
         self._fast.release()
         super().close()
 
@@ -105,8 +136,59 @@ class CompiledEngine(ReferenceEngine):
         return answer_one(self, self._fast, message, client, transport, wall_s, boot_ms)
 
     def _read_queries(self, listener, wall_s, boot_ns, events):
-        replies = read_queries(self, self._fast, self._batch, listener, wall_s, boot_ns, events)
+        replies = read_queries(self, self._fast, self._batch, self._pending, listener, wall_s, boot_ns, events)
+        self._time_many(replies, boot_ns)
+
+    def _read_answers(self, fd, wall_s, boot_ns, events):
+        if owns(self._pending, fd):
+            read_answers(self, self._delivering, fd, wall_s, boot_ns, events)
+        else:
+            super()._read_answers(fd, wall_s, boot_ns, events)
+
+    def _expire(self, wall_s, boot_ns, events):
+        adopt_late(self._pending, boot_ns // 1_000_000, self._inflight)
+        super()._expire(wall_s, boot_ns, events)
+
+    def _turn_over(self, boot_ns):
+        for asked_ns in flush(self._delivering):
+            ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - asked_ns)
+
+    def _next_alarm_ms(self):
+        ours, theirs = next_alarm(self._pending), super()._next_alarm_ms()
+        return theirs if ours < 0 else ours if theirs is None else min(ours, theirs)
+
+    def _time_many(self, replies, boot_ns):
+        """Time one in so many of these replies, as `_time` does."""
         untimed = self._answered % SAMPLE_EVERY
         self._answered += replies
         for _ in range((untimed + replies) // SAMPLE_EVERY):
             ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - boot_ns)
+
+
+def owns(Pending pending, int fd):
+    """Whether `fd` is one of its sockets."""
+    return pending.owns(fd)
+
+
+def adopt_late(Pending pending, int64_t now_ms, inflight):
+    """Hand over what has waited long enough for its first answer."""
+    adopt_expired(pending, now_ms, inflight)
+
+
+def flush(Delivering delivering):
+    """Send the replies to those who waited; when those of them that are to be timed were asked."""
+    cdef int i
+    asked_ns = [delivering.asked_ns[i] for i in range(delivering.timed)]
+    delivering.timed = 0
+    delivering.outbox.flush()
+    return asked_ns
+
+
+def next_alarm(Pending pending):
+    """When there is work, in milliseconds of boot time; -1: never."""
+    return pending.next_alarm()
+
+
+def in_hand_of(Pending pending):
+    """Questions on their way."""
+    return pending.deadlines.count
