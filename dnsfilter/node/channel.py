@@ -26,14 +26,14 @@ class Inherited:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """First to the worker. `sets` are all of the node's; it reads those that `Listen` names.
+    """First to the worker.
 
-    Descriptors: the pickled `Config` in sealed memory, for it may be larger than a packet, then those of a `Policy`,
-    whose `since_ms` this one's is.
+    Descriptors: sealed memory, for this may be larger than a packet, with the pickled `Config` and a tuple of
+    `Inherited`: all sets of the node, of which it reads those that `Listen` names. Then those of a `Policy`, whose
+    `since_ms` this one's is.
     """
 
     counters: Path
-    sets: tuple[Inherited, ...]
     since_ms: int
 
 

@@ -52,7 +52,7 @@ class Worker:
     """One engine on the running event loop, told what to do over `channel`."""
 
     def __init__(self, channel: socket.socket, setup: Setup, descriptors: Sequence[int]) -> None:
-        config = _read_config(descriptors[0])
+        config, sets = _read_terms(descriptors[0])
         descriptors = descriptors[1:]
         self._channel = channel
         self._site = config.control_plane.site
@@ -82,7 +82,7 @@ class Worker:
             lambda count: self._counters.set(TCP_CONNECTIONS, count),
             lambda: self._counters.add(LIMITED[Limit.CONNECTIONS]),
         )
-        self._sets = [_open_set(inherited) for inherited in setup.sets]
+        self._sets = [_open_set(inherited) for inherited in sets]
         self._reading: dict[int, _Reading] = {}
         self._wanted: frozenset[int] = frozenset()
         self._told_to_read = asyncio.Event()
@@ -97,9 +97,12 @@ class Worker:
         loop.add_reader(self._channel.fileno(), self._told)
         send(self._channel, InForce(self._revision))
         tasks = [loop.create_task(self._beat()), loop.create_task(self._read_as_told())]
-        await self._stopped.wait()
+        stopped = loop.create_task(self._stopped.wait())
+        done, _ = await asyncio.wait((stopped, *tasks), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # one that has failed ends the process: a worker that hears but does not read is of no use
         await self._drain()
-        for task in tasks:
+        for task in (stopped, *tasks):
             task.cancel()
         loop.remove_reader(self._channel.fileno())
         self._streams.close()
@@ -194,10 +197,10 @@ def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[s
     return udp, tcp
 
 
-def _read_config(descriptor: int) -> Config:
+def _read_terms(descriptor: int) -> tuple[Config, Sequence[Inherited]]:
     with map_sealed(descriptor) as octets:
-        config: Config = pickle.loads(octets)
-    return config
+        terms: tuple[Config, Sequence[Inherited]] = pickle.loads(octets)
+    return terms
 
 
 def main() -> None:

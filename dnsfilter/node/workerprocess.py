@@ -82,12 +82,12 @@ class WorkerProcess:
         ours, theirs = channel.pair()
         try:
             sets = tuple(_inherited(each.udp, each.tcp) for each in orders.listening.sets)
-            config = seal("dnsfilter-config", pickle.dumps(orders.config))
+            terms = seal("dnsfilter-terms", pickle.dumps((orders.config, sets)))
             try:
-                setup = Setup(block.path, sets, snapshot.since_ms)
-                channel.send(ours, setup, [config, *snapshot.descriptors])
+                setup = Setup(block.path, snapshot.since_ms)
+                channel.send(ours, setup, [terms, *snapshot.descriptors])
             finally:
-                os.close(config)
+                os.close(terms)
             numbers = [number for each in sets for number in (*each.udp, *each.tcp)]
             process = subprocess.Popen(
                 [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],

@@ -99,9 +99,10 @@ def test_what_was_meant_for_another_process_is_left(monkeypatch: pytest.MonkeyPa
     assert take_handover() == NOTHING
 
 
-@pytest.mark.parametrize("said", [b"nonsense", b"[]", b'{"pid": %d}' % os.getpid()])
-def test_a_handover_that_makes_no_sense_is_an_error(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, str(seal("test", said)))
+@pytest.mark.parametrize("said", ["nonsense", "[]", '{"pid": PID}', '{"pid": PID, "sockets": [[2, "nowhere", 0]]}'])
+def test_a_handover_that_makes_no_sense_is_an_error(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    octets = said.replace("PID", str(os.getpid())).encode()
+    monkeypatch.setenv(VARIABLE, str(seal("test", octets)))
     with pytest.raises(UnavailableError, match="take over from the program before"):
         take_handover()
 
