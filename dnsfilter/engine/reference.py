@@ -140,19 +140,22 @@ class ReferenceEngine(Judging):
                 break
             wall_s, boot_ns = self._clock.wall_s(), self._clock.boot_ns()
             for fd, _mask in ready:
-                listener = self._listeners.get(fd)
-                if listener is not None:
-                    self._read_queries(listener, wall_s, boot_ns, events)
-                elif fd == self._timer.fileno():
-                    self._timer.clear()
-                    self._alarm_ms = None
-                    self._expire(wall_s, boot_ns, events)
-                else:
-                    self._read_answers(fd, wall_s, boot_ns, events)
-            self._turn_over(boot_ns)
+                self._work_off(fd, wall_s, boot_ns, events)
         self._set_alarm()
         self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
         return events
+
+    def _work_off(self, fd: int, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+        """Read what one descriptor has, at most a batch of it."""
+        listener = self._listeners.get(fd)
+        if listener is not None:
+            self._read_queries(listener, wall_s, boot_ns, events)
+        elif fd == self._timer.fileno():
+            self._timer.clear()
+            self._alarm_ms = None
+            self._expire(wall_s, boot_ns, events)
+        else:
+            self._settle(self._inflight.receive(fd, BATCH, boot_ns), wall_s, boot_ns, events)
 
     def _read_queries(self, listener: UdpListener, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
         for message, peer, source in listener.receive(BATCH):
@@ -168,14 +171,8 @@ class ReferenceEngine(Judging):
                 case Drop():
                     pass
 
-    def _read_answers(self, fd: int, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
-        self._settle(self._inflight.receive(fd, BATCH, boot_ns), wall_s, boot_ns, events)
-
     def _expire(self, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
         self._settle(self._inflight.expire(boot_ns), wall_s, boot_ns, events)
-
-    def _turn_over(self, boot_ns: int) -> None:
-        """All that was ready at `boot_ns` has been read."""
 
     def _next_alarm_ms(self) -> int | None:
         return self._inflight.next_alarm_ms()

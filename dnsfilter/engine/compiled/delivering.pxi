@@ -1,5 +1,13 @@
 # Answers for those who waited: an ordinary one is kept and told in C, decided wholly anew for each of them.
 
+cdef extern from "<sys/epoll.h>" nogil:
+    ctypedef union epoll_data_t:
+        int fd
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_wait(int epoll_fd, epoll_event* ready, int most, int timeout_ms)
+
 cdef enum:
     OUTBOX = 64
     TIMED_EVERY = 8         # reference.SAMPLE_EVERY
@@ -134,7 +142,9 @@ cdef int ask_on(Pending pending, Batch batch, int i, int fd, const Asked* asked,
     return pending.begin(asked, view, &origin, now_ns)
 
 
-def read_answers(engine, Delivering delivering, int fd, wall_s, int64_t boot_ns, list events):
+cdef int read_answers(
+    engine, Delivering delivering, int fd, int64_t at, wall_s, int64_t boot_ns, list events
+) except -1:
     """Work off what has arrived at a socket towards an upstream."""
     cdef Pending pending = delivering.pending
     cdef Arrived arrived
@@ -142,26 +152,51 @@ def read_answers(engine, Delivering delivering, int fd, wall_s, int64_t boot_ns,
     cdef Entry* entry
     cdef int said, left = ARRIVALS
     cdef int64_t now_ms = boot_ns // 1_000_000
-    cdef int64_t at = engine._anchor.instant(wall_s, now_ms)
+    cdef list left_over = []
     while True:
         said = pending.next_arrival(fd, &left, &arrived)
         if said == NOTHING:
-            return
+            return 0
         entry = delivering.keep(&arrived, now_ms) if said == ORDINARY else NULL
         if entry == NULL:
             engine._settle(judged(pending, said, &arrived, fd, boot_ns, engine._inflight), wall_s, boot_ns, events)
             continue
         pending.accept(arrived.flight, boot_ns)
-        left_over = []
         whom = arrived.flight.first
         while whom != NULL:
             if not delivering.tell(whom, entry, at, now_ms):
                 left_over.append(waiter_of(pending, whom))
             whom = whom.next
-        found = None if not left_over else engine._cache.get(key_of_flight(arrived.flight), now_ms)
+        if not left_over:
+            pending.finish(arrived.flight)
+            continue
+        found = engine._cache.get(key_of_flight(arrived.flight), now_ms)
         pending.finish(arrived.flight)
         for waiter in left_over:
             engine._deliver(waiter, found, Outcome.FORWARDED, wall_s, boot_ns, events)
+        left_over.clear()
+
+
+def turn(engine, Delivering delivering, int epoll_fd, list events):
+    """Work off what is ready, a batch of each descriptor; False where nothing is."""
+    cdef epoll_event[64] ready
+    cdef int i, fd
+    cdef int count = epoll_wait(epoll_fd, ready, 64, 0)
+    if count <= 0:
+        return False
+    wall_s, boot_ns = engine._clock.wall_s(), engine._clock.boot_ns()
+    cdef int64_t at = engine._anchor.instant(wall_s, boot_ns // 1_000_000)
+    for i in range(count):
+        fd = ready[i].data.fd
+        if delivering.pending.owns(fd):
+            read_answers(engine, delivering, fd, at, wall_s, boot_ns, events)
+        else:
+            engine._work_off(fd, wall_s, boot_ns, events)
+    delivering.outbox.flush()
+    for i in range(delivering.timed):
+        ANSWER_DURATION.observe(engine._slots, engine._clock.boot_ns() - delivering.asked_ns[i])
+    delivering.timed = 0
+    return True
 
 
 cdef object key_of_flight(const Flight* flight):

@@ -4,7 +4,7 @@ from dnsfilter.engine.case import Case
 from dnsfilter.engine.inflight import Inflight
 from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.engine.reference import SAMPLE_EVERY, STREAM_LIMIT, ReferenceEngine
-from dnsfilter.telemetry.slots import ANSWER_DURATION, upstream_slots
+from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.wire.query import parse_query
 from dnsfilter.wire.reply import udp_limit
@@ -112,6 +112,7 @@ class CompiledEngine(ReferenceEngine):
             SharedRoom(self._pending), self._pending.health,
         )
         self._delivering = Delivering(self._fast, self._pending, self._trust_ad)
+        self._epoll_fd = self._epoll.fileno()
 
     def listen(self, listener):
         self._named[listener.fileno()] = listener
@@ -135,23 +136,22 @@ class CompiledEngine(ReferenceEngine):
     def answer(self, message, client, transport, wall_s, boot_ms):
         return answer_one(self, self._fast, message, client, transport, wall_s, boot_ms)
 
+    def poll(self, budget):
+        events = []
+        for _ in range(budget):
+            if not turn(self, self._delivering, self._epoll_fd, events):
+                break
+        self._set_alarm()
+        self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
+        return events
+
     def _read_queries(self, listener, wall_s, boot_ns, events):
         replies = read_queries(self, self._fast, self._batch, self._pending, listener, wall_s, boot_ns, events)
         self._time_many(replies, boot_ns)
 
-    def _read_answers(self, fd, wall_s, boot_ns, events):
-        if owns(self._pending, fd):
-            read_answers(self, self._delivering, fd, wall_s, boot_ns, events)
-        else:
-            super()._read_answers(fd, wall_s, boot_ns, events)
-
     def _expire(self, wall_s, boot_ns, events):
         adopt_late(self._pending, boot_ns // 1_000_000, self._inflight)
         super()._expire(wall_s, boot_ns, events)
-
-    def _turn_over(self, boot_ns):
-        for asked_ns in flush(self._delivering):
-            ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - asked_ns)
 
     def _next_alarm_ms(self):
         ours, theirs = next_alarm(self._pending), super()._next_alarm_ms()
@@ -165,23 +165,9 @@ class CompiledEngine(ReferenceEngine):
             ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - boot_ns)
 
 
-def owns(Pending pending, int fd):
-    """Whether `fd` is one of its sockets."""
-    return pending.owns(fd)
-
-
 def adopt_late(Pending pending, int64_t now_ms, inflight):
     """Hand over what has waited long enough for its first answer."""
     adopt_expired(pending, now_ms, inflight)
-
-
-def flush(Delivering delivering):
-    """Send the replies to those who waited; when those of them that are to be timed were asked."""
-    cdef int i
-    asked_ns = [delivering.asked_ns[i] for i in range(delivering.timed)]
-    delivering.timed = 0
-    delivering.outbox.flush()
-    return asked_ns
 
 
 def next_alarm(Pending pending):
