@@ -29,8 +29,17 @@ def passed(rig: Rig, message: bytes, client: str = GHENT, transport: Transport =
     return sum(not isinstance(rig.judge(message, client, transport), Drop) for _ in range(times))
 
 
+MESSAGES = {
+    "plain": PLAIN,
+    "banned": BANNED,
+    "special": query("localhost"),
+    "malformed": MALFORMED,
+    "transfer": query("plain.example.org", "AXFR"),
+}
+
+
 @pytest.mark.parametrize("transport", [UDP, TCP])
-@pytest.mark.parametrize("message", [PLAIN, BANNED, query("localhost"), MALFORMED, query("plain.example.org", "AXFR")])
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=list(MESSAGES))
 def test_a_client_beyond_its_bucket_gets_silence_whatever_it_asks(
     start: Start, message: bytes, transport: Transport
 ) -> None:
@@ -50,7 +59,7 @@ def test_what_is_turned_away_is_neither_decided_nor_asked_for(start: Start) -> N
     assert [client.receive() for client in flooder] == [None] * 10
 
 
-@pytest.mark.parametrize("message", [BANNED, PLAIN, query("localhost"), MALFORMED])
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=list(MESSAGES))
 def test_datagrams_in_a_batch_are_limited_one_by_one(start: Start, message: bytes) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     rig.ask(PLAIN, MECHELEN)
