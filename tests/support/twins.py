@@ -1,0 +1,253 @@
+"""Two engines of different kinds through the same steps: all that can be seen of either, step by step."""
+
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from itertools import product
+from typing import TypeAlias, assert_never
+
+import dns.message
+import dns.rdatatype
+
+from dnsfilter.cache.answers import Entry
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.interface import Drop, Miss, Reply
+from dnsfilter.policy.model import Policy
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES
+from dnsfilter.wire.query import Query, parse_query
+from tests.support.caches import facts
+from tests.support.engines import Client, Rig
+from tests.support.scripted import Asked
+from tests.support.speech import Speech, spoken
+
+MOST_MS = 45_000
+"""How far a sequence moves the clock, which must stay behind the machine's own."""
+LARGEST_DATAGRAM = 65_000
+ROUNDS = 3
+"""How often upstreams say the same again to what is asked on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a client asks: through the listening socket, or with `transport` through `answer` and `forward`."""
+
+    client: str
+    message: bytes
+    transport: Transport | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Clients ask at a time; what that makes the engine ask of upstreams is answered, or not yet."""
+
+    questions: tuple[Question, ...]
+    answer: Speech | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """An upstream speaks to one of those who asked it, be it late or a second time; from elsewhere, it is nobody."""
+
+    answer: Speech | bytes
+    whom: int
+    elsewhere: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The streams that the engine wants bring this, or nothing."""
+
+    answer: Speech | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Time passes."""
+
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Another policy is put in force, made so many seconds after the first."""
+
+    policy: Policy
+    later_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """An upstream is gone."""
+
+    upstream: int
+
+
+Step: TypeAlias = Ask | Speak | Stream | Wait | Swap | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a step made an engine do, ids and ports aside."""
+
+    outcomes: list[object]
+    heard: list[tuple[int, bytes]]
+    """Who hears what: the number of the question, the reply."""
+    asked: list[tuple[int, bytes]]
+    """What upstreams are asked by datagram, without the id; the order of those whose time is up at once is free."""
+    by_stream: list[tuple[int, bytes]]
+    """The server, and what it is to be asked by stream."""
+    slots: list[int]
+    policy: list[int]
+    in_hand: int
+
+
+@dataclass(slots=True)
+class Course:
+    """One of the two, with all that it has been asked."""
+
+    rig: Rig
+    made_s: int
+    spent_ms: int = 0
+    sockets: dict[int, Client] = field(default_factory=dict)
+    tickets: dict[int, int] = field(default_factory=dict)
+    keys: set[tuple[bytes, int]] = field(default_factory=set)
+    asked: list[tuple[int, Asked]] = field(default_factory=list)
+    number: int = 0
+
+    def take(self, step: Step) -> Seen:
+        """Carry out a step; what is seen of it."""
+        before = len(self.asked)
+        streams = len(self.rig.truncated)
+        outcomes: list[object] = []
+        match step:
+            case Ask(questions, answer):
+                outcomes = [self._ask(question) for question in questions]
+                self.rig.settle()
+                self._answer_all(answer)
+            case Speak(answer, whom, elsewhere):
+                self._speak(answer, whom, elsewhere)
+            case Stream(answer):
+                self._complete(answer)
+                streams = 0
+            case Wait(milliseconds):
+                self._wait(milliseconds)
+            case Swap(policy, later_s):
+                self.rig.swap(policy, self.made_s + later_s)
+            case Close(upstream):
+                self.rig.upstreams[upstream % len(self.rig.upstreams)].close()
+            case _:
+                assert_never(step)
+        self.rig.settle()
+        return self._seen(outcomes, before, streams)
+
+    def _ask(self, question: Question) -> object:
+        self.number += 1
+        query = parse_query(question.message)
+        if isinstance(query, Query):
+            self.keys.add((query.question.name, query.question.qtype))
+        if question.transport is None:
+            self.sockets[self.number] = self.rig.send(question.message, question.client)
+            return None
+        at_s, at_ms = self.rig.clock.now_s, self.rig.clock.boot_ms
+        client = ip_address(question.client).packed
+        outcome = self.rig.engine.answer(question.message, client, question.transport, at_s, at_ms)
+        match outcome:
+            case Miss():
+                self.tickets[self.rig.forward(outcome)] = self.number
+            case Reply() | Drop():
+                pass
+        return outcome
+
+    def _answer_all(self, answer: Speech | bytes | None) -> None:
+        """Answer all that was asked since, and what is asked on for that."""
+        for _ in range(ROUNDS if answer is not None else 0):
+            for index, asked in self._note_asked():
+                self._say(index, asked, answer)
+
+    def _note_asked(self) -> list[tuple[int, Asked]]:
+        """What upstreams were asked since this was last said."""
+        new = [(index, asked) for index, upstream in enumerate(self.rig.upstreams) for asked in upstream.asked]
+        for upstream in self.rig.upstreams:
+            upstream.asked.clear()
+        new.sort(key=lambda one: (one[0], one[1].message[2:]))
+        self.asked += new
+        return new
+
+    def _speak(self, answer: Speech | bytes, whom: int, elsewhere: bool) -> None:
+        if self.asked:
+            self._say(*self.asked[-1 - whom % len(self.asked)], answer, elsewhere=elsewhere)
+
+    def _say(self, index: int, asked: Asked, answer: Speech | bytes | None, *, elsewhere: bool = False) -> None:
+        upstream = self.rig.upstreams[index]
+        message = _octets(answer, asked)
+        if upstream.fileno() < 0 or message is None or len(message) > LARGEST_DATAGRAM:
+            return
+        (upstream.say_from_elsewhere if elsewhere else upstream.say)(asked, message)
+        self.rig.settle()
+
+    def _complete(self, answer: Speech | bytes | None) -> None:
+        def said(_upstream: object, message: bytes) -> bytes | None:
+            return _octets(answer, asked_of(message))
+
+        self.rig.complete(said)
+
+    def _wait(self, milliseconds: int) -> None:
+        if self.spent_ms + milliseconds <= MOST_MS:
+            self.spent_ms += milliseconds
+            self.rig.pass_time(milliseconds)
+
+    def _seen(self, outcomes: list[object], before: int, streams: int) -> Seen:
+        rig = self.rig
+        self._note_asked()
+        slots = list(rig.counters.slots)
+        # The same things take up other room, what is spent goes when it is looked at, be it for a question that is
+        # refused, and of the replies one in so many is timed: here each kind has its own way.
+        for free in (CACHE_BYTES, CACHE_ENTRIES, *range(ANSWER_DURATION.first, ANSWER_DURATION.sum + 1)):
+            slots[free] = 0
+        return Seen(
+            outcomes,
+            self._heard(),
+            [(index, asked.message[2:]) for index, asked in self.asked[before:]],
+            [(event.server, event.message[2:]) for event in rig.truncated[streams:]],
+            slots,
+            list(rig.counters.policy),
+            rig.engine.in_hand(),
+        )
+
+    def _heard(self) -> list[tuple[int, bytes]]:
+        heard = [(self.tickets[ticket], message) for ticket, message in self.rig.answered.items()]
+        self.rig.answered.clear()
+        for number, socket in self.sockets.items():
+            while (message := socket.receive()) is not None:
+                heard.append((number, message))
+        return sorted(heard)
+
+    def kept(self) -> dict[CacheKey, object]:
+        """All that the cache holds of what was asked for, without the ids by which it came."""
+        cache = self.rig.engine._cache  # type: ignore[attr-defined]
+        now_ms = self.rig.clock.boot_ms
+        found: dict[CacheKey, object] = {}
+        for view, (name, qtype), do, cd in product((0, 1), sorted(self.keys), (False, True), (False, True)):
+            key = CacheKey(view, name, qtype, 1, do, cd)
+            entry = cache.get(key, now_ms)
+            if entry is not None:
+                answer = replace(entry.answer, message=bytes(2) + entry.answer.message[2:], id=0)
+                found[key] = facts(Entry(answer, entry.stored_ms, entry.expires_ms, entry.targets, entry.ad, 0))
+        return found
+
+
+def asked_of(message: bytes) -> Asked:
+    """A query by stream as an upstream sees it."""
+    question = dns.message.from_wire(message).question[0]
+    name = question.name.to_text(omit_final_dot=True).lower()
+    return Asked(message, name, dns.rdatatype.to_text(question.rdtype), True, ("", 0))
+
+
+def _octets(answer: Speech | bytes | None, asked: Asked) -> bytes | None:
+    """What is said to one query; octets are an answer with id 0."""
+    if answer is None:
+        return None
+    if isinstance(answer, Speech):
+        return spoken(answer, asked)
+    number = int.from_bytes(answer[:2], "big") ^ asked.id
+    return number.to_bytes(2, "big")[: len(answer)] + answer[2:]
