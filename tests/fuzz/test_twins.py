@@ -16,9 +16,9 @@ from dnsfilter.wire.names import name_text
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
 from tests.fuzz.seeds import ANSWERS, QNAME, QUERIES
-from tests.support.engines import KINDS, NO_RATES, ZoneTo, query, running
+from tests.support.engines import GHENT, KINDS, MECHELEN, NO_RATES, ZoneTo, query, running
 from tests.support.mutations import mutants, noise
-from tests.support.policies import NOW, instants, names_of, policies
+from tests.support.policies import NOW, instants, names_of, network, policies
 from tests.support.scripted import Scripted, silent
 from tests.support.speech import speeches
 from tests.support.twins import Ask, Close, Course, Question, Speak, Step, Stream, Swap, Wait
@@ -35,6 +35,7 @@ CLIENTS = (
 )
 """Of the ranges drawn, of the office's, and of none."""
 ELSEWHERE = (*CLIENTS, "2001:db8::1", "2001:db8:0:1::53", "2001:db9::1")
+STAFF = (network("127.0.5.0/24", "ghent"), network("127.0.7.0/24", "mechelen"))
 QTYPES = (
     "A",
     "A",
@@ -79,7 +80,7 @@ class Scene:
 
 
 def _on_loopback(drawn: Policy) -> Policy:
-    """The policy with the ranges of 192.0.2.0/24 at 127.0.2.0/24, where clients can have sockets."""
+    """The policy with the ranges of 192.0.2.0/24 at 127.0.2.0/24, where clients can have sockets, and two more."""
 
     def moved(prefix: Prefix) -> Prefix:
         if isinstance(prefix, IPv4Network) and prefix.subnet_of(IPv4Network("192.0.2.0/24")):
@@ -88,7 +89,7 @@ def _on_loopback(drawn: Policy) -> Policy:
 
     return replace(
         drawn,
-        ranges=tuple(replace(one, prefix=moved(one.prefix)) for one in drawn.ranges),
+        ranges=(*(replace(one, prefix=moved(one.prefix)) for one in drawn.ranges), *STAFF),
         exemptions=tuple(replace(one, ranges=frozenset(map(moved, one.ranges))) for one in drawn.exemptions),
     )
 
@@ -130,7 +131,9 @@ def _questions(names: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[Questio
     sound = st.builds(_asked, names, st.sampled_from(QTYPES), st.integers(0, 65_535), edns, bits)
     mutant, odd = mutants(QUERIES, 2), noise(QUERIES["plain"])
     octets = _often((20, sound), (2, mutant.map(lambda one: one.octets)), (1, odd.map(lambda one: one.octets)))
-    by_socket = st.builds(Question, st.sampled_from(CLIENTS), octets, st.none())
+    by_socket = st.builds(
+        Question, st.sampled_from((*CLIENTS, GHENT, GHENT, GHENT, MECHELEN, MECHELEN, MECHELEN)), octets, st.none()
+    )
     by_hand = st.builds(Question, st.sampled_from(ELSEWHERE), octets, st.sampled_from(Transport))
     return st.lists(_often((3, by_socket), (1, by_hand)), min_size=1, max_size=3).map(tuple)
 
@@ -168,7 +171,7 @@ def scenes(draw: st.DrawFn) -> Scene:
             st.sampled_from((NO_RATES, NO_RATES, NO_RATES, replace(NO_RATES, waiting=3, waiting_per_client=2), tight))
         ),
         draw(st.booleans()),
-        draw(st.booleans()),
+        draw(st.sampled_from((True, True, False))),
         draw(st.sampled_from((3_600, 5, 0))),
         draw(_steps(policy, other)),
     )
