@@ -157,7 +157,8 @@ cdef class Pending:
         made.address_size = <uint8_t>origin.client_size
         memcpy(made.address, origin.client, origin.client_size)
         memcpy(made.peer, origin.peer, origin.peer_size)
-        memcpy(made.control, origin.control, origin.control_size)
+        if origin.control_size:  # else there is nothing to copy from, which memcpy is not to be told
+            memcpy(made.control, origin.control, origin.control_size)
         made.message_size = <uint16_t>asked.size
         memcpy(made + 1, asked.message, asked.size)
         return made
