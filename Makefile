@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock components bench clean distclean
+.PHONY: help run test check format lock components bench fuzz clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -43,6 +43,9 @@ bench: ## compare with other resolvers on this machine; ARGS=--help tells what c
 	@scripts/bootstrap dev
 	@scripts/components
 	@$(BIN)/python -m tests.bench.compare $(ARGS)
+
+fuzz: ## the compiled engine under sanitizers: its tests, then a guided fuzzer; FUZZ_TIME=600 seconds
+	@scripts/fuzz
 
 clean: ## remove caches and build output
 	rm -rf build dist *.egg-info dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so

@@ -1,0 +1,96 @@
+"""Doors of the compiled engine under a fuzzer that follows which code a message reached: `scripts/fuzz` runs this.
+
+The first octet of an input chooses the door, the rest is the message. Whatever comes out is held against the reference
+engine and the rules for replies; beside that, the sanitizers watch. Arguments are libFuzzer's.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from dnsfilter.engine import _engine
+from dnsfilter.telemetry.metrics import Transport
+from tests.contract.cases import RECORDS, internet, office
+from tests.fuzz.seeds import ANSWERS, QUERIES
+from tests.fuzz.test_clients import check_judged
+from tests.support.engines import GHENT, MECHELEN, STRANGER, Rig, query, running
+from tests.unit.engine.compiled import test_ordinary, test_wire
+
+Door: TypeAlias = Callable[[bytes], None]
+CLIENTS: Final = (GHENT, MECHELEN, STRANGER)
+WHOLE: Final = tuple((client, transport) for client in CLIENTS for transport in (Transport.UDP, Transport.TCP))
+"""By whom, and how, a whole engine is asked."""
+
+
+def check_plain(message: bytes) -> None:
+    """A query is plain to C exactly where the reference would not think twice."""
+    assert _engine.plain(message) == test_wire.expected(message)
+
+
+def check_ordinary(message: bytes, do: bool) -> None:
+    """C reads an answer as the reference does."""
+    ours = test_ordinary.ours(message)
+    name, qtype = test_ordinary.NAME, test_ordinary.type_of(ours)
+    got, wanted = test_ordinary.found(ours, name, qtype, do), test_ordinary.expected(ours, name, qtype, do)
+    assert test_ordinary.agrees(got, wanted, ours), (got, wanted)
+
+
+def doors(rig: Rig) -> tuple[Door, ...]:
+    """All doors, in the order of an input's first octet."""
+    return (
+        check_plain,
+        lambda message: check_ordinary(message, False),
+        lambda message: check_ordinary(message, True),
+        *(
+            lambda message, client=client, transport=transport: check_judged(rig, message, client, transport)
+            for client, transport in WHOLE
+        ),
+    )
+
+
+def write_seeds(directory: Path) -> None:
+    """Write the corpus, each seed for every door that reads its like."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for kind, seeds, numbers in (
+        ("query", QUERIES, (0, *range(3, 3 + len(WHOLE)))),
+        ("answer", ANSWERS, (1, 2)),
+    ):
+        for place, octets in enumerate(seeds.values()):
+            for number in numbers:
+                (directory / f"{kind}-{place}-{number}").write_bytes(bytes([number]) + octets)
+
+
+def follow_coverage(library: str) -> None:
+    """Have the extension's coverage told to the fuzzer that was loaded; RuntimeError when it cannot be."""
+    if not ctypes.CDLL(os.environ["FUZZ_COVERAGE"]).coverage_to(library.encode()):
+        raise RuntimeError(f"follow coverage: {library} is no fuzzer")
+
+
+def main(arguments: list[str]) -> None:
+    """Fuzz until the fuzzer has found something or its time is over; it ends the process."""
+    atheris = import_module("atheris")
+    with ExitStack() as stack:
+        rig = stack.enter_context(running("compiled", office(), internet()))
+        for name, qtype in RECORDS:
+            rig.ask(query(name, qtype), MECHELEN)
+        every = doors(rig)
+
+        def check(octets: bytes) -> None:
+            if octets:
+                every[octets[0] % len(every)](octets[1:])
+
+        atheris.Setup([sys.argv[0], *arguments], check)
+        follow_coverage(import_module("atheris.core_with_libfuzzer").__file__ or "")
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--seeds":
+        write_seeds(Path(sys.argv[2]))
+    else:
+        main(sys.argv[1:])
