@@ -1,5 +1,6 @@
 """Sockets that an engine is told to read, or to leave, while it runs: those of a neighbour."""
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -7,7 +8,7 @@ import pytest
 
 from dnsfilter.engine.listening import UdpListener
 from tests.contract.cases import RECORDS, internet, office
-from tests.support.engines import GHENT, Client, query
+from tests.support.engines import GHENT, Client, ZoneTo, query
 from tests.support.scripted import Scripted, reply, silent
 from tests.support.starting import Start
 
@@ -54,4 +55,38 @@ def test_what_came_from_a_socket_is_answered_after_it_was_left(start: Start, oth
     held.say(held.asked[0], reply(held.asked[0], RECORDS[NAME, "A"]))
     assert rig.wait(client).rcode() == 0
     assert rig.engine.in_hand() == 0
+    client.close()
+
+
+def test_more_zones_than_anybody_has_are_no_obstacle(start: Start) -> None:
+    inner = Scripted(lambda asked: [reply(asked, (f"{asked.name}. 300 A 10.0.0.1",))])
+    zones = [ZoneTo(f"z{number}.example", inner) for number in range(700)]
+    rig = start(office(), internet(), inner, conditional=zones)
+    assert len(rig.ask(query("www.z699.example")).answer) == 1
+    assert len(inner.asked) == 1
+
+
+def test_a_reply_never_leaves_by_what_has_taken_a_closed_sockets_place(start: Start) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    listener = UdpListener(sock)
+    rig.engine.listen(listener)
+    client = Client(GHENT, sock.getsockname(), query(NAME))
+    rig.until_asked(1)
+    rig.engine.unlisten(listener)
+    number = sock.fileno()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.close()
+    with ours, theirs:
+        os.dup2(ours.fileno(), number)
+        try:
+            held.say(held.asked[0], reply(held.asked[0], (f"{NAME}. 300 A 198.51.100.10",)))
+            rig.settle()
+            theirs.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                theirs.recv(100)
+        finally:
+            os.close(number)
     client.close()

@@ -14,7 +14,7 @@ cdef enum:
     ADMITTED = -1           # to be handed over too, but it has paid
     MISS = -2               # an upstream has to be asked
     DROPPED = -3
-    MAP_SLOTS = 2048        # at most a quarter of them taken
+    LEAST_SLOTS = 2048      # of a map, of which at most a quarter are taken
     CONCERNED_TTL = 60      # refusals.CONCERNED_TTL_S
     TYPE_DS = 43
     EDE_PROHIBITED = 18
@@ -38,16 +38,21 @@ cdef class NameMap:
 
     cdef uint8_t* names
     cdef uint32_t used
-    cdef uint32_t[2048] places      # offset in `names` and one more; 0 is free
+    cdef uint32_t* places           # offset in `names` and one more; 0 is free
+    cdef uint32_t mask
     cdef readonly int count
 
     def __cinit__(self, dict numbers):
-        if len(numbers) > MAP_SLOTS // 4:
-            raise ValueError(f"map names: {len(numbers)} are more than {MAP_SLOTS // 4}")
-        self.names = <uint8_t*>malloc(sum(len(name) + 3 for name in numbers) + 1)
-        if self.names == NULL:
+        cdef uint64_t slots = LEAST_SLOTS
+        if len(numbers) > 0xFFFF:
+            raise ValueError(f"map names: {len(numbers)} are more than {0xFFFF}")
+        while slots < 4 * <uint64_t>len(numbers):
+            slots *= 2
+        self.mask = <uint32_t>(slots - 1)
+        self.names = <uint8_t*>malloc(sum([len(name) + 3 for name in numbers]) + 1)
+        self.places = <uint32_t*>calloc(slots, sizeof(uint32_t))
+        if self.names == NULL or self.places == NULL:
             raise MemoryError
-        memset(self.places, 0, sizeof(self.places))
         self.used = 0
         self.count = 0
         for name, number in numbers.items():
@@ -55,6 +60,7 @@ cdef class NameMap:
 
     def __dealloc__(self):
         free(self.names)
+        free(self.places)
 
     cdef void add(self, const uint8_t* name, uint16_t size, uint16_t number) noexcept nogil:
         cdef uint32_t place = self.slot(name, size)
@@ -72,12 +78,12 @@ cdef class NameMap:
         cdef const uint8_t* held
         for i in range(size):
             mixed = (mixed ^ name[i]) * 16777619
-        mixed &= MAP_SLOTS - 1
+        mixed &= self.mask
         while self.places[mixed]:
             held = self.names + self.places[mixed] - 1
             if held[0] == <uint8_t>size and memcmp(held + 3, name, size) == 0:
                 break
-            mixed = (mixed + 1) & (MAP_SLOTS - 1)
+            mixed = (mixed + 1) & self.mask
         return mixed
 
     cdef int get(self, const uint8_t* name, uint16_t size) noexcept nogil:
@@ -133,12 +139,11 @@ cdef class Answering:
         self.monitored, self.exempted = PolicyKind.MONITORED, PolicyKind.EXEMPTED
         self.refused_reply = REPLIES.index(BanReply.REFUSED)
 
-    def swap(self, snapshot, policy):
-        """Decide by `snapshot` from now on; `policy` are its counters."""
-        self.table = Table(snapshot)
-        self.policy = policy
-        if snapshot.names_digest != self.names_digest:
-            self.names_digest = snapshot.names_digest
+    def swap(self, Table table, policy):
+        """Decide by that snapshot from now on; `policy` are its counters."""
+        self.table, self.policy = table, policy
+        if table.snapshot.names_digest != self.names_digest:
+            self.names_digest = table.snapshot.names_digest
             self.generation += 1
 
     def release(self):

@@ -130,7 +130,7 @@ cdef class Delivering:
 
 
 cdef int ask_on(Pending pending, Batch batch, int i, int fd, const Asked* asked, uint16_t view, int64_t now_ns) noexcept nogil:
-    """Ask upstream for datagram `i`, which came to the listener `fd`; what `Pending.begin` says."""
+    """Ask upstream for datagram `i`, whose reply leaves by `fd`; what `Pending.begin` says."""
     cdef Origin origin
     cdef msghdr* came = &batch.received[i].msg_hdr
     origin.client_size = batch.client(i, &origin.client)
@@ -162,16 +162,17 @@ cdef int read_answers(
             engine._settle(judged(pending, said, &arrived, fd, boot_ns, engine._inflight), wall_s, boot_ns, events)
             continue
         pending.accept(arrived.flight, boot_ns)
+        found = None
         whom = arrived.flight.first
-        while whom != NULL:
-            if not delivering.tell(whom, entry, at, now_ms):
-                left_over.append(waiter_of(pending, whom))
-            whom = whom.next
-        if not left_over:
+        try:
+            while whom != NULL:
+                if not delivering.tell(whom, entry, at, now_ms):
+                    left_over.append(waiter_of(pending, whom))
+                whom = whom.next
+            if left_over:
+                found = engine._cache.get(key_of_flight(arrived.flight), now_ms)
+        finally:
             pending.finish(arrived.flight)
-            continue
-        found = engine._cache.get(key_of_flight(arrived.flight), now_ms)
-        pending.finish(arrived.flight)
         for waiter in left_over:
             engine._deliver(waiter, found, Outcome.FORWARDED, wall_s, boot_ns, events)
         left_over.clear()

@@ -1,5 +1,7 @@
 # Batches of datagrams through `Answering`; what that hands over goes through the reference's code.
 
+import os
+
 from dnsfilter.engine.case import Case
 from dnsfilter.engine.inflight import Inflight
 from dnsfilter.engine.interface import Drop, Miss, Reply
@@ -47,8 +49,13 @@ cdef object decided(engine, bytes message, bytes client, transport, wall_s, boot
     return engine._answer(Case(query, transport, client, range_class, at, boot_ms, limit))
 
 
-def read_queries(engine, Answering fast, Batch batch, Pending pending, listener, wall_s, boot_ns, list events):
-    """Answer what waits at a listening socket, one batch of it; how many replies left at once."""
+def read_queries(
+    engine, Answering fast, Batch batch, Pending pending, listener, int way, wall_s, boot_ns, list events
+):
+    """Answer what waits at a listening socket, one batch of it; how many replies left at once.
+
+    `way` is the descriptor by which later replies leave.
+    """
     cdef Asked asked
     cdef Where where
     cdef const uint8_t* client = NULL
@@ -66,7 +73,7 @@ def read_queries(engine, Answering fast, Batch batch, Pending pending, listener,
                 &asked, client, client_size, 0, at, boot_ms, udp_limit_of(&asked), batch.room(), &where
             )
         if size == MISS:
-            size = ask_on(pending, batch, i, fd, &asked, where.view, boot_ns)
+            size = ask_on(pending, batch, i, way, &asked, where.view, boot_ns)
             if size == FULL:
                 engine._count(Transport.UDP, Outcome.LIMITED)
                 engine._slots[LIMITED[Limit.WAITING]] += 1
@@ -98,7 +105,8 @@ class CompiledEngine(ReferenceEngine):
     make_cache = Store
 
     def __init__(self, **settings):
-        self._named = {}
+        # Replies leave by descriptors of our own: a listener's may be closed, and its number another's, meanwhile.
+        self._ways, self._by_socket, self._named = {}, {}, {}
         super().__init__(**settings)
         zones, limits = settings["zones"], settings["limits"]
         longest_wait_ms = settings.get("longest_wait_ms", LONGEST_FIRST_WAIT_MS)
@@ -115,23 +123,30 @@ class CompiledEngine(ReferenceEngine):
         self._epoll_fd = self._epoll.fileno()
 
     def listen(self, listener):
-        self._named[listener.fileno()] = listener
+        number = os.fstat(listener.fileno()).st_ino
+        if number not in self._by_socket:
+            self._by_socket[number] = os.dup(listener.fileno())
+        way = self._ways[listener.fileno()] = self._by_socket[number]
+        self._named[way] = listener
         super().listen(listener)
 
     def in_hand(self):
         return in_hand_of(self._pending) + len(self._inflight)
 
     def swap(self, snapshot, since_ms=None):
+        table = Table(snapshot)
         super().swap(snapshot, since_ms)
         if not hasattr(self, "_fast"):
             self._fast = Answering(self._cache, self._zones, self._clients, self._slots, self._limiter)
             self._batch = Batch()
-        self._fast.swap(snapshot, self._counters.policy)
+        self._fast.swap(table, self._counters.policy)
 
     def close(self):
         self._pending.close()
         self._fast.release()
         super().close()
+        for way in self._by_socket.values():
+            os.close(way)
 
     def answer(self, message, client, transport, wall_s, boot_ms):
         return answer_one(self, self._fast, message, client, transport, wall_s, boot_ms)
@@ -146,7 +161,8 @@ class CompiledEngine(ReferenceEngine):
         return events
 
     def _read_queries(self, listener, wall_s, boot_ns, events):
-        replies = read_queries(self, self._fast, self._batch, self._pending, listener, wall_s, boot_ns, events)
+        way = self._ways[listener.fileno()]
+        replies = read_queries(self, self._fast, self._batch, self._pending, listener, way, wall_s, boot_ns, events)
         self._time_many(replies, boot_ns)
 
     def _expire(self, wall_s, boot_ns, events):

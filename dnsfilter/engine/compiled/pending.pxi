@@ -180,6 +180,8 @@ cdef class Pending:
         if not self.send(made, now_ms):
             free(made)
             return NULL
+        if not self.sweep_at_ms:
+            self.sweep_at_ms = now_ms + SWEEP_MS
         self.health.probe(servers.numbers, servers.count, now_ms)
         self.slots[self.counts[made.servers[0]].queries] += 1
         self.table.add(made)
@@ -273,6 +275,7 @@ cdef class Pending:
 
     cdef int64_t next_alarm(self) noexcept nogil:
         """When there is work, in milliseconds of CLOCK_BOOTTIME; -1: never."""
-        if self.deadlines.count:
+        cdef int64_t at_ms = self.sweep_at_ms if self.pools.open_count else -1
+        if self.deadlines.count and (at_ms < 0 or self.deadlines.heap[0].deadline_ms < at_ms):
             return self.deadlines.heap[0].deadline_ms
-        return self.sweep_at_ms if self.pools.open_count else -1
+        return at_ms
