@@ -21,7 +21,7 @@ from tests.support.mutations import mutants, noise
 from tests.support.policies import NOW, instants, names_of, network, policies
 from tests.support.scripted import Scripted, silent
 from tests.support.speech import speeches
-from tests.support.twins import Ask, Close, Course, Question, Speak, Step, Stream, Swap, Wait
+from tests.support.twins import Ask, Course, Question, Speak, Step, Stream, Swap, Wait
 
 CLIENTS = (
     "127.0.2.1",
@@ -152,8 +152,7 @@ def _steps(draw: st.DrawFn, policy: Policy, other: Policy) -> list[Step]:
         (1, st.builds(Swap, st.sampled_from((other, policy)), st.integers(0, 60))),
     )
     steps: list[Step] = draw(st.lists(step, min_size=8, max_size=24))
-    gone = draw(st.sampled_from((None,) * 6 + (0, 1, 2)))
-    return steps if gone is None else [*steps[: len(steps) // 2], Close(gone), *steps[len(steps) // 2 :]]
+    return steps
 
 
 @st.composite

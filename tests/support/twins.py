@@ -75,14 +75,8 @@ class Swap:
     later_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
-    """An upstream is gone."""
-
-    upstream: int
-
-
-Step: TypeAlias = Ask | Speak | Stream | Wait | Swap | Close
+# No upstream goes away: whom an ICMP error reaches depends on which socket a question was sent from, by chance.
+Step: TypeAlias = Ask | Speak | Stream | Wait | Swap
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +127,6 @@ class Course:
                 self._wait(milliseconds)
             case Swap(policy, later_s):
                 self.rig.swap(policy, self.made_s + later_s)
-            case Close(upstream):
-                self.rig.upstreams[upstream % len(self.rig.upstreams)].close()
             case _:
                 assert_never(step)
         self.rig.settle()
@@ -180,7 +172,7 @@ class Course:
     def _say(self, index: int, asked: Asked, answer: Speech | bytes | None, *, elsewhere: bool = False) -> None:
         upstream = self.rig.upstreams[index]
         message = _octets(answer, asked)
-        if upstream.fileno() < 0 or message is None or len(message) > LARGEST_DATAGRAM:
+        if message is None or len(message) > LARGEST_DATAGRAM:
             return
         (upstream.say_from_elsewhere if elsewhere else upstream.say)(asked, message)
         self.rig.settle()
