@@ -304,14 +304,21 @@ def test_the_service_manager_is_told_of_every_state(
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "1000000")
 
-        def until(state: bytes) -> None:
-            while state not in manager.recv(1000).split(b"\n"):
-                pass
+        told: list[bytes] = []
+
+        def hears(state: bytes) -> bool:
+            """Whether that state is told, sooner or later, after what was heard before."""
+            heard: list[bytes] = []
+            while state not in heard:
+                heard = manager.recv(1000).split(b"\n")
+                told.extend(heard)
+            return True
 
         with started(tmp_path, authority, 1) as node:
-            until(b"READY=1")
-            until(b"WATCHDOG=1")
+            assert hears(b"READY=1")
+            assert hears(b"WATCHDOG=1")
+            assert b"STOPPING=1" not in told
             tell(node, signal.SIGHUP)
-            until(b"RELOADING=1")
-            until(b"READY=1")
-        until(b"STOPPING=1")
+            assert hears(b"RELOADING=1")
+            assert hears(b"READY=1")
+        assert hears(b"STOPPING=1")

@@ -14,11 +14,10 @@ import dns.exception
 import dns.message
 import dns.query
 
-from tests.support.components import component
+from tests.support.components import component, end
 from tests.support.ports import free_port
 
 START_S = 20.0
-STOP_S = 10.0
 PROBE_S = 0.1
 
 CONFIG = """\
@@ -116,12 +115,7 @@ class Knot:
         """Stop the daemon, if it runs, and wait until it is gone."""
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._process = None
 
     def _close(self) -> None:

@@ -50,6 +50,16 @@ def component(name: str) -> Component:
     return _missing(f"{name} is not here: run scripts/components, or install it")
 
 
+def end(process: "subprocess.Popen[bytes]", patience_s: float = 10.0) -> None:
+    """Ask a program to end, and make it if it has not after a while."""
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _missing(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)

@@ -12,11 +12,10 @@ import dns.exception
 import dns.message
 import dns.query
 
-from tests.support.components import component
+from tests.support.components import component, end
 from tests.support.ports import free_port
 
 START_S = 20.0
-STOP_S = 10.0
 PROBE_S = 0.2
 
 # It validates nothing and asks nobody but its upstream: where that refers it elsewhere, it may not follow.
@@ -113,10 +112,5 @@ class Unbound:
 
     def _close(self) -> None:
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            end(self._process)
         shutil.rmtree(self._directory)

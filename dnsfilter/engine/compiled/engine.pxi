@@ -81,7 +81,10 @@ def read_queries(
         if size > 0:
             batch.reply(i, size)
         elif size != DROPPED:
-            hand_over(engine, batch, i, <bytes>(<const char*>client)[:client_size], listener, wall_s, boot_ns, size, where.range_class, events)
+            hand_over(
+                engine, batch, i, <bytes>(<const char*>client)[:client_size], listener, wall_s, boot_ns,
+                size, where.range_class, events,
+            )
     size = batch.reply_count
     batch.flush(fd)
     return size

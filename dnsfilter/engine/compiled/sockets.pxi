@@ -2,8 +2,6 @@
 
 from libc.stdlib cimport malloc
 
-from socket import inet_ntop
-
 cdef extern from "<sys/uio.h>" nogil:
     struct iovec:
         void* iov_base
@@ -56,8 +54,6 @@ cdef extern from "<netinet/in.h>" nogil:
         int ipi_ifindex
         in_addr ipi_spec_dst
         in_addr ipi_addr
-    uint16_t ntohs(uint16_t number)
-    uint32_t ntohl(uint32_t number)
     int IPPROTO_IP, IPPROTO_IPV6, IP_PKTINFO, IPV6_PKTINFO
 
 cdef enum:
@@ -65,7 +61,6 @@ cdef enum:
     LARGEST_QUERY = 65535
     STREAM_ROOM = 65535
     REPLY_ROOM = 1280       # a reply over UDP has at most 1232 octets
-    CONTROL_HEAD = 16       # of one control message, before its data
     CONTROL_ROOM = 64       # one IP_PKTINFO or IPV6_PKTINFO needs 32 and 40
 
 
@@ -166,21 +161,15 @@ cdef class Batch:
 
     cdef tuple peer(self, int i):
         """The sender of datagram `i` as the socket module names it."""
-        cdef sockaddr_in* four = <sockaddr_in*>&self.peers[i]
-        cdef sockaddr_in6* six = <sockaddr_in6*>&self.peers[i]
-        if self.peers[i].ss_family == AF_INET:
-            return (inet_ntop(AF_INET, <bytes>(<char*>&four.sin_addr)[:4]), ntohs(four.sin_port))
-        host = inet_ntop(AF_INET6, <bytes>(<char*>six.sin6_addr.s6_addr)[:16])
-        return (host, ntohs(six.sin6_port), ntohl(six.sin6_flowinfo), six.sin6_scope_id)
+        cdef msghdr* asked = &self.received[i].msg_hdr
+        return peer_of(<bytes>(<const char*>asked.msg_name)[: asked.msg_namelen])
 
     cdef list ancillary(self, int i):
         """The control data that a later answer to datagram `i` needs, as `UdpListener.receive` gives it."""
         cdef msghdr* asked = &self.received[i].msg_hdr
-        cdef cmsghdr* header
         if asked.msg_control == NULL or not keep_local_address(asked):
             return []
-        header = CMSG_FIRSTHDR(asked)
-        return [(header.cmsg_level, header.cmsg_type, <bytes>(<char*>CMSG_DATA(header))[: header.cmsg_len - CONTROL_HEAD])]
+        return ancillary_of(<bytes>(<const char*>asked.msg_control)[: asked.msg_controllen])
 
     cdef int client(self, int i, const uint8_t** address) noexcept nogil:
         """The sender's address, packed; 0 octets for a family that is none of ours."""
