@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.authority import Knot
 from tests.support.nodes import Whole
-from tests.support.starting import authority, node, office
+from tests.support.starting import alone, authority, node, office
 
-__all__ = ["authority", "fresh_whole", "node", "office", "whole"]
+__all__ = ["alone", "authority", "fresh_whole", "node", "office", "whole"]
 
 
 @pytest.fixture(scope="module")

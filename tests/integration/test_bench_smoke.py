@@ -11,6 +11,8 @@ import pytest
 from tests.support.components import component
 from tests.support.nodes import ROOT
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 ARGUMENTS = ("--cases", "mixed", "--servers", "dnsfilter,unbound", "--rounds", "1", "--seconds", "0.5", "--rate", "200")
 
 

@@ -13,6 +13,8 @@ from tests.support.authority import Knot
 from tests.support.engines import query
 from tests.support.nodes import Node, eventually
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 FLOODER, OTHER, FORWARDER, STRANGER = "127.0.5.10", "127.0.7.10", "127.0.5.77", "127.0.99.10"
 LIMITS = """
 [limits]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dns.rcode
 import httpx
+import pytest
 
 from dnsfilter.policy.model import Mode, Policy, Reply, Service
 from dnsfilter.telemetry.metrics import Transport
@@ -22,6 +23,8 @@ from tests.support.nodes import Whole
 from tests.support.policies import Thing, ban, network, policy, service
 from tests.support.policies import authority as public_body
 from tests.support.published import PublishedNode
+
+pytestmark = pytest.mark.usefixtures("alone")
 
 SWAPS = 200
 REPLIES = (Reply.REFUSED, Reply.ADDRESS, Reply.NXDOMAIN, Reply.ADDRESS, Reply.NODATA)

@@ -16,6 +16,8 @@ from tests.support.scripted import Asked, Scripted, reply
 from tests.support.steady import UNLIMITED, SteadyLoad
 from tests.support.zones import ZONES
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 NAMES = ("www.tiktok.com", "plain.example.org", "www.example.org")
 BATCH = 64
 """What a worker takes from a socket at a time: the most that is in its hands of what is answered at once."""

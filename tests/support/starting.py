@@ -1,5 +1,6 @@
 """Fixtures that several directories share: a conftest imports those of its tests from here."""
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,3 +61,11 @@ def node(tmp_path_factory: pytest.TempPathFactory, authority: Knot, office: Knot
     zones = f'[[zone]]\nsuffix = "corp.local"\nservers = ["{office.hostport}"]\n'
     with Node(tmp_path_factory.mktemp("node"), authority.hostport, config=zones) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps tests that load the machine from running side by side: each wants the processor."""
+    with (tmp_path_factory.getbasetemp().parent / "load.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
