@@ -19,11 +19,20 @@ STREAM_TIMEOUT_S = 3.0
 class Resolver:
     """Runs one engine on the current event loop; `close` before the loop ends."""
 
-    def __init__(self, engine: Engine, endpoints: Sequence[Endpoint], streams: StreamPool, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        endpoints: Sequence[Endpoint],
+        streams: StreamPool,
+        clock: Clock,
+        keep_up: Callable[[], None] | None = None,
+    ) -> None:
+        """`keep_up` is called before queries are read: the time to take what has to be in force for them."""
         self._engine = engine
         self._endpoints = endpoints
         self._streams = streams
         self._clock = clock
+        self._keep_up = keep_up or (lambda: None)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, Callable[[bytes], None]] = {}
         self._last_ticket = 0
@@ -35,6 +44,7 @@ class Resolver:
 
         The number returned can be given to `forget`; it is 0 where the reply was given at once.
         """
+        self._keep_up()
         wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
         outcome = self._engine.answer(message, client, Transport.TCP, wall_s, boot_ms)
         match outcome:
@@ -65,6 +75,7 @@ class Resolver:
         self._streams.close()
 
     def _poll(self) -> None:
+        self._keep_up()
         self._work_off(self._engine.poll(POLL_BUDGET))
 
     def _work_off(self, events: Sequence[Event]) -> None:

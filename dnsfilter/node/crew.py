@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.channel import Stop
 from dnsfilter.node.seats import seats_to_fill, share_out
+from dnsfilter.node.stalls import any_waits, queries_counted
 from dnsfilter.node.workerprocess import Orders, Sealed, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
@@ -98,22 +99,28 @@ class Crew:
             seat.start_at, seat.back_off_s = 0.0, FIRST_BACK_OFF_S
 
     def send_policy(self) -> None:
-        """Have all decide by the newest snapshot; who has no room to count by it is replaced instead."""
+        """Have all decide by the newest snapshot; who has no room to count by it is replaced instead.
+
+        Only once each has its message, all are told that there is one: from then on, nobody decides a query that it has
+        not begun to read before it has read the message.
+        """
         sealed, pairs = self._snapshot()
         for member in self._members:
             self._totals.fold(member.block)
         if any(pairs > member.block.capacity for member in self._members if self._is_current(member)):
             self.renew(self.orders)
-        for member in self._members:
-            if pairs <= member.block.capacity and not member.gone:
-                member.tell_policy(sealed)
+        told = [member for member in self._members if pairs <= member.block.capacity and not member.gone]
+        for member in told:
+            member.tell_policy(sealed)
+        for member in told:
+            member.block.ordered = sealed.revision
 
     def tend(self, now: float) -> Sequence[Death]:
         """One look at everything, at least every few hundredths of a second; the workers found dead."""
         self._excuse_lateness(now)
         deaths = [death for member in list(self._members) for death in self._look_at(member, now)]
         self._fill_seats(now)
-        self._share_out(now)
+        self._share_out(now, {member for member in self._members if self._is_stalled(member, now)})
         self._let_go(now)
         return deaths
 
@@ -188,6 +195,7 @@ class Crew:
         self._counters_dir.mkdir(mode=0o700, exist_ok=True)
         path = block_path(self._counters_dir, next(self._numbers))
         block = CounterBlock.create(path, len(self.orders.upstreams), _capacity(pairs))
+        block.ordered = sealed.revision
         try:
             member = WorkerProcess.start(self.orders, seat, block, sealed, time.monotonic)
         except OSError:
@@ -199,8 +207,18 @@ class Crew:
         member.watch(self._stirred)
         logs.emit(_LOG, logging.INFO, "worker started", pid=member.process.pid, seat=seat, revision=sealed.revision)
 
-    def _share_out(self, now: float) -> None:
-        """Have every seat's best worker read what the seat is to read."""
+    def _is_stalled(self, member: WorkerProcess, now: float) -> bool:
+        # One with older orders may read sets that are no more.
+        listening = [each for number, each in enumerate(self.orders.listening.sets) if number in member.reading]
+        return member.stall.look(
+            now,
+            queries_counted(member.block.slots),
+            member.heard,
+            lambda: any_waits(sock for each in listening for sock in each.udp),
+        )
+
+    def _share_out(self, now: float, stalled: Collection[WorkerProcess]) -> None:
+        """Have every seat's best worker read what the seat is to read, those of stalled neighbours included."""
         best: dict[int, WorkerProcess] = {}
         for member in self._members:
             if not member.is_ready:
@@ -208,7 +226,7 @@ class Crew:
             known = best.get(member.seat)
             if known is None or (member.is_able(now), member.version) >= (known.is_able(now), known.version):
                 best[member.seat] = member
-        able = {seat: member.is_able(now) for seat, member in best.items()}
+        able = {seat: member.is_able(now) and member not in stalled for seat, member in best.items()}
         shares = share_out(len(self.orders.listening.sets), self.orders.config.workers, able)
         for seat, sets in shares.items():
             others = [number for number in sets - best[seat].reading if number % self.orders.config.workers != seat]

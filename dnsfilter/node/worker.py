@@ -60,6 +60,8 @@ class Worker:
         self._counters = CounterBlock.open(setup.counters)
         snapshot = self._open(descriptors)
         self._adopt(snapshot, setup.since_ms)
+        self._told_of = self._revision
+        """The revision that the supervisor's last policy had, whether it could be used or not."""
         zones = Zones(config.upstream.servers, config.zones)
         engine = engine_class(chosen_kind())
         self._engine = engine(
@@ -75,7 +77,7 @@ class Worker:
             snapshot=snapshot,
             since_ms=setup.since_ms,
         )
-        self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock)
+        self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock, self._keep_up)
         self._streams = StreamServer(
             self._resolver,
             config.limits,
@@ -119,9 +121,22 @@ class Worker:
         while (self._reading or self._engine.in_hand() or self._streams.is_busy) and loop.time() < deadline:
             await asyncio.sleep(PAUSE_S)
 
-    def _told(self) -> None:
+    def _keep_up(self) -> None:
+        """Take the policy that is ordered, if it is another than the last, before more queries are decided.
+
+        A worker that was kept from running finds queries and policy waiting side by side, and others have answered by
+        that policy meanwhile.
+        """
+        while self._counters.ordered != self._told_of and not self._stopped.is_set():
+            if not self._told():
+                return
+
+    def _told(self) -> bool:
+        """Do what the next message says; whether there was one."""
         try:
             received = receive(self._channel)
+        except BlockingIOError:
+            return False
         except OSError:
             received = None
         match received:
@@ -138,6 +153,7 @@ class Worker:
                 self._stopped.set()
             case (message, _):
                 raise ValueError(f"unexpected message from supervisor: {type(message).__name__}")
+        return True
 
     async def _read_as_told(self) -> None:
         """Read the sets of sockets that are wanted, and leave the others."""
@@ -162,6 +178,7 @@ class Worker:
                 self._reading[number] = _Reading(listeners, servers)
 
     def _swap(self, revision: int, since_ms: int, descriptors: Sequence[int]) -> None:
+        self._told_of = revision
         try:
             snapshot = self._open(descriptors)
             self._engine.swap(snapshot, since_ms)

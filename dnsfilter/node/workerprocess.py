@@ -17,6 +17,7 @@ from dnsfilter.node import channel
 from dnsfilter.node.channel import Alive, InForce, Inherited, Listen, Message, Policy, Rejected, Setup
 from dnsfilter.node.sealed import seal
 from dnsfilter.node.sockets import Listening
+from dnsfilter.node.stalls import Stall
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 
@@ -71,6 +72,7 @@ class WorkerProcess:
         self.gone = False
         self.leaving_since: float | None = None
         self.reading: frozenset[int] = frozenset()
+        self.stall = Stall()
         self._sock = sock
         self._clock = clock
 

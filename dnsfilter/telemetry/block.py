@@ -3,7 +3,7 @@
 The supervisor creates the file (all its memory reserved, so that a full tmpfs is an error then and never a SIGBUS
 later) and keeps it mapped; the worker opens it by path. Words are uint64 in machine order, aligned and stored whole.
 
-    header   magic, version, slots, upstreams, capacity (pairs), areas, generation, released
+    header   magic, version, slots, upstreams, capacity (pairs), areas, generation, released, ordered
     slots    fixed slots, then one run per upstream (`slots.py`)
     areas    AREAS times: generation, pairs, digest length, digest (32 octets), then capacity x 3 counts
 
@@ -40,7 +40,7 @@ DIGEST_MAX: Final = 32
 
 _WORD: Final = 8
 _PAGE_WORDS: Final = 512
-_VERSION, _SLOTS, _UPSTREAMS, _CAPACITY, _AREAS, _GENERATION, _RELEASED = range(1, 8)
+_VERSION, _SLOTS, _UPSTREAMS, _CAPACITY, _AREAS, _GENERATION, _RELEASED, _ORDERED = range(1, 9)
 _HEADER_WORDS: Final = 16
 _AREA_PAIRS, _AREA_DIGEST_LENGTH, _AREA_DIGEST = 1, 2, 3
 _AREA_HEAD_WORDS: Final = 8
@@ -170,6 +170,15 @@ class CounterBlock:
     def generation(self) -> int:
         """The policy generation in force; 0 before the first `open_policy`."""
         return self._words[_GENERATION]
+
+    @property
+    def ordered(self) -> int:
+        """The revision that the supervisor wants in force; the message that brings it is on its way to the worker."""
+        return self._words[_ORDERED]
+
+    @ordered.setter
+    def ordered(self, revision: int) -> None:
+        self._words[_ORDERED] = revision
 
     @property
     def digest(self) -> bytes:

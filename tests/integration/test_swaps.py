@@ -4,22 +4,28 @@ Every revision marks what it says: reference, contact, names, addresses. Names, 
 the next, so that a mixture of any two files shows.
 """
 
+import os
+import signal
+import socket
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import count, cycle
 from pathlib import Path
 
+import dns.message
 import dns.rcode
 import httpx
 import pytest
 
 from dnsfilter.policy.model import Mode, Policy, Reply, Service
+from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Transport
 from tests.support.askers import Asker, Board, Exchange, Said, wait_a_little
 from tests.support.authority import Knot
-from tests.support.engines import DIEST, GHENT, MECHELEN
-from tests.support.nodes import Whole
+from tests.support.engines import DIEST, GHENT, MECHELEN, data, query
+from tests.support.nodes import Node, Whole, eventually
 from tests.support.policies import Thing, ban, network, policy, service
 from tests.support.policies import authority as public_body
 from tests.support.published import PublishedNode
@@ -27,6 +33,8 @@ from tests.support.published import PublishedNode
 pytestmark = pytest.mark.usefixtures("alone")
 
 SWAPS = 200
+WAITING = 150
+"""More queries than a worker reads at once."""
 REPLIES = (Reply.REFUSED, Reply.ADDRESS, Reply.NXDOMAIN, Reply.ADDRESS, Reply.NODATA)
 HEALTH = "health.dnsfilter.internal"
 WEBSITE, ALIAS, PLAIN, WILD = "www.tiktok.com", "video.example.org", "plain.example.org", "wild.example.org"
@@ -157,6 +165,8 @@ def inconsistent(askers: Sequence[Asker], expect: Callable[[int, str, str, str],
 def test_two_hundred_swaps_under_load_lose_nothing_and_mix_nothing(tmp_path: Path, authority: Knot) -> None:
     board = Board(1)
     with PublishedNode(tmp_path, authority.hostport, marked(1)) as node:
+        # A connection that the spare accepts while the worker starts stays with it: two decide then, each in its time.
+        settled(node)
         with ExitStack() as stack:
             askers = start_askers(stack, board, node.port)
             for revision in range(2, SWAPS + 2):
@@ -174,6 +184,49 @@ def test_two_hundred_swaps_under_load_lose_nothing_and_mix_nothing(tmp_path: Pat
     assert len(exchanges) == sum(value for name, value in counted.items() if name.startswith("dnsfilter_queries_total"))
     assert counted["dnsfilter_policy_counts_lost_total"] == 0
     assert counted["dnsfilter_worker_restarts_total"] == 0
+
+
+def test_a_worker_that_was_kept_from_running_decides_what_waits_by_the_newest(tmp_path: Path, authority: Knot) -> None:
+    with (
+        PublishedNode(tmp_path, authority.hostport, marked(1)) as node,
+        closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client,
+    ):
+        workers = settled(node)
+        client.bind((MECHELEN, 0))
+        client.connect(("127.0.0.1", node.port))
+        client.settimeout(20)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for number in range(WAITING):
+                client.send(query(HEALTH, "TXT", id=number))
+            node.publish(marked(2))
+            assert eventually(lambda: ordered(node) == {2}, 4)
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+        said = [dns.message.from_wire(client.recv(4096)) for _ in range(WAITING)]
+        assert node.worker_pids() == workers
+    assert {reply.id for reply in said} == set(range(WAITING))
+    assert {text for reply in said for text in data(reply)} == {'TXT "revision=2"'}
+
+
+def settled(node: Node) -> list[int]:
+    """The processes of a node with one worker once both it and its spare are ready."""
+    assert eventually(lambda: node.log.read_text().count("snapshot in force") == 2, 30)
+    return node.worker_pids()
+
+
+def ordered(node: Node) -> set[int]:
+    """The revisions that the supervisor wants in force, as its workers' counter files tell them."""
+    assert node.process is not None
+    found = set()
+    for directory in ("/dev/shm", tempfile.gettempdir()):
+        for path in Path(directory).glob(f"dnsfilter-counters-{node.process.pid}-*/*"):
+            block = CounterBlock.open(path)
+            found.add(block.ordered)
+            block.close()
+    return found
 
 
 def test_acts_in_the_control_plane_under_load_lose_nothing_and_mix_nothing(fresh_whole: Whole) -> None:

@@ -13,8 +13,19 @@ from tests.support.engines import query
 
 QUIET_S = 3.0
 """Without an answer for so long, what has not been answered is lost."""
-UNLIMITED = '[[limits.override]]\nprefix = "127.0.0.0/8"\nqueries_per_second = 0\n'
-"""Configuration that lets one machine ask as often as it likes."""
+UNLIMITED = """
+[limits]
+waiting_per_client = 4096
+
+[[limits.override]]
+prefix = "127.0.0.0/8"
+queries_per_second = 0
+"""
+"""Configuration that lets one machine ask as often as it likes.
+
+All that a worker which stands in finds waiting it has to ask upstream, for it has nothing cached: with an upstream that
+is slow for a moment, one client may not have as many queries waiting by default, and the others would be dropped.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,26 @@ def big(asked: Asked) -> tuple[bytes, ...]:
     return (reply(asked, [f"{asked.name}. 300 A 10.0.{n >> 8}.{n & 255}" for n in range(500)]),)
 
 
+def test_what_has_to_be_in_force_is_taken_before_queries_are_decided(run: Run) -> None:
+    async def check() -> None:
+        with running("reference", office(), wall_s=SystemClock().wall_s()) as rig:
+            decided: list[int] = []
+            resolver = Resolver(
+                rig.engine, [], StreamPool(), rig.clock, lambda: decided.append(sum(rig.outcomes().values()))
+            )
+            try:
+                rig.send(query("www.tiktok.com"), GHENT)
+                while not rig.outcomes():
+                    await asyncio.sleep(0.001)
+                assert set(decided) == {0}
+                assert begin(resolver, query("www.tiktok.com")).done()
+                assert decided[-1] == 1
+            finally:
+                await resolver.close()
+
+    run(check())
+
+
 def test_what_needs_no_upstream_is_answered_at_once(run: Run) -> None:
     async def check() -> None:
         async with resolving(internet()) as (resolver, rig):

@@ -49,6 +49,13 @@ def test_reader_sees_what_the_writer_counts(reader: CounterBlock, writer: Counte
     assert last == len(reader.slots) - 1
 
 
+def test_writer_sees_which_revision_is_ordered(reader: CounterBlock, writer: CounterBlock) -> None:
+    assert writer.ordered == 0
+    reader.ordered = 2**63
+    assert writer.ordered == 2**63
+    assert (writer.generation, writer.unreleased(), set(writer.slots)) == (0, (), {0})
+
+
 def test_block_left_over_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "worker-0"
     old = CounterBlock.create(path, upstreams=0, capacity=8)
