@@ -20,6 +20,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
 from tests.fuzz.seeds import ANSWERS, LABEL, QNAME, QUERIES, addressed
+from tests.support.drawing import often
 from tests.support.engines import GHENT, MECHELEN, STRANGER, Client, Rig, query, running
 from tests.support.mutations import Mutant, mutants
 from tests.support.oracle import check_reply, read_query
@@ -92,20 +93,21 @@ SAME = _queries([QNAME], ["A"])
 """Queries that meet in the cache and on their way, from clients that hear different things."""
 OTHERS = {**_queries([QNAME], ["HTTPS"]), **_queries(["n0000001.example.org", "www.tiktok.com"], ["A"]), **QUERIES}
 SHORT_LIVED = {name: octets for name, octets in ANSWERS.items() if "short-lived" in name}
-answers = st.one_of(mutants(SHORT_LIVED, 0), mutants(ANSWERS, 0), mutants(ANSWERS, 3))
+answers = often((1, mutants(SHORT_LIVED, 0)), (1, mutants(ANSWERS, 0)), (1, mutants(ANSWERS, 3)))
 asks = st.builds(
     Ask,
     st.sampled_from((GHENT, MECHELEN, MECHELEN, STRANGER)),
-    st.one_of(mutants(SAME, 0), mutants(SAME, 0), mutants(OTHERS, 1)),
+    often((2, mutants(SAME, 0)), (1, mutants(OTHERS, 1))),
     st.sampled_from(Transport),
 )
 says = st.builds(Say, answers, st.one_of(st.just(0), st.integers(0, 20)))
-steps: st.SearchStrategy[Step] = st.one_of(
-    *(asks, says) * 3,
-    st.just(Fail()),
-    st.builds(Stream, st.one_of(st.none(), answers)),
-    st.builds(Wait, st.sampled_from((1, 1_200, 3_000, 3_000, 12_000))),
-    st.builds(Swap, st.sampled_from((Mode.ENFORCE, Mode.OFF, Mode.MONITOR))),
+steps: st.SearchStrategy[Step] = often(
+    (3, asks),
+    (3, says),
+    (1, st.just(Fail())),
+    (1, st.builds(Stream, often((1, st.none()), (3, answers)))),
+    (1, st.builds(Wait, st.sampled_from((1, 1_200, 3_000, 3_000, 12_000)))),
+    (1, st.builds(Swap, st.sampled_from((Mode.ENFORCE, Mode.OFF, Mode.MONITOR)))),
 )
 
 beginnings: st.SearchStrategy[list[Step]] = st.one_of(

@@ -37,6 +37,7 @@ from dnsfilter.policy.model import (
     WireName,
 )
 from dnsfilter.wire.names import parse_name
+from tests.support.drawing import often
 
 NOW: Instant = 1_774_656_000
 """2026-03-28 00:00 UTC, the Saturday before summer time begins in Brussels."""
@@ -356,8 +357,10 @@ def clients_of(policy: Policy) -> st.SearchStrategy[Address]:
     inside = {edge for r in policy.ranges for edge in (r.prefix.network_address, r.prefix.broadcast_address)}
     beside = {edge + 1 for edge in inside if int(edge) + 1 < 2**edge.max_prefixlen}
     beside |= {edge - 1 for edge in inside if int(edge) > 0}
-    groups = (inside,) * 6 + (beside,)
-    return st.one_of(*(st.sampled_from(sorted(group, key=str)) for group in groups if group), clients)
+    groups = [
+        (weight, st.sampled_from(sorted(group, key=str))) for weight, group in ((6, inside), (1, beside)) if group
+    ]
+    return often(*groups, (1, clients))
 
 
 def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
@@ -369,4 +372,4 @@ def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
     below = st.tuples(st.sampled_from((b"\x01x", b"\x03www", b"\x01a")), known).map(b"".join)
     above = known.map(lambda name: name[name[0] + 1 :])
     beside = known.map(lambda name: bytes([name[0] + 3]) + b"not" + name[1:])
-    return st.one_of(*(known, below) * 4, above, beside, names)
+    return often((4, known), (4, below), (1, above), (1, beside), (1, names))

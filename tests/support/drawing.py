@@ -1,0 +1,22 @@
+"""Choices that are drawn as often as they are told to be."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from hypothesis import strategies as st
+
+T = TypeVar("T")
+
+
+def often(*choices: tuple[int, st.SearchStrategy[T]]) -> st.SearchStrategy[T]:
+    """One of these strategies, each as often as the number before it says.
+
+    `one_of` takes no weights: it looks into what it is given, and drops what it was given before.
+    """
+    strategies = [strategy for _, strategy in choices]
+    return st.sampled_from(places([weight for weight, _ in choices])).flatmap(strategies.__getitem__)
+
+
+def places(weights: Sequence[int]) -> list[int]:
+    """The place of each weight, as many times as it says."""
+    return [place for place, weight in enumerate(weights) for _ in range(weight)]
