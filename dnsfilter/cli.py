@@ -1,6 +1,8 @@
 """The `dnsfilter` command: everything that is done on a node. It brings catalogue and resolver together.
 
 Exit codes: 0 done, 1 a check found something or a needed thing is missing, 2 wrong input.
+
+What `serve` does not need without a policy file is imported where it is used: a resolver that starts is waited for.
 """
 
 import argparse
@@ -18,17 +20,14 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
-from blocklists.catalogue import load_catalogue
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config, Endpoint
-from dnsfilter.config.resolved import last_loading, load_policy_file, resolved_policy
-from dnsfilter.engine.choice import chosen_kind
+from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
-from dnsfilter.node.single import Options, run_single
 from dnsfilter.node.sockets import buffer_advice, buffer_ms, open_listening, open_tcp, receive_buffer
 from dnsfilter.node.supervisor import Means, Supervisor
 from dnsfilter.node.upgrade import Program, take_handover
@@ -181,6 +180,8 @@ def publish_policy_file(path: Path, state_dir: Path, store: SnapshotStore, clock
 
     Raises ConfigError for a faulty file, UnavailableError when the disk refuses.
     """
+    from dnsfilter.config.resolved import last_loading, resolved_policy
+
     now = store.making_s(clock_s)
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -198,6 +199,8 @@ def publish_policy_file(path: Path, state_dir: Path, store: SnapshotStore, clock
 
 
 def _services() -> dict[str, Service]:
+    from blocklists.catalogue import load_catalogue
+
     return {service.slug: service for service in load_catalogue().services}
 
 
@@ -216,10 +219,13 @@ def _load(feed: PolicyFeed, config: Config) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from dnsfilter.config.resolved import load_policy_file
+
     problems: list[str] = []
     said: dict[str, object] = {}
     try:
-        said["engine"] = chosen_kind()
+        said["engine"] = kind = chosen_kind()
+        engine_class(kind)
     except ConfigError as error:
         problems += map(str, error.problems)
     except UnavailableError as error:
@@ -279,6 +285,8 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _snapshot(options: argparse.Namespace, config: Config, now: Instant) -> Snapshot:
     """What the node decides by, or would by that policy file; nothing is written."""
+    from dnsfilter.config.resolved import resolved_policy
+
     site = config.control_plane.site
     if options.policy is None:
         return _store(options, config).load(site).snapshot
@@ -313,6 +321,8 @@ def _decision_text(decision: Decision) -> str:
 
 
 def _up(options: argparse.Namespace) -> int:
+    from dnsfilter.node.single import Options, run_single
+
     try:
         endpoints = [
             parse_endpoint(text)

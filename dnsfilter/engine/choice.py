@@ -1,12 +1,19 @@
-"""Which engine runs: the compiled one where it was built, unless the environment says otherwise."""
+"""Which engine runs: the compiled one where it was built, unless the environment says otherwise.
 
+Neither is imported by choosing: a supervisor chooses, and its workers run it.
+"""
+
+import ctypes
 import os
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import assert_never
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, assert_never
 
-from dnsfilter.engine.reference import ReferenceEngine
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
+
+if TYPE_CHECKING:
+    from dnsfilter.engine.reference import ReferenceEngine
 
 VARIABLE = "DNSFILTER_ENGINE"
 """The environment's variable that names a kind; a supervisor sets it for workers that are to fall back."""
@@ -33,11 +40,12 @@ def chosen_kind(environ: Mapping[str, str] = os.environ) -> EngineKind:
     except ValueError:
         kinds = " or ".join(EngineKind)
         raise ConfigError((Problem(f"environment variable {VARIABLE}", f"must be {kinds}, not {word!r}"),)) from None
-    engine_class(kind)
+    if kind is EngineKind.COMPILED and (reason := why_not_compiled()) is not None:
+        raise UnavailableError(reason)
     return kind
 
 
-def engine_class(kind: EngineKind) -> type[ReferenceEngine]:
+def engine_class(kind: EngineKind) -> "type[ReferenceEngine]":
     """The class of that kind; raises UnavailableError where it was not built or cannot be loaded."""
     match kind:
         case EngineKind.COMPILED:
@@ -47,15 +55,20 @@ def engine_class(kind: EngineKind) -> type[ReferenceEngine]:
                 raise UnavailableError(f"load the compiled engine: {error}") from error
             return CompiledEngine
         case EngineKind.REFERENCE:
+            from dnsfilter.engine.reference import ReferenceEngine
+
             return ReferenceEngine
         case _:
             assert_never(kind)
 
 
 def why_not_compiled() -> str | None:
-    """What keeps the compiled engine from being loaded; None where it can be."""
+    """What keeps the compiled engine's library from being loaded; None where it can be. None of its code runs."""
+    found = find_spec("dnsfilter.engine._engine")
+    if found is None or found.origin is None:
+        return "load the compiled engine: it was not built"
     try:
-        engine_class(EngineKind.COMPILED)
-    except UnavailableError as error:
-        return str(error)
+        ctypes.CDLL(found.origin)
+    except OSError as error:
+        return f"load the compiled engine: {error}"
     return None

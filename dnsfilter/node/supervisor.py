@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
@@ -31,19 +31,23 @@ from dnsfilter.node.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
-from dnsfilter.node.status import StatusServer
 from dnsfilter.node.upgrade import Handover, Predecessor, Program, hand_over
 from dnsfilter.node.workerprocess import Orders, Sealed
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
-from dnsfilter.telemetry.collector import NodeState, node_registry, render
+from dnsfilter.telemetry.nodestate import NodeState
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.upstream.zones import Zones
+
+if TYPE_CHECKING:
+    from dnsfilter.node.status import StatusServer
 
 POLL_S = 0.02
 """How often the store is looked at: a fifth of the time in which a change must be in force."""
 CHECK_S = 60.0
 """How long a new program may take to say whether it would start."""
+UNSERVED_S = 1.0
+"""How long after its start a node that does not serve yet has no page for machines."""
 _COUNTERS = "dnsfilter-counters-"
 _LOG = logging.getLogger("dnsfilter.node")
 
@@ -73,6 +77,8 @@ class Supervisor:
         self._feed = feed
         self._means = means
         self._status_socket = status
+        self._status: StatusServer | None = None
+        self._status_due = time.monotonic() + UNSERVED_S
         self._listening = listening
         self._superseded: list[Listening] = []
         self._handover = handover
@@ -102,7 +108,6 @@ class Supervisor:
         _say_engine(self._crew.orders.engine)
         _say_buffer(self._listening)
         self._handle_signals()
-        self._status = self._open_status()
         self._learn(self._snapshot)
         try:
             while not self._stopping:
@@ -114,7 +119,7 @@ class Supervisor:
             self._dismiss_predecessors()
             await self._crew.stop()
         finally:
-            await self._status.close()
+            await self._close_status()
             self._status_socket.close()
             self._listening.close()
             for listening in self._superseded:
@@ -158,10 +163,21 @@ class Supervisor:
             receive_buffer(self._listening.sets[0].udp[0]),
         )
 
-    def _open_status(self) -> StatusServer:
-        """The page for machines; it closes the socket it is given, and ours has to last."""
+    def _open_status(self) -> None:
+        """The page for machines; it closes the socket it is given, and ours has to last.
+
+        Its libraries take long to import, longer than a worker to start: so that happens here, and workers come first.
+        """
+        from dnsfilter.node.status import StatusServer
+        from dnsfilter.telemetry.collector import node_registry, render
+
         registry = node_registry(self._totals.snapshot, self._state)
-        return StatusServer(self._status_socket.dup(), lambda: render(registry), self.unready)
+        self._status = StatusServer(self._status_socket.dup(), lambda: render(registry), self.unready)
+
+    async def _close_status(self) -> None:
+        if self._status is not None:
+            await self._status.close()
+            self._status = None
 
     # The loop.
 
@@ -191,6 +207,8 @@ class Supervisor:
         if not self._ready_said and self.unready() is None:
             self._ready_said, self._in_force_since = True, now
             notify("READY=1")
+        if self._status is None and (self._ready_said or now >= self._status_due):
+            self._open_status()
         if self._crew.is_renewed:
             self._let_go_of_the_past(now)
         if self._watchdog_s is not None and now >= self._watchdog_at:
@@ -326,7 +344,7 @@ class Supervisor:
             reason = "workers of the program before are still there"
         if reason is None:
             logs.emit(_LOG, logging.INFO, "upgrade", program=" ".join(self._means.program.serve))
-            await self._status.close()
+            await self._close_status()
             metrics = (self._crew.orders.config.metrics_listen, self._status_socket)
             workers = [member.hand_over() for member in self._crew.members if not member.gone]
             try:
@@ -335,7 +353,7 @@ class Supervisor:
                 reason = str(error)
                 for member in self._crew.members:
                     member.watch(self._stir)
-                self._status = self._open_status()
+                self._open_status()
         logs.emit(_LOG, logging.ERROR, "no upgrade, the old program goes on", reason=reason)
         notify("READY=1")
 

@@ -4,7 +4,6 @@ Each node has its own registry; nothing is registered globally, and nothing is k
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -12,26 +11,11 @@ from prometheus_client.registry import Collector
 
 from dnsfilter.telemetry import metrics
 from dnsfilter.telemetry.metrics import MetricType
+from dnsfilter.telemetry.nodestate import NodeState
 from dnsfilter.telemetry.slots import NS_PER_S, POLICY_METRICS, Labels
 from dnsfilter.telemetry.totals import Counts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeState:
-    """What the supervisor knows besides the counters; revision and age are None while no snapshot is in force."""
-
-    version: str
-    engine: str
-    workers: int
-    worker_restarts: int
-    snapshot_revision: int | None = None
-    snapshot_age_s: float | None = None
-    clock_doubted: bool = False
-    snapshots_quarantined: int = 0
-    fallen_back: bool = False
-    receive_buffer_bytes: int = 0
 
 
 class NodeCollector(Collector):

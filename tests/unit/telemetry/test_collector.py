@@ -10,8 +10,9 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.collector import CONTENT_TYPE, NodeState, node_registry, render
+from dnsfilter.telemetry.collector import CONTENT_TYPE, node_registry, render
 from dnsfilter.telemetry.metrics import METRICS
+from dnsfilter.telemetry.nodestate import NodeState
 from dnsfilter.telemetry.slots import (
     ANSWER_DURATION,
     BYPASS,
