@@ -32,7 +32,6 @@ CLIENT = client_of(1)
 ANSWERS, REFUSALS = {dns.rcode.NOERROR}, {dns.rcode.REFUSED, dns.rcode.NXDOMAIN}
 START_S, STOP_S, PROBE_S = 300.0, 20.0, 0.5
 CC_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
-_SOURCE = Path(__file__).with_name("echo.c")
 
 
 class ServerError(Exception):
@@ -63,19 +62,24 @@ class Policies:
 
 
 def echo_program() -> Path:
-    """The program of echo.c, compiled where it is not yet; raises ServerError without a compiler."""
-    made = PROJECT / "build/bench/echo"
-    if made.exists() and made.stat().st_mtime > _SOURCE.stat().st_mtime:
+    """The program of echo.c, as `compiled_c` makes it."""
+    return compiled_c("echo")
+
+
+def compiled_c(name: str) -> Path:
+    """The program of that C file beside this one, compiled where it is not yet; ServerError without a compiler."""
+    source, made = Path(__file__).with_name(f"{name}.c"), PROJECT / "build/bench" / name
+    if made.exists() and made.stat().st_mtime > source.stat().st_mtime:
         return made
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise ServerError("compile echo.c: there is no C compiler here")
+        raise ServerError(f"compile {source.name}: there is no C compiler here")
     made.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=made.parent) as directory:
-        path = Path(directory) / "echo"
-        done = subprocess.run([compiler, *CC_FLAGS, "-o", path, _SOURCE], capture_output=True, text=True)
+        path = Path(directory) / name
+        done = subprocess.run([compiler, *CC_FLAGS, "-o", path, source], capture_output=True, text=True)
         if done.returncode != 0:
-            raise ServerError(f"compile echo.c: {done.stderr}")
+            raise ServerError(f"compile {source.name}: {done.stderr}")
         path.replace(made)
     return made
 

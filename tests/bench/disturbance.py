@@ -1,0 +1,317 @@
+"""What clients notice while workers die, hang and are replaced, and of a flood: `python -m tests.bench.disturbance`.
+
+docs/performance.md tells what is measured and how. Load goes to loopback alone.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from tests.bench.compare import DOCUMENT
+from tests.bench.load import cached_name
+from tests.bench.machine import Cores, describe_machine, pinned, share_cores
+from tests.bench.servers import authority, compiled_c
+from tests.support.engines import query
+from tests.support.nodes import Node, eventually
+
+BEGIN, END = "<!-- disturbance -->\n", "<!-- end of disturbance -->\n"
+ROUNDS, RATE, FLOOD, QUIET = 5, 50_000, 200_000, 1_000
+"""Rounds of each measurement, and queries a second: of the load, of a flood, and of the client beside it."""
+CLIENT, FLOODER, OTHER = "127.0.5.10", "127.0.5.11", "127.0.7.10"
+PORTS, CACHED, BANNED = 64, 1_000, "www.tiktok.com"
+CALM_S, PATIENCE_S = 1.0, 60.0
+CONFIG = """
+[limits]
+waiting_per_client = 4096
+
+# The load plays a whole office, and the client beside the flood one of many.
+[[limits.override]]
+prefix = "127.0.5.10"
+queries_per_second = 0
+
+[[limits.override]]
+prefix = "127.0.7.0/24"
+queries_per_second = 0
+"""
+
+
+class DisturbanceError(Exception):
+    """A measurement says nothing; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What asker.c tells of one client."""
+
+    sent: int
+    answered: int
+    skipped: int
+    deaf: int
+    gap_ms: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What became of a load's queries.
+
+    Of those `lost`, `overflowed` found no room in a listening socket and `limited` were beyond a limit; all others a
+    worker had in its hands.
+    """
+
+    sent: int
+    lost: int
+    in_hands: int
+    overflowed: int
+    limited: int
+    gap_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """Something that happens amid `seconds` of load; `act` does it and comes back when it is done."""
+
+    slug: str
+    title: str
+    seconds: int
+    act: Callable[[Node], None]
+
+
+def kill(node: Node) -> None:
+    ready = _times(node, "snapshot in force")
+    os.kill(node.worker_pids()[0], signal.SIGKILL)
+    _await(lambda: _times(node, "snapshot in force") > ready, "no worker came after the one that was killed")
+
+
+def stop(node: Node) -> None:
+    """It hangs for good: the supervisor ends it after a while."""
+    ready, victim = _times(node, "snapshot in force"), node.worker_pids()[0]
+    os.kill(victim, signal.SIGSTOP)
+    _await(lambda: _times(node, "snapshot in force") > ready, "no worker came after the one that hung")
+
+
+def upgrade(node: Node) -> None:
+    before = set(node.worker_pids())
+    assert node.process is not None
+    node.process.send_signal(signal.SIGUSR2)
+    _await(lambda: not before & set(node.worker_pids()), "old workers outlived the upgrade")
+
+
+DISTURBANCES = (
+    Disturbance("kill", "`kill -9` of a worker", 4, kill),
+    Disturbance("stop", "a worker stopped by SIGSTOP", 9, stop),
+    Disturbance("upgrade", "upgrade by SIGUSR2", 9, upgrade),
+)
+
+
+def _times(node: Node, event: str) -> int:
+    return node.log.read_text().count(event)
+
+
+def _await(holds: Callable[[], bool], otherwise: str) -> None:
+    if not eventually(holds, PATIENCE_S):
+        raise DisturbanceError(otherwise)
+
+
+@contextmanager
+def running(upstream_port: int, workers: int, cores: Cores) -> Iterator[Node]:
+    """A node by the example policy, all of whose workers are ready."""
+    with tempfile.TemporaryDirectory(prefix="disturbance-") as made:
+        node = Node(Path(made), f"127.0.0.1:{upstream_port}", config=CONFIG, workers=workers)
+        with pinned(cores.server):
+            node.start()
+        try:
+            _await(lambda: _times(node, "snapshot in force") >= max(workers, 2), "workers are not ready")
+            yield node
+        finally:
+            node.stop()
+
+
+@contextmanager
+def questions() -> Iterator[Path]:
+    """A file as asker.c reads it: each fifth question is for a banned name."""
+    with tempfile.NamedTemporaryFile(prefix="questions-") as file:
+        for number in range(CACHED):
+            for name in (*(cached_name((4 * number + each) % CACHED) for each in range(4)), BANNED):
+                message = query(name)
+                file.write(len(message).to_bytes(2, "big") + message)
+        file.flush()
+        yield Path(file.name)
+
+
+@contextmanager
+def asking(
+    node: Node, seconds: int, asked: Path, cores: Cores, clients: Sequence[tuple[str, int, int]]
+) -> Iterator[list[Told]]:
+    """Load from these clients (address, queries a second, ports) while the block runs, and after it what it came to."""
+    told: list[Told] = []
+    words = [str(word) for client in clients for word in client]
+    command = [str(compiled_c("asker")), str(node.port), str(seconds), str(asked), *words]
+    with pinned(cores.load):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield told
+        if process.poll() is not None:
+            raise DisturbanceError("the load ended before what was to happen amid it")
+        output, _ = process.communicate(timeout=seconds + PATIENCE_S)
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode != 0:
+        raise DisturbanceError(f"the load ended with status {process.returncode}")
+    told += [Told(**json.loads(line)) for line in output.splitlines()]
+
+
+def disturb(one: Disturbance, workers: int, rate: int, upstream_port: int, asked: Path) -> Noticed:
+    """One round: a load, amid it what disturbs it, and what that cost."""
+    cores = share_cores(sorted(os.sched_getaffinity(0)), workers)
+    with running(upstream_port, workers, cores) as node:
+        with asking(node, one.seconds, asked, cores, [(CLIENT, rate, PORTS)]) as told:
+            time.sleep(CALM_S)
+            one.act(node)
+        (load,) = told
+        overflowed = dropped(node.port)
+        limited = int(
+            sum(value for name, value in node.metrics().items() if name.startswith("dnsfilter_limited_total"))
+        )
+    lost = load.sent - load.answered
+    in_hands = lost - overflowed - limited - load.deaf
+    return Noticed(load.sent, lost - load.deaf, in_hands, overflowed, limited, load.gap_ms)
+
+
+def dropped(port: int) -> int:
+    """How many datagrams found no room in the sockets of that port of 127.0.0.1 (proc_net_udp(5), the last column)."""
+    rows = (line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:])
+    return sum(int(row[-1]) for row in rows if row[1] == f"0100007F:{port:04X}")
+
+
+def flood(flood_rate: int, seconds: int, upstream_port: int, asked: Path) -> tuple[Told, Told, Told]:
+    """The client alone; then that client beside the flood, and the flood."""
+    cores = share_cores(sorted(os.sched_getaffinity(0)), 1)
+    other = (OTHER, QUIET, PORTS // 4)
+    with running(upstream_port, 1, cores) as node:
+        with asking(node, seconds, asked, cores, [other]) as alone:
+            pass
+        with asking(node, seconds, asked, cores, [other, (FLOODER, flood_rate, PORTS // 2)]) as both:
+            pass
+    return alone[0], both[0], both[1]
+
+
+def disturbance_table(found: dict[tuple[str, int], list[Noticed]], rate: int) -> str:
+    """What was noticed, as a Markdown table: the median of the rounds, and the worst in brackets."""
+    lines = [
+        f"### Workers lost and replaced under {rate:,} queries a second",
+        "",
+        "| what happens | workers | lost | of these in hand | not in hand | longest without answers, ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    titles = {one.slug: one.title for one in DISTURBANCES}
+    for (slug, workers), rounds in found.items():
+        columns: list[list[float]] = [
+            [one.lost for one in rounds],
+            [one.in_hands for one in rounds],
+            [one.overflowed + one.limited for one in rounds],
+            [one.gap_ms for one in rounds],
+        ]
+        cells = [f"{median(column):,.0f} ({max(column):,.0f})" for column in columns]
+        lines.append(f"| {titles[slug]} | {workers} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def flood_table(rounds: Sequence[tuple[Told, Told, Told]], flood_rate: int) -> str:
+    """The same of floods."""
+    lines = [
+        f"### A flood of {flood_rate:,} queries a second from one client",
+        "",
+        "| who | queries/s | lost | p50 ms | p99 ms |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for number, (title, rate) in enumerate(
+        (("a client of another range, alone", QUIET), ("that client beside the flood", QUIET))
+    ):
+        told = [one[number] for one in rounds]
+        lost = [one.sent - one.answered - one.deaf for one in told]
+        cells = [f"{median(lost):,.0f} ({max(lost):,.0f})"]
+        columns = ([one.p50_ms for one in told], [one.p99_ms for one in told])
+        cells += [f"{median(column):.3f} ({max(column):.3f})" for column in columns]
+        lines.append(f"| {title} | {rate:,} | {' | '.join(cells)} |")
+    answered = median(one[2].answered / max(one[2].sent, 1) for one in rounds)
+    sent = median(one[2].sent / max(one[2].sent + one[2].skipped, 1) for one in rounds) * flood_rate
+    return "\n".join([*lines, "", f"The flood reached {sent:,.0f} a second; {answered:.1%} of it was answered.", ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and write the document where that is asked for."""
+    options = _parser().parse_args(arguments)
+    machine = "\n".join(f"- {key}: {value}" for key, value in describe_machine().items())
+    found: dict[tuple[str, int], list[Noticed]] = {}
+    floods: list[tuple[Told, Told, Told]] = []
+    with authority(share_cores(sorted(os.sched_getaffinity(0)), 1).load) as upstream_port, questions() as asked:
+        for number in range(options.rounds):
+            for one in (one for one in DISTURBANCES if one.slug in options.only):
+                for workers in (1, 2):
+                    noticed = disturb(one, workers, options.rate, upstream_port, asked)
+                    found.setdefault((one.slug, workers), []).append(noticed)
+                    _say(options.json, f"round {number + 1}: {one.slug}, {workers}: {asdict(noticed)}")
+            if "flood" in options.only:
+                floods.append(flood(options.flood, options.seconds, upstream_port, asked))
+                _say(options.json, f"round {number + 1}: flood: {[asdict(one) for one in floods[-1]]}")
+    if options.json:
+        print(json.dumps({"workers": _as_json(found), "flood": [[asdict(one) for one in told] for told in floods]}))
+        return
+    tables = [disturbance_table(found, options.rate)] if found else []
+    tables += [flood_table(floods, options.flood)] if floods else []
+    text = "\n".join(
+        [f"- rounds: {options.rounds}, the median of them and in brackets the worst\n{machine}\n", *tables]
+    )
+    print(text)
+    if options.write:
+        DOCUMENT.write_text(with_block(DOCUMENT.read_text(), text))
+
+
+def _parser() -> argparse.ArgumentParser:
+    slugs = [*(one.slug for one in DISTURBANCES), "flood"]
+    parser = argparse.ArgumentParser(description="What clients notice of dying, hanging and replaced workers.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each (default: %(default)s)")
+    parser.add_argument("--rate", type=int, default=RATE, help="queries a second (default: %(default)s)")
+    parser.add_argument("--flood", type=int, default=FLOOD, help="queries a second (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=5, help="of flood (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=slugs, default=slugs, help="what to measure (default: all)")
+    parser.add_argument("--json", action="store_true", help="print every round as JSON instead of tables")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
+    return parser
+
+
+def _say(as_json: bool, text: str) -> None:
+    if not as_json:
+        print(text, flush=True)
+
+
+def _as_json(found: dict[tuple[str, int], list[Noticed]]) -> list[dict[str, object]]:
+    return [
+        {"what": slug, "workers": workers, "rounds": [asdict(one) for one in rounds]}
+        for (slug, workers), rounds in found.items()
+    ]
+
+
+def with_block(document: str, figures: str) -> str:
+    """The document with these figures between this file's two marks; raises ValueError where it lacks one."""
+    head, begin, rest = document.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"write figures: the document has no {BEGIN.strip()} before an {END.strip()}")
+    return f"{head}{begin}\n{figures}\n{end}{tail}"
+
+
+if __name__ == "__main__":
+    main()
