@@ -1,8 +1,9 @@
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from dnsfilter.cache.answers import Entry
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Clients
 from dnsfilter.engine.limits import Limiter
 from dnsfilter.engine.reference import ReferenceEngine
 from dnsfilter.snapshot.reader import Matched, Snapshot
@@ -38,6 +39,13 @@ class Buckets:
 
     def admitted(self, client: bytes, may_ask: bool, forgeable: bool, now_ms: int) -> int:
         """`Limiter.admit`."""
+
+class AllowedClients:
+    """The unregistered clients that may ask, as C knows them; its method is a door for tests."""
+
+    def __init__(self, clients: Clients) -> None: ...
+    def admits(self, client: bytes) -> bool:
+        """`Clients.admits`."""
 
 class Table:
     """A `Snapshot`, read by C; its methods here are doors for tests. None is where C hands over, or finds nothing."""
@@ -86,3 +94,9 @@ def ordinary(
     message: bytes, number: int, name: bytes, qtype: int, do_bit: bool
 ) -> tuple[int, int, bool, int, tuple[int, int, int], tuple[tuple[int, int, int, int], ...], _Names, _Names] | int:
     """An ordinary answer: octets, rcode, AD, lifetime, counts, records, targets, names beside; else 0 or -1."""
+
+def odd(message: bytes) -> tuple[Any, ...] | None:
+    """What `parse_query` makes of a message: None for silence, "?" where the reference has to look, else id, RD, CD,
+    and payload and DO, or None without OPT; then, of a fault, opcode, rcode, octets of the question and extended error,
+    and of a query name, type, class, labels' starts and AD.
+    """

@@ -65,6 +65,17 @@ def special(name: bytes, qtype: int) -> LocalAnswer | None:
     return None
 
 
+def below(apex: bytes) -> int | None:
+    """The rcode that every name below one of `APEXES` gets for every type, without records; None where it depends."""
+    match _ZONES[apex]:
+        case _Shape.ABSENT | _Shape.EMPTY:
+            return Rcode.NXDOMAIN
+        case _Shape.SILENT:
+            return Rcode.NOERROR
+        case _Shape.LOCALHOST | _Shape.LOOPBACK_V4 | _Shape.LOOPBACK_V6:
+            return None
+
+
 def _answer(shape: _Shape, name: bytes, apex: bytes, qtype: int) -> LocalAnswer | None:
     rcode: int = Rcode.NOERROR
     records = Records.NONE

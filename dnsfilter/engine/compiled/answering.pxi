@@ -1,99 +1,51 @@
-# The ordinary query, from octets to octets: class, cache, names, judgement, reply. What is not ordinary is handed over
-# before anything of it has been counted.
+# A query, from octets to octets: class, cache, names, judgement, reply. What needs more is handed over before anything of
+# it has been counted but its charge.
 
 from dnsfilter.config.model import Unregistered
 from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.snapshot.layout import REPLIES
 from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS, LIMITED, POLICY_KINDS, QUERY, PolicyKind
-from dnsfilter.engine.local import OURS
-from dnsfilter.upstream.special import TOP_LABELS
 
 cdef enum:
     HAND_OVER = 0           # nothing of it is counted, not even against its limit
     ADMITTED = -1           # to be handed over too, but it has paid
     MISS = -2               # an upstream has to be asked
     DROPPED = -3
-    LEAST_SLOTS = 2048      # of a map, of which at most a quarter are taken
     CONCERNED_TTL = 60      # refusals.CONCERNED_TTL_S
-    TYPE_DS = 43
     EDE_PROHIBITED = 18
+    EDE_NOT_AUTHORITATIVE = 20
 
-# How an entry came to serve, and what that counts as.
+# What a query counts as: places in COUNTED_AS. The first two also say how an entry came to serve.
 cdef enum:
     KEPT = 0
-    DELIVERED = 4
+    DELIVERED = 1
+    AS_BLOCKED = 2
+    AS_LIMITED = 3
+    AS_UNREGISTERED = 4
+    AS_DROPPED = 5
+    AS_MALFORMED = 6
+    AS_UNSUPPORTED = 7
+    AS_NOT_RECURSIVE = 8
+    AS_LOCAL = 9
 
-ANSWERED = (Outcome.CACHED, Outcome.BLOCKED, Outcome.LIMITED, Outcome.UNREGISTERED, Outcome.FORWARDED)
+COUNTED_AS = (
+    Outcome.CACHED,
+    Outcome.FORWARDED,
+    Outcome.BLOCKED,
+    Outcome.LIMITED,
+    Outcome.UNREGISTERED,
+    Outcome.DROPPED,
+    Outcome.MALFORMED,
+    Outcome.UNSUPPORTED,
+    Outcome.NOT_RECURSIVE,
+    Outcome.LOCAL,
+)
 
 cdef struct Where:
     uint64_t hash           # of the cache's key
     uint16_t view
     int range_class
-
-
-@cython.final
-cdef class NameMap:
-    """Few folded wire names, each with a number of at least 0."""
-
-    cdef uint8_t* names
-    cdef uint32_t used
-    cdef uint32_t* places           # offset in `names` and one more; 0 is free
-    cdef uint32_t mask
-    cdef readonly int count
-
-    def __cinit__(self, dict numbers):
-        cdef uint64_t slots = LEAST_SLOTS
-        if len(numbers) > 0xFFFF:
-            raise ValueError(f"map names: {len(numbers)} are more than {0xFFFF}")
-        while slots < 4 * <uint64_t>len(numbers):
-            slots *= 2
-        self.mask = <uint32_t>(slots - 1)
-        self.names = <uint8_t*>malloc(sum([len(name) + 3 for name in numbers]) + 1)
-        self.places = <uint32_t*>calloc(slots, sizeof(uint32_t))
-        if self.names == NULL or self.places == NULL:
-            raise MemoryError
-        self.used = 0
-        self.count = 0
-        for name, number in numbers.items():
-            self.add(name, len(name), number)
-
-    def __dealloc__(self):
-        free(self.names)
-        free(self.places)
-
-    cdef void add(self, const uint8_t* name, uint16_t size, uint16_t number) noexcept nogil:
-        cdef uint32_t place = self.slot(name, size)
-        self.places[place] = self.used + 1
-        self.names[self.used] = <uint8_t>size
-        memcpy(self.names + self.used + 1, &number, 2)
-        memcpy(self.names + self.used + 3, name, size)
-        self.used += size + 3
-        self.count += 1
-
-    cdef uint32_t slot(self, const uint8_t* name, uint16_t size) noexcept nogil:
-        """Where the name is, or would be (FNV-1a: these names come from the configuration, not from strangers)."""
-        cdef uint32_t mixed = 2166136261
-        cdef uint16_t i
-        cdef const uint8_t* held
-        for i in range(size):
-            mixed = (mixed ^ name[i]) * 16777619
-        mixed &= self.mask
-        while self.places[mixed]:
-            held = self.names + self.places[mixed] - 1
-            if held[0] == <uint8_t>size and memcmp(held + 3, name, size) == 0:
-                break
-            mixed = (mixed + 1) & self.mask
-        return mixed
-
-    cdef int get(self, const uint8_t* name, uint16_t size) noexcept nogil:
-        """The name's number, -1 for none."""
-        cdef uint32_t place = self.places[self.slot(name, size)]
-        cdef uint16_t number
-        if not place:
-            return -1
-        memcpy(&number, self.names + place, 2)
-        return number
 
 
 @cython.final
@@ -103,19 +55,17 @@ cdef class Answering:
     cdef Table table
     cdef Store store
     cdef Buckets buckets
-    cdef NameMap tops               # last labels below which some name is special
-    cdef NameMap specials           # what may be answered here: apexes of zones, and single names
-    cdef NameMap zones              # conditional zones, with the numbers of their views
+    cdef Places places
     cdef object names_digest
     cdef uint64_t generation        # of the names file in force; 0: none yet
     cdef uint64_t[::1] slots
     cdef uint64_t[::1] policy
-    cdef uint8_t[256] single_sizes  # 1 for the sizes that single names have
-    cdef int[2][5] outcomes         # by transport, in the order of the constructor
-    cdef int cache_hits, limited_client, limited_stranger, bypass
-    cdef bint refuses_strangers
+    cdef AllowedClients allowed     # of those that are in no range
+    cdef Records records
+    cdef int[2][10] outcomes        # by transport, in the order of COUNTED_AS
+    cdef int cache_hits, limited_client, limited_stranger, bypass, bypass_ddr
     cdef int pair_stride, refused, monitored, exempted
-    cdef int refused_reply
+    cdef int refused_reply, nxdomain_reply, address_reply
     cdef Judged judged
     cdef Matches found
 
@@ -123,21 +73,19 @@ cdef class Answering:
         self.store = store
         self.buckets = Buckets(limiter)
         self.slots = slots
-        self.tops = NameMap(dict.fromkeys(TOP_LABELS, 0))
-        self.specials = NameMap(dict.fromkeys(OURS, 0))
-        self.zones = NameMap(zones.numbers())
-        memset(self.single_sizes, 0, sizeof(self.single_sizes))
-        for name in OURS:
-            self.single_sizes[len(name)] = 1
+        self.places = Places(zones)
         for row, transport in enumerate((Transport.UDP, Transport.TCP)):
-            for column, outcome in enumerate(ANSWERED):
+            for column, outcome in enumerate(COUNTED_AS):
                 self.outcomes[row][column] = QUERY[transport][outcome]
         self.cache_hits, self.bypass = CACHE_HITS, BYPASS[Bypass.ENCRYPTED_DNS]
+        self.bypass_ddr = BYPASS[Bypass.DDR]
         self.limited_client, self.limited_stranger = LIMITED[Limit.CLIENT], LIMITED[Limit.UNREGISTERED]
-        self.refuses_strangers = clients.unregistered is Unregistered.REFUSE
+        self.allowed = AllowedClients(clients)
+        self.records = Records()
         self.pair_stride, self.refused = POLICY_KINDS, PolicyKind.REFUSED
         self.monitored, self.exempted = PolicyKind.MONITORED, PolicyKind.EXEMPTED
         self.refused_reply = REPLIES.index(BanReply.REFUSED)
+        self.nxdomain_reply, self.address_reply = REPLIES.index(BanReply.NXDOMAIN), REPLIES.index(BanReply.ADDRESS)
 
     def swap(self, Table table, policy):
         """Decide by that snapshot from now on; `policy` are its counters."""
@@ -154,20 +102,104 @@ cdef class Answering:
         self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t at, int64_t now_ms,
         uint32_t limit, uint8_t* out, Where* where,
     ) noexcept nogil:
-        """Octets of the reply in `out`, or one of the numbers below 1; MISS with `where` filled."""
-        cdef Entry* entry
-        cdef Charge charge
+        """What a plain query gets: octets of the reply in `out`, or a number below 1; MISS with `where` filled."""
         where.range_class = self.table.find(client, client_size)
-        if where.range_class < 0:
+        if where.range_class < 0 and not self.allowed.hold(client, client_size):
             return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
-        self.buckets.charge_of(client, client_size, True, &charge)
-        if self.buckets.admit(&charge, now_ms) != ADMIT_PASS:
-            self.slots[self.outcomes[transport][2]] += 1
-            self.slots[self.limited_client] += 1
+        if self.admit(client, client_size, True, transport, now_ms) != ADMIT_PASS:
             return DROPPED
-        if self.is_special(asked) or (self.zones.count and asked.qtype == TYPE_DS):
+        return self.resolve(asked, where, transport, at, now_ms, limit, out)
+
+    cdef int answer_odd(
+        self, const uint8_t* message, uint32_t size, Asked* asked, const uint8_t* client, int client_size,
+        int transport, int64_t at, int64_t now_ms, uint8_t* out, Where* where,
+    ) noexcept nogil:
+        """The same for a message that is no plain query; on MISS it is in `asked`."""
+        cdef Fault fault
+        cdef uint32_t limit
+        cdef bint may_ask
+        cdef int said = read_odd(message, size, asked, &fault)
+        where.range_class = -1
+        if said == ODD_SILENT:
+            self.slots[self.outcomes[transport][AS_DROPPED]] += 1
+            return DROPPED
+        if said == ODD_UNSURE:
+            return HAND_OVER
+        limit = STREAM_ROOM if transport else udp_limit_of(asked)
+        where.range_class = self.table.find(client, client_size)
+        may_ask = where.range_class >= 0 or self.allowed.hold(client, client_size)
+        if said == ODD_QUERY and not may_ask:
+            return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
+        if self.admit(client, client_size, may_ask or transport, transport, now_ms) != ADMIT_PASS:
+            return DROPPED
+        if said == ODD_QUERY:
+            return self.answer_rare(asked, where, transport, at, now_ms, limit, out)
+        said = AS_UNSUPPORTED if fault.rcode == RCODE_NOTIMP else AS_MALFORMED
+        self.slots[self.outcomes[transport][said]] += 1
+        return <int>write_fault(asked, &fault, out)
+
+    cdef int admit(
+        self, const uint8_t* client, int client_size, bint as_client, int transport, int64_t now_ms
+    ) noexcept nogil:
+        """What the limits make of a query; counted where it does not pass."""
+        cdef Charge charge
+        cdef int admission
+        self.buckets.charge_of(client, client_size, as_client, &charge)
+        admission = self.buckets.admit(&charge, now_ms)
+        if admission != ADMIT_PASS:
+            self.slots[self.outcomes[transport][AS_LIMITED]] += 1
+            self.slots[self.limited_client if as_client else self.limited_stranger] += 1
+        return admission
+
+    cdef int answer_stranger(
+        self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t now_ms,
+        uint32_t limit, uint8_t* out,
+    ) noexcept nogil:
+        """The refusal to a client that may not ask. What came by UDP may be forged, and is its network's."""
+        cdef int admission = self.admit(client, client_size, transport != 0, transport, now_ms)
+        cdef uint32_t size
+        if admission == ADMIT_PASS:
+            self.slots[self.outcomes[transport][AS_UNREGISTERED]] += 1
+            return <int>write_empty(asked, RCODE_REFUSED, EDE_PROHIBITED, NULL, 0, limit, out)
+        if admission == ADMIT_DROP:
+            return DROPPED
+        size = write_empty(asked, RCODE_NOERROR, -1, NULL, 0, limit, out)
+        out[2] |= 0x02  # TC: whoever is not forged comes again by TCP
+        return <int>size
+
+    cdef int answer_rare(
+        self, const Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
+    ) noexcept nogil:
+        """What a query that is well-formed but not plain gets, once it has paid."""
+        cdef bint here
+        cdef int ours
+        if not self.pass_policy(asked, where.range_class, at):
+            return self.refused_or_handed(asked, where.range_class, transport, at, limit, out)
+        if not asked.rd:
+            return self.decline(asked, AS_NOT_RECURSIVE, EDE_NOT_AUTHORITATIVE, transport, limit, out)
+        if asked.qclass == CLASS_CH or asked.qclass == CLASS_NONE or asked.qclass == CLASS_ANY:
+            return self.decline(asked, AS_UNSUPPORTED, -1, transport, limit, out)
+        if asked.qclass != CLASS_IN or (asked.qtype != TYPE_ANY and not is_plain_type(asked.qtype)):
             return ADMITTED
-        where.view = self.view_of(asked)
+        if asked.qtype != TYPE_ANY:
+            return self.resolve(asked, where, transport, at, now_ms, limit, out)
+        ours = self.places.ours(asked)
+        here = ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and self.places.view_of(asked, True))
+        if here:
+            return self.tell_zone(asked, ours, where.range_class, transport, at, limit, out)
+        self.note()
+        self.slots[self.outcomes[transport][AS_LOCAL]] += 1
+        return <int>write_any(asked, &self.records.any, self.cap_s(where.range_class, at), limit, out)
+
+    cdef int resolve(
+        self, const Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
+    ) noexcept nogil:
+        """What a query for data of class IN gets, once it has paid."""
+        cdef Entry* entry
+        cdef int ours = self.places.ours(asked)
+        where.view = self.places.view_of(asked, ours != NOT_OURS)
+        if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and where.view):
+            return self.tell_zone(asked, ours, where.range_class, transport, at, limit, out)
         where.hash = self.store.hash_of(
             where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
         )
@@ -176,39 +208,48 @@ cdef class Answering:
         )
         if entry != NULL and now_ms < entry.expires_ms:
             return self.serve(asked, entry, where.range_class, transport, KEPT, at, now_ms, limit, out)
-        self.table.match(asked, &self.found)
-        if self.found.count < 0:
-            return ADMITTED
-        if self.found.count:
-            self.table.judge(where.range_class, &self.found, True, at, &self.judged)
-            if self.judged.verdict < 0:
-                return ADMITTED
-            if self.judged.verdict == VERDICT_REFUSE:
-                return self.refuse(asked, transport, limit, out)
+        if not self.pass_policy(asked, where.range_class, at):
+            return self.refused_or_handed(asked, where.range_class, transport, at, limit, out)
         return MISS
 
-    cdef int answer_stranger(
-        self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t now_ms,
-        uint32_t limit, uint8_t* out,
+    cdef bint pass_policy(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
+        """Whether policy lets the question through: then `judged` says what it counts; else `refused_or_handed`."""
+        self.table.match(asked, &self.found)
+        self.table.judge(range_class, &self.found, True, at, &self.judged)
+        return self.judged.verdict >= 0 and self.judged.verdict != VERDICT_REFUSE
+
+    cdef int refused_or_handed(
+        self, const Asked* asked, int range_class, int transport, int64_t at, uint32_t limit, uint8_t* out
     ) noexcept nogil:
-        """The refusal to a client of no range. What came by UDP may be forged, and is its network's."""
-        cdef Charge charge
-        cdef int admission
-        cdef uint32_t size
-        if not self.refuses_strangers:
-            return HAND_OVER
-        self.buckets.charge_of(client, client_size, transport != 0, &charge)
-        admission = self.buckets.admit(&charge, now_ms)
-        if admission == ADMIT_PASS:
-            self.slots[self.outcomes[transport][3]] += 1
-            return <int>write_empty(asked, RCODE_REFUSED, EDE_PROHIBITED, NULL, 0, limit, out)
-        self.slots[self.outcomes[transport][2]] += 1
-        self.slots[self.limited_client if transport else self.limited_stranger] += 1
-        if admission == ADMIT_DROP:
-            return DROPPED
-        size = write_empty(asked, RCODE_NOERROR, -1, NULL, 0, limit, out)
-        out[2] |= 0x02  # TC: whoever is not forged comes again by TCP
-        return <int>size
+        if self.judged.verdict < 0:
+            return ADMITTED
+        return self.refuse(asked, range_class, transport, at, limit, out)
+
+    cdef int tell_zone(
+        self, const Asked* asked, int ours, int range_class, int transport, int64_t at, uint32_t limit, uint8_t* out
+    ) noexcept nogil:
+        """The denial of a name below a built-in zone, unless policy refuses it; other names are handed over."""
+        cdef Edes none
+        if not ours & ZONE_HERE:
+            return ADMITTED
+        if not self.pass_policy(asked, range_class, at):
+            return self.refused_or_handed(asked, range_class, transport, at, limit, out)
+        none.count, none.text, none.text_size = 0, NULL, 0
+        self.note()
+        self.slots[self.outcomes[transport][AS_LOCAL]] += 1
+        if ours & ZONE_BYPASS:
+            self.slots[self.bypass_ddr] += 1
+        return <int>write_denial(
+            asked, ours & ZONE_RCODE, asked.name, self.places.apex, &self.records.zone, &none, limit, out
+        )
+
+    cdef int decline(
+        self, const Asked* asked, int counted_as, int ede, int transport, uint32_t limit, uint8_t* out
+    ) noexcept nogil:
+        """REFUSED for what is never passed on."""
+        self.note()
+        self.slots[self.outcomes[transport][counted_as]] += 1
+        return <int>write_empty(asked, RCODE_REFUSED, ede, NULL, 0, limit, out)
 
     cdef int serve(
         self, const Asked* asked, Entry* entry, int range_class, int transport, int how, int64_t at, int64_t now_ms,
@@ -224,12 +265,13 @@ cdef class Answering:
             if how == KEPT:
                 self.table.judge(range_class, &self.found, True, at, &self.judged)
                 if self.judged.verdict == VERDICT_REFUSE:
-                    return self.refuse(asked, transport, limit, out)
+                    leave_asked(&self.found)
+                    return self.refuse(asked, range_class, transport, at, limit, out)
             self.table.judge(range_class, &self.found, False, at, &self.judged)
             if self.judged.verdict < 0:
                 return ADMITTED
             if self.judged.verdict == VERDICT_REFUSE:
-                size = self.refuse(asked, transport, limit, out)
+                size = self.refuse(asked, range_class, transport, at, limit, out)
                 if size > 0 and how == KEPT:
                     self.slots[self.cache_hits] += 1
                 return size
@@ -277,16 +319,48 @@ cdef class Answering:
             return CONCERNED_TTL
         return change - at if change - at > 1 else 1
 
-    cdef int refuse(self, const Asked* asked, int transport, uint32_t limit, uint8_t* out) noexcept nogil:
-        """The reply of the winning ban, where that is REFUSED."""
+    cdef int refuse(
+        self, const Asked* asked, int range_class, int transport, int64_t at, uint32_t limit, uint8_t* out
+    ) noexcept nogil:
+        """The reply of the winning ban; `found` is what it was judged by."""
         cdef uint16_t size = 0
         cdef uint16_t ede = 0
         cdef const uint8_t* text = self.table.text_of(self.judged.rule, &size, &ede)
-        if text == NULL or self.table.reply_of(self.judged.rule) != self.refused_reply:
+        if text == NULL:
             return ADMITTED
         self.note()
-        self.slots[self.outcomes[transport][1]] += 1
-        return <int>write_empty(asked, RCODE_REFUSED, ede, text, size, limit, out)
+        self.slots[self.outcomes[transport][AS_BLOCKED]] += 1
+        if self.table.reply_of(self.judged.rule) == self.refused_reply:
+            return <int>write_empty(asked, RCODE_REFUSED, ede, text, size, limit, out)
+        return self.refuse_by_record(asked, self.synthesised_s(range_class, at), ede, text, size, limit, out)
+
+    cdef int refuse_by_record(
+        self, const Asked* asked, int ttl_s, uint16_t ede, const uint8_t* text, uint16_t text_size, uint32_t limit,
+        uint8_t* out,
+    ) noexcept nogil:
+        """The same where it is addresses or a denial, as refusals.refusal."""
+        cdef const uint8_t* addresses
+        cdef uint32_t count, size, suffix = asked.name_size if self.judged.target else self.judged.suffix
+        cdef int reply = self.table.reply_of(self.judged.rule)
+        cdef Edes edes
+        cdef bint absent = reply == self.nxdomain_reply and self.judged.domain and not self.judged.target
+        edes.count, edes.codes[0], edes.codes[1], edes.text, edes.text_size = 1, ede, EDE_FORGED, text, text_size
+        if reply == self.address_reply and asked.qclass == CLASS_IN:
+            addresses = self.table.addresses_of(self.judged.rule, &count)
+            edes.count = 2
+            size = write_addresses(asked, addresses, count, <uint32_t>ttl_s, &edes, limit, out)
+            if size:
+                return <int>size
+            edes.count = 1
+        return <int>write_denial(
+            asked, RCODE_NXDOMAIN if absent else RCODE_NOERROR, asked.message + HEADER_OCTETS, suffix,
+            &self.records.denials[ttl_s], &edes, limit, out,
+        )
+
+    cdef int synthesised_s(self, int range_class, int64_t at) noexcept nogil:
+        """The TTL of a refusal's records: at least 1, so that there is a record for it."""
+        cdef int64_t cap_s = self.cap_s(range_class, at)
+        return MOST_SYNTHESISED if cap_s < 0 or cap_s > MOST_SYNTHESISED else <int>cap_s
 
     cdef void note(self) noexcept nogil:
         """Count what the bans made of the query."""
@@ -300,33 +374,12 @@ cdef class Answering:
         if self.judged.verdict != VERDICT_PASS and self.table.is_bypass(self.judged.rule):
             self.slots[self.bypass] += 1
 
-    cdef bint is_special(self, const Asked* asked) noexcept nogil:
-        """Whether the name may be answered without an upstream, so that the reference has to look."""
-        cdef int i
-        cdef uint16_t start
-        if not asked.labels:
-            return False
-        if self.single_sizes[asked.name_size] and self.specials.get(asked.name, asked.name_size) >= 0:
-            return True
-        start = asked.starts[asked.labels - 1]
-        if self.tops.get(asked.name + start, asked.name_size - start) < 0:
-            return False
-        for i in range(asked.labels):
-            start = asked.starts[i]
-            if self.specials.get(asked.name + start, asked.name_size - start) >= 0:
-                return True
-        return False
-
-    cdef uint16_t view_of(self, const Asked* asked) noexcept nogil:
-        """The number of the view that serves the name: of the longest conditional zone that holds it, or 0."""
-        cdef int i, view
-        cdef uint16_t start
-        if not self.zones.count:
-            return 0
-        for i in range(asked.labels + 1):
-            start = asked.starts[i] if i < asked.labels else asked.name_size - 1
-            view = self.zones.get(asked.name + start, asked.name_size - start)
-            if view >= 0:
-                return <uint16_t>view
-        return 0
-
+cdef void leave_asked(Matches* found) noexcept nogil:
+    """Leave only what the question itself belongs to."""
+    cdef int i, kept = 0
+    for i in range(found.count):
+        if not found.at[i].target:
+            found.at[kept] = found.at[i]
+            kept += 1
+    if found.count > 0:
+        found.count = kept

@@ -33,15 +33,17 @@ cdef enum:
     VERDICT_MONITOR = 1
     VERDICT_REFUSE = 2
 
-# A plain query: class IN, RD=1, opcode QUERY, no record but one OPT of version 0. It points into its message.
+# A query. It points into its message. A plain one has class IN, RD=1, opcode QUERY, and no record but one OPT of version 0.
 cdef struct Asked:
     const uint8_t* message
     uint32_t size
     uint16_t id
     uint16_t qtype
+    uint16_t qclass
     uint16_t name_size      # octets of the name with its root
     uint16_t payload        # what its OPT says; 0 without OPT
     uint8_t labels          # without the root
+    bint rd
     bint ad
     bint cd
     bint edns

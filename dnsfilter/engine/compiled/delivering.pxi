@@ -101,7 +101,8 @@ cdef class Delivering:
             memcpy(target.name, name, size)
             target.name_size = <uint16_t>size
             target.labels = <uint8_t>label_starts(name, <int>size, target.starts)
-            if self.fast.is_special(&target) or self.fast.view_of(&target) != flight.view:
+            target.qtype = flight.qtype
+            if self.fast.places.ours(&target) != NOT_OURS or self.fast.places.view_of(&target, False) != flight.view:
                 return NULL
             name += size
         return self.fast.store.keep(
@@ -114,7 +115,9 @@ cdef class Delivering:
         cdef Asked asked
         cdef int size, range_class
         range_class = self.fast.table.find(whom.address, whom.address_size)
-        if range_class < 0 or not read_plain(<const uint8_t*>(whom + 1), whom.message_size, &asked):
+        if range_class < 0 and not self.fast.allowed.hold(whom.address, whom.address_size):
+            return False
+        if not read_query(<const uint8_t*>(whom + 1), whom.message_size, &asked):
             return False
         size = self.fast.serve(
             &asked, entry, range_class, 0, DELIVERED, at, now_ms, udp_limit_of(&asked), self.outbox.room()

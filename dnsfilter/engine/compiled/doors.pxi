@@ -12,7 +12,9 @@ cdef void asked_as(object query, uint8_t* message, Asked* out) except *:
     out.size = HEADER_OCTETS + len(wire)
     out.id = query.id
     out.qtype = query.question.qtype
+    out.qclass = query.question.qclass
     out.name_size = len(name)
+    out.rd = query.rd
     out.cd = query.cd
     out.ad = query.ad
     out.edns = query.edns is not None

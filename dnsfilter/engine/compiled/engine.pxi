@@ -20,16 +20,19 @@ def answer_one(engine, Answering fast, bytes message not None, bytes client not 
     cdef int stream = 1 if transport is Transport.TCP else 0
     cdef uint8_t* out
     cdef const uint8_t* octets = <const uint8_t*><const char*>message
-    if not read_plain(octets, len(message), &asked):
-        return ReferenceEngine.answer(engine, message, client, transport, wall_s, boot_ms)
+    cdef const uint8_t* asker = <const uint8_t*><const char*>client
+    cdef int64_t at = engine._anchor.instant(wall_s, boot_ms)
     out = <uint8_t*>malloc(STREAM_ROOM)
     if out == NULL:
         raise MemoryError
     try:
-        size = fast.answer(
-            &asked, <const uint8_t*><const char*>client, len(client), stream, engine._anchor.instant(wall_s, boot_ms),
-            boot_ms, STREAM_ROOM if stream else udp_limit_of(&asked), out, &where,
-        )
+        if read_plain(octets, len(message), &asked):
+            size = fast.answer(
+                &asked, asker, len(client), stream, at, boot_ms, STREAM_ROOM if stream else udp_limit_of(&asked), out,
+                &where,
+            )
+        else:
+            size = fast.answer_odd(octets, len(message), &asked, asker, len(client), stream, at, boot_ms, out, &where)
         if size > 0:
             return Reply(<bytes>(<char*>out)[:size])
     finally:
@@ -46,7 +49,7 @@ cdef object decided(engine, bytes message, bytes client, transport, wall_s, boot
     query = parse_query(message)
     limit = STREAM_LIMIT if transport is Transport.TCP else udp_limit(query)
     at = engine._anchor.instant(wall_s, boot_ms)
-    return engine._answer(Case(query, transport, client, range_class, at, boot_ms, limit))
+    return engine._answer(Case(query, transport, client, None if range_class < 0 else range_class, at, boot_ms, limit))
 
 
 def read_queries(
@@ -66,11 +69,14 @@ def read_queries(
     cdef int count = batch.receive(fd, listener.wildcard)
     for i in range(count):
         client_size = batch.client(i, &client)
-        size = HAND_OVER
-        where.range_class = -1
         if read_plain(batch.message(i), batch.received[i].msg_len, &asked):
             size = fast.answer(
                 &asked, client, client_size, 0, at, boot_ms, udp_limit_of(&asked), batch.room(), &where
+            )
+        else:
+            size = fast.answer_odd(
+                batch.message(i), batch.received[i].msg_len, &asked, client, client_size, 0, at, boot_ms, batch.room(),
+                &where,
             )
         if size == MISS:
             size = ask_on(pending, batch, i, way, &asked, where.view, boot_ns)

@@ -1,12 +1,13 @@
 # What the client gets, as wire/reply.py writes it, octet for octet: our header, its question, records whose TTLs have
-# aged, and an OPT of ours if it sent one. QR=1, RA=1, AA=0, RD and CD as asked; what is asked plainly has RD=1.
+# aged, and an OPT of ours if it sent one. QR=1, RA=1, AA=0, RD and CD as asked.
 
 cdef enum:
     OPT_OCTETS = 11         # an OPT without options (RFC 6891 section 6.1.2)
     EDE_OCTETS = 6          # an extended error without text: code and length of the option, code of the error
     MOST_TEXT = 1024        # octets of its text that are sent
     OPTION_EDE = 15         # RFC 8914 section 2
-    REPLY_FLAGS = 0x8180    # QR, RD, RA
+    REPLY_FLAGS = 0x8080    # QR, RA
+    REPLY_RD = 0x0100
     REPLY_CD = 0x0010
     REPLY_AD = 0x0020
     EXTENDED = 15           # an rcode above needs an OPT for its upper bits
@@ -25,7 +26,8 @@ cdef void write_header(const Asked* asked, uint32_t rcode, uint32_t flags, uint8
     if rcode > EXTENDED and not asked.edns:
         rcode = UNEXPRESSED
     write_16(out, asked.id)
-    write_16(out + 2, REPLY_FLAGS | flags | (REPLY_CD if asked.cd else 0) | (rcode & EXTENDED))
+    flags |= REPLY_FLAGS | (REPLY_RD if asked.rd else 0) | (REPLY_CD if asked.cd else 0)
+    write_16(out + 2, flags | (rcode & EXTENDED))
     write_16(out + 4, 1)
 
 

@@ -25,7 +25,7 @@ cdef class RulesFile:
     """The rules of every class, read in place."""
 
     cdef list _views
-    cdef Octets _classes, _rules, _spans, _rule_entries, _bans, _strings
+    cdef Octets _classes, _rules, _spans, _rule_entries, _bans, _addresses, _strings
     cdef uint32_t _class_count, _rule_count
     cdef bytes _bypass_name
     cdef const uint8_t* _bypass
@@ -42,6 +42,7 @@ cdef class RulesFile:
         self._spans = section_of(self._views, snapshot, Kind.RULES, Part.SPANS)
         self._rule_entries = section_of(self._views, snapshot, Kind.RULES, Part.RULE_ENTRIES)
         self._bans = section_of(self._views, snapshot, Kind.RULES, Part.BANS)
+        self._addresses = section_of(self._views, snapshot, Kind.RULES, Part.ADDRESSES)
         self._strings = section_of(self._views, snapshot, Kind.RULES, Part.STRINGS)
         self._class_count = <uint32_t>(self._classes.size // CLASS_OCTETS)
         self._rule_count = <uint32_t>(self._rules.size // RULE_OCTETS)
@@ -203,6 +204,16 @@ cdef class RulesFile:
         text = self._strings.at + little32(record + RULE_TEXT)
         size[0], ede[0] = little16(text), little16(record + RULE_EDE)
         return text + STRING_OCTETS
+
+    cdef const uint8_t* addresses_of(self, uint32_t rule, uint32_t* count) noexcept nogil:
+        """The addresses of a rule's ban, as records of the file; none where there is no such rule."""
+        cdef const uint8_t* ban
+        count[0] = 0
+        if rule >= self._rule_count:
+            return NULL
+        ban = self._ban(self._rules.at + <uint64_t>rule * RULE_OCTETS)
+        count[0] = little16(ban + BAN_ADDRESSES)
+        return self._addresses.at + <uint64_t>little32(ban + BAN_FIRST_ADDRESS) * ADDRESS_OCTETS
 
     cdef bint is_bypass(self, uint32_t rule) noexcept nogil:
         """Whether the ban is on the service of encrypted resolvers."""

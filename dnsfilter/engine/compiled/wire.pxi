@@ -162,8 +162,10 @@ cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept
     out.size = size
     out.id = big16(message)
     out.qtype = big16(message + position)
+    out.qclass = CLASS_IN
     out.name_size = <uint16_t>length
     out.labels = <uint8_t>labels
+    out.rd = True
     out.ad = (flags & BIT_AD) != 0
     out.cd = (flags & BIT_CD) != 0
     fold(out.name, message + HEADER_OCTETS, length)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.upstream.special import LocalAnswer, Records, special
+from dnsfilter.upstream.special import APEXES, LocalAnswer, Records, below, special
+from dnsfilter.wire.iana import Type
 
 NOERROR, NXDOMAIN = 0, 3
 A, NS, SOA, PTR, MX, TXT, AAAA, SRV, DS, HTTPS, ANY = 1, 2, 6, 12, 15, 16, 28, 33, 43, 65, 255
@@ -118,3 +119,22 @@ def test_arbitrary_octets_are_no_error(octets: bytes, qtype: int) -> None:
 def test_everything_below_resolver_arpa_exists_and_is_empty(labels: list[str], qtype: int) -> None:
     answer = special(wire(".".join([*labels, "resolver.arpa"])), qtype)
     assert answer == LocalAnswer(NOERROR, wire("resolver.arpa"), Records.NONE, overridable=False)
+
+
+@pytest.mark.parametrize("apex", sorted(APEXES))
+def test_below_a_zone_every_name_and_type_gets_the_same_or_it_depends(apex: bytes) -> None:
+    names = (
+        b"\x01x" + apex,
+        b"\x010" + apex,
+        b"\x01a\x01b\x010" + apex,
+        b"\x010\x010" + apex,
+        b"\x011\x010\x010" + apex,
+    )
+    found = {
+        (answer.rcode, answer.records, answer.apex)
+        for name in names
+        for qtype in Type
+        if (answer := special(name, qtype)) is not None
+    }
+    rcode = below(apex)
+    assert found == {(rcode, Records.NONE, apex)} if rcode is not None else len(found) > 1 or apex == wire(V6_LOOPBACK)

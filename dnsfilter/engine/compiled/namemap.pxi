@@ -1,0 +1,68 @@
+# Names of the configuration and of this program, with their numbers.
+
+cdef enum:
+    LEAST_SLOTS = 2048      # of a map, of which at most a quarter are taken
+
+
+@cython.final
+cdef class NameMap:
+    """Few folded wire names, each with a number of at least 0."""
+
+    cdef uint8_t* names
+    cdef uint32_t used
+    cdef uint32_t* places           # offset in `names` and one more; 0 is free
+    cdef uint32_t mask
+    cdef readonly int count
+
+    def __cinit__(self, dict numbers):
+        cdef uint64_t slots = LEAST_SLOTS
+        if len(numbers) > 0xFFFF:
+            raise ValueError(f"map names: {len(numbers)} are more than {0xFFFF}")
+        while slots < 4 * <uint64_t>len(numbers):
+            slots *= 2
+        self.mask = <uint32_t>(slots - 1)
+        self.names = <uint8_t*>malloc(sum([len(name) + 3 for name in numbers]) + 1)
+        self.places = <uint32_t*>calloc(slots, sizeof(uint32_t))
+        if self.names == NULL or self.places == NULL:
+            raise MemoryError
+        self.used = 0
+        self.count = 0
+        for name, number in numbers.items():
+            self.add(name, len(name), number)
+
+    def __dealloc__(self):
+        free(self.names)
+        free(self.places)
+
+    cdef void add(self, const uint8_t* name, uint16_t size, uint16_t number) noexcept nogil:
+        cdef uint32_t place = self.slot(name, size)
+        self.places[place] = self.used + 1
+        self.names[self.used] = <uint8_t>size
+        memcpy(self.names + self.used + 1, &number, 2)
+        memcpy(self.names + self.used + 3, name, size)
+        self.used += size + 3
+        self.count += 1
+
+    cdef uint32_t slot(self, const uint8_t* name, uint16_t size) noexcept nogil:
+        """Where the name is, or would be (FNV-1a: these names come from the configuration, not from strangers)."""
+        cdef uint32_t mixed = 2166136261
+        cdef uint16_t i
+        cdef const uint8_t* held
+        for i in range(size):
+            mixed = (mixed ^ name[i]) * 16777619
+        mixed &= self.mask
+        while self.places[mixed]:
+            held = self.names + self.places[mixed] - 1
+            if held[0] == <uint8_t>size and memcmp(held + 3, name, size) == 0:
+                break
+            mixed = (mixed + 1) & self.mask
+        return mixed
+
+    cdef int get(self, const uint8_t* name, uint16_t size) noexcept nogil:
+        """The name's number, -1 for none."""
+        cdef uint32_t place = self.places[self.slot(name, size)]
+        cdef uint16_t number
+        if not place:
+            return -1
+        memcpy(&number, self.names + place, 2)
+        return number

@@ -1,0 +1,198 @@
+# Queries that are not plain, as wire/query.py's `parse_query` reads them: well-formed ones of other kinds, those whose
+# only answer is an error, and what gets none. Anybody may send a flood of each.
+
+cdef enum:
+    RECORD_FIXED = 10       # octets of a record between its owner and its data
+    QUERY_HOPS = 128        # pointers of one query that are followed
+    OPCODE_UPDATE = 5
+    ECS_FIXED = 4           # family, source and scope of a client subnet (RFC 7871 section 6)
+    RR_IXFR = 251
+    RR_MAILA = 254          # the last of those whose data is a transfer
+    CLASS_CH = 3
+    CLASS_NONE = 254
+    CLASS_ANY = 255
+
+cdef enum:
+    RCODE_FORMERR = 1
+    RCODE_NOTIMP = 4
+    RCODE_BADVERS = 16
+    EDE_INVALID_QUERY_TYPE = 30
+
+cdef enum:
+    ODD_UNSURE = 0          # the reference has to look
+    ODD_SILENT = 1          # too short for a header, or itself a response
+    ODD_FAULT = 2
+    ODD_QUERY = 3           # it can be answered: Asked tells all
+
+# What the error says that answers a query; its id, flags and OPT are in Asked.
+cdef struct Fault:
+    uint16_t rcode
+    uint16_t opcode
+    uint16_t question_size  # octets of the question to copy, 0 where it could not be read
+    int ede                 # -1: none
+
+# What the additional section of a query told besides the OPT's fixed parts.
+cdef struct OptFound:
+    uint8_t version
+    bint bad_subnet
+
+
+cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* fault) noexcept nogil:
+    """What any message is, other than a plain query: one of the numbers above, with `out` and `fault` filled for it."""
+    cdef uint16_t flags
+    cdef uint32_t position
+    cdef OptFound opt
+    cdef int rcode = -1, said
+    cdef bint known = False
+    if size < HEADER_OCTETS or message[2] & 0x80:
+        return ODD_SILENT
+    flags = big16(message + 2)
+    out.message, out.size, out.id = message, size, big16(message)
+    out.rd, out.ad, out.cd = (flags & BIT_RD) != 0, (flags & BIT_AD) != 0, (flags & BIT_CD) != 0
+    out.edns, out.payload, out.do_bit = False, 0, False
+    if big16(message + 4) == 1:
+        position = read_question(message, size, out)
+        known = position != 0
+    else:
+        position, rcode = behind_questions(message, size, big16(message + 4)), RCODE_FORMERR
+    said = read_records(message, size, position, out, &opt) if position else 0
+    if said < 0:
+        return ODD_UNSURE
+    if said == 0:
+        rcode, out.edns, out.payload, out.do_bit = RCODE_FORMERR, False, 0, False
+    fault.opcode, fault.ede = (flags & BITS_OPCODE) >> 11, -1
+    if rcode < 0 and not fault.opcode:
+        rcode = refused_as(out, &opt, big32(message + 6) != 0)
+        if rcode < 0:
+            return ODD_QUERY
+    fault.rcode = RCODE_NOTIMP if fault.opcode else <uint16_t>rcode
+    fault.question_size = out.name_size + 4 if known else 0
+    if fault.opcode == OPCODE_UPDATE:
+        fault.question_size = 0  # what stands there is a zone (RFC 2136 section 2.3)
+    elif known and fault.rcode == RCODE_FORMERR and out.qtype == RR_NXNAME:
+        fault.ede = EDE_INVALID_QUERY_TYPE
+    return ODD_FAULT
+
+
+cdef uint32_t read_question(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
+    """The offset behind the only question, which is then in `out`; 0 where it is cut short or compressed."""
+    cdef uint32_t run = labels_end(message, size, HEADER_OCTETS)
+    if run == 0 or message[run] != 0 or run + 5 > size:
+        return 0
+    out.name_size = <uint16_t>(run + 1 - HEADER_OCTETS)
+    fold(out.name, message + HEADER_OCTETS, out.name_size)
+    out.labels = <uint8_t>label_starts(out.name, out.name_size, out.starts)
+    out.qtype, out.qclass = big16(message + run + 1), big16(message + run + 3)
+    return run + 5
+
+
+cdef uint32_t behind_questions(const uint8_t* message, uint32_t size, uint32_t count) noexcept nogil:
+    """The offset behind so many questions that nobody answers; 0 where they are cut short."""
+    cdef uint32_t position = HEADER_OCTETS, run
+    while count:
+        run = labels_end(message, size, position)
+        if run == 0:
+            return 0
+        position = run + (1 if message[run] == 0 else 2) + 4
+        if position > size:
+            return 0
+        count -= 1
+    return position
+
+
+cdef int read_records(
+    const uint8_t* message, uint32_t size, uint32_t position, Asked* out, OptFound* opt
+) noexcept nogil:
+    """Whether what stands behind the questions is well formed; of one OPT in its place `out` and `opt` then tell.
+
+    -1 where pointers are so many that it depends on which of them the reference remembers.
+    """
+    cdef uint32_t before = <uint32_t>big16(message + 6) + big16(message + 8)
+    cdef uint32_t total = before + big16(message + 10), index, length, data
+    cdef int hops = QUERY_HOPS
+    opt.version, opt.bad_subnet = 0, False
+    if total * LEAST_RECORD > size - position:
+        return 0
+    for index in range(total):
+        position = read_name(message, size, position, &hops, NULL, &length)
+        if position == 0:
+            return -1 if hops < 0 else 0
+        if size - position < RECORD_FIXED or big16(message + position + 8) > size - position - RECORD_FIXED:
+            return 0
+        data = position + RECORD_FIXED
+        if big16(message + position) == TYPE_OPT:
+            if index < before or length != 1 or out.edns:
+                return 0
+            out.edns, out.payload = True, big16(message + position + 2)
+            opt.version, out.do_bit = message[position + 5], (message[position + 6] & 0x80) != 0
+            if opt.version == 0:
+                if not are_options(message + data, big16(message + position + 8), False):
+                    return 0
+                opt.bad_subnet = has_bad_subnet(message + data, big16(message + position + 8))
+        position = data + big16(message + position + 8)
+    return position == size
+
+
+cdef bint has_bad_subnet(const uint8_t* options, uint32_t size) noexcept nogil:
+    """Whether a client subnet among the options, which are well formed, is not; of those that the reference keeps."""
+    cdef uint32_t position = 0, count = 0, length
+    while position < size and count < MOST_OPTIONS:
+        length = big16(options + position + 2)
+        if big16(options + position) == OPTION_ECS and not is_subnet(options + position + 4, length):
+            return True
+        position += 4 + length
+        count += 1
+    return False
+
+
+cdef bint is_subnet(const uint8_t* data, uint32_t size) noexcept nogil:
+    """edns.is_client_subnet."""
+    cdef uint32_t bits, family
+    if size < ECS_FIXED:
+        return False
+    family, bits = big16(data), data[2]
+    if family > 2 or data[3] or bits > (0 if family == 0 else 32 if family == 1 else 128):
+        return False
+    if size - ECS_FIXED != (bits + 7) // 8:
+        return False
+    return bits % 8 == 0 or not data[size - 1] & (0xFF >> (bits % 8))
+
+
+cdef int refused_as(const Asked* asked, const OptFound* opt, bint has_records) noexcept nogil:
+    """The rcode of a well-formed query that is not answered, -1 for all others; as query._refused_as."""
+    if asked.edns and opt.version > 0:
+        return RCODE_BADVERS
+    if asked.qtype == TYPE_OPT or asked.qtype == RR_TSIG or asked.qtype == RR_NXNAME or opt.bad_subnet:
+        return RCODE_FORMERR
+    if RR_IXFR <= asked.qtype <= RR_MAILA:
+        return RCODE_NOTIMP
+    return RCODE_FORMERR if has_records else -1
+
+
+cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
+    """Whether `message` is a query that can be answered, of which `out` then tells all."""
+    cdef Fault fault
+    return read_plain(message, size, out) or read_odd(message, size, out, &fault) == ODD_QUERY
+
+
+# A door for tests.
+
+
+def odd(bytes message not None) -> tuple | None:
+    """What `parse_query` makes of a message: None for silence, "?" where the reference has to look, else id, RD, CD,
+    and payload and DO, or None without OPT; then, of a fault, opcode, rcode, octets of the question and extended error,
+    and of a query name, type, class, labels' starts and AD.
+    """
+    cdef Asked asked
+    cdef Fault fault
+    cdef int said = read_odd(message, <uint32_t>len(message), &asked, &fault)
+    if said == ODD_SILENT:
+        return None
+    if said == ODD_UNSURE:
+        return ("?",)
+    opt = (asked.payload, bool(asked.do_bit)) if asked.edns else None
+    flags = bool(asked.rd), bool(asked.cd), opt
+    if said == ODD_FAULT:
+        return (asked.id, *flags, fault.opcode, fault.rcode, fault.question_size, fault.ede)
+    starts = tuple([asked.starts[index] for index in range(asked.labels)])
+    return (asked.id, *flags, asked.name[: asked.name_size], asked.qtype, asked.qclass, starts, bool(asked.ad))

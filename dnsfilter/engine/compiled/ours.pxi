@@ -1,0 +1,206 @@
+# Replies from records of ours, as wire/reply.py's `local_reply` and engine/refusals.py write them, octet for octet.
+#
+# The data of the records is made once, by the functions that the reference calls: here they get owner, TTL and class.
+
+from dnsfilter.engine.local import HINFO_TTL_S, ZONE_TTL_S, any_answer
+from dnsfilter.engine.refusals import SYNTHESISED_TTL_S
+from dnsfilter.wire.answer import RawRecord
+from dnsfilter.wire.iana import Class, EdeCode, Type
+from dnsfilter.wire.message import soa_record
+from dnsfilter.wire.query import RECORD, Query, Question
+
+cdef enum:
+    COUNT_ANSWER = 6        # where the header has the records of its sections
+    COUNT_AUTHORITY = 8
+    CLASS_AT = 2            # of a record behind its owner
+    TTL_AT = 4
+    POINTER_OCTETS = 2
+    TO_QUESTION = 0xC00C
+    MOST_BODY = 96          # octets of a record of ours without its owner
+    MOST_SYNTHESISED = 10   # refusals.SYNTHESISED_TTL_S
+    EDE_FORGED = 4
+    REPLY_TC = 0x0200
+    V4_FAMILY = 4
+
+# A record of ours from its type on.
+cdef struct Body:
+    uint32_t size
+    uint8_t octets[96]      # MOST_BODY
+
+# A reply that is being written: `end` is behind the records that fit, of which there are `count`.
+cdef struct Draft:
+    uint8_t* out
+    uint32_t limit
+    uint32_t end
+    uint16_t count
+    bint cut
+
+# Extended errors to tell, the first one with a text.
+cdef struct Edes:
+    uint32_t count
+    uint16_t codes[2]
+    const uint8_t* text
+    uint32_t text_size
+
+
+cdef void take_body(record, Body* into) except *:
+    """The octets of a record that Python made, without its owner."""
+    octets = RECORD.pack(record.rtype, record.rclass, record.ttl, len(record.rdata)) + record.rdata
+    if len(octets) > MOST_BODY:
+        raise ValueError(f"take record of type {record.rtype}: {len(octets)} octets are more than {MOST_BODY}")
+    into.size = <uint32_t>len(octets)
+    memcpy(into.octets, <const uint8_t*><bytes>octets, into.size)
+
+
+@cython.final
+cdef class Records:
+    """The records of ours that C sends."""
+
+    cdef Body denials[11]       # the SOA of a refusal, by its TTL (which is also its minimum), from 1 on
+    cdef Body zone              # the SOA of a built-in zone
+    cdef Body any               # the answer to ANY
+
+    def __init__(self):
+        if SYNTHESISED_TTL_S != MOST_SYNTHESISED:
+            raise ValueError(f"make records: C is made for {MOST_SYNTHESISED} s, not {SYNTHESISED_TTL_S}")
+        for ttl_s in range(1, MOST_SYNTHESISED + 1):
+            take_body(soa_record(b"", ttl_s, ttl_s), &self.denials[<int>ttl_s])
+        take_body(soa_record(b"", ZONE_TTL_S, ZONE_TTL_S), &self.zone)
+        question = Question(b"\0" + int(Type.ANY).to_bytes(2, "big") + b"\0\1", b"\0", int(Type.ANY), int(Class.IN))
+        reply = any_answer(Query(0, True, False, False, question, None), None, 512).message
+        record = reply[HEADER_OCTETS + len(question.wire) + POINTER_OCTETS :]
+        if len(record) > MOST_BODY:
+            raise ValueError("make records: the answer to ANY is too long")
+        self.any.size = <uint32_t>len(record)
+        memcpy(self.any.octets, <const uint8_t*><bytes>record, self.any.size)
+
+
+cdef void begin_draft(const Asked* asked, uint32_t limit, uint8_t* out, Draft* draft) noexcept nogil:
+    """Header and question; `limit` is at least 512."""
+    draft.out, draft.limit, draft.count, draft.cut = out, limit, 0, False
+    draft.end = HEADER_OCTETS + asked.name_size + 4
+    memset(out, 0, HEADER_OCTETS)
+    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, asked.name_size + 4)
+
+
+cdef uint8_t* add_our_record(
+    const Asked* asked, Draft* draft, const uint8_t* name, uint32_t suffix, const Body* body
+) noexcept nogil:
+    """Add a record whose owner is the end of the question's name, as it stands in `name`; NULL where it, or one before,
+    did not fit.
+
+    Gives where its type stands. Room is kept for an OPT, which a reply to EDNS has however much is cut.
+    """
+    cdef bint whole = suffix >= asked.name_size
+    cdef uint32_t owner = POINTER_OCTETS if whole else suffix
+    cdef uint8_t* at = draft.out + draft.end
+    if draft.cut or draft.end + owner + body.size + (OPT_OCTETS if asked.edns else 0) > draft.limit:
+        draft.cut = True
+        return NULL
+    if whole:
+        write_16(at, TO_QUESTION)
+    else:
+        memcpy(at, name + asked.name_size - suffix, suffix)
+    memcpy(at + owner, body.octets, body.size)
+    draft.end += owner + body.size
+    draft.count += 1
+    return at + owner
+
+
+cdef uint32_t end_draft(
+    const Asked* asked, Draft* draft, uint32_t rcode, int section, const Edes* edes
+) noexcept nogil:
+    """Write the header, and an OPT with as much of the errors as there is room for; gives the reply's octets."""
+    cdef uint8_t* at = draft.out + draft.end
+    cdef uint32_t room, text, size, i
+    write_header(asked, rcode, REPLY_TC if draft.cut else 0, draft.out)
+    write_16(draft.out + section, draft.count)
+    if not asked.edns:
+        return draft.end
+    room = draft.limit - draft.end - OPT_OCTETS
+    text = edes.text_size if edes.text_size <= MOST_TEXT else 0
+    size = edes.count * EDE_OCTETS
+    if size + text > room:
+        text = 0
+    if size > room:
+        size = 0
+    write_16(draft.out + 10, 1)
+    if size == 0:
+        return draft.end + write_opt(asked, rcode, -1, NULL, 0, at)
+    write_opt(asked, rcode, edes.codes[0], edes.text, text, at)
+    write_16(at + 9, size + text)
+    for i in range(1, edes.count):
+        write_16(at + OPT_OCTETS + text + i * EDE_OCTETS, OPTION_EDE)
+        write_16(at + OPT_OCTETS + text + i * EDE_OCTETS + 2, 2)
+        write_16(at + OPT_OCTETS + text + i * EDE_OCTETS + 4, edes.codes[i])
+    return draft.end + OPT_OCTETS + size + text
+
+
+cdef uint32_t write_denial(
+    const Asked* asked, uint32_t rcode, const uint8_t* name, uint32_t suffix, const Body* soa, const Edes* edes,
+    uint32_t limit, uint8_t* out,
+) noexcept nogil:
+    """A denial with the SOA, of the question's class, at that end of its name, as it stands in `name`."""
+    cdef Draft draft
+    cdef uint8_t* at
+    begin_draft(asked, limit, out, &draft)
+    at = add_our_record(asked, &draft, name, suffix, soa)
+    if at != NULL:
+        write_16(at + CLASS_AT, asked.qclass)
+    return end_draft(asked, &draft, rcode, COUNT_AUTHORITY, edes)
+
+
+cdef bint has_address(uint16_t qtype, const uint8_t* address) noexcept nogil:
+    """Whether a record of the rules' addresses is of the family that is asked for."""
+    return qtype == (RR_A if address[0] == V4_FAMILY else RR_AAAA)
+
+
+cdef uint32_t write_addresses(
+    const Asked* asked, const uint8_t* addresses, uint32_t count, uint32_t ttl_s, const Edes* edes, uint32_t limit,
+    uint8_t* out,
+) noexcept nogil:
+    """The addresses of the family that is asked for; 0 where there are none."""
+    cdef Draft draft
+    cdef Body body
+    cdef uint32_t i, octets = 4 if asked.qtype == RR_A else 16
+    body.size = RECORD_FIXED + octets
+    write_16(body.octets, asked.qtype)
+    write_16(body.octets + CLASS_AT, CLASS_IN)
+    write_32(body.octets + TTL_AT, ttl_s)
+    write_16(body.octets + 8, octets)
+    begin_draft(asked, limit, out, &draft)
+    for i in range(count):
+        if has_address(asked.qtype, addresses + i * ADDRESS_OCTETS):
+            memcpy(body.octets + RECORD_FIXED, addresses + i * ADDRESS_OCTETS + ADDRESS_AT, octets)
+            add_our_record(asked, &draft, asked.name, asked.name_size, &body)
+    if not draft.count and not draft.cut:
+        return 0
+    return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, edes)
+
+
+cdef uint32_t write_any(
+    const Asked* asked, const Body* any, int64_t cap_s, uint32_t limit, uint8_t* out
+) noexcept nogil:
+    """The least that ANY can be answered with (RFC 8482 section 4.2), its TTL at most the cap; -1 for none."""
+    cdef Draft draft
+    cdef Edes none
+    cdef uint8_t* at
+    none.count, none.text, none.text_size = 0, NULL, 0
+    begin_draft(asked, limit, out, &draft)
+    at = add_our_record(asked, &draft, asked.name, asked.name_size, any)
+    if at != NULL and 0 <= cap_s < <int64_t>read_32(at + TTL_AT):
+        write_32(at + TTL_AT, <uint32_t>cap_s)
+    return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, &none)
+
+
+cdef uint32_t write_fault(const Asked* asked, const Fault* fault, uint8_t* out) noexcept nogil:
+    """The error that answers a query, 288 octets at most: as `empty_reply` of a `Fault`."""
+    cdef uint32_t size = HEADER_OCTETS + fault.question_size
+    memset(out, 0, HEADER_OCTETS)
+    write_header(asked, fault.rcode, <uint32_t>fault.opcode << 11, out)
+    write_16(out + 4, 1 if fault.question_size else 0)
+    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, fault.question_size)
+    if not asked.edns:
+        return size
+    write_16(out + 10, 1)
+    return size + write_opt(asked, fault.rcode, fault.ede, NULL, 0, out + size)

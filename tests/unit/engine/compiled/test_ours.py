@@ -1,0 +1,178 @@
+"""Replies from records of ours: what the reference says, octet for octet; and who never costs an interpreter's work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.engine.interface import Reply as Replied
+from dnsfilter.engine.local import OURS
+from dnsfilter.engine.reference import ReferenceEngine
+from dnsfilter.policy.model import DecisionRecord, Policy, Reply, Term
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.wire.names import name_text, parse_name
+from tests.contract.cases import office
+from tests.fuzz.examples import examples
+from tests.support.engines import GHENT, STRANGER, Rig, ZoneTo, query, running
+from tests.support.policies import NOW, authority, ban, policy, service
+from tests.support.scripted import Scripted, silent
+from tests.unit.wire.build import message, opt, question, record
+
+pytest.importorskip("dnsfilter.engine._engine")
+
+EVERYONE = Clients(Unregistered.RESOLVE, (ip_network("127.0.0.0/8"),))
+LONG = f"{'a' * 60}.{'b' * 60}.tiktok.com"
+POINTED = parse_name("x.tiktok.com") + b"\0\1\0\1"
+
+
+@contextmanager
+def both(
+    drawn: Policy, *, conditional: bool = False, clients: Clients | None = None, wall_s: int = NOW
+) -> Iterator[Any]:
+    """What both kinds say to one message, which has to be the same, counts included."""
+
+    def start(kind: str) -> Any:
+        upstreams = [Scripted(silent) for _ in range(2 if conditional else 1)]
+        zones = [ZoneTo(name, upstreams[1]) for name in ("10.in-addr.arpa", "corp.internal")] if conditional else []
+        return running(kind, drawn, *upstreams, conditional=zones, clients=clients, wall_s=wall_s)
+
+    with start("reference") as reference, start("compiled") as twin:
+
+        def ask(octets: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> object:
+            said = [_said(rig, octets, client, transport) for rig in (reference, twin)]
+            assert said[1] == said[0]
+            return said[0][0]
+
+        yield ask
+
+
+def _said(rig: Rig, octets: bytes, client: str, transport: Transport) -> tuple[object, list[int], list[int]]:
+    outcome = rig.engine.answer(octets, ip_address(client).packed, transport, rig.clock.now_s, rig.clock.boot_ms)
+    return outcome, list(rig.counters.slots), list(rig.counters.policy)
+
+
+def _banned(reply: Reply, addresses: int, reference: str, terms: tuple[Term, ...]) -> Policy:
+    """A ban with so many addresses of each family, and a text as long as one likes."""
+    many = tuple(f"192.0.2.{n}" for n in range(addresses)) + tuple(f"2001:db8::{n}" for n in range(addresses))
+    banned = ban(1, "ghent", "tiktok", reply=reply, addresses=many, terms=terms)
+    names = (LONG, "tiktok.com", "x.tiktok.com")
+    made = office(authority("ghent", ("nl", "fr", "de", "en")))
+    banned = replace(banned, decision=DecisionRecord(reference=reference))
+    hit = service("tiktok", names, ("host.example.org",))
+    return policy(*made.authorities, *made.ranges, hit, banned)
+
+
+names = st.sampled_from(
+    (LONG, f"{'c' * 60}.{LONG}", "tiktok.com", "Www.TikTok.com", "x.tiktok.com", "host.example.org")
+)
+terms = st.sampled_from(
+    ((Term(0),), (Term(0, NOW + 1),), (Term(0, NOW + 7),), (Term(0, NOW + 10),), (Term(0, NOW + 99),))
+)
+
+
+@given(
+    st.sampled_from(Reply),
+    st.sampled_from((0, 1, 14, 40)),
+    st.sampled_from(("", "GC 2023/71", "x" * 120)),
+    terms,
+    st.lists(
+        st.tuples(
+            names,
+            st.sampled_from(("A", "AAAA", "HTTPS", "ANY", "DS")),
+            st.sampled_from(("IN", "IN", "IN", "HS", "CH", "ANY")),
+            st.sampled_from((None, 0, 512, 600, 1232, 4096)),
+            st.integers(0, 15),
+            st.sampled_from(Transport),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+)
+@examples(80)
+def test_a_refusal_is_the_references(
+    reply: Reply, addresses: int, reference: str, ends: tuple[Term, ...], asked: list[Any]
+) -> None:
+    with both(_banned(reply, addresses if reply is Reply.ADDRESS else 0, reference, ends)) as ask:
+        for name, qtype, qclass, payload, bits, transport in asked:
+            edns = {"edns": False} if payload is None else {"payload": payload, "do": bits & 8 > 0}
+            octets = query(name, qtype, qclass, rd=bits & 1 > 0, cd=bits & 2 > 0, ad=bits & 4 > 0, id=7, **edns)
+            assert isinstance(ask(octets, transport=transport), Replied)
+
+
+FLOODS = {
+    "nothing": b"",
+    "runt": query("x.example.org")[:11],
+    "response": query("x.example.org")[:2] + b"\x81" + query("x.example.org")[3:],
+    "cut short": query("x.example.org")[:-3],
+    "no question": message(counts=(0, 0, 0, 0)),
+    "two questions": message(question() * 2, counts=(2, 0, 0, 0)),
+    "notify": message(question(), flags=0x2000),
+    "update": message(question(), flags=0x2800),
+    "version 1": message(question(), opt(ttl=0x10000), counts=(1, 0, 0, 1)),
+    "two opts": message(question(), opt(), opt(), counts=(1, 0, 0, 2)),
+    "wrong subnet": message(question(), opt(b"\0\x08\0\x01\0"), counts=(1, 0, 0, 1)),
+    "nxname": message(question(qtype=128)),
+    "transfer": query("x.example.org", "AXFR"),
+    "not recursive": query("x.example.org", rd=False),
+    "chaos": query("version.bind", "TXT", "CH"),
+    "class any": query("x.example.org", "A", "ANY"),
+    "any": query("x.example.org", "ANY"),
+    "any, reverse": query("1.2.3.10.in-addr.arpa", "ANY"),
+    "private reverse": query("1.2.3.10.in-addr.arpa", "PTR"),
+    "mdns": query("printer.local"),
+    "ddr": query("_dns.resolver.arpa", "SVCB"),
+    "below the probe": query("x.health.dnsfilter.internal"),
+    "signed": message(POINTED, record(b"\xc0\x0c", 250, bytes(8), rclass=255), counts=(1, 0, 0, 1)),
+    "banned": query("www.tiktok.com"),
+    "banned, not recursive": query("www.tiktok.com", rd=False),
+}
+
+
+@pytest.mark.parametrize("reply", Reply)
+@pytest.mark.parametrize("flood", sorted(FLOODS))
+@pytest.mark.parametrize("client", [GHENT, STRANGER])
+def test_what_anybody_may_flood_with_is_answered_without_the_reference(
+    flood: str, client: str, reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = ("192.0.2.80",) if reply is Reply.ADDRESS else ()
+    with both(office(reply=reply, addresses=addresses)) as ask:
+        for transport in Transport:
+            ask(FLOODS[flood], client, transport)
+
+    def unexpected(*_of: object) -> None:
+        raise AssertionError("the reference was asked")
+
+    with running("compiled", office(reply=reply, addresses=addresses), Scripted(silent)) as rig:
+        monkeypatch.setattr(ReferenceEngine, "answer", unexpected)
+        monkeypatch.setattr(ReferenceEngine, "_answer", unexpected)
+        _said(rig, FLOODS[flood], client, Transport.UDP)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("qtype", ["A", "ANY", "DS", "PTR", "SVCB"])
+def test_what_is_answered_here_is_the_references(conditional: bool, qtype: str) -> None:
+    with both(office(), conditional=conditional) as ask:
+        for name in sorted(map(name_text, OURS)):
+            for asked in (name, f"x.{name}", f"1.2.X.{name.upper()}", f"x{name}"):
+                ask(query(asked, qtype, id=7))
+                ask(query(asked, qtype, id=7, edns=False), transport=Transport.TCP)
+
+
+@pytest.mark.parametrize("qtype", ["A", "DS", "ANY"])
+def test_zones_of_ones_own_are_asked_of_their_servers(qtype: str) -> None:
+    with both(office(), conditional=True) as ask:
+        for name in ("corp.internal", "x.corp.internal", "y.internal", "10.in-addr.arpa", "1.10.in-addr.arpa"):
+            ask(query(name, qtype, id=7))
+
+
+@pytest.mark.parametrize("flood", sorted(FLOODS))
+def test_an_unregistered_client_that_may_ask_is_answered_as_by_the_reference(flood: str) -> None:
+    with both(office(), clients=EVERYONE) as ask:
+        ask(FLOODS[flood], STRANGER)
+        ask(query("www.tiktok.com", id=7), STRANGER)
