@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from dnsfilter.engine.clock import Anchor, Clock, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
-from dnsfilter.node.sealed import seal
+from dnsfilter.node.sealed import map_sealed, seal
 from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.store import Files, SnapshotStore
 from dnsfilter.telemetry import logs
 
@@ -27,7 +28,7 @@ class PolicyFeed:
         self._failed: tuple[int, int] | None = None
         self._looks = 0
         self._files: Files | None = None
-        self._sealed: list[tuple[bytes, int]] = []
+        self._sealed: list[tuple[Buffer, int]] = []
         self.snapshot: Snapshot | None = None
         self.anchor = Anchor(0, 0)
         """When the snapshot in use was made, and the boot time at which a snapshot of that making came into use."""
@@ -75,19 +76,20 @@ class PolicyFeed:
 
     def take(self, files: Files) -> Snapshot:
         """Use these files from now on. Raises SnapshotError, and then keeps what it had."""
-        snapshot = Snapshot.open(files.manifest, files.names, files.ranges, files.rules, self._site)
         held = {id(octets): (octets, descriptor) for octets, descriptor in self._sealed}
-        sealed: list[tuple[bytes, int]] = []
+        sealed: list[tuple[Buffer, int]] = []
         fresh: list[int] = []
         try:
             for octets in (files.manifest, files.names, files.ranges, files.rules):
-                # A file that did not change is the very object that was sealed before.
+                # A file that did not change is the very object that was mapped before.
                 if id(octets) not in held:
                     fresh.append(seal("dnsfilter-snapshot", octets))
-                    sealed.append((octets, fresh[-1]))
+                    sealed.append((map_sealed(fresh[-1], keep=True), fresh[-1]))
                 else:
                     sealed.append(held[id(octets)])
-        except OSError:
+            names, ranges, rules = [octets for octets, _ in sealed[1:]]
+            snapshot = Snapshot.open(files.manifest, names, ranges, rules, self._site)
+        except (OSError, SnapshotError):
             for descriptor in fresh:
                 os.close(descriptor)
             raise
@@ -96,7 +98,9 @@ class PolicyFeed:
             if descriptor in in_use:
                 continue
             os.close(descriptor)
-        self._sealed, self._files, self.snapshot = sealed, files, snapshot
+        # The octets as read are let go of: what is in use is in memory once, however large.
+        self._files = Files(files.revision, files.manifest, names, ranges, rules)
+        self._sealed, self.snapshot = sealed, snapshot
         if snapshot.made_s != self.anchor.made_s:
             self.anchor = Anchor(snapshot.made_s, self._clock.boot_ns() // 1_000_000)
         return snapshot

@@ -5,11 +5,12 @@ import mmap
 import os
 
 from dnsfilter.errors import SnapshotError
+from dnsfilter.snapshot.sections import Buffer
 
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
-def seal(name: str, octets: bytes) -> int:
+def seal(name: str, octets: Buffer) -> int:
     """A descriptor of an immutable copy; the caller closes it."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
@@ -23,8 +24,11 @@ def seal(name: str, octets: bytes) -> int:
     return descriptor
 
 
-def map_sealed(descriptor: int) -> mmap.mmap:
-    """The octets behind a descriptor that `seal` made, mapped for reading; closes it. SnapshotError if not sealed."""
+def map_sealed(descriptor: int, *, keep: bool = False) -> mmap.mmap:
+    """The octets behind a descriptor that `seal` made, mapped for reading. SnapshotError if not sealed.
+
+    Closes the descriptor, unless the caller wants to `keep` it.
+    """
     try:
         if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
             raise SnapshotError("map snapshot file: memory is not sealed")
@@ -32,4 +36,5 @@ def map_sealed(descriptor: int) -> mmap.mmap:
     except (OSError, ValueError) as error:
         raise SnapshotError(f"map snapshot file: {error}") from error
     finally:
-        os.close(descriptor)
+        if not keep:
+            os.close(descriptor)

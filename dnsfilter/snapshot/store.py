@@ -24,6 +24,7 @@ from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.snapshot.sections import Buffer
 
 _CURRENT = re.compile(rb"(\d{1,19}) ([0-9a-f]{64})\n")
 _MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
@@ -37,13 +38,13 @@ RELEASED_S: Instant = 1_793_491_200
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The octets of one snapshot, as verified."""
+    """The octets of one snapshot, as verified; whoever holds them may hold them in other memory."""
 
     revision: int
     manifest: bytes
-    names: bytes
-    ranges: bytes
-    rules: bytes
+    names: Buffer
+    ranges: Buffer
+    rules: Buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Loaded:
     """A snapshot with the octets it reads: `manifest`, `names`, `ranges`, `rules`."""
 
     snapshot: Snapshot
-    files: dict[str, bytes]
+    files: dict[str, Buffer]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -160,7 +161,12 @@ class SnapshotStore:
         """The current snapshot, verified and opened for `site`; raises SnapshotError."""
         files = self.read_current(known)
         snapshot = Snapshot.open(files.manifest, files.names, files.ranges, files.rules, site)
-        octets = {"manifest": files.manifest, "names": files.names, "ranges": files.ranges, "rules": files.rules}
+        octets: dict[str, Buffer] = {
+            "manifest": files.manifest,
+            "names": files.names,
+            "ranges": files.ranges,
+            "rules": files.rules,
+        }
         return Loaded(snapshot, octets)
 
     def previous(self) -> tuple[int, ...]:
@@ -349,7 +355,7 @@ def _references(manifest: Manifest) -> tuple[tuple[str, FileRef], ...]:
     )
 
 
-def _held(known: Files | None) -> dict[bytes, bytes]:
+def _held(known: Files | None) -> dict[bytes, Buffer]:
     """Octets by digest of what was verified before."""
     if known is None:
         return {}

@@ -12,6 +12,7 @@ from dnsfilter.node.policyfeed import LOOKS_BETWEEN_TRIES, PolicyFeed
 from dnsfilter.node.sealed import seal
 from dnsfilter.policy.model import DEFAULT_SITE, Mode, Policy
 from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.policies import NOW, authority, ban, network, service
 
@@ -117,7 +118,7 @@ def test_no_descriptor_is_left_open_by_a_snapshot_that_could_not_be_sealed(
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
     calls = iter((True, False))
 
-    def short(name: str, octets: bytes) -> int:
+    def short(name: str, octets: Buffer) -> int:
         if next(calls):
             return seal(name, octets)
         raise OSError(28, "No space left on device")
