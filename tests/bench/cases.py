@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Case:
     """A load and the policy below it.
 
-    `refused` is the share of questions for listed names; of a `fresh` load no question comes twice.
+    `refused` is the share of questions for listed names; of a `fresh` load no question comes twice. `parts` is whether
+    this project's memory is told in parts.
     """
 
     slug: str
@@ -18,13 +19,20 @@ class Case:
     workers: int = 1
     fresh: bool = False
     tcp: bool = False
+    parts: bool = False
 
 
 CASES = (
     Case("mixed", "20 % refused, 80 % cached"),
     Case("refused", "all refused", refused=1.0),
     Case("new", "every question new", refused=0.0, fresh=True),
-    Case("million", "20 % refused, 80 % cached; 1,000,000 names, 10,000 ranges", names=1_000_000, ranges=10_000),
+    Case(
+        "million",
+        "20 % refused, 80 % cached; 1,000,000 names, 10,000 ranges",
+        names=1_000_000,
+        ranges=10_000,
+        parts=True,
+    ),
     Case("workers", "20 % refused, 80 % cached; two workers", workers=2),
     Case("tcp", "20 % refused, 80 % cached; TCP", tcp=True),
 )

@@ -3,13 +3,16 @@
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _UTIME = 11
 """Where the four times begin in /proc/PID/stat, counted behind the program's name; see proc(5)."""
+
+_BLOCK = 512
+"""What stat(2) counts a file's room in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,16 @@ def family(pid: int) -> list[int]:
 
 def cpu_s(pid: int) -> float:
     """Seconds of processor time that a process and its descendants have used, those that ended included."""
-    return sum(_ticks(_text(Path(f"/proc/{member}/stat"))) for member in family(pid)) / TICKS_PER_S
+    return sum(map(_used_ticks, family(pid))) / TICKS_PER_S
+
+
+def busiest_child(pid: int) -> int:
+    """The descendant that has used the most processor time; ValueError for a process without any."""
+    return max(family(pid)[1:], key=_used_ticks)
+
+
+def _used_ticks(pid: int) -> int:
+    return _ticks(_text(Path(f"/proc/{pid}/stat")))
 
 
 def _ticks(stat: str) -> int:
@@ -71,6 +83,28 @@ def peak_bytes(pid: int) -> int:
         shared.append(kilobytes.get("RssShmem", 0))
         own += kilobytes.get("VmHWM", 0) - shared[-1]
     return 1024 * (own + max(shared))
+
+
+def sealed_bytes(pid: int) -> int:
+    """What the memory files take that a process and its descendants have open, each counted once."""
+    found: dict[int, int] = {}
+    for member in family(pid):
+        for link in Path(f"/proc/{member}/fd").glob("*"):
+            # One that was closed meanwhile is not open.
+            with suppress(FileNotFoundError):
+                if os.readlink(link).startswith("/memfd:"):
+                    file = link.stat()
+                    found[file.st_ino] = _BLOCK * file.st_blocks
+    return sum(found.values())
+
+
+def private_bytes(pid: int) -> int:
+    """The memory of one process that is no file's, of what it shares with a fork its part.
+
+    What smaps(5) calls private is not meant: a file's pages count as that as long as nobody else has read them.
+    """
+    lines = _text(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:"))
 
 
 def _text(path: Path) -> str:

@@ -8,14 +8,15 @@ from tempfile import TemporaryDirectory
 
 from tests.bench.cases import Case
 from tests.bench.load import Target, ask, write_cached, write_mixed, write_new, wrong_share
-from tests.bench.machine import cpu_s, peak_bytes, pinned
-from tests.bench.servers import CLIENT, LIMIT, Running
+from tests.bench.machine import busiest_child, cpu_s, peak_bytes, pinned, private_bytes, sealed_bytes
+from tests.bench.servers import CLIENT, LIMIT, OURS, Running
 from tests.bench.table import Figures
 from tests.support.components import Component
+from tests.support.nodes import scrape
 
 HELD = 0.95
 """The share of the fixed rate from which on a run's latencies are those of that rate."""
-NEW_PER_SECOND = 100_000
+NEW_PER_SECOND = 250_000
 """More new questions than one core asks and answers in a second."""
 
 
@@ -70,6 +71,7 @@ def measure(name: str, case: Case, running: Running, questions: Questions, load:
     held = at_rate.per_second >= HELD * load.rate
     # The echo answers nothing that a policy could be read from.
     wrong = 0.0 if name == LIMIT else max(wrong_share(asked, case.refused) for asked in (flat_out, at_rate))
+    shared_mb, worker_mb = _parts(case, running) if name == OURS and case.parts else (None, None)
     return Figures(
         cpu_us=1e6 * used / max(flat_out.answered, 1),
         per_second=flat_out.per_second,
@@ -77,4 +79,12 @@ def measure(name: str, case: Case, running: Running, questions: Questions, load:
         p99_ms=1e3 * at_rate.latency_s(0.99) if held else None,
         peak_mb=peak_bytes(running.pid) / 1e6,
         wrong=wrong,
+        shared_mb=shared_mb,
+        worker_mb=worker_mb,
     )
+
+
+def _parts(case: Case, running: Running) -> tuple[float, float]:
+    """In MB what all workers share, and what each one takes beside its answers; those are told by the status page."""
+    answers = scrape(f"127.0.0.1:{running.status_port}")["dnsfilter_cache_bytes"] / case.workers
+    return sealed_bytes(running.pid) / 1e6, (private_bytes(busiest_child(running.pid)) - answers) / 1e6

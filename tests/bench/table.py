@@ -12,7 +12,10 @@ MANY_WRONG = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one server came to in one round, or the medians of several; None where it did not hold the fixed rate."""
+    """What one server came to in one round, or the medians of several.
+
+    Latencies are None where it did not hold the fixed rate, the parts of its memory where they are not told.
+    """
 
     cpu_us: float
     per_second: float
@@ -20,6 +23,8 @@ class Figures:
     p99_ms: float | None
     peak_mb: float
     wrong: float
+    shared_mb: float | None = None
+    worker_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,12 @@ MEASURES = (
     Measure("p99_ms", "p99 ms", ".3f"),
     Measure("peak_mb", "peak MB", ".0f"),
 )
+PARTS = (Measure("shared_mb", "shared MB", ".0f"), Measure("worker_mb", "MB per worker", ".0f"))
+"""Columns of a case that tells memory in parts."""
 
 
 def medians(rounds: Sequence[Figures]) -> Figures:
-    """The median of each measure; of the latencies only where every round has them."""
+    """The median of each measure; of latencies and of parts of memory only where every round has them."""
     return Figures(
         cpu_us=median(one.cpu_us for one in rounds),
         per_second=median(one.per_second for one in rounds),
@@ -54,6 +61,8 @@ def medians(rounds: Sequence[Figures]) -> Figures:
         p99_ms=_median_if_all([one.p99_ms for one in rounds]),
         peak_mb=median(one.peak_mb for one in rounds),
         wrong=max(one.wrong for one in rounds),
+        shared_mb=_median_if_all([one.shared_mb for one in rounds]),
+        worker_mb=_median_if_all([one.worker_mb for one in rounds]),
     )
 
 
@@ -73,10 +82,11 @@ def case_table(
     """A case as a Markdown table, each value with its ratio to ours, and the notes below it."""
     found = {name: medians(rounds) for name, rounds in results.items()}
     reference = found.get(ours)
-    lines = [f"### {case.title}", "", _row(["server", *(measured.title for measured in MEASURES)])]
-    lines.append(_row(["---", *["---:"] * len(MEASURES)]))
+    measures = (*MEASURES, *(PARTS if case.parts else ()))
+    lines = [f"### {case.title}", "", _row(["server", *(measured.title for measured in measures)])]
+    lines.append(_row(["---", *["---:"] * len(measures)]))
     for name, figures in found.items():
-        cells = [_cell(measured, figures, reference) for measured in MEASURES]
+        cells = [_cell(measured, figures, reference) for measured in measures]
         lines.append(_row([name + ("*" if figures.wrong > MANY_WRONG else ""), *cells]))
     notes = [
         f"\\* {name}: {figures.wrong:.1%} of the questions had no answer or a wrong one."

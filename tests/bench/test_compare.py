@@ -10,7 +10,17 @@ import pytest
 from tests.bench.cases import CASES
 from tests.bench.compare import DOCUMENT, with_figures
 from tests.bench.load import Asked, parse_asked, write_mixed, write_new, wrong_share
-from tests.bench.machine import Cores, cpu_s, family, peak_bytes, pinned, share_cores
+from tests.bench.machine import (
+    Cores,
+    busiest_child,
+    cpu_s,
+    family,
+    peak_bytes,
+    pinned,
+    private_bytes,
+    sealed_bytes,
+    share_cores,
+)
 from tests.bench.table import Figures, case_table, medians
 
 OVER_TCP = """\
@@ -105,6 +115,16 @@ def test_a_table_has_ratios_to_ours_and_says_what_is_doubted() -> None:
     assert any(line.startswith("\\* other: 50.0%") for line in lines)
 
 
+def test_memory_is_told_in_parts_where_the_case_says_so() -> None:
+    ours = Figures(1.0, 1000.0, 1.0, 1.0, 90.0, 0.0, shared_mb=45.2, worker_mb=21.7)
+    results = {"ours": [ours, ours], "other": [figures(2.0)]}
+    row = "| 1.00 (1.00) | 1,000 (1.00) | 1.000 (1.00) | 1.000 (1.00) | 90 (1.00) |"
+    for case in CASES:
+        lines = case_table(case, 20_000, results, {}, "ours").splitlines()
+        assert f"| ours {row}{' 45 (1.00) | 22 (1.00) |' if case.parts else ''}" in lines
+        assert any(line.startswith("| other |") and line.endswith(" – | – |") for line in lines) is case.parts
+
+
 def test_figures_replace_those_before_and_nothing_else() -> None:
     document = DOCUMENT.read_text()
     once = with_figures(document, "| 1.11 |")
@@ -159,6 +179,36 @@ def test_time_and_memory_of_a_process_are_those_of_its_family() -> None:
         assert cpu_s(process.pid) >= 0.35
         assert peak_bytes(process.pid) > 4_000_000
         process.kill()
+
+
+HOLDER = """\
+import os, sys, time
+memory = os.memfd_create("held")
+os.write(memory, bytes(16_000_000))
+os.dup(memory)
+if os.fork() == 0:
+    import mmap
+    held = mmap.mmap(memory, 0)
+    read = [held[at] for at in range(0, len(held), 4096)]
+    own = b"x" * 20_000_000
+    while time.process_time() < 0.1: pass
+    os.write(1, b"ready\\n")
+    sys.stdin.read()
+    os._exit(0)
+sys.stdin.read()
+"""
+
+
+def test_memory_files_count_once_and_private_memory_is_of_one_process() -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        child = busiest_child(process.pid)
+        assert child != process.pid
+        assert 16_000_000 <= sealed_bytes(process.pid) < 16_100_000
+        assert 20_000_000 <= private_bytes(child) < 28_000_000
+        assert private_bytes(process.pid) < 20_000_000
 
 
 def test_what_is_started_on_cores_stays_there() -> None:
