@@ -63,7 +63,10 @@ class Target:
 def ask(
     dnsperf: Component, target: Target, questions: Path, *, seconds: float, rate: int | None = None, once: bool = False
 ) -> Asked:
-    """Ask these questions for so long, at most `rate` a second, again from the beginning unless `once`."""
+    """Ask these questions for so long, at most `rate` a second, again from the beginning unless `once`.
+
+    Raises LoadError where dnsperf fails, does not end, or says what cannot be read.
+    """
     command = [
         *(str(dnsperf.path), "-s", "127.0.0.1", "-p", str(target.port), "-a", target.client, "-d", str(questions)),
         *("-m", "tcp" if target.tcp else "udp", "-c", str(SOCKETS), "-q", str(OUTSTANDING), "-t", "2"),
@@ -71,10 +74,16 @@ def ask(
     ]
     command += [] if rate is None else ["-Q", str(rate)]
     command += ["-n", "1"] if once else []
-    done = subprocess.run(command, env=dnsperf.env, capture_output=True, text=True, timeout=seconds + PATIENCE_S)
+    try:
+        done = subprocess.run(command, env=dnsperf.env, capture_output=True, text=True, timeout=seconds + PATIENCE_S)
+    except subprocess.TimeoutExpired as error:
+        raise LoadError(f"ask with dnsperf: no end after {error.timeout:.0f} s") from error
     if done.returncode != 0:
         raise LoadError(f"ask with dnsperf: {done.stderr}{done.stdout}")
-    return parse_asked(done.stdout)
+    try:
+        return parse_asked(done.stdout)
+    except ValueError as error:
+        raise LoadError(str(error)) from error
 
 
 def parse_asked(text: str) -> Asked:

@@ -9,10 +9,9 @@ from tempfile import TemporaryDirectory
 from tests.bench.cases import Case
 from tests.bench.load import Target, ask, write_cached, write_mixed, write_new, wrong_share
 from tests.bench.machine import busiest_child, cpu_s, peak_bytes, pinned, private_bytes, sealed_bytes
-from tests.bench.servers import CLIENT, LIMIT, OURS, Running
+from tests.bench.servers import CLIENT, LIMIT, OURS, Running, samples_of
 from tests.bench.table import Figures
 from tests.support.components import Component
-from tests.support.nodes import scrape
 
 HELD = 0.95
 """The share of the fixed rate from which on a run's latencies are those of that rate."""
@@ -86,5 +85,5 @@ def measure(name: str, case: Case, running: Running, questions: Questions, load:
 
 def _parts(case: Case, running: Running) -> tuple[float, float]:
     """In MB what all workers share, and what each one takes beside its answers; those are told by the status page."""
-    answers = scrape(f"127.0.0.1:{running.status_port}")["dnsfilter_cache_bytes"] / case.workers
+    answers = samples_of(running)["dnsfilter_cache_bytes"] / case.workers
     return sealed_bytes(running.pid) / 1e6, (private_bytes(busiest_child(running.pid)) - answers) / 1e6

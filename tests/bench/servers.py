@@ -30,7 +30,7 @@ OURS, LIMIT = "dnsfilter", "echo"
 NAMES = (OURS, LIMIT, *(peer.name for peer in PEERS))
 CLIENT = client_of(1)
 ANSWERS, REFUSALS = {dns.rcode.NOERROR}, {dns.rcode.REFUSED, dns.rcode.NXDOMAIN}
-START_S, STOP_S, PROBE_S = 300.0, 20.0, 0.5
+START_S, STOP_S, PROBE_S, PAGE_S = 300.0, 20.0, 0.5, 10.0
 CC_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 
 
@@ -159,9 +159,20 @@ queries_per_second = 0
 
 def engine_of(running: Running) -> str:
     """The engine that this project's server says it runs."""
-    samples = scrape(f"127.0.0.1:{running.status_port}")
-    found = (re.search(r'dnsfilter_build_info\{.*engine="(\w+)"', sample) for sample in samples)
-    return next(match[1] for match in found if match is not None)
+    found = (re.search(r'dnsfilter_build_info\{.*engine="(\w+)"', sample) for sample in samples_of(running))
+    return next((match[1] for match in found if match is not None), "unknown")
+
+
+def samples_of(running: Running) -> dict[str, float]:
+    """The metrics of this project's server, whose page may be there later than its answers; ServerError without one."""
+    deadline = time.monotonic() + PAGE_S
+    while True:
+        try:
+            return scrape(f"127.0.0.1:{running.status_port}")
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise ServerError(f"read metrics: {error}") from error
+        time.sleep(0.05)
 
 
 def _await(process: "subprocess.Popen[bytes]", port: int, name: str, rcodes: Container[int], *, tcp: bool) -> None:

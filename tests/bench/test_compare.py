@@ -9,7 +9,7 @@ import pytest
 
 from tests.bench.cases import CASES
 from tests.bench.compare import DOCUMENT, with_figures
-from tests.bench.load import Asked, parse_asked, write_mixed, write_new, wrong_share
+from tests.bench.load import Asked, LoadError, Target, ask, parse_asked, write_mixed, write_new, wrong_share
 from tests.bench.machine import (
     Cores,
     busiest_child,
@@ -22,6 +22,7 @@ from tests.bench.machine import (
     share_cores,
 )
 from tests.bench.table import Figures, case_table, medians
+from tests.support.components import Component
 
 OVER_TCP = """\
   Queries sent:         200
@@ -68,6 +69,21 @@ def test_statistics_are_read_and_connections_are_no_answers() -> None:
 def test_what_is_no_run_is_an_error() -> None:
     with pytest.raises(ValueError, match="Queries sent"):
         parse_asked("Error: no questions")
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [("exit 3", "ask with dnsperf"), ("echo nothing", "Queries sent"), ("exec sleep 60", "no end after")],
+)
+def test_a_load_that_fails_is_told_and_costs_no_other_server_its_part(
+    script: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.bench.load.PATIENCE_S", 1.0)
+    (tmp_path / "dnsperf").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "dnsperf").chmod(0o755)
+    program = Component(tmp_path / "dnsperf", dict(os.environ))
+    with pytest.raises(LoadError, match=told):
+        ask(program, Target(53, "127.0.0.1", False), tmp_path / "questions", seconds=0.1)
 
 
 @pytest.mark.parametrize(
