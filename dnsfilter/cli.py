@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pwd
+import resource
 import socket
 import sys
 import time
@@ -24,13 +25,14 @@ from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config, Endpoint
-from dnsfilter.engine.choice import chosen_kind, engine_class
+from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
-from dnsfilter.node.sockets import buffer_advice, buffer_ms, open_listening, open_tcp, receive_buffer
+from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, open_tcp, receive_buffer
 from dnsfilter.node.supervisor import Means, Supervisor
 from dnsfilter.node.upgrade import Program, take_handover
+from dnsfilter.node.workerprocess import Recruit
 from dnsfilter.policy.decide import Decision
 from dnsfilter.policy.model import Instant, Policy, Service
 from dnsfilter.snapshot.compiler import compile_policy
@@ -114,8 +116,11 @@ def _serve(options: argparse.Namespace) -> int:
     engine = chosen_kind()
     logs.setup()
     _give_up_root(config)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
     listening = open_listening(config.listen, config.workers, handover.sockets)
     status = open_tcp(config.metrics_listen) if handover.status is None else _status(handover.status, config)
+    recruit = _recruit(listening, engine)  # it starts while the snapshot is read
     store = _store(options, config)
     if options.policy is not None:
         publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
@@ -131,7 +136,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     async def run() -> None:
         means = Means(load, this_program())
-        await Supervisor(config, engine, listening, status, feed, means, handover).run()
+        await Supervisor(config, engine, listening, status, feed, means, handover, recruit).run()
 
     asyncio.run(run())
     return DONE
@@ -161,6 +166,13 @@ def _status(handed: tuple[Endpoint, socket.socket], config: Config) -> socket.so
         return sock
     sock.close()
     return open_tcp(config.metrics_listen)
+
+
+def _recruit(listening: Listening, engine: EngineKind) -> Recruit:
+    try:
+        return Recruit.start(listening, engine)
+    except OSError as error:
+        raise UnavailableError(f"start a worker: {(error.strerror or str(error)).lower()}") from error
 
 
 def this_program() -> Program:

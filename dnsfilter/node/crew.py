@@ -12,7 +12,7 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.node.channel import Stop
 from dnsfilter.node.seats import seats_to_fill, share_out
 from dnsfilter.node.stalls import any_waits, queries_counted
-from dnsfilter.node.workerprocess import Orders, Sealed, WorkerProcess, block_path
+from dnsfilter.node.workerprocess import Orders, Recruit, Sealed, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.totals import Totals
@@ -57,14 +57,19 @@ class Crew:
         totals: Totals,
         counters_dir: Path,
         stirred: Callable[[], None],
+        recruit: Recruit | None = None,
     ) -> None:
-        """`snapshot` gives what new workers are to decide by, and for how many pairs they need counters."""
+        """`snapshot` gives what new workers are to decide by, and for how many pairs they need counters.
+
+        `recruit` becomes the first worker.
+        """
         self.orders = orders
         self.restarts = 0
         self._snapshot = snapshot
         self._totals = totals
         self._counters_dir = counters_dir
         self._stirred = stirred
+        self._recruit = recruit
         self._members: list[WorkerProcess] = []
         self._seats: dict[int, _Seat] = {}
         self._numbers = count(1)
@@ -197,7 +202,8 @@ class Crew:
         block = CounterBlock.create(path, len(self.orders.upstreams), _capacity(pairs))
         block.ordered = sealed.revision
         try:
-            member = WorkerProcess.start(self.orders, seat, block, sealed, time.monotonic)
+            recruit, self._recruit = self._recruit, None
+            member = WorkerProcess.start(self.orders, seat, block, sealed, time.monotonic, recruit)
         except OSError:
             block.close()
             block.path.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ supervisor's, and another worker reads what arrives meanwhile.
 import asyncio
 import logging
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -32,7 +31,7 @@ from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
 from dnsfilter.node.upgrade import Handover, Predecessor, Program, hand_over
-from dnsfilter.node.workerprocess import Orders, Sealed
+from dnsfilter.node.workerprocess import Orders, Recruit, Sealed
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.nodestate import NodeState
@@ -72,8 +71,12 @@ class Supervisor:
         feed: PolicyFeed,
         means: Means,
         handover: Handover,
+        recruit: Recruit | None = None,
     ) -> None:
-        """Takes over the sockets; `feed` has a snapshot loaded; what was handed over is let go of once we serve."""
+        """Takes over the sockets and the recruit; `feed` has a snapshot loaded.
+
+        What was handed over is let go of once we serve.
+        """
         self._feed = feed
         self._means = means
         self._status_socket = status
@@ -87,7 +90,7 @@ class Supervisor:
         self._totals = Totals()
         self._counters_dir = _make_counters_dir()
         orders = Orders(1, config, listening, engine, _upstreams(config))
-        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir)
+        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir, recruit)
         self._crashes = CrashLog()
         self._in_force_since: float | None = None
         """Since when it may be why workers die; None if none has served by it yet, or it was returned to."""
@@ -103,8 +106,6 @@ class Supervisor:
     async def run(self) -> None:
         """Keep workers serving; afterwards everything that this object took over is closed."""
         keep_only({CAP_NET_BIND_SERVICE})
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
         _say_engine(self._crew.orders.engine)
         _say_buffer(self._listening)
         self._handle_signals()

@@ -223,11 +223,12 @@ def _read_terms(descriptor: int) -> tuple[Config, Sequence[Inherited]]:
 def main() -> None:
     """Entry of the worker process."""
     logs.setup()
+    keep_only()
+    engine_class(chosen_kind())  # its modules are imported by the time that orders come
     channel = socket.socket(fileno=int(sys.argv[1]))
     received = receive(channel)
     match received:
         case (Setup() as setup, descriptors):
-            keep_only()
             channel.setblocking(False)
             uvloop.run(_serve(channel, setup, descriptors))
         case _:

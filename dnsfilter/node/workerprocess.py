@@ -47,6 +47,50 @@ class Sealed:
     descriptors: Sequence[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Recruit:
+    """A process that starts as a worker and waits for its orders; it ends when its channel closes."""
+
+    process: subprocess.Popen[bytes]
+    sock: socket.socket
+
+    @classmethod
+    def start(cls, listening: Listening, engine: EngineKind) -> "Recruit":
+        """A new process that inherits every listening socket. OSError when there is no room for it."""
+        ours, theirs = channel.pair()
+        numbers = [sock.fileno() for _, sock in listening.placed()]
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(), *numbers),
+                stdin=subprocess.DEVNULL,
+                env=_environment(engine),
+            )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return cls(process, ours)
+
+    def order(self, orders: Orders, block: CounterBlock, snapshot: Sealed) -> None:
+        """Have it begin; it has inherited these orders' sockets. OSError when it cannot be told, and then it ends."""
+        sets = tuple(_inherited(each.udp, each.tcp) for each in orders.listening.sets)
+        try:
+            terms = seal("dnsfilter-terms", pickle.dumps((orders.config, sets)))
+            try:
+                setup = Setup(block.path, snapshot.since_ms)
+                channel.send(self.sock, setup, [terms, *snapshot.descriptors])
+            finally:
+                os.close(terms)
+        except OSError:
+            self.sock.close()
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.sock.setblocking(False)
+
+
 class WorkerProcess:
     """Made by `start`. Times are the supervisor's: seconds of a clock that only grows."""
 
@@ -78,32 +122,18 @@ class WorkerProcess:
 
     @classmethod
     def start(
-        cls, orders: Orders, seat: int, block: CounterBlock, snapshot: Sealed, clock: Callable[[], float]
+        cls,
+        orders: Orders,
+        seat: int,
+        block: CounterBlock,
+        snapshot: Sealed,
+        clock: Callable[[], float],
+        recruit: Recruit | None = None,
     ) -> "WorkerProcess":
-        """A new process that inherits every listening socket. OSError when there is no room for it."""
-        ours, theirs = channel.pair()
-        try:
-            sets = tuple(_inherited(each.udp, each.tcp) for each in orders.listening.sets)
-            terms = seal("dnsfilter-terms", pickle.dumps((orders.config, sets)))
-            try:
-                setup = Setup(block.path, snapshot.since_ms)
-                channel.send(ours, setup, [terms, *snapshot.descriptors])
-            finally:
-                os.close(terms)
-            numbers = [number for each in sets for number in (*each.udp, *each.tcp)]
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(), *numbers),
-                stdin=subprocess.DEVNULL,
-                env=_environment(orders.engine),
-            )
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        ours.setblocking(False)
-        return cls(process, ours, block, orders, seat, clock(), clock)
+        """The recruit with its orders, or a new process. OSError when there is no room for it."""
+        recruit = recruit or Recruit.start(orders.listening, orders.engine)
+        recruit.order(orders, block, snapshot)
+        return cls(recruit.process, recruit.sock, block, orders, seat, clock(), clock)
 
     def watch(self, stirred: Callable[[], None]) -> None:
         """Listen to it on the running loop; `stirred` is called when something has changed."""
