@@ -63,7 +63,8 @@ cdef class Answering:
     cdef AllowedClients allowed     # of those that are in no range
     cdef Records records
     cdef int[2][10] outcomes        # by transport, in the order of COUNTED_AS
-    cdef int cache_hits, limited_client, limited_stranger, bypass, bypass_ddr
+    cdef int cache_hits, limited_client, limited_stranger, limited_waiting
+    cdef int bypass, bypass_ddr, bypass_canary, bypass_relay
     cdef int pair_stride, refused, monitored, exempted
     cdef int refused_reply, nxdomain_reply, address_reply
     cdef Judged judged
@@ -78,7 +79,8 @@ cdef class Answering:
             for column, outcome in enumerate(COUNTED_AS):
                 self.outcomes[row][column] = QUERY[transport][outcome]
         self.cache_hits, self.bypass = CACHE_HITS, BYPASS[Bypass.ENCRYPTED_DNS]
-        self.bypass_ddr = BYPASS[Bypass.DDR]
+        self.bypass_ddr, self.bypass_canary = BYPASS[Bypass.DDR], BYPASS[Bypass.CANARY]
+        self.bypass_relay, self.limited_waiting = BYPASS[Bypass.RELAY], LIMITED[Limit.WAITING]
         self.limited_client, self.limited_stranger = LIMITED[Limit.CLIENT], LIMITED[Limit.UNREGISTERED]
         self.allowed = AllowedClients(clients)
         self.records = Records()
@@ -171,7 +173,6 @@ cdef class Answering:
         self, const Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
     ) noexcept nogil:
         """What a query that is well-formed but not plain gets, once it has paid."""
-        cdef bint here
         cdef int ours
         if not self.pass_policy(asked, where.range_class, at):
             return self.refused_or_handed(asked, where.range_class, transport, at, limit, out)
@@ -183,23 +184,22 @@ cdef class Answering:
             return ADMITTED
         if asked.qtype != TYPE_ANY:
             return self.resolve(asked, where, transport, at, now_ms, limit, out)
-        ours = self.places.ours(asked)
-        here = ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and self.places.view_of(asked, True))
-        if here:
-            return self.tell_zone(asked, ours, where.range_class, transport, at, limit, out)
+        ours = self.ours(asked, where.range_class, at)
+        if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and self.places.view_of(asked, True)):
+            return self.tell_ours(asked, ours, where.range_class, transport, at, limit, out)
         self.note()
         self.slots[self.outcomes[transport][AS_LOCAL]] += 1
-        return <int>write_any(asked, &self.records.any, self.cap_s(where.range_class, at), limit, out)
+        return <int>write_one(asked, &self.records.any, self.cap_s(where.range_class, at), limit, out)
 
     cdef int resolve(
         self, const Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
     ) noexcept nogil:
         """What a query for data of class IN gets, once it has paid."""
         cdef Entry* entry
-        cdef int ours = self.places.ours(asked)
+        cdef int ours = self.ours(asked, where.range_class, at)
         where.view = self.places.view_of(asked, ours != NOT_OURS)
         if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and where.view):
-            return self.tell_zone(asked, ours, where.range_class, transport, at, limit, out)
+            return self.tell_ours(asked, ours, where.range_class, transport, at, limit, out)
         where.hash = self.store.hash_of(
             where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
         )
@@ -225,23 +225,33 @@ cdef class Answering:
             return ADMITTED
         return self.refuse(asked, range_class, transport, at, limit, out)
 
-    cdef int tell_zone(
+    cdef int ours(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
+        """`Places.ours`, but that nobody has signals for whom no row enforces."""
+        cdef int ours = self.places.ours(asked)
+        return NOT_OURS if ours & SIGNAL and not self.table.enforcing(range_class, at) else ours
+
+    cdef int tell_ours(
         self, const Asked* asked, int ours, int range_class, int transport, int64_t at, uint32_t limit, uint8_t* out
     ) noexcept nogil:
-        """The denial of a name below a built-in zone, unless policy refuses it; other names are handed over."""
+        """What is answered here, unless policy refuses it; handed over where C does not know it."""
         cdef Edes none
-        if not ours & ZONE_HERE:
+        cdef const Body* soa = &self.records.signal if ours & SIGNAL else &self.records.zone
+        if not ours & (ZONE_HERE | LOOPBACK | SIGNAL):
             return ADMITTED
         if not self.pass_policy(asked, range_class, at):
             return self.refused_or_handed(asked, range_class, transport, at, limit, out)
-        none.count, none.text, none.text_size = 0, NULL, 0
         self.note()
         self.slots[self.outcomes[transport][AS_LOCAL]] += 1
         if ours & ZONE_BYPASS:
             self.slots[self.bypass_ddr] += 1
-        return <int>write_denial(
-            asked, ours & ZONE_RCODE, asked.name, self.places.apex, &self.records.zone, &none, limit, out
-        )
+        if ours & SIGNAL:
+            self.slots[self.bypass_canary if ours & SIGNAL_CANARY else self.bypass_relay] += 1
+        if ours & LOOPBACK and (asked.qtype == RR_A or asked.qtype == TYPE_ANY):
+            return <int>write_one(asked, &self.records.loopback4, -1, limit, out)
+        if ours & LOOPBACK and asked.qtype == RR_AAAA:
+            return <int>write_one(asked, &self.records.loopback6, -1, limit, out)
+        none.count, none.text, none.text_size = 0, NULL, 0
+        return <int>write_denial(asked, ours & ZONE_RCODE, asked.name, self.places.apex, soa, &none, limit, out)
 
     cdef int decline(
         self, const Asked* asked, int counted_as, int ede, int transport, uint32_t limit, uint8_t* out
@@ -250,6 +260,11 @@ cdef class Answering:
         self.note()
         self.slots[self.outcomes[transport][counted_as]] += 1
         return <int>write_empty(asked, RCODE_REFUSED, ede, NULL, 0, limit, out)
+
+    cdef void drop_waiting(self, int transport) noexcept nogil:
+        """Count a query that there is no room for to wait."""
+        self.slots[self.outcomes[transport][AS_LIMITED]] += 1
+        self.slots[self.limited_waiting] += 1
 
     cdef int serve(
         self, const Asked* asked, Entry* entry, int range_class, int transport, int how, int64_t at, int64_t now_ms,

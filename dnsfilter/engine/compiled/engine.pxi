@@ -81,8 +81,7 @@ def read_queries(
         if size == MISS:
             size = ask_on(pending, batch, i, way, &asked, where.view, boot_ns)
             if size == FULL:
-                engine._count(Transport.UDP, Outcome.LIMITED)
-                engine._slots[LIMITED[Limit.WAITING]] += 1
+                fast.drop_waiting(0)
             size = ADMITTED if size == ELSEWHERE else DROPPED
         if size > 0:
             batch.reply(i, size)

@@ -2,10 +2,11 @@
 #
 # The data of the records is made once, by the functions that the reference calls: here they get owner, TTL and class.
 
-from dnsfilter.engine.local import HINFO_TTL_S, ZONE_TTL_S, any_answer
+from dnsfilter.engine.local import LOCALHOST, SIGNAL_TTL_S, ZONE_TTL_S, any_answer, special_answer
 from dnsfilter.engine.refusals import SYNTHESISED_TTL_S
-from dnsfilter.wire.answer import RawRecord
-from dnsfilter.wire.iana import Class, EdeCode, Type
+from dnsfilter.wire.answer import parse_answer
+from dnsfilter.wire.compose import raw
+from dnsfilter.wire.iana import Class, Type
 from dnsfilter.wire.message import soa_record
 from dnsfilter.wire.query import RECORD, Query, Question
 
@@ -58,7 +59,9 @@ cdef class Records:
 
     cdef Body denials[11]       # the SOA of a refusal, by its TTL (which is also its minimum), from 1 on
     cdef Body zone              # the SOA of a built-in zone
+    cdef Body signal            # the SOA of a signal's denial
     cdef Body any               # the answer to ANY
+    cdef Body loopback4, loopback6
 
     def __init__(self):
         if SYNTHESISED_TTL_S != MOST_SYNTHESISED:
@@ -66,13 +69,22 @@ cdef class Records:
         for ttl_s in range(1, MOST_SYNTHESISED + 1):
             take_body(soa_record(b"", ttl_s, ttl_s), &self.denials[<int>ttl_s])
         take_body(soa_record(b"", ZONE_TTL_S, ZONE_TTL_S), &self.zone)
-        question = Question(b"\0" + int(Type.ANY).to_bytes(2, "big") + b"\0\1", b"\0", int(Type.ANY), int(Class.IN))
-        reply = any_answer(Query(0, True, False, False, question, None), None, 512).message
-        record = reply[HEADER_OCTETS + len(question.wire) + POINTER_OCTETS :]
-        if len(record) > MOST_BODY:
-            raise ValueError("make records: the answer to ANY is too long")
-        self.any.size = <uint32_t>len(record)
-        memcpy(self.any.octets, <const uint8_t*><bytes>record, self.any.size)
+        take_body(soa_record(b"", SIGNAL_TTL_S, SIGNAL_TTL_S), &self.signal)
+        take_answer(any_answer(query_for(b"\0", Type.ANY), None, LEAST_LIMIT), &self.any)
+        take_answer(special_answer(query_for(LOCALHOST, Type.A), False, 0, LEAST_LIMIT), &self.loopback4)
+        take_answer(special_answer(query_for(LOCALHOST, Type.AAAA), False, 0, LEAST_LIMIT), &self.loopback6)
+
+
+cdef object query_for(bytes name, qtype):
+    wire = name + int(qtype).to_bytes(2, "big") + int(Class.IN).to_bytes(2, "big")
+    return Query(0, True, False, False, Question(wire, name, int(qtype), int(Class.IN)), None)
+
+
+cdef void take_answer(local, Body* into) except *:
+    """The only record of a reply that the reference made, of which the question's name is the owner."""
+    answer = parse_answer(local.message)
+    (record,) = answer.records
+    take_body(raw(answer, record), into)
 
 
 cdef void begin_draft(const Asked* asked, uint32_t limit, uint8_t* out, Draft* draft) noexcept nogil:
@@ -178,16 +190,16 @@ cdef uint32_t write_addresses(
     return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, edes)
 
 
-cdef uint32_t write_any(
-    const Asked* asked, const Body* any, int64_t cap_s, uint32_t limit, uint8_t* out
+cdef uint32_t write_one(
+    const Asked* asked, const Body* body, int64_t cap_s, uint32_t limit, uint8_t* out
 ) noexcept nogil:
-    """The least that ANY can be answered with (RFC 8482 section 4.2), its TTL at most the cap; -1 for none."""
+    """A reply of one record of the name that is asked for, its TTL at most the cap; -1 for none."""
     cdef Draft draft
     cdef Edes none
     cdef uint8_t* at
     none.count, none.text, none.text_size = 0, NULL, 0
     begin_draft(asked, limit, out, &draft)
-    at = add_our_record(asked, &draft, asked.name, asked.name_size, any)
+    at = add_our_record(asked, &draft, asked.name, asked.name_size, body)
     if at != NULL and 0 <= cap_s < <int64_t>read_32(at + TTL_AT):
         write_32(at + TTL_AT, <uint32_t>cap_s)
     return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, &none)

@@ -1,12 +1,12 @@
 # Where a name is answered: here (engine/local.py), or by the servers of which view (upstream/zones.py).
 
-from dnsfilter.engine.local import OURS, RESOLVER_ARPA
+from dnsfilter.engine.local import CANARY_NAME, LOCALHOST, OURS, RESOLVER_ARPA, SIGNAL_NAMES
 from dnsfilter.upstream.special import APEXES, TOP_LABELS, below, special
 
 cdef enum:
     TYPE_DS = 43
 
-# What is known of a name that may be answered here; of a zone that C answers below also its rcode in the lower bits.
+# What is known of a name that may be answered here; of what C answers also the rcode, in the lower bits.
 cdef enum:
     NOT_OURS = 0
     BY_REFERENCE = 1        # it is for the reference to look at
@@ -14,6 +14,9 @@ cdef enum:
     ZONE_RCODE = 0x000F
     ZONE_OVERRIDABLE = 0x0100
     ZONE_BYPASS = 0x0200
+    LOOPBACK = 0x1000       # localhost and all below it
+    SIGNAL = 0x2000         # a name that is answered here for whom some row enforces
+    SIGNAL_CANARY = 0x4000
     ZONE_HERE = 0x8000
 
 
@@ -44,15 +47,17 @@ cdef class Places:
         cdef uint16_t start
         if not asked.labels:
             return NOT_OURS
-        if self.single_sizes[asked.name_size] and self.specials.get(asked.name, asked.name_size) >= 0:
-            return BY_REFERENCE
+        self.apex = asked.name_size
+        number = self.specials.get(asked.name, asked.name_size) if self.single_sizes[asked.name_size] else -1
+        if number >= 0:
+            return number if number & (LOOPBACK | SIGNAL) else BY_REFERENCE
         start = asked.starts[asked.labels - 1]
         if self.tops.get(asked.name + start, asked.name_size - start) < 0:
             return NOT_OURS
         for i in range(1, asked.labels):
             start = asked.starts[i]
             number = self.specials.get(asked.name + start, asked.name_size - start)
-            if number >= 0 and number != SINGLE_NAME:
+            if number >= 0 and number != SINGLE_NAME and not number & SIGNAL:
                 self.apex = asked.name_size - start
                 return number
         return NOT_OURS
@@ -78,12 +83,14 @@ cdef class Places:
 
 cdef int special_number(bytes name) except -1:
     """What a name of `OURS` is in `Places.specials`."""
+    if name in SIGNAL_NAMES:
+        return SIGNAL | (SIGNAL_CANARY | RCODE_NXDOMAIN if name == CANARY_NAME else RCODE_NOERROR)
     if name not in APEXES:
         return SINGLE_NAME
     rcode = below(name)
-    if rcode is None:
+    if name != LOCALHOST and rcode is None:
         return BY_REFERENCE
-    number = ZONE_HERE | int(rcode)
+    number = LOOPBACK if rcode is None else ZONE_HERE | int(rcode)
     if special(b"\x01x" + name, int(Type.A)).overridable:
         number |= ZONE_OVERRIDABLE
     return number | ZONE_BYPASS if name == RESOLVER_ARPA else number

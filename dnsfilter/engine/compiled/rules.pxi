@@ -158,6 +158,19 @@ cdef class RulesFile:
         span = self._spans.at + (place - 1) * SPAN_OCTETS
         return span[SPAN_EFFECT] if at < <int64_t>little64(span + SPAN_END) else EFFECT_NONE
 
+    cdef bint enforcing(self, int range_class, int64_t at) noexcept nogil:
+        """Whether any rule of that class (-1: none) refuses something at `at`."""
+        cdef const uint8_t* record
+        cdef uint32_t rule, first
+        if range_class < 0 or <uint32_t>range_class >= self._class_count:
+            return False
+        record = self._classes.at + <uint64_t>range_class * CLASS_OCTETS
+        first = little32(record + 4)
+        for rule in range(first, first + little32(record + 8)):
+            if self._effect(self._rules.at + <uint64_t>rule * RULE_OCTETS, at) == EFFECT_ENFORCE:
+                return True
+        return False
+
     cdef bint concerned(self, const Matches* matches) noexcept nogil:
         """Whether a ban of any class is on one of these entries, in force or not."""
         cdef int place

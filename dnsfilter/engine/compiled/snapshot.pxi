@@ -54,6 +54,10 @@ cdef class Table:
         """What a query of that class (-1: none) meets at `at`; `question_only` leaves out what targets belong to."""
         self._rules.judge(range_class, matches, question_only, at, out)
 
+    cdef bint enforcing(self, int range_class, int64_t at) noexcept nogil:
+        """Whether any rule of that class (-1: none) refuses something at `at`."""
+        return self._rules.enforcing(range_class, at)
+
     cdef bint concerned(self, const Matches* matches) noexcept nogil:
         """Whether a ban of any class is on one of these entries, in force or not."""
         return self._rules.concerned(matches)

@@ -19,7 +19,7 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.names import name_text, parse_name
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
-from tests.support.engines import GHENT, STRANGER, Rig, ZoneTo, query, running
+from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, Rig, ZoneTo, query, running
 from tests.support.policies import NOW, authority, ban, policy, service
 from tests.support.scripted import Scripted, silent
 from tests.unit.wire.build import message, opt, question, record
@@ -27,6 +27,7 @@ from tests.unit.wire.build import message, opt, question, record
 pytest.importorskip("dnsfilter.engine._engine")
 
 EVERYONE = Clients(Unregistered.RESOLVE, (ip_network("127.0.0.0/8"),))
+CONDITIONAL = ("10.in-addr.arpa", "corp.internal", "localhost")
 LONG = f"{'a' * 60}.{'b' * 60}.tiktok.com"
 POINTED = parse_name("x.tiktok.com") + b"\0\1\0\1"
 
@@ -39,7 +40,7 @@ def both(
 
     def start(kind: str) -> Any:
         upstreams = [Scripted(silent) for _ in range(2 if conditional else 1)]
-        zones = [ZoneTo(name, upstreams[1]) for name in ("10.in-addr.arpa", "corp.internal")] if conditional else []
+        zones = [ZoneTo(name, upstreams[1]) for name in CONDITIONAL] if conditional else []
         return running(kind, drawn, *upstreams, conditional=zones, clients=clients, wall_s=wall_s)
 
     with start("reference") as reference, start("compiled") as twin:
@@ -127,6 +128,10 @@ FLOODS = {
     "private reverse": query("1.2.3.10.in-addr.arpa", "PTR"),
     "mdns": query("printer.local"),
     "ddr": query("_dns.resolver.arpa", "SVCB"),
+    "canary": query("use-application-dns.net"),
+    "relay": query("mask.icloud.com"),
+    "localhost": query("localhost", "AAAA"),
+    "below localhost": query("db.localhost"),
     "below the probe": query("x.health.dnsfilter.internal"),
     "signed": message(POINTED, record(b"\xc0\x0c", 250, bytes(8), rclass=255), counts=(1, 0, 0, 1)),
     "banned": query("www.tiktok.com"),
@@ -155,19 +160,20 @@ def test_what_anybody_may_flood_with_is_answered_without_the_reference(
 
 
 @pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize("qtype", ["A", "ANY", "DS", "PTR", "SVCB"])
+@pytest.mark.parametrize("qtype", ["A", "AAAA", "ANY", "DS", "PTR", "SVCB"])
 def test_what_is_answered_here_is_the_references(conditional: bool, qtype: str) -> None:
     with both(office(), conditional=conditional) as ask:
         for name in sorted(map(name_text, OURS)):
             for asked in (name, f"x.{name}", f"1.2.X.{name.upper()}", f"x{name}"):
-                ask(query(asked, qtype, id=7))
                 ask(query(asked, qtype, id=7, edns=False), transport=Transport.TCP)
+                for client in (GHENT, MECHELEN, DIEST):
+                    ask(query(asked.swapcase(), qtype, id=7), client)
 
 
 @pytest.mark.parametrize("qtype", ["A", "DS", "ANY"])
 def test_zones_of_ones_own_are_asked_of_their_servers(qtype: str) -> None:
     with both(office(), conditional=True) as ask:
-        for name in ("corp.internal", "x.corp.internal", "y.internal", "10.in-addr.arpa", "1.10.in-addr.arpa"):
+        for name in (*CONDITIONAL, "x.corp.internal", "y.internal", "1.10.in-addr.arpa", "db.localhost"):
             ask(query(name, qtype, id=7))
 
 
