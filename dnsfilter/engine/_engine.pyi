@@ -4,6 +4,7 @@ from typing import Any, Final, TypeAlias
 from dnsfilter.cache.answers import Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients
+from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.limits import Limiter
 from dnsfilter.engine.reference import ReferenceEngine
 from dnsfilter.snapshot.reader import Matched, Snapshot
@@ -65,6 +66,20 @@ class Table:
 
     def refusal(self, rule: int) -> tuple[int, bytes, int, bool] | None:
         """Place of the reply, text, extended error, and whether the ban is on encrypted resolvers."""
+
+class Times:
+    """An engine's clock; `read` is a door for tests."""
+
+    def __init__(self, clock: Clock) -> None: ...
+    def swap(self, anchor: Anchor) -> None: ...
+    def read(self) -> tuple[int, int, int]:
+        """Wall time in seconds, boot time in nanoseconds, and the instant to decide by."""
+
+class Durations:
+    """The histogram of how long replies took; `replied` is a door for tests."""
+
+    def __init__(self, slots: memoryview[int]) -> None: ...
+    def replied(self, replies: int, duration_ns: int) -> None: ...
 
 # Doors for tests.
 

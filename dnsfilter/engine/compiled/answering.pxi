@@ -42,10 +42,13 @@ COUNTED_AS = (
     Outcome.LOCAL,
 )
 
+# What is known of a query before anything of it is decided; without `may_ask` nothing but the class.
 cdef struct Where:
-    uint64_t hash           # of the cache's key
-    uint16_t view
     int range_class
+    bint may_ask
+    int ours                # what `Answering.ours` says
+    uint16_t view
+    uint64_t hash           # of the cache's key
 
 
 @cython.final
@@ -100,13 +103,30 @@ cdef class Answering:
         """Let go of the counters' memory; nothing is answered afterwards."""
         self.slots = self.policy = None
 
+    cdef bint look_ahead(
+        self, const Asked* asked, const uint8_t* client, int client_size, int64_t at, Where* where
+    ) noexcept nogil:
+        """Find what `answer` needs and only a swap or another instant changes; whether the cache will be looked into."""
+        where.range_class = self.table.find(client, client_size)
+        where.may_ask = where.range_class >= 0 or self.allowed.hold(client, client_size)
+        if where.may_ask:
+            self.place(asked, at, where)
+        return where.may_ask and where.ours == NOT_OURS
+
+    cdef void place(self, const Asked* asked, int64_t at, Where* where) noexcept nogil:
+        """Find who answers a question of that class, and by what key the cache would have it."""
+        where.ours = self.ours(asked, where.range_class, at)
+        where.view = self.places.view_of(asked, where.ours != NOT_OURS)
+        where.hash = self.store.hash_of(
+            where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
+        )
+
     cdef int answer(
         self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t at, int64_t now_ms,
-        uint32_t limit, uint8_t* out, Where* where,
+        uint32_t limit, uint8_t* out, const Where* where,
     ) noexcept nogil:
-        """What a plain query gets: octets of the reply in `out`, or a number below 1; MISS with `where` filled."""
-        where.range_class = self.table.find(client, client_size)
-        if where.range_class < 0 and not self.allowed.hold(client, client_size):
+        """What a plain query gets after `look_ahead`: octets of the reply in `out`, or a number below 1."""
+        if not where.may_ask:
             return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
         if self.admit(client, client_size, True, transport, now_ms) != ADMIT_PASS:
             return DROPPED
@@ -116,10 +136,9 @@ cdef class Answering:
         self, const uint8_t* message, uint32_t size, Asked* asked, const uint8_t* client, int client_size,
         int transport, int64_t at, int64_t now_ms, uint8_t* out, Where* where,
     ) noexcept nogil:
-        """The same for a message that is no plain query; on MISS it is in `asked`."""
+        """The same for a message that is no plain query, without a look ahead; on MISS it is in `asked`."""
         cdef Fault fault
         cdef uint32_t limit
-        cdef bint may_ask
         cdef int said = read_odd(message, size, asked, &fault)
         where.range_class = -1
         if said == ODD_SILENT:
@@ -129,10 +148,10 @@ cdef class Answering:
             return HAND_OVER
         limit = STREAM_ROOM if transport else udp_limit_of(asked)
         where.range_class = self.table.find(client, client_size)
-        may_ask = where.range_class >= 0 or self.allowed.hold(client, client_size)
-        if said == ODD_QUERY and not may_ask:
+        where.may_ask = where.range_class >= 0 or self.allowed.hold(client, client_size)
+        if said == ODD_QUERY and not where.may_ask:
             return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
-        if self.admit(client, client_size, may_ask or transport, transport, now_ms) != ADMIT_PASS:
+        if self.admit(client, client_size, where.may_ask or transport, transport, now_ms) != ADMIT_PASS:
             return DROPPED
         if said == ODD_QUERY:
             return self.answer_rare(asked, where, transport, at, now_ms, limit, out)
@@ -183,6 +202,7 @@ cdef class Answering:
         if asked.qclass != CLASS_IN or (asked.qtype != TYPE_ANY and not is_plain_type(asked.qtype)):
             return ADMITTED
         if asked.qtype != TYPE_ANY:
+            self.place(asked, at, where)
             return self.resolve(asked, where, transport, at, now_ms, limit, out)
         ours = self.ours(asked, where.range_class, at)
         if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and self.places.view_of(asked, True)):
@@ -192,17 +212,15 @@ cdef class Answering:
         return <int>write_one(asked, &self.records.any, self.cap_s(where.range_class, at), limit, out)
 
     cdef int resolve(
-        self, const Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
+        self, const Asked* asked, const Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit,
+        uint8_t* out,
     ) noexcept nogil:
         """What a query for data of class IN gets, once it has paid."""
         cdef Entry* entry
-        cdef int ours = self.ours(asked, where.range_class, at)
-        where.view = self.places.view_of(asked, ours != NOT_OURS)
-        if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and where.view):
-            return self.tell_ours(asked, ours, where.range_class, transport, at, limit, out)
-        where.hash = self.store.hash_of(
-            where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
-        )
+        if where.ours != NOT_OURS and not (where.ours & ZONE_OVERRIDABLE and where.view):
+            return self.tell_ours(
+                asked, self.ours(asked, where.range_class, at), where.range_class, transport, at, limit, out
+            )
         entry = self.store.find(
             where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, where.hash, now_ms
         )

@@ -9,9 +9,6 @@ from dnsfilter.wire.answer import beside, check_message, without_opt
 cdef extern from "<sys/random.h>" nogil:
     ssize_t getrandom(void* buffer, size_t size, unsigned int flags)
 
-cdef extern from *:
-    void __builtin_prefetch(const void* at) noexcept nogil
-
 cdef enum:
     BUCKET_SHARE = 256      # octets of the whole for one bucket of the index; an entry takes 300 to 500
     ALLOCATION = 8          # what the allocator writes before each piece; pieces are multiples of 16
@@ -88,6 +85,13 @@ cdef class Store:
         if at != NULL:
             for line in range(FETCHED_LINES):
                 __builtin_prefetch(at + line * CACHE_LINE)
+
+    cdef inline bint may_hold(self, uint64_t hash) noexcept nogil:
+        """Third stage: whether an entry with that hash is there."""
+        cdef const Entry* entry = self.index[hash & self.mask]
+        while entry != NULL and entry.hash != hash:
+            entry = entry.next
+        return entry != NULL
 
     cdef Entry* find(
         self,

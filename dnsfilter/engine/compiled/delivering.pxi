@@ -10,7 +10,6 @@ cdef extern from "<sys/epoll.h>" nogil:
 
 cdef enum:
     OUTBOX = 64
-    TIMED_EVERY = 8         # reference.SAMPLE_EVERY
 
 
 @cython.final
@@ -73,6 +72,7 @@ cdef class Delivering:
     """Takes the answers of one `Pending` for one `Answering`."""
 
     cdef Answering fast
+    cdef Reader reader
     cdef Pending pending
     cdef Outbox outbox
     cdef bint trust_ad
@@ -80,8 +80,8 @@ cdef class Delivering:
     cdef int64_t[64] asked_ns       # when those that are to be timed were asked
     cdef int timed
 
-    def __init__(self, Answering fast, Pending pending, bint trust_ad):
-        self.fast, self.pending, self.trust_ad = fast, pending, trust_ad
+    def __init__(self, Answering fast, Reader reader, bint trust_ad):
+        self.fast, self.reader, self.pending, self.trust_ad = fast, reader, reader.pending, trust_ad
         self.outbox = Outbox()
         self.told = 0
         self.timed = 0
@@ -181,24 +181,27 @@ cdef int read_answers(
         left_over.clear()
 
 
-def turn(engine, Delivering delivering, int epoll_fd, list events):
+def turn(engine, Delivering delivering, dict seats, int epoll_fd, list events):
     """Work off what is ready, a batch of each descriptor; False where nothing is."""
     cdef epoll_event[64] ready
     cdef int i, fd
     cdef int count = epoll_wait(epoll_fd, ready, 64, 0)
     if count <= 0:
         return False
-    wall_s, boot_ns = engine._clock.wall_s(), engine._clock.boot_ns()
-    cdef int64_t at = engine._anchor.instant(wall_s, boot_ns // 1_000_000)
+    cdef Times times = delivering.reader.times
+    cdef int64_t wall_s = times.wall_s(), boot_ns = times.boot_ns()
+    cdef int64_t at = times.instant(wall_s, boot_ns // NS_PER_MS)
     for i in range(count):
         fd = ready[i].data.fd
         if delivering.pending.owns(fd):
             read_answers(engine, delivering, fd, at, wall_s, boot_ns, events)
+        elif (seat := seats.get(fd)) is not None:
+            delivering.reader.read(engine, seat, wall_s, boot_ns, at, events)
         else:
             engine._work_off(fd, wall_s, boot_ns, events)
     delivering.outbox.flush()
     for i in range(delivering.timed):
-        ANSWER_DURATION.observe(engine._slots, engine._clock.boot_ns() - delivering.asked_ns[i])
+        delivering.reader.durations.observe(times.boot_ns() - delivering.asked_ns[i], 1)
     delivering.timed = 0
     return True
 

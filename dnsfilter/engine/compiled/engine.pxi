@@ -5,8 +5,8 @@ import os
 from dnsfilter.engine.case import Case
 from dnsfilter.engine.inflight import Inflight
 from dnsfilter.engine.interface import Drop, Miss, Reply
-from dnsfilter.engine.reference import SAMPLE_EVERY, STREAM_LIMIT, ReferenceEngine
-from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES, upstream_slots
+from dnsfilter.engine.reference import STREAM_LIMIT, ReferenceEngine
+from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.wire.query import parse_query
 from dnsfilter.wire.reply import udp_limit
@@ -27,6 +27,7 @@ def answer_one(engine, Answering fast, bytes message not None, bytes client not 
         raise MemoryError
     try:
         if read_plain(octets, len(message), &asked):
+            fast.look_ahead(&asked, asker, len(client), at, &where)
             size = fast.answer(
                 &asked, asker, len(client), stream, at, boot_ms, STREAM_ROOM if stream else udp_limit_of(&asked), out,
                 &where,
@@ -52,61 +53,6 @@ cdef object decided(engine, bytes message, bytes client, transport, wall_s, boot
     return engine._answer(Case(query, transport, client, None if range_class < 0 else range_class, at, boot_ms, limit))
 
 
-def read_queries(
-    engine, Answering fast, Batch batch, Pending pending, listener, int way, wall_s, boot_ns, list events
-):
-    """Answer what waits at a listening socket, one batch of it; how many replies left at once.
-
-    `way` is the descriptor by which later replies leave.
-    """
-    cdef Asked asked
-    cdef Where where
-    cdef const uint8_t* client = NULL
-    cdef int i, size, client_size
-    cdef int fd = listener.fileno()
-    cdef int64_t boot_ms = boot_ns // 1_000_000
-    cdef int64_t at = engine._anchor.instant(wall_s, boot_ms)
-    cdef int count = batch.receive(fd, listener.wildcard)
-    for i in range(count):
-        client_size = batch.client(i, &client)
-        if read_plain(batch.message(i), batch.received[i].msg_len, &asked):
-            size = fast.answer(
-                &asked, client, client_size, 0, at, boot_ms, udp_limit_of(&asked), batch.room(), &where
-            )
-        else:
-            size = fast.answer_odd(
-                batch.message(i), batch.received[i].msg_len, &asked, client, client_size, 0, at, boot_ms, batch.room(),
-                &where,
-            )
-        if size == MISS:
-            size = ask_on(pending, batch, i, way, &asked, where.view, boot_ns)
-            if size == FULL:
-                fast.drop_waiting(0)
-            size = ADMITTED if size == ELSEWHERE else DROPPED
-        if size > 0:
-            batch.reply(i, size)
-        elif size != DROPPED:
-            hand_over(
-                engine, batch, i, <bytes>(<const char*>client)[:client_size], listener, wall_s, boot_ns,
-                size, where.range_class, events,
-            )
-    size = batch.reply_count
-    batch.flush(fd)
-    return size
-
-
-cdef void hand_over(
-    engine, Batch batch, int i, bytes client, listener, wall_s, boot_ns, int size, int range_class, list events
-) except *:
-    message = <bytes>(<const char*>batch.message(i))[: batch.received[i].msg_len]
-    outcome = decided(engine, message, client, Transport.UDP, wall_s, boot_ns // 1_000_000, size, range_class)
-    if isinstance(outcome, Reply):
-        batch.reply_with(i, outcome.message)
-    elif isinstance(outcome, Miss):
-        waiter = Waiter(outcome.query, client, boot_ns, listener, batch.peer(i), batch.ancillary(i))
-        engine._ask(outcome, waiter, wall_s, boot_ns, events)
-
-
 class CompiledEngine(ReferenceEngine):
     """The engine whose ordinary queries are answered in C; all else is the reference's own code."""
 
@@ -114,7 +60,7 @@ class CompiledEngine(ReferenceEngine):
 
     def __init__(self, **settings):
         # Replies leave by descriptors of our own: a listener's may be closed, and its number another's, meanwhile.
-        self._ways, self._by_socket, self._named = {}, {}, {}
+        self._seats, self._by_socket, self._named = {}, {}, {}
         super().__init__(**settings)
         zones, limits = settings["zones"], settings["limits"]
         longest_wait_ms = settings.get("longest_wait_ms", LONGEST_FIRST_WAIT_MS)
@@ -127,16 +73,23 @@ class CompiledEngine(ReferenceEngine):
             zones.endpoints, self._epoll, upstreams, self._slots, self._trust_ad, longest_wait_ms,
             SharedRoom(self._pending), self._pending.health,
         )
-        self._delivering = Delivering(self._fast, self._pending, self._trust_ad)
+        self._reader = Reader(self._fast, self._pending, self._clock, self._slots)
+        self._reader.swap(self._anchor)
+        self._delivering = Delivering(self._fast, self._reader, self._trust_ad)
         self._epoll_fd = self._epoll.fileno()
 
     def listen(self, listener):
         number = os.fstat(listener.fileno()).st_ino
         if number not in self._by_socket:
             self._by_socket[number] = os.dup(listener.fileno())
-        way = self._ways[listener.fileno()] = self._by_socket[number]
+        way = self._by_socket[number]
         self._named[way] = listener
+        self._seats[listener.fileno()] = Seat(listener, way)
         super().listen(listener)
+
+    def unlisten(self, listener):
+        super().unlisten(listener)
+        del self._seats[listener.fileno()]
 
     def in_hand(self):
         return in_hand_of(self._pending) + len(self._inflight)
@@ -146,12 +99,14 @@ class CompiledEngine(ReferenceEngine):
         super().swap(snapshot, since_ms)
         if not hasattr(self, "_fast"):
             self._fast = Answering(self._cache, self._zones, self._clients, self._slots, self._limiter)
-            self._batch = Batch()
+        else:
+            self._reader.swap(self._anchor)
         self._fast.swap(table, self._counters.policy)
 
     def close(self):
         self._pending.close()
         self._fast.release()
+        self._reader.release()
         super().close()
         for way in self._by_socket.values():
             os.close(way)
@@ -162,16 +117,11 @@ class CompiledEngine(ReferenceEngine):
     def poll(self, budget):
         events = []
         for _ in range(budget):
-            if not turn(self, self._delivering, self._epoll_fd, events):
+            if not turn(self, self._delivering, self._seats, self._epoll_fd, events):
                 break
         self._set_alarm()
         self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
         return events
-
-    def _read_queries(self, listener, wall_s, boot_ns, events):
-        way = self._ways[listener.fileno()]
-        replies = read_queries(self, self._fast, self._batch, self._pending, listener, way, wall_s, boot_ns, events)
-        self._time_many(replies, boot_ns)
 
     def _expire(self, wall_s, boot_ns, events):
         adopt_late(self._pending, boot_ns // 1_000_000, self._inflight)
@@ -180,13 +130,6 @@ class CompiledEngine(ReferenceEngine):
     def _next_alarm_ms(self):
         ours, theirs = next_alarm(self._pending), super()._next_alarm_ms()
         return theirs if ours < 0 else ours if theirs is None else min(ours, theirs)
-
-    def _time_many(self, replies, boot_ns):
-        """Time one in so many of these replies, as `_time` does."""
-        untimed = self._answered % SAMPLE_EVERY
-        self._answered += replies
-        for _ in range((untimed + replies) // SAMPLE_EVERY):
-            ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - boot_ns)
 
 
 def adopt_late(Pending pending, int64_t now_ms, inflight):

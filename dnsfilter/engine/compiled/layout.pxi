@@ -30,6 +30,9 @@ cdef extern from *:
     const int64_t SNAPSHOT_FOREVER
     uint64_t snapshot_hash_step(uint64_t running, uint64_t word, uint64_t multiplier) noexcept nogil
 
+cdef extern from *:
+    void __builtin_prefetch(const void* at) noexcept nogil
+
 # Octets of records, and where their fields are: as `layout` defines them.
 cdef enum:
     HASH_WORD_OCTETS = 7

@@ -98,8 +98,7 @@ cdef class NamesFile:
     ) noexcept nogil:
         """Every entry that a folded name belongs to, by entry, each with its longest suffix.
 
-        From the root on, label by label, as far as the longest name of the table. Asking for the slots of a batch
-        ahead has been measured: it gains 80 ns for a listed name out of a million and loses 30 ns for all others.
+        From the root on, label by label, as far as the longest name of the table.
         """
         cdef uint64_t running = 0, record
         cdef int end = size - 1, start, label
@@ -115,6 +114,33 @@ cdef class NamesFile:
                 return
             end = start
 
+    cdef void prefetch(
+        self, const uint8_t* name, int size, const uint8_t* starts, int labels, bint records
+    ) noexcept nogil:
+        """Fetch the slots that `match` will look at; or, once they are there, the `records` that they lead to."""
+        cdef uint64_t running = 0, offset
+        cdef uint32_t slot, upper
+        cdef const uint8_t* at
+        cdef int end = size - 1, start, label
+        for label in range(labels - 1, max(labels - <int>self._labels, 0) - 1, -1):
+            start = starts[label]
+            running = self._extend(running, name + start, end - start, size - start)
+            slot = self._slot_of(running, &upper)
+            at = self._slots.at + <uint64_t>slot * SLOT_OCTETS
+            if not records:
+                __builtin_prefetch(at)
+            elif little32(at) == upper:
+                offset = little32(at + 4)
+                if 0 < offset < self._records.size:
+                    __builtin_prefetch(self._records.at + offset)
+            end = start
+
+    cdef inline uint32_t _slot_of(self, uint64_t running, uint32_t* upper) noexcept nogil:
+        """The first slot for a name of that running hash, and the mark that its slot bears."""
+        cdef uint64_t spreading = (running ^ self._offset) * SNAPSHOT_SPREAD
+        upper[0] = <uint32_t>(spreading >> 32)
+        return (<uint32_t>spreading ^ upper[0]) & self._mask
+
     cdef inline uint64_t _extend(self, uint64_t running, const uint8_t* label, int octets, int readable) noexcept nogil:
         """The running hash of a label, with its length octet, below the name whose running hash is given."""
         cdef int place = 0
@@ -127,9 +153,8 @@ cdef class NamesFile:
 
     cdef bint _look_up(self, uint64_t running, const uint8_t* name, int size, uint64_t* record) noexcept nogil:
         """The record of exactly that name, 0 for none. False for one that does not lie within the file."""
-        cdef uint64_t spreading = (running ^ self._offset) * SNAPSHOT_SPREAD
-        cdef uint32_t upper = <uint32_t>(spreading >> 32), probe
-        cdef uint32_t slot = (<uint32_t>spreading ^ upper) & self._mask
+        cdef uint32_t upper, probe
+        cdef uint32_t slot = self._slot_of(running, &upper)
         cdef const uint8_t* at
         cdef uint64_t offset
         record[0] = 0

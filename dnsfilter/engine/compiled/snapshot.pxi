@@ -40,6 +40,14 @@ cdef class Table:
         """Every entry that the question's name belongs to, by entry, each with its longest suffix."""
         self._names.match(asked.name, asked.name_size, asked.starts, asked.labels, out)
 
+    cdef void prefetch(self, const Asked* asked) noexcept nogil:
+        """Fetch where `match` will look for the question's name."""
+        self._names.prefetch(asked.name, asked.name_size, asked.starts, asked.labels, False)
+
+    cdef void prefetch_records(self, const Asked* asked) noexcept nogil:
+        """Once that is there, fetch what it leads to."""
+        self._names.prefetch(asked.name, asked.name_size, asked.starts, asked.labels, True)
+
     cdef void match_one(self, const uint8_t* name, int size, Matches* out) noexcept nogil:
         """The same for any folded wire name."""
         self._names.match_one(name, size, out)

@@ -1,0 +1,91 @@
+# What time it is, without Python where the clock is the system's; and how long replies took.
+
+from dnsfilter.engine.clock import TOLERATED_S, SystemClock
+from dnsfilter.telemetry.slots import ANSWER_DURATION
+
+cdef extern from *:
+    """
+    #include <time.h>
+    static inline int64_t nanoseconds_of(int clock) {
+        struct timespec at;
+        clock_gettime(clock, &at);
+        return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+    }
+    """
+    int64_t nanoseconds_of(int clock) noexcept nogil
+    int CLOCK_REALTIME, CLOCK_BOOTTIME
+
+cdef enum:
+    NS_PER_S = 1000000000
+    NS_PER_MS = 1000000
+    TIMED_EVERY = 8         # reference.SAMPLE_EVERY
+    MOST_BOUNDS = 64        # of a histogram
+
+
+@cython.final
+cdef class Times:
+    """An engine's clock, and the instants to decide by, as `Anchor` gives them."""
+
+    cdef object clock
+    cdef bint system
+    cdef object anchor
+    cdef int64_t trusted_s          # a wall clock that says this or more is believed
+
+    def __init__(self, clock):
+        self.clock, self.system = clock, type(clock) is SystemClock
+
+    def swap(self, anchor):
+        """Decide by the snapshot of that anchor from now on."""
+        self.anchor, self.trusted_s = anchor, anchor.made_s - TOLERATED_S
+
+    cdef int64_t boot_ns(self) except? -1:
+        return nanoseconds_of(CLOCK_BOOTTIME) if self.system else <int64_t>self.clock.boot_ns()
+
+    cdef int64_t wall_s(self) except? -1:
+        return nanoseconds_of(CLOCK_REALTIME) // NS_PER_S if self.system else <int64_t>self.clock.wall_s()
+
+    cdef int64_t instant(self, int64_t wall_s, int64_t boot_ms) except? -1:
+        """The instant to decide by."""
+        return self.anchor.instant(wall_s, boot_ms) if wall_s < self.trusted_s else wall_s
+
+    def read(self):
+        """A door for tests: wall time, boot time, and the instant to decide by."""
+        cdef int64_t wall_s = self.wall_s(), boot_ns = self.boot_ns()
+        return wall_s, boot_ns, self.instant(wall_s, boot_ns // NS_PER_MS)
+
+
+@cython.final
+cdef class Durations:
+    """The histogram of how long replies took, of which one in so many is timed."""
+
+    cdef uint64_t[::1] slots
+    cdef int first, count
+    cdef int64_t[64] bounds_ns
+    cdef uint64_t seen
+
+    def __init__(self, slots):
+        bounds = ANSWER_DURATION.bounds_ns
+        if len(bounds) > MOST_BOUNDS or ANSWER_DURATION.sum >= len(slots):
+            raise ValueError(f"time replies: {len(bounds)} bounds and {len(slots)} slots")
+        self.slots, self.first, self.count = slots, ANSWER_DURATION.first, len(bounds)
+        for place, bound in enumerate(bounds):
+            self.bounds_ns[<int>place] = bound
+
+    cdef uint64_t due(self, uint64_t replies) noexcept nogil:
+        """How many of these replies are to be timed, the ones before them counted in."""
+        cdef uint64_t before = self.seen % TIMED_EVERY
+        self.seen += replies
+        return (before + replies) // TIMED_EVERY
+
+    cdef void observe(self, int64_t duration_ns, uint64_t times) noexcept nogil:
+        """Count a duration so many times; one below nought, from a clock that was set, counts as nought."""
+        cdef int bucket = 0
+        duration_ns = max(duration_ns, <int64_t>0)
+        while bucket < self.count and self.bounds_ns[bucket] < duration_ns:
+            bucket += 1
+        self.slots[self.first + bucket] += times
+        self.slots[self.first + self.count + 1] += times * <uint64_t>duration_ns
+
+    def replied(self, uint64_t replies, int64_t duration_ns):
+        """A door for tests: so many replies took so long."""
+        self.observe(duration_ns, self.due(replies))
