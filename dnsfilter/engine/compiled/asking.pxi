@@ -7,13 +7,15 @@ def ask_pending(
 ) -> str:
     cdef Asked asked
     cdef Origin origin
+    cdef uint64_t hash
     if not read_plain(message, <uint32_t>len(message), &asked):
         raise ValueError(f"ask {message.hex()}: no plain query")
     origin.client, origin.client_size = client, <uint32_t>len(client)
     origin.listener, origin.ticket = listener, ticket
     origin.peer, origin.peer_size = <const uint8_t*>peer, <uint32_t>len(peer)
     origin.control, origin.control_size = <const uint8_t*>control, <uint32_t>len(control)
-    return ("elsewhere", "joined", "sent", "full")[pending.begin(&asked, <uint16_t>view, &origin, now_ns)]
+    hash = pending.table.hash_of(<uint16_t>view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd)
+    return ("elsewhere", "joined", "sent", "full")[pending.begin(&asked, <uint16_t>view, hash, &origin, now_ns)]
 
 
 def read_pending(Pending pending, int fd, int64_t now_ns, inflight) -> list:

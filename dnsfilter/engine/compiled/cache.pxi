@@ -18,6 +18,7 @@ cdef enum:
     FETCHED_LINES = 5       # the structure, its name and the beginning of its message
 
 
+@cython.final
 cdef class Store:
     """`AnswerCache` in C, with the same contract: `get`, `put`, `bytes` and `len`; engines use `find` and `keep`.
 
@@ -116,6 +117,7 @@ cdef class Store:
         uint16_t qtype,
         bint do_bit,
         bint cd,
+        uint64_t hash,
         const uint8_t* message,
         const Ordinary* found,
         bint ad,
@@ -123,7 +125,6 @@ cdef class Store:
     ) noexcept nogil:
         """Keep what an upstream said if it may be kept; else NULL, and what it contradicts is gone."""
         cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
-        cdef uint64_t hash = self._hash(&key)
         cdef Entry* entry = NULL
         cdef int names = found.target_count + found.beside_count
         self._bury()

@@ -106,8 +106,8 @@ cdef class Delivering:
                 return NULL
             name += size
         return self.fast.store.keep(
-            flight.view, flight.name, flight.name_size, flight.qtype, flight.do_bit, flight.cd, arrived.message, found,
-            self.trust_ad and found.ad and flight.view == 0, now_ms,
+            flight.view, flight.name, flight.name_size, flight.qtype, flight.do_bit, flight.cd, flight.hash,
+            arrived.message, found, self.trust_ad and found.ad and flight.view == 0, now_ms,
         )
 
     cdef int tell(self, const Waiting* whom, Entry* entry, int64_t at, int64_t now_ms) noexcept nogil:
@@ -132,7 +132,7 @@ cdef class Delivering:
         return True
 
 
-cdef int ask_on(Pending pending, Batch batch, int i, int fd, const Asked* asked, uint16_t view, int64_t now_ns) noexcept nogil:
+cdef int ask_on(Pending pending, Batch batch, int i, int fd, const Asked* asked, const Where* where, int64_t now_ns) noexcept nogil:
     """Ask upstream for datagram `i`, whose reply leaves by `fd`; what `Pending.begin` says."""
     cdef Origin origin
     cdef msghdr* came = &batch.received[i].msg_hdr
@@ -142,7 +142,7 @@ cdef int ask_on(Pending pending, Batch batch, int i, int fd, const Asked* asked,
     origin.control, origin.control_size = NULL, 0
     if came.msg_control != NULL and keep_local_address(came):
         origin.control, origin.control_size = came.msg_control, <uint32_t>came.msg_controllen
-    return pending.begin(asked, view, &origin, now_ns)
+    return pending.begin(asked, where.view, where.hash, &origin, now_ns)
 
 
 cdef int read_answers(

@@ -70,7 +70,8 @@ def put_ordinary(Store store, key, bytes message, answer, targets, bint ad, int6
     found.target_count, found.beside_count, found.names_size = len(targets), len(others), len(names)
     memcpy(found.names, <const char*>names, len(names))
     return store.keep(
-        key.view, wanted.name, wanted.name_size, key.qtype, key.do, key.cd, message, &found, ad, now_ms
+        key.view, wanted.name, wanted.name_size, key.qtype, key.do, key.cd, store._hash(&wanted), message, &found, ad,
+        now_ms,
     ) != NULL
 
 

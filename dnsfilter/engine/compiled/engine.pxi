@@ -67,7 +67,7 @@ class CompiledEngine(ReferenceEngine):
         upstreams = upstream_slots(len(zones.endpoints))
         self._pending = make_pending(
             zones.endpoints, zones.views, self._epoll.fileno(), upstreams, self._slots, self._trust_ad,
-            longest_wait_ms, limits, self._named,
+            longest_wait_ms, limits, self._named, store=self._cache,
         )
         self._inflight = Inflight(
             zones.endpoints, self._epoll, upstreams, self._slots, self._trust_ad, longest_wait_ms,

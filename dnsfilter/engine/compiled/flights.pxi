@@ -3,6 +3,8 @@
 cdef enum:
     MOST_EXCHANGES = 4096       # as engine/room.py says
     FLIGHT_BUCKETS = 4096
+    KEPT_SHORT = 128            # octets of a query up to which its memory is used again
+    MOST_SPARE = 4096           # pieces of memory for those who wait that are kept for the next
 
 # One who waits; the octets of the query stand behind it.
 cdef struct Waiting:
@@ -41,28 +43,84 @@ cdef struct Flight:
     bint do_bit
     bint cd
     bint adopted                # Python's, which begins some of its own as well
-    uint8_t name[256]
+    uint8_t name[256]           # last: only what stands before it is cleared
 
 
+@cython.final
 cdef class FlightTable:
     """All flights by key, and those that an answer may still come for by socket and id."""
 
     cdef Flight* by_key[4096]
     cdef Flight* by_send[4096]
-    cdef uint64_t secret[2]
+    cdef Store store            # whose hash of a question is the one here: each is hashed once
+    cdef Flight* spare          # memory to use again, at most MOST_EXCHANGES pieces
+    cdef Waiting* spare_waiting
+    cdef int spare_waiting_count
     cdef readonly int count     # with those of other classes than IN, which are not in the table
 
-    def __cinit__(self):
-        draw_secret(self.secret)
+    def __cinit__(self, Store store not None):
+        self.store = store
 
     def __dealloc__(self):
+        cdef Flight* flight
+        cdef Waiting* waiting
         self.clear()
+        while self.spare != NULL:
+            flight = self.spare
+            self.spare = flight.next_of_key
+            free(flight)
+        while self.spare_waiting != NULL:
+            waiting = self.spare_waiting
+            self.spare_waiting = waiting.next
+            free(waiting)
+
+    cdef Flight* new_flight(self) noexcept nogil:
+        """All of it is nought, but for the name."""
+        cdef Flight* made = self.spare
+        if made != NULL:
+            self.spare = made.next_of_key
+        else:
+            made = <Flight*>malloc(sizeof(Flight))
+        if made != NULL:
+            memset(made, 0, sizeof(Flight) - sizeof(made.name))
+        return made
+
+    cdef void old_flight(self, Flight* flight) noexcept nogil:
+        flight.next_of_key = self.spare
+        self.spare = flight
+
+    cdef Waiting* new_waiting(self, uint32_t size) noexcept nogil:
+        """With room for a query of `size` octets; its addresses and the query are whatever was there."""
+        cdef Waiting* made = self.spare_waiting if size <= KEPT_SHORT else NULL
+        if made != NULL:
+            self.spare_waiting = made.next
+            self.spare_waiting_count -= 1
+        else:
+            made = <Waiting*>malloc(sizeof(Waiting) + max(size, <uint32_t>KEPT_SHORT))
+        if made != NULL:
+            made.next, made.message_size = NULL, <uint16_t>size
+        return made
+
+    cdef void old_waiting(self, Waiting* waiting) noexcept nogil:
+        if waiting.message_size > KEPT_SHORT or self.spare_waiting_count >= MOST_SPARE:
+            free(waiting)
+            return
+        waiting.next = self.spare_waiting
+        self.spare_waiting = waiting
+        self.spare_waiting_count += 1
+
+    cdef void free_waiting(self, Flight* flight) noexcept nogil:
+        cdef Waiting* next
+        while flight.first != NULL:
+            next = flight.first.next
+            self.old_waiting(flight.first)
+            flight.first = next
+        flight.last = NULL
 
     cdef uint64_t hash_of(
         self, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, bint do_bit, bint cd
     ) noexcept nogil:
-        cdef uint64_t first = <uint64_t>view << 32 | <uint64_t>qtype << 8 | (2 if do_bit else 0) | (1 if cd else 0)
-        return sip_hash(self.secret, first, name, size)
+        return self.store.hash_of(view, name, <uint16_t>size, qtype, do_bit, cd)
 
     cdef Flight* find(
         self, uint64_t hash, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, bint do_bit, bint cd
@@ -95,7 +153,7 @@ cdef class FlightTable:
         at[0] = flight.next_of_key
         self.remove_send(flight)
         self.count -= 1
-        free(flight)
+        self.old_flight(flight)
 
     cdef Flight* find_send(self, const Pooled* held, uint16_t id) noexcept nogil:
         cdef Flight* flight = self.by_send[send_bucket(held, id)]
@@ -128,13 +186,14 @@ cdef class FlightTable:
         for i in range(FLIGHT_BUCKETS):
             while self.by_key[i] != NULL:
                 next = self.by_key[i].next_of_key
-                free_waiting(self.by_key[i])
-                free(self.by_key[i])
+                self.free_waiting(self.by_key[i])
+                self.old_flight(self.by_key[i])
                 self.by_key[i] = next
         memset(self.by_send, 0, sizeof(self.by_send))
         self.count = 0
 
 
+@cython.final
 cdef class Deadlines:
     """A heap of flights, the one whose wait ends first on top."""
 
@@ -191,15 +250,6 @@ cdef class Deadlines:
 
 cdef inline uint32_t send_bucket(const Pooled* held, uint16_t id) noexcept nogil:
     return (<uint32_t>held.fd * 40503 + id) % FLIGHT_BUCKETS
-
-
-cdef void free_waiting(Flight* flight) noexcept nogil:
-    cdef Waiting* next
-    while flight.first != NULL:
-        next = flight.first.next
-        free(flight.first)
-        flight.first = next
-    flight.last = NULL
 
 
 cdef uint32_t write_question(const Flight* flight, bint want_ad, uint8_t* out) noexcept nogil:

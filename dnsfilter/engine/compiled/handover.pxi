@@ -25,14 +25,15 @@ cdef enum:
 
 def make_pending(
     endpoints, views, int epoll_fd, counters, slots, bint want_ad, int longest_wait_ms, limits, listeners,
-    int pool_size=POOL_SIZE,
+    int pool_size=POOL_SIZE, Store store=None,
 ):
     """A `Pending` for `Zones.endpoints` and `.views`; `listeners` keeps each one that a waiter may name."""
     cdef Pending made = Pending.__new__(Pending)
     cdef int i, k
     cdef Servers* into
     made.pools = Pools([packed_endpoint(endpoint) for endpoint in endpoints], epoll_fd, pool_size)
-    made.health, made.table, made.deadlines = Health(len(endpoints)), FlightTable(), Deadlines()
+    made.health, made.deadlines = Health(len(endpoints)), Deadlines()
+    made.table = FlightTable(Store(0, 0) if store is None else store)  # not `or`: an empty store is false
     made.seats = Seats(limits.waiting, limits.waiting_per_client)
     made.listeners, made.want_ad, made.longest_wait_ms = listeners, want_ad, longest_wait_ms
     bounds = counters[0].duration.bounds_ns if counters else ()
@@ -88,7 +89,7 @@ cdef object begun_of(Pending pending, Flight* flight):
     while waiting != NULL:
         waiters.append(waiter_of(pending, waiting))
         waiting = waiting.next
-    free_waiting(flight)
+    pending.table.free_waiting(flight)
     flight.adopted = True
     pending.deadlines.remove(flight)
     question = Question(name + kind, name, flight.qtype, int(Class.IN))
@@ -224,7 +225,7 @@ cdef int enter_room(Pending pending, bytes client, opening) except -1:
     if opening.qclass != Class.IN:
         pending.table.count += 1
         return 0
-    made = <Flight*>calloc(1, sizeof(Flight))
+    made = pending.table.new_flight()
     if made == NULL:
         raise MemoryError
     made.view, made.qtype, made.do_bit, made.cd = opening.view, opening.qtype, opening.do, opening.cd

@@ -27,6 +27,7 @@ cdef struct Known:
     bint probing
 
 
+@cython.final
 cdef class Health:
     """The state of `count` servers, as `dnsfilter.upstream.health.Health`."""
 

@@ -1,7 +1,8 @@
 # Ordinary questions on their way, as engine/inflight.py has them up to what needs judgement. Nothing here is a Python
 # object. For a miss of a plain query:
 #
-#   begin(asked, view, origin, now_ns)    -> JOINED, SENT, FULL (drop and count it), or ELSEWHERE: nothing has been done
+#   begin(asked, view, hash, origin, now_ns)
+#                                         -> JOINED, SENT, FULL (drop and count it), or ELSEWHERE: nothing has been done
 #                                            or counted, and it is `Inflight.join` that has to take the query
 #
 # For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, what one turn may read:
@@ -69,6 +70,7 @@ cdef struct Counts:
     uint32_t durations
 
 
+@cython.final
 cdef class Pending:
     """The exchanges of plain questions whose first send has not been answered; made by `make_pending`."""
 
@@ -107,8 +109,9 @@ cdef class Pending:
         self.pools.close_all()
         self.slots_view, self.slots = None, NULL
 
-    cdef int begin(self, const Asked* asked, uint16_t view, const Origin* origin, int64_t now_ns) noexcept nogil:
-        cdef uint64_t hash = self.table.hash_of(view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd)
+    cdef int begin(
+        self, const Asked* asked, uint16_t view, uint64_t hash, const Origin* origin, int64_t now_ns
+    ) noexcept nogil:
         cdef Flight* flight = self.table.find(
             hash, view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
         )
@@ -128,7 +131,7 @@ cdef class Pending:
             flight = self.start(asked, view, hash, now_ns)
         if flight == NULL:
             self.seats.leave(waiting.client)
-            free(waiting)
+            self.table.old_waiting(waiting)
             return ELSEWHERE
         if flight.last != NULL:
             flight.last.next = waiting
@@ -145,12 +148,12 @@ cdef class Pending:
             return NULL
         if origin.peer_size > sizeof(made.peer) or origin.control_size > sizeof(made.control):
             return NULL
-        made = <Waiting*>calloc(1, sizeof(Waiting) + asked.size)
+        made = self.table.new_waiting(asked.size)
         if made == NULL:
             return NULL
         made.client = self.seats.enter(origin.client, origin.client_size)
         if made.client == NULL:
-            free(made)
+            self.table.old_waiting(made)
             return NULL
         made.asked_ns, made.ticket, made.listener = now_ns, origin.ticket, origin.listener
         made.peer_size, made.control_size = <uint8_t>origin.peer_size, <uint8_t>origin.control_size
@@ -159,7 +162,6 @@ cdef class Pending:
         memcpy(made.peer, origin.peer, origin.peer_size)
         if origin.control_size:  # else there is nothing to copy from, which memcpy is not to be told
             memcpy(made.control, origin.control, origin.control_size)
-        made.message_size = <uint16_t>asked.size
         memcpy(made + 1, asked.message, asked.size)
         return made
 
@@ -167,7 +169,7 @@ cdef class Pending:
         """A new flight whose question is out; NULL, and nothing changed, where it could not be sent."""
         cdef int64_t now_ms = now_ns // 1_000_000
         cdef Servers* servers = &self.views[view]
-        cdef Flight* made = <Flight*>calloc(1, sizeof(Flight))
+        cdef Flight* made = self.table.new_flight()
         if made == NULL:
             return NULL
         made.view, made.qtype, made.do_bit, made.cd = view, asked.qtype, asked.do_bit, asked.cd
@@ -178,7 +180,7 @@ cdef class Pending:
         made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
         made.deadline_ms = now_ms + max(LEAST_FIRST_WAIT_MS, min(made.first_wait_ms, MOST_FIRST_WAIT_MS))
         if not self.send(made, now_ms):
-            free(made)
+            self.table.old_flight(made)
             return NULL
         if not self.sweep_at_ms:
             self.sweep_at_ms = now_ms + SWEEP_MS
@@ -225,6 +227,8 @@ cdef class Pending:
             out.flight = NULL
             if size >= 2:
                 out.flight = self.table.find_send(held, <uint16_t>(self.inbox[0] << 8 | self.inbox[1]))
+            if out.flight != NULL:
+                self.table.store.prefetch(out.flight.hash)  # where the answer will be kept
             if out.flight == NULL:
                 found = -1
             elif out.flight.adopted:
@@ -259,7 +263,7 @@ cdef class Pending:
         while flight.first != NULL:
             flight.last = flight.first.next
             self.seats.leave(flight.first.client)
-            free(flight.first)
+            self.table.old_waiting(flight.first)
             flight.first = flight.last
         self.deadlines.remove(flight)
         self.table.remove(flight)

@@ -80,6 +80,7 @@ cdef struct Towards:
     uint8_t address[28]     # a sockaddr_in or sockaddr_in6
 
 
+@cython.final
 cdef class Pools:
     """Up to `size` sockets to each of `addresses`, pairs of an address family and a packed sockaddr."""
 

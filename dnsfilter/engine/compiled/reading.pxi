@@ -89,7 +89,7 @@ cdef class Reader:
                     boot_ns // NS_PER_MS, batch.room(), where,
                 )
             if size == MISS:
-                size = ask_on(self.pending, batch, i, seat.way, &self.asked[i], where.view, boot_ns)
+                size = ask_on(self.pending, batch, i, seat.way, &self.asked[i], where, boot_ns)
                 if size == FULL:
                     self.fast.drop_waiting(0)
                 size = ADMITTED if size == ELSEWHERE else DROPPED

@@ -24,6 +24,7 @@ cdef int draw_secret(uint64_t* secret) except -1:
     return 0
 
 
+@cython.final
 cdef class Seats:
     """How many queries of each client wait, and how many in all."""
 
