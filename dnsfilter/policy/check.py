@@ -27,6 +27,8 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 LAST_INSTANT: Instant = 7_258_118_400
 """2200-01-01 00:00 UTC: no calendar arithmetic before it can overflow."""
 MAX_TEXT = 1000
+MAX_ADDRESSES = 8
+"""Of a ban's reply: a few servers that explain it; many would not fit into a datagram."""
 MAX_SUSPENSION_S = 4 * 3600
 MAX_PROVISIONAL_S = 72 * 3600
 
@@ -264,6 +266,8 @@ def _reply(place: str, ban: Ban) -> Found:
         yield Problem(f"{place}.addresses", 'is needed for the reply "address"')
     if ban.reply is not Reply.ADDRESS and ban.addresses:
         yield Problem(f"{place}.addresses", f'is only for the reply "address", and the reply is "{ban.reply}"')
+    if len(ban.addresses) > MAX_ADDRESSES:
+        yield Problem(f"{place}.addresses", f"has {len(ban.addresses)} addresses; at most {MAX_ADDRESSES} are answered")
     for address in ban.addresses:
         if address.is_multicast or getattr(address, "scope_id", None) is not None:
             yield Problem(f"{place}.addresses", f"{address} cannot stand in an answer")

@@ -163,6 +163,8 @@ def _read_edns(message: bytes, position: int, before: int, arcount: int) -> Edns
             owner, position = ROOT, position + 1
         else:
             hops = hops or HopBudget(_QUERY_HOPS)
+            # A pointer counts as often as it is followed: whoever reads along in another way need remember none.
+            hops.known.clear()
             owner, position = read_name(message, position, hops)
         if position + 10 > size:
             raise MalformedMessage(f"read query: record cut short at octet {position}")

@@ -144,8 +144,6 @@ cdef class Answering:
         if said == ODD_SILENT:
             self.slots[self.outcomes[transport][AS_DROPPED]] += 1
             return DROPPED
-        if said == ODD_UNSURE:
-            return HAND_OVER
         limit = STREAM_ROOM if transport else udp_limit_of(asked)
         where.range_class = self.table.find(client, client_size)
         where.may_ask = where.range_class >= 0 or self.allowed.hold(client, client_size)

@@ -191,18 +191,21 @@ def turn(engine, Delivering delivering, dict seats, int epoll_fd, list events):
     cdef Times times = delivering.reader.times
     cdef int64_t wall_s = times.wall_s(), boot_ns = times.boot_ns()
     cdef int64_t at = times.instant(wall_s, boot_ns // NS_PER_MS)
-    for i in range(count):
-        fd = ready[i].data.fd
-        if delivering.pending.owns(fd):
-            read_answers(engine, delivering, fd, at, wall_s, boot_ns, events)
-        elif (seat := seats.get(fd)) is not None:
-            delivering.reader.read(engine, seat, wall_s, boot_ns, at, events)
-        else:
-            engine._work_off(fd, wall_s, boot_ns, events)
-    delivering.outbox.flush()
-    for i in range(delivering.timed):
-        delivering.reader.durations.observe(times.boot_ns() - delivering.asked_ns[i], 1)
-    delivering.timed = 0
+    try:
+        for i in range(count):
+            fd = ready[i].data.fd
+            if delivering.pending.owns(fd):
+                read_answers(engine, delivering, fd, at, wall_s, boot_ns, events)
+            elif (seat := seats.get(fd)) is not None:
+                delivering.reader.read(engine, seat, wall_s, boot_ns, at, events)
+            else:
+                engine._work_off(fd, wall_s, boot_ns, events)
+    finally:
+        # Also where Python's part has failed: what was answered before is others'.
+        delivering.outbox.flush()
+        for i in range(delivering.timed):
+            delivering.reader.durations.observe(times.boot_ns() - delivering.asked_ns[i], 1)
+        delivering.timed = 0
     return True
 
 

@@ -22,6 +22,8 @@ def answer_one(engine, Answering fast, bytes message not None, bytes client not 
     cdef const uint8_t* octets = <const uint8_t*><const char*>message
     cdef const uint8_t* asker = <const uint8_t*><const char*>client
     cdef int64_t at = engine._anchor.instant(wall_s, boot_ms)
+    if len(client) not in (4, 16):
+        raise ValueError(f"answer: a client of {len(client)} octets is no address")
     out = <uint8_t*>malloc(STREAM_ROOM)
     if out == NULL:
         raise MemoryError
@@ -116,10 +118,12 @@ class CompiledEngine(ReferenceEngine):
 
     def poll(self, budget):
         events = []
-        for _ in range(budget):
-            if not turn(self, self._delivering, self._seats, self._epoll_fd, events):
-                break
-        self._set_alarm()
+        try:
+            for _ in range(budget):
+                if not turn(self, self._delivering, self._seats, self._epoll_fd, events):
+                    break
+        finally:
+            self._set_alarm()
         self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
         return events
 

@@ -6,6 +6,16 @@ cdef enum:
     KEPT_SHORT = 128            # octets of a query up to which its memory is used again
     MOST_SPARE = 4096           # pieces of memory for those who wait that are kept for the next
 
+cdef extern from *:
+    """
+    #ifdef __SANITIZE_ADDRESS__
+    #define KEEPS_PIECES 0
+    #else
+    #define KEEPS_PIECES 1
+    #endif
+    """
+    const int KEEPS_PIECES      # a sanitizer sees nothing of memory that is kept
+
 # One who waits; the octets of the query stand behind it.
 cdef struct Waiting:
     Waiting* next
@@ -86,6 +96,9 @@ cdef class FlightTable:
         return made
 
     cdef void old_flight(self, Flight* flight) noexcept nogil:
+        if not KEEPS_PIECES:
+            free(flight)
+            return
         flight.next_of_key = self.spare
         self.spare = flight
 
@@ -102,7 +115,7 @@ cdef class FlightTable:
         return made
 
     cdef void old_waiting(self, Waiting* waiting) noexcept nogil:
-        if waiting.message_size > KEPT_SHORT or self.spare_waiting_count >= MOST_SPARE:
+        if not KEEPS_PIECES or waiting.message_size > KEPT_SHORT or self.spare_waiting_count >= MOST_SPARE:
             free(waiting)
             return
         waiting.next = self.spare_waiting

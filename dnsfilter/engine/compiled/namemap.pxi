@@ -13,6 +13,7 @@ cdef class NameMap:
     cdef uint32_t* places           # offset in `names` and one more; 0 is free
     cdef uint32_t mask
     cdef readonly int count
+    cdef uint16_t longest           # octets of the longest name
 
     def __cinit__(self, dict numbers):
         cdef uint64_t slots = LEAST_SLOTS
@@ -27,6 +28,7 @@ cdef class NameMap:
             raise MemoryError
         self.used = 0
         self.count = 0
+        self.longest = 0
         for name, number in numbers.items():
             self.add(name, len(name), number)
 
@@ -41,6 +43,7 @@ cdef class NameMap:
         memcpy(self.names + self.used + 1, &number, 2)
         memcpy(self.names + self.used + 3, name, size)
         self.used += size + 3
+        self.longest = max(self.longest, size)
         self.count += 1
 
     cdef uint32_t slot(self, const uint8_t* name, uint16_t size) noexcept nogil:
@@ -60,8 +63,11 @@ cdef class NameMap:
 
     cdef int get(self, const uint8_t* name, uint16_t size) noexcept nogil:
         """The name's number, -1 for none."""
-        cdef uint32_t place = self.places[self.slot(name, size)]
+        cdef uint32_t place
         cdef uint16_t number
+        if size > self.longest:  # before it is hashed: a name of many labels has many long ends
+            return -1
+        place = self.places[self.slot(name, size)]
         if not place:
             return -1
         memcpy(&number, self.names + place, 2)

@@ -19,7 +19,6 @@ cdef enum:
     EDE_INVALID_QUERY_TYPE = 30
 
 cdef enum:
-    ODD_UNSURE = 0          # the reference has to look
     ODD_SILENT = 1          # too short for a header, or itself a response
     ODD_FAULT = 2
     ODD_QUERY = 3           # it can be answered: Asked tells all
@@ -56,8 +55,6 @@ cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* faul
     else:
         position, rcode = behind_questions(message, size, big16(message + 4)), RCODE_FORMERR
     said = read_records(message, size, position, out, &opt) if position else 0
-    if said < 0:
-        return ODD_UNSURE
     if said == 0:
         rcode, out.edns, out.payload, out.do_bit = RCODE_FORMERR, False, 0, False
     fault.opcode, fault.ede = (flags & BITS_OPCODE) >> 11, -1
@@ -103,10 +100,7 @@ cdef uint32_t behind_questions(const uint8_t* message, uint32_t size, uint32_t c
 cdef int read_records(
     const uint8_t* message, uint32_t size, uint32_t position, Asked* out, OptFound* opt
 ) noexcept nogil:
-    """Whether what stands behind the questions is well formed; of one OPT in its place `out` and `opt` then tell.
-
-    -1 where pointers are so many that it depends on which of them the reference remembers.
-    """
+    """Whether what stands behind the questions is well formed; of one OPT in its place `out` and `opt` then tell."""
     cdef uint32_t before = <uint32_t>big16(message + 6) + big16(message + 8)
     cdef uint32_t total = before + big16(message + 10), index, length, data
     cdef int hops = QUERY_HOPS
@@ -116,7 +110,7 @@ cdef int read_records(
     for index in range(total):
         position = read_name(message, size, position, &hops, NULL, &length)
         if position == 0:
-            return -1 if hops < 0 else 0
+            return 0
         if size - position < RECORD_FIXED or big16(message + position + 8) > size - position - RECORD_FIXED:
             return 0
         data = position + RECORD_FIXED
@@ -179,8 +173,7 @@ cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept
 
 
 def odd(bytes message not None) -> tuple | None:
-    """What `parse_query` makes of a message: None for silence, "?" where the reference has to look, else id, RD, CD,
-    and payload and DO, or None without OPT; then, of a fault, opcode, rcode, octets of the question and extended error,
+    """What `parse_query` makes of a message: None for silence, else id, RD, CD, and payload and DO, or None without OPT; then, of a fault, opcode, rcode, octets of the question and extended error,
     and of a query name, type, class, labels' starts and AD.
     """
     cdef Asked asked
@@ -188,8 +181,6 @@ def odd(bytes message not None) -> tuple | None:
     cdef int said = read_odd(message, <uint32_t>len(message), &asked, &fault)
     if said == ODD_SILENT:
         return None
-    if said == ODD_UNSURE:
-        return ("?",)
     opt = (asked.payload, bool(asked.do_bit)) if asked.edns else None
     flags = bool(asked.rd), bool(asked.cd), opt
     if said == ODD_FAULT:

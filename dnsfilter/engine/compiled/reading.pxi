@@ -73,6 +73,7 @@ cdef class Reader:
         cdef const uint8_t* client = NULL
         cdef int i, size, client_size
         cdef uint64_t due
+        cdef object failed = None
         cdef int count = batch.receive(seat.fd, seat.wildcard)
         self.look_ahead(count, at)
         for i in range(count):
@@ -96,14 +97,19 @@ cdef class Reader:
             if size > 0:
                 batch.reply(i, size)
             elif size != DROPPED:
-                hand_over(
-                    engine, batch, i, <bytes>(<const char*>client)[:client_size], seat.listener, wall_s, boot_ns,
-                    size, where.range_class, events,
-                )
+                try:
+                    hand_over(
+                        engine, batch, i, <bytes>(<const char*>client)[:client_size], seat.listener, wall_s, boot_ns,
+                        size, where.range_class, events,
+                    )
+                except Exception as error:  # the others of the batch are answered before it is raised
+                    failed = error
         due = self.durations.due(batch.reply_count)
         batch.flush(seat.fd)
         if due:
             self.durations.observe(self.times.boot_ns() - boot_ns, due)
+        if failed is not None:
+            raise failed
         return 0
 
 

@@ -37,6 +37,7 @@ RANGE = Range(PREFIX, "ghent", Funding.PUBLIC, Audience.STAFF)
 TERM = Term(0, DAY_S)
 BAN = Ban(10, "ghent", "tiktok", Mode.ENFORCE, (TERM,))
 OTHER = replace(BAN, number=11, authority="diest")
+NINE = tuple(ip_address(f"192.0.2.{number}") for number in range(1, 10))
 BINDING = Binding(1, 10, "diest", Ground.LAW, 0)
 EXEMPTION = Exemption(1, 10, frozenset({PREFIX}), 0, DAY_S)
 SOUND = Policy(
@@ -110,6 +111,7 @@ def test_ranges_of_a_sound_policy_are_not_looked_at_again() -> None:
         (replace(SOUND, bans=(BAN, replace(OTHER, tiers=frozenset()))), "ban[1].tiers"),
         (replace(SOUND, bans=(BAN, replace(OTHER, audience=frozenset()))), "ban[1].audience"),
         (replace(SOUND, bans=(BAN, replace(OTHER, reply=Reply.ADDRESS))), "ban[1].addresses"),
+        (replace(SOUND, bans=(BAN, replace(OTHER, reply=Reply.ADDRESS, addresses=NINE))), "ban[1].addresses"),
         (
             replace(SOUND, bans=(BAN, replace(OTHER, reply=Reply.ADDRESS, addresses=(ip_address("224.0.0.1"),)))),
             "ban[1].addresses",
