@@ -106,8 +106,8 @@ class Crew:
     def send_policy(self) -> None:
         """Have all decide by the newest snapshot; who has no room to count by it is replaced instead.
 
-        Only once each has its message, all are told that there is one: from then on, nobody decides a query that it has
-        not begun to read before it has read the message.
+        Before the first has its message, all are told that one comes: once anybody has read it, nobody else decides a
+        query that it has not begun to read before it has read it too.
         """
         sealed, pairs = self._snapshot()
         for member in self._members:
@@ -116,9 +116,9 @@ class Crew:
             self.renew(self.orders)
         told = [member for member in self._members if pairs <= member.block.capacity and not member.gone]
         for member in told:
-            member.tell_policy(sealed)
-        for member in told:
             member.block.ordered = sealed.revision
+        for member in told:
+            member.tell_policy(sealed)
 
     def tend(self, now: float) -> Sequence[Death]:
         """One look at everything, at least every few hundredths of a second; the workers found dead."""

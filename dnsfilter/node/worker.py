@@ -7,6 +7,7 @@ import asyncio
 import gc
 import logging
 import pickle
+import select
 import signal
 import socket
 import sys
@@ -37,6 +38,8 @@ HEARTBEAT_S = 0.25
 DRAIN_S = 4.5
 """How long what is in hand may take to be answered once a worker is told to stop."""
 PAUSE_S = 0.02
+ORDERED_S = 0.1
+"""How long a policy that is ordered is waited for: a supervisor sends it at once, unless it is kept from running."""
 _LOG = logging.getLogger("dnsfilter.worker")
 
 
@@ -60,7 +63,7 @@ class Worker:
         self._counters = CounterBlock.open(setup.counters)
         snapshot = self._open(descriptors)
         self._adopt(snapshot, setup.since_ms)
-        self._told_of = self._revision
+        self._told_of = self._waited_for = self._revision
         """The revision that the supervisor's last policy had, whether it could be used or not."""
         zones = Zones(config.upstream.servers, config.zones)
         engine = engine_class(chosen_kind())
@@ -125,11 +128,18 @@ class Worker:
         """Take the policy that is ordered, if it is another than the last, before more queries are decided.
 
         A worker that was kept from running finds queries and policy waiting side by side, and others have answered by
-        that policy meanwhile.
+        that policy meanwhile. The order stands before the policy is sent: it may have to be waited for, but not twice.
         """
-        while self._counters.ordered != self._told_of and not self._stopped.is_set():
-            if not self._told():
+        while (ordered := self._counters.ordered) != self._told_of and not self._stopped.is_set():
+            if not self._told() and not self._arrives(ordered):
                 return
+
+    def _arrives(self, ordered: int) -> bool:
+        """Whether the supervisor's next message is there within `ORDERED_S`; waits once for what is ordered."""
+        if ordered == self._waited_for:
+            return False
+        self._waited_for = ordered
+        return bool(select.select([self._channel], [], [], ORDERED_S)[0])
 
     def _told(self) -> bool:
         """Do what the next message says; whether there was one."""
