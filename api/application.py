@@ -7,8 +7,10 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.accounts.router import accounts, grants, oneself
 from api.audit.router import router as audit
-from api.auth.tokens import holder
+from api.auth.caller import Caller
+from api.auth.tokens import authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
@@ -40,6 +42,9 @@ ROUTERS = (
     decisions,
     policies,
     audit,
+    oneself,
+    accounts,
+    grants,
 )
 
 _PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
@@ -57,7 +62,7 @@ def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, R
         [
             Middleware(AccessMiddleware, metrics=requests),
             Middleware(HeadersMiddleware),
-            Middleware(BodyMiddleware, known=lambda token: holder(runtime.database, token) is not None),
+            Middleware(BodyMiddleware, known=lambda token: _known(runtime, token)),
             # A request counts once its body is whole: whoever sends slowly takes nobody's place.
             Middleware(LoadMiddleware),
         ]
@@ -65,6 +70,12 @@ def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, R
     app.state.runtime = runtime
     app.state.publisher = publisher
     return app, registry
+
+
+def _known(runtime: Runtime, token: str) -> bool:
+    with runtime.database.reading() as session:
+        found = authenticate(session, runtime.token_key, token, int(runtime.clock()), "")
+    return isinstance(found, Caller)
 
 
 def make_description(middleware: list[Middleware]) -> FastAPI:

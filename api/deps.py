@@ -1,22 +1,28 @@
 """What routes depend on: the caller, the unit of work, the catalogue, preconditions."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import SQLAlchemyError
 
-from api.auth.permissions import OF_OPERATION, Permission
-from api.auth.tokens import holder
+from api.auth.caller import Caller, Permit
+from api.auth.permissions import OF_OPERATION
+from api.auth.tokens import Refused, authenticate, note_use
 from api.db.session import Database
 from api.db.unit import UnitOfWork
-from api.errors import NotAuthenticated, Stale
+from api.errors import Forbidden, NotAuthenticated, Stale
 from api.settings import Settings
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import Policy, Service
+from dnsfilter.telemetry.logs import emit
 
-_bearer = HTTPBearer(auto_error=False, description="the administrator's token")
+log = logging.getLogger("dnsfilter.api")
+
+_bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 
 
 class Publishing(Protocol):
@@ -42,6 +48,7 @@ class Runtime:
     services: Mapping[str, Service]
     publishing: Publishing
     clock: Callable[[], float]
+    token_key: bytes = field(repr=False)
 
 
 def runtime(request: Request) -> Runtime:
@@ -55,43 +62,73 @@ def runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(runtime)]
 
 
-def authorize(
+def permit(
     request: Request,
     held: RuntimeDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> str:
-    """The actor; raises NotAuthenticated unless the operation's permission holds for the token."""
+) -> Permit:
+    """What the caller may do here; raises NotAuthenticated, Forbidden and TooMany."""
     operation = getattr(request.scope.get("route"), "operation_id", None)
-    permission = OF_OPERATION.get(operation or "")
-    if permission is Permission.OPEN:
-        return "anybody"
-    name = holder(held.database, credentials.credentials) if credentials is not None else None
-    if name is None or permission is None:
+    rule = OF_OPERATION.get(operation or "")
+    caller = _caller(request, held, credentials)
+    if rule is None:
+        raise Forbidden("nobody may do this")
+    found = Permit(caller, rule)
+    found.enter(request.path_params)
+    return found
+
+
+def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    now_s = int(held.clock())
+    found: Caller | Refused | None = None
+    if credentials is not None:
+        with held.database.reading() as session:
+            found = authenticate(session, held.token_key, credentials.credentials, now_s, request_id(request))
+    if not isinstance(found, Caller):
         raise NotAuthenticated("send the header Authorization: Bearer TOKEN with a token that is known here")
-    return name
+    try:
+        note_use(held.database, found, now_s)
+    except SQLAlchemyError as error:
+        # A database that can only be read still answers questions; an act meets the fault itself.
+        emit(log, logging.WARNING, "the day of a token's use was not kept", error=type(error).__name__)
+    return found
 
 
-ActorDep = Annotated[str, Depends(authorize)]
+PermitDep = Annotated[Permit, Depends(permit)]
 
 
-def unit_of_work(request: Request, held: RuntimeDep, actor: ActorDep) -> Iterator[UnitOfWork]:
+def request_id(request: Request) -> str:
+    """The request's id, which is in its answer, its log line and its audit entries."""
+    return str(request.scope.get("request_id", ""))
+
+
+def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Iterator[UnitOfWork]:
     """One transaction per request: committed, and its policy published, before the response is sent.
 
-    Used with scope="function": FastAPI would otherwise end it after the response.
+    Used with scope="function": FastAPI would otherwise end it after the response. Nothing is committed, and nothing
+    shown, by a route that has not asked whether its caller may.
     """
+    actor = permit.caller.actor
     if request.method in ("GET", "HEAD"):
         with held.database.reading() as session:
             yield UnitOfWork(session, actor, int(held.clock()))
+            _settled(request, permit)
         return
     policy = None
     with held.database.writing() as session:
         # Read only now: a writer that waited for its turn would otherwise act in the past.
         unit = UnitOfWork(session, actor, int(held.clock()))
         yield unit
+        _settled(request, permit)
         if unit.acted:
             policy = held.publishing.check(unit)
     if policy is not None:
         held.publishing.publish(policy)
+
+
+def _settled(request: Request, permit: Permit) -> None:
+    if not permit.settled:
+        raise RuntimeError(f"{request.method} {request.scope['route'].path} did not ask whether its caller may")
 
 
 UnitDep = Annotated[UnitOfWork, Depends(unit_of_work, scope="function")]

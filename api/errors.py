@@ -2,6 +2,8 @@
 
 ApiError
 ├── NotAuthenticated      no token, or one that is not known
+├── Forbidden             the caller holds no role that allows it
+├── TooMany               too many failed tries from one address
 ├── NotFound              the named thing is not registered
 ├── Conflict              the record forbids it: history, uniqueness, an order of steps
 ├── Stale                 the caller's view (`If-Match`) is not the current one
@@ -27,6 +29,14 @@ class ApiError(Exception):
 
 class NotAuthenticated(ApiError):
     """The request carries no token that is known."""
+
+
+class Forbidden(ApiError):
+    """The caller is known, and may not do this."""
+
+
+class TooMany(ApiError):
+    """Too many tokens from one address were not taken lately."""
 
 
 class NotFound(ApiError):

@@ -17,7 +17,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application, make_description
-from api.auth.tokens import make_first_token, replace_token
+from api.auth.tokens import load_key, make_first_token, replace_token
 from api.db.session import Database
 from api.deps import Runtime
 from api.errors import NotPublished
@@ -75,7 +75,7 @@ def serve(settings: Settings) -> int:
         store = SnapshotStore(settings.snapshot_dir)
         clock = believed(time.time, store)
         publisher = Publisher(database, services, store, clock)
-        runtime = Runtime(settings, database, catalogue, services, publisher, clock)
+        runtime = Runtime(settings, database, catalogue, services, publisher, clock, _token_key(settings))
         app, registry = make_application(runtime, publisher)
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
@@ -186,11 +186,18 @@ def _open_database(settings: Settings) -> Database:
     return database
 
 
+def _token_key(settings: Settings) -> bytes:
+    try:
+        return load_key(settings.token_key_path)
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot use the key of the tokens: {error}") from error
+
+
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
     """The first start's token and policy, and a snapshot of what the database holds."""
     now_s = int(runtime.clock())
     try:
-        if make_first_token(runtime.database, settings.token_path, now_s):
+        if make_first_token(runtime.database, runtime.token_key, settings.token_path, now_s):
             emit(log, logging.INFO, "administrator's token written", path=settings.token_path)
     except OSError as error:
         raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
@@ -210,7 +217,7 @@ def _new_token(settings: Settings) -> int:
     database = _open_database(settings)
     try:
         clock = believed(time.time, SnapshotStore(settings.snapshot_dir))
-        replace_token(database, settings.token_path, int(clock()))
+        replace_token(database, _token_key(settings), settings.token_path, int(clock()))
     except OSError as error:
         raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
     finally:

@@ -31,6 +31,7 @@ class Kind:
 
 
 NOT_AUTHENTICATED = Kind(401, "not-authenticated", "a token is needed")
+FORBIDDEN = Kind(403, "forbidden", "the caller holds no role that allows it")
 NOT_FOUND = Kind(404, "not-found", "not found")
 METHOD = Kind(405, "method-not-allowed", "the resource has no such method")
 TIMEOUT = Kind(408, "request-timeout", "the request's body did not arrive in time")
@@ -39,6 +40,7 @@ STALE = Kind(412, "stale", "the resource has changed")
 TOO_LARGE = Kind(413, "too-large", "the request's body is too large")
 MEDIA = Kind(415, "unsupported-media-type", "the body's type is not accepted here")
 INVALID = Kind(422, "invalid", "the request is not valid")
+TOO_MANY = Kind(429, "too-many-failures", "too many tokens from this address were not taken")
 INTERNAL = Kind(500, "internal", "the control plane failed")
 DATABASE = Kind(503, "database-unavailable", "the database did not take the transaction")
 OVERLOADED = Kind(503, "overloaded", "too many requests at once")
@@ -46,6 +48,8 @@ NOT_PUBLISHED = Kind(503, "not-published", "recorded, but not yet in force")
 
 OF_ERROR: dict[type[errors.ApiError], Kind] = {
     errors.NotAuthenticated: NOT_AUTHENTICATED,
+    errors.Forbidden: FORBIDDEN,
+    errors.TooMany: TOO_MANY,
     errors.NotFound: NOT_FOUND,
     errors.Conflict: CONFLICT,
     errors.Stale: STALE,
@@ -55,6 +59,9 @@ OF_ERROR: dict[type[errors.ApiError], Kind] = {
 _OF_STATUS = {
     kind.status: kind for kind in (NOT_AUTHENTICATED, NOT_FOUND, METHOD, TIMEOUT, TOO_LARGE, MEDIA, INVALID, INTERNAL)
 }
+
+
+_HEADERS_OF = {NOT_AUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="dnsfilter"'}, TOO_MANY: {"Retry-After": "60"}}
 
 
 def problem(kind: Kind, detail: str, faults: Sequence[errors.Fault] = ()) -> JSONResponse:
@@ -67,14 +74,14 @@ def problem(kind: Kind, detail: str, faults: Sequence[errors.Fault] = ()) -> JSO
     }
     if faults:
         content["faults"] = [{"place": fault.place, "message": fault.message} for fault in faults[:MAX_FAULTS]]
-    headers = {"WWW-Authenticate": 'Bearer realm="dnsfilter"'} if kind is NOT_AUTHENTICATED else {}
+    headers = _HEADERS_OF.get(kind, {})
     return JSONResponse(content, kind.status, headers, MEDIA_TYPE)
 
 
 def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route that can answer with these problems, besides 401 and 422."""
+    """The `responses=` of a route that can answer with these problems, besides 401, 403, 422 and 429."""
     found: dict[int | str, dict[str, Any]] = {}
-    for kind in (NOT_AUTHENTICATED, *kinds, INVALID):
+    for kind in (NOT_AUTHENTICATED, FORBIDDEN, *kinds, INVALID, TOO_MANY):
         earlier = found.get(kind.status)
         title = f"{earlier['description']}; {kind.title}" if earlier else kind.title
         found[kind.status] = {"description": title, "model": ProblemRead}

@@ -49,6 +49,11 @@ class Settings:
         return self.state_dir / "admin-token"
 
     @property
+    def token_key_path(self) -> Path:
+        """Where the key of the token hashes is."""
+        return self.state_dir / "token-key"
+
+    @property
     def snapshot_dir(self) -> Path:
         """Where snapshots are published."""
         return self.state_dir / "snapshots"

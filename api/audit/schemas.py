@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.db.models import AuditRow
-from api.moments import moment_text
+from api.db.unit import entry_of
 from api.schemas import Read
 
 
@@ -12,23 +12,19 @@ class AuditRead(Read):
 
     seq: int
     time: str
-    actor: str
+    account: int
+    access: str
+    request: str
     act: str
     object: str
+    authorities: list[str]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     revision: int
+    previous: str
+    hash: str
 
 
 def read_entry(row: AuditRow) -> AuditRead:
-    """An entry as the API shows it."""
-    return AuditRead(
-        seq=row.seq,
-        time=moment_text(row.time_s),
-        actor=row.actor,
-        act=row.act,
-        object=row.object,
-        before=row.before,
-        after=row.after,
-        revision=row.revision,
-    )
+    """An entry as the API shows it, and as its hash was made of it."""
+    return AuditRead(**entry_of(row))

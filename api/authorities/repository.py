@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import AuthorityRow, BanRow, BindingRow, RangeRow
+from api.db.models import AccountRow, AuthorityRow, BanRow, BindingRow, ConcernRow, GrantRow, RangeRow, SpaceRow
 from api.errors import NotFound
 from api.pagination import select_page
 
@@ -36,10 +36,14 @@ def page(
 
 
 def in_use(session: Session, slug: str) -> bool:
-    """Whether a range, ban or binding refers to the authority."""
+    """Whether anything refers to the authority."""
     used = or_(
         exists().where(RangeRow.authority == slug),
         exists().where(BanRow.authority == slug),
         exists().where(BindingRow.authority == slug),
+        exists().where(ConcernRow.authority == slug),
+        exists().where(SpaceRow.authority == slug),
+        exists().where(AccountRow.authority == slug),
+        exists().where(GrantRow.authority == slug),
     )
     return bool(session.scalar(select(used)))

@@ -11,6 +11,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.orm import Session
 
+from api.db import history
 from api.db.models.record import INSTALLATION, InstallationRow
 
 BUSY_TIMEOUT_S = 5
@@ -39,10 +40,15 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction that no other writer overlaps; commits at the block's end, rolls back on an exception."""
+        """A transaction that no other writer overlaps; commits at the block's end, rolls back on an exception.
+
+        Of what it changed in the policy it leaves a version.
+        """
         with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
             session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
+            history.watch(session)
             yield session
+            history.keep(session)
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import ExemptionRow, RangeRow
+from api.db.models import BanRow, ConcernRow, ExemptionRow, RangeRow
 from api.errors import NotFound
 from api.pagination import select_page
 
@@ -29,11 +29,26 @@ def owners(session: Session, site: str, prefixes: Sequence[str]) -> dict[str, st
     return {row.prefix: row.authority for row in session.execute(statement)}
 
 
+def concerned(session: Session, row: ExemptionRow) -> frozenset[str]:
+    """The authorities whose matter an exemption is: the ban's, and those of its ranges."""
+    owners = session.scalars(select(ConcernRow.authority).where(ConcernRow.exemption == row.number))
+    return frozenset({session.get_one(BanRow, row.ban).authority, *owners})
+
+
 def page(
-    session: Session, ban: int | None, site: str | None, limit: int, cursor: str | None
+    session: Session,
+    visible: frozenset[str] | None,
+    ban: int | None,
+    site: str | None,
+    limit: int,
+    cursor: str | None,
 ) -> tuple[Sequence[ExemptionRow], str | None]:
-    """A page of exemptions by number."""
+    """A page of exemptions by number; of those that are a matter of the authorities in `visible`, unless None."""
     statement = select(ExemptionRow)
+    if visible is not None:
+        bans = select(BanRow.number).where(BanRow.authority.in_(visible))
+        named = select(ConcernRow.exemption).where(ConcernRow.authority.in_(visible))
+        statement = statement.where(or_(ExemptionRow.ban.in_(bans), ExemptionRow.number.in_(named)))
     if ban is not None:
         statement = statement.where(ExemptionRow.ban == ban)
     if site is not None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
 
 from api.db.models import AuditRow
-from api.deps import ActorDep, RuntimeDep, UnitDep, authorize
+from api.deps import PermitDep, RuntimeDep, UnitDep, permit
 from api.errors import Fault, Invalid
 from api.policies import service
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
@@ -15,12 +15,12 @@ from api.schemas import FaultRead
 from dnsfilter.config.policytext import dump_policy
 
 MEDIA_TYPE = "application/toml"
-router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(authorize)])
+router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(permit)])
 
 _BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
 
 
-async def policy_text(request: Request, _actor: ActorDep) -> str:
+async def policy_text(request: Request, _permit: PermitDep) -> str:
     """The body as text; raises Invalid."""
     try:
         return (await request.body()).decode()
@@ -57,9 +57,9 @@ def export_policy(unit: UnitDep, held: RuntimeDep) -> PlainTextResponse:
     responses=documented(TOO_LARGE),
     openapi_extra=_BODY,
 )
-def diff_policy(wanted: WantedDep, held: RuntimeDep, actor: ActorDep) -> DifferenceRead:
+def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: PermitDep) -> DifferenceRead:
     """What applying the file would do, and what stands against it. Nothing is recorded."""
-    acts, faults = service.preview(held, actor, wanted)
+    acts, faults = service.preview(held, permit.caller.actor, wanted)
     return DifferenceRead(acts=_acts(acts), faults=[_fault(fault) for fault in faults])
 
 

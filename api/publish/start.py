@@ -3,9 +3,7 @@
 from api.db.models import InstallationRow
 from api.db.models.record import INSTALLATION
 from api.db.session import Database
-from api.db.unit import UnitOfWork
-
-ACTOR = "installation"
+from api.db.unit import LOCAL, UnitOfWork
 
 
 def raise_above(database: Database, stored: int | None, now_s: int) -> bool:
@@ -20,6 +18,6 @@ def raise_above(database: Database, stored: int | None, now_s: int) -> bool:
             return False
         before = row.revision
         row.revision = stored
-        unit = UnitOfWork(session, ACTOR, now_s)
+        unit = UnitOfWork(session, LOCAL, now_s)
         unit.record("installation.raise_revision", "installation", {"revision": before}, {"revision": stored + 1})
     return True

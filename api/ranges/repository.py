@@ -49,10 +49,17 @@ def get(session: Session, site: str, prefix: Prefix) -> RangeRow:
 
 
 def page(
-    session: Session, authority: str | None, site: str | None, limit: int, cursor: str | None
+    session: Session,
+    visible: frozenset[str] | None,
+    authority: str | None,
+    site: str | None,
+    limit: int,
+    cursor: str | None,
 ) -> tuple[Sequence[RangeRow], str | None]:
-    """A page of ranges in the order of their registration."""
+    """A page of ranges in the order of their registration; of those of `visible`, unless it is None."""
     statement = select(RangeRow)
+    if visible is not None:
+        statement = statement.where(RangeRow.authority.in_(visible))
     if authority is not None:
         statement = statement.where(RangeRow.authority == authority)
     if site is not None:

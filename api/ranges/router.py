@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from api.deps import PreconditionDep, UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.ranges import repository, service
@@ -76,22 +76,26 @@ def delete_site(site: Slug, unit: UnitDep, precondition: PreconditionDep) -> Non
 @ranges.get("", operation_id="list_ranges", summary="List ranges", responses=documented())
 def list_ranges(
     unit: UnitDep,
+    permit: PermitDep,
     authority: Slug | None = None,
     site: Slug | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[RangeRead]:
     """Ranges in the order of their registration."""
-    rows, following = repository.page(unit.session, authority, site, limit, cursor)
+    rows, following = repository.page(unit.session, permit.visible(), authority, site, limit, cursor)
     return Page(items=[read_range(row) for row in rows], next=following)
 
 
 @ranges.get(
     "/{site}/{address}/{length}", operation_id="get_range", summary="Get a range", responses=documented(NOT_FOUND)
 )
-def get_range(site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, response: Response) -> RangeRead:
+def get_range(
+    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, permit: PermitDep, response: Response
+) -> RangeRead:
     """The range with exactly that prefix."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
+    permit.demand(row.authority)
     tag(response, row.revision)
     return read_range(row)
 
@@ -111,12 +115,14 @@ def put_range(
     length: PrefixLength,
     body: RangeWrite,
     unit: UnitDep,
+    permit: PermitDep,
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
     """Registers the prefix to an authority, or changes label, funding and audience."""
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
+    permit.demand(known.authority if known else body.authority)
     precondition.check(known.revision if known else None)
     row, created = service.put(unit, range_value(site, prefix, body))
     response.status_code = 201 if created else 200
@@ -136,12 +142,14 @@ def patch_range(
     length: PrefixLength,
     body: RangePatch,
     unit: UnitDep,
+    permit: PermitDep,
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
     """Changes the fields given, and no other."""
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     row = repository.get(unit.session, site, prefix)
+    permit.demand(row.authority)
     precondition.check(row.revision)
     known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
     merged = RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
@@ -158,9 +166,15 @@ def patch_range(
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def delete_range(
-    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, precondition: PreconditionDep
+    site: Slug,
+    address: PrefixAddress,
+    length: PrefixLength,
+    unit: UnitDep,
+    permit: PermitDep,
+    precondition: PreconditionDep,
 ) -> None:
     """Deregisters the range; its clients then belong to the next larger range, or to none."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
+    permit.demand(row.authority)
     precondition.check(row.revision)
     service.delete(unit, row)

@@ -59,7 +59,7 @@ def put_known(unit: UnitOfWork, wanted: Range, row: RangeRow | None) -> tuple[Ra
             revision=unit.new_revision(),
         )
         unit.session.add(row)
-        unit.record("range.register", _subject(row), None, shown(row))
+        unit.record("range.register", _subject(row), None, shown(row), row.authority)
         return row, True
     if row.authority != wanted.authority:
         raise Conflict(f"{row.prefix} at site {row.site} is registered to {row.authority}")
@@ -69,7 +69,7 @@ def put_known(unit: UnitOfWork, wanted: Range, row: RangeRow | None) -> tuple[Ra
         for field, value in given.items():
             setattr(row, field, value)
         row.revision = unit.new_revision()
-        unit.record("range.change", _subject(row), before, shown(row))
+        unit.record("range.change", _subject(row), before, shown(row), row.authority)
     return row, False
 
 
@@ -82,7 +82,7 @@ def delete(unit: UnitOfWork, row: RangeRow) -> None:
 
 def delete_unnamed(unit: UnitOfWork, row: RangeRow) -> None:
     """Deregister a range that no exemption names."""
-    unit.record("range.remove", _subject(row), shown(row), None)
+    unit.record("range.remove", _subject(row), shown(row), None, row.authority)
     unit.session.delete(row)
 
 

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from api.application import make_application
-from api.auth.tokens import make_first_token
+from api.auth.tokens import load_key, make_first_token
 from api.db.session import Database
 from api.deps import Runtime
 from api.publish.service import Publisher, believed
@@ -50,9 +50,11 @@ class Plane:
     clock: Clock
     token: str
 
-    def call(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
-        """A request with the administrator's token, unless `headers` are given."""
-        headers = options.pop("headers", {"Authorization": f"Bearer {self.token}"})
+    def call(
+        self, method: str, path: str, json: Any = None, *, token: str | None = None, **options: Any
+    ) -> httpx.Response:
+        """A request with `token`, else the administrator's, unless `headers` are given."""
+        headers = options.pop("headers", {"Authorization": f"Bearer {token or self.token}"})
 
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -66,6 +68,15 @@ class Plane:
         response = self.call(method, path, json, **options)
         assert response.status_code < 300, response.text
         return response.json() if response.content else None
+
+    def account(self, login: str, *roles: tuple[str, str | None], kind: str = "service") -> tuple[int, str]:
+        """A new account with these roles, each in an authority or, with None, in the installation; and its token."""
+        number = self.done("POST", "/v1/accounts", {"kind": kind, "login": login, "name": login})["number"]
+        for role, authority in roles:
+            body = {"account": number, "role": role, "authority": authority, "reason": "for a test"}
+            self.done("POST", "/v1/grants", {**body, "for": "1 year"})
+        made = self.done("POST", f"/v1/accounts/{number}/tokens", {"label": "test", "for": "90 days"})
+        return number, made["token"]
 
     def revision(self) -> int:
         """The revision that the database has."""
@@ -89,8 +100,9 @@ def make_plane(directory: Path, services: Catalogue | None = None, *, doubting: 
     store = SnapshotStore(settings.snapshot_dir)
     read = believed(clock, store) if doubting else clock
     publisher = Publisher(database, by_slug, store, read)
-    make_first_token(database, settings.token_path, int(read()))
-    app, registry = make_application(Runtime(settings, database, held, by_slug, publisher, read), publisher)
+    key = load_key(settings.token_key_path)
+    make_first_token(database, key, settings.token_path, int(read()))
+    app, registry = make_application(Runtime(settings, database, held, by_slug, publisher, read, key), publisher)
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 

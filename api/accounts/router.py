@@ -1,0 +1,228 @@
+"""/v1/self, /v1/accounts and /v1/grants."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from api.accounts import repository, service
+from api.accounts.schemas import (
+    AccountRead,
+    AccountWrite,
+    GrantEnding,
+    GrantRead,
+    GrantWrite,
+    HeldRead,
+    Login,
+    SelfRead,
+    TokenMade,
+    TokenRead,
+    TokenWrite,
+    read_account,
+    read_grant,
+    read_token,
+)
+from api.accounts.service import GrantWanted, TokenWanted
+from api.db.models import AccountRow, AuthorityRow, TokenRow
+from api.db.unit import UnitOfWork
+from api.deps import PermitDep, RuntimeDep, UnitDep, tag
+from api.errors import Invalid
+from api.moments import parse_end, parse_moment
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, documented
+from api.schemas import Page, Slug
+
+oneself = APIRouter(prefix="/v1/self", tags=["accounts"])
+accounts = APIRouter(prefix="/v1/accounts", tags=["accounts"])
+grants = APIRouter(prefix="/v1/grants", tags=["accounts"])
+
+Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="the account's number")]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+@oneself.get("", operation_id="get_self", summary="Who am I?", responses=documented())
+def get_self(unit: UnitDep, permit: PermitDep) -> SelfRead:
+    """The caller's account, token, and the roles that hold now."""
+    row = repository.get(unit.session, permit.caller.account)
+    held = sorted(permit.caller.held, key=lambda item: (item.authority or "", item.role))
+    return SelfRead(
+        account=_read(unit, row),
+        token=read_token(unit.session.get_one(TokenRow, permit.caller.token)),
+        roles=[HeldRead(role=item.role, authority=item.authority) for item in held],
+    )
+
+
+@accounts.get("", operation_id="list_accounts", summary="List accounts", responses=documented())
+def list_accounts(
+    unit: UnitDep,
+    login: Login | None = None,
+    authority: Slug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[AccountRead]:
+    """Accounts by number."""
+    rows, following = repository.page(unit.session, login, authority, limit, cursor)
+    names = repository.names(unit.session, {row.id for row in rows})
+    return Page(items=[read_account(row, names.get(row.id)) for row in rows], next=following)
+
+
+@accounts.post(
+    "", operation_id="make_account", summary="Make an account", status_code=201, responses=documented(CONFLICT)
+)
+def make_account(body: AccountWrite, unit: UnitDep, response: Response) -> AccountRead:
+    """A person or a service that may be granted roles and given tokens."""
+    row = service.make(unit, body)
+    response.headers["Location"] = f"/v1/accounts/{row.id}"
+    return _answer(unit, row, response)
+
+
+@accounts.get("/{account}", operation_id="get_account", summary="Get an account", responses=documented(NOT_FOUND))
+def get_account(account: Account, unit: UnitDep, response: Response) -> AccountRead:
+    """One account."""
+    return _answer(unit, repository.get(unit.session, account), response)
+
+
+@accounts.post(
+    "/{account}/disable", operation_id="disable_account", summary="Disable an account", responses=documented(NOT_FOUND)
+)
+def disable_account(account: Account, unit: UnitDep, permit: PermitDep, response: Response) -> AccountRead:
+    """From the next request on none of its tokens is taken. Nobody disables their own account."""
+    permit.not_oneself(account, "nobody disables their own account")
+    row = repository.get(unit.session, account)
+    service.disable(unit, row)
+    return _answer(unit, row, response)
+
+
+@accounts.post(
+    "/{account}/enable", operation_id="enable_account", summary="Enable an account", responses=documented(NOT_FOUND)
+)
+def enable_account(account: Account, unit: UnitDep, response: Response) -> AccountRead:
+    """Its tokens are taken again."""
+    row = repository.get(unit.session, account)
+    service.enable(unit, row)
+    return _answer(unit, row, response)
+
+
+@accounts.delete(
+    "/{account}/name",
+    operation_id="erase_account",
+    summary="Erase an account's names",
+    status_code=204,
+    responses=documented(NOT_FOUND),
+)
+def erase_account(account: Account, unit: UnitDep, permit: PermitDep) -> None:
+    """Forgets login and name, and disables the account; the record of its acts stays whole, under its number."""
+    permit.not_oneself(account, "nobody erases their own account")
+    service.erase(unit, repository.get(unit.session, account))
+
+
+@accounts.get(
+    "/{account}/tokens", operation_id="list_tokens", summary="List an account's tokens", responses=documented(NOT_FOUND)
+)
+def list_tokens(
+    account: Account, unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[TokenRead]:
+    """The account's tokens by number, also those that are no longer taken."""
+    repository.get(unit.session, account)
+    rows, following = repository.token_page(unit.session, account, limit, cursor)
+    return Page(items=[read_token(row) for row in rows], next=following)
+
+
+@accounts.post(
+    "/{account}/tokens",
+    operation_id="make_token",
+    summary="Make a token",
+    status_code=201,
+    responses=documented(NOT_FOUND, CONFLICT),
+)
+def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: PermitDep, held: RuntimeDep) -> TokenMade:
+    """A token of one's own account; or, as an administrator, of another's. It is shown this once."""
+    owner = repository.get(unit.session, account)
+    if account == permit.caller.account:
+        service.within(unit.session.get_one(TokenRow, permit.caller.token), body.roles, body.authorities)
+    expires = _end(unit, owner.authority, unit.now_s, body.end, body.until, body.for_)
+    if expires is None:
+        raise Invalid.at("body.end", "a token has an end: give end, until or for")
+    wanted = TokenWanted(body.label, expires, body.roles, body.authorities)
+    row, fresh = service.make_token(unit, held.token_key, owner, wanted)
+    return TokenMade(**read_token(row).model_dump(), token=fresh.text)
+
+
+@accounts.delete(
+    "/{account}/tokens/{number}",
+    operation_id="revoke_token",
+    summary="Revoke a token",
+    status_code=204,
+    responses=documented(NOT_FOUND),
+)
+def revoke_token(account: Account, number: Number, unit: UnitDep) -> None:
+    """From the next request on the token is not taken."""
+    service.revoke_token(unit, repository.get_token(unit.session, account, number))
+
+
+@grants.get("", operation_id="list_grants", summary="List grants", responses=documented())
+def list_grants(
+    unit: UnitDep,
+    permit: PermitDep,
+    account: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    authority: Slug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[GrantRead]:
+    """Grants by number, also those that have ended; of the authorities in which the caller holds a role."""
+    rows, following = repository.grant_page(unit.session, permit.visible(), account, authority, limit, cursor)
+    return Page(items=[read_grant(row, unit.now_s) for row in rows], next=following)
+
+
+@grants.post(
+    "", operation_id="make_grant", summary="Grant a role", status_code=201, responses=documented(NOT_FOUND, CONFLICT)
+)
+def make_grant(body: GrantWrite, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
+    """A role in an authority, granted by its approver or an administrator; never to oneself."""
+    permit.demand(body.authority)
+    permit.not_oneself(body.account, "nobody grants a role to themselves")
+    account = repository.get(unit.session, body.account)
+    zone = _zone(unit, body.authority)
+    try:
+        start = unit.now_s if body.start is None else parse_moment(body.start, zone)
+    except ValueError as error:
+        raise Invalid.at("body.start", str(error)) from error
+    end = _end(unit, body.authority, start, body.end, body.until, body.for_)
+    row = service.grant(unit, account, GrantWanted(body.role, body.authority, start, end, body.reason))
+    response.headers["Location"] = f"/v1/grants/{row.number}"
+    tag(response, row.revision)
+    return read_grant(row, unit.now_s)
+
+
+@grants.post(
+    "/{number}/end", operation_id="end_grant", summary="End a grant", responses=documented(NOT_FOUND, CONFLICT)
+)
+def end_grant(number: Number, body: GrantEnding, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
+    """From the next request on the role is not held."""
+    row = repository.get_grant(unit.session, number)
+    permit.demand(row.authority)
+    service.end_grant(unit, row, body.reason)
+    tag(response, row.revision)
+    return read_grant(row, unit.now_s)
+
+
+def _end(
+    unit: UnitOfWork, authority: str | None, start: int, end: str | None, until: str | None, span: str | None
+) -> int | None:
+    try:
+        return parse_end(start, end, until, span, _zone(unit, authority))
+    except ValueError as error:
+        raise Invalid.at("body.end", str(error)) from error
+
+
+def _zone(unit: UnitOfWork, authority: str | None) -> str:
+    row = unit.session.get(AuthorityRow, authority) if authority is not None else None
+    return row.time_zone if row is not None else "UTC"
+
+
+def _answer(unit: UnitOfWork, row: AccountRow, response: Response) -> AccountRead:
+    tag(response, row.revision)
+    return _read(unit, row)
+
+
+def _read(unit: UnitOfWork, row: AccountRow) -> AccountRead:
+    return read_account(row, repository.names(unit.session, {row.id}).get(row.id))

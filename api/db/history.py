@@ -1,0 +1,74 @@
+"""What the policy was at every revision: each transaction leaves a version of each object that it changed.
+
+Kept beside the audit, in which texts are for people: from the versions a past policy is made again, row by row.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session, UOWTransaction
+
+from api.db.base import Base, Json
+from api.db.models import (
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    ExemptionRow,
+    InstallationRow,
+    RangeRow,
+    SiteRow,
+    TermRow,
+    VersionRow,
+)
+from api.db.models.record import INSTALLATION
+
+KINDS: Mapping[str, type[Base]] = {
+    "authority": AuthorityRow,
+    "site": SiteRow,
+    "range": RangeRow,
+    "ban": BanRow,
+    "binding": BindingRow,
+    "exemption": ExemptionRow,
+}
+"""What is kept, by the word under which it is. A term is kept within its ban."""
+
+_OF_CLASS = {row: kind for kind, row in KINDS.items()}
+_CHANGED = "changed objects"
+
+
+def watch(session: Session) -> None:
+    """Note from now on which objects the session changes."""
+    session.info[_CHANGED] = {}
+    event.listen(session, "after_flush", _noted)
+
+
+def keep(session: Session) -> None:
+    """Add a version of every object that a watched session changed; to be called before its commit."""
+    session.flush()
+    changed: dict[tuple[type[Base], Any], None] = session.info[_CHANGED]
+    if not changed:
+        return
+    revision = session.get_one(InstallationRow, INSTALLATION).revision
+    for cls, key in changed:
+        row = session.get(cls, key)
+        body = columns(row) if row is not None else None
+        session.add(VersionRow(kind=_OF_CLASS[cls], key=str(key), revision=revision, body=body))
+    changed.clear()
+
+
+def columns(row: Base) -> Json:
+    """A row as a JSON object by attribute; a ban with its terms."""
+    found: Json = {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
+    if isinstance(row, BanRow):
+        found["terms"] = [columns(term) for term in row.terms]
+    return found
+
+
+def _noted(session: Session, _context: UOWTransaction) -> None:
+    changed: dict[tuple[type[Base], Any], None] = session.info[_CHANGED]
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, TermRow):
+            changed[BanRow, row.ban] = None
+        elif type(row) in _OF_CLASS:
+            changed[type(row), inspect(row).mapper.primary_key_from_instance(row)[0]] = None
