@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.ctl.acts import change_lines
+from api.ctl.acts import account_words, change_lines
 from api.ctl.answers import Entry
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb
@@ -30,6 +30,7 @@ def _list(client: Client, options: Options) -> Result:
 def _lines(items: list[Entry]) -> Iterator[str]:
     for item in items:
         when = at_words(item.time, "UTC")
-        yield f"{item.seq}  {when}  {item.actor}  {item.act}  {item.object}  revision {item.revision}"
+        who = account_words(item.account)
+        yield f"{item.seq}  {when}  {who}  {item.act}  {item.object}  revision {item.revision}"
         if item.before is not None and item.after is not None:
             yield from change_lines(item.before, item.after)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from api.ctl.acts import account_words
 from api.ctl.answers import Exemption
 from api.ctl.client import Client, path
 from api.ctl.commands import (
@@ -116,13 +117,14 @@ def _lines(found: Exemption, names: Names) -> Iterator[str]:
         *(("hours", f"{hours} {found.time_zone}") for hours in found.hours),
         ("reason", found.reason),
         ("state", found.state.replace("_", " ")),
-        ("requested", f"{at_words(found.requested, zone)} by {found.requested_by}"),
+        ("requested", f"{at_words(found.requested, zone)} by {account_words(found.requested_by)}"),
     ]
     for act, at in (("approved", found.approved), ("rejected", found.rejected), ("revoked", found.revoked)):
         if at is not None:
             rows.append((act, at_words(at, zone)))
-    if found.decided_by:
-        rows.append(("decided by", f"{found.decided_by}: {found.note}" if found.note else found.decided_by))
+    if found.decided_by is not None:
+        who = account_words(found.decided_by)
+        rows.append(("decided by", f"{who}: {found.note}" if found.note else who))
     yield from columns(rows)
 
 

@@ -4,7 +4,7 @@ Kept beside the audit, in which texts are for people: from the versions a past p
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, UOWTransaction
@@ -35,26 +35,33 @@ KINDS: Mapping[str, type[Base]] = {
 
 _OF_CLASS = {row: kind for kind, row in KINDS.items()}
 _CHANGED = "changed objects"
+_BANS = "bans of changed terms"
+_Changed: TypeAlias = dict[tuple[type[Base], Any], Base | None]
+"""Each object that changed; None where it is gone. The rows are kept: a session would ask for each of them anew."""
 
 
 def watch(session: Session) -> None:
     """Note from now on which objects the session changes."""
     session.info[_CHANGED] = {}
+    session.info[_BANS] = set()
     event.listen(session, "after_flush", _noted)
 
 
 def keep(session: Session) -> None:
     """Add a version of every object that a watched session changed; to be called before its commit."""
     session.flush()
-    changed: dict[tuple[type[Base], Any], None] = session.info[_CHANGED]
+    changed: _Changed = session.info[_CHANGED]
+    for number in session.info[_BANS]:
+        if (BanRow, number) not in changed:
+            changed[BanRow, number] = session.get(BanRow, number)
     if not changed:
         return
     revision = session.get_one(InstallationRow, INSTALLATION).revision
-    for cls, key in changed:
-        row = session.get(cls, key)
-        body = columns(row) if row is not None else None
+    for (cls, key), row in changed.items():
+        body = None if row is None else columns(row)
         session.add(VersionRow(kind=_OF_CLASS[cls], key=str(key), revision=revision, body=body))
     changed.clear()
+    session.info[_BANS].clear()
 
 
 def columns(row: Base) -> Json:
@@ -66,9 +73,12 @@ def columns(row: Base) -> Json:
 
 
 def _noted(session: Session, _context: UOWTransaction) -> None:
-    changed: dict[tuple[type[Base], Any], None] = session.info[_CHANGED]
-    for row in (*session.new, *session.dirty, *session.deleted):
-        if isinstance(row, TermRow):
-            changed[BanRow, row.ban] = None
-        elif type(row) in _OF_CLASS:
-            changed[type(row), inspect(row).mapper.primary_key_from_instance(row)[0]] = None
+    changed: _Changed = session.info[_CHANGED]
+    deleted = set(session.deleted)
+    # A row to which only what it has already was assigned is dirty too.
+    for row in (*session.new, *filter(session.is_modified, session.dirty), *deleted):
+        if type(row) in _OF_CLASS:
+            key = inspect(row).mapper.primary_key_from_instance(row)[0]
+            changed[type(row), key] = None if row in deleted else row
+        elif isinstance(row, TermRow):
+            session.info[_BANS].add(row.ban)

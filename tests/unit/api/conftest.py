@@ -49,6 +49,7 @@ class Plane:
     app: Any
     clock: Clock
     token: str
+    _other: str | None = None
 
     def call(
         self, method: str, path: str, json: Any = None, *, token: str | None = None, **options: Any
@@ -77,6 +78,12 @@ class Plane:
             self.done("POST", "/v1/grants", {**body, "for": "1 year"})
         made = self.done("POST", f"/v1/accounts/{number}/tokens", {"label": "test", "for": "90 days"})
         return number, made["token"]
+
+    def other(self) -> str:
+        """The token of a second administrator: nobody approves a request of their own."""
+        if self._other is None:
+            self._other = self.account("another", ("administrator", None))[1]
+        return self._other
 
     def revision(self) -> int:
         """The revision that the database has."""

@@ -1,5 +1,7 @@
 """What the client reads is what the API writes."""
 
+from typing import Any
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -54,7 +56,8 @@ def test_the_api_has_every_field_that_is_read(read: type[BaseModel], written: ty
 
 @pytest.mark.parametrize("at", ["2026-11-25T10:00:00", "yesterday", "9999-12-31T23:00:00Z", "0001-01-01T00:00:00Z", ""])
 def test_an_instant_that_could_not_be_shown_is_refused(at: str) -> None:
-    fields = {"seq": 1, "actor": "a", "act": "a", "object": "o", "before": None, "after": None, "revision": 1}
+    fields: dict[str, Any] = {"seq": 1, "account": 0, "access": "a", "request": "", "act": "a", "object": "o"}
+    fields |= {"authorities": [], "before": None, "after": None, "revision": 1, "previous": "0", "hash": "1"}
     assert answers.Entry.model_validate({**fields, "time": "2026-11-25T10:00:00Z"}).seq == 1
     with pytest.raises(ValidationError, match="time"):
         answers.Entry.model_validate({**fields, "time": at})

@@ -280,7 +280,7 @@ def test_each_act_raises_the_revision_is_audited_and_published(
     town.clock.now += 60
     town.done(method, path, body)
     newest = town.done("GET", "/v1/audit?limit=1")["items"][0]
-    assert (newest["act"], newest["revision"], newest["actor"]) == (act, revision + 1, "administrator")
+    assert (newest["act"], newest["revision"], newest["account"], newest["access"]) == (act, revision + 1, 1, "token")
     assert newest["time"] == "2026-09-21T14:14:20Z"
     assert newest["before"] != newest["after"]
     assert town.revision() == revision + 1 == _stored(town)
