@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
@@ -36,6 +37,13 @@ class Publishing(Protocol):
 
     def publish(self, policy: Policy) -> None:
         """Bring a committed policy into force; raises NotPublished."""
+
+    @property
+    def catalogue(self) -> str:
+        """The digest of the services' lists, under which publications have them."""
+
+    def settle(self) -> None:
+        """Have it written down what came into force; not to be called inside a writing transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +123,22 @@ def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Itera
             _settled(request, permit)
         return
     policy = None
-    with held.database.writing() as session:
+    with suppress(_Rehearsed), held.database.writing() as session:
         # Read only now: a writer that waited for its turn would otherwise act in the past.
         unit = UnitOfWork(session, actor, int(held.clock()))
         yield unit
         _settled(request, permit)
         if unit.acted:
             policy = held.publishing.check(unit)
+        if unit.rehearsing:
+            policy = None
+            raise _Rehearsed
     if policy is not None:
         held.publishing.publish(policy)
+
+
+class _Rehearsed(Exception):
+    """Ends a transaction of which nothing is to be kept."""
 
 
 def _settled(request: Request, permit: Permit) -> None:

@@ -23,7 +23,7 @@ from api.deps import Runtime
 from api.errors import NotPublished
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
-from api.publish.start import raise_above
+from api.publish.start import keep_history, raise_above
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, parse_settings
 from api.system.connections import GuardedProtocol
 from api.system.metrics import MetricsServer, Registry
@@ -196,6 +196,9 @@ def _token_key(settings: Settings) -> bytes:
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
     """The first start's token and policy, and a snapshot of what the database holds."""
     now_s = int(runtime.clock())
+    kept = keep_history(runtime.database, now_s)
+    if kept:
+        emit(log, logging.INFO, "first versions of the policy kept", objects=kept)
     try:
         if make_first_token(runtime.database, runtime.token_key, settings.token_path, now_s):
             emit(log, logging.INFO, "administrator's token written", path=settings.token_path)
@@ -206,10 +209,13 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
         event = "policy loaded" if loaded else "policy not loaded, the database has one"
         emit(log, logging.INFO, event, path=settings.init_policy)
     raise_above(runtime.database, publisher.stored_revision(), now_s)
+    publisher.note_stored()
     try:
         publisher.publish_current()
     except NotPublished:
         emit(log, logging.WARNING, "starting without a published snapshot, which is retried")
+    # Before the first act: lists of a million names take seconds to write down.
+    publisher.settle()
 
 
 def _new_token(settings: Settings) -> int:

@@ -39,12 +39,16 @@ LOADED = Actor(INSTALLATION_ACCOUNT, Access.LOADED)
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """One transaction by one actor at one instant. Acts done in it share one new revision."""
+    """One transaction by one actor at one instant. Acts done in it share one new revision.
+
+    One that is `rehearsing` is checked like any other and then rolled back: it shows what its acts would do.
+    """
 
     session: Session
     actor: Actor
     now_s: int
     acted: bool = field(default=False, init=False)
+    rehearsing: bool = field(default=False, init=False)
     _head: tuple[int, str] | None = field(default=None, init=False)
     """Number and hash of the last entry of the audit."""
 

@@ -8,6 +8,7 @@ from api.db.models.exemption import ConcernRow, ExemptionRow
 from api.db.models.place import RangeRow, SiteRow, SpaceRow
 from api.db.models.record import (
     AuditRow,
+    CatalogueRow,
     CheckpointRow,
     IdempotencyRow,
     InstallationRow,
@@ -23,6 +24,7 @@ __all__ = [
     "AuthorityRow",
     "BanRow",
     "BindingRow",
+    "CatalogueRow",
     "CheckpointRow",
     "ConcernRow",
     "ExemptionRow",

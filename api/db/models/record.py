@@ -93,8 +93,17 @@ class ListRow(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class CatalogueRow(Base):
+    """A whole catalogue: the list of each service by its digest, named by the SHA-256 of that as JSON."""
+
+    __tablename__ = "catalogues"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    lists: Mapped[dict[str, str]]
+
+
 class PublicationRow(Base):
-    """That a snapshot came into force: revision, digests of its files, and the list of each service by its digest."""
+    """That a snapshot came into force: revision, digests of its files, and the catalogue that it was made with."""
 
     __tablename__ = "publications"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -106,7 +115,7 @@ class PublicationRow(Base):
     ranges: Mapped[str] = mapped_column(String(64))
     rules: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(40))
-    lists: Mapped[dict[str, str]]
+    catalogue: Mapped[str] = mapped_column(String(64), index=True)
 
 
 class IdempotencyRow(Base):

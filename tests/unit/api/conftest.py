@@ -18,6 +18,7 @@ from api.auth.tokens import load_key, make_first_token
 from api.db.session import Database
 from api.deps import Runtime
 from api.publish.service import Publisher, believed
+from api.publish.start import keep_history
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Category, Entry, TierEntry, load_catalogue
 from dnsfilter.snapshot.store import SnapshotStore
@@ -108,6 +109,7 @@ def make_plane(directory: Path, services: Catalogue | None = None, *, doubting: 
     read = believed(clock, store) if doubting else clock
     publisher = Publisher(database, by_slug, store, read)
     key = load_key(settings.token_key_path)
+    keep_history(database, int(read()))
     make_first_token(database, key, settings.token_path, int(read()))
     app, registry = make_application(Runtime(settings, database, held, by_slug, publisher, read, key), publisher)
     token = settings.token_path.read_text().strip()

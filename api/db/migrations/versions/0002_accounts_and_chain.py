@@ -175,6 +175,12 @@ def _record() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_lists")),
     )
     op.create_table(
+        "catalogues",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("lists", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_catalogues")),
+    )
+    op.create_table(
         "publications",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
@@ -183,10 +189,11 @@ def _record() -> None:
         sa.Column("ranges", sa.String(length=64), nullable=False),
         sa.Column("rules", sa.String(length=64), nullable=False),
         sa.Column("version", sa.String(length=40), nullable=False),
-        sa.Column("lists", sa.JSON(), nullable=False),
+        sa.Column("catalogue", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_publications")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_publications_catalogue"), "publications", ["catalogue"], unique=False)
     op.create_index(op.f("ix_publications_revision"), "publications", ["revision"], unique=False)
     op.create_index(op.f("ix_publications_time_s"), "publications", ["time_s"], unique=False)
     op.create_table(
