@@ -22,17 +22,20 @@ from api.publish.router import router as decisions
 from api.publish.service import Publisher
 from api.ranges.router import ranges, sites
 from api.services.router import router as services
+from api.spaces.router import router as spaces
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
 from api.system.load import LoadMiddleware
 from api.system.metrics import Registry, make_registry
 from api.system.router import router as system
+from api.trace.router import router as trace
 from dnsfilter import __version__
 
 ROUTERS = (
     system,
     authorities,
     sites,
+    spaces,
     ranges,
     services,
     bans,
@@ -40,6 +43,7 @@ ROUTERS = (
     bindings,
     exemptions,
     decisions,
+    trace,
     policies,
     audit,
     oneself,

@@ -82,6 +82,10 @@ OF_OPERATION: Mapping[str, Rule] = {
     "get_site": _ACCOUNT,
     "put_site": _ADMINISTER,
     "delete_site": _ADMINISTER,
+    "list_spaces": _ACCOUNT,
+    "get_space": _ACCOUNT,
+    "put_space": _ADMINISTER,
+    "delete_space": _ADMINISTER,
     "list_ranges": _READ_SOME,
     "get_range": _READ_OBJECT,
     "put_range": _OPERATE_OBJECT,
@@ -116,6 +120,7 @@ OF_OPERATION: Mapping[str, Rule] = {
     # the policy as a whole
     "get_decision": _READ_OBJECT,
     "get_who": _READ_OBJECT,
+    "get_trace": _READ_OBJECT,
     "export_policy": _INSPECT_ALL,
     "diff_policy": _ADMINISTER,
     "apply_policy": _ADMINISTER,
