@@ -37,6 +37,11 @@ class Caller:
         """Whether it holds one of `roles` in `authority` or in the installation."""
         return any(held.role in roles and held.authority in (None, authority) for held in self.held)
 
+    @property
+    def administers(self) -> bool:
+        """Whether it is an administrator of the installation."""
+        return self.has(frozenset({Role.ADMINISTRATOR}), None)
+
     def anywhere(self, roles: frozenset[Role]) -> bool:
         """Whether it holds one of `roles` at all."""
         return any(held.role in roles for held in self.held)

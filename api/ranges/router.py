@@ -20,6 +20,7 @@ from api.ranges.schemas import (
     read_site,
 )
 from api.schemas import Page, Slug
+from api.spaces import service as spaces
 
 sites = APIRouter(prefix="/v1/sites", tags=["sites"])
 ranges = APIRouter(prefix="/v1/ranges", tags=["ranges"])
@@ -119,10 +120,15 @@ def put_range(
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
-    """Registers the prefix to an authority, or changes label, funding and audience."""
+    """Registers the prefix to an authority, or changes label, funding and audience.
+
+    An operator does so inside the authority's space, and not inside another authority's range.
+    """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
-    permit.demand(known.authority if known else body.authority)
+    authority = known.authority if known else body.authority
+    permit.demand(authority)
+    spaces.demand(unit, permit.caller, site, prefix, authority)
     precondition.check(known.revision if known else None)
     row, created = service.put(unit, range_value(site, prefix, body))
     response.status_code = 201 if created else 200
@@ -150,6 +156,7 @@ def patch_range(
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     row = repository.get(unit.session, site, prefix)
     permit.demand(row.authority)
+    spaces.demand(unit, permit.caller, site, prefix, row.authority)
     precondition.check(row.revision)
     known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
     merged = RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
@@ -174,7 +181,9 @@ def delete_range(
     precondition: PreconditionDep,
 ) -> None:
     """Deregisters the range; its clients then belong to the next larger range, or to none."""
-    row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
+    prefix = parse_prefix(f"{address}/{length}", "path.address")
+    row = repository.get(unit.session, site, prefix)
     permit.demand(row.authority)
+    spaces.demand(unit, permit.caller, site, prefix, row.authority)
     precondition.check(row.revision)
     service.delete(unit, row)

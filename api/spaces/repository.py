@@ -1,0 +1,63 @@
+"""Queries on space, and on the ranges around a prefix."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import RangeRow, SpaceRow
+from api.errors import NotFound
+from api.pagination import select_page
+from dnsfilter.policy.model import Prefix
+
+
+def find(session: Session, site: str, prefix: Prefix) -> SpaceRow | None:
+    """The space with exactly that prefix, or None."""
+    return session.scalar(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix == str(prefix)))
+
+
+def get(session: Session, site: str, prefix: Prefix) -> SpaceRow:
+    """The space with exactly that prefix; raises NotFound."""
+    row = find(session, site, prefix)
+    if row is None:
+        raise NotFound(f"{prefix} is not allotted at site {site}")
+    return row
+
+
+def page(
+    session: Session, authority: str | None, site: str | None, limit: int, cursor: str | None
+) -> tuple[Sequence[SpaceRow], str | None]:
+    """A page of space in the order in which it was allotted."""
+    statement = select(SpaceRow)
+    if authority is not None:
+        statement = statement.where(SpaceRow.authority == authority)
+    if site is not None:
+        statement = statement.where(SpaceRow.site == site)
+    return select_page(session, statement, SpaceRow.id, int, limit, cursor)
+
+
+def allotted_to(session: Session, site: str, prefix: Prefix) -> str | None:
+    """The authority of the most specific space that holds the whole prefix."""
+    around = [str(prefix), *_around(prefix)]
+    rows = session.execute(
+        select(SpaceRow.prefix, SpaceRow.authority).where(SpaceRow.site == site, SpaceRow.prefix.in_(around))
+    )
+    return _narrowest({row.prefix: row.authority for row in rows}, around)
+
+
+def range_around(session: Session, site: str, prefix: Prefix) -> str | None:
+    """The authority of the most specific range that holds the prefix and more."""
+    around = _around(prefix)
+    rows = session.execute(
+        select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(around))
+    )
+    return _narrowest({row.prefix: row.authority for row in rows}, around)
+
+
+def _around(prefix: Prefix) -> list[str]:
+    """Every prefix that holds this one and more, the narrowest first; at most 128."""
+    return [str(prefix.supernet(new_prefix=length)) for length in range(prefix.prefixlen - 1, -1, -1)]
+
+
+def _narrowest(owners: dict[str, str], around: Sequence[str]) -> str | None:
+    return next((owners[prefix] for prefix in around if prefix in owners), None)
