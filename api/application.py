@@ -21,6 +21,7 @@ from api.problems import MEDIA_TYPE, install
 from api.publish.router import router as decisions
 from api.publish.service import Publisher
 from api.ranges.router import ranges, sites
+from api.revisions.router import router as revisions
 from api.services.router import router as services
 from api.spaces.router import router as spaces
 from api.system.access import AccessMiddleware
@@ -45,6 +46,7 @@ ROUTERS = (
     decisions,
     trace,
     policies,
+    revisions,
     audit,
     oneself,
     accounts,

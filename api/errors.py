@@ -44,7 +44,11 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """What is recorded forbids the act."""
+    """What is recorded forbids the act; `faults` are all the places where it does, as far as there are several."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class Stale(ApiError):

@@ -100,7 +100,7 @@ def install(app: FastAPI) -> None:
 def _of_api_error(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, errors.ApiError):
         raise error
-    faults = error.faults if isinstance(error, errors.Invalid) else ()
+    faults = error.faults if isinstance(error, errors.Invalid | errors.Conflict) else ()
     return problem(OF_ERROR[type(error)], str(error), faults)
 
 

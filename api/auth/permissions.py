@@ -124,6 +124,9 @@ OF_OPERATION: Mapping[str, Rule] = {
     "export_policy": _INSPECT_ALL,
     "diff_policy": _ADMINISTER,
     "apply_policy": _ADMINISTER,
+    "list_revisions": _INSPECT_ALL,
+    "get_revision": _INSPECT_ALL,
+    "roll_back": _ADMINISTER,
     "list_audit": _READ_SOME,
     # people
     "get_self": _ACCOUNT,
