@@ -7,14 +7,16 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.accounts.router import accounts, grants, oneself
+from api.accounts.router import accounts, failed_tries, grants, oneself
 from api.audit.router import router as audit
 from api.auth.caller import Caller
-from api.auth.tokens import authenticate
+from api.auth.failures import Failures
+from api.auth.tokens import Refused, authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
-from api.deps import Runtime
+from api.deps import Runtime, note_failure
+from api.errors import ApiError, NotAuthenticated, TooMany
 from api.exemptions.router import router as exemptions
 from api.policies.router import router as policies
 from api.problems import MEDIA_TYPE, install
@@ -51,6 +53,7 @@ ROUTERS = (
     oneself,
     accounts,
     grants,
+    failed_tries,
 )
 
 _PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
@@ -63,18 +66,24 @@ _HEADERS = (
 
 def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, Registry]:
     """The application on a runtime, and the registry of its metrics."""
-    registry, requests = make_registry(publisher)
+    failures = Failures(runtime.database)
+    registry, requests = make_registry(publisher, failures)
+
+    def refusal(token: str, scope: Scope) -> ApiError:
+        return _refusal(runtime, failures, token, scope)
+
     app = make_description(
         [
             Middleware(AccessMiddleware, metrics=requests),
             Middleware(HeadersMiddleware),
-            Middleware(BodyMiddleware, known=lambda token: _known(runtime, token)),
+            Middleware(BodyMiddleware, known=lambda token: _known(runtime, token), refusal=refusal),
             # A request counts once its body is whole: whoever sends slowly takes nobody's place.
             Middleware(LoadMiddleware),
         ]
     )
     app.state.runtime = runtime
     app.state.publisher = publisher
+    app.state.failures = failures
     return app, registry
 
 
@@ -82,6 +91,19 @@ def _known(runtime: Runtime, token: str) -> bool:
     with runtime.database.reading() as session:
         found = authenticate(session, runtime.token_key, token, int(runtime.clock()), "")
     return isinstance(found, Caller)
+
+
+def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> ApiError:
+    """What is answered to a large body with a token that is not known; a try that is kept like any other."""
+    now = runtime.clock()
+    with runtime.database.reading() as session:
+        found = authenticate(session, runtime.token_key, token, int(now), "")
+    try:
+        if token and isinstance(found, Refused):
+            note_failure(failures, found, scope, now)
+    except TooMany as error:
+        return error
+    return NotAuthenticated("send a token that is known here before a large body")
 
 
 def make_description(middleware: list[Middleware]) -> FastAPI:

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.caller import Caller, Permit
+from api.auth.failures import Failures, address_of, sweep
 from api.auth.permissions import OF_OPERATION
 from api.auth.tokens import Refused, authenticate, note_use
 from api.db.session import Database
@@ -22,6 +23,8 @@ from dnsfilter.policy.model import Policy, Service
 from dnsfilter.telemetry.logs import emit
 
 log = logging.getLogger("dnsfilter.api")
+
+UNKNOWN_TOKEN = "send the header Authorization: Bearer TOKEN with a token that is known here"
 
 _bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 
@@ -92,14 +95,26 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
     if credentials is not None:
         with held.database.reading() as session:
             found = authenticate(session, held.token_key, credentials.credentials, now_s, request_id(request))
+    if isinstance(found, Refused):
+        note_failure(request.app.state.failures, found, request.scope, held.clock())
     if not isinstance(found, Caller):
-        raise NotAuthenticated("send the header Authorization: Bearer TOKEN with a token that is known here")
+        raise NotAuthenticated(UNKNOWN_TOKEN)
     try:
-        note_use(held.database, found, now_s)
+        if note_use(held.database, found, now_s):
+            with held.database.writing() as session:
+                sweep(session, now_s)
     except SQLAlchemyError as error:
         # A database that can only be read still answers questions; an act meets the fault itself.
         emit(log, logging.WARNING, "the day of a token's use was not kept", error=type(error).__name__)
     return found
+
+
+def note_failure(failures: Failures, refused: Refused, scope: Mapping[str, Any], now: float) -> None:
+    """Keep the failed try of a request; raises TooMany where its address has failed too often."""
+    try:
+        failures.note(refused, address_of(scope.get("client")), str(scope.get("request_id", "")), now)
+    except SQLAlchemyError as error:
+        emit(log, logging.WARNING, "a failed try was not kept", error=type(error).__name__)
 
 
 PermitDep = Annotated[Permit, Depends(permit)]

@@ -36,7 +36,11 @@ class Forbidden(ApiError):
 
 
 class TooMany(ApiError):
-    """Too many tokens from one address were not taken lately."""
+    """Too many tokens from one address were not taken lately; `retry_after_s` is when one more may be tried."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(ApiError):

@@ -17,6 +17,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application, make_description
+from api.auth.failures import sweep
 from api.auth.tokens import load_key, make_first_token, replace_token
 from api.db.session import Database
 from api.deps import Runtime
@@ -208,6 +209,8 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
         loaded = load_into_empty(runtime, settings.init_policy)
         event = "policy loaded" if loaded else "policy not loaded, the database has one"
         emit(log, logging.INFO, event, path=settings.init_policy)
+    with runtime.database.writing() as session:
+        sweep(session, now_s)
     raise_above(runtime.database, publisher.stored_revision(), now_s)
     publisher.note_stored()
     try:

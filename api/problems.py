@@ -61,7 +61,7 @@ _OF_STATUS = {
 }
 
 
-_HEADERS_OF = {NOT_AUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="dnsfilter"'}, TOO_MANY: {"Retry-After": "60"}}
+_HEADERS_OF = {NOT_AUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="dnsfilter"'}}
 
 
 def problem(kind: Kind, detail: str, faults: Sequence[errors.Fault] = ()) -> JSONResponse:
@@ -100,8 +100,16 @@ def install(app: FastAPI) -> None:
 def _of_api_error(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, errors.ApiError):
         raise error
+    return of_error(error)
+
+
+def of_error(error: errors.ApiError) -> JSONResponse:
+    """The response for an error that was raised on purpose."""
     faults = error.faults if isinstance(error, errors.Invalid | errors.Conflict) else ()
-    return problem(OF_ERROR[type(error)], str(error), faults)
+    response = problem(OF_ERROR[type(error)], str(error), faults)
+    if isinstance(error, errors.TooMany):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def _of_validation(_request: Request, error: Exception) -> JSONResponse:

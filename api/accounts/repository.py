@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import AccountRow, GrantRow, NameRow, TokenRow
+from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.errors import NotFound
 from api.pagination import select_page
 
@@ -89,6 +89,20 @@ def get_token(session: Session, account: int, number: int) -> TokenRow:
     if row is None or row.account != account:
         raise NotFound(f"account {account} has no token {number}")
     return row
+
+
+def failed_page(
+    session: Session, since_s: int, limit: int, cursor: str | None
+) -> tuple[Sequence[FailedTryRow], str | None]:
+    """A page of failed tries after `since_s`, newest first."""
+    statement = select(FailedTryRow).where(FailedTryRow.time_s > since_s)
+    return select_page(session, statement, FailedTryRow.id, int, limit, cursor, newest_first=True)
+
+
+def owners(session: Session, tokens: Collection[int]) -> dict[int, int]:
+    """The account of each of these tokens."""
+    rows = session.execute(select(TokenRow.id, TokenRow.account).where(TokenRow.id.in_(tokens)))
+    return {row.id: row.account for row in rows}
 
 
 def live_tokens(session: Session, account: int, now_s: int) -> int:

@@ -1,4 +1,4 @@
-"""/v1/self, /v1/accounts and /v1/grants."""
+"""/v1/self, /v1/accounts, /v1/grants and /v1/failed-tries."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from api.accounts import repository, service
 from api.accounts.schemas import (
     AccountRead,
     AccountWrite,
+    FailedTryRead,
     GrantEnding,
     GrantRead,
     GrantWrite,
@@ -18,10 +19,12 @@ from api.accounts.schemas import (
     TokenRead,
     TokenWrite,
     read_account,
+    read_failed_try,
     read_grant,
     read_token,
 )
 from api.accounts.service import GrantWanted, TokenWanted
+from api.auth.failures import KEPT_S
 from api.db.models import AccountRow, AuthorityRow, TokenRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, RuntimeDep, UnitDep, tag
@@ -34,6 +37,7 @@ from api.schemas import Page, Slug
 oneself = APIRouter(prefix="/v1/self", tags=["accounts"])
 accounts = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 grants = APIRouter(prefix="/v1/grants", tags=["accounts"])
+failed_tries = APIRouter(prefix="/v1/failed-tries", tags=["accounts"])
 
 Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="the account's number")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -203,6 +207,14 @@ def end_grant(number: Number, body: GrantEnding, unit: UnitDep, permit: PermitDe
     service.end_grant(unit, row, body.reason)
     tag(response, row.revision)
     return read_grant(row, unit.now_s)
+
+
+@failed_tries.get("", operation_id="list_failed_tries", summary="List failed tries", responses=documented())
+def list_failed_tries(unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[FailedTryRead]:
+    """Tokens that were not taken in the last 90 days, newest first: the only place where addresses are kept."""
+    rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, limit, cursor)
+    owners = repository.owners(unit.session, {row.token for row in rows if row.token is not None})
+    return Page(items=[read_failed_try(row, owners.get(row.token or 0)) for row in rows], next=following)
 
 
 def _end(

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.auth.permissions import Role
 from api.auth.tokens import DAY_S
-from api.db.models import AccountRow, GrantRow, NameRow, TokenRow
+from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.moments import moment_text, optional_text
 from api.schemas import DayText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict
 from dnsfilter.policy.model import Instant
@@ -123,6 +123,18 @@ class TokenMade(TokenRead):
     token: str = Field(examples=["dnsf_0123456789ab_…"])
 
 
+class FailedTryRead(Read):
+    """A token that was not taken; `token` and `account` are known where it is one of ours."""
+
+    number: int
+    time: str
+    address: str
+    reason: str = Field(examples=["revoked"])
+    token: int | None
+    account: int | None
+    request: str
+
+
 class HeldRead(Read):
     """A role that holds now."""
 
@@ -181,6 +193,19 @@ def read_grant(row: GrantRow, now: Instant) -> GrantRead:
         ended_reason=row.ended_reason,
         state=grant_state(row, now),
         revision=row.revision,
+    )
+
+
+def read_failed_try(row: FailedTryRow, account: int | None) -> FailedTryRead:
+    """A failed try as the API shows it."""
+    return FailedTryRead(
+        number=row.id,
+        time=moment_text(row.time_s),
+        address=row.address,
+        reason=row.reason,
+        token=row.token,
+        account=account,
+        request=row.request,
     )
 
 

@@ -139,6 +139,7 @@ OF_OPERATION: Mapping[str, Rule] = {
     "list_tokens": Rule(Where.SELF, _INSPECT),
     "make_token": Rule(Where.SELF, _ADMIN),
     "revoke_token": Rule(Where.SELF, _ADMIN),
+    "list_failed_tries": _INSPECT_ALL,
     "list_grants": _READ_SOME,
     "make_grant": _APPROVE_OBJECT,
     "end_grant": _APPROVE_OBJECT,

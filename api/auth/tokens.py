@@ -92,14 +92,15 @@ def authenticate(session: Session, key: bytes, token: str, now_s: int, request: 
     return Caller(Actor(row.account, Access.TOKEN, request), row.id, held)
 
 
-def note_use(database: Database, caller: Caller, now_s: int) -> None:
-    """Keep the day of a token's last use; writes once a day and token."""
+def note_use(database: Database, caller: Caller, now_s: int) -> bool:
+    """Keep the day of a token's last use; writes once a day and token, and says whether it did."""
     day = now_s // DAY_S
     with database.reading() as session:
         if session.get_one(TokenRow, caller.token).used_day == day:
-            return
+            return False
     with database.writing() as session:
         session.get_one(TokenRow, caller.token).used_day = day
+    return True
 
 
 def load_key(path: Path) -> bytes:

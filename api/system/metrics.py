@@ -1,6 +1,6 @@
 """The control plane's metrics: the only door to prometheus_client here. Every name begins with `dnsfilter_api_`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -36,6 +36,27 @@ class Publishing(Protocol):
     @property
     def status(self) -> PublishingStatus: ...
     def database_revision(self) -> int: ...
+
+
+class Failures(Protocol):
+    """What is read from the failed tries."""
+
+    def counts(self) -> Mapping[str, int]: ...
+
+
+class FailuresCollector(Collector):
+    """Tokens that were not taken, read when scraped."""
+
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+
+    def collect(self) -> Iterator[Metric]:
+        """One family, with a series per reason that there was."""
+        help_text = "Tokens that were not taken; those that were limited are not kept."
+        family = CounterMetricFamily("dnsfilter_api_refused_tokens", help_text, labels=("reason",))
+        for reason, count in sorted(self._failures.counts().items()):
+            family.add_metric((reason,), count)
+        yield family
 
 
 class RequestMetrics:
@@ -91,10 +112,11 @@ class PublishingCollector(Collector):
         )
 
 
-def make_registry(publishing: Publishing) -> tuple[Registry, RequestMetrics]:
+def make_registry(publishing: Publishing, failures: Failures) -> tuple[Registry, RequestMetrics]:
     """A registry of its own, with everything registered."""
     registry = CollectorRegistry()
     registry.register(PublishingCollector(publishing))
+    registry.register(FailuresCollector(failures))
     build = Gauge(
         "dnsfilter_api_build_info", "Always 1; the label says which version.", ("version",), registry=registry
     )

@@ -53,13 +53,20 @@ class Plane:
     _other: str | None = None
 
     def call(
-        self, method: str, path: str, json: Any = None, *, token: str | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        *,
+        token: str | None = None,
+        address: str = "127.0.0.1",
+        **options: Any,
     ) -> httpx.Response:
-        """A request with `token`, else the administrator's, unless `headers` are given."""
+        """A request from `address` with `token`, else the administrator's, unless `headers` are given."""
         headers = options.pop("headers", {"Authorization": f"Bearer {token or self.token}"})
 
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(address, 1))
             async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
                 return await client.request(method, path, json=json, headers=headers, **options)
 
