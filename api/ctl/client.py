@@ -98,9 +98,11 @@ class Client:
         where: str,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        query: Query | None = None,
     ) -> Found:
         """What an act answers, as a `kind`; raises CtlError."""
-        return self._read(kind, self._ask(method, where, body=body, headers=headers, accepted=(200, 201)))
+        answer = self._ask(method, where, query=query, body=body, headers=headers, accepted=(200, 201))
+        return self._read(kind, answer)
 
     def delete(self, where: str) -> None:
         """Remove the resource; raises CtlError."""

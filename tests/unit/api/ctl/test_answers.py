@@ -9,14 +9,16 @@ from api.audit.schemas import AuditRead
 from api.authorities.schemas import AuthorityRead
 from api.bans.schemas import BanRead, DecisionRead, TermRead
 from api.bindings.schemas import BindingRead
-from api.ctl import answers
+from api.ctl import answers, past
 from api.exemptions.schemas import ExemptionRead
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 from api.publish import schemas as publish
 from api.ranges.schemas import RangeRead, SiteRead
+from api.revisions import schemas as revisions
 from api.schemas import FaultRead, ProblemRead
 from api.services import schemas as services
 from api.system.schemas import ReadinessRead, VersionRead
+from api.trace import schemas as trace
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,14 @@ from api.system.schemas import ReadinessRead, VersionRead
         (answers.Difference, DifferenceRead),
         (answers.Applied, AppliedRead),
         (answers.Entry, AuditRead),
+        (past.Publication, trace.PublicationRead),
+        (past.TracedAct, trace.TracedActRead),
+        (past.Listed, trace.ListedRead),
+        (past.Trace, trace.TraceRead),
+        (past.Revision, revisions.RevisionSummary),
+        (past.Change, revisions.ChangeRead),
+        (past.RevisionWhole, revisions.RevisionRead),
+        (past.RolledBack, revisions.RollbackRead),
         (answers.Version, VersionRead),
         (answers.Readiness, ReadinessRead),
     ],
