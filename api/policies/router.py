@@ -28,8 +28,8 @@ async def policy_text(request: Request, _permit: PermitDep) -> str:
         raise Invalid.at("body", f"is not UTF-8 at octet {error.start}") from error
 
 
-def policy_wanted(text: Annotated[str, Depends(policy_text)], held: RuntimeDep) -> service.Wanted:
-    """The body as read; raises Invalid."""
+def policy_wanted(_permit: PermitDep, text: Annotated[str, Depends(policy_text)], held: RuntimeDep) -> service.Wanted:
+    """The body as read, once it is known that its sender may; raises Invalid."""
     return service.parse(held, text)
 
 

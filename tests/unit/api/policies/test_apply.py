@@ -194,6 +194,17 @@ def test_what_is_no_policy_file_is_refused(plane: Plane, body: bytes, kind: str,
     assert plane.revision() == 0
 
 
+@pytest.mark.parametrize("path", ["/v1/policy/diff", "/v1/policy/apply"])
+def test_what_somebody_sends_who_may_not_is_not_even_read(
+    plane: Plane, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, token = plane.account("desk")
+    monkeypatch.setattr(service, "parse_policy", None)
+    for sent, status in ((token, 403), ("dnsf_unknown", 401)):
+        headers = {"Authorization": f"Bearer {sent}", "Content-Type": "application/toml"}
+        assert plane.call("POST", path, headers=headers, content="not toml").status_code == status
+
+
 def _ranges(count: int, authority: str, audience: str) -> str:
     return FILE[: FILE.index("[[range]]")] + "".join(
         f'[[range]]\nprefix = "2001:db8:{number:x}::/48"\nauthority = "{authority}"\n'
