@@ -185,12 +185,20 @@ class _Sources:
         """The sources of a listed name; none where the installed list is another one."""
         if self.lists.digest(self.held.digest, found.service) != found.digest:
             return ()
-        entry = self.catalogue.entry(found.service)
-        tier = next(tier for tier in entry.tiers if tier.number == found.tier)
-        name = next((name for name in tier.names if name.text == found.name and name.exact is found.exact), None)
-        ids = name.sources if name is not None else ()
+        ids = {
+            source
+            for entry in self.catalogue.entries
+            if entry.slug == found.service
+            for tier in entry.tiers
+            if tier.number == found.tier
+            for name in tier.names
+            if (name.text, name.exact) == (found.name, found.exact)
+            for source in name.sources
+        }
         return [
             SourceRead(id=source.id, what=source.what, licence=source.licence, revision=source.revision)
+            for entry in self.catalogue.entries
+            if entry.slug == found.service
             for source in entry.sources
             if source.id in ids
         ]
