@@ -141,12 +141,12 @@ def list_tokens(
 def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: PermitDep, held: RuntimeDep) -> TokenMade:
     """A token of one's own account; or, as an administrator, of another's. It is shown this once."""
     owner = repository.get(unit.session, account)
-    if account == permit.caller.account:
-        service.within(unit.session.get_one(TokenRow, permit.caller.token), body.roles, body.authorities)
     expires = _end(unit, owner.authority, unit.now_s, body.end, body.until, body.for_)
     if expires is None:
         raise Invalid.at("body.end", "a token has an end: give end, until or for")
     wanted = TokenWanted(body.label, expires, body.roles, body.authorities)
+    if account == permit.caller.account:
+        service.within(unit.session.get_one(TokenRow, permit.caller.token), wanted)
     row, fresh = service.make_token(unit, held.token_key, owner, wanted)
     return TokenMade(**read_token(row).model_dump(), token=fresh.text)
 

@@ -150,11 +150,15 @@ def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenW
     return row, fresh
 
 
-def within(token: TokenRow, roles: frozenset[Role], authorities: frozenset[str]) -> None:
-    """Raises Forbidden where a token of these roles and authorities would let through more than `token` does."""
-    for narrowed, wanted in ((set(token.roles), set(map(str, roles))), (set(token.authorities), set(authorities))):
-        if narrowed and (not wanted or not wanted <= narrowed):
+def within(token: TokenRow, wanted: TokenWanted) -> None:
+    """Raises Forbidden where the wanted token would let through more than `token`, or longer if that is narrowed."""
+    asked = ((set(token.roles), set(map(str, wanted.roles))), (set(token.authorities), set(wanted.authorities)))
+    for narrowed, given in asked:
+        if narrowed and (not given or not given <= narrowed):
             raise Forbidden(f"a token narrowed to {', '.join(sorted(narrowed))} makes none that may more")
+    lasts = token.expires_s is not None and wanted.expires > token.expires_s
+    if lasts and (token.roles or token.authorities):
+        raise Forbidden("a narrowed token makes none that lasts longer than itself")
 
 
 def revoke_token(unit: UnitOfWork, row: TokenRow) -> None:
