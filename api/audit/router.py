@@ -9,9 +9,10 @@ from api.audit.schemas import AuditRead, read_entry
 from api.deps import PermitDep, UnitDep
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import documented
+from api.routing import Route
 from api.schemas import Page
 
-router = APIRouter(prefix="/v1/audit", tags=["audit"])
+router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 
 
 @router.get("", operation_id="list_audit", summary="List acts", responses=documented())
