@@ -63,9 +63,14 @@ class Checkpoint:
         return True
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """It as a JSON object."""
+        return {**_fields(self.statement, self.key), "signature": self.signature}
+
+    @property
     def line(self) -> str:
         """It as one line of JSON, without the line's end."""
-        return canonical({**_fields(self.statement, self.key), "signature": self.signature}).decode()
+        return canonical(self.fields).decode()
 
 
 def parse_checkpoint(line: bytes) -> Checkpoint:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from api.db.models import AuditRow
+from pydantic import Field
+
+from api.audit.checkpoints import checkpoint_of
+from api.db.models import AuditRow, CheckpointRow
 from api.db.unit import entry_of
 from api.schemas import Read
 
@@ -28,3 +31,21 @@ class AuditRead(Read):
 def read_entry(row: AuditRow) -> AuditRead:
     """An entry as the API shows it, and as its hash was made of it."""
     return AuditRead(**entry_of(row))
+
+
+class CheckpointRead(Read):
+    """A signed statement that the entry `seq` has `hash`; `delivered` is no part of what is signed."""
+
+    checkpoint: int = Field(examples=[12])
+    installation: str
+    seq: int = Field(examples=[345])
+    hash: str
+    time: str = Field(examples=["2026-11-25T10:00:00Z"])
+    key: str = Field(description="the public key, Ed25519, in hexadecimal")
+    signature: str
+    delivered: list[str] = Field(examples=[["file", "mail"]], description="places outside the machine that have it")
+
+
+def read_checkpoint(row: CheckpointRow, installation: str) -> CheckpointRead:
+    """A checkpoint as the API shows it."""
+    return CheckpointRead(**checkpoint_of(row, installation).fields, delivered=row.delivered)

@@ -23,9 +23,28 @@ _NO_CHANGE_SQLITE = """
 CREATE TRIGGER audit_{verb} BEFORE {verb} ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
 """
+# REPLACE INTO takes an entry's place without any trigger for DELETE: an entry is taken as the next one only.
+_NEXT_ONLY_SQLITE = """
+CREATE TRIGGER audit_INSERT BEFORE INSERT ON audit
+WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM audit)
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+"""
 _NO_CHANGE_POSTGRESQL = """
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
 FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()
+"""
+_NEXT_ONLY_FUNCTION = """
+CREATE FUNCTION audit_next_only() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN
+  IF NEW.seq IS DISTINCT FROM (SELECT coalesce(max(seq), 0) + 1 FROM audit) THEN
+    RAISE EXCEPTION 'the audit is append-only';
+  END IF;
+  RETURN NEW;
+END $$
+"""
+_NEXT_ONLY_POSTGRESQL = """
+CREATE TRIGGER audit_next_only BEFORE INSERT ON audit
+FOR EACH ROW EXECUTE FUNCTION audit_next_only()
 """
 
 _OLD_AUDIT = sa.table(
@@ -251,8 +270,11 @@ def _audit() -> None:
     if connection.dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):
             op.execute(_NO_CHANGE_SQLITE.format(verb=verb))
+        op.execute(_NEXT_ONLY_SQLITE)
     else:
         op.execute(_NO_CHANGE_POSTGRESQL)
+        op.execute(_NEXT_ONLY_FUNCTION)
+        op.execute(_NEXT_ONLY_POSTGRESQL)
 
 
 def _chained(entry: Mapping[str, Any], seq: int, previous: str) -> dict[str, Any]:

@@ -31,11 +31,40 @@ def test_the_journal_is_a_write_ahead_log_and_keys_are_enforced(plane: Plane) ->
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM audit", "UPDATE audit SET account = 7"])
+_COPIED = (
+    "SELECT {seq}, time_s, 7, access, request, act, object, authorities, before, after, revision, previous, hash "
+    "FROM audit WHERE seq = 2"
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audit",
+        "UPDATE audit SET account = 7",
+        "UPDATE OR REPLACE audit SET seq = 1 WHERE seq = 2",
+        # What takes a row's place deletes it without a trigger for DELETE.
+        f"INSERT OR REPLACE INTO audit {_COPIED.format(seq=2)}",
+        f"REPLACE INTO audit {_COPIED.format(seq=2)}",
+        f"INSERT OR IGNORE INTO audit {_COPIED.format(seq=2)}",
+        f"INSERT INTO audit {_COPIED.format(seq=2)} ON CONFLICT (seq) DO UPDATE SET account = 7",
+        f"INSERT INTO audit {_COPIED.format(seq=0)}",
+        f"INSERT INTO audit {_COPIED.format(seq=999)}",
+        f"INSERT INTO audit {_COPIED.format(seq='NULL')}",
+    ],
+)
 def test_the_audit_only_grows(town: Plane, statement: str) -> None:
+    before = town.done("GET", "/v1/audit?limit=200")["items"]
     with pytest.raises(IntegrityError, match="append-only"), town.database.writing() as session:
         session.execute(text(statement))
-    assert town.done("GET", "/v1/audit")["items"]
+    assert town.done("GET", "/v1/audit?limit=200")["items"] == before
+
+
+def test_the_audit_takes_the_next_entry(town: Plane) -> None:
+    count = len(town.done("GET", "/v1/audit?limit=200")["items"])
+    with town.database.writing() as session:
+        session.execute(text(f"INSERT INTO audit {_COPIED.format(seq=count + 1)}"))
+    assert len(town.done("GET", "/v1/audit?limit=200")["items"]) == count + 1
 
 
 def test_an_exception_rolls_the_transaction_back(plane: Plane) -> None:
