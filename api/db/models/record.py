@@ -110,7 +110,8 @@ class PublicationRow(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     revision: Mapped[int] = mapped_column(index=True)
-    time_s: Mapped[int] = mapped_column(index=True)
+    # Without an index: the last row of an instant is looked for from the newest on, and clocks go back now and then.
+    time_s: Mapped[int]
     names: Mapped[str] = mapped_column(String(64))
     ranges: Mapped[str] = mapped_column(String(64))
     rules: Mapped[str] = mapped_column(String(64))

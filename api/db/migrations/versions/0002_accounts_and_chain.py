@@ -214,7 +214,6 @@ def _record() -> None:
     )
     op.create_index(op.f("ix_publications_catalogue"), "publications", ["catalogue"], unique=False)
     op.create_index(op.f("ix_publications_revision"), "publications", ["revision"], unique=False)
-    op.create_index(op.f("ix_publications_time_s"), "publications", ["time_s"], unique=False)
     op.create_table(
         "idempotency",
         sa.Column("account", sa.BigInteger(), autoincrement=False, nullable=False),
