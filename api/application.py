@@ -9,7 +9,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.accounts.router import accounts, failed_tries, grants, oneself
 from api.audit.router import router as audit
+from api.archive.router import router as archive
+from api.audit.proof import router as proof
 from api.auth.caller import Caller
+from api.audit.witness import Witness
 from api.auth.failures import Failures
 from api.auth.tokens import Refused, authenticate
 from api.authorities.router import router as authorities
@@ -53,6 +56,8 @@ ROUTERS = (
     oneself,
     accounts,
     grants,
+    proof,
+    archive,
     failed_tries,
 )
 
@@ -64,10 +69,10 @@ _HEADERS = (
 )
 
 
-def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, Registry]:
+def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -> tuple[FastAPI, Registry]:
     """The application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
-    registry, requests = make_registry(publisher, failures)
+    registry, requests = make_registry(publisher, failures, witness)
 
     def refusal(token: str, scope: Scope) -> ApiError:
         return _refusal(runtime, failures, token, scope)
@@ -81,6 +86,7 @@ def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, R
             Middleware(LoadMiddleware),
         ]
     )
+    app.state.witness = witness
     app.state.runtime = runtime
     app.state.publisher = publisher
     app.state.failures = failures

@@ -18,6 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application, make_description
 from api.auth.failures import sweep
+from api.audit.key import load_signing_key
+from api.audit.witness import Witness
 from api.auth.tokens import load_key, make_first_token, replace_token
 from api.db.session import Database
 from api.deps import Runtime
@@ -77,7 +79,8 @@ def serve(settings: Settings) -> int:
         clock = believed(time.time, store)
         publisher = Publisher(database, services, store, clock)
         runtime = Runtime(settings, database, catalogue, services, publisher, clock, _token_key(settings))
-        app, registry = make_application(runtime, publisher)
+        witness = _witness(settings, runtime)
+        app, registry = make_application(runtime, publisher, witness)
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
@@ -91,6 +94,12 @@ def serve(settings: Settings) -> int:
             loop="uvloop",
             http=GuardedProtocol,
             ws="none",
+        witness.start()
+        stack.callback(witness.stop)
+        certificate = _certificate(settings.tls)
+        if certificate is not None:
+            certificate.start()
+            stack.callback(certificate.stop)
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -162,6 +171,17 @@ def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
 
 def _taken(endpoint: Endpoint, option: str, error: OSError) -> str:
     return f"cannot listen on {endpoint.text}: {error.strerror}; stop what uses it, or choose another with {option}"
+    parser.add_argument("--tls-certificate", metavar="FILE", help="PEM, with what is between it and its authority")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM without a password; both are read when renewed")
+    parser.add_argument(
+        "--allow-plain", action="store_const", const="true", help="plain HTTP also where others hear it"
+    )
+    parser.add_argument(
+        "--checkpoint-key", metavar="FILE", help="what signs checkpoints of the record (in the state directory)"
+    )
+    parser.add_argument("--checkpoint-file", metavar="FILE", help="checkpoints are added to it")
+    parser.add_argument("--checkpoint-mail", metavar="URL", help="and sent: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS")
+    parser.add_argument("--checkpoint-syslog", metavar="PLACE", help="and logged: udp:// or tcp://HOST:PORT, /dev/log")
 
 
 def _make_state_dir(settings: Settings) -> None:
@@ -213,6 +233,14 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
         sweep(session, now_s)
     raise_above(runtime.database, publisher.stored_revision(), now_s)
     publisher.note_stored()
+def _witness(settings: Settings, runtime: Runtime) -> Witness:
+    try:
+        key = load_signing_key(settings.checkpoint_key)
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
+    return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
+
+
     try:
         publisher.publish_current()
     except NotPublished:

@@ -1,12 +1,13 @@
 """Settings of the control plane: command line before `DNSFILTER_API_*` before defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from api.places import Place, parse_file_place, parse_mail_place, parse_syslog_place
 from dnsfilter.errors import ConfigError, Problem
 
 PREFIX = "DNSFILTER_API_"
@@ -16,6 +17,15 @@ DEFAULTS = {
     "metrics_listen": "127.0.0.1:9154",
     "database": "",
     "init_policy": "",
+    "checkpoint_key": "",
+    "checkpoint_file": "",
+    "checkpoint_mail": "",
+    "checkpoint_syslog": "",
+}
+_PLACES: Mapping[str, Callable[[str], Place]] = {
+    "checkpoint_file": parse_file_place,
+    "checkpoint_mail": parse_mail_place,
+    "checkpoint_syslog": parse_syslog_place,
 }
 BACKENDS = ("sqlite", "postgresql")
 
@@ -35,13 +45,18 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the control plane runs with. `init_policy` is loaded only into an empty database."""
+    """What the control plane runs with. `init_policy` is loaded only into an empty database.
+
+    `checkpoint_key` is the file of the key that signs checkpoints, `checkpoint_places` are where they are taken to.
+    """
 
     state_dir: Path
     listen: Endpoint
     metrics_listen: Endpoint
     database: str
+    checkpoint_key: Path
     init_policy: Path | None = None
+    checkpoint_places: tuple[Place, ...] = ()
 
     @property
     def token_path(self) -> Path:
@@ -88,9 +103,34 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     init_policy = Path(values["init_policy"]) if values["init_policy"] else None
     if init_policy is not None and not init_policy.is_file():
         problems.append(Problem(places["init_policy"], f"there is no file {init_policy}"))
+    signing = Path(values["checkpoint_key"]) if values["checkpoint_key"] else state_dir / "checkpoint-key"
+    if signing.is_dir():
+        problems.append(Problem(places["checkpoint_key"], f"{signing} is a directory: name a file"))
+    taken_to, found = _checkpoint_places(values, places)
+    problems += found
     if problems:
         raise ConfigError(tuple(problems))
-    return Settings(state_dir, endpoints["listen"], endpoints["metrics_listen"], database, init_policy)
+    return Settings(
+        state_dir,
+        endpoints["listen"],
+        endpoints["metrics_listen"],
+        database,
+        signing,
+        init_policy,
+        taken_to,
+    )
+
+
+def _checkpoint_places(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[tuple[Place, ...], list[Problem]]:
+    """Where checkpoints are taken to, and what is wrong with that."""
+    found: list[Place] = []
+    problems = []
+    for key, parse in _PLACES.items():
+        try:
+            found += [parse(values[key])] if values[key] else []
+        except ValueError as error:
+            problems.append(Problem(places[key], str(error)))
+    return tuple(found), problems
 
 
 def parse_endpoint(text: str) -> Endpoint:

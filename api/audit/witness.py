@@ -34,12 +34,12 @@ log = logging.getLogger("dnsfilter.api")
 
 @dataclass(frozen=True, slots=True)
 class PlaceStatus:
-    """How far a place is behind. `delivered_s` is the time of the last checkpoint that it has; None: it has none."""
+    """How far a place is behind. `age_s` is the age of the last checkpoint that it has; None: it has none."""
 
     name: str
     undelivered: int
     failures: int
-    delivered_s: int | None
+    age_s: int | None
 
 
 @dataclass(slots=True)
@@ -101,14 +101,8 @@ class Witness:
 
     def status(self) -> Sequence[PlaceStatus]:
         """How far each place is behind; raises SQLAlchemyError."""
-        found = []
         with self._database.reading() as session:
-            for delivery in self._deliveries:
-                has = delivery.has if delivery.has is not None else _look_up(session, delivery.name)[0]
-                count = select(func.count()).select_from(CheckpointRow).where(CheckpointRow.number > has)
-                undelivered = session.scalar(count) or 0
-                found.append(PlaceStatus(delivery.name, undelivered, delivery.failures, delivery.delivered_s))
-        return found
+            return [self._status_of(session, delivery) for delivery in self._deliveries]
 
     def start(self) -> None:
         """Start: a checkpoint now, if there are new entries, and then every hour."""
@@ -124,6 +118,14 @@ class Witness:
             self._thread.join()
         self.make_if_new()
         self.settle()
+
+    def _status_of(self, session: Session, delivery: _Delivery) -> PlaceStatus:
+        has, delivered_s = delivery.has, delivery.delivered_s
+        if has is None:
+            has, delivered_s = _look_up(session, delivery.name)
+        lacking = select(func.count()).select_from(CheckpointRow).where(CheckpointRow.number > has)
+        age_s = None if delivered_s is None else max(0, int(self._clock()) - delivered_s)
+        return PlaceStatus(delivery.name, session.scalar(lacking) or 0, delivery.failures, age_s)
 
     def _wanted(self, session: Session, after_s: int) -> bool:
         last = newest(session)

@@ -128,6 +128,12 @@ OF_OPERATION: Mapping[str, Rule] = {
     "get_revision": _INSPECT_ALL,
     "roll_back": _ADMINISTER,
     "list_audit": _READ_SOME,
+    "export_audit": _INSPECT_ALL,
+    "list_checkpoints": _INSPECT_ALL,
+    "make_checkpoint": _INSPECT_ALL,
+    # the installation
+    "get_backup": _ADMINISTER,
+    "get_archive": _INSPECT_ALL,
     # people
     "get_self": _ACCOUNT,
     "list_accounts": _INSPECT_ALL,

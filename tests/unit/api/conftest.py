@@ -14,6 +14,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from api.application import make_application
+from api.audit.key import load_signing_key
+from api.audit.witness import Witness
 from api.auth.tokens import load_key, make_first_token
 from api.db.session import Database
 from api.deps import Runtime
@@ -118,7 +120,9 @@ def make_plane(directory: Path, services: Catalogue | None = None, *, doubting: 
     key = load_key(settings.token_key_path)
     keep_history(database, int(read()))
     make_first_token(database, key, settings.token_path, int(read()))
-    app, registry = make_application(Runtime(settings, database, held, by_slug, publisher, read, key), publisher)
+    witness = Witness(database, load_signing_key(settings.checkpoint_key), settings.checkpoint_places, read)
+    runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
+    app, registry = make_application(runtime, publisher, witness)
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 
