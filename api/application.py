@@ -29,8 +29,10 @@ from api.ranges.router import ranges, sites
 from api.revisions.router import router as revisions
 from api.services.router import router as services
 from api.spaces.router import router as spaces
+from api.settings import UnixSocket
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
+from api.system.forwarded import ForwardedMiddleware
 from api.system.load import LoadMiddleware
 from api.system.metrics import Registry, make_registry
 from api.system.router import router as system
@@ -77,8 +79,10 @@ def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -
     def refusal(token: str, scope: Scope) -> ApiError:
         return _refusal(runtime, failures, token, scope)
 
+    behind_a_proxy = isinstance(runtime.settings.listen, UnixSocket)
     app = make_description(
         [
+            *([Middleware(ForwardedMiddleware)] if behind_a_proxy else []),
             Middleware(AccessMiddleware, metrics=requests),
             Middleware(HeadersMiddleware),
             Middleware(BodyMiddleware, known=lambda token: _known(runtime, token), refusal=refusal),

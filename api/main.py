@@ -1,6 +1,7 @@
 """dnsfilter-api: the control plane as a process."""
 
 import argparse
+import asyncio
 import gc
 import json
 import logging
@@ -11,25 +12,28 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import uvicorn
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application, make_description
-from api.auth.failures import sweep
 from api.audit.key import load_signing_key
 from api.audit.witness import Witness
+from api.auth.failures import sweep
 from api.auth.tokens import load_key, make_first_token, replace_token
 from api.db.session import Database
 from api.deps import Runtime
 from api.errors import NotPublished
+from api.listening import Listener, taken
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
 from api.publish.start import keep_history, raise_above
-from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, parse_settings
+from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
 from api.system.connections import GuardedProtocol
 from api.system.metrics import MetricsServer, Registry
+from api.tls import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.snapshot.store import SnapshotStore
@@ -38,6 +42,8 @@ from dnsfilter.telemetry.logs import emit
 
 MAX_HEADER_OCTETS = 16 * 1024
 SHUTDOWN_S = 5
+HANDSHAKE_S = 10.0
+"""As long as a request's head may take."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -69,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; raises ConfigError and UnavailableError before the first answer only."""
     with ExitStack() as stack:
-        listener = stack.enter_context(_bind(settings.listen))
+        listener = stack.enter_context(Listener(settings.listen, settings.tls is not None))
         _make_state_dir(settings)
         database = _open_database(settings)
         stack.callback(database.close)
@@ -89,17 +95,17 @@ def serve(settings: Settings) -> int:
         gc.freeze()
         publisher.start()
         stack.callback(publisher.stop)
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=GuardedProtocol,
-            ws="none",
         witness.start()
         stack.callback(witness.stop)
         certificate = _certificate(settings.tls)
         if certificate is not None:
             certificate.start()
             stack.callback(certificate.stop)
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http=GuardedProtocol,
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -108,29 +114,48 @@ def serve(settings: Settings) -> int:
             h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
-        bound = Endpoint(settings.listen.host, listener.getsockname()[1])
-        said = f"dnsfilter-api: listening on http://{bound.text}, metrics on http://{metrics.endpoint.text}/metrics"
-        _Server(config, f"{said}, state in {settings.state_dir}").run([listener])
+        said = f"dnsfilter-api: listening on {listener.url}, metrics on http://{metrics.endpoint.text}/metrics"
+        _Server(config, f"{said}, state in {settings.state_dir}", certificate).run([listener.socket])
     return 0
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which says one line when it is ready, and whose stopping by a signal is a success."""
 
-    def __init__(self, config: uvicorn.Config, ready: str) -> None:
+    def __init__(self, config: uvicorn.Config, ready: str, certificate: Certificate | None) -> None:
         super().__init__(config)
         self._ready = ready
+        self._certificate = certificate
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets)
+        """Listen on the given sockets, then say so; uvicorn would give a handshake a minute."""
+        loop = asyncio.get_running_loop()
+        ciphered: dict[str, Any] = {}
+        if self._certificate is not None:
+            ciphered = {"ssl": self._certificate.context, "ssl_handshake_timeout": HANDSHAKE_S}
+        for bound in sockets or ():
+            server = await loop.create_server(
+                lambda: GuardedProtocol(self.config, self.server_state, {}),
+                sock=bound,
+                backlog=self.config.backlog,
+                **ciphered,
+            )
+            self.servers.append(server)
+        self.started = True
         print(self._ready, flush=True)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Run until a signal; uvicorn raises the signal again afterwards, which must not end us before we tidied up."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
+        signal.signal(signal.SIGHUP, self._hung_up)
+        self.servers: list[asyncio.Server] = []
         super().run(sockets)
+
+    def _hung_up(self, *_: object) -> None:
+        """Only the certificate is read anew; without one there is nothing to do, and no reason to end."""
+        if self._certificate is not None:
+            self._certificate.look_soon()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,36 +166,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", "new-token"))
     parser.add_argument("--state-dir", metavar="DIR", help=f"database, token, snapshots ({DEFAULTS['state_dir']})")
-    parser.add_argument("--listen", metavar="ADDRESS:PORT", help=f"the API ({DEFAULTS['listen']})")
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS:PORT|unix:PATH",
+        help=f"the API ({DEFAULTS['listen']}); a socket for a proxy",
+    )
     parser.add_argument("--metrics-listen", metavar="ADDRESS:PORT", help=f"metrics ({DEFAULTS['metrics_listen']})")
     parser.add_argument("--database", metavar="URL", help="SQLite or PostgreSQL (SQLite in the state directory)")
     parser.add_argument("--init-policy", metavar="FILE", help="a policy to load into an empty database")
-    return parser
-
-
-def _bind(endpoint: Endpoint) -> socket.socket:
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((endpoint.host, endpoint.port))
-        # Bound but not listening, two processes would both believe that they have the port.
-        listener.listen(socket.SOMAXCONN)
-    except OSError as error:
-        listener.close()
-        raise UnavailableError(_taken(endpoint, "--listen", error)) from error
-    return listener
-
-
-def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
-    try:
-        return MetricsServer(endpoint, registry)
-    except OSError as error:
-        raise UnavailableError(_taken(endpoint, "--metrics-listen", error)) from error
-
-
-def _taken(endpoint: Endpoint, option: str, error: OSError) -> str:
-    return f"cannot listen on {endpoint.text}: {error.strerror}; stop what uses it, or choose another with {option}"
     parser.add_argument("--tls-certificate", metavar="FILE", help="PEM, with what is between it and its authority")
     parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM without a password; both are read when renewed")
     parser.add_argument(
@@ -182,6 +185,25 @@ def _taken(endpoint: Endpoint, option: str, error: OSError) -> str:
     parser.add_argument("--checkpoint-file", metavar="FILE", help="checkpoints are added to it")
     parser.add_argument("--checkpoint-mail", metavar="URL", help="and sent: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS")
     parser.add_argument("--checkpoint-syslog", metavar="PLACE", help="and logged: udp:// or tcp://HOST:PORT, /dev/log")
+    return parser
+
+
+def _certificate(files: TlsFiles | None) -> Certificate | None:
+    if files is None:
+        return None
+    try:
+        found = Certificate(files.certificate, files.key)
+    except ValueError as error:
+        raise UnavailableError(f"cannot use the certificate: {error}") from error
+    warn_if_exposed(files.key)
+    return found
+
+
+def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
+    try:
+        return MetricsServer(endpoint, registry)
+    except OSError as error:
+        raise UnavailableError(taken(endpoint.text, "--metrics-listen", error)) from error
 
 
 def _make_state_dir(settings: Settings) -> None:
@@ -214,6 +236,14 @@ def _token_key(settings: Settings) -> bytes:
         raise UnavailableError(f"cannot use the key of the tokens: {error}") from error
 
 
+def _witness(settings: Settings, runtime: Runtime) -> Witness:
+    try:
+        key = load_signing_key(settings.checkpoint_key)
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
+    return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
+
+
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
     """The first start's token and policy, and a snapshot of what the database holds."""
     now_s = int(runtime.clock())
@@ -231,16 +261,9 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
         emit(log, logging.INFO, event, path=settings.init_policy)
     with runtime.database.writing() as session:
         sweep(session, now_s)
-    raise_above(runtime.database, publisher.stored_revision(), now_s)
+    # In this order: what is above the database's revision was made by acts that it does not have.
     publisher.note_stored()
-def _witness(settings: Settings, runtime: Runtime) -> Witness:
-    try:
-        key = load_signing_key(settings.checkpoint_key)
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
-    return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
-
-
+    raise_above(runtime.database, publisher.stored_revision(), now_s)
     try:
         publisher.publish_current()
     except NotPublished:
