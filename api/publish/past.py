@@ -33,6 +33,8 @@ from dnsfilter.policy.model import Instant, Policy, Range, Service
 
 BEGIN_ACT = "history.begin"
 """The act by which a database that was there before keeps its objects' first versions."""
+RAISE_ACT = "installation.raise_revision"
+"""The act by which a database that is older than the snapshots beside it gets a revision above theirs."""
 
 Row = TypeVar("Row", bound=Base)
 
@@ -109,6 +111,12 @@ def kept_since(session: Session) -> int:
     """The first revision of which every object is kept: 0, unless the database was there before versions were."""
     act = select(AuditRow.revision).where(AuditRow.act == BEGIN_ACT).order_by(AuditRow.seq).limit(1)
     return session.scalar(act) or 0
+
+
+def lost_after(session: Session, revision: int) -> bool:
+    """Whether acts that came after `revision` are not in this database: an older state of it was restored."""
+    raised = session.scalars(select(AuditRow).where(AuditRow.act == RAISE_ACT))
+    return any(row.before is not None and row.before["revision"] == revision for row in raised)
 
 
 def rows_at(session: Session, revision: int) -> Rows:

@@ -9,7 +9,7 @@ from api.db.models import InstallationRow, VersionRow
 from api.db.models.record import INSTALLATION
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
-from api.publish.past import BEGIN_ACT
+from api.publish.past import BEGIN_ACT, RAISE_ACT
 
 
 def raise_above(database: Database, stored: int | None, now_s: int) -> bool:
@@ -25,7 +25,7 @@ def raise_above(database: Database, stored: int | None, now_s: int) -> bool:
         before = row.revision
         row.revision = stored
         unit = UnitOfWork(session, LOCAL, now_s)
-        unit.record("installation.raise_revision", "installation", {"revision": before}, {"revision": stored + 1})
+        unit.record(RAISE_ACT, "installation", {"revision": before}, {"revision": stored + 1})
     return True
 
 

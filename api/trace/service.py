@@ -17,7 +17,7 @@ from api.errors import Invalid
 from api.exemptions.schemas import ExemptionRead, read_exemption
 from api.moments import moment_text, optional_text, parse_moment
 from api.publish.answers import authority_of, decision_read
-from api.publish.past import Held, Past, Publication, policy_at
+from api.publish.past import Held, Past, Publication, lost_after, policy_at
 from api.publish.schemas import DecisionRead
 from api.services.schemas import SourceRead
 from api.trace.acts import acts_on, acts_on_ban
@@ -69,7 +69,7 @@ def trace(
     services = {service.slug: service for service in past.policy.services}
     sources = _Sources(Lists(session), held, catalogue)
     return TraceRead(
-        meaning=_meaning(past.publication),
+        meaning=_meaning(session, past.publication),
         at=moment_text(asked.at),
         revision=past.publication.revision,
         since=moment_text(since_s),
@@ -101,11 +101,14 @@ def read_publication(found: Publication) -> PublicationRead:
     )
 
 
-def _meaning(found: Publication) -> str:
-    return (
+def _meaning(session: Session, found: Publication) -> str:
+    said = (
         f"what a node with revision {found.revision} decided at that instant by its own clock; "
         "a node that had not fetched it yet decided by an earlier one"
     )
+    if lost_after(session, found.revision):
+        said += "; later revisions were lost when an older database was restored, and a node may have had one of them"
+    return said
 
 
 def _span(session: Session, found: Publication) -> tuple[Instant, Instant | None]:

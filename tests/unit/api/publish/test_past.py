@@ -110,6 +110,9 @@ acts = st.one_of(
     st.builds(lambda number: _call("POST", f"/v1/bindings/{number}/accept"), numbers),
     st.builds(_exempt, prefixes, st.booleans()),
     st.builds(_decide, numbers, st.sampled_from(["approve", "approve", "reject", "revoke"])),
+    st.builds(
+        lambda number: _call("POST", f"/v1/revisions/{number}/rollback", {"reason": "for a test"}), st.integers(1, 9)
+    ),
     st.builds(_apply, st.sampled_from(SLUGS), st.just("new label")),
 )  # fmt: skip
 first = [

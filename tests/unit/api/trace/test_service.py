@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.publish.start import raise_above
 from api.trace.service import parse_at
 from blocklists.catalogue import Catalogue, CatalogueName, Source
 from dnsfilter.wire.names import parse_name
@@ -131,6 +132,18 @@ def test_nothing_is_told_of_a_time_before_anything_was_kept(town: Plane) -> None
     answer = town.call("GET", "/v1/trace", params=query)
     assert answer.status_code == 404
     assert "not kept before 2026-09-21T14:13:20Z: not kept before revision 0" in answer.json()["detail"]
+
+
+def test_a_trace_says_where_later_revisions_were_lost(town: Plane) -> None:
+    last = town.revision()
+    assert "lost" not in _trace(town, 0)["meaning"]
+    assert raise_above(town.database, last + 7, START + 100)
+    town.clock.now = START + 100
+    town.publisher.publish_current()
+    before, after = _trace(town, 99), _trace(town, 100)
+    assert (before["revision"], after["revision"]) == (last, last + 8)
+    assert "later revisions were lost" in before["meaning"]
+    assert "lost" not in after["meaning"]
 
 
 @pytest.mark.parametrize(
