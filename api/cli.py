@@ -18,6 +18,7 @@ from api.ctl.terminal import dump_json, escape
 from api.ctl.token import load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
+CA_VARIABLE = "DNSFILTER_CA"
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
@@ -51,7 +52,8 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
         loaded = load_token(getattr(options, "token_file", None), environ)
         token = loaded.value
         _say(*(f"{PROGRAM}: warning: {warning}" for warning in (loaded.warning, _exposure(url)) if warning))
-    with Client(url, token) as client:
+    ca = getattr(options, "ca", None) or environ.get(CA_VARIABLE) or None
+    with Client(url, token, ca) as client:
         result = verb.run(client, options)
         _print(result, as_json=getattr(options, "json", False))
     return result.code
@@ -79,7 +81,7 @@ def _exposure(url: str) -> str | None:
     """What is to be said of a token that leaves the machine unencrypted."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme == "https" or host == "localhost":
+    if parts.scheme in ("https", "unix") or host == "localhost":
         return None
     try:
         loopback = ip_address(host).is_loopback

@@ -19,6 +19,7 @@ READ_S = 60.0
 """Applying a large policy compiles and publishes it before it answers."""
 WHOLE_S = 120.0
 MAX_OCTETS = 32 * 1024 * 1024
+UNIX = "unix:"
 PAGE = 200
 """The most that the API gives at once."""
 
@@ -32,7 +33,14 @@ def path(*parts: str | int) -> str:
 
 
 def parse_url(text: str) -> str:
-    """The API's URL without a trailing slash; raises ValueError, which does not repeat what may hold a password."""
+    """The API's URL without a trailing slash, or `unix:` and the path of its socket; raises ValueError.
+
+    The message does not repeat what may hold a password.
+    """
+    if text.startswith(UNIX):
+        if not text.startswith(f"{UNIX}/"):
+            raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter/api.sock")
+        return text
     url = urlsplit(text)
     if url.username is not None or url.password is not None:
         raise ValueError("the API's URL carries no user and no password: the token is read from a file")
@@ -43,10 +51,21 @@ def parse_url(text: str) -> str:
     return text.rstrip("/")
 
 
-class Client:
-    """A control plane at `url`, asked with `token` (None: only what needs none). Use it as a context manager."""
+def _trusting(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        # OpenSSL names no file.
+        raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
 
-    def __init__(self, url: str, token: str | None) -> None:
+
+class Client:
+    """A control plane at `url`, asked with `token` (None: only what needs none). Use it as a context manager.
+
+    `ca` is a file of certificates that it may be signed by; None: those that the machine trusts. Raises WrongInput.
+    """
+
+    def __init__(self, url: str, token: str | None, ca: str | None = None) -> None:
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -57,9 +76,15 @@ class Client:
         self.url = url
         # The environment's proxies are not used: the token is for the control plane alone. httpx would bring its own
         # list of authorities; an office's control plane is signed by one that the machine trusts.
-        secure = ssl.create_default_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, verify=secure, trust_env=False)
+        secure = _trusting(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        file = url.removeprefix(UNIX) if url.startswith(UNIX) else None
+        self._http = httpx.Client(
+            base_url=url if file is None else "http://localhost",
+            headers=headers,
+            timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
+            transport=httpx.HTTPTransport(verify=secure, trust_env=False, uds=file),
+            trust_env=False,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -92,12 +92,13 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
 
 
 def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
-    """--api, --token-file, --json. Absent, they leave no attribute: what was given before the verb stays."""
+    """--api, --ca, --token-file, --json. Absent, they leave no attribute: what was given before the verb stays."""
     texts = {
-        "api": "the control plane (DNSFILTER_URL, else http://127.0.0.1:8080)",
+        "api": "the control plane, also unix:PATH (DNSFILTER_URL, else http://127.0.0.1:8080)",
+        "ca": "the certificates that it may be signed by (DNSFILTER_CA, else those that the machine trusts)",
         "token-file": "the file with the token (DNSFILTER_TOKEN_FILE, else ./.run/admin-token or ./admin-token)",
     }
-    for option, metavar in (("api", "URL"), ("token-file", "FILE")):
+    for option, metavar in (("api", "URL"), ("ca", "FILE"), ("token-file", "FILE")):
         text = texts[option] if shown else argparse.SUPPRESS
         parser.add_argument(f"--{option}", metavar=metavar, default=argparse.SUPPRESS, help=text)
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
