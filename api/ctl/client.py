@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -140,6 +140,19 @@ class Client:
             return body.decode()
         except UnicodeDecodeError as error:
             raise self._foreign("the answer is not UTF-8") from error
+
+    def pieces(self, where: str, query: Query | None = None) -> Iterator[bytes]:
+        """A file of any size, as it is made; raises CtlError, also where it breaks off."""
+        params = {key: value for key, value in (query or {}).items() if value is not None}
+        try:
+            with self._http.stream("GET", where, params=params, headers={"Accept": "*/*"}) as response:
+                if response.status_code != 200:
+                    raise self._problem(response.status_code, self._bounded(response, time.monotonic() + WHOLE_S))
+                yield from response.iter_bytes()
+        except httpx.TimeoutException as error:
+            raise self._unanswered("GET", type(error).__name__) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self.url} is not reachable, or broke off: {error or type(error).__name__}") from error
 
     def send_text(self, kind: type[Found], where: str, text: str) -> Found:
         """What the API answers to a policy file; raises CtlError."""

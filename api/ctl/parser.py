@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from api.ctl import (
     audit,
     authorities,
+    backups,
     bans,
     bindings,
     exemptions,
@@ -32,6 +33,7 @@ _TOPICS = (
     policies,
     revisions,
     audit,
+    backups,
     system,
 )
 

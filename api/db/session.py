@@ -3,15 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.orm import Session
 
 from api.db import history
+from api.db.migrating import upgrade
 from api.db.models.record import INSTALLATION, InstallationRow
 
 BUSY_TIMEOUT_S = 5
@@ -23,6 +21,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        # PostgreSQL shows every statement another state unless it is told not to; a transaction of SQLite has one.
+        levels = {"isolation_level": "REPEATABLE READ"} if self._engine.name == "postgresql" else {}
+        self._reader = self._engine.execution_options(**levels)
         self._writer = self._engine.execution_options(**{_WRITE: True})
         # SQLite's busy handler polls with growing sleeps; waiting here costs a writer of this process nothing.
         self._turn = threading.Lock()
@@ -35,7 +36,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one state of the database and is rolled back."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -52,11 +53,8 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self._engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection)
 
     def close(self) -> None:
         """Close every pooled connection."""

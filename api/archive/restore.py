@@ -1,0 +1,298 @@
+"""A backup becomes an installation, where there is none: all of it, or nothing."""
+
+import base64
+import json
+import os
+import pwd
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import JSON, Connection, LargeBinary, MetaData, Table, func, inspect, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.orm import Session
+
+from api.archive.dump import BATCH, batch_of
+from api.archive.layout import BadBackup, Manifest, member_of
+from api.archive.reading import Backup, open_backup
+from api.auth.tokens import KEY_OCTETS, write_secret
+from api.chain import GENESIS, entry_hash
+from api.db.migrating import NEWEST, is_known, upgrade
+from api.db.models import AuditRow
+from api.db.session import Database
+from api.db.unit import LOCAL, UnitOfWork, entry_of
+from api.settings import Settings
+
+USER = "dnsfilter-api"
+"""Whom root gives it to: the control plane's user, as it is packaged."""
+SCHEMA_TABLE = "alembic_version"
+ACT = "installation.restore"
+
+
+class NotEmpty(Exception):
+    """Where the installation is to be there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What has been restored: the backup's manifest, the revision that this is, and what was written."""
+
+    manifest: Manifest
+    revision: int
+    rows: int
+    database: Path | None
+    owner: str | None
+
+
+def restore(
+    file: IO[bytes], digest: str, settings: Settings, now_s: int, told: Callable[[str], None] = lambda _step: None
+) -> Restored:
+    """Make the installation of a backup whose file has this SHA-256; `told` hears what is being done.
+
+    Raises BadBackup, NotEmpty, OSError, and SQLAlchemyError where a database cannot be reached; nothing is left then.
+    """
+    told("verifying the backup")
+    backup = open_backup(file)
+    _usable(backup)
+    url = make_url(settings.database)
+    place = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+    _empty(settings, place, backup)
+    owner = _owner()
+    held = os.umask(0o077)
+    try:
+        with _directories(settings.state_dir, place, owner):
+            act = _Act(digest, now_s, told)
+            if place is None:
+                revision, rows = _into(settings.database, backup, act, settings)
+            else:
+                revision, rows = _into_file(place, backup, act, settings, owner)
+            _give(settings.token_key_path, owner)
+    finally:
+        os.umask(held)
+    return Restored(backup.manifest, revision, rows, place, None if owner is None else owner.pw_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """What goes on record of a restore, and who hears of its steps."""
+
+    digest: str
+    now_s: int
+    told: Callable[[str], None]
+
+
+def _usable(backup: Backup) -> None:
+    manifest = backup.manifest
+    if not is_known(manifest.database):
+        raise BadBackup(
+            f"the database's schema {manifest.database} is not known here: "
+            f"the backup was made by dnsfilter {manifest.version}; restore it with that version or a newer one"
+        )
+    if len(backup.token_key()) != KEY_OCTETS:
+        raise BadBackup(f"token-key: not the {KEY_OCTETS} octets of a key")
+
+
+def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
+    key = settings.token_key_path
+    if key.exists() and key.read_bytes() != backup.token_key():
+        raise NotEmpty(f"{key} is there already: name another state directory, or move the old one away")
+    if place is not None:
+        if any(path.exists() for path in (place, place.with_name(f"{place.name}-wal"))):
+            raise NotEmpty(f"the database {place} is there already: name another, or move the old one away")
+        return
+    database = Database(settings.database)
+    try:
+        tables = inspect(database.engine).get_table_names()
+    finally:
+        database.close()
+    if tables:
+        raise NotEmpty(f"the database has {len(tables)} tables already: name an empty one")
+
+
+def _into_file(
+    place: Path, backup: Backup, act: _Act, settings: Settings, owner: pwd.struct_passwd | None
+) -> tuple[int, int]:
+    """Beside first, then renamed: a database that is there is a whole one."""
+    beside = place.with_name(f".{place.name}.restoring")
+    try:
+        _remove(beside)
+        done = _into(f"sqlite:///{beside}", backup, act, settings)
+        _give(beside, owner)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.rename(place)
+    except BaseException:
+        _remove(beside)
+        raise
+    _sync(place.parent)
+    return done
+
+
+def _into(url: str, backup: Backup, act: _Act, settings: Settings) -> tuple[int, int]:
+    """Fill a database in one transaction; its revision, and how many rows the backup had."""
+    database, key = Database(url), settings.token_key_path
+    had_key = key.exists()
+    try:
+        with database.engine.begin() as connection:
+            upgrade(connection, backup.manifest.database)
+            rows = _load(connection, backup, act.told)
+            upgrade(connection, NEWEST)
+            _number(connection, backup.manifest.numbers)
+            act.told("verifying the record")
+            with Session(connection, expire_on_commit=False) as session:
+                _verify(session, backup.manifest)
+                revision = _record(session, backup.manifest, act)
+            # Before the commit: a database without its key would be one whose tokens are all unknown.
+            write_secret(key, backup.token_key())
+    except BaseException:
+        if not had_key:
+            key.unlink(missing_ok=True)
+        raise
+    finally:
+        database.close()
+    return revision, rows
+
+
+def _load(connection: Connection, backup: Backup, told: Callable[[str], None]) -> int:
+    """Every row into the tables of the backup's own schema, in an order that references allow."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    tables = [table for table in metadata.sorted_tables if table.name != SCHEMA_TABLE]
+    missing = {table.name for table in tables} ^ backup.manifest.tables
+    if missing:
+        raise BadBackup(f"{member_of(min(missing))}: the schema {backup.manifest.database} and the backup do not agree")
+    for table in reversed(tables):
+        # What the migrations have put there is in the backup as well; elsewhere triggers refuse a deletion.
+        if connection.scalar(select(func.count()).select_from(table)):
+            connection.execute(table.delete())
+    rows = 0
+    for table in tables:
+        told(f"restoring {table.name}, after {rows} rows")
+        rows += _load_table(connection, table, backup)
+    return rows
+
+
+def _load_table(connection: Connection, table: Table, backup: Backup) -> int:
+    for column in table.columns:
+        if isinstance(column.type, JSON):
+            column.type = JSON(none_as_null=True)
+    name, count = member_of(table.name), 0
+    try:
+        rows, size = _rows(table, name, backup.lines(name)), batch_of(table)
+        while batch := list(islice(rows, size)):
+            connection.execute(table.insert(), batch)
+            count += len(batch)
+    except (DBAPIError, StatementError) as error:
+        # The statement would repeat whole rows: the driver's own words have to do.
+        reason = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+        raise BadBackup(f"{name}: the database refuses what follows row {count}: {reason}") from error
+    return count
+
+
+def _rows(table: Table, name: str, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    columns = {column.name for column in table.columns}
+    binary = [column.name for column in table.columns if isinstance(column.type, LargeBinary)]
+    for number, line in enumerate(lines, start=1):
+        try:
+            row: dict[str, Any] = json.loads(line)
+            if row.keys() != columns:
+                raise ValueError("other columns")
+            for column in binary:
+                if row[column] is not None:
+                    row[column] = base64.b64decode(row[column], validate=True)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BadBackup(f"{name}: row {number} is not one of the table {table.name}") from error
+        yield row
+
+
+def _number(connection: Connection, numbers: Mapping[str, int]) -> None:
+    """No number is given twice, not even that of a row that was removed before the backup."""
+    known = inspect(connection)
+    for table, last in numbers.items():
+        if not known.has_table(table):
+            continue
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :table"), {"table": table})
+            connection.execute(
+                text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)"), {"table": table, "last": last}
+            )
+        else:
+            (column,) = known.get_pk_constraint(table)["constrained_columns"]
+            connection.execute(
+                text("SELECT setval(pg_get_serial_sequence(:table, :column), :last)"),
+                {"table": table, "column": column, "last": last},
+            )
+
+
+def _verify(session: Session, manifest: Manifest) -> None:
+    """Raises BadBackup unless the audit is the chain that the manifest speaks of."""
+    name = member_of(AuditRow.__tablename__)
+    seq, previous = 0, GENESIS
+    for row in session.scalars(select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=BATCH)):
+        entry = entry_of(row)
+        if row.seq != seq + 1 or row.previous != previous or entry_hash(entry) != row.hash:
+            raise BadBackup(f"{name}: entry {row.seq} does not follow entry {seq}: the chain does not hold")
+        seq, previous = row.seq, row.hash
+    if (seq, previous) != (manifest.audit.seq, manifest.audit.hash):
+        raise BadBackup(f"{name}: ends at entry {seq}, and not as the manifest says")
+
+
+def _record(session: Session, manifest: Manifest, act: _Act) -> int:
+    unit = UnitOfWork(session, LOCAL, act.now_s)
+    after = {"backup": act.digest, "time": manifest.time, "seq": manifest.audit.seq, "hash": manifest.audit.hash}
+    unit.record(ACT, "installation", None, after)
+    session.flush()
+    return unit.revision
+
+
+@contextmanager
+def _directories(state_dir: Path, place: Path | None, owner: pwd.struct_passwd | None) -> Iterator[None]:
+    """The directories that are needed; those that were made are removed again where the block fails."""
+    made: list[Path] = []
+    try:
+        wanted = {state_dir.absolute(): 0o750}
+        if place is not None:
+            wanted.setdefault(place.parent, 0o700)
+        for path in sorted({parent for directory in wanted for parent in (directory, *directory.parents)}):
+            if not path.exists():
+                path.mkdir()
+                made.append(path)
+                path.chmod(wanted.get(path, 0o755))
+                if path in wanted:
+                    _give(path, owner)
+        yield
+    except BaseException:
+        for path in reversed(made):
+            path.rmdir()
+        raise
+
+
+def _owner() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(USER)
+    except KeyError:
+        return None
+
+
+def _give(path: Path, owner: pwd.struct_passwd | None) -> None:
+    if owner is not None:
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def _remove(database: Path) -> None:
+    for path in (database, *(database.with_name(f"{database.name}{end}") for end in ("-wal", "-shm", "-journal"))):
+        path.unlink(missing_ok=True)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
