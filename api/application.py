@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from api.accounts.router import accounts, failed_tries, grants, oneself
-from api.audit.router import router as audit
 from api.archive.router import router as archive
 from api.audit.proof import router as proof
-from api.auth.caller import Caller
+from api.audit.router import router as audit
 from api.audit.witness import Witness
+from api.auth.caller import Caller
 from api.auth.failures import Failures
 from api.auth.tokens import Refused, authenticate
 from api.authorities.router import router as authorities
@@ -21,6 +22,7 @@ from api.bindings.router import router as bindings
 from api.deps import Runtime, note_failure
 from api.errors import ApiError, NotAuthenticated, TooMany
 from api.exemptions.router import router as exemptions
+from api.idempotency import Replayed
 from api.policies.router import router as policies
 from api.problems import MEDIA_TYPE, install
 from api.publish.router import router as decisions
@@ -35,6 +37,7 @@ from api.system.body import BodyMiddleware
 from api.system.forwarded import ForwardedMiddleware
 from api.system.load import LoadMiddleware
 from api.system.metrics import Registry, make_registry
+from api.system.request import RequestMiddleware
 from api.system.router import router as system
 from api.trace.router import router as trace
 from dnsfilter import __version__
@@ -55,20 +58,15 @@ ROUTERS = (
     policies,
     revisions,
     audit,
+    proof,
+    archive,
     oneself,
     accounts,
     grants,
-    proof,
-    archive,
     failed_tries,
 )
 
 _PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
-_HEADERS = (
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
 
 
 def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -> tuple[FastAPI, Registry]:
@@ -83,16 +81,16 @@ def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -
     app = make_description(
         [
             *([Middleware(ForwardedMiddleware)] if behind_a_proxy else []),
+            Middleware(RequestMiddleware),
             Middleware(AccessMiddleware, metrics=requests),
-            Middleware(HeadersMiddleware),
             Middleware(BodyMiddleware, known=lambda token: _known(runtime, token), refusal=refusal),
             # A request counts once its body is whole: whoever sends slowly takes nobody's place.
             Middleware(LoadMiddleware),
         ]
     )
-    app.state.witness = witness
     app.state.runtime = runtime
     app.state.publisher = publisher
+    app.state.witness = witness
     app.state.failures = failures
     return app, registry
 
@@ -131,25 +129,22 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install(app)
+    app.add_exception_handler(Replayed, _replayed)
+    app.state.allowed = _allowed
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
 
-class HeadersMiddleware:
-    """Headers of every answer: nothing is cached, sniffed or told to other sites."""
+def _replayed(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Replayed):
+        raise error
+    return error.answer
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with the headers added to the answer."""
-
-        async def adding(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
-            await send(message)
-
-        await self._app(scope, receive, adding if scope["type"] == "http" else send)
+def _allowed(path: str) -> list[str]:
+    """The methods that there are at a path."""
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

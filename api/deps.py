@@ -10,6 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import SQLAlchemyError
 
+from api import idempotency
 from api.auth.caller import Caller, Permit
 from api.auth.failures import Failures, address_of, sweep
 from api.auth.permissions import OF_OPERATION
@@ -17,6 +18,8 @@ from api.auth.tokens import Refused, authenticate, note_use
 from api.db.session import Database
 from api.db.unit import UnitOfWork
 from api.errors import Forbidden, NotAuthenticated, Stale
+from api.problems import id_of
+from api.routing import revision_tag
 from api.settings import Settings
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import Policy, Service
@@ -44,6 +47,9 @@ class Publishing(Protocol):
     @property
     def catalogue(self) -> str:
         """The digest of the services' lists, under which publications have them."""
+
+    def catch_up(self) -> None:
+        """Bring into force what the database holds, unless it is; raises NotPublished."""
 
     def settle(self) -> None:
         """Have it written down what came into force; not to be called inside a writing transaction."""
@@ -112,7 +118,7 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
 def note_failure(failures: Failures, refused: Refused, scope: Mapping[str, Any], now: float) -> None:
     """Keep the failed try of a request; raises TooMany where its address has failed too often."""
     try:
-        failures.note(refused, address_of(scope.get("client")), str(scope.get("request_id", "")), now)
+        failures.note(refused, address_of(scope.get("client")), id_of(scope), now)
     except SQLAlchemyError as error:
         emit(log, logging.WARNING, "a failed try was not kept", error=type(error).__name__)
 
@@ -122,14 +128,14 @@ PermitDep = Annotated[Permit, Depends(permit)]
 
 def request_id(request: Request) -> str:
     """The request's id, which is in its answer, its log line and its audit entries."""
-    return str(request.scope.get("request_id", ""))
+    return id_of(request.scope)
 
 
 def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Iterator[UnitOfWork]:
     """One transaction per request: committed, and its policy published, before the response is sent.
 
     Used with scope="function": FastAPI would otherwise end it after the response. Nothing is committed, and nothing
-    shown, by a route that has not asked whether its caller may.
+    shown, by a route that has not asked whether its caller may. An act with an Idempotency-Key is done once.
     """
     actor = permit.caller.actor
     if request.method in ("GET", "HEAD"):
@@ -137,17 +143,27 @@ def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Itera
             yield UnitOfWork(session, actor, int(held.clock()))
             _settled(request, permit)
         return
-    policy = None
+    asked = idempotency.keyed(request, permit.caller.account)
+    policy, earlier = None, None
     with suppress(_Rehearsed), held.database.writing() as session:
         # Read only now: a writer that waited for its turn would otherwise act in the past.
         unit = UnitOfWork(session, actor, int(held.clock()))
-        yield unit
-        _settled(request, permit)
-        if unit.acted:
-            policy = held.publishing.check(unit)
-        if unit.rehearsing:
-            policy = None
-            raise _Rehearsed
+        earlier = idempotency.find(session, asked, unit.now_s) if asked is not None else None
+        if earlier is None:
+            yield unit
+            _settled(request, permit)
+            if unit.acted:
+                policy = held.publishing.check(unit)
+            if unit.rehearsing:
+                policy = None
+                raise _Rehearsed
+            if asked is not None:
+                answer = None if unit.shown_once else request.state.answer
+                idempotency.keep(session, asked, answer, unit.now_s)
+    if earlier is not None:
+        # The first answer may have been that the act was not yet in force.
+        held.publishing.catch_up()
+        raise idempotency.Replayed(earlier)
     if policy is not None:
         held.publishing.publish(policy)
 
@@ -179,9 +195,9 @@ class Precondition:
             return
         if revision is None:
             raise Stale("the resource does not exist")
-        wanted = {tag.strip() for tag in self.if_match.split(",")}
+        wanted = {revision_tag(tag) for tag in self.if_match.split(",")}
         if "*" not in wanted and etag(revision) not in wanted:
-            raise Stale(f"the resource has changed since: it is now {etag(revision)}")
+            raise Stale("the resource has changed since: read it again")
 
 
 def precondition(
@@ -196,10 +212,10 @@ PreconditionDep = Annotated[Precondition, Depends(precondition)]
 
 
 def etag(revision: int) -> str:
-    """The entity tag of a resource last changed at `revision`."""
+    """The beginning of the entity tag of a resource last changed at `revision`."""
     return f'"r{revision}"'
 
 
 def tag(response: Response, revision: int) -> None:
-    """Set the response's entity tag."""
+    """Set the response's entity tag, to which its route adds what the body says."""
     response.headers["ETag"] = etag(revision)

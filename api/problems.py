@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problems: the one table from type to status, and the handlers that use it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class Kind:
     title: str
 
 
+BAD_REQUEST = Kind(400, "bad-request", "the request is not HTTP as it should be")
 NOT_AUTHENTICATED = Kind(401, "not-authenticated", "a token is needed")
 FORBIDDEN = Kind(403, "forbidden", "the caller holds no role that allows it")
 NOT_FOUND = Kind(404, "not-found", "not found")
@@ -64,18 +65,29 @@ _OF_STATUS = {
 _HEADERS_OF = {NOT_AUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="dnsfilter"'}}
 
 
-def problem(kind: Kind, detail: str, faults: Sequence[errors.Fault] = ()) -> JSONResponse:
-    """The response for a problem."""
-    content: dict[str, Any] = {
+def problem(kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = ()) -> JSONResponse:
+    """The response for a problem; `request` is the request's id."""
+    headers = _HEADERS_OF.get(kind, {})
+    return JSONResponse(content(kind, detail, request, faults), kind.status, headers, MEDIA_TYPE)
+
+
+def content(kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = ()) -> dict[str, Any]:
+    """The body of a problem."""
+    told: dict[str, Any] = {
         "type": f"/problems/{kind.slug}",
         "title": kind.title,
         "status": kind.status,
         "detail": detail,
+        "request": request,
     }
     if faults:
-        content["faults"] = [{"place": fault.place, "message": fault.message} for fault in faults[:MAX_FAULTS]]
-    headers = _HEADERS_OF.get(kind, {})
-    return JSONResponse(content, kind.status, headers, MEDIA_TYPE)
+        told["faults"] = [{"place": fault.place, "message": fault.message} for fault in faults[:MAX_FAULTS]]
+    return told
+
+
+def id_of(scope: Mapping[str, Any]) -> str:
+    """The id that the request was given when it came in."""
+    return str(scope.get("request_id", ""))
 
 
 def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
@@ -89,60 +101,59 @@ def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error as a problem."""
+    """Make `app` answer every error as a problem; what nobody foresaw is answered by the outermost middleware."""
     app.add_exception_handler(errors.ApiError, _of_api_error)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(SQLAlchemyError, _of_database)
-    app.add_exception_handler(Exception, _of_anything)
 
 
-def _of_api_error(_request: Request, error: Exception) -> JSONResponse:
+def _of_api_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, errors.ApiError):
         raise error
-    return of_error(error)
+    return of_error(error, id_of(request.scope))
 
 
-def of_error(error: errors.ApiError) -> JSONResponse:
+def of_error(error: errors.ApiError, request: str) -> JSONResponse:
     """The response for an error that was raised on purpose."""
     faults = error.faults if isinstance(error, errors.Invalid | errors.Conflict) else ()
-    response = problem(OF_ERROR[type(error)], str(error), faults)
+    response = problem(OF_ERROR[type(error)], str(error), request, faults)
     if isinstance(error, errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 
-def _of_validation(_request: Request, error: Exception) -> JSONResponse:
+def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     # pydantic's own rendering repeats the input, which may be long or private: only place and message are taken.
     faults = [errors.Fault(".".join(str(part) for part in fault["loc"]), str(fault["msg"])) for fault in error.errors()]
     count = len(faults)
-    return problem(INVALID, f"{count} fault{'s' if count != 1 else ''} in the request", faults)
+    detail = f"{count} fault{'s' if count != 1 else ''} in the request"
+    return problem(INVALID, detail, id_of(request.scope), faults)
 
 
 def _of_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
+    known = id_of(request.scope)
     if error.status_code == 400:
-        return problem(INVALID, "the request's body cannot be read")
+        return problem(INVALID, "the request's body cannot be read", known)
     kind = _OF_STATUS.get(error.status_code, INTERNAL)
     details = {
         NOT_FOUND: "there is no such resource; /openapi.json lists them",
         METHOD: f"{request.method} is not possible here",
     }
-    response = problem(kind, details.get(kind, kind.title))
+    response = problem(kind, details.get(kind, kind.title), known)
     if error.headers:
         response.headers.update(error.headers)
+    if kind is METHOD:
+        # The router knows only the methods of the first route with that path.
+        response.headers["Allow"] = ", ".join(request.app.state.allowed(request.url.path))
     return response
 
 
-def _of_database(_request: Request, error: Exception) -> JSONResponse:
-    log.error("the database failed", exc_info=error)
-    return problem(DATABASE, "nothing was recorded; try again")
-
-
-def _of_anything(request: Request, error: Exception) -> JSONResponse:
-    # The server logs the traceback: the error is raised again once this answer is sent.
-    emit(log, logging.ERROR, "a request failed", method=request.method, error=type(error).__name__)
-    return problem(INTERNAL, "the log of the control plane says why")
+def _of_database(request: Request, error: Exception) -> JSONResponse:
+    known = id_of(request.scope)
+    emit(log, logging.ERROR, "the database failed", failure=error, request=known)
+    return problem(DATABASE, "nothing was recorded; try again", known)

@@ -54,12 +54,16 @@ class FaultRead(Read):
 
 
 class ProblemRead(Read):
-    """RFC 9457 problem details. `type` is stable; `faults` is there where the request itself is wrong."""
+    """RFC 9457 problem details. `type` is stable; `faults` is there where the request itself is wrong.
+
+    `request` is the request's id, which is in the answer's X-Request-ID, in the log and in the audit.
+    """
 
     type: str = Field(examples=["/problems/not-found"])
     title: str
     status: int
     detail: str
+    request: str = Field(examples=["5f0c2a9be01d47c3a1b2c3d4"])
     faults: list[FaultRead] | None = None
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from api import idempotency
 from api.accounts import repository, service
 from api.accounts.schemas import (
     AccountRead,
@@ -27,17 +28,18 @@ from api.accounts.service import GrantWanted, TokenWanted
 from api.auth.failures import KEPT_S
 from api.db.models import AccountRow, AuthorityRow, TokenRow
 from api.db.unit import UnitOfWork
-from api.deps import PermitDep, RuntimeDep, UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Invalid
 from api.moments import parse_end, parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.problems import CONFLICT, NOT_FOUND, documented
+from api.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.routing import Route
 from api.schemas import Page, Slug
 
-oneself = APIRouter(prefix="/v1/self", tags=["accounts"])
-accounts = APIRouter(prefix="/v1/accounts", tags=["accounts"])
-grants = APIRouter(prefix="/v1/grants", tags=["accounts"])
-failed_tries = APIRouter(prefix="/v1/failed-tries", tags=["accounts"])
+oneself = APIRouter(route_class=Route, prefix="/v1/self", tags=["accounts"])
+accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"])
+grants = APIRouter(route_class=Route, prefix="/v1/grants", tags=["accounts"])
+failed_tries = APIRouter(route_class=Route, prefix="/v1/failed-tries", tags=["accounts"])
 
 Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="the account's number")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -86,22 +88,32 @@ def get_account(account: Account, unit: UnitDep, response: Response) -> AccountR
 
 
 @accounts.post(
-    "/{account}/disable", operation_id="disable_account", summary="Disable an account", responses=documented(NOT_FOUND)
+    "/{account}/disable",
+    operation_id="disable_account",
+    summary="Disable an account",
+    responses=documented(NOT_FOUND, STALE),
 )
-def disable_account(account: Account, unit: UnitDep, permit: PermitDep, response: Response) -> AccountRead:
+def disable_account(
+    account: Account, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+) -> AccountRead:
     """From the next request on none of its tokens is taken. Nobody disables their own account."""
     permit.not_oneself(account, "nobody disables their own account")
     row = repository.get(unit.session, account)
+    precondition.check(row.revision)
     service.disable(unit, row)
     return _answer(unit, row, response)
 
 
 @accounts.post(
-    "/{account}/enable", operation_id="enable_account", summary="Enable an account", responses=documented(NOT_FOUND)
+    "/{account}/enable",
+    operation_id="enable_account",
+    summary="Enable an account",
+    responses=documented(NOT_FOUND, STALE),
 )
-def enable_account(account: Account, unit: UnitDep, response: Response) -> AccountRead:
+def enable_account(account: Account, unit: UnitDep, response: Response, precondition: PreconditionDep) -> AccountRead:
     """Its tokens are taken again."""
     row = repository.get(unit.session, account)
+    precondition.check(row.revision)
     service.enable(unit, row)
     return _answer(unit, row, response)
 
@@ -111,12 +123,15 @@ def enable_account(account: Account, unit: UnitDep, response: Response) -> Accou
     operation_id="erase_account",
     summary="Erase an account's names",
     status_code=204,
-    responses=documented(NOT_FOUND),
+    responses=documented(NOT_FOUND, STALE),
 )
-def erase_account(account: Account, unit: UnitDep, permit: PermitDep) -> None:
+def erase_account(account: Account, unit: UnitDep, permit: PermitDep, precondition: PreconditionDep) -> None:
     """Forgets login and name, and disables the account; the record of its acts stays whole, under its number."""
     permit.not_oneself(account, "nobody erases their own account")
-    service.erase(unit, repository.get(unit.session, account))
+    row = repository.get(unit.session, account)
+    precondition.check(row.revision)
+    service.erase(unit, row)
+    idempotency.forget(unit.session, accounts.prefix, f"{accounts.prefix}/{account}")
 
 
 @accounts.get(
@@ -147,6 +162,7 @@ def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: Permit
     wanted = TokenWanted(body.label, expires, body.roles, body.authorities)
     if account == permit.caller.account:
         service.within(unit.session.get_one(TokenRow, permit.caller.token), wanted)
+    unit.shown_once = True
     row, fresh = service.make_token(unit, held.token_key, owner, wanted)
     return TokenMade(**read_token(row).model_dump(), token=fresh.text)
 
@@ -177,6 +193,15 @@ def list_grants(
     return Page(items=[read_grant(row, unit.now_s) for row in rows], next=following)
 
 
+@grants.get("/{number}", operation_id="get_grant", summary="Get a grant", responses=documented(NOT_FOUND))
+def get_grant(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
+    """One grant."""
+    row = repository.get_grant(unit.session, number)
+    permit.demand(row.authority)
+    tag(response, row.revision)
+    return read_grant(row, unit.now_s)
+
+
 @grants.post(
     "", operation_id="make_grant", summary="Grant a role", status_code=201, responses=documented(NOT_FOUND, CONFLICT)
 )
@@ -198,12 +223,20 @@ def make_grant(body: GrantWrite, unit: UnitDep, permit: PermitDep, response: Res
 
 
 @grants.post(
-    "/{number}/end", operation_id="end_grant", summary="End a grant", responses=documented(NOT_FOUND, CONFLICT)
+    "/{number}/end", operation_id="end_grant", summary="End a grant", responses=documented(NOT_FOUND, CONFLICT, STALE)
 )
-def end_grant(number: Number, body: GrantEnding, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
+def end_grant(
+    number: Number,
+    body: GrantEnding,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> GrantRead:
     """From the next request on the role is not held."""
     row = repository.get_grant(unit.session, number)
     permit.demand(row.authority)
+    precondition.check(row.revision)
     service.end_grant(unit, row, body.reason)
     tag(response, row.revision)
     return read_grant(row, unit.now_s)

@@ -1,4 +1,4 @@
-"""Acts on accounts, grants and tokens. They change no policy, and so make no revision.
+"""Acts on accounts, grants and tokens. They change no policy, and so make no revision: each row counts its own.
 
 The record names accounts by number: what a person is called stands beside it, and can be erased.
 """
@@ -55,7 +55,7 @@ def make(unit: UnitOfWork, wanted: AccountWrite) -> AccountRow:
         authority=wanted.authority,
         created_s=unit.now_s,
         disabled_s=None,
-        revision=unit.revision,
+        revision=0,
     )
     unit.session.add(row)
     unit.session.flush()
@@ -104,7 +104,7 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
         recorded_by=unit.actor.account,
         ended_s=None,
         ended_reason="",
-        revision=unit.revision,
+        revision=1,
     )
     unit.session.add(row)
     unit.session.flush()
@@ -119,7 +119,7 @@ def end_grant(unit: UnitOfWork, row: GrantRow, reason: str) -> None:
     if row.role == Role.ADMINISTRATOR and not _others_administer(unit, row):
         raise Conflict("nobody else would administer the installation")
     before = _grant_shown(unit, row)
-    row.ended_s, row.ended_reason, row.revision = unit.now_s, reason, unit.revision
+    row.ended_s, row.ended_reason, row.revision = unit.now_s, reason, row.revision + 1
     unit.note("grant.end", f"grant/{row.number}", before, _grant_shown(unit, row), *_authorities(row))
 
 
@@ -208,5 +208,5 @@ def _authorities(row: GrantRow) -> tuple[str, ...]:
 
 
 def _noted(unit: UnitOfWork, row: AccountRow, act: str, before: Json | None, after: Json | None) -> None:
-    row.revision = unit.revision
+    row.revision += 1
     unit.note(act, f"account/{row.id}", before, after, *(() if row.authority is None else (row.authority,)))

@@ -11,9 +11,10 @@ from api.archive.dump import Source, backup
 from api.archive.records import archive
 from api.deps import PermitDep, Runtime, RuntimeDep
 from api.problems import DATABASE, documented
+from api.routing import Route
 
 MEDIA_TYPE = "application/zip"
-router = APIRouter(prefix="/v1", tags=["installation"])
+router = APIRouter(route_class=Route, prefix="/v1", tags=["installation"])
 
 _FILE = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
 

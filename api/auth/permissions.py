@@ -147,6 +147,7 @@ OF_OPERATION: Mapping[str, Rule] = {
     "revoke_token": Rule(Where.SELF, _ADMIN),
     "list_failed_tries": _INSPECT_ALL,
     "list_grants": _READ_SOME,
+    "get_grant": _READ_OBJECT,
     "make_grant": _APPROVE_OBJECT,
     "end_grant": _APPROVE_OBJECT,
 }

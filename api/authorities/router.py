@@ -7,10 +7,11 @@ from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrit
 from api.deps import PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.routing import Route
 from api.schemas import Page, ShortLine, Slug, validated
 from dnsfilter.policy.model import Kind
 
-router = APIRouter(prefix="/v1/authorities", tags=["authorities"])
+router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authorities"])
 
 
 @router.get("", operation_id="list_authorities", summary="List authorities", responses=documented())

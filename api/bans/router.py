@@ -19,11 +19,12 @@ from api.errors import Invalid, NotFound
 from api.moments import parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.routing import Route
 from api.schemas import Page, ServiceSlug, Slug
 from dnsfilter.policy.model import Instant
 
-bans = APIRouter(prefix="/v1/bans", tags=["bans"])
-of_authority = APIRouter(prefix="/v1/authorities/{slug}/bans", tags=["bans"])
+bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
+of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
 
 StateFilter = Annotated[
     Literal["planned", "in_force", "ending", "lapsed"] | None,

@@ -12,15 +12,16 @@ from api.bindings import repository, service
 from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite, read_binding
 from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
-from api.deps import PermitDep, UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.moments import parse_end, parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.routing import Route
 from api.schemas import Page, Slug
 from dnsfilter.policy.model import Binding, Ground, Instant
 
-router = APIRouter(prefix="/v1/bindings", tags=["bindings"])
+router = APIRouter(route_class=Route, prefix="/v1/bindings", tags=["bindings"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Ender: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str], None]
@@ -81,12 +82,15 @@ def create_binding(body: BindingWrite, unit: UnitDep, permit: PermitDep, respons
     "/{number}/accept",
     operation_id="accept_binding",
     summary="Accept an agreement",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def accept_binding(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> BindingRead:
+def accept_binding(
+    number: Number, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+) -> BindingRead:
     """The bound authority's act: from now on the agreement has effect."""
     row = repository.get(unit.session, number)
     permit.demand(row.authority)
+    precondition.check(row.revision)
     service.accept(unit, row)
     return _answer(unit, row, response)
 
@@ -95,14 +99,20 @@ def accept_binding(number: Number, unit: UnitDep, permit: PermitDep, response: R
     "/{number}/withdraw",
     operation_id="withdraw_binding",
     summary="Withdraw from an agreement",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def withdraw_binding(
-    number: Number, body: BindingEnding, unit: UnitDep, permit: PermitDep, response: Response
+    number: Number,
+    body: BindingEnding,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> BindingRead:
     """The bound authority's act. Nobody withdraws from a law."""
     row = repository.get(unit.session, number)
     permit.demand(row.authority)
+    precondition.check(row.revision)
     return _finish(row, body, unit, response, service.withdraw)
 
 
@@ -110,14 +120,20 @@ def withdraw_binding(
     "/{number}/end",
     operation_id="end_binding",
     summary="End a binding early",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def end_binding(
-    number: Number, body: BindingEnding, unit: UnitDep, permit: PermitDep, response: Response
+    number: Number,
+    body: BindingEnding,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> BindingRead:
     """Records that the agreement or, as an administrator, that the law itself has ended."""
     row = repository.get(unit.session, number)
     permit.demand(_ender(Ground(row.ground), unit.session.get_one(BanRow, row.ban)))
+    precondition.check(row.revision)
     return _finish(row, body, unit, response, service.end)
 
 

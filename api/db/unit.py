@@ -49,6 +49,8 @@ class UnitOfWork:
     now_s: int
     acted: bool = field(default=False, init=False)
     rehearsing: bool = field(default=False, init=False)
+    shown_once: bool = field(default=False, init=False)
+    """Whether the answer has something that is shown once, and so is kept nowhere."""
     _head: tuple[int, str] | None = field(default=None, init=False)
     """Number and hash of the last entry of the audit."""
 

@@ -10,19 +10,20 @@ from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.db.models import BanRow, ExemptionRow
 from api.db.unit import UnitOfWork
-from api.deps import PermitDep, UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.exemptions import repository, service
 from api.exemptions.schemas import ExemptionRead, ExemptionWrite, Note, Refusal, read_exemption
 from api.moments import parse_end, parse_moment, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.ranges.schemas import parse_prefix
+from api.routing import Route
 from api.schemas import Page, Slug
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Exemption, Prefix
 
-router = APIRouter(prefix="/v1/exemptions", tags=["exemptions"])
+router = APIRouter(route_class=Route, prefix="/v1/exemptions", tags=["exemptions"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
@@ -79,13 +80,19 @@ def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, re
     "/{number}/approve",
     operation_id="approve_exemption",
     summary="Approve an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def approve_exemption(
-    number: Number, unit: UnitDep, permit: PermitDep, response: Response, body: Note | None = None
+    number: Number,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+    body: Note | None = None,
 ) -> ExemptionRead:
     """From now on, or from its start, the ban is set aside in the ranges. Nobody approves a request of their own."""
     row = _decided(number, unit, permit)
+    precondition.check(row.revision)
     permit.not_oneself(row.requested_by, "nobody approves a request of their own: somebody else has to")
     service.approve(unit, row, body.note if body is not None else "")
     return _answer(unit, row, response)
@@ -95,13 +102,19 @@ def approve_exemption(
     "/{number}/reject",
     operation_id="reject_exemption",
     summary="Reject a request for an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def reject_exemption(
-    number: Number, body: Refusal, unit: UnitDep, permit: PermitDep, response: Response
+    number: Number,
+    body: Refusal,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> ExemptionRead:
     """The request stays on record, without effect."""
     row = _decided(number, unit, permit)
+    precondition.check(row.revision)
     service.reject(unit, row, body.reason)
     return _answer(unit, row, response)
 
@@ -110,13 +123,19 @@ def reject_exemption(
     "/{number}/revoke",
     operation_id="revoke_exemption",
     summary="Revoke an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def revoke_exemption(
-    number: Number, body: Refusal, unit: UnitDep, permit: PermitDep, response: Response
+    number: Number,
+    body: Refusal,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> ExemptionRead:
     """From now on the ban applies again in the ranges."""
     row = _decided(number, unit, permit)
+    precondition.check(row.revision)
     service.revoke(unit, row, body.reason)
     return _answer(unit, row, response)
 

@@ -11,11 +11,12 @@ from api.errors import Fault, Invalid
 from api.policies import service
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 from api.problems import NOT_PUBLISHED, TOO_LARGE, documented
+from api.routing import Route
 from api.schemas import FaultRead
 from dnsfilter.config.policytext import dump_policy
 
 MEDIA_TYPE = "application/toml"
-router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(permit)])
+router = APIRouter(route_class=Route, prefix="/v1/policy", tags=["policy"], dependencies=[Depends(permit)])
 
 _BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
 

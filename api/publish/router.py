@@ -10,10 +10,11 @@ from api.moments import parse_moment
 from api.problems import documented
 from api.publish.answers import authority_of, decision_read, parse_client, parse_question, who_read
 from api.publish.schemas import DecisionRead, WhoRead
+from api.routing import Route
 from api.schemas import MomentText, Slug
 from dnsfilter.policy.model import DEFAULT_SITE
 
-router = APIRouter(prefix="/v1", tags=["decision"])
+router = APIRouter(route_class=Route, prefix="/v1", tags=["decision"])
 
 AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
 

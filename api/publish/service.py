@@ -120,6 +120,12 @@ class Publisher:
                 raise self._failure("the database cannot be read", error) from error
             self._compile_and_store(policy)
 
+    def catch_up(self) -> None:
+        """Publish what the database holds, unless that is in force; raises NotPublished."""
+        published = self._status.revision
+        if published is None or published < self.database_revision():
+            self.publish_current()
+
     @property
     def catalogue(self) -> str:
         """The digest of the services' lists, under which publications have them."""

@@ -19,11 +19,12 @@ from api.ranges.schemas import (
     read_range,
     read_site,
 )
+from api.routing import Route
 from api.schemas import Page, Slug
 from api.spaces import service as spaces
 
-sites = APIRouter(prefix="/v1/sites", tags=["sites"])
-ranges = APIRouter(prefix="/v1/ranges", tags=["ranges"])
+sites = APIRouter(route_class=Route, prefix="/v1/sites", tags=["sites"])
+ranges = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 
 PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
 PrefixLength = Annotated[int, Path(ge=0, le=128)]

@@ -15,11 +15,12 @@ from api.revisions.changes import changes
 from api.revisions.repository import Made
 from api.revisions.rollback import roll_back
 from api.revisions.schemas import RevisionRead, RevisionSummary, RollbackRead, RollbackWrite
+from api.routing import Route
 from api.schemas import Page
 from api.trace.service import read_publication
 from dnsfilter.policy.model import Instant
 
-router = APIRouter(prefix="/v1/revisions", tags=["revisions"])
+router = APIRouter(route_class=Route, prefix="/v1/revisions", tags=["revisions"])
 
 Number = Annotated[int, Path(ge=0, le=2**63 - 1, description="the revision's number")]
 

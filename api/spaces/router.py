@@ -7,11 +7,12 @@ from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.ranges.router import PrefixAddress, PrefixLength
 from api.ranges.schemas import parse_prefix
+from api.routing import Route
 from api.schemas import Page, Slug
 from api.spaces import repository, service
 from api.spaces.schemas import SpaceRead, SpaceWrite, read_space
 
-router = APIRouter(prefix="/v1/spaces", tags=["spaces"])
+router = APIRouter(route_class=Route, prefix="/v1/spaces", tags=["spaces"])
 
 
 @router.get("", operation_id="list_spaces", summary="List allotted space", responses=documented())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from hashlib import sha256
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -9,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
-from api.problems import MEDIA, TIMEOUT, TOO_LARGE, Kind, of_error, problem
+from api.problems import MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
 
 MAX_OCTETS = 1024 * 1024
 MAX_UNKNOWN_OCTETS = 64 * 1024
@@ -21,7 +22,9 @@ READ_TIMEOUT_S = 30.0
 
 
 class BodyMiddleware:
-    """Reads the whole body, then passes the request on; answers 401, 408, 413 and 415 itself.
+    """Reads the whole body, then passes the request on; answers 401, 408, 413, 415 and 429 itself.
+
+    Where the request has an Idempotency-Key, the scope gets its body's SHA-256.
 
     What is large is read only from somebody whose token is `known`; others are answered with `refusal`.
     """
@@ -54,7 +57,7 @@ class BodyMiddleware:
             return
         if body is None and not known:
             error = await run_in_threadpool(self._refusal, token, scope)
-            await _close(scope, receive, send, of_error(error))
+            await _close(scope, receive, send, of_error(error, id_of(scope)))
             return
         if body is None:
             await _refuse(scope, receive, send, TOO_LARGE, f"at most {limit} octets are taken here")
@@ -63,6 +66,7 @@ class BodyMiddleware:
         if body and kind not in types:
             await _refuse(scope, receive, send, MEDIA, f"send the body as {' or '.join(types)}")
             return
+        scope["body_sha256"] = sha256(body).hexdigest() if b"idempotency-key" in headers else ""
         await self._app(scope, _replay(body, receive), send)
 
     async def _authenticated(self, token: str) -> bool:
@@ -111,7 +115,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, kind: Kind, detail: str) -> None:
-    await _close(scope, receive, send, problem(kind, detail))
+    await _close(scope, receive, send, problem(kind, detail, id_of(scope)))
 
 
 async def _close(scope: Scope, receive: Receive, send: Send, response: Response) -> None:

@@ -8,13 +8,14 @@ from api.deps import PermitDep, RuntimeDep, UnitDep
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import parse_client, parse_question
 from api.publish.past import Held
+from api.routing import Route
 from api.schemas import Slug
 from api.trace.schemas import TraceRead
 from api.trace.service import Asked, parse_at
 from api.trace.service import trace as traced
 from dnsfilter.policy.model import DEFAULT_SITE
 
-router = APIRouter(prefix="/v1/trace", tags=["decision"])
+router = APIRouter(route_class=Route, prefix="/v1/trace", tags=["decision"])
 
 AtText = Annotated[
     str,

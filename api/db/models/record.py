@@ -120,14 +120,18 @@ class PublicationRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer to an act that was sent with a key, kept for a day: the same request again gets the same answer."""
+    """The answer to an act that was sent with a key, kept for a day: the same request again gets the same answer.
+
+    A `body` of None: the act was done, but its answer is not kept.
+    """
 
     __tablename__ = "idempotency"
 
     account: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    path: Mapped[str] = mapped_column(String(500))
     request: Mapped[str] = mapped_column(String(64))
     status: Mapped[int]
     headers: Mapped[dict[str, str]]
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_s: Mapped[int] = mapped_column(index=True)

@@ -178,7 +178,7 @@ def test_no_log_line_has_a_query_string_or_a_token(town: Plane, caplog: pytest.L
         town.call("GET", "/v1/decision?client=192.0.2.77&name=secret.example.org%0aforged")
     text = "\n".join(map(KeyValueFormatter().format, caplog.records))
     assert re.search(
-        r"level=info logger=dnsfilter.api.access event=request method=GET route=/v1/who status=200 ms=[\d.]+$",
+        r"level=info logger=dnsfilter.api.access event=request method=GET route=/v1/who status=200 ms=[\d.]+ request=[0-9a-f]{24}$",
         text,
         re.M,
     )

@@ -218,10 +218,11 @@ def _record() -> None:
         "idempotency",
         sa.Column("account", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("path", sa.String(length=500), nullable=False),
         sa.Column("request", sa.String(length=64), nullable=False),
         sa.Column("status", sa.BigInteger(), nullable=False),
         sa.Column("headers", sa.JSON(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("created_s", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "key", name=op.f("pk_idempotency")),
     )
