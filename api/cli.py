@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 a check found something, 2 wrong input, 3 no permission, 4
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from api.ctl.client import Client, parse_url
 from api.ctl.commands import PROGRAM, Options, Result, Verb
 from api.ctl.errors import DONE, INTERRUPTED, CtlError, WrongInput
 from api.ctl.parser import make_parser
-from api.ctl.terminal import dump_json, escape
+from api.ctl.terminal import dump_json, escape, lines_of
 from api.ctl.token import load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
@@ -60,7 +60,9 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
 
 
 def _print(result: Result, *, as_json: bool) -> None:
-    if as_json:
+    if result.stream is not None:
+        _pour(result.stream)
+    elif as_json:
         print(dump_json(result.data))
     elif result.raw is not None and not sys.stdout.isatty():
         sys.stdout.write(result.raw)
@@ -68,6 +70,17 @@ def _print(result: Result, *, as_json: bool) -> None:
         for line in result.lines():
             print(escape(line))
     _say(*result.notes)
+
+
+def _pour(pieces: Iterable[bytes]) -> None:
+    if sys.stdout.isatty():
+        for line in lines_of(pieces):
+            print(escape(line.decode(errors="replace").removesuffix("\n")))
+        return
+    sys.stdout.flush()
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
 
 
 def _url(option: str | None, environ: Mapping[str, str]) -> str:

@@ -19,6 +19,9 @@ from dnsfilter.telemetry.logs import emit
 PART = 500
 """Entries that are in memory at once."""
 
+# The last is what the system says of a time that no calendar has.
+_UNREADABLE = (ValueError, TypeError, OverflowError, OSError)
+
 log = logging.getLogger("dnsfilter.api")
 
 
@@ -39,7 +42,7 @@ def export(database: Database, after: int) -> Iterator[bytes]:
 def _part(session: Session, after: int, until: int) -> bytes:
     try:
         return b"".join(map(_line, _read(session, after, until)))
-    except (ValueError, TypeError, OverflowError):
+    except _UNREADABLE:
         # Somebody has written what is no JSON or no time past this program.
         return b"".join(_one(session, seq) for seq in range(after + 1, until + 1))
 
@@ -47,7 +50,7 @@ def _part(session: Session, after: int, until: int) -> bytes:
 def _one(session: Session, seq: int) -> bytes:
     try:
         return b"".join(map(_line, _read(session, seq - 1, seq)))
-    except (ValueError, TypeError, OverflowError) as error:
+    except _UNREADABLE as error:
         emit(log, logging.ERROR, "an entry of the record cannot be read", seq=seq, error=type(error).__name__)
         return b""
 

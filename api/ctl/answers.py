@@ -344,6 +344,19 @@ class Entry(Act):
     hash: str
 
 
+class Checkpoint(Answer):
+    """A signed statement that an entry of the record has a hash."""
+
+    checkpoint: Number
+    installation: str
+    seq: Number
+    hash: str
+    time: Moment
+    key: str
+    signature: str
+    delivered: list[str]
+
+
 class Version(Answer):
     """The control plane's version."""
 

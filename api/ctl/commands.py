@@ -35,6 +35,8 @@ class Result:
     """For standard error, also with --json."""
     raw: str | None = None
     """A file's text, printed as it is in place of lines."""
+    stream: Iterable[bytes] | None = None
+    """What may be too large for memory, printed as it comes in place of everything else."""
 
 
 Run: TypeAlias = Callable[[Client, Options], Result]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from api.audit.schemas import AuditRead
+from api.audit.schemas import AuditRead, CheckpointRead
 from api.authorities.schemas import AuthorityRead
 from api.bans.schemas import BanRead, DecisionRead, TermRead
 from api.bindings.schemas import BindingRead
@@ -48,6 +48,7 @@ from api.trace import schemas as trace
         (answers.Difference, DifferenceRead),
         (answers.Applied, AppliedRead),
         (answers.Entry, AuditRead),
+        (answers.Checkpoint, CheckpointRead),
         (past.Publication, trace.PublicationRead),
         (past.TracedAct, trace.TracedActRead),
         (past.Listed, trace.ListedRead),
