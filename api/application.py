@@ -30,8 +30,8 @@ from api.publish.service import Publisher
 from api.ranges.router import ranges, sites
 from api.revisions.router import router as revisions
 from api.services.router import router as services
-from api.spaces.router import router as spaces
 from api.settings import UnixSocket
+from api.spaces.router import router as spaces
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
 from api.system.forwarded import ForwardedMiddleware

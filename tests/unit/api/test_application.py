@@ -52,6 +52,21 @@ def test_every_error_is_a_problem(plane: Plane, method: str, path: str, status: 
     assert (told["type"], told["status"]) == (f"/problems/{slug}", status)
     assert told["title"]
     assert told["detail"]
+    assert told["request"] == response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/v1/authorities", "GET"),
+        ("GET", "/v1/authorities/town/bans/alpha/end", "POST"),
+        ("POST", "/v1/authorities/town/bans/alpha", "DELETE, GET, PATCH, PUT"),
+        ("HEAD", "/v1/grants", "GET, POST"),
+    ],
+)
+def test_a_wrong_method_is_told_every_method_that_there_is(plane: Plane, method: str, path: str, allowed: str) -> None:
+    response = plane.call(method, path)
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
 
 
 def test_a_body_is_json_and_of_bounded_size(plane: Plane) -> None:
@@ -178,7 +193,8 @@ def test_no_log_line_has_a_query_string_or_a_token(town: Plane, caplog: pytest.L
         town.call("GET", "/v1/decision?client=192.0.2.77&name=secret.example.org%0aforged")
     text = "\n".join(map(KeyValueFormatter().format, caplog.records))
     assert re.search(
-        r"level=info logger=dnsfilter.api.access event=request method=GET route=/v1/who status=200 ms=[\d.]+ request=[0-9a-f]{24}$",
+        r"level=info logger=dnsfilter.api.access event=request method=GET route=/v1/who status=200 ms=[\d.]+ "
+        r"request=[0-9a-f]{24}$",
         text,
         re.M,
     )
