@@ -104,6 +104,9 @@ def requests(world: World, now: str) -> dict[str, list[Asked]]:
     found["POST /v1/grants"] = [
         Asked(frozenset({slug}), "/v1/grants", _grant(world.bystander, "reader", slug)) for slug in each
     ] + [Asked(frozenset(), "/v1/grants", _grant(world.bystander, "auditor", None))]
+    found["GET /v1/grants/{number}"] = [
+        Asked(_matter(slug), f"/v1/grants/{number}") for slug, number in world.grants.items()
+    ]
     found["POST /v1/grants/{number}/end"] = [
         Asked(_matter(slug), f"/v1/grants/{number}/end", {"reason": "it is over"})
         for slug, number in world.grants.items()
@@ -179,6 +182,11 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/revisions": ("/v1/revisions", None),
     "GET /v1/revisions/{number}": ("/v1/revisions/1", None),
     "GET /v1/audit": ("/v1/audit", None),
+    "GET /v1/audit/export": ("/v1/audit/export", None),
+    "GET /v1/audit/checkpoints": ("/v1/audit/checkpoints", None),
+    "POST /v1/audit/checkpoints": ("/v1/audit/checkpoints", None),
+    "GET /v1/backup": ("/v1/backup", None),
+    "GET /v1/archive": ("/v1/archive", None),
     "GET /v1/self": ("/v1/self", None),
     "GET /v1/accounts": ("/v1/accounts", None),
     "POST /v1/accounts": ("/v1/accounts", {"kind": "user", "login": "new", "name": "new"}),
