@@ -89,7 +89,7 @@ def _numbers(session: Session, tables: Iterable[Table]) -> dict[str, int]:
     """The last number given in each table that numbers its rows by itself, where one was given."""
     numbering = {table.name: column for table in tables if (column := table.autoincrement_column) is not None}
     if session.get_bind().dialect.name == "sqlite":
-        found: dict[str, int] = dict(session.execute(text("SELECT name, seq FROM sqlite_sequence")).tuples().all())
+        found = {row.name: row.seq for row in session.execute(text("SELECT name, seq FROM sqlite_sequence"))}
         return {name: found[name] for name in sorted(numbering) if name in found}
     numbers = {}
     for name, column in sorted(numbering.items()):
