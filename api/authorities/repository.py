@@ -7,7 +7,17 @@ from sqlalchemy.orm import Session
 
 from api.db.models import AccountRow, AuthorityRow, BanRow, BindingRow, ConcernRow, GrantRow, RangeRow, SpaceRow
 from api.errors import NotFound
-from api.pagination import select_page
+from api.pagination import Sorting, sorted_page
+
+SORTING = Sorting(
+    AuthorityRow.slug,
+    {
+        "slug": AuthorityRow.slug,
+        "kind": AuthorityRow.kind,
+        "group": AuthorityRow.group,
+        "revision": AuthorityRow.revision,
+    },
+)
 
 
 def find(session: Session, slug: str) -> AuthorityRow | None:
@@ -24,15 +34,15 @@ def get(session: Session, slug: str) -> AuthorityRow:
 
 
 def page(
-    session: Session, kind: str | None, group: str | None, limit: int, cursor: str | None
+    session: Session, kind: str | None, group: str | None, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[AuthorityRow], str | None]:
-    """A page of authorities by slug."""
+    """A page of authorities in the order of `sort`."""
     statement = select(AuthorityRow)
     if kind is not None:
         statement = statement.where(AuthorityRow.kind == kind)
     if group is not None:
         statement = statement.where(AuthorityRow.group == group)
-    return select_page(session, statement, AuthorityRow.slug, str, limit, cursor)
+    return sorted_page(session, statement, SORTING, sort, limit, cursor)
 
 
 def in_use(session: Session, slug: str) -> bool:

@@ -1,6 +1,8 @@
 """/v1/authorities."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository, service
 from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, read_authority
@@ -11,6 +13,11 @@ from api.routing import Route
 from api.schemas import Page, ShortLine, Slug, validated
 from dnsfilter.policy.model import Kind
 
+Sort = Annotated[
+    Literal["slug", "-slug", "kind", "-kind", "group", "-group", "revision", "-revision"],
+    Query(description="`revision` is when it was changed last; with `-` downwards"),
+]
+
 router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authorities"])
 
 
@@ -19,11 +26,12 @@ def list_authorities(
     unit: UnitDep,
     kind: Kind | None = None,
     group: ShortLine | None = None,
+    sort: Sort = "slug",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AuthorityRead]:
-    """Authorities by slug."""
-    rows, following = repository.page(unit.session, kind, group, limit, cursor)
+    """Authorities, by slug unless `sort` says otherwise."""
+    rows, following = repository.page(unit.session, kind, group, sort, limit, cursor)
     return Page(items=[read_authority(row) for row in rows], next=following)
 
 

@@ -21,7 +21,7 @@ from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Page, ServiceSlug, Slug
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, Mode
 
 bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
 of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
@@ -32,18 +32,36 @@ StateFilter = Annotated[
 ]
 
 
+Sort = Annotated[
+    Literal[
+        "number", "-number", "authority", "-authority", "service", "-service", "mode", "-mode", "revision", "-revision"
+    ],
+    Query(description="`revision` is when it was changed last; with `-` downwards"),
+]
+
+
 @bans.get("", operation_id="list_bans", summary="List bans", responses=documented())
 def list_bans(
     unit: UnitDep,
     state: StateFilter = None,
     authority: Slug | None = None,
     service: ServiceSlug | None = None,
+    mode: Mode | None = None,
+    sort: Sort = "number",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[BanRead]:
-    """Bans of all authorities by number."""
+    """Bans of all authorities, by number unless `sort` says otherwise."""
     rows, following = repository.page(
-        unit.session, unit.now_s, state=state, authority=authority, service=service, limit=limit, cursor=cursor
+        unit.session,
+        unit.now_s,
+        state=state,
+        authority=authority,
+        service=service,
+        mode=mode,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
     )
     zones = {slug: authorities.get(unit.session, slug).time_zone for slug in {row.authority for row in rows}}
     return Page(items=read_bans(unit.session, rows, unit.now_s, zones), next=following)
@@ -53,12 +71,26 @@ def list_bans(
     "", operation_id="list_authority_bans", summary="List an authority's bans", responses=documented(NOT_FOUND)
 )
 def list_authority_bans(
-    slug: Slug, unit: UnitDep, state: StateFilter = None, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    slug: Slug,
+    unit: UnitDep,
+    state: StateFilter = None,
+    mode: Mode | None = None,
+    sort: Sort = "number",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
 ) -> Page[BanRead]:
-    """Bans of one authority by number."""
+    """Bans of one authority, by number unless `sort` says otherwise."""
     owner = authorities.get(unit.session, slug)
     rows, following = repository.page(
-        unit.session, unit.now_s, state=state, authority=slug, service=None, limit=limit, cursor=cursor
+        unit.session,
+        unit.now_s,
+        state=state,
+        authority=slug,
+        service=None,
+        mode=mode,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
     )
     return Page(items=read_bans(unit.session, rows, unit.now_s, {slug: owner.time_zone}), next=following)
 

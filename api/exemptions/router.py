@@ -1,8 +1,8 @@
 """/v1/exemptions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from api.auth.caller import Permit
 from api.authorities import repository as authorities
@@ -13,7 +13,7 @@ from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.exemptions import repository, service
-from api.exemptions.schemas import ExemptionRead, ExemptionWrite, Note, Refusal, read_exemption
+from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
 from api.moments import parse_end, parse_moment, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
@@ -27,6 +27,11 @@ router = APIRouter(route_class=Route, prefix="/v1/exemptions", tags=["exemptions
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
+Sort = Annotated[
+    Literal["number", "-number", "start", "-start", "end", "-end", "revision", "-revision"],
+    Query(description="`revision` is when it was changed last; with `-` downwards"),
+]
+
 
 @router.get("", operation_id="list_exemptions", summary="List exemptions", responses=documented())
 def list_exemptions(
@@ -34,15 +39,19 @@ def list_exemptions(
     permit: PermitDep,
     ban: BanReference | None = None,
     site: Slug | None = None,
+    state: ExemptionState | None = None,
+    sort: Sort = "number",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[ExemptionRead]:
-    """Exemptions by number, with requests and what was rejected or revoked."""
+    """Exemptions, with requests and what was rejected or revoked; by number unless `sort` says otherwise."""
     visible = permit.visible()
     row = bans.find_reference(unit.session, ban) if ban is not None else None
     if ban is not None and row is None:
         return Page(items=[])
-    rows, following = repository.page(unit.session, visible, row.number if row else None, site, limit, cursor)
+    wanted = repository.in_state(state, unit.now_s) if state is not None else None
+    number = row.number if row is not None else None
+    rows, following = repository.page(unit.session, visible, number, site, wanted, sort, limit, cursor)
     return Page(items=[_read(unit, row) for row in rows], next=following)
 
 

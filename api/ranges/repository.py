@@ -7,8 +7,19 @@ from sqlalchemy.orm import Session
 
 from api.db.models import ExemptionRow, RangeRow, SiteRow, SpaceRow
 from api.errors import NotFound
-from api.pagination import select_page
+from api.pagination import Sorting, select_page, sorted_page
 from dnsfilter.policy.model import Prefix
+
+SORTING = Sorting(
+    RangeRow.id,
+    {
+        "registered": RangeRow.id,
+        "label": RangeRow.label,
+        "authority": RangeRow.authority,
+        "site": RangeRow.site,
+        "revision": RangeRow.revision,
+    },
+)
 
 
 def find_site(session: Session, slug: str) -> SiteRow | None:
@@ -53,10 +64,13 @@ def page(
     visible: frozenset[str] | None,
     authority: str | None,
     site: str | None,
+    funding: str | None,
+    audience: str | None,
+    sort: str,
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[RangeRow], str | None]:
-    """A page of ranges in the order of their registration; of those of `visible`, unless it is None."""
+    """A page of ranges in the order of `sort`; of those of `visible`, unless it is None."""
     statement = select(RangeRow)
     if visible is not None:
         statement = statement.where(RangeRow.authority.in_(visible))
@@ -64,7 +78,11 @@ def page(
         statement = statement.where(RangeRow.authority == authority)
     if site is not None:
         statement = statement.where(RangeRow.site == site)
-    return select_page(session, statement, RangeRow.id, int, limit, cursor)
+    if funding is not None:
+        statement = statement.where(RangeRow.funding == funding)
+    if audience is not None:
+        statement = statement.where(RangeRow.audience == audience)
+    return sorted_page(session, statement, SORTING, sort, limit, cursor)
 
 
 def exempted(session: Session, now_s: int) -> frozenset[tuple[str, str]]:

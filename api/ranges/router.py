@@ -1,8 +1,8 @@
 """/v1/sites and /v1/ranges."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
@@ -22,12 +22,29 @@ from api.ranges.schemas import (
 from api.routing import Route
 from api.schemas import Page, Slug
 from api.spaces import service as spaces
+from dnsfilter.policy.model import Audience, Funding
 
 sites = APIRouter(route_class=Route, prefix="/v1/sites", tags=["sites"])
 ranges = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 
 PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
 PrefixLength = Annotated[int, Path(ge=0, le=128)]
+
+Sort = Annotated[
+    Literal[
+        "registered",
+        "-registered",
+        "label",
+        "-label",
+        "authority",
+        "-authority",
+        "site",
+        "-site",
+        "revision",
+        "-revision",
+    ],
+    Query(description="`revision` is when it was changed last; with `-` downwards"),
+]
 
 
 @sites.get("", operation_id="list_sites", summary="List sites", responses=documented())
@@ -81,11 +98,16 @@ def list_ranges(
     permit: PermitDep,
     authority: Slug | None = None,
     site: Slug | None = None,
+    funding: Funding | None = None,
+    audience: Audience | None = None,
+    sort: Sort = "registered",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[RangeRead]:
-    """Ranges in the order of their registration."""
-    rows, following = repository.page(unit.session, permit.visible(), authority, site, limit, cursor)
+    """Ranges, in the order of their registration unless `sort` says otherwise."""
+    rows, following = repository.page(
+        unit.session, permit.visible(), authority, site, funding, audience, sort, limit, cursor
+    )
     return Page(items=[read_range(row) for row in rows], next=following)
 
 

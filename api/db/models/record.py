@@ -34,8 +34,8 @@ class AuditRow(Base):
 
     __tablename__ = "audit"
     seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    time_s: Mapped[int]
-    account: Mapped[int]
+    time_s: Mapped[int] = mapped_column(index=True)
+    account: Mapped[int] = mapped_column(index=True)
     access: Mapped[str] = mapped_column(String(16))
     request: Mapped[str] = mapped_column(String(64))
     act: Mapped[str] = mapped_column(String(64), index=True)

@@ -253,9 +253,11 @@ def _audit() -> None:
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit")),
     )
+    op.create_index(op.f("ix_audit_account"), "audit", ["account"], unique=False)
     op.create_index(op.f("ix_audit_act"), "audit", ["act"], unique=False)
     op.create_index(op.f("ix_audit_object"), "audit", ["object"], unique=False)
     op.create_index(op.f("ix_audit_revision"), "audit", ["revision"], unique=False)
+    op.create_index(op.f("ix_audit_time_s"), "audit", ["time_s"], unique=False)
     op.create_table(
         "matters",
         sa.Column("authority", sa.String(length=63), nullable=False),
