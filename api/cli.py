@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Options, environ: Mapping[str, str]) -> int:
     verb: Verb = options.verb
+    if verb.local:
+        # Whatever the environment says of an API is not looked at.
+        options.api, options.ca, environ = DEFAULT_URL, None, {}
     url = _url(getattr(options, "api", None), environ)
     token = None
     if verb.needs_token:
@@ -77,10 +80,15 @@ def _pour(pieces: Iterable[bytes]) -> None:
         for line in lines_of(pieces):
             print(escape(line.decode(errors="replace").removesuffix("\n")))
         return
-    sys.stdout.flush()
-    for piece in pieces:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.flush()
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WrongInput(f"cannot write to standard output: {error.strerror}") from error
 
 
 def _url(option: str | None, environ: Mapping[str, str]) -> str:

@@ -11,17 +11,17 @@ from typing import assert_never
 
 from api.places import FilePlace, MailPlace, Place, SyslogPlace, Transport
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 5.0
 PROGRAM = "dnsfilter-api"
 PRIORITY = 10 * 8 + 5
 """Facility authpriv, severity notice: RFC 5424 section 6.2.1."""
 
-Failures = (OSError, smtplib.SMTPException, UnicodeError)
+FAILURES = (OSError, smtplib.SMTPException, UnicodeError)
 """What `deliver` raises; the last for a host that no name server can be asked for."""
 
 
 def deliver(place: Place, installation: str, lines: Sequence[str]) -> None:
-    """Take lines to a place; raises one of `Failures`. What was taken may be taken again after an error."""
+    """Take lines to a place; raises one of `FAILURES`. What was taken may be taken again after an error."""
     match place:
         case FilePlace():
             _append(place, lines)

@@ -35,7 +35,9 @@ def export(database: Database, after: int) -> Iterator[bytes]:
     while after < last:
         until = min(after + PART, last)
         with database.reading() as session:
-            yield _part(session, after, until)
+            part = _part(session, after, until)
+        # Only now: whoever reads slowly holds no transaction open.
+        yield part
         after = until
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.audit.checkpoints import checkpoint_of, identity, make_checkpoint, newest
-from api.audit.delivery import Failures, deliver
+from api.audit.delivery import FAILURES, deliver
 from api.checkpoint import public_text
 from api.db.models import CheckpointRow
 from api.db.session import Database
@@ -150,7 +150,7 @@ class Witness:
         try:
             while self._deliver_batch(delivery):
                 delivery.pause_s, delivery.next_try = FIRST_RETRY_S, 0.0
-        except (*Failures, SQLAlchemyError) as error:
+        except (*FAILURES, SQLAlchemyError) as error:
             delivery.failures += 1
             delivery.next_try = monotonic() + delivery.pause_s
             delivery.pause_s = min(2 * delivery.pause_s, LAST_RETRY_S)

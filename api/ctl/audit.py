@@ -58,7 +58,7 @@ def _add_verify(group: Group) -> None:
     verifier = add_verb(
         group,
         "verify",
-        Verb(_verify, needs_token=False),
+        Verb(_verify, needs_token=False, local=True),
         "tell whether an exported record is whole, without the control plane; exit code 1 if it is not",
         "audit verify record.jsonl --checkpoint held.jsonl",
     )

@@ -50,7 +50,7 @@ def add(groups: Group) -> None:
     restore = add_verb(
         groups,
         "restore",
-        Verb(_restore, needs_token=False),
+        Verb(_restore, needs_token=False, local=True),
         "make a control plane of a backup, on this machine, where there is none yet and nothing runs",
         "restore dnsfilter.backup --state-dir .run",
         "restore dnsfilter.backup --state-dir /var/lib/dnsfilter --identity key.txt",

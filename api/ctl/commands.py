@@ -44,10 +44,11 @@ Run: TypeAlias = Callable[[Client, Options], Result]
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One command. `needs_token` is false for what the API tells everybody."""
+    """One command. `needs_token` is false for what the API tells everybody; one that is `local` asks no API at all."""
 
     run: Run
     needs_token: bool = field(default=True)
+    local: bool = field(default=False)
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.audit.delivery import PRIORITY, Failures, deliver
+from api.audit.delivery import FAILURES, PRIORITY, deliver
 from api.checkpoint import parse_checkpoint
 from api.places import FilePlace, MailPlace, Place, SyslogPlace, Transport
 from tests.support.collecting import datagrams, mail_server, stream_server
@@ -55,7 +55,7 @@ def test_a_mail_has_the_lines_as_they_are() -> None:
 def test_a_mail_that_is_refused_is_an_error() -> None:
     with mail_server() as mailbox:
         mailbox.refusing = True
-        with pytest.raises(Failures):
+        with pytest.raises(FAILURES):
             deliver(_mail_place(mailbox.port), INSTALLATION, LINES)
         assert mailbox.received == []
 
@@ -97,5 +97,5 @@ def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
         SyslogPlace(Transport.UDP, "a..b", 514),
     ]
     for place in places:
-        with pytest.raises(Failures):
+        with pytest.raises(FAILURES):
             deliver(place, INSTALLATION, LINES)

@@ -1,6 +1,9 @@
 """dnsfilterctl audit: the record exported, and verified without the control plane."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,9 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.checkpoint import parse_checkpoint, public_text
 from tests.support.records import KEY, OTHER_KEY, held, lines, record
-from tests.unit.api.ctl.conftest import Ctl, Outcome, Served
+from tests.unit.api.ctl.conftest import Ctl, Outcome, Scripted, Served
 
 COUNT = 12
+ROOT = Path(__file__).parents[4]
 
 
 def _written(path: Path, content: list[bytes]) -> str:
@@ -36,8 +40,9 @@ def kept(tmp_path: Path) -> str:
 
 @pytest.fixture
 def offline(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> Ctl:
-    """Commands of a machine that has neither token nor control plane."""
-    monkeypatch.setenv("DNSFILTER_URL", "http://127.0.0.1:9")
+    """Commands of a machine that has neither token nor control plane, and whose environment is of no use."""
+    monkeypatch.setenv("DNSFILTER_URL", "nonsense")
+    monkeypatch.setenv("DNSFILTER_CA", "none")
     return ctl
 
 
@@ -172,3 +177,30 @@ def test_what_cannot_be_read_is_wrong_input(offline: Ctl, whole: str, arguments:
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("dnsfilterctl: ")
     assert whole.endswith("record.jsonl")
+
+
+def test_an_export_that_breaks_off_is_not_taken_for_one(scripted: Scripted, ctl: Ctl) -> None:
+    scripted.answers["/v1/audit/export"] = (503, "application/problem+json", b'{"type": "x", "title": "no database"}')
+    done = ctl("audit", "export")
+    assert (done.code, done.out) == (4, "")
+    assert "no database" in done.err
+
+
+def test_a_disk_that_is_full_is_one_clear_line(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.answers["/v1/audit/export"] = (200, "application/jsonl", b"{}\n" * 100_000)
+    program = f"import sys; from api.cli import main; sys.exit(main({['audit', 'export']!r}))"
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=_environ(),
+            check=False,
+        )
+    assert done.stderr == b"dnsfilterctl: cannot write to standard output: No space left on device\n"
+    assert done.returncode == 2
+
+
+def _environ() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
