@@ -60,7 +60,7 @@ class Sorting:
 def sorted_page(
     session: Session, statement: Select[Row], sorting: Sorting, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[Row], str | None]:
-    """A page of ORM rows in the order of `sort`, which is a name of `sorting`, downwards after a `-`; raises Invalid."""
+    """A page of ORM rows in the order of `sort`, a name of `sorting`, downwards after a `-`; raises Invalid."""
     column, down = sorting.columns[sort.removeprefix("-")], sort.startswith("-")
     place = tuple_(column, sorting.key)
     if cursor is not None:
