@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 from alembic.util.exc import CommandError
+from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application, make_description
@@ -31,7 +32,7 @@ from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
 from api.publish.start import keep_history, raise_above
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
-from api.system.connections import GuardedProtocol
+from api.system.connections import MAX_THREADS, GuardedProtocol
 from api.system.metrics import MetricsServer, Registry
 from api.tls import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
@@ -130,6 +131,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on the given sockets, then say so; uvicorn would give a handshake a minute."""
         loop = asyncio.get_running_loop()
+        current_default_thread_limiter().total_tokens = MAX_THREADS
         ciphered: dict[str, Any] = {}
         if self._certificate is not None:
             ciphered = {"ssl": self._certificate.context, "ssl_handshake_timeout": HANDSHAKE_S}
