@@ -15,7 +15,7 @@ from dnsfilter.telemetry.logs import emit
 MAX_CONNECTIONS = 512
 """Half of the 1,024 descriptors that a process has by default."""
 MAX_THREADS = 2 * MAX_CONNECTIONS
-"""A request takes one again and again, but never two. Were they fewer than requests, those that wait for the turn to write
+"""A request takes one again and again, never two. Were they fewer than requests, those that wait for the turn to write
 could hold all of them, and whoever has the turn would wait for one for ever."""
 HEAD_TIMEOUT_S = 10.0
 

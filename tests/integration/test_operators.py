@@ -236,8 +236,8 @@ def compare(done: Sequence[Done], entries: Mapping[str, Sequence[Json]], first: 
     for act in done:
         # An act that finds its mode already there is done without an entry.
         assert mode_at[act.body, act.revision] == act.mode
-        entry = recorded.get(act.request)
-        if entry is not None:
-            assert (entry["after"]["mode"], entry["revision"]) == (act.mode, act.revision)
+        found = recorded.get(act.request)
+        if found is not None:
+            assert (found["after"]["mode"], found["revision"]) == (act.mode, act.revision)
         if act.seen is not None:
-            assert act.seen == (act.revision if entry is None else before[act.request])
+            assert act.seen == (act.revision if found is None else before[act.request])
