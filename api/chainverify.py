@@ -5,12 +5,13 @@ chain alone shows any entry that was changed, left out, added or moved, unless e
 checkpoint shows, which was out of reach while somebody did so.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.chain import FIELDS, GENESIS, canonical, entry_hash
+from api.chain import FIELDS, GENESIS
 from api.checkpoint import Checkpoint
 
 MAX_LINE_OCTETS = 4 * 1024 * 1024
@@ -18,6 +19,8 @@ MAX_LINE_OCTETS = 4 * 1024 * 1024
 KEY_ACT, RESTORE_ACT = "checkpoint.key", "installation.restore"
 MAX_RESTORES = 100
 _KNOWN = {*FIELDS, "hash"}
+# As `api.chain.canonical` writes. That looks for numbers with a point; here it is done while reading, which is faster.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class _Reader:
         except ValueError as error:
             return Fault(number, None, f"{error}; entry {self._seq + 1} is expected here")
         seq, expected = entry["seq"], self._seq + 1
-        if entry_hash(entry) != entry["hash"]:
+        if _hash(entry) != entry["hash"]:
             return Fault(number, seq, f"entry {seq} was changed: its hash is not that of its content")
         if seq < expected:
             return Fault(number, seq, f"entry {seq} stands here once more: it was added or moved")
@@ -161,22 +164,28 @@ def _parsed(line: bytes) -> dict[str, Any]:
         raise ValueError(f"not an entry: longer than {MAX_LINE_OCTETS} octets")
     text = line[:-1] if line.endswith(b"\n") else line
     try:
-        entry = json.loads(text)
+        entry = json.loads(text, parse_float=_refused, parse_constant=_refused)
+        written = _ENCODER.encode(entry).encode(errors="replace")
     except (ValueError, RecursionError) as error:
-        raise ValueError("not an entry: no JSON in UTF-8") from error
+        raise ValueError("not an entry: no JSON in UTF-8 with whole numbers") from error
     if not isinstance(entry, dict) or entry.keys() != _KNOWN:
         raise ValueError("not an entry: other fields than one has")
     numbers, texts = ("seq", "account", "revision"), ("act", "previous", "hash")
     if not all(type(entry[name]) is int for name in numbers) or not all(type(entry[name]) is str for name in texts):
         raise ValueError("not an entry: a field is of another type")
-    try:
-        written = canonical(entry)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("not an entry: it has what the record never holds") from error
     # Spaces, other spellings and fields that stand twice would be seen by a reader and not by the hash.
     if written != text:
         raise ValueError("not an entry as it is exported: it was written anew")
     return entry
+
+
+def _refused(number: str) -> None:
+    raise ValueError(f"{number} is no whole number")
+
+
+def _hash(entry: dict[str, Any]) -> str:
+    """The hash of an entry's other fields, as `api.chain.entry_hash` makes it."""
+    return hashlib.sha256(_ENCODER.encode({name: entry[name] for name in FIELDS}).encode(errors="replace")).hexdigest()
 
 
 def _missing(first: int, last: int) -> str:

@@ -20,6 +20,10 @@ def _found(report: Report) -> tuple[int, int | None]:
     return report.chain.fault.line, report.chain.fault.seq
 
 
+def _deep(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
+
+
 def _anew(whole: list[Entry], seq: int) -> list[Entry]:
     """The record with entry `seq` edited and every hash from there on made anew."""
     plain = [{name: value for name, value in entry.items() if name not in ("previous", "hash")} for entry in whole]
@@ -86,7 +90,10 @@ def test_an_edited_entry_with_a_hash_made_anew_is_found_by_the_next() -> None:
         (lambda all_: [*all_[:4], b"[" * 100_000 + b"\n", *all_[4:]], (5, None), "no JSON"),
         (lambda all_: [*all_[:4], b"\xff\n", *all_[4:]], (5, None), "no JSON"),
         (lambda all_: [*all_[:4], b" " * (MAX_LINE_OCTETS + 1), *all_[4:]], (5, None), "longer than"),
-        (lambda all_: [*all_[:4], all_[4].replace(b'"seq":5', b'"seq":5.0'), *all_[5:]], (5, None), "another type"),
+        (lambda all_: [*all_[:4], all_[4].replace(b'"seq":5', b'"seq":5.0'), *all_[5:]], (5, None), "whole numbers"),
+        (lambda all_: [*all_[:4], all_[4].replace(b'"off"', b'"\\ud800"'), *all_[5:]], (5, None), "written anew"),
+        (lambda all_: [*all_[:4], all_[4].replace(b'"off"', _deep(300)), *all_[5:]], (5, 5), "entry 5 was changed"),
+        (lambda all_: [*all_[:4], all_[4].replace(b'"off"', _deep(100_000)), *all_[5:]], (5, None), "no JSON"),
         (lambda all_: [*all_[:4], all_[4].replace(b",", b", ", 1), *all_[5:]], (5, None), "written anew"),
         (lambda all_: [*all_[:4], all_[4].replace(b"{", b'{"act":"x",', 1), *all_[5:]], (5, None), "written anew"),
         (lambda all_: [*all_[:4], all_[4].replace(b"{", b'{"x":1,', 1), *all_[5:]], (5, None), "other fields"),
