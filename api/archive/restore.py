@@ -188,7 +188,7 @@ def _load_table(connection: Connection, table: Table, backup: Backup) -> int:
             count += len(batch)
     except (DBAPIError, StatementError) as error:
         # The statement would repeat whole rows: the driver's own words have to do.
-        reason = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+        reason = str(error.orig).partition("\n")[0] if isinstance(error, DBAPIError) else type(error).__name__
         raise BadBackup(f"{name}: the database refuses what follows row {count}: {reason}") from error
     return count
 

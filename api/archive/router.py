@@ -1,11 +1,12 @@
 """/v1/backup and /v1/archive: files that are sent while they are made, as of one instant."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from itertools import chain
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
+from starlette.types import Receive, Scope, Send
 
 from api.archive.dump import Source, backup
 from api.archive.records import archive
@@ -51,11 +52,25 @@ def get_archive(held: RuntimeDep, _permit: PermitDep, *, names: bool = False) ->
 
 
 def _sent(held: Runtime, make: Callable[[Session], Iterable[bytes]]) -> StreamingResponse:
-    def pieces() -> Iterator[bytes]:
+    def pieces() -> Generator[bytes]:
         with held.database.reading() as session:
             yield from make(session)
 
     made = pieces()
     # What fails at once is answered as a problem; later the connection breaks off.
-    first = next(made)
-    return StreamingResponse(chain((first,), made), media_type=MEDIA_TYPE)
+    return _File(next(made), made)
+
+
+class _File(StreamingResponse):
+    """A file as it is made. Where whoever asked hangs up, its transaction ends at once, not when memory is swept."""
+
+    def __init__(self, first: bytes, rest: Generator[bytes]) -> None:
+        super().__init__(chain((first,), rest), media_type=MEDIA_TYPE)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._rest.close()

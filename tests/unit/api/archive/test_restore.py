@@ -1,6 +1,8 @@
 """What a backup becomes on a machine on which there is nothing: the same installation, or nothing at all."""
 
 import io
+import os
+import pwd
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -89,6 +91,27 @@ def test_what_is_restored_is_its_owner_s_alone(filled: Plane, backup: bytes, tar
     assert modes == {done.database.name: 0o600, "token-key": 0o600}
     assert stat.S_IMODE(target.state_dir.stat().st_mode) == 0o750
     assert load_key(target.token_key_path) == load_key(filled.settings.token_key_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_gives_it_to_the_control_plane_s_user(
+    backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.archive.restore.USER", "nobody")
+    assert restored(backup, target).owner == "nobody"
+    nobody = pwd.getpwnam("nobody")
+    for path in (target.state_dir, *target.state_dir.iterdir()):
+        assert (path.stat().st_uid, path.stat().st_gid) == (nobody.pw_uid, nobody.pw_gid), path
+    assert target.state_dir.parent.stat().st_uid == 0
+
+
+def test_a_directory_that_is_there_stays_as_it_is(backup: bytes, target: Settings) -> None:
+    target.state_dir.mkdir(parents=True)
+    target.state_dir.chmod(0o2770)
+    (target.state_dir / "snapshots").mkdir()
+    restored(backup, target)
+    assert stat.S_IMODE(target.state_dir.stat().st_mode) == 0o2770
+    assert {path.name for path in target.state_dir.iterdir()} == {"dnsfilter.sqlite3", "snapshots", "token-key"}
 
 
 def test_a_number_of_a_row_that_was_removed_is_not_given_again(backup: bytes, target: Settings) -> None:
