@@ -1,9 +1,8 @@
 """The application: routers, middleware, errors, description. Nothing is read from the environment here."""
 
-from typing import Any
+from functools import cache
 
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import Scope
@@ -20,11 +19,12 @@ from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
 from api.deps import Runtime, note_failure
+from api.description import TITLE, described
 from api.errors import ApiError, NotAuthenticated, TooMany
 from api.exemptions.router import router as exemptions
 from api.idempotency import Replayed
 from api.policies.router import router as policies
-from api.problems import MEDIA_TYPE, install
+from api.problems import install
 from api.publish.router import router as decisions
 from api.publish.service import Publisher
 from api.ranges.router import ranges, sites
@@ -65,8 +65,6 @@ ROUTERS = (
     grants,
     failed_tries,
 )
-
-_PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
 
 
 def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -> tuple[FastAPI, Registry]:
@@ -117,9 +115,8 @@ def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> 
 def make_description(middleware: list[Middleware]) -> FastAPI:
     """The routes alone: enough to print the description."""
     app = FastAPI(
-        title="dnsfilter",
+        title=TITLE,
         version=__version__,
-        summary="Which services are banned on whose networks, by whose decision, and for how long",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -131,8 +128,13 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     install(app)
     app.add_exception_handler(Replayed, _replayed)
     app.state.allowed = _allowed
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.openapi = cache(lambda: described(routes()))  # type: ignore[method-assign]
     return app
+
+
+def routes() -> list[APIRoute]:
+    """Every route of the API."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _replayed(_request: Request, error: Exception) -> Response:
@@ -143,20 +145,4 @@ def _replayed(_request: Request, error: Exception) -> Response:
 
 def _allowed(path: str) -> list[str]:
     """The methods that there are at a path."""
-    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
-    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
-
-
-def _described(app: FastAPI) -> dict[str, Any]:
-    """The description, made once; errors are of the media type that they are sent as."""
-    if app.openapi_schema is None:
-        described = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
-        )
-        for item in described["paths"].values():
-            for operation in item.values():
-                for response in operation["responses"].values():
-                    if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):
-                        response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
-        app.openapi_schema = described
-    return app.openapi_schema
+    return sorted({method for route in routes() if route.path_regex.match(path) for method in route.methods or ()})

@@ -29,6 +29,9 @@ log = logging.getLogger("dnsfilter.api")
 
 UNKNOWN_TOKEN = "send the header Authorization: Bearer TOKEN with a token that is known here"
 
+MAX_TAGS = 200
+"""How long If-Match and If-None-Match may be."""
+
 _bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 
 
@@ -201,8 +204,8 @@ class Precondition:
 
 
 def precondition(
-    if_match: Annotated[str | None, Header(max_length=200)] = None,
-    if_none_match: Annotated[str | None, Header(max_length=200)] = None,
+    if_match: Annotated[str | None, Header(max_length=MAX_TAGS, include_in_schema=False)] = None,
+    if_none_match: Annotated[str | None, Header(max_length=MAX_TAGS, include_in_schema=False)] = None,
 ) -> Precondition:
     """The request's precondition."""
     return Precondition(if_match, if_none_match)

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 done, 1 something is missing or busy, 2 wrong settings."""
     arguments = _parser().parse_args(argv)
     if arguments.command == "openapi":
-        print(json.dumps(make_description([]).openapi(), indent=2))
+        print(json.dumps(make_description([]).openapi(), indent=1))
         return 0
     logs.setup()
     for noisy in ("alembic", "uvicorn"):

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from fastapi.routing import APIRoute
 
-from api.application import ROUTERS
+from api.application import routes
 from api.auth.permissions import OF_AUTHORITY, OF_OPERATION, Role, Rule, Where
 
 MARK = "<!-- From here on made from the routes and their rules by `python -m api.reference`; a test compares. -->"
@@ -43,11 +43,6 @@ def render() -> str:
     """The table, as Markdown, with a row per route."""
     head = f"| request | does | {' | '.join(COLUMNS)} | besides |\n|{'---|' * (len(COLUMNS) + 3)}\n"
     return head + "".join(_row(route) for route in routes())
-
-
-def routes() -> list[APIRoute]:
-    """Every route of the API."""
-    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
 def renewed(page: str) -> str:

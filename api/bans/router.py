@@ -190,6 +190,7 @@ def renew_ban(
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
     acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, owner.time_zone, "body"))
+    response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
     return _answer(unit.session, owner, row, unit.now_s, response)
 
 

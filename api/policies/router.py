@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.db.models import AuditRow
 from api.deps import PermitDep, RuntimeDep, UnitDep, permit
@@ -19,6 +18,12 @@ MEDIA_TYPE = "application/toml"
 router = APIRouter(route_class=Route, prefix="/v1/policy", tags=["policy"], dependencies=[Depends(permit)])
 
 _BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
+
+
+class FileResponse(Response):
+    """A policy file."""
+
+    media_type = MEDIA_TYPE
 
 
 async def policy_text(request: Request, _permit: PermitDep) -> str:
@@ -41,14 +46,14 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
     "",
     operation_id="export_policy",
     summary="Export the policy",
-    response_class=PlainTextResponse,
+    response_class=FileResponse,
     responses={**documented(), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
-def export_policy(unit: UnitDep, held: RuntimeDep) -> PlainTextResponse:
+def export_policy(unit: UnitDep, held: RuntimeDep) -> FileResponse:
     """The policy as a file, for version control or for a node without a control plane."""
     policy = held.publishing.current(unit)
     header = f"# dnsfilter policy, revision {policy.revision}\n\n"
-    return PlainTextResponse(header + dump_policy(policy), media_type=MEDIA_TYPE)
+    return FileResponse(header + dump_policy(policy))
 
 
 @router.post(
