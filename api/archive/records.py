@@ -63,6 +63,7 @@ def archive(session: Session, *, names: bool) -> Iterator[bytes]:
         yield from add(name, _json_list(objects))
     yield from add("decisions/decisions.txt", texts.decisions(found.dossiers))
     for ban in found.dossiers:
+        yield from add(f"reports/{ban.name}.json", (_json(found.report(ban)), "\n"))
         yield from add(f"reports/{ban.name}.txt", texts.report(ban, found.acts_of(ban)))
     yield from add("acts/acts.jsonl", (canonical(entry).decode() + "\n" for entry in found.entries()))
     yield from add("acts/acts.txt", chain.from_iterable(map(texts.act, found.entries())))
@@ -125,6 +126,13 @@ class _Found:
         """The entries on a ban, its bindings and its exemptions, in order."""
         statement = select(AuditRow).where(AuditRow.object.in_(ban.objects)).order_by(AuditRow.seq)
         return map(entry_of, self.session.scalars(statement.execution_options(yield_per=_BATCH)))
+
+    def report(self, ban: Ban) -> Json:
+        """The life of a ban; `acts` are the numbers of the entries on it."""
+        life = [{"time": at, "event": what} for at, what in ban.life]
+        acts = self.session.scalars(select(AuditRow.seq).where(AuditRow.object.in_(ban.objects)).order_by(AuditRow.seq))
+        parts = {"ban": ban.ban, "bindings": ban.bindings, "exemptions": ban.exemptions}
+        return {**parts, "life": life, "use": None, "acts": acts.all()}
 
     def checkpoints(self) -> Iterator[str]:
         """Every checkpoint, as one line of JSON each."""

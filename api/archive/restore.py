@@ -5,7 +5,7 @@ import json
 import os
 import pwd
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from api.archive.layout import BadBackup, Manifest, member_of
 from api.archive.reading import Backup, open_backup
 from api.auth.tokens import KEY_OCTETS, write_secret
 from api.chain import GENESIS, entry_hash
+from api.db.base import Json
 from api.db.migrating import NEWEST, is_known, upgrade
 from api.db.models import AuditRow
 from api.db.session import Database
@@ -44,18 +45,32 @@ class Restored:
     manifest: Manifest
     revision: int
     rows: int
+    fault: str | None
+    """What is wrong with the record's chain, where that was accepted."""
     database: Path | None
     owner: str | None
 
 
-def restore(
-    file: IO[bytes], digest: str, settings: Settings, now_s: int, told: Callable[[str], None] = lambda _step: None
-) -> Restored:
-    """Make the installation of a backup whose file has this SHA-256; `told` hears what is being done.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for: the restore of a backup whose file has the SHA-256 `digest`, now.
+
+    With `broken` also where the record's chain did not hold when the backup was made, which then goes on record.
+    `told` hears what is being done.
+    """
+
+    digest: str
+    now_s: int
+    broken: bool = False
+    told: Callable[[str], None] = lambda _step: None
+
+
+def restore(file: IO[bytes], order: Order, settings: Settings) -> Restored:
+    """Make the installation of a backup.
 
     Raises BadBackup, NotEmpty, OSError, and SQLAlchemyError where a database cannot be reached; nothing is left then.
     """
-    told("verifying the backup")
+    order.told("verifying the backup")
     backup = open_backup(file)
     _usable(backup)
     url = make_url(settings.database)
@@ -65,24 +80,24 @@ def restore(
     held = os.umask(0o077)
     try:
         with _directories(settings.state_dir, place, owner):
-            act = _Act(digest, now_s, told)
             if place is None:
-                revision, rows = _into(settings.database, backup, act, settings)
+                filled = _into(settings.database, backup, order, settings)
             else:
-                revision, rows = _into_file(place, backup, act, settings, owner)
+                filled = _into_file(place, backup, order, settings, owner)
             _give(settings.token_key_path, owner)
     finally:
         os.umask(held)
-    return Restored(backup.manifest, revision, rows, place, None if owner is None else owner.pw_name)
+    user = None if owner is None else owner.pw_name
+    return Restored(backup.manifest, filled.revision, filled.rows, filled.fault, place, user)
 
 
 @dataclass(frozen=True, slots=True)
-class _Act:
-    """What goes on record of a restore, and who hears of its steps."""
+class _Filled:
+    """A database that has been filled: its revision, how many rows the backup had, what is wrong with the chain."""
 
-    digest: str
-    now_s: int
-    told: Callable[[str], None]
+    revision: int
+    rows: int
+    fault: str | None
 
 
 def _usable(backup: Backup) -> None:
@@ -114,13 +129,13 @@ def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
 
 
 def _into_file(
-    place: Path, backup: Backup, act: _Act, settings: Settings, owner: pwd.struct_passwd | None
-) -> tuple[int, int]:
+    place: Path, backup: Backup, order: Order, settings: Settings, owner: pwd.struct_passwd | None
+) -> _Filled:
     """Beside first, then renamed: a database that is there is a whole one."""
     beside = place.with_name(f".{place.name}.restoring")
     try:
         _remove(beside)
-        done = _into(f"sqlite:///{beside}", backup, act, settings)
+        done = _into(f"sqlite:///{beside}", backup, order, settings)
         _give(beside, owner)
         with beside.open("rb") as file:
             os.fsync(file.fileno())
@@ -132,20 +147,22 @@ def _into_file(
     return done
 
 
-def _into(url: str, backup: Backup, act: _Act, settings: Settings) -> tuple[int, int]:
-    """Fill a database in one transaction; its revision, and how many rows the backup had."""
+def _into(url: str, backup: Backup, order: Order, settings: Settings) -> _Filled:
+    """Fill a database in one transaction."""
     database, key = Database(url), settings.token_key_path
     had_key = key.exists()
     try:
         with database.engine.begin() as connection:
             upgrade(connection, backup.manifest.database)
-            rows = _load(connection, backup, act.told)
+            rows = _load(connection, backup, order)
             upgrade(connection, NEWEST)
             _number(connection, backup.manifest.numbers)
-            act.told("verifying the record")
+            order.told("verifying the record")
             with Session(connection, expire_on_commit=False) as session:
-                _verify(session, backup.manifest)
-                revision = _record(session, backup.manifest, act)
+                fault = _fault(session, backup.manifest)
+                if fault is not None and not order.broken:
+                    raise BadBackup(f"{member_of(AuditRow.__tablename__)}: {fault}")
+                revision = _record(session, backup.manifest, order, fault)
             # Before the commit: a database without its key would be one whose tokens are all unknown.
             write_secret(key, backup.token_key())
     except BaseException:
@@ -154,10 +171,10 @@ def _into(url: str, backup: Backup, act: _Act, settings: Settings) -> tuple[int,
         raise
     finally:
         database.close()
-    return revision, rows
+    return _Filled(revision, rows, fault)
 
 
-def _load(connection: Connection, backup: Backup, told: Callable[[str], None]) -> int:
+def _load(connection: Connection, backup: Backup, order: Order) -> int:
     """Every row into the tables of the backup's own schema, in an order that references allow."""
     metadata = MetaData()
     metadata.reflect(connection)
@@ -171,9 +188,28 @@ def _load(connection: Connection, backup: Backup, told: Callable[[str], None]) -
             connection.execute(table.delete())
     rows = 0
     for table in tables:
-        told(f"restoring {table.name}, after {rows} rows")
-        rows += _load_table(connection, table, backup)
+        order.told(f"restoring {table.name}, after {rows} rows")
+        with _unguarded(connection, table) if order.broken else nullcontext():
+            rows += _load_table(connection, table, backup)
     return rows
+
+
+@contextmanager
+def _unguarded(connection: Connection, table: Table) -> Iterator[None]:
+    """Without the triggers that take only what a whole record can have."""
+    if connection.dialect.name == "sqlite":
+        found = connection.execute(
+            text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"),
+            {"table": table.name},
+        ).all()
+        before, after = [f"DROP TRIGGER {row.name}" for row in found], [row.sql for row in found]
+    else:
+        before, after = ([f"ALTER TABLE {table.name} {verb} TRIGGER USER"] for verb in ("DISABLE", "ENABLE"))
+    for statement in before:
+        connection.exec_driver_sql(statement)
+    yield
+    for statement in after:
+        connection.exec_driver_sql(statement)
 
 
 def _load_table(connection: Connection, table: Table, backup: Backup) -> int:
@@ -228,23 +264,33 @@ def _number(connection: Connection, numbers: Mapping[str, int]) -> None:
             )
 
 
-def _verify(session: Session, manifest: Manifest) -> None:
-    """Raises BadBackup unless the audit is the chain that the manifest speaks of."""
-    name = member_of(AuditRow.__tablename__)
+def _fault(session: Session, manifest: Manifest) -> str | None:
+    """The first fault in the audit's chain; raises BadBackup where it does not end as the manifest says."""
+    fault: str | None = None
     seq, previous = 0, GENESIS
     for row in session.scalars(select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=BATCH)):
-        entry = entry_of(row)
-        if row.seq != seq + 1 or row.previous != previous or entry_hash(entry) != row.hash:
-            raise BadBackup(f"{name}: entry {row.seq} does not follow entry {seq}: the chain does not hold")
+        if fault is None and (row.seq != seq + 1 or row.previous != previous or _hash(row) != row.hash):
+            fault = f"entry {row.seq} does not follow entry {seq}: the record's chain does not hold"
         seq, previous = row.seq, row.hash
     if (seq, previous) != (manifest.audit.seq, manifest.audit.hash):
-        raise BadBackup(f"{name}: ends at entry {seq}, and not as the manifest says")
+        raise BadBackup(f"{member_of(AuditRow.__tablename__)}: ends at entry {seq}, and not as the manifest says")
+    return fault
 
 
-def _record(session: Session, manifest: Manifest, act: _Act) -> int:
-    unit = UnitOfWork(session, LOCAL, act.now_s)
-    after = {"backup": act.digest, "time": manifest.time, "seq": manifest.audit.seq, "hash": manifest.audit.hash}
-    unit.record(ACT, "installation", None, after)
+def _hash(row: AuditRow) -> str | None:
+    """The hash that an entry should have; None where it is none that was ever recorded."""
+    try:
+        return entry_hash(entry_of(row))
+    # The last is what the system says of a time that no calendar has.
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
+
+
+def _record(session: Session, manifest: Manifest, order: Order, fault: str | None) -> int:
+    unit = UnitOfWork(session, LOCAL, order.now_s)
+    audit = manifest.audit
+    after: Json = {"backup": order.digest, "time": manifest.time, "seq": audit.seq, "hash": audit.hash}
+    unit.record(ACT, "installation", None, after if fault is None else {**after, "fault": fault})
     session.flush()
     return unit.revision
 

@@ -31,6 +31,11 @@ class Ban:
         return f"{self.ban['authority']}/{self.ban['service']}"
 
     @property
+    def life(self) -> list[tuple[str, str]]:
+        """What happened and is to happen to it, each with its instant, in order."""
+        return sorted(_life(self))
+
+    @property
     def name(self) -> str:
         """A file's name."""
         return f"{self.ban['number']:06}-{self.ban['authority']}-{self.ban['service']}"
@@ -54,7 +59,7 @@ def report(ban: Ban, acts: Iterable[Json]) -> Iterator[str]:
     """The life of one ban, from adoption to lapse."""
     yield from _dossier(ban)
     yield "\nLife, by what is recorded so far\n"
-    for at, what in sorted(_life(ban)):
+    for at, what in ban.life:
         yield f"{INDENT}{at}  {what}\n"
     yield "\nUse\n  No figures are kept.\n"
     yield "\nActs, in the order in which they were recorded\n"
@@ -75,7 +80,6 @@ def act(entry: Json) -> Iterator[str]:
 
 
 def _life(ban: Ban) -> Iterator[tuple[str, str]]:
-    """What happened and is to happen to a ban, each with its instant."""
     for number, term in enumerate(ban.ban["terms"], start=1):
         yield term["recorded"], f"term {number} is recorded"
         yield from _span(f"term {number}", term)

@@ -22,8 +22,8 @@ from api.archive.encryption import (
     parse_recipients,
 )
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Result, Verb, add_verb
-from api.ctl.errors import WrongInput
+from api.ctl.commands import PROGRAM, Group, Options, Result, Verb, add_verb
+from api.ctl.errors import FOUND, WrongInput
 from api.ctl.files import SECRET, Counted, Progress, shown, writing
 
 DATABASE_VARIABLE = "DNSFILTER_API_DATABASE"
@@ -61,6 +61,11 @@ def add(groups: Group) -> None:
         "--database",
         metavar="URL",
         help=f"SQLite or PostgreSQL ({DATABASE_VARIABLE}, else SQLite in the state directory)",
+    )
+    restore.add_argument(
+        "--broken-record",
+        action="store_true",
+        help="restore also where the record's chain did not hold when the backup was made: exit code 1, and on record",
     )
     restore.add_argument("--identity", type=Path, metavar="FILE", help="the secret key of age of an encrypted backup")
 
@@ -117,7 +122,7 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
     from sqlalchemy.exc import SQLAlchemyError
 
     from api.archive.layout import BadBackup
-    from api.archive.restore import NotEmpty, restore
+    from api.archive.restore import NotEmpty, Order, restore
     from api.settings import parse_settings
     from dnsfilter.errors import ConfigError
 
@@ -126,7 +131,7 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
     try:
         settings = parse_settings(given, environ)
         with Progress() as progress:
-            done = restore(plain, digest, settings, int(time.time()), progress.say)
+            done = restore(plain, Order(digest, int(time.time()), options.broken_record, progress.say), settings)
     except ConfigError as error:
         raise WrongInput(*(f"{problem}" for problem in error.problems)) from error
     except BadBackup as error:
@@ -149,6 +154,7 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
         "revision": done.revision,
         "state_dir": str(options.state_dir),
         "owner": done.owner,
+        "fault": done.fault,
     }
     lines = [
         f"restored: the installation {manifest.installation} as of {manifest.time}, {done.rows} rows",
@@ -156,6 +162,8 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
         f"revision {done.revision} comes into force when the control plane starts",
         "tokens are known as before; without one: dnsfilter-api new-token --state-dir " + str(options.state_dir),
     ]
+    if done.fault is not None:
+        return Result(found, lambda: lines, FOUND, (f"{PROGRAM}: warning: {done.fault}; this is on record",))
     return Result(found, lambda: lines)
 
 

@@ -112,7 +112,8 @@ def test_decisions_are_there_as_json_and_as_text(files: Members) -> None:
 def test_a_report_tells_the_life_of_a_ban_and_every_act_on_it(full: Plane) -> None:
     full.clock.now += 60
     full.done("POST", "/v1/authorities/town/bans/alpha/end", {"reason": "the council withdrew it"})
-    report = members(archive(full))["reports/000001-town-alpha.txt"].decode()
+    files = members(archive(full))
+    report = files["reports/000001-town-alpha.txt"].decode()
     for said in (
         "2026-09-21T14:13:20Z  term 1 begins",
         "2026-09-21T14:15:20Z  term 1 ends early: the council withdrew it",
@@ -124,6 +125,14 @@ def test_a_report_tells_the_life_of_a_ban_and_every_act_on_it(full: Plane) -> No
         "No figures are kept.",
     ):
         assert said in report
+    found = json.loads(files["reports/000001-town-alpha.json"])
+    assert [f"  {event['time']}  {event['event']}" for event in found["life"]] == report.split("\n\n")[5].splitlines()[
+        1:
+    ]
+    acts = [json.loads(line) for line in files["acts/acts.jsonl"].splitlines()]
+    on_it = {"ban/town/alpha", "binding/1", "exemption/1"}
+    assert found["acts"] == [act["seq"] for act in acts if act["object"] in on_it]
+    assert len(found["acts"]) >= 5
 
 
 def test_names_of_accounts_are_in_it_only_if_asked_for(filled: Plane, files: Members) -> None:

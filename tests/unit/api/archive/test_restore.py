@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from api.archive.layout import BadBackup
-from api.archive.restore import ACT, NotEmpty, Restored, restore
+from api.archive.restore import ACT, NotEmpty, Order, Restored, restore
 from api.auth.tokens import load_key
 from api.chain import entry_hash
 from api.db import migrating
@@ -33,8 +34,8 @@ LATER = START + 3600
 Rows = list[dict[str, Any]]
 
 
-def restored(data: bytes, target: Settings) -> Restored:
-    return restore(io.BytesIO(data), DIGEST, target, LATER)
+def restored(data: bytes, target: Settings, *, broken: bool = False) -> Restored:
+    return restore(io.BytesIO(data), Order(DIGEST, LATER, broken), target)
 
 
 @contextmanager
@@ -211,6 +212,38 @@ def test_a_backup_that_is_not_whole_is_refused_by_name_and_leaves_nothing(
     with pytest.raises(BadBackup, match=said):
         restored(change(backup), target)
     assert left(target) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda found: found[2].update(account=9), "entry 3 does not follow entry 2: the record's chain does not hold"),
+        (lambda found: found[2].update(time_s=10**17), "entry 3 does not follow entry 2: "),
+        (lambda found: found[2].update(after={"share": 0.5}), "entry 3 does not follow entry 2: "),
+        (lambda found: found.pop(3), "entry 5 does not follow entry 3: "),
+    ],
+)
+def test_a_record_that_was_broken_before_is_restored_if_that_is_accepted_and_goes_on_record(
+    backup: bytes, target: Settings, change: Callable[[Rows], object], said: str
+) -> None:
+    data = with_rows(backup, "audit", change)
+    with pytest.raises(BadBackup, match=r"tables/audit.jsonl: "):
+        restored(data, target)
+    fault = restored(data, target, broken=True).fault
+    assert fault is not None
+    assert fault.startswith(said)
+    with opened(target) as database, database.writing() as session:
+        last = session.query(AuditRow).order_by(AuditRow.seq.desc()).first()
+        assert last is not None
+        assert last.after is not None
+        assert (last.act, last.after["fault"]) == (ACT, fault)
+        # Its triggers are there again.
+        with pytest.raises(IntegrityError, match="append-only"):
+            session.execute(text("UPDATE audit SET account = 7"))
+
+
+def test_a_whole_record_has_no_fault_to_accept(backup: bytes, target: Settings) -> None:
+    assert restored(backup, target, broken=True).fault is None
 
 
 def test_where_there_is_an_installation_nothing_is_restored(filled: Plane, backup: bytes, target: Settings) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pyrage.x25519 import Identity
 
 from api.ctl.backups import DATABASE_VARIABLE
-from tests.support.backups import members, with_manifest
+from tests.support.backups import members, with_manifest, with_rows
 from tests.unit.api.ctl.conftest import Ctl, Scripted, Served
 
 
@@ -113,6 +113,17 @@ def test_a_damaged_backup_is_refused_with_the_member_and_leaves_nothing(
     assert (wrong.code, "is not encrypted" in wrong.err) == (2, True)
 
 
+def test_a_broken_record_is_restored_only_if_that_is_accepted(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    assert ctl("backup", "all.backup").code == 0
+    file = tmp_path / "all.backup"
+    file.write_bytes(with_rows(file.read_bytes(), "audit", lambda found: found[1].update(account=7)))
+    refused = ctl("restore", "all.backup", "--state-dir", "new")
+    assert (refused.code, "tables/audit.jsonl: entry 2 does not follow entry 1" in refused.err) == (2, True)
+    accepted = ctl("restore", "all.backup", "--state-dir", "new", "--broken-record", "--json")
+    assert (accepted.code, "warning: entry 2 does not follow entry 1" in accepted.err) == (1, True), accepted.err
+    assert json.loads(accepted.out)["fault"].startswith("entry 2 does not follow entry 1")
+
+
 PROBLEM = b'{"type": "/problems/x", "title": "no", "detail": "the database did not take it"}'
 
 
@@ -178,7 +189,9 @@ def test_an_archive_is_written_and_says_its_digest(served: Served, ctl: Ctl, tmp
     assert json.loads(done.out) == {"file": "archive.zip", "octets": len(data), "sha256": digest}
     files = members(data)
     assert "Ghent" in files["decisions/decisions.txt"].decode() or "Gent" in files["decisions/decisions.txt"].decode()
-    assert len([name for name in files if name.startswith("reports/")]) == len(json.loads(files["decisions/bans.json"]))
+    assert len([name for name in files if name.startswith("reports/")]) == 2 * len(
+        json.loads(files["decisions/bans.json"])
+    )
     assert ctl("export", "--archive", "named.zip", "--names").code == 0
     named = members((tmp_path / "named.zip").read_bytes())["accounts.json"]
     assert json.loads(named)[0]["login"] == "administrator"
