@@ -7,15 +7,13 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from api.ctl.client import Client, parse_url
 from api.ctl.commands import PROGRAM, Options, Result, Verb
 from api.ctl.errors import DONE, INTERRUPTED, CtlError, WrongInput
 from api.ctl.parser import make_parser
 from api.ctl.terminal import dump_json, escape, lines_of
-from api.ctl.token import load_token
+from api.ctl.token import exposure, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
 CA_VARIABLE = "DNSFILTER_CA"
@@ -52,9 +50,11 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
     url = _url(getattr(options, "api", None), environ)
     token = None
     if verb.needs_token:
-        loaded = load_token(getattr(options, "token_file", None), environ)
+        loaded = load_token(getattr(options, "token_file", None), environ, url)
         token = loaded.value
-        _say(*(f"{PROGRAM}: warning: {warning}" for warning in (loaded.warning, _exposure(url)) if warning))
+        _warn(loaded.warning, exposure(url))
+    elif verb.asks_token:
+        _warn(exposure(url))
     ca = getattr(options, "ca", None) or environ.get(CA_VARIABLE) or None
     with Client(url, token, ca) as client:
         result = verb.run(client, options)
@@ -98,17 +98,8 @@ def _url(option: str | None, environ: Mapping[str, str]) -> str:
         raise WrongInput(str(error)) from error
 
 
-def _exposure(url: str) -> str | None:
-    """What is to be said of a token that leaves the machine unencrypted."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme in ("https", "unix") or host == "localhost":
-        return None
-    try:
-        loopback = ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    return None if loopback else f"the token goes to {url} unencrypted: use https"
+def _warn(*warnings: str | None) -> None:
+    _say(*(f"{PROGRAM}: warning: {warning}" for warning in warnings if warning))
 
 
 def _say(*lines: str) -> None:

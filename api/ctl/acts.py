@@ -29,11 +29,6 @@ def change_lines(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
             yield f"    {field}: {_value(was)} -> {_value(became)}"
 
 
-def account_words(account: int) -> str:
-    """Who acted, as the record names them: by number."""
-    return f"account {account}" if account else "the installation"
-
-
 def _value(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from api.chain import canonical
-from api.ctl.acts import account_words, change_lines
+from api.ctl.accounts import Accounts, account
+from api.ctl.acts import change_lines
 from api.ctl.answers import Checkpoint, Entry, Page
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Parser, Result, Verb, add_group, add_limit, add_verb, number
+from api.ctl.commands import Group, Options, Parser, Result, Verb, add_group, add_limit, add_verb, given, number, slug
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
 from api.ctl.terminal import lines_of, table
@@ -18,12 +19,7 @@ MAX_CHECKPOINTS = 1_000_000
 def add(groups: Group) -> None:
     """Add the group's commands."""
     group = add_group(groups, "audit", "the record of acts")
-    lister = add_verb(
-        group, "list", _list, "list acts, newest first, with what they changed", "audit list --object ban/ghent/tiktok"
-    )
-    lister.add_argument("--act", metavar="ACT", help="those of one kind, for example ban.adopt")
-    lister.add_argument("--object", metavar="OBJECT", help="those on one object, for example ban/ghent/tiktok")
-    add_limit(lister)
+    _add_list(group)
     exporter = add_verb(
         group,
         "export",
@@ -48,6 +44,24 @@ def add(groups: Group) -> None:
     add_limit(lister)
     maker = add_verb(group, "checkpoint", _checkpoint, "sign the record's hash now", "audit checkpoint --held")
     _add_held(maker, "print it as a JSON line, to be kept elsewhere")
+
+
+def _add_list(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "list",
+        _list,
+        "list acts, newest first, with what they changed",
+        "audit list --object ban/ghent/tiktok",
+        "audit list --account ict-ghent --since 2026-11-01",
+    )
+    parser.add_argument("--act", metavar="ACT", help="those of one kind, for example ban.adopt; or of one family, ban")
+    parser.add_argument("--object", metavar="OBJECT", help="those on one object, for example ban/ghent/tiktok")
+    parser.add_argument("--account", type=account, metavar="ACCOUNT", help="those of one account, by number or login")
+    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that are a matter of one authority")
+    parser.add_argument("--since", metavar="WHEN", help="from then on: a date (in UTC) or an RFC 3339 time")
+    parser.add_argument("--until", metavar="WHEN", help="before then")
+    add_limit(parser)
 
 
 def _add_held(parser: Parser, text: str) -> None:
@@ -80,15 +94,18 @@ def _add_verify(group: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    query = {"act": options.act, "object": options.object}
+    query = given(options, "act", "object", "authority", "since", "until")
+    if options.account is not None:
+        query["account"] = Accounts(client).number(options.account)
     page = client.list(Entry, path("audit"), options.limit, query)
-    return listed(page, lambda: _lines(page.items), "acts")
+    return listed(page, lambda: _lines(page.items, Accounts(client)), "acts")
 
 
-def _lines(items: list[Entry]) -> Iterator[str]:
+def _lines(items: list[Entry], accounts: Accounts) -> Iterator[str]:
+    accounts.prepare({item.account for item in items})
     for item in items:
         when = at_words(item.time, "UTC")
-        who = account_words(item.account)
+        who = accounts.words(item.account)
         yield f"{item.seq}  {when}  {who}  {item.act}  {item.object}  revision {item.revision}"
         if item.before is not None and item.after is not None:
             yield from change_lines(item.before, item.after)

@@ -71,8 +71,6 @@ class Client:
             "Accept-Encoding": "identity",
             "User-Agent": f"dnsfilterctl/{__version__}",
         }
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
         self.url = url
         # The environment's proxies are not used: the token is for the control plane alone. httpx would bring its own
         # list of authorities; an office's control plane is signed by one that the machine trusts.
@@ -85,12 +83,18 @@ class Client:
             transport=httpx.HTTPTransport(verify=secure, trust_env=False, uds=file),
             trust_env=False,
         )
+        if token is not None:
+            self.present(token)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._http.close()
+
+    def present(self, token: str) -> None:
+        """Ask with this token from now on."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
     def get(
         self, kind: type[Found], where: str, query: Query | None = None, accepted: Collection[int] = (200,)

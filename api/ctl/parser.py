@@ -10,20 +10,28 @@ from api.ctl import (
     bans,
     bindings,
     exemptions,
+    failures,
+    grants,
+    login,
     policies,
     questions,
     ranges,
     revisions,
     services,
+    spaces,
     system,
+    tokens,
     trace,
+    users,
 )
 from api.ctl.commands import PROGRAM, Help, Parser, add_global
 from dnsfilter import __version__
 
 _TOPICS = (
+    login,
     authorities,
     ranges,
+    spaces,
     services,
     bans,
     bindings,
@@ -33,6 +41,10 @@ _TOPICS = (
     policies,
     revisions,
     audit,
+    users,
+    grants,
+    tokens,
+    failures,
     backups,
     system,
 )

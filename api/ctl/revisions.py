@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from api.ctl.acts import account_words, act_lines, change_lines
+from api.ctl.accounts import Accounts
+from api.ctl.acts import act_lines, change_lines
 from api.ctl.answers import Act
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb
@@ -57,14 +58,14 @@ def _number(text: str) -> int:
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(Revision, path("revisions"), options.limit)
-    return listed(page, lambda: _table(page.items), "revisions")
+    return listed(page, lambda: _table(page.items, Accounts(client)), "revisions")
 
 
 def _show(client: Client, options: Options) -> Result:
     found = client.get(RevisionWhole, path("revisions", options.number), {"limit": 1})
     data = found.model_dump(mode="json")
     del data["changes"]
-    return Result(data, lambda: _lines(found))
+    return Result(data, lambda: _lines(found, Accounts(client)))
 
 
 def _diff(client: Client, options: Options) -> Result:
@@ -88,12 +89,13 @@ def _rollback(client: Client, options: Options) -> Result:
     return Result(done.model_dump(mode="json"), lambda: _done(done))
 
 
-def _table(items: list[Revision]) -> Iterator[str]:
+def _table(items: list[Revision], accounts: Accounts) -> Iterator[str]:
+    accounts.prepare({item.account for item in items})
     rows = [
         (
             str(item.number),
             at_words(item.time, _ZONE),
-            account_words(item.account),
+            accounts.words(item.account),
             str(item.acts),
             item.act,
             item.object,
@@ -104,13 +106,13 @@ def _table(items: list[Revision]) -> Iterator[str]:
     yield from table(("revision", "recorded", "by", "acts", "last act", "object", "in force since"), rows)
 
 
-def _lines(found: RevisionWhole) -> Iterator[str]:
+def _lines(found: RevisionWhole, accounts: Accounts) -> Iterator[str]:
     since = "no snapshot is known" if found.in_force is None else f"since {at_words(found.in_force, _ZONE)}"
     yield from columns(
         [
             ("revision", str(found.number)),
             ("recorded", at_words(found.time, _ZONE)),
-            ("by", account_words(found.account)),
+            ("by", accounts.words(found.account)),
             ("acts", f"{found.acts}, audit entries {found.first_seq} to {found.last_seq}"),
             ("last act", f"{found.act}  {found.object}"),
             ("in force", since),

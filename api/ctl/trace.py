@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.ctl.acts import account_words
+from api.ctl.accounts import Accounts
 from api.ctl.bans import decision_rows
 from api.ctl.client import Client
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
@@ -37,10 +37,10 @@ def add(groups: Group) -> None:
 
 def _trace(client: Client, options: Options) -> Result:
     found = client.get(Trace, "/v1/trace", given(options, "client", "name", "at", "site"))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
 
 
-def _lines(found: Trace, names: Names) -> Iterator[str]:
+def _lines(found: Trace, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = names.time_zone(found.decision.authority) if found.decision.authority else "UTC"
     blocks = [
         _question(found, names, zone),
@@ -55,7 +55,8 @@ def _lines(found: Trace, names: Names) -> Iterator[str]:
         yield ""
     if found.acts:
         yield "acts:"
-        yield from columns([_act(act, zone) for act in found.acts], indent="  ")
+        accounts.prepare({act.account for act in found.acts})
+        yield from columns([_act(act, zone, accounts) for act in found.acts], indent="  ")
         yield ""
     if found.decision.rows:
         yield "considered:"
@@ -140,13 +141,13 @@ def _exemptions(found: Trace) -> Cells:
     ]
 
 
-def _act(act: TracedAct, zone: str) -> Sequence[str]:
+def _act(act: TracedAct, zone: str, accounts: Accounts) -> Sequence[str]:
     many = len(act.fields) > SHOWN_FIELDS
     fields = f"sets {len(act.fields)} fields" if many else f"sets {', '.join(act.fields)}" if act.fields else ""
     return (
         str(act.seq),
         at_words(act.time, zone),
-        account_words(act.account),
+        accounts.words(act.account),
         act.act,
         act.object,
         f"revision {act.revision}",

@@ -82,6 +82,7 @@ def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.chdir(tmp_path)
     for variable in (VARIABLE, "DNSFILTER_URL"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
 
 
 @contextmanager

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from api.accounts import schemas as accounts
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.authorities.schemas import AuthorityRead
 from api.bans.schemas import BanRead, DecisionRead, TermRead
 from api.bindings.schemas import BindingRead
-from api.ctl import answers, past
+from api.ctl import answers, past, people
 from api.exemptions.schemas import ExemptionRead
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 from api.publish import schemas as publish
@@ -17,6 +18,7 @@ from api.ranges.schemas import RangeRead, SiteRead
 from api.revisions import schemas as revisions
 from api.schemas import FaultRead, ProblemRead
 from api.services import schemas as services
+from api.spaces.schemas import SpaceRead
 from api.system.schemas import ReadinessRead, VersionRead
 from api.trace import schemas as trace
 
@@ -57,6 +59,14 @@ from api.trace import schemas as trace
         (past.Change, revisions.ChangeRead),
         (past.RevisionWhole, revisions.RevisionRead),
         (past.RolledBack, revisions.RollbackRead),
+        (people.Account, accounts.AccountRead),
+        (people.Grant, accounts.GrantRead),
+        (people.Token, accounts.TokenRead),
+        (people.TokenMade, accounts.TokenMade),
+        (people.Held, accounts.HeldRead),
+        (people.Oneself, accounts.SelfRead),
+        (people.FailedTry, accounts.FailedTryRead),
+        (people.Space, SpaceRead),
         (answers.Version, VersionRead),
         (answers.Readiness, ReadinessRead),
     ],

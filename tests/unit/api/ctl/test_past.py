@@ -7,6 +7,7 @@ import pytest
 from tests.unit.api.conftest import START
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Served
 
+ADMINISTRATOR = "account 1 (administrator)"
 GHENT = ("--client", "127.0.5.10", "www.tiktok.com")
 
 
@@ -60,7 +61,7 @@ def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ct
         [],
         ["acts:"],
         [*lines[-7][:2], "the installation", "ban.adopt", "ban/ghent/tiktok", "revision 1", "sets 10 fields"],
-        [*lines[-6][:2], "account 1", "ban.set_enforce", "ban/ghent/tiktok", "revision 3", "sets mode"],
+        [*lines[-6][:2], ADMINISTRATOR, "ban.set_enforce", "ban/ghent/tiktok", "revision 3", "sets mode"],
         [],
         ["considered:"],
         ["ban 8", "ghent/tiktok", "Stad Gent", "TikTok", "enforce", "own", "in force, decides"],
@@ -116,7 +117,7 @@ def test_json_has_the_trace_whole(toggled: Served, ctl: Ctl) -> None:
 def test_revisions_are_listed_shown_and_compared(toggled: Served, ctl: Ctl) -> None:
     rows = _cells(ctl("revision", "list", "--limit", "2").out)
     at = "21 September 2026 15:13:20 UTC"
-    assert rows[2] == ["2", at, "account 1", "1", "ban.set_off", "ban/ghent/tiktok", at]
+    assert rows[2] == ["2", at, ADMINISTRATOR, "1", "ban.set_off", "ban/ghent/tiktok", at]
     assert [row[0] for row in rows] == ["revision", "3", "2"]
     shown = ctl("revision", "show", "2").out
     assert "publication  2: 21 September 2026 15:13:20 UTC, until 21 September 2026 15:14:20 UTC" in shown
