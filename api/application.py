@@ -93,6 +93,12 @@ def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -
     return app, registry
 
 
+def warm(app: FastAPI) -> None:
+    """Have the routes built, which FastAPI leaves to the first request: it would wait for some hundred milliseconds."""
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
+
+
 def _known(runtime: Runtime, token: str) -> bool:
     with runtime.database.reading() as session:
         found = authenticate(session, runtime.token_key, token, int(runtime.clock()), "")

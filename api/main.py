@@ -12,14 +12,13 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
 
 import uvicorn
 from alembic.util.exc import CommandError
 from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.application import make_application, make_description
+from api.application import make_application, make_description, warm
 from api.audit.key import load_signing_key
 from api.audit.witness import Witness
 from api.auth.failures import sweep
@@ -33,6 +32,7 @@ from api.publish.service import Publisher, believed
 from api.publish.start import keep_history, raise_above
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
 from api.system.connections import MAX_THREADS, GuardedProtocol
+from api.system.handshakes import Handshakes
 from api.system.metrics import MetricsServer, Registry
 from api.tls import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
@@ -43,8 +43,7 @@ from dnsfilter.telemetry.logs import emit
 
 MAX_HEADER_OCTETS = 16 * 1024
 SHUTDOWN_S = 5
-HANDSHAKE_S = 10.0
-"""As long as a request's head may take."""
+BACKLOG = 2048
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -91,6 +90,7 @@ def serve(settings: Settings) -> int:
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
+        warm(app)
         # The catalogue stays for good: collections that walk a million names would hold up a toggle.
         gc.collect()
         gc.freeze()
@@ -127,32 +127,37 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
         self._certificate = certificate
+        self.servers: list[asyncio.Server] = []
+        self._accepting: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen on the given sockets, then say so; uvicorn would give a handshake a minute."""
-        loop = asyncio.get_running_loop()
+        """Listen on the given sockets, then say so."""
         current_default_thread_limiter().total_tokens = MAX_THREADS
-        ciphered: dict[str, Any] = {}
-        if self._certificate is not None:
-            ciphered = {"ssl": self._certificate.context, "ssl_handshake_timeout": HANDSHAKE_S}
+        loop = asyncio.get_running_loop()
         for bound in sockets or ():
-            server = await loop.create_server(
-                lambda: GuardedProtocol(self.config, self.server_state, {}),
-                sock=bound,
-                backlog=self.config.backlog,
-                **ciphered,
-            )
-            self.servers.append(server)
+            if self._certificate is not None:
+                handshakes = Handshakes(bound, self._certificate.context, self._protocol)
+                self._accepting.append(loop.create_task(handshakes.run()))
+            else:
+                self.servers.append(await loop.create_server(self._protocol, sock=bound, backlog=BACKLOG))
         self.started = True
         print(self._ready, flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no longer, and answer what is in hand."""
+        for task in self._accepting:
+            task.cancel()
+        await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Run until a signal; uvicorn raises the signal again afterwards, which must not end us before we tidied up."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGHUP, self._hung_up)
-        self.servers: list[asyncio.Server] = []
         super().run(sockets)
+
+    def _protocol(self) -> GuardedProtocol:
+        return GuardedProtocol(self.config, self.server_state, {})
 
     def _hung_up(self, *_: object) -> None:
         """Only the certificate is read anew; without one there is nothing to do, and no reason to end."""
