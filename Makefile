@@ -19,7 +19,8 @@ test: ## all tests, in random order; TESTS=path runs some
 soak: ## the tests that kill the control plane and crowd it, for minutes instead of seconds; DNSFILTER_SEED repeats one
 	@scripts/bootstrap dev
 	@scripts/components
-	@DNSFILTER_SOAK=1 $(BIN)/pytest -s -p no:randomly tests/integration/test_crashes.py tests/integration/test_operators.py
+	@DNSFILTER_SOAK=1 $(BIN)/pytest -s -p no:randomly tests/integration/test_crashes.py tests/integration/test_operators.py \
+		tests/integration/test_schemathesis.py
 
 check: ## lint, format, types, import contracts
 	@scripts/bootstrap dev
