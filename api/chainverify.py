@@ -248,8 +248,8 @@ def _rebuilt(chain: Chain, agreeing: Checkpoint | None, disagreeing: Checkpoint)
     between = f"between {_words(agreeing)} and" if agreeing is not None else "before the first one held,"
     restored = [seq for seq in chain.restores if seq >= first]
     hint = f"; entry {restored[0]} says that a backup was restored" if restored else ""
-    entries = f"of the entries {first} to {last}" if first < last else f"entry {last}"
-    return f"the record was made anew {between} {_words(disagreeing)}: {entries} at least one is another{hint}"
+    other = f"of the entries {first} to {last} at least one is" if first < last else f"entry {last} is"
+    return f"the record was made anew {between} {_words(disagreeing)}: {other} another{hint}"
 
 
 def _words(checkpoint: Checkpoint) -> str:

@@ -115,9 +115,10 @@ def _data_of(held: Held, count: int, broken: Sequence[str]) -> dict[str, object]
 
 def _words(report: Report, sound: bool, held: Sequence[Checkpoint] | None, broken: Sequence[str]) -> Iterator[str]:
     chain = report.chain
+    whole = "whole" if held is not None else "whole, as far as the chain alone tells"
     yield from columns(
         [
-            ("record", "whole" if sound else "NOT WHOLE"),
+            ("record", whole if sound else "NOT WHOLE"),
             ("entries", f"1 to {chain.seq} follow one another" if chain.seq else "none"),
             ("last hash", chain.hash),
             ("checkpoints", "none given" if held is None else _count(len(held))),
@@ -146,3 +147,5 @@ def _coverage(report: Report) -> Iterator[tuple[str, str]]:
         yield "covered", f"up to entry {covered}, by checkpoint {said.number} of {said.time}, key {agreeing.key}"
     if report.uncovered:
         yield "not covered", f"entries {covered + 1} to {report.chain.seq}: no checkpoint that agrees comes after them"
+    if report.chain.fault is not None and report.held.beyond:
+        yield "not compared", f"{report.held.beyond} of the checkpoints, which come after the first bad line"

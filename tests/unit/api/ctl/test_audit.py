@@ -101,6 +101,7 @@ def test_a_whole_record_holds_without_checkpoints_too_which_is_said(offline: Ctl
     done = offline("audit", "verify", whole)
     assert done.code == 0
     assert f"1 to {COUNT} follow one another" in done.out
+    assert "whole, as far as the chain alone tells" in done.out
     assert "only the chain was checked" in done.err
     assert _verified(offline("audit", "verify", whole, "--json")) == (0, True)
 
@@ -126,13 +127,17 @@ def test_the_record_may_come_in_parts_and_from_standard_input(
     assert offline("audit", "verify", str(tmp_path / "second")).code == 1
 
 
-def test_the_first_bad_line_is_printed(offline: Ctl, tmp_path: Path) -> None:
+def test_the_first_bad_line_is_printed(offline: Ctl, tmp_path: Path, kept: str) -> None:
     broken = lines(record(COUNT))
     broken[6] = broken[6].replace(b"enforce", b"monitor")
     name = _written(tmp_path / "broken", broken)
     done = offline("audit", "verify", name)
     assert done.code == 1
     assert "line 7: entry 7 was changed: its hash is not that of its content" in done.out
+    compared = offline("audit", "verify", name, "--checkpoint", kept)
+    assert compared.code == 1
+    assert "covered       up to entry 4, by checkpoint 1" in compared.out
+    assert "not compared  1 of the checkpoints" in compared.out
     fault = json.loads(offline("audit", "verify", name, "--json").out)["fault"]
     assert (fault["line"], fault["seq"]) == (7, 7)
 
