@@ -201,12 +201,12 @@ def _tls(
 
 
 def parse_listen(text: str) -> Endpoint | UnixSocket:
-    """Where to listen, as "127.0.0.1:8080" or "unix:/run/dnsfilter/api.sock"; raises ValueError naming the input."""
+    """Where to listen, as "127.0.0.1:8080" or "unix:/run/dnsfilter-api/api.sock"; raises ValueError naming the input."""
     if not text.startswith(UNIX):
         return parse_endpoint(text)
     path = text.removeprefix(UNIX)
     if not path.startswith("/") or path.endswith("/") or "\0" in path:
-        raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter/api.sock")
+        raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter-api/api.sock")
     if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise ValueError(f"{text!r} is too long: a socket's path has at most {MAX_SOCKET_PATH} octets")
     return UnixSocket(Path(path))

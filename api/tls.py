@@ -51,11 +51,11 @@ def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def exposed(key: Path) -> str | None:
-    """What is to be said of a key that others than its owner can read."""
+    """What is to be said of a key that others than its owner and its group can read, or others than its owner change."""
     mode = key.stat().st_mode
-    if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if not mode & (stat.S_IWGRP | stat.S_IRWXO):
         return None
-    return f"the key's file can be read by others (mode {stat.S_IMODE(mode):04o}): chmod 600"
+    return f"the key's file is open to others (mode {stat.S_IMODE(mode):04o}): chmod 640"
 
 
 class Certificate:
@@ -123,7 +123,7 @@ class Certificate:
 
 
 def warn_if_exposed(key: Path) -> None:
-    """Log that others can read the key, if they can."""
+    """Log that the key is open to others, if it is."""
     with suppress(OSError):
         if warning := exposed(key):
             emit(log, logging.WARNING, warning, path=key)

@@ -11,7 +11,7 @@ import httpx
 from pydantic import ValidationError
 
 from api.ctl.answers import Answer, Item, Page, Problem
-from api.ctl.errors import CtlError, Denied, NotInForce, Unreachable, WrongInput
+from api.ctl.errors import CtlError, Denied, NotInForce, NotTaken, Unreachable, WrongInput
 from dnsfilter import __version__
 
 CONNECT_S = 5.0
@@ -39,7 +39,7 @@ def parse_url(text: str) -> str:
     """
     if text.startswith(UNIX):
         if not text.startswith(f"{UNIX}/"):
-            raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter/api.sock")
+            raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter-api/api.sock")
         return text
     url = urlsplit(text)
     if url.username is not None or url.password is not None:
@@ -57,6 +57,10 @@ def _trusting(ca: str | None) -> ssl.SSLContext:
     except OSError as error:
         # OpenSSL names no file.
         raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
+
+
+def _refusal(status: int, *lines: str) -> Denied:
+    return NotTaken(*lines) if status == 401 else Denied(*lines)
 
 
 class Client:
@@ -214,7 +218,7 @@ class Client:
             problem = Problem.model_validate_json(body)
         except ValidationError:
             if status in (401, 403):
-                return Denied(f"{self.url} refuses: HTTP {status}")
+                return _refusal(status, f"{self.url} refuses: HTTP {status}")
             return self._foreign(f"HTTP {status}")
         lines = [f"{problem.title}: {problem.detail}" if problem.detail else problem.title]
         if problem.faults:
@@ -223,7 +227,7 @@ class Client:
             lines = [problem.title] if repeated else lines
             lines += [f"{fault.place}: {fault.message}" for fault in problem.faults]
         if status in (401, 403):
-            return Denied(*lines)
+            return _refusal(status, *lines)
         if problem.type == "/problems/not-published":
             return NotInForce(*lines)
         return (

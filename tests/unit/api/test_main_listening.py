@@ -88,12 +88,12 @@ def test_it_speaks_tls_and_takes_a_renewed_certificate_without_losing_a_connecti
 ) -> None:
     authority, files = Authority(tmp_path / "ca"), (tmp_path / "cert.pem", tmp_path / "key.pem")
     first = authority.issue(*files)
-    files[1].chmod(0o640)
+    files[1].chmod(0o644)
     options = ["--listen", "127.0.0.1:0", "--tls-certificate", str(files[0]), "--tls-key", str(files[1])]
     served = start(tmp_path / "state", options)
     url = served.url()
     assert url.startswith("https://127.0.0.1:")
-    assert "the key's file can be read by others (mode 0640)" in served.text()
+    assert "the key's file is open to others (mode 0644)" in served.text()
     trusting = ssl.create_default_context(cafile=authority.ca)
     with httpx.Client(base_url=url, verify=trusting) as client:
         assert client.get("/readyz").json()["ready"] is True
