@@ -14,6 +14,7 @@ from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.tokens import Fresh, new_token
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
+from api.db.session import forget
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Forbidden, Invalid
 from dnsfilter.policy.model import Instant
@@ -84,6 +85,7 @@ def erase(unit: UnitOfWork, row: AccountRow) -> None:
     disable(unit, row)
     if name is not None:
         unit.session.delete(name)
+        forget(unit.session)
         _noted(unit, row, "account.erase", None, None)
 
 

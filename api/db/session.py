@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
@@ -13,6 +13,7 @@ from api.db.migrating import upgrade
 from api.db.models.record import INSTALLATION, InstallationRow
 
 BUSY_TIMEOUT_S = 5
+_FORGOTTEN = "forgotten"
 _WRITE = "dnsfilter_write"
 
 
@@ -27,6 +28,8 @@ class Database:
         self._writer = self._engine.execution_options(**{_WRITE: True})
         # SQLite's busy handler polls with growing sleeps; waiting here costs a writer of this process nothing.
         self._turn = threading.Lock()
+        # Whether SQLite's log has pages with something that was forgotten.
+        self._stale_log = False
 
     @property
     def engine(self) -> Engine:
@@ -50,15 +53,37 @@ class Database:
             history.watch(session)
             yield session
             history.keep(session)
+        self._stale_log |= _FORGOTTEN in session.info
+        if self._stale_log:
+            self._stale_log = not self._empty_log()
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
         with self._engine.begin() as connection:
             upgrade(connection)
 
+    def _empty_log(self) -> bool:
+        """Whether SQLite's write-ahead log, which has pages as they were, could be emptied: not while somebody reads."""
+        if self._engine.name != "sqlite":
+            return True
+        with closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")
+            try:
+                (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+                cursor.close()
+        return not busy
+
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+
+
+def forget(session: Session) -> None:
+    """Say that a writing session deletes what is to be nowhere any more, the database's log included."""
+    session.info[_FORGOTTEN] = True
 
 
 def _engine(url: str) -> Engine:
@@ -71,7 +96,8 @@ def _engine(url: str) -> Engine:
         # sqlite3 begins transactions only before its first write: that would let a read and a write see two states.
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        # What is deleted is overwritten: names that are erased are in no free page.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
