@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from api.ctl.client import Client, parse_url
 from api.ctl.commands import PROGRAM, Options, Result, Verb
-from api.ctl.errors import DONE, INTERRUPTED, CtlError, WrongInput
+from api.ctl.errors import DONE, INTERRUPTED, CtlError, NotTaken, WrongInput
 from api.ctl.parser import make_parser
 from api.ctl.terminal import dump_json, escape, lines_of
-from api.ctl.token import exposure, load_token
+from api.ctl.token import Token, exposure, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
 CA_VARIABLE = "DNSFILTER_CA"
@@ -48,17 +48,23 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
         # Whatever the environment says of an API is not looked at.
         options.api, options.ca, environ = DEFAULT_URL, None, {}
     url = _url(getattr(options, "api", None), environ)
-    token = None
+    token: Token | None = None
     if verb.needs_token:
-        loaded = load_token(getattr(options, "token_file", None), environ, url)
-        token = loaded.value
-        _warn(loaded.warning, exposure(url))
+        token = load_token(getattr(options, "token_file", None), environ, url)
+        _warn(token.warning, exposure(url))
     elif verb.asks_token:
         _warn(exposure(url))
     ca = getattr(options, "ca", None) or environ.get(CA_VARIABLE) or None
-    with Client(url, token, ca) as client:
-        result = verb.run(client, options)
-        _print(result, as_json=getattr(options, "json", False))
+    try:
+        with Client(url, token.value if token else None, ca) as client:
+            result = verb.run(client, options)
+            _print(result, as_json=getattr(options, "json", False))
+    except NotTaken as error:
+        if token is None:
+            raise
+        raise NotTaken(
+            *error.lines, f"the token was that of {token.source}; `dnsfilterctl login` keeps another"
+        ) from error
     return result.code
 
 

@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -21,13 +21,11 @@ MAX_OCTETS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, and what is to be said of its file."""
+    """A token, where it is from, and what is to be said of that."""
 
-    value: str
+    value: str = field(repr=False)
+    source: str
     warning: str | None
-
-    def __repr__(self) -> str:
-        return f"Token(warning={self.warning!r})"
 
 
 def load_token(option: str | None, environ: Mapping[str, str], url: str) -> Token:
@@ -45,11 +43,12 @@ def ask_token(option: str | None) -> Token:
     if option is not None:
         return _load(Path(option))
     if not sys.stdin.isatty():
-        return Token(_parse(sys.stdin.buffer.read(MAX_OCTETS + 1), "standard input"), None)
+        return _parse(sys.stdin.buffer.read(MAX_OCTETS + 1), "standard input")
     try:
-        return Token(_parse(getpass.getpass("token: ").encode(errors="replace"), "what was typed"), None)
+        typed = getpass.getpass("token: ")
     except EOFError as error:
         raise Denied("no token was typed") from error
+    return _parse(typed.encode(errors="replace"), "what was typed")
 
 
 def kept_path(environ: Mapping[str, str], url: str) -> Path | None:
@@ -112,15 +111,15 @@ def _load(path: Path) -> Token:
             data = file.read(MAX_OCTETS + 1)
     except OSError as error:
         raise Denied(f"cannot read the token's file {path}: {error.strerror}") from error
-    return Token(_parse(data, f"the file {path}"), _warning(path, mode))
+    return _parse(data, f"the file {path}", _warning(path, mode))
 
 
-def _parse(data: bytes, what: str) -> str:
+def _parse(data: bytes, source: str, warning: str | None = None) -> Token:
     value = data.strip().decode("latin-1")
     # What a header can carry, RFC 6750 section 2.1; a longer file is no token's.
     if not value or len(data) > MAX_OCTETS or not all("!" <= mark <= "~" for mark in value):
-        raise Denied(f"{what} holds no token: one line of printable characters is expected")
-    return value
+        raise Denied(f"{source} holds no token: one line of printable characters is expected")
+    return Token(value, source, warning)
 
 
 def _warning(path: Path, mode: int) -> str | None:

@@ -62,8 +62,13 @@ def test_a_token_is_asked_for_without_echo(
     served: Served, ctl: Ctl, desk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
+
+    def typed(prompt: str) -> str:
+        asked.append(prompt)
+        return desk
+
     monkeypatch.setattr("sys.stdin", Terminal(io.BytesIO()))
-    monkeypatch.setattr("getpass.getpass", lambda prompt: (asked.append(prompt), desk)[1])
+    monkeypatch.setattr("getpass.getpass", typed)
     assert ctl("login").code == 0
     assert asked == ["token: "]
     assert _kept(tmp_path, served.url).read_text() == f"{desk}\n"
