@@ -112,6 +112,7 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
         if note_use(held.database, found, now_s):
             with held.database.writing() as session:
                 sweep(session, now_s)
+                idempotency.sweep(session, now_s)
     except SQLAlchemyError as error:
         # A database that can only be read still answers questions; an act meets the fault itself.
         emit(log, logging.WARNING, "the day of a token's use was not kept", error=type(error).__name__)

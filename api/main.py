@@ -18,6 +18,7 @@ from alembic.util.exc import CommandError
 from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy.exc import SQLAlchemyError
 
+from api import idempotency
 from api.application import make_application, make_description, warm
 from api.audit.key import load_signing_key
 from api.audit.witness import Witness
@@ -268,6 +269,7 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
         emit(log, logging.INFO, event, path=settings.init_policy)
     with runtime.database.writing() as session:
         sweep(session, now_s)
+        idempotency.sweep(session, now_s)
     # In this order: what is above the database's revision was made by acts that it does not have.
     publisher.note_stored()
     raise_above(runtime.database, publisher.stored_revision(), now_s)

@@ -1,7 +1,6 @@
 """What led to a past decision, as read."""
 
-from api.bans.schemas import BanRead, TermRead
-from api.bans.schemas import DecisionRead as FormalRead
+from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
 from api.exemptions.schemas import ExemptionRead
 from api.publish.schemas import DecisionRead

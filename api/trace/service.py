@@ -8,8 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.bans.reading import read_ban
-from api.bans.schemas import BanRead, TermRead
-from api.bans.schemas import DecisionRead as FormalRead
+from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bans.standing import holds
 from api.bindings.schemas import BindingRead, read_binding
 from api.db.models import AuditRow, BanRow, PublicationRow

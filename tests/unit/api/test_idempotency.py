@@ -102,6 +102,13 @@ def test_a_key_is_forgotten_after_a_day(town: Plane) -> None:
     assert [row.key for row in _kept(town)] == ["key-2"]
 
 
+def test_what_is_older_than_a_day_goes_without_another_key(town: Plane) -> None:
+    _keyed(town, "PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    town.clock.now += DAY_S
+    town.done("GET", "/v1/bans")
+    assert _kept(town) == []
+
+
 def test_a_fresh_token_is_not_kept(town: Plane) -> None:
     account, _ = town.account("probe")
     body = {"label": "work", "for": "30 days"}

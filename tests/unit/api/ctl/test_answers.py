@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from api.accounts import schemas as accounts
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.authorities.schemas import AuthorityRead
-from api.bans.schemas import BanRead, DecisionRead, TermRead
+from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
 from api.ctl import answers, past, people
 from api.exemptions.schemas import ExemptionRead
@@ -35,7 +35,7 @@ from api.trace import schemas as trace
         (answers.Service, services.ServiceRead),
         (answers.Tier, services.TierRead),
         (answers.Source, services.SourceRead),
-        (answers.Decision, DecisionRead),
+        (answers.Decision, FormalRead),
         (answers.Term, TermRead),
         (answers.Ban, BanRead),
         (answers.Binding, BindingRead),
