@@ -84,9 +84,9 @@ def test_a_token_does_not_show_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "directory"),
     [
-        ({"XDG_CONFIG_HOME": "/etc/one", "HOME": "/home/one"}, "/etc/one"),
-        ({"XDG_CONFIG_HOME": "relative", "HOME": "/home/one"}, "/home/one/.config"),
-        ({"XDG_CONFIG_HOME": "", "HOME": "/home/one"}, "/home/one/.config"),
+        ({"XDG_CONFIG_HOME": "/etc/one", "HOME": "/srv/one"}, "/etc/one"),
+        ({"XDG_CONFIG_HOME": "relative", "HOME": "/srv/one"}, "/srv/one/.config"),
+        ({"XDG_CONFIG_HOME": "", "HOME": "/srv/one"}, "/srv/one/.config"),
         ({"HOME": "relative"}, None),
         ({}, None),
     ],
