@@ -1,17 +1,25 @@
-"""`make bench`, as small as it gets: one case, this resolver and one peer, for moments. No figure is judged."""
+"""Measurements as small as they get: one case, for moments. No figure is judged."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from api.chain import GENESIS, entry_hash
+from api.db.models import AuditRow
+from api.db.session import Database
+from api.db.unit import entry_of
 from tests.support.components import component
 from tests.support.nodes import ROOT
 
 pytestmark = pytest.mark.usefixtures("alone")
+
+ENTRIES = 300
 
 ARGUMENTS = ("--cases", "mixed", "--servers", "dnsfilter,unbound", "--rounds", "1", "--seconds", "0.5", "--rate", "200")
 
@@ -36,3 +44,32 @@ def test_a_comparison_measures_this_resolver_and_a_peer_at_the_same_questions() 
         assert measured["wrong"] < 0.1
     assert found["servers"]["dnsfilter"]["ratio"]["cpu_us"] == 1
     assert told["versions"]["dnsfilter"] in {"compiled engine", "reference engine"}
+
+
+def test_pages_of_a_record_are_timed_that_is_a_chain(tmp_path: Path) -> None:
+    options = (
+        "--entries",
+        str(ENTRIES),
+        "--samples",
+        "2",
+        "--only",
+        "reader of the quietest",
+        "--state",
+        str(tmp_path),
+    )
+    command = [sys.executable, "-m", "tests.bench.audit", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    # 1 says that the machine was slow.
+    assert done.returncode in (0, 1), done.stderr
+    _, _, row, goal = done.stdout.splitlines()
+    title, *figures = (cell.strip() for cell in row.strip("|").split("|"))
+    assert title == "reader of the quietest authority"
+    assert all(float(figure) > 0 for figure in figures)
+    assert goal.startswith("goal: p95 of 50 ms")
+    database = Database(f"sqlite:///{tmp_path}/state/dnsfilter.sqlite3")
+    with database.reading() as session:
+        entries = [entry_of(row) for row in session.scalars(select(AuditRow).order_by(AuditRow.seq))]
+    database.close()
+    assert len(entries) >= ENTRIES
+    for entry, before in zip(entries, [GENESIS, *(entry["hash"] for entry in entries)], strict=False):
+        assert (entry["previous"], entry["hash"]) == (before, entry_hash(entry))
