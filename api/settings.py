@@ -201,7 +201,7 @@ def _tls(
 
 
 def parse_listen(text: str) -> Endpoint | UnixSocket:
-    """Where to listen, as "127.0.0.1:8080" or "unix:/run/dnsfilter-api/api.sock"; raises ValueError naming the input."""
+    """Where to listen, of "127.0.0.1:8080" or "unix:/run/api.sock"; raises ValueError naming the input."""
     if not text.startswith(UNIX):
         return parse_endpoint(text)
     path = text.removeprefix(UNIX)

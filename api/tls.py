@@ -51,7 +51,7 @@ def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def exposed(key: Path) -> str | None:
-    """What is to be said of a key that others than its owner and its group can read, or others than its owner change."""
+    """What is to be said of a key that is not its owner's and, to read, its group's alone; None of one that is."""
     mode = key.stat().st_mode
     if not mode & (stat.S_IWGRP | stat.S_IRWXO):
         return None

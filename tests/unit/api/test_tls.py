@@ -146,7 +146,9 @@ def test_a_running_one_takes_a_new_pair_when_it_is_told_to_look(pair: tuple[Path
         used.stop()
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o400, False), (0o640, False), (0o660, True), (0o604, True)])
+@pytest.mark.parametrize(
+    ("mode", "told"), [(0o600, False), (0o400, False), (0o640, False), (0o660, True), (0o604, True)]
+)
 def test_a_key_that_is_open_to_others_is_told(pair: tuple[Path, Path], mode: int, told: bool) -> None:
     pair[1].chmod(mode)
     assert (exposed(pair[1]) is not None) is told
