@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from api import errors
@@ -155,5 +155,9 @@ def _of_http(request: Request, error: Exception) -> JSONResponse:
 
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     known = id_of(request.scope)
+    if isinstance(error, DataError):
+        # PostgreSQL takes no NUL in a text, and no number or text that is larger than the column.
+        emit(log, logging.WARNING, "the database refused a value", failure=error, request=known)
+        return problem(INVALID, "there is a value in the request that cannot be stored or looked for", known)
     emit(log, logging.ERROR, "the database failed", failure=error, request=known)
     return problem(DATABASE, "nothing was recorded; try again", known)

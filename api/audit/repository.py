@@ -15,7 +15,8 @@ DAY_S = 86_400
 MANY = 5_000
 """So many entries are looked at one by one within some ten milliseconds."""
 MAX_ACTS = 100
-BEYOND = 2**63 - 1
+BEYOND = 2**31 - 1
+"""No entry has that number: PostgreSQL compares it as what the column is, an integer of 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def page(
     span, exact = _spanned(session, wanted)
     last = decode_cursor(cursor, int) if cursor is not None else None
     if last is not None:
+        last = max(0, min(last, BEYOND))
         span = (
             replace(span, below=min(last, span.below)) if newest_first else replace(span, above=max(last, span.above))
         )

@@ -63,7 +63,7 @@ class Database:
             upgrade(connection)
 
     def _empty_log(self) -> bool:
-        """Whether SQLite's write-ahead log, which has pages as they were, could be emptied: not while somebody reads."""
+        """Whether SQLite's log, which has pages as they were, could be emptied: not while somebody reads."""
         if self._engine.name != "sqlite":
             return True
         with closing(self._engine.raw_connection()) as connection:
@@ -87,9 +87,10 @@ def forget(session: Session) -> None:
 
 
 def _engine(url: str) -> Engine:
+    # Errors reach the log: without the parameters, which are what somebody sent and what people are called.
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: Any, _record: object) -> None:

@@ -1,6 +1,7 @@
 """A control plane on a real SQLite file in a temporary directory, spoken to as a client would."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -25,9 +26,17 @@ from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Category, Entry, TierEntry, load_catalogue
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
+from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000
 """2026-09-21 14:13:20 UTC: the clock of a test begins here, and moves only when it is told to."""
+
+
+BACKEND = os.environ.get("DNSFILTER_TEST_DATABASE", "sqlite")
+"""The database of the tests that do not name theirs."""
+
+on_both_databases = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+"""Of a test whose control plane has SQLite in one run, and PostgreSQL in another."""
 
 
 @dataclass
@@ -105,11 +114,17 @@ def catalogue() -> Catalogue:
     return Catalogue((_entry("alpha", 2), _entry("beta", 1)))
 
 
-def make_plane(directory: Path, services: Catalogue | None = None, *, doubting: bool = False) -> Plane:
-    """A control plane with a migrated, empty database; one that is `doubting` believes no clock before the release."""
+def make_plane(
+    directory: Path, services: Catalogue | None = None, *, doubting: bool = False, url: str | None = None
+) -> Plane:
+    """A control plane with an empty database, the migrated one at `url` or a file of SQLite.
+
+    One that is `doubting` believes no clock before the release.
+    """
     directory.mkdir(exist_ok=True)
-    settings = parse_settings({"state_dir": str(directory)}, {})
-    (directory / "dnsfilter.sqlite3").write_bytes(_migrated())
+    settings = parse_settings({"state_dir": str(directory), "database": url}, {})
+    if url is None:
+        (directory / "dnsfilter.sqlite3").write_bytes(_migrated())
     database = Database(settings.database)
     clock = Clock()
     held = services if services is not None else catalogue()
@@ -127,10 +142,24 @@ def make_plane(directory: Path, services: Catalogue | None = None, *, doubting: 
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """PostgreSQL, for all tests of this process."""
+    with postgresql() as running:
+        yield running
+
+
 @pytest.fixture
-def plane(tmp_path: Path) -> Iterator[Plane]:
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which database the control plane has."""
+    return str(getattr(request, "param", BACKEND))
+
+
+@pytest.fixture
+def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Plane]:
     """A control plane whose first snapshot is published."""
-    made = make_plane(tmp_path / "state")
+    url = request.getfixturevalue("server").fresh() if backend == "postgresql" else None
+    made = make_plane(tmp_path / "state", url=url)
     made.publisher.publish_current()
     yield made
     made.database.close()

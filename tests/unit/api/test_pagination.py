@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from api.pagination import encode_cursor
-from tests.unit.api.conftest import Plane, authority, ban
+from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
 DAY_S = 86_400
 KINDS = ("police_zone", "municipality", "agency")
@@ -48,6 +48,7 @@ def test_a_faulty_page_is_refused(plane: Plane, query: str) -> None:
     assert plane.call("GET", f"/v1/authorities?{query}").status_code == 422
 
 
+@on_both_databases
 @pytest.mark.parametrize("sort", ["slug", "-slug", "kind", "-kind", "group", "-group", "revision", "-revision"])
 def test_a_list_is_sorted_across_its_pages(plane: Plane, sort: str) -> None:
     for number in range(7):
@@ -124,6 +125,7 @@ def test_a_state_that_is_filtered_by_is_the_state_that_is_shown(town: Plane) -> 
     assert shown == set(states)
 
 
+@on_both_databases
 def test_acts_are_found_by_time_account_authority_and_family(town: Plane) -> None:
     number, token = town.account("operator", ("operator", "town"), ("operator", "zone"))
     town.clock.now += 10 * DAY_S
@@ -159,6 +161,7 @@ def test_a_clock_that_was_set_back_hides_no_act(town: Plane) -> None:
     assert [item["act"] for item in earlier] == ["ban.set_enforce", "ban.adopt"]
 
 
+@on_both_databases
 def test_a_reader_finds_only_what_is_theirs(town: Plane) -> None:
     _, token = town.account("reader", ("reader", "town"))
     assert town.done("GET", "/v1/audit?authority=zone", token=token)["items"] == []

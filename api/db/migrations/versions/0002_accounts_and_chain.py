@@ -294,7 +294,9 @@ def _chained(entry: Mapping[str, Any], seq: int, previous: str) -> dict[str, Any
 
 
 def _exemptions() -> None:
-    """Who asked and who decided were names of tokens; they become the installation."""
+    """Who asked and who decided were names of tokens; they become the installation, and nobody who was called ''."""
+    with op.batch_alter_table("exemptions") as table:
+        table.alter_column("decided_by", existing_type=sa.String(length=100), nullable=True)
     op.execute(
         "UPDATE exemptions SET requested_by = '0', decided_by = CASE WHEN decided_by = '' THEN NULL ELSE '0' END"
     )

@@ -26,7 +26,7 @@ def _erasable(plane: Plane) -> int:
 
 
 def _told(plane: Plane) -> bytes:
-    """Every answer that a GET without a name in its path gives an administrator, and what a backup and an archive have."""
+    """What every GET without a name in its path gives an administrator, backup and archive unpacked."""
     texts = []
     for path, methods in plane.app.openapi()["paths"].items():
         if "get" in methods and "{" not in path:

@@ -11,7 +11,7 @@ from api.chainverify import verify
 from api.checkpoint import Checkpoint, parse_checkpoint
 from api.db.models import AuditRow
 from api.db.unit import LOCAL, UnitOfWork, entry_of
-from tests.unit.api.conftest import Plane
+from tests.unit.api.conftest import Plane, on_both_databases
 
 HEADINGS = ("audit_UPDATE", "audit_DELETE", "audit_INSERT")
 
@@ -44,6 +44,7 @@ def _held(plane: Plane) -> Checkpoint:
     return parse_checkpoint(json.dumps(fields, separators=(",", ":")).encode())
 
 
+@on_both_databases
 def test_the_export_of_acts_is_a_whole_record(town: Plane) -> None:
     lines = _exported(town)
     report = verify(lines)
@@ -67,6 +68,7 @@ def test_exports_can_be_put_together(town: Plane) -> None:
     assert _exported(town, after=10_000) == []
 
 
+@on_both_databases
 def test_it_is_read_in_parts_up_to_what_was_last_at_its_beginning(plane: Plane) -> None:
     _noted(plane, 2 * PART + 3)
     rows: list[int] = []

@@ -8,7 +8,7 @@ from api.auth import failures
 from api.auth.failures import BURST, INTERVAL_S, KEPT_S, Limits, address_of
 from api.auth.tokens import new_token
 from api.db.models import FailedTryRow
-from tests.unit.api.conftest import START, Plane
+from tests.unit.api.conftest import START, Plane, on_both_databases
 
 UNKNOWN = new_token(bytes(32)).text
 SELF = "/v1/self"
@@ -142,6 +142,7 @@ def test_the_address_of_a_client(client: tuple[str, int] | None, address: str) -
     assert address_of(client) == address
 
 
+@on_both_databases
 def test_after_90_days_a_try_is_neither_shown_nor_kept(plane: Plane) -> None:
     _fail(plane)
     plane.clock.now += KEPT_S - 1
@@ -153,6 +154,7 @@ def test_after_90_days_a_try_is_neither_shown_nor_kept(plane: Plane) -> None:
     assert _kept(plane) == 0
 
 
+@on_both_databases
 def test_of_too_many_tries_the_oldest_go(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures, "MAX_KEPT", 3)
     for number in range(5):

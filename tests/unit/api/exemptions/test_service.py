@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import Plane
+from tests.unit.api.conftest import Plane, on_both_databases
 
 QUESTION = "/v1/decision?client=192.0.2.10&name=alpha1.example.org"
 BODY: dict[str, Any] = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}
@@ -19,6 +19,7 @@ def _approved(plane: Plane, number: int) -> str:
     return str(plane.done("POST", f"/v1/exemptions/{number}/approve", {"note": "fine"}, token=plane.other())["state"])
 
 
+@on_both_databases
 def test_a_request_has_effect_only_once_approved_and_until_revoked(town: Plane) -> None:
     made = town.done("POST", "/v1/exemptions", BODY)
     path = f"/v1/exemptions/{made['number']}"

@@ -13,7 +13,7 @@ from api.policies.service import load_into_empty
 from blocklists.catalogue import Catalogue
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError
-from tests.unit.api.conftest import Plane, make_plane
+from tests.unit.api.conftest import Plane, make_plane, on_both_databases
 
 EXAMPLE = Path(__file__).parents[4] / "deploy" / "examples" / "belgium-2023.toml"
 FILE = """
@@ -121,6 +121,7 @@ def test_what_is_exported_differs_in_nothing(loaded: Plane) -> None:
     assert loaded.revision() == 1
 
 
+@on_both_databases
 def test_diff_says_what_apply_then_does(loaded: Plane) -> None:
     changed = (
         FILE.replace('contact = "ict@example.org"', 'contact = "help@example.org"', 1)

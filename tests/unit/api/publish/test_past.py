@@ -22,7 +22,7 @@ from api.publish.past import Held, kept_since, policy_at, publication_at, rows_a
 from api.publish.source import policy_of
 from api.publish.start import keep_history
 from dnsfilter.policy.model import Policy, Service, Tier
-from tests.unit.api.conftest import START, Plane, authority, ban, make_plane
+from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
 
 START_TEXT = "2026-09-21T14:13:20Z"
 BAN = "/v1/authorities/town/bans/alpha"
@@ -153,6 +153,7 @@ def _publications(plane: Plane) -> list[PublicationRow]:
         return list(session.scalars(select(PublicationRow).order_by(PublicationRow.id)))
 
 
+@on_both_databases
 def test_what_comes_into_force_is_recorded_once_with_its_digests_and_lists(town: Plane) -> None:
     for _ in range(2):
         town.publisher.publish_current()
@@ -276,6 +277,7 @@ def test_a_snapshot_of_acts_that_the_database_does_not_have_is_left_out(town: Pl
     assert len(_publications(town)) == len(rows) - 1
 
 
+@on_both_databases
 def test_a_database_from_before_keeps_its_objects_once_by_an_act_of_its_own(town: Plane) -> None:
     with town.database.writing() as session:
         session.execute(text("DELETE FROM versions"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import START, Plane, authority, ban
+from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"
 PLACE = {"funding": "public", "audience": "staff"}
@@ -103,6 +103,7 @@ def test_a_revision_that_no_act_made_is_not_there(town: Plane, number: str) -> N
     assert town.call("GET", f"/v1/revisions/{number}").status_code == 404
 
 
+@on_both_databases
 def test_a_rollback_restores_ranges_modes_tiers_and_replies_as_a_new_revision(town: Plane) -> None:
     town.done("PATCH", BAN, {"reply": "address", "addresses": ["192.0.2.80"], "tiers": [1], "mode": "monitor"})
     then, ranges = town.revision(), _ranges(town)
@@ -155,6 +156,7 @@ def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
     assert town.call("GET", "/v1/self", token=token).status_code == 200
 
 
+@on_both_databases
 def test_a_rehearsal_shows_the_acts_and_does_nothing(town: Plane) -> None:
     then = town.revision()
     town.done("PATCH", BAN, {"mode": "off"})

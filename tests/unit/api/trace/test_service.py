@@ -11,7 +11,7 @@ from api.publish.start import raise_above
 from api.trace.service import parse_at
 from blocklists.catalogue import Catalogue, CatalogueName, Source
 from dnsfilter.wire.names import parse_name
-from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane
+from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"
 NAME = "www.alpha1.example.org"
@@ -48,6 +48,7 @@ def test_the_digests_are_those_of_the_published_files(town: Plane) -> None:
     assert {f"{told[part]}.{part}" for part in ("names", "ranges", "rules")} <= files
 
 
+@on_both_databases
 def test_a_ban_is_told_with_its_term_its_formal_decision_and_the_acts_that_made_it(town: Plane) -> None:
     number, token = town.account("toggler", ("operator", "town"))
     for seconds in range(100, 108, 2):
