@@ -145,19 +145,46 @@ def _acts(session: Session, wanted: str) -> list[str]:
 def _spanned(session: Session, wanted: Wanted) -> tuple[_Span, list[ColumnElement[bool]]]:
     """The span of time as one of numbers, by which the list is read, and as what is then asked of each entry.
 
-    Times follow the numbers but for a clock that was set back: a day on both sides is looked through.
+    Times follow the numbers but for a clock that was set back: by up to a day, nothing is missed.
     """
     span, exact = _Span(), list[ColumnElement[bool]]()
+    time_s = AuditRow.time_s
     if wanted.since is not None:
-        earlier = select(AuditRow.seq).where(AuditRow.time_s < wanted.since - DAY_S).order_by(AuditRow.time_s.desc())
-        span = replace(span, above=session.scalar(earlier.limit(1)) or 0)
+        near = time_s >= wanted.since, time_s < wanted.since + DAY_S
+        wide = time_s >= wanted.since, time_s < wanted.since + 2 * DAY_S
+        first = _told(session, near, func.min(AuditRow.seq + 0), wide)
+        if first is None:
+            earlier = select(AuditRow.seq).where(time_s < wanted.since - DAY_S).order_by(time_s.desc())
+            first = (session.scalar(earlier.limit(1)) or 0) + 1
+        span = replace(span, above=first - 1)
         # The sum keeps the planner from sorting a whole span of times by number.
-        exact.append(AuditRow.time_s + 0 >= wanted.since)
+        exact.append(time_s + 0 >= wanted.since)
     if wanted.until is not None:
-        later = select(AuditRow.seq).where(AuditRow.time_s >= wanted.until + DAY_S).order_by(AuditRow.time_s)
-        span = replace(span, below=session.scalar(later.limit(1)) or BEYOND)
-        exact.append(AuditRow.time_s + 0 < wanted.until)
+        near = time_s >= wanted.until - DAY_S, time_s < wanted.until
+        wide = time_s >= wanted.until - 2 * DAY_S, time_s < wanted.until
+        last = _told(session, near, func.max(AuditRow.seq + 0), wide)
+        if last is None:
+            later = select(AuditRow.seq).where(time_s >= wanted.until + DAY_S).order_by(time_s)
+            last = (session.scalar(later.limit(1)) or BEYOND) - 1
+        span = replace(span, below=last + 1)
+        exact.append(time_s + 0 < wanted.until)
     return span, exact
+
+
+def _told(
+    session: Session,
+    near: tuple[ColumnElement[bool], ...],
+    bound: ColumnElement[int],
+    wide: tuple[ColumnElement[bool], ...],
+) -> int | None:
+    """The outermost number of two days inside an end of a span, if there is an entry in the outer one of them.
+
+    What lies beyond that number, and in the span, has a time that differs from that entry's by more than a day.
+    """
+    if session.scalar(select(AuditRow.seq).where(*near).limit(1)) is None:
+        return None
+    # The sum in `bound` keeps the planner from going through the entries for it, instead of through their times.
+    return session.scalar(select(bound).where(*wide))
 
 
 def of_revision(session: Session, revision: int) -> Sequence[AuditRow]:
