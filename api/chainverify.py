@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.chain import FIELDS, GENESIS
-from api.checkpoint import Checkpoint
+from api.checkpoint import Checkpoint, Statement
 
 MAX_LINE_OCTETS = 4 * 1024 * 1024
 """More than an entry can have: a request's body has at most a quarter of it."""
@@ -52,9 +52,11 @@ class Held:
     """What became of the checkpoints. Each message in `faults` is one thing that does not hold."""
 
     agreeing: Checkpoint | None
-    """The last one that the record agrees with."""
+    """The last one that the record agrees with, of those made before the first that it does not agree with."""
     disagreeing: Checkpoint | None
     """The first one that it does not agree with."""
+    later: Checkpoint | None
+    """The first one made after that which it agrees with: made of the record as it is now, it vouches for nothing."""
     beyond: int
     """How many are of entries that come after what was read."""
     faults: tuple[str, ...]
@@ -195,61 +197,90 @@ def _missing(first: int, last: int) -> str:
 def _compared(chain: Chain, hashes: dict[int, str], held: Sequence[Checkpoint], keys: Set[str]) -> Held:
     faults: list[str] = []
     sound = list(_genuine(chain, held, keys, faults))
-    agreeing = disagreeing = None
-    beyond = 0
-    for checkpoint in sound:
-        found = hashes.get(checkpoint.statement.seq)
-        if found is None:
-            beyond += 1
-        elif found == checkpoint.statement.hash:
+    # Anybody can sign with a key of their own: such a one tells where only if no other does. A record that breaks off
+    # may name its key in what was not read.
+    named = [one for one in sound if keys or chain.fault is not None or one.key in chain.keys] or sound
+    disagreeing = _first_other(named, hashes) or _first_other(sound, hashes)
+    agreeing = later = None
+    for checkpoint in named:
+        said = checkpoint.statement
+        if hashes.get(said.seq) != said.hash:
+            continue
+        if disagreeing is None or _before(said, disagreeing.statement):
             agreeing = checkpoint
-        elif disagreeing is None:
-            disagreeing = checkpoint
+        else:
+            later = later or checkpoint
+    beyond = [one for one in named if one.statement.seq not in hashes]
     if disagreeing is not None:
-        faults.append(_rebuilt(chain, agreeing, disagreeing))
+        faults.append(_rebuilt(chain, agreeing, disagreeing, later))
     if beyond and chain.fault is None:
-        last = sound[-1]
+        last = beyond[-1]
         faults.append(
             f"entries were cut off at the end: the record ends with entry {chain.seq}, and {_words(last)} "
             f"is of entry {last.statement.seq}"
         )
-    return Held(agreeing, disagreeing, beyond, tuple(faults))
+    return Held(agreeing, disagreeing, later, len(beyond), tuple(faults))
+
+
+def _before(one: Statement, other: Statement) -> bool:
+    # A record that was made anew, or of which a backup was restored, may have been shorter than before.
+    return one.seq < other.seq and one.time <= other.time
+
+
+def _before(one: Statement, other: Statement) -> bool:
+    # A record that was made anew, or of which a backup was restored, may have been shorter than before.
+    return one.seq < other.seq and one.time <= other.time
+
+
+def _first_other(checkpoints: Sequence[Checkpoint], hashes: dict[int, str]) -> Checkpoint | None:
+    """The first one of an entry that was read with another hash."""
+    said = ((one, one.statement) for one in checkpoints)
+    return next((one for one, of in said if hashes.get(of.seq, of.hash) != of.hash), None)
 
 
 def _genuine(chain: Chain, held: Sequence[Checkpoint], keys: Set[str], faults: list[str]) -> Iterator[Checkpoint]:
     """The checkpoints that can be compared, in the order of their entries; what is wrong with any is added."""
-    installation = None
-    unnamed: set[str] = set()
+    genuine: list[Checkpoint] = []
     for checkpoint in sorted(held, key=lambda one: (one.statement.seq, one.statement.number)):
-        said = checkpoint.statement
         if not checkpoint.genuine:
             faults.append(f"{_words(checkpoint)}: the signature is not that of its key")
         elif keys and checkpoint.key not in keys:
             faults.append(f"{_words(checkpoint)}: it is signed with another key, {checkpoint.key}")
-        elif installation not in (None, said.installation):
-            faults.append(f"{_words(checkpoint)}: it is of another installation, {said.installation}")
         else:
-            installation = said.installation
-            # A record that breaks off may name them in what was not read.
-            if chain.fault is None and said.installation not in chain.installations | unnamed:
-                unnamed.add(said.installation)
-                faults.append(f"{_words(checkpoint)}: the record does not name its installation, {said.installation}")
-            elif chain.fault is None and not keys and checkpoint.key not in chain.keys | unnamed:
-                unnamed.add(checkpoint.key)
-                faults.append(f"{_words(checkpoint)}: the record does not name its key, {checkpoint.key}")
-            yield checkpoint
+            genuine.append(checkpoint)
+    installation = _installation(chain, genuine)
+    unnamed: set[str] = set()
+    for checkpoint in genuine:
+        said = checkpoint.statement
+        if said.installation != installation:
+            faults.append(f"{_words(checkpoint)}: it is of another installation, {said.installation}")
+            continue
+        # A record that breaks off may name them in what was not read.
+        if chain.fault is None and said.installation not in chain.installations | unnamed:
+            unnamed.add(said.installation)
+            faults.append(f"{_words(checkpoint)}: the record does not name its installation, {said.installation}")
+        elif chain.fault is None and not keys and checkpoint.key not in chain.keys | unnamed:
+            unnamed.add(checkpoint.key)
+            faults.append(f"{_words(checkpoint)}: the record does not name its key, {checkpoint.key}")
+        yield checkpoint
 
 
-def _rebuilt(chain: Chain, agreeing: Checkpoint | None, disagreeing: Checkpoint) -> str:
-    last = disagreeing.statement.seq
-    if agreeing is not None and agreeing.statement.seq >= last:
-        return f"{_words(disagreeing)} contradicts {_words(agreeing)}, with which the record agrees"
+def _installation(chain: Chain, genuine: Sequence[Checkpoint]) -> str | None:
+    """Of which installation the checkpoints are to be: the record's, where any is of it; else that of the first."""
+    found = [checkpoint.statement.installation for checkpoint in genuine]
+    named = [name for name in found if chain.installations == {name}]
+    return next(iter(named or found), None)
+
+
+def _rebuilt(chain: Chain, agreeing: Checkpoint | None, disagreeing: Checkpoint, later: Checkpoint | None) -> str:
     first = agreeing.statement.seq + 1 if agreeing is not None else 1
+    last = disagreeing.statement.seq
     between = f"between {_words(agreeing)} and" if agreeing is not None else "before the first one held,"
-    restored = [seq for seq in chain.restores if seq >= first]
-    hint = f"; entry {restored[0]} says that a backup was restored" if restored else ""
     other = f"of the entries {first} to {last} at least one is" if first < last else f"entry {last} is"
-    return f"the record was made anew {between} {_words(disagreeing)}: {other} another{hint}"
+    restored = [seq for seq in chain.restores if first <= seq <= last]
+    hint = f"; entry {restored[0]} says that a backup was restored" if restored else ""
+    since = f"; {_words(later)} was made of the record as it is now" if later is not None else ""
+    return f"the record was made anew {between} {_words(disagreeing)}: {other} another{hint}{since}"
 
 
 def _words(checkpoint: Checkpoint) -> str:

@@ -17,6 +17,8 @@ MAX_HELD_LINE = 64 * 1024
 MAX_HELD = 1_000_000
 MAX_KEY_OCTETS = 16 * 1024
 MAX_SHOWN = 20
+TORN_SEARCH = 100
+"""How many checkpoints after a torn line may be the whole one: more than are taken to a place at once."""
 _ALONE = (
     "only the chain was checked: a record that was made anew as a whole, or cut off at its end, is found out by "
     "checkpoints alone (--checkpoint)"
@@ -28,15 +30,16 @@ def verified(files: Sequence[str], held_files: Sequence[str] | None, keys: Seque
     known = frozenset(map(_key, keys))
     held: list[Checkpoint] | None = None
     broken: list[str] = []
+    torn: list[str] = []
     for name in held_files or ():
-        held = (held or []) + _held(name, broken)
+        held = (held or []) + _held(name, broken, torn)
     report = verify(_lines(files), held, known)
     sound = report.sound and not broken
     return Result(
         _data(report, sound, held, broken),
         lambda: _words(report, sound, held, broken),
         DONE if sound else FOUND,
-        () if held is not None else (_ALONE,),
+        (_ALONE,) if held is None else _shown(torn),
     )
 
 
@@ -47,9 +50,13 @@ def _lines(files: Sequence[str]) -> Iterator[bytes]:
                 yield line
 
 
-def _held(name: str, broken: list[str]) -> list[Checkpoint]:
-    """The checkpoints of a file; other lines, as mails and logs have them, are passed over."""
+def _held(name: str, broken: list[str], torn: list[str]) -> list[Checkpoint]:
+    """The checkpoints of a file; other lines, as mails and logs have them, are passed over.
+
+    A line that broke off, as a power cut or a full disk leaves one, is no fault where the whole one follows.
+    """
     found: list[Checkpoint] = []
+    bad: list[tuple[int, bytes, int, ValueError]] = []
     number = 0
     with _opened(name) as file:
         while line := file.readline(MAX_HELD_LINE):
@@ -59,11 +66,17 @@ def _held(name: str, broken: list[str]) -> list[Checkpoint]:
             try:
                 found.append(parse_checkpoint(line))
             except ValueError as error:
-                broken.append(f"{name}, line {number}: {error}")
+                bad.append((number, line[line.index(MARK) :].rstrip(b"\r\n\0"), len(found), error))
             if len(found) > MAX_HELD:
                 raise WrongInput(f"{name} has more than {MAX_HELD} checkpoints")
-    if not found and not broken:
+    if not found and not bad:
         raise WrongInput(f"there is no checkpoint in {name}")
+    for number, part, before, error in bad:
+        following = found[before : before + TORN_SEARCH]
+        if any(checkpoint.line.encode().startswith(part) for checkpoint in following):
+            torn.append(f"{name}, line {number}: a line that broke off; it follows whole")
+        else:
+            broken.append(f"{name}, line {number}: {error}")
     return found
 
 
@@ -108,6 +121,7 @@ def _data_of(held: Held, count: int, broken: Sequence[str]) -> dict[str, object]
         "held": count,
         "agreeing": held.agreeing.fields if held.agreeing is not None else None,
         "disagreeing": held.disagreeing.fields if held.disagreeing is not None else None,
+        "later": held.later.fields if held.later is not None else None,
         "beyond": held.beyond,
         "faults": [*broken, *held.faults],
     }
@@ -127,10 +141,12 @@ def _words(report: Report, sound: bool, held: Sequence[Checkpoint] | None, broke
     )
     if chain.fault is not None:
         yield f"line {chain.fault.line}: {chain.fault.message}"
-    faults = [*broken, *(report.held.faults if report.held is not None else ())]
-    yield from faults[:MAX_SHOWN]
-    if len(faults) > MAX_SHOWN:
-        yield f"and {len(faults) - MAX_SHOWN} more like these"
+    yield from _shown([*broken, *(report.held.faults if report.held is not None else ())])
+
+
+def _shown(all_: Sequence[str]) -> tuple[str, ...]:
+    rest = len(all_) - MAX_SHOWN
+    return (*all_[:MAX_SHOWN], *((f"and {rest} more like these",) if rest > 0 else ()))
 
 
 def _count(held: int) -> str:
@@ -146,6 +162,12 @@ def _coverage(report: Report) -> Iterator[tuple[str, str]]:
         said = agreeing.statement
         yield "covered", f"up to entry {covered}, by checkpoint {said.number} of {said.time}, key {agreeing.key}"
     if report.uncovered:
-        yield "not covered", f"entries {covered + 1} to {report.chain.seq}: no checkpoint that agrees comes after them"
+        # After one that does not agree, others vouch only for what was there when they were made.
+        why = (
+            "no checkpoint that agrees comes after them"
+            if report.held.later is None
+            else "none that counts comes after them"
+        )
+        yield "not covered", f"entries {covered + 1} to {report.chain.seq}: {why}"
     if report.chain.fault is not None and report.held.beyond:
         yield "not compared", f"{report.held.beyond} of the checkpoints, which come after the first bad line"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from api.chain import canonical, entry_hash
 from api.chainverify import MAX_LINE_OCTETS, Report, verify
-from api.checkpoint import Checkpoint, public_text
-from tests.support.records import KEY, OTHER_KEY, Entry, chained, entries, held, lines, record
+from api.checkpoint import Checkpoint, Statement, public_text
+from tests.support.records import INSTALLATION, KEY, OTHER_KEY, Entry, chained, entries, held, lines, record
 
 COUNT = 12
 
@@ -18,6 +18,18 @@ def _found(report: Report) -> tuple[int, int | None]:
     assert report.chain.fault is not None
     assert not report.sound
     return report.chain.fault.line, report.chain.fault.seq
+
+
+def _later(checkpoints: list[Checkpoint], first: int) -> list[Checkpoint]:
+    """The checkpoints as made a day later, with other numbers."""
+    return [
+        replace(one.statement, number=number, time="2026-03-03T10:00:00Z").signed_by(KEY)
+        for number, one in enumerate(checkpoints, first)
+    ]
+
+
+def _seq(checkpoint: Checkpoint | None) -> int | None:
+    return None if checkpoint is None else checkpoint.statement.seq
 
 
 def _deep(levels: int) -> bytes:
@@ -145,6 +157,46 @@ def test_a_restored_backup_is_named_where_it_explains_another_record() -> None:
     assert "entry 6 says that a backup was restored" in report.held.faults[0]
 
 
+def test_a_checkpoint_of_the_record_as_made_anew_hides_nothing_and_covers_nothing() -> None:
+    whole = record(COUNT)
+    anew = _anew(whole, 5)
+    report = verify(lines(anew), [*held(whole, 2, 4, 6, 8), *_later(held(anew, 9, 11), 5)])
+    assert report.held is not None
+    assert [_seq(one) for one in (report.held.agreeing, report.held.disagreeing, report.held.later)] == [4, 6, 9]
+    assert "between checkpoint 2 (2026-03-02T10:00:04Z, entry 4) and checkpoint 3 (" in report.held.faults[0]
+    assert report.held.faults[0].endswith("entry 9) was made of the record as it is now")
+    assert report.uncovered == COUNT - 4
+
+
+def test_a_checkpoint_of_the_same_entry_of_another_record_is_told_as_later() -> None:
+    whole = record(COUNT)
+    anew = _anew(whole, 5)
+    report = verify(lines(anew), [*held(whole, 2, 8), *held(anew, 2, 8)])
+    assert report.held is not None
+    assert [_seq(one) for one in (report.held.agreeing, report.held.disagreeing, report.held.later)] == [2, 8, 8]
+
+
+def test_a_restored_backup_is_named_after_a_new_checkpoint_too() -> None:
+    whole = record(COUNT)
+    restored = entries(COUNT)
+    restored[5]["act"] = "installation.restore"
+    now = chained(restored)
+    report = verify(lines(now), [*held(whole, 4, 8), *_later(held(now, 10), 3)])
+    assert report.held is not None
+    assert "between checkpoint 1 (" in report.held.faults[0]
+    assert "entry 6 says that a backup was restored; checkpoint 3 (" in report.held.faults[0]
+    # The first start makes one, before there are as many entries as before.
+    soon = verify(lines(now), [*held(whole, 4, 8), *_later(held(now, 7), 2)]).held
+    assert soon is not None
+    assert [_seq(one) for one in (soon.agreeing, soon.disagreeing, soon.later)] == [4, 8, 7]
+    assert "entry 6 says that a backup was restored" in soon.faults[0]
+    later = entries(COUNT)
+    later[9]["act"] = "installation.restore"
+    elsewhere = verify(lines(chained(later)), held(_anew(whole, 5), 4, 8)).held
+    assert elsewhere is not None
+    assert "restored" not in elsewhere.faults[0], "it came after what it does not explain"
+
+
 def test_what_comes_after_the_last_checkpoint_is_not_covered() -> None:
     whole = record(COUNT)
     report = verify(lines(whole), held(whole, 3, COUNT - 2))
@@ -212,6 +264,29 @@ def test_a_checkpoint_of_another_installation_is_named() -> None:
     assert "does not name its installation" in alone.held.faults[0]
 
 
+def test_a_forged_line_of_elsewhere_does_not_hide_what_others_tell() -> None:
+    whole = record(COUNT)
+    anew = _anew(whole, 6)
+    mine = Statement(1, "f" * 32, 1, "0" * 64, "2026-03-02T10:00:00Z")
+    for forged in (mine.signed_by(OTHER_KEY), replace(mine, installation=INSTALLATION).signed_by(OTHER_KEY)):
+        held_ = verify(lines(anew), [forged, *held(whole, 4, 8)]).held
+        assert held_ is not None
+        assert [_seq(one) for one in (held_.agreeing, held_.disagreeing)] == [4, 8]
+        assert len(held_.faults) == 2
+        assert not verify(lines(whole), [forged, *held(whole, 4, 8)]).sound
+
+
+def test_a_record_made_anew_with_another_key_is_told_by_the_checkpoints_of_the_old_one() -> None:
+    plain = entries(COUNT)
+    plain[0]["after"] = {"key": public_text(OTHER_KEY), "installation": INSTALLATION}
+    anew = chained(plain)
+    held_ = verify(lines(anew), [*held(record(COUNT), 4, 8), *held(anew, 10, key=OTHER_KEY)]).held
+    assert held_ is not None
+    assert [_seq(one) for one in (held_.agreeing, held_.disagreeing, held_.later)] == [None, 4, 10]
+    assert "does not name its key" in held_.faults[0]
+    assert "before the first one held" in held_.faults[1]
+
+
 @st.composite
 def _mutations(draw: st.DrawFn) -> tuple[list[bytes], int]:
     """An export with one mutation, and the line that is the first bad one."""
@@ -263,11 +338,15 @@ def test_of_any_record_made_anew_the_checkpoints_around_it_are_named(count: int,
     whole = record(count)
     edited = data.draw(st.integers(2, count))
     numbers = sorted(data.draw(st.sets(st.integers(1, count), min_size=1)))
-    report = verify(lines(_anew(whole, edited)), held(whole, *numbers))
+    # Those of the record as it is now, made after it was made anew.
+    later = sorted(data.draw(st.sets(st.integers(edited, count), max_size=3)))
+    anew = _anew(whole, edited)
+    report = verify(lines(anew), [*held(whole, *numbers), *_later(held(anew, *later), len(numbers) + 1)])
     before = [seq for seq in numbers if seq < edited]
     after = [seq for seq in numbers if seq >= edited]
     assert report.held is not None
     assert report.sound == (not after)
-    agreeing, disagreeing = report.held.agreeing, report.held.disagreeing
-    assert (agreeing.statement.seq if agreeing else None) == (before[-1] if before else None)
-    assert (disagreeing.statement.seq if disagreeing else None) == (after[0] if after else None)
+    assert _seq(report.held.disagreeing) == (after[0] if after else None)
+    agreeing = before if after else [*before, *later]
+    assert _seq(report.held.agreeing) == max(agreeing, default=None)
+    assert _seq(report.held.later) == (later[0] if after and later else None)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from api.audit.delivery import deliver
 from api.checkpoint import parse_checkpoint, public_text
-from tests.support.records import KEY, OTHER_KEY, held, lines, record
+from api.places import FilePlace
+from tests.support.records import INSTALLATION, KEY, OTHER_KEY, chained, entries, held, lines, record
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Scripted, Served
 
 COUNT = 12
@@ -114,6 +116,43 @@ def test_checkpoints_are_found_in_mails_and_logs_and_say_what_is_covered(offline
     found = json.loads(offline("audit", "verify", whole, "--checkpoint", kept, "--json").out)
     assert (found["checkpoints"]["held"], found["not_covered"]) == (2, 4)
     assert found["checkpoints"]["agreeing"]["seq"] == 8
+
+
+def test_a_line_that_broke_off_on_its_way_is_a_note_where_the_whole_one_follows(
+    offline: Ctl, whole: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "held.jsonl"
+    made = [checkpoint.line for checkpoint in held(record(COUNT), 4, 8, 10)]
+    deliver(FilePlace(path), INSTALLATION, made[:1])
+    for octets in (100, 300):
+        # A power cut or a full disk; what was not taken is taken again.
+        with path.open("a") as file:
+            file.write(made[1][:octets])
+        deliver(FilePlace(path), INSTALLATION, made[1:2])
+    done = offline("audit", "verify", whole, "--checkpoint", str(path))
+    assert (done.code, done.err.count("a line that broke off; it follows whole")) == (0, 2), done.out
+    assert f"{path}, line 2: " in done.err
+    with path.open("a") as file:
+        file.write(made[2][:100])
+    cut = offline("audit", "verify", whole, "--checkpoint", str(path))
+    assert (cut.code, f"{path}, line 6: no checkpoint" in cut.out) == (1, True), "it follows nowhere"
+    deliver(FilePlace(path), INSTALLATION, [made[2].replace('"seq":10', '"seq":11')])
+    assert offline("audit", "verify", whole, "--checkpoint", str(path)).code == 1
+
+
+def test_a_checkpoint_after_the_record_was_made_anew_does_not_count(offline: Ctl, tmp_path: Path) -> None:
+    plain = entries(COUNT)
+    plain[4]["after"] = {"mode": "off"}
+    anew = chained(plain)
+    name = _written(tmp_path / "anew", lines(anew))
+    kept = [*held(record(COUNT), 3, 6), held(anew, 3, 6, 9)[2]]
+    given = _written(tmp_path / "held", [checkpoint.line.encode() + b"\n" for checkpoint in kept])
+    done = offline("audit", "verify", name, "--checkpoint", given)
+    assert done.code == 1
+    assert f"entries 4 to {COUNT}: none that counts comes after them" in done.out
+    assert "made anew between checkpoint 1 (2026-03-02T10:00:03Z, entry 3) and checkpoint 2 (" in done.out
+    found = json.loads(offline("audit", "verify", name, "--checkpoint", given, "--json").out)
+    assert (found["not_covered"], found["checkpoints"]["later"]["seq"]) == (COUNT - 3, 9)
 
 
 def test_the_record_may_come_in_parts_and_from_standard_input(
