@@ -1,20 +1,26 @@
 """Engine, sessions and migrations. SQLite runs in WAL; a writing transaction takes its lock when it begins."""
 
+import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.db import history
 from api.db.migrating import upgrade
 from api.db.models.record import INSTALLATION, InstallationRow
+from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5
 _FORGOTTEN = "forgotten"
 _WRITE = "dnsfilter_write"
+
+log = logging.getLogger("dnsfilter.api")
 
 
 class Database:
@@ -48,19 +54,37 @@ class Database:
 
         Of what it changed in the policy it leaves a version.
         """
-        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
-            session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
-            history.watch(session)
-            yield session
-            history.keep(session)
-        self._stale_log |= _FORGOTTEN in session.info
-        if self._stale_log:
-            self._stale_log = not self._empty_log()
+        with self._turn:
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
+                history.watch(session)
+                yield session
+                history.keep(session)
+            self._stale_log |= _FORGOTTEN in session.info
+            self._empty_stale_log()
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version."""
+        """Bring the schema to the newest version; for whoever begins to use the database."""
         with self._engine.begin() as connection:
             upgrade(connection)
+        with self._turn:
+            # A process that was killed may have left what it was told to forget.
+            self._stale_log = True
+            self._empty_stale_log()
+
+    def _empty_stale_log(self) -> None:
+        """Empty SQLite's log, now or with a later act: what was committed stays so, whatever becomes of this."""
+        if not self._stale_log:
+            return
+        try:
+            self._stale_log = not self._empty_log()
+        except (sqlite3.Error, SQLAlchemyError) as error:
+            emit(
+                log,
+                logging.ERROR,
+                "the database's log is not emptied, which is retried",
+                error=type(error).__name__,
+            )
 
     def _empty_log(self) -> bool:
         """Whether SQLite's log, which has pages as they were, could be emptied: not while somebody reads."""

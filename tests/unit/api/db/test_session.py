@@ -1,5 +1,7 @@
 """The database: schema, transactions, an audit that only grows."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from api.db.base import Base
-from api.db.session import Database
+from api.db.session import Database, forget
 from api.db.unit import LOCAL, UnitOfWork
 from tests.unit.api.conftest import Plane
 
@@ -94,3 +97,61 @@ def test_a_reader_sees_one_state_while_a_writer_commits(tmp_path: Path) -> None:
     with database.reading() as reader:
         assert revision(reader) == 9
     database.close()
+
+
+NAME = b"somebody-who-left"
+
+
+def _forgotten_while_somebody_reads(path: Path) -> Database:
+    """A database whose log keeps what was forgotten: a reader was in the way."""
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    with database.writing() as session:
+        session.execute(text("UPDATE installation SET identity = :name"), {"name": NAME.decode()})
+    with database.reading() as reader:
+        reader.execute(text("SELECT revision FROM installation"))
+        with database.writing() as session:
+            session.execute(text("UPDATE installation SET identity = ''"))
+            forget(session)
+    assert NAME in _log_of(path)
+    return database
+
+
+def _log_of(path: Path) -> bytes:
+    return path.with_name(f"{path.name}-wal").read_bytes()
+
+
+def test_what_was_forgotten_leaves_the_log_with_the_next_act(tmp_path: Path) -> None:
+    path = tmp_path / "file.sqlite3"
+    with closing(_forgotten_while_somebody_reads(path)) as database:
+        with database.writing() as session:
+            session.execute(text("UPDATE installation SET revision = 9"))
+        assert NAME not in _log_of(path) + path.read_bytes()
+
+
+def test_what_was_forgotten_leaves_the_log_when_a_process_begins(tmp_path: Path) -> None:
+    path = tmp_path / "file.sqlite3"
+    # As one that is killed leaves it: its connections are not closed, which would empty the log.
+    with closing(_forgotten_while_somebody_reads(path)), closing(Database(f"sqlite:///{path}")) as another:
+        another.migrate()
+        assert NAME not in _log_of(path) + path.read_bytes()
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("database or disk is full"), PoolTimeout()])
+def test_an_act_holds_where_the_log_cannot_be_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    path = tmp_path / "file.sqlite3"
+
+    def failing(_self: Database) -> bool:
+        raise error
+
+    with closing(_forgotten_while_somebody_reads(path)) as database:
+        with monkeypatch.context() as patched:
+            patched.setattr(Database, "_empty_log", failing)
+            with caplog.at_level("ERROR", "dnsfilter.api"), database.writing() as session:
+                session.execute(text("UPDATE installation SET revision = 9"))
+        assert "log is not emptied" in caplog.text
+        with database.writing() as session:
+            assert session.scalar(text("SELECT revision FROM installation")) == 9
+        assert NAME not in _log_of(path)
