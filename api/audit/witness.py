@@ -1,13 +1,14 @@
 """Makes checkpoints in time and takes them to their places, without holding up an act.
 
 What each place has is kept with the checkpoints. A place gets them in order; what failed is tried again with growing
-pauses. One that has none yet gets the newest and those after it.
+pauses. One that has none yet gets the newest and those after it. Each place has a thread of its own: a mount whose
+server is gone lets nobody go who opens a file on it.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,6 +29,8 @@ INTERVAL_S = 3600
 LOOK_S = 60.0
 FIRST_RETRY_S, LAST_RETRY_S = 5.0, 900.0
 BATCH = 100
+STOP_S = 10.0
+"""How long stopping waits for the places."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -52,6 +55,8 @@ class _Delivery:
     failures: int = 0
     pause_s: float = FIRST_RETRY_S
     next_try: float = 0.0
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    due: threading.Event = field(default_factory=threading.Event)
 
     @property
     def name(self) -> str:
@@ -59,7 +64,7 @@ class _Delivery:
 
 
 class Witness:
-    """Checkpoints of one database under one key. A thread, once started; `make` and `settle` do without it."""
+    """Checkpoints of one database under one key. Threads, once started; `make` and `settle` do without them."""
 
     def __init__(
         self, database: Database, key: Ed25519PrivateKey, places: Sequence[Place], clock: Callable[[], float]
@@ -68,16 +73,14 @@ class Witness:
         self._key = key
         self._clock = clock
         self._deliveries = [_Delivery(place) for place in places]
-        self._turn = threading.Lock()
-        self._due = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self._threads = [_thread(self._make_in_time), *(_thread(self._deliver, one) for one in self._deliveries)]
 
     def make(self) -> tuple[CheckpointRow, bool]:
         """The checkpoint of the newest entry, and whether it was made now; it leaves soon. Raises SQLAlchemyError."""
         with self._database.writing() as session:
             found = make_checkpoint(session, self._key, int(self._clock()))
-        self._due.set()
+        self._wake()
         return found
 
     def make_if_new(self, *, after_s: int = 0) -> bool:
@@ -94,9 +97,8 @@ class Witness:
 
     def settle(self, *, only_due: bool = False) -> bool:
         """Try to take to each place what it lacks; True where nothing is left."""
-        with self._turn:
-            due = [one for one in self._deliveries if not only_due or one.next_try <= monotonic()]
-            done = [self._catch_up(delivery) for delivery in due]
+        due = [one for one in self._deliveries if not only_due or one.next_try <= monotonic()]
+        done = [self._catch_up(delivery) for delivery in due]
         return all(done)
 
     def status(self) -> Sequence[PlaceStatus]:
@@ -108,16 +110,24 @@ class Witness:
         """Start: a checkpoint now, if there are new entries, and then every hour."""
         if not self._deliveries:
             emit(log, logging.INFO, "checkpoints stay on this machine: no place for them is set")
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, make a last checkpoint, and try once to take it to its places."""
+        """Stop the threads, make a last checkpoint, and try once to take it to its places; waits `STOP_S` at most."""
         self._stopping.set()
-        self._due.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._wake()
         self.make_if_new()
-        self.settle()
+        lasts = [_thread(self._catch_up, delivery) for delivery in self._deliveries]
+        for thread in lasts:
+            thread.start()
+        until = monotonic() + STOP_S
+        for thread in (*lasts, *self._threads):
+            if thread.is_alive():
+                thread.join(max(0.0, until - monotonic()))
+        for thread, delivery in zip(lasts, self._deliveries, strict=True):
+            if thread.is_alive():
+                emit(log, logging.WARNING, "checkpoints not delivered: no answer while stopping", place=delivery.name)
 
     def _status_of(self, session: Session, delivery: _Delivery) -> PlaceStatus:
         has, delivered_s = delivery.has, delivery.delivered_s
@@ -134,31 +144,40 @@ class Witness:
         # A clock that was set back must not put the next one off.
         return last.seq != head(session)[0] and abs(int(self._clock()) - last.time_s) >= after_s
 
-    def _run(self) -> None:
+    def _wake(self) -> None:
+        for delivery in self._deliveries:
+            delivery.due.set()
+
+    def _make_in_time(self) -> None:
         self.make_if_new()
-        while not self._stopping.is_set():
-            self.settle(only_due=True)
-            self._due.wait(timeout=self._pause_s())
-            self._due.clear()
+        while not self._stopping.wait(LOOK_S):
             self.make_if_new(after_s=INTERVAL_S)
 
-    def _pause_s(self) -> float:
-        waits = [delivery.next_try - monotonic() for delivery in self._deliveries if delivery.next_try]
-        return max(0.0, min([LOOK_S, *waits]))
+    def _deliver(self, delivery: _Delivery) -> None:
+        while not self._stopping.is_set():
+            delivery.due.clear()
+            if delivery.next_try <= monotonic():
+                self._catch_up(delivery)
+            wait_s = delivery.next_try - monotonic() if delivery.next_try else LOOK_S
+            delivery.due.wait(timeout=max(0.0, min(LOOK_S, wait_s)))
 
     def _catch_up(self, delivery: _Delivery) -> bool:
-        try:
-            while self._deliver_batch(delivery):
-                delivery.pause_s, delivery.next_try = FIRST_RETRY_S, 0.0
-        except (*FAILURES, SQLAlchemyError) as error:
-            delivery.failures += 1
-            delivery.next_try = monotonic() + delivery.pause_s
-            delivery.pause_s = min(2 * delivery.pause_s, LAST_RETRY_S)
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            emit(log, logging.WARNING, "checkpoint not delivered, which is retried", place=delivery.name, error=reason)
-            return False
-        delivery.next_try = 0.0
+        with delivery.turn:
+            try:
+                while self._deliver_batch(delivery):
+                    delivery.pause_s, delivery.next_try = FIRST_RETRY_S, 0.0
+            except (*FAILURES, SQLAlchemyError) as error:
+                self._put_off(delivery, error)
+                return False
+            delivery.next_try = 0.0
         return True
+
+    def _put_off(self, delivery: _Delivery, error: Exception) -> None:
+        delivery.failures += 1
+        delivery.next_try = monotonic() + delivery.pause_s
+        delivery.pause_s = min(2 * delivery.pause_s, LAST_RETRY_S)
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        emit(log, logging.WARNING, "checkpoint not delivered, which is retried", place=delivery.name, error=reason)
 
     def _deliver_batch(self, delivery: _Delivery) -> bool:
         """Take some checkpoints to the place; whether there were any."""
@@ -178,6 +197,11 @@ class Witness:
         delivery.has, delivery.delivered_s = rows[-1].number, rows[-1].time_s
         emit(log, logging.INFO, "checkpoints delivered", place=delivery.name, seq=rows[-1].seq, count=len(rows))
         return True
+
+
+def _thread(run: Callable[..., object], *arguments: object) -> threading.Thread:
+    """A thread at which the process's end does not wait."""
+    return threading.Thread(target=run, args=arguments, name="witness", daemon=True)
 
 
 def _look_up(session: Session, name: str) -> tuple[int, int | None]:

@@ -1,5 +1,6 @@
 """Checkpoints are made in time, and leave the machine however often that fails."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from api.audit import witness as module
+from api.audit.delivery import deliver
 from api.audit.witness import INTERVAL_S, PlaceStatus, Witness
 from api.checkpoint import parse_checkpoint
 from api.db.models import CheckpointRow
@@ -173,6 +175,40 @@ def test_the_thread_makes_one_at_its_start_and_one_at_its_end_and_one_when_asked
         _wait(path, 2)
         _note(plane)
     assert _file(path) == [1, 2, 3]
+
+
+def test_a_place_that_hangs_holds_up_neither_the_others_nor_the_end(
+    plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def hanging(place: Place, installation: str, lines: Sequence[str]) -> None:
+        if isinstance(place, FilePlace):
+            # As open(2) does on a mount whose server is gone.
+            asked.set()
+            answers.wait()
+        deliver(place, installation, lines)
+
+    monkeypatch.setattr(module, "deliver", hanging)
+    monkeypatch.setattr(module, "STOP_S", 0.5)
+    with mail_server() as mailbox:
+        mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
+        witness = _witness(plane, FilePlace(tmp_path / "held"), mail)
+        try:
+            with _started(witness):
+                assert asked.wait(timeout=30)
+                _note(plane)
+                witness.make()
+                _note(plane)
+            assert _kept(plane) == [(1, ["mail"]), (2, ["mail"]), (3, ["mail"])]
+        finally:
+            answers.set()
+            for thread in threading.enumerate():
+                if thread.name == "witness":
+                    thread.join(timeout=30)
+        assert _file(tmp_path / "held") == [1, 2, 3], "what hung goes on where it can"
+    told = [record for record in caplog.records if "no answer while stopping" in record.getMessage()]
+    assert len(told) == 1
 
 
 def test_a_database_that_fails_is_no_end(plane: Plane, tmp_path: Path) -> None:
