@@ -227,11 +227,6 @@ def _before(one: Statement, other: Statement) -> bool:
     return one.seq < other.seq and one.time <= other.time
 
 
-def _before(one: Statement, other: Statement) -> bool:
-    # A record that was made anew, or of which a backup was restored, may have been shorter than before.
-    return one.seq < other.seq and one.time <= other.time
-
-
 def _first_other(checkpoints: Sequence[Checkpoint], hashes: dict[int, str]) -> Checkpoint | None:
     """The first one of an entry that was read with another hash."""
     said = ((one, one.statement) for one in checkpoints)

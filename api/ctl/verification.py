@@ -56,7 +56,7 @@ def _held(name: str, broken: list[str], torn: list[str]) -> list[Checkpoint]:
     A line that broke off, as a power cut or a full disk leaves one, is no fault where the whole one follows.
     """
     found: list[Checkpoint] = []
-    bad: list[tuple[int, bytes, int, ValueError]] = []
+    bad: list[tuple[int, bytes, int, str]] = []
     number = 0
     with _opened(name) as file:
         while line := file.readline(MAX_HELD_LINE):
@@ -66,17 +66,17 @@ def _held(name: str, broken: list[str], torn: list[str]) -> list[Checkpoint]:
             try:
                 found.append(parse_checkpoint(line))
             except ValueError as error:
-                bad.append((number, line[line.index(MARK) :].rstrip(b"\r\n\0"), len(found), error))
+                bad.append((number, line[line.index(MARK) :].rstrip(b"\r\n\0"), len(found), str(error)))
             if len(found) > MAX_HELD:
                 raise WrongInput(f"{name} has more than {MAX_HELD} checkpoints")
     if not found and not bad:
         raise WrongInput(f"there is no checkpoint in {name}")
-    for number, part, before, error in bad:
+    for number, part, before, reason in bad:
         following = found[before : before + TORN_SEARCH]
         if any(checkpoint.line.encode().startswith(part) for checkpoint in following):
             torn.append(f"{name}, line {number}: a line that broke off; it follows whole")
         else:
-            broken.append(f"{name}, line {number}: {error}")
+            broken.append(f"{name}, line {number}: {reason}")
     return found
 
 
