@@ -77,7 +77,7 @@ def parse_manifest(data: bytes) -> Manifest:
     """The manifest of these octets; raises BadBackup, also for a format that is not known here."""
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadBackup(f"{MANIFEST}: not JSON") from error
     if isinstance(found, dict) and found.get("format") != FORMAT:
         raise BadBackup(f"{MANIFEST}: format {found.get('format')!r}, and only {FORMAT} is known here")

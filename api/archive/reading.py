@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from lzma import LZMAError
 from typing import IO
 from zipfile import BadZipFile, LargeZipFile, ZipFile
 
@@ -21,8 +22,19 @@ from api.archive.layout import (
 
 _PIECE = 1024 * 1024
 MAX_TOKEN_KEY = 1024
-_BROKEN = (BadZipFile, LargeZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error)
-"""What zipfile raises for octets that no zip file has, an unknown or encrypted method among them."""
+_BROKEN = (
+    BadZipFile,
+    LargeZipFile,
+    NotImplementedError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    LZMAError,
+    zlib.error,
+)
+"""What zipfile raises for octets that no zip file has: an unknown or encrypted method, a name in no encoding, a place
+before the file's beginning."""
 
 
 @dataclass(frozen=True, slots=True)

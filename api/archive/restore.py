@@ -1,11 +1,13 @@
 """A backup becomes an installation, where there is none: all of it, or nothing."""
 
 import base64
+import errno
 import json
 import os
 import pwd
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,19 +21,22 @@ from sqlalchemy.orm import Session
 from api.archive.dump import BATCH, batch_of
 from api.archive.layout import BadBackup, Manifest, member_of
 from api.archive.reading import Backup, open_backup
-from api.auth.tokens import KEY_OCTETS, write_secret
+from api.auth.tokens import KEY_OCTETS
 from api.chain import GENESIS, entry_hash
 from api.db.base import Json
 from api.db.migrating import NEWEST, is_known, upgrade
 from api.db.models import AuditRow
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork, entry_of
+from api.durable import place_anew, sync_directory, write_secret
 from api.settings import Settings
 
 USER = "dnsfilter-api"
 """Whom root gives it to: the control plane's user, as it is packaged."""
 SCHEMA_TABLE = "alembic_version"
 ACT = "installation.restore"
+_ODD = (OverflowError, RecursionError, UnicodeError)
+"""What values say that JSON can hold and a database cannot: too large, too deep, half a character."""
 
 
 class NotEmpty(Exception):
@@ -80,11 +85,12 @@ def restore(file: IO[bytes], order: Order, settings: Settings) -> Restored:
     held = os.umask(0o077)
     try:
         with _directories(settings.state_dir, place, owner):
+            keyed = _keyed(settings.token_key_path, backup.token_key(), place, owner)
             if place is None:
-                filled = _into(settings.database, backup, order, settings)
+                with keyed:
+                    filled = _into(settings.database, backup, order)
             else:
-                filled = _into_file(place, backup, order, settings, owner)
-            _give(settings.token_key_path, owner)
+                filled = _into_file(place, backup, order, owner, keyed)
     finally:
         os.umask(held)
     user = None if owner is None else owner.pw_name
@@ -116,8 +122,7 @@ def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
     if key.exists() and key.read_bytes() != backup.token_key():
         raise NotEmpty(f"{key} is there already: name another state directory, or move the old one away")
     if place is not None:
-        if any(path.exists() for path in (place, place.with_name(f"{place.name}-wal"))):
-            raise NotEmpty(f"the database {place} is there already: name another, or move the old one away")
+        _vacant(place)
         return
     database = Database(settings.database)
     try:
@@ -128,29 +133,73 @@ def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
         raise NotEmpty(f"the database has {len(tables)} tables already: name an empty one")
 
 
+def _vacant(place: Path) -> None:
+    # A log that is there would be taken for that of the database that comes.
+    if any(os.path.lexists(path) for path in (place, place.with_name(f"{place.name}-wal"))):
+        raise NotEmpty(f"the database {place} is there already: name another, or move the old one away")
+
+
+@contextmanager
+def _keyed(key: Path, content: bytes, place: Path | None, owner: pwd.struct_passwd | None) -> Iterator[None]:
+    """The key of the token hashes, in its place before its database is: without it all tokens would be unknown.
+
+    Taken away again where the block fails and it was not there before; raises NotEmpty where another one appeared.
+    """
+    made = not key.exists() or key.read_bytes() != content
+    if made:
+        try:
+            write_secret(key, content, anew=True)
+        except FileExistsError as error:
+            raise NotEmpty(f"{key} has appeared meanwhile: something runs there") from error
+    try:
+        _give(key, owner)
+        yield
+    except BaseException:
+        # Whoever made a database here meanwhile may have taken the key for its own.
+        if made and (place is None or not place.exists()):
+            key.unlink(missing_ok=True)
+        raise
+
+
 def _into_file(
-    place: Path, backup: Backup, order: Order, settings: Settings, owner: pwd.struct_passwd | None
+    place: Path, backup: Backup, order: Order, owner: pwd.struct_passwd | None, keyed: AbstractContextManager[None]
 ) -> _Filled:
-    """Beside first, then renamed: a database that is there is a whole one."""
+    """Beside first, then moved: a database that is there is a whole one."""
     beside = place.with_name(f".{place.name}.restoring")
     try:
         _remove(beside)
-        done = _into(f"sqlite:///{beside}", backup, order, settings)
+        done = _into(f"sqlite:///{beside}", backup, order)
+        _settle(beside)
         _give(beside, owner)
         with beside.open("rb") as file:
             os.fsync(file.fileno())
-        beside.rename(place)
-    except BaseException:
+        _vacant(place)
+        with keyed:
+            try:
+                place_anew(beside, place)
+            except FileExistsError as error:
+                raise NotEmpty(f"the database {place} has appeared meanwhile: something runs there") from error
+    finally:
         _remove(beside)
-        raise
-    _sync(place.parent)
+    sync_directory(place.parent)
     return done
 
 
-def _into(url: str, backup: Backup, order: Order, settings: Settings) -> _Filled:
-    """Fill a database in one transaction."""
-    database, key = Database(url), settings.token_key_path
-    had_key = key.exists()
+def _settle(database: Path) -> None:
+    """Have all of it in its one file; raises OSError. Closing it tries that too, and is silent where it cannot."""
+    reason = "its log is in use"
+    try:
+        with closing(sqlite3.connect(database, timeout=0)) as connection:
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        busy, reason = 1, str(error)
+    if busy or database.with_name(f"{database.name}-wal").exists():
+        raise OSError(errno.EIO, reason, str(database))
+
+
+def _into(url: str, backup: Backup, order: Order) -> _Filled:
+    """Fill a database in one transaction; raises BadBackup also for values that no database holds."""
+    database = Database(url)
     try:
         with database.engine.begin() as connection:
             upgrade(connection, backup.manifest.database)
@@ -163,12 +212,8 @@ def _into(url: str, backup: Backup, order: Order, settings: Settings) -> _Filled
                 if fault is not None and not order.broken:
                     raise BadBackup(f"{member_of(AuditRow.__tablename__)}: {fault}")
                 revision = _record(session, backup.manifest, order, fault)
-            # Before the commit: a database without its key would be one whose tokens are all unknown.
-            write_secret(key, backup.token_key())
-    except BaseException:
-        if not had_key:
-            key.unlink(missing_ok=True)
-        raise
+    except _ODD as error:
+        raise BadBackup(f"it has a value that no database holds: {type(error).__name__}") from error
     finally:
         database.close()
     return _Filled(revision, rows, fault)
@@ -222,7 +267,7 @@ def _load_table(connection: Connection, table: Table, backup: Backup) -> int:
         while batch := list(islice(rows, size)):
             connection.execute(table.insert(), batch)
             count += len(batch)
-    except (DBAPIError, StatementError) as error:
+    except (DBAPIError, StatementError, *_ODD) as error:
         # The statement would repeat whole rows: the driver's own words have to do.
         reason = str(error.orig).partition("\n")[0] if isinstance(error, DBAPIError) else type(error).__name__
         raise BadBackup(f"{name}: the database refuses what follows row {count}: {reason}") from error
@@ -240,7 +285,7 @@ def _rows(table: Table, name: str, lines: Iterable[bytes]) -> Iterator[dict[str,
             for column in binary:
                 if row[column] is not None:
                     row[column] = base64.b64decode(row[column], validate=True)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadBackup(f"{name}: row {number} is not one of the table {table.name}") from error
         yield row
 
@@ -282,7 +327,7 @@ def _hash(row: AuditRow) -> str | None:
     try:
         return entry_hash(entry_of(row))
     # The last is what the system says of a time that no calendar has.
-    except (ValueError, TypeError, OverflowError, OSError):
+    except (ValueError, TypeError, OverflowError, RecursionError, OSError):
         return None
 
 
@@ -313,7 +358,9 @@ def _directories(state_dir: Path, place: Path | None, owner: pwd.struct_passwd |
         yield
     except BaseException:
         for path in reversed(made):
-            path.rmdir()
+            # Something else may have put a file there: what stands against the restore is to be told, not that.
+            with suppress(OSError):
+                path.rmdir()
         raise
 
 
@@ -328,17 +375,10 @@ def _owner() -> pwd.struct_passwd | None:
 
 def _give(path: Path, owner: pwd.struct_passwd | None) -> None:
     if owner is not None:
-        os.chown(path, owner.pw_uid, owner.pw_gid)
+        # In a directory that is not root's a link could stand in the path's place.
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
 
 def _remove(database: Path) -> None:
     for path in (database, *(database.with_name(f"{database.name}{end}") for end in ("-wal", "-shm", "-journal"))):
         path.unlink(missing_ok=True)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

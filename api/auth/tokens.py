@@ -7,7 +7,6 @@ can make no token, and a copy of it tests no guess.
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from api.auth.permissions import Role
 from api.db.models import AccountRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
 from api.db.unit import LOCAL, Access, Actor, UnitOfWork
+from api.durable import write_secret
 
 PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"
@@ -159,18 +159,6 @@ def replace_token(database: Database, key: bytes, path: Path, now_s: int) -> Non
         session.flush()
         unit.note("token.make", f"token/{row.id}", None, {"account": account, "expires": None})
         write_secret(path, fresh.text.encode() + b"\n")
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Put a file in its place, whole and synced, that only its owner reads."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _administrator(unit: UnitOfWork) -> int:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from api.ctl.errors import WrongInput
+from api.durable import sync_directory
 
 SECRET = 0o600
 _EVERY_S = 0.2
@@ -43,7 +44,7 @@ def writing(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         except BaseException:
             Path(beside).unlink(missing_ok=True)
             raise
-        _sync(target.parent)
+        sync_directory(target.parent)
     except OSError as error:
         raise WrongInput(f"cannot write {target}: {error.strerror}") from error
 
@@ -107,12 +108,3 @@ def _umask() -> int:
     held = os.umask(0o077)
     os.umask(held)
     return held
-
-
-def _sync(directory: Path) -> None:
-    """A file's name lasts only once its directory is written."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

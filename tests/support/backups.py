@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -40,13 +40,17 @@ def with_manifest(data: bytes, change: Callable[[dict[str, Any]], object]) -> by
 
 def with_rows(data: bytes, table: str, change: Callable[[list[dict[str, Any]]], object]) -> bytes:
     """A backup of other rows, and with a manifest that says so: made by somebody who knows how."""
-    files, found = members(data), rows(data, table)
+    found = rows(data, table)
     change(found)
-    name = f"tables/{table}.jsonl"
-    files[name] = b"".join(json.dumps(row).encode() + b"\n" for row in found)
+    return with_lines(data, table, [json.dumps(row).encode() for row in found])
+
+
+def with_lines(data: bytes, table: str, lines: Sequence[bytes]) -> bytes:
+    """A backup of these lines in place of a table's rows, which its manifest knows."""
+    name, content = f"tables/{table}.jsonl", b"".join(line + b"\n" for line in lines)
 
     def fit(manifest: dict[str, Any]) -> None:
-        digest = sha256(files[name]).hexdigest()
-        manifest["members"][name] = {"sha256": digest, "octets": len(files[name]), "rows": len(found)}
+        digest = sha256(content).hexdigest()
+        manifest["members"][name] = {"sha256": digest, "octets": len(content), "rows": len(lines)}
 
-    return with_manifest(packed(files), fit)
+    return with_manifest(packed({**members(data), name: content}), fit)

@@ -65,6 +65,7 @@ def test_a_member_that_is_gone_added_or_other_is_named(backup: bytes) -> None:
         ({**files, AUDIT: files[AUDIT][:-1]}, f"{AUDIT}: .* octets"),
         ({**files, "manifest.json": b"{"}, "manifest.json: not JSON"),
         ({**files, "manifest.json": b"[]"}, "manifest.json"),
+        ({**files, "manifest.json": b"[" * 200_000}, "manifest.json: not JSON"),
         ({**files, "manifest.json": b" " * 2_000_000}, "manifest.json: larger than"),
         ({name: content for name, content in files.items() if name != "manifest.json"}, "manifest.json: is missing"),
     ):
@@ -97,3 +98,9 @@ def test_one_octet_that_is_other_is_found_or_changes_nothing(backup: bytes) -> N
         except BadBackup:
             refused += 1
     assert refused > 200
+
+
+def test_a_name_that_is_no_text_is_a_damage(backup: bytes) -> None:
+    named = packed({**members(backup), "tables/é.jsonl": b""})
+    with pytest.raises(BadBackup, match="not a backup"):
+        opened(named.replace("é".encode(), b"\xff\xff"))

@@ -1,12 +1,14 @@
 """What a backup becomes on a machine on which there is nothing: the same installation, or nothing at all."""
 
+import errno
 import io
 import os
 import pwd
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from api.db.session import Database
 from api.db.unit import entry_of
 from api.publish.start import raise_above
 from api.settings import Settings
-from tests.support.backups import rows, with_manifest, with_rows
+from tests.support.backups import rows, with_lines, with_manifest, with_rows
 from tests.unit.api.conftest import START, Plane, make_plane
 
 DIGEST = "d" * 64
@@ -36,6 +38,16 @@ Rows = list[dict[str, Any]]
 
 def restored(data: bytes, target: Settings, *, broken: bool = False) -> Restored:
     return restore(io.BytesIO(data), Order(DIGEST, LATER, broken), target)
+
+
+def restored_while(data: bytes, target: Settings, meanwhile: Callable[[], object]) -> Restored:
+    """Restored, and something happens while it is written."""
+
+    def told(step: str) -> None:
+        if step == "verifying the record":
+            meanwhile()
+
+    return restore(io.BytesIO(data), Order(DIGEST, LATER, told=told), target)
 
 
 @contextmanager
@@ -104,6 +116,19 @@ def test_root_gives_it_to_the_control_plane_s_user(
     for path in (target.state_dir, *target.state_dir.iterdir()):
         assert (path.stat().st_uid, path.stat().st_gid) == (nobody.pw_uid, nobody.pw_gid), path
     assert target.state_dir.parent.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_is_given_away_and_not_what_it_leads_to(
+    filled: Plane, backup: bytes, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.archive.restore.USER", "nobody")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(load_key(filled.settings.token_key_path))
+    target.state_dir.mkdir(parents=True)
+    target.token_key_path.symlink_to(elsewhere)
+    restored(backup, target)
+    assert elsewhere.owner() == "root"
 
 
 def test_a_directory_that_is_there_stays_as_it_is(backup: bytes, target: Settings) -> None:
@@ -204,6 +229,19 @@ def _newest() -> str:
         (_changed("bans", lambda found: found.append(found[0])), "tables/bans.jsonl: the database refuses"),
         (_changed("lists", lambda found: found[0].update(body="?")), "tables/lists.jsonl: row 1 is not one"),
         (_changed("sites", lambda found: found.append({})), "tables/sites.jsonl: row 2 is not one"),
+        (lambda data: with_lines(data, "sites", [b"[" * 200_000]), "tables/sites.jsonl: row 1 is not one"),
+        (
+            _changed("accounts", lambda found: found[0].update(revision=10**23)),
+            "tables/accounts.jsonl: the database refuses what follows row 0: OverflowError",
+        ),
+        (
+            _changed("names", lambda found: found[0].update(name="\ud800")),
+            "tables/names.jsonl: the database refuses what follows row 0: UnicodeEncodeError",
+        ),
+        (
+            _changed("installation", lambda found: found[0].update(revision=2**63 - 1)),
+            "a value that no database holds: OverflowError",
+        ),
     ],
 )
 def test_a_backup_that_is_not_whole_is_refused_by_name_and_leaves_nothing(
@@ -256,6 +294,61 @@ def test_where_there_is_an_installation_nothing_is_restored(filled: Plane, backu
     with pytest.raises(NotEmpty, match=r"token-key is there already"):
         restored(backup, target)
     assert [path.name for path in target.state_dir.iterdir()] == ["token-key"]
+
+
+@pytest.mark.parametrize("name", ["dnsfilter.sqlite3", "dnsfilter.sqlite3-wal", "token-key"])
+def test_what_appears_while_a_restore_runs_stays_as_it_is(backup: bytes, target: Settings, name: str) -> None:
+    appeared = target.state_dir / name
+    with pytest.raises(NotEmpty, match=r"is there already|has appeared meanwhile"):
+        restored_while(backup, target, lambda: appeared.write_bytes(b"another's"))
+    assert [(path.name, path.read_bytes()) for path in target.state_dir.iterdir()] == [(name, b"another's")]
+
+
+def test_a_database_that_appears_at_the_last_instant_stays_with_the_key_that_it_may_have_taken(
+    filled: Plane, backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, link = target.state_dir / "dnsfilter.sqlite3", os.link
+
+    def late(source: Path, name: Path) -> None:
+        if name == place:
+            place.write_bytes(b"another's")
+        link(source, name)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(NotEmpty, match=r"dnsfilter.sqlite3 has appeared meanwhile"):
+        restored(backup, target)
+    assert {path.name for path in target.state_dir.iterdir()} == {place.name, "token-key"}
+    assert place.read_bytes() == b"another's"
+    assert load_key(target.token_key_path) == load_key(filled.settings.token_key_path)
+
+
+def test_a_database_that_is_not_whole_in_its_file_is_not_put_in_place(backup: bytes, target: Settings) -> None:
+    with ExitStack() as held:
+
+        def read() -> None:
+            reader = held.enter_context(closing(sqlite3.connect(target.state_dir / ".dnsfilter.sqlite3.restoring")))
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+        with pytest.raises(OSError, match="its log is in use"):
+            restored_while(backup, target, read)
+    assert left(target) == []
+
+
+def test_a_key_that_could_not_be_written_leaves_nothing(
+    backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def full(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("/.token-key.new"):
+            raise OSError(errno.ENOSPC, "no space")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        restored(backup, target)
+    assert left(target) == []
 
 
 def test_a_restore_that_could_not_write_can_be_repeated(backup: bytes, target: Settings) -> None:
