@@ -123,16 +123,22 @@ class _Found:
         return map(entry_of, self.session.scalars(statement))
 
     def acts_of(self, ban: Ban) -> Iterator[Json]:
-        """The entries on a ban, its bindings and its exemptions, in order."""
+        """The entries on a ban, its bindings and its exemptions, in order.
+
+        Not those on another ban of the same service, removed since, which were recorded under the same name.
+        """
         statement = select(AuditRow).where(AuditRow.object.in_(ban.objects)).order_by(AuditRow.seq)
-        return map(entry_of, self.session.scalars(statement.execution_options(yield_per=_BATCH)))
+        for row in self.session.scalars(statement.execution_options(yield_per=_BATCH)):
+            said = {body["number"] for body in (row.before, row.after) if body is not None and "number" in body}
+            if row.object != ban.object or said <= {ban.ban["number"]}:
+                yield entry_of(row)
 
     def report(self, ban: Ban) -> Json:
         """The life of a ban; `acts` are the numbers of the entries on it."""
         life = [{"time": at, "event": what} for at, what in ban.life]
-        acts = self.session.scalars(select(AuditRow.seq).where(AuditRow.object.in_(ban.objects)).order_by(AuditRow.seq))
+        acts = [entry["seq"] for entry in self.acts_of(ban)]
         parts = {"ban": ban.ban, "bindings": ban.bindings, "exemptions": ban.exemptions}
-        return {**parts, "life": life, "use": None, "acts": acts.all()}
+        return {**parts, "life": life, "use": None, "acts": acts}
 
     def checkpoints(self) -> Iterator[str]:
         """Every checkpoint, as one line of JSON each."""

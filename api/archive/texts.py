@@ -41,10 +41,15 @@ class Ban:
         return f"{self.ban['number']:06}-{self.ban['authority']}-{self.ban['service']}"
 
     @property
+    def object(self) -> str:
+        """What acts on the ban itself are recorded under, and on others of the same service, removed before it."""
+        return f"ban/{self.reference}"
+
+    @property
     def objects(self) -> list[str]:
         """What acts on it, its bindings and its exemptions are recorded under."""
         bindings = [f"binding/{binding['number']}" for binding in self.bindings]
-        return [f"ban/{self.reference}", *bindings, *(f"exemption/{item['number']}" for item in self.exemptions)]
+        return [self.object, *bindings, *(f"exemption/{item['number']}" for item in self.exemptions)]
 
 
 def decisions(bans: Iterable[Ban]) -> Iterator[str]:

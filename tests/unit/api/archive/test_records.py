@@ -11,7 +11,7 @@ import pytest
 
 from api.db.models import CheckpointRow
 from tests.support.backups import Members, members
-from tests.unit.api.conftest import Plane
+from tests.unit.api.conftest import Plane, authority, ban
 
 
 def archive(plane: Plane, query: str = "") -> bytes:
@@ -67,18 +67,20 @@ def test_the_tools_that_its_readme_names_check_it(files: Members, tmp_path: Path
     assert (checked.returncode, checked.stdout) == (0, said)
 
 
-@pytest.mark.parametrize("case", ["changed", "left out", "cut off"])
+@pytest.mark.parametrize("case", ["changed", "named twice", "left out", "cut off"])
 def test_they_find_what_was_changed(files: Members, tmp_path: Path, case: str) -> None:
     written(files, tmp_path)
     acts = tmp_path / "acts" / "acts.jsonl"
     lines = acts.read_text().splitlines(keepends=True)
     expected = {
         "changed": "line 3: entry 3 was changed",
+        "named twice": "line 3: is not written as acts are recorded",
         "left out": "line 3: entry 4 does not follow entry 2",
         "cut off": f"the acts end at entry {len(lines) - 1}, and the manifest says entry {len(lines)}",
     }
     changed = {
         "changed": [*lines[:2], lines[2].replace('"local"', '"token"'), *lines[3:]],
+        "named twice": [*lines[:2], lines[2].replace("{", '{"act":"ban.end",', 1), *lines[3:]],
         "left out": [*lines[:2], *lines[3:]],
         "cut off": lines[:-1],
     }
@@ -133,6 +135,21 @@ def test_a_report_tells_the_life_of_a_ban_and_every_act_on_it(full: Plane) -> No
     on_it = {"ban/town/alpha", "binding/1", "exemption/1"}
     assert found["acts"] == [act["seq"] for act in acts if act["object"] in on_it]
     assert len(found["acts"]) >= 5
+
+
+def test_a_report_has_no_act_on_a_ban_of_the_same_service_that_was_removed(plane: Plane) -> None:
+    plane.done("PUT", "/v1/authorities/town", authority())
+    plane.done("PUT", "/v1/authorities/town/bans/alpha", ban(terms=[{"start": "2027-01-01", "for": "6 months"}]))
+    plane.done("DELETE", "/v1/authorities/town/bans/alpha")
+    plane.done("PUT", "/v1/authorities/town/bans/alpha", ban())
+    plane.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
+    files = members(archive(plane))
+    acts = [json.loads(line) for line in files["acts/acts.jsonl"].splitlines()]
+    on_either = [act["seq"] for act in acts if act["object"] == "ban/town/alpha"]
+    assert len(on_either) == 4
+    assert json.loads(files["reports/000002-town-alpha.json"])["acts"] == on_either[2:]
+    told = files["reports/000002-town-alpha.txt"].decode()
+    assert (told.count("ban.adopt"), told.count("ban.remove"), told.count("ban.set_monitor")) == (1, 0, 1)
 
 
 def test_names_of_accounts_are_in_it_only_if_asked_for(filled: Plane, files: Members) -> None:
