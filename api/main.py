@@ -30,7 +30,7 @@ from api.errors import NotPublished
 from api.listening import Listener, taken
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
-from api.publish.start import keep_history, raise_above
+from api.publish.start import keep_history, meet_store
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
 from api.system.connections import MAX_THREADS, GuardedProtocol
 from api.system.handshakes import Handshakes
@@ -270,9 +270,7 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     with runtime.database.writing() as session:
         sweep(session, now_s)
         idempotency.sweep(session, now_s)
-    # In this order: what is above the database's revision was made by acts that it does not have.
-    publisher.note_stored()
-    raise_above(runtime.database, publisher.stored_revision(), now_s)
+    meet_store(runtime.database, publisher, now_s)
     try:
         publisher.publish_current()
     except NotPublished:

@@ -62,6 +62,7 @@ class Trace(Answer):
     """The chain behind a past decision."""
 
     meaning: str
+    reproduced: bool | None
     at: Moment
     revision: Number
     since: Moment

@@ -15,6 +15,12 @@ from api.ctl.terminal import columns
 SHOWN_FIELDS = 4
 """An act that sets more is one that made the object; `--json` names them all."""
 
+_COMPARED = {
+    True: "the policy that is kept makes this snapshot's rules and ranges",
+    False: "THE POLICY THAT IS KEPT DOES NOT MAKE THIS SNAPSHOT: one of the two was altered",
+    None: "not compared: compiled by another version",
+}
+
 Cells = list[tuple[str, str]]
 
 
@@ -83,6 +89,7 @@ def _revision(found: Trace, zone: str) -> Cells:
     return [
         ("revision", f"{found.revision}, {_span(found.since, found.until, zone)}"),
         ("snapshot", f"publication {publication.number}, {_span(publication.since, publication.until, zone)}"),
+        ("compared", _COMPARED[found.reproduced]),
         ("compiled by", f"dnsfilter {publication.version}"),
         ("rules", publication.rules),
         ("ranges", publication.ranges),

@@ -35,6 +35,8 @@ BEGIN_ACT = "history.begin"
 """The act by which a database that was there before keeps its objects' first versions."""
 RAISE_ACT = "installation.raise_revision"
 """The act by which a database that is older than the snapshots beside it gets a revision above theirs."""
+RESTORE_ACT = "installation.restore"
+"""The first act in a database that was made of a backup."""
 
 Row = TypeVar("Row", bound=Base)
 
@@ -113,10 +115,17 @@ def kept_since(session: Session) -> int:
     return session.scalar(act) or 0
 
 
-def lost_after(session: Session, revision: int) -> bool:
-    """Whether acts that came after `revision` are not in this database: an older state of it was restored."""
-    raised = session.scalars(select(AuditRow).where(AuditRow.act == RAISE_ACT))
-    return any(row.before is not None and row.before["revision"] == revision for row in raised)
+def lost_after(session: Session, found: Publication) -> list[AuditRow]:
+    """The acts by which an older state of the database took over after `found`, before anything else was published.
+
+    Whatever was in force in between is not in this database.
+    """
+    acts = select(AuditRow).where(AuditRow.act.in_((RESTORE_ACT, RAISE_ACT)), AuditRow.revision > found.revision)
+    following = select(PublicationRow.revision).where(PublicationRow.id > found.number).order_by(PublicationRow.id)
+    next_revision = session.scalar(following.limit(1))
+    if next_revision is not None:
+        acts = acts.where(AuditRow.revision <= next_revision)
+    return list(session.scalars(acts.order_by(AuditRow.seq)))
 
 
 def rows_at(session: Session, revision: int) -> Rows:

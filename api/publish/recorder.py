@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from api.db.models import CatalogueRow, ListRow, PublicationRow
 from api.db.session import Database
+from api.publish.again import is_ours
 from api.publish.lists import CatalogueDigest, ServiceList, digest_of, list_of
-from api.publish.repository import revision
 from dnsfilter import __version__
 from dnsfilter.policy.model import Instant, Service
 from dnsfilter.snapshot.manifest import Manifest
@@ -83,10 +83,13 @@ class Recorder:
         One made by acts that the database does not have, or with other names, is left out: what it said is not kept.
         """
         with self._database.reading() as session:
-            last, held = _last(session), revision(session)
-        lost = manifest.revision <= held and (last is None or manifest.revision > last.revision)
-        if lost and manifest.names.digest == names:
-            self.note(manifest, manifest.made_s)
+            last = _last(session)
+            if (
+                (last is None or manifest.revision > last.revision)
+                and manifest.names.digest == names
+                and is_ours(session, manifest, self._services)
+            ):
+                self.note(manifest, manifest.made_s)
 
     def settle(self) -> bool:
         """Write what is noted; says whether nothing is left. Not to be called inside a writing transaction."""

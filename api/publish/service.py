@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.db.session import Database
 from api.db.unit import UnitOfWork
 from api.errors import Fault, Invalid, NotPublished
+from api.publish.again import is_ours
 from api.publish.recorder import Recorder
 from api.publish.repository import ACTING, RangeCache, load_rows, revision
 from api.publish.source import policy_of
@@ -149,6 +150,15 @@ class Publisher:
             return self._store.read_current().revision
         except SnapshotError:
             return None
+
+    def stored_is_foreign(self) -> bool:
+        """Whether the store's snapshot says something else than the database has of its revision."""
+        try:
+            manifest = parse_manifest(self._store.read_current().manifest)
+        except SnapshotError:
+            return False
+        with self._database.reading() as session:
+            return not is_ours(session, manifest, self._services)
 
     def database_revision(self) -> int:
         """The revision of the database; raises what the database raises."""

@@ -10,17 +10,26 @@ from api.db.models.record import INSTALLATION
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
 from api.publish.past import BEGIN_ACT, RAISE_ACT
+from api.publish.service import Publisher
 
 
-def raise_above(database: Database, stored: int | None, now_s: int) -> bool:
+def meet_store(database: Database, publisher: Publisher, now_s: int) -> None:
+    """Note what is in the publisher's store, where it is of this database, and else go on above its revision."""
+    # In this order: what is above the database's revision was made by acts that it does not have.
+    publisher.note_stored()
+    raise_above(database, publisher.stored_revision(), now_s, foreign=publisher.stored_is_foreign())
+
+
+def raise_above(database: Database, stored: int | None, now_s: int, *, foreign: bool = False) -> bool:
     """Raise the database's revision above that of the stored snapshot, if it is below; says whether it was.
 
     So it is after a database was restored or made anew beside old snapshots: its policy is the one that counts, and
-    a store never goes back.
+    a store never goes back. Equal revisions are raised too where the snapshot is `foreign`, of another policy: a
+    number is that of one policy only.
     """
     with database.writing() as session:
         row = session.get_one(InstallationRow, INSTALLATION)
-        if stored is None or row.revision >= stored:
+        if stored is None or row.revision > stored or (row.revision == stored and not foreign):
             return False
         before = row.revision
         row.revision = stored

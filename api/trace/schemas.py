@@ -55,11 +55,14 @@ class ListedRead(Read):
 class TraceRead(Read):
     """The chain from an answer back to its grounds: publication, decision, ban, term, formal decision, acts, lists.
 
+    `reproduced`: whether the policy that is kept makes the publication's ranges and rules; if it does not, what follows
+    is not what was in force; null: not compared, since another version had compiled them.
     `revision` was in force from `since` to `until`; `publication` is the snapshot of it that was in force at `at`.
     `formal` is the decision behind the term that held: its own, or else the ban's.
     """
 
     meaning: str
+    reproduced: bool | None
     at: str
     revision: int
     since: str

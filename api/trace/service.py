@@ -15,8 +15,9 @@ from api.db.models import AuditRow, BanRow, PublicationRow
 from api.errors import Invalid
 from api.exemptions.schemas import ExemptionRead, read_exemption
 from api.moments import moment_text, optional_text, parse_moment
+from api.publish.again import is_reproduced
 from api.publish.answers import authority_of, decision_read
-from api.publish.past import Held, Past, Publication, lost_after, policy_at
+from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after, policy_at
 from api.publish.schemas import DecisionRead
 from api.services.schemas import SourceRead
 from api.trace.acts import acts_on, acts_on_ban
@@ -67,8 +68,10 @@ def trace(
     since_s, until_s = _span(session, past.publication)
     services = {service.slug: service for service in past.policy.services}
     sources = _Sources(Lists(session), held, catalogue)
+    reproduced = is_reproduced(past)
     return TraceRead(
-        meaning=_meaning(session, past.publication),
+        meaning=_meaning(session, past.publication, reproduced),
+        reproduced=reproduced,
         at=moment_text(asked.at),
         revision=past.publication.revision,
         since=moment_text(since_s),
@@ -100,13 +103,25 @@ def read_publication(found: Publication) -> PublicationRead:
     )
 
 
-def _meaning(session: Session, found: Publication) -> str:
+def _meaning(session: Session, found: Publication, reproduced: bool | None) -> str:
+    if reproduced is False:
+        return (
+            f"not what was in force: what the database has of revision {found.revision} does not make the snapshot "
+            f"that publication {found.number} names, so one of the two was altered; a backup or a node may have it"
+        )
     said = (
         f"what a node with revision {found.revision} decided at that instant by its own clock; "
         "a node that had not fetched it yet decided by an earlier one"
     )
-    if lost_after(session, found.revision):
+    lost = lost_after(session, found)
+    if any(row.act == RAISE_ACT for row in lost):
         said += "; later revisions were lost when an older database was restored, and a node may have had one of them"
+    elif lost:
+        made = (lost[-1].after or {}).get("time", "an unknown time")
+        said += (
+            f"; then a backup of {made} was restored: revisions made after that time, if there were any, were lost, "
+            "and a node may have had one of them"
+        )
     return said
 
 

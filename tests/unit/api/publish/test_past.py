@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from api.db.models import ListRow, PublicationRow, VersionRow
 from api.db.unit import LOCAL, UnitOfWork
 from api.errors import NotFound
+from api.publish.again import is_reproduced
 from api.publish.lists import list_of, service_of
 from api.publish.past import Held, kept_since, policy_at, publication_at, rows_at
 from api.publish.source import policy_of
@@ -131,8 +132,7 @@ def test_any_past_policy_is_made_again_as_it_was_compiled(done: list[tuple[Act, 
     with TemporaryDirectory() as directory:
         plane = make_plane(Path(directory) / "state")
         plane.publisher.publish_current()
-        _, approver = plane.account("approver", ("administrator", None))
-        run = _Run(plane, approver)
+        run = _Run(plane, plane.other())
         for act, wait_s in ((lambda _: None, 0), *((act, 1) for act in first), *done):
             run.do(act, wait_s)
         plane.publisher.settle()
@@ -144,6 +144,7 @@ def test_any_past_policy_is_made_again_as_it_was_compiled(done: list[tuple[Act, 
                 expected = [revision for at, revision in run.seconds if at <= second][-1]
                 found = policy_at(session, second, Held("another", {}))
                 assert (found.publication.revision, found.policy) == (expected, run.copies[expected])
+                assert is_reproduced(found)
         plane.database.close()
 
 

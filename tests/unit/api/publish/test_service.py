@@ -227,6 +227,9 @@ def test_a_database_beside_newer_snapshots_goes_on_above_them(tmp_path: Path, to
         assert raise_above(fresh.database, 41, 0)
         assert fresh.revision() == 42
         assert not raise_above(fresh.database, 42, 0)
+        assert not raise_above(fresh.database, 41, 0, foreign=True)
+        assert raise_above(fresh.database, 42, 0, foreign=True)
+        assert fresh.revision() == 43
         assert not raise_above(fresh.database, None, 0)
     finally:
         fresh.database.close()

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 
+from api.db.models import PublicationRow
 from api.publish.start import raise_above
 from api.trace.service import parse_at
 from blocklists.catalogue import Catalogue, CatalogueName, Source
@@ -95,8 +97,7 @@ def test_a_binding_and_an_exemption_are_told_where_they_mattered(town: Plane) ->
     asked = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 month", "reason": "a study"}
     exemption = town.done("POST", "/v1/exemptions", asked)["number"]
     town.clock.now = START + 200
-    _, approver = town.account("approver", ("approver", "town"))
-    town.done("POST", f"/v1/exemptions/{exemption}/approve", {"note": "seen"}, token=approver)
+    town.done("POST", f"/v1/exemptions/{exemption}/approve", {"note": "seen"}, token=town.other())
     town.clock.now = START + 300
     before, after = _trace(town, 199), _trace(town, 300)
     assert (before["decision"]["verdict"], before["exemptions"]) == ("refuse", [])
@@ -148,7 +149,39 @@ def test_a_trace_says_where_later_revisions_were_lost(town: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "instant"),
+    ("change", "reproduced"),
+    [
+        ("""UPDATE versions SET body = replace(body, '"mode": "enforce"', '"mode": "off"')""", False),
+        ("UPDATE versions SET body = replace(body, '192.0.2.0/24', '192.0.2.0/25')", False),
+        ("UPDATE publications SET rules = ranges", False),
+        ("UPDATE publications SET version = '0'", None),
+    ],
+)
+def test_what_is_not_what_was_published_is_told_to_be_so(town: Plane, change: str, reproduced: bool | None) -> None:
+    assert _trace(town, 0)["reproduced"]
+    with town.database.writing() as session:
+        session.execute(text(change))
+    told = _trace(town, 0)
+    assert (told["reproduced"], "not what was in force" in told["meaning"]) == (reproduced, reproduced is False)
+
+
+def test_a_snapshot_made_just_before_something_was_left_out_is_reproduced(town: Plane) -> None:
+    """Spans that ended a day before are left out: between making and coming into force that second may pass."""
+    town.clock.now = START + 100
+    town.done("POST", f"{BAN}/end", {"reason": "for a test"})
+    made_s = town.clock.now = START + 100 + 86_400 - 1
+    town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
+    town.publisher.settle()
+    for late_s, reproduced in ((0, True), (5, True), (30, True), (31, False)):
+        with town.database.writing() as session:
+            last = session.scalars(select(PublicationRow).order_by(PublicationRow.id.desc()).limit(1)).one()
+            last.time_s = int(made_s) + late_s
+        town.clock.now = made_s + 100
+        assert _trace(town, 100 + 86_400 + 98)["reproduced"] is reproduced
+
+
+@pytest.mark.parametrize(
+    ("written", "instant"),
     [
         ("2026-03-02T10:15+01:00", 1_772_442_900),
         ("2026-03-02T09:15Z", 1_772_442_900),
@@ -157,13 +190,15 @@ def test_a_trace_says_where_later_revisions_were_lost(town: Plane) -> None:
         ("2026-03-02", 1_772_409_600),
     ],
 )
-def test_seconds_may_be_left_out(text: str, instant: int) -> None:
-    assert parse_at(text, START) == instant
+def test_seconds_may_be_left_out(written: str, instant: int) -> None:
+    assert parse_at(written, START) == instant
 
 
-@pytest.mark.parametrize("text", ["2026-03-02T10:15", "yesterday", "2026-03-02T25:15Z", "2026-09-21T14:14Z", "x" * 41])
-def test_an_instant_without_a_zone_or_ahead_is_refused(town: Plane, text: str) -> None:
-    query = {"client": "192.0.2.10", "name": NAME, "at": text}
+@pytest.mark.parametrize(
+    "written", ["2026-03-02T10:15", "yesterday", "2026-03-02T25:15Z", "2026-09-21T14:14Z", "x" * 41]
+)
+def test_an_instant_without_a_zone_or_ahead_is_refused(town: Plane, written: str) -> None:
+    query = {"client": "192.0.2.10", "name": NAME, "at": written}
     assert town.call("GET", "/v1/trace", params=query).status_code == 422
 
 
