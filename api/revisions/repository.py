@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy.orm import Session
 
 from api.db.models import AuditRow, PublicationRow, VersionRow
 from api.errors import Invalid, NotFound
@@ -12,6 +12,8 @@ from api.pagination import cut_page, decode_cursor, encode_cursor
 from dnsfilter.policy.model import Instant
 
 SHOWN_PUBLICATIONS = 20
+NOTED = ("account.", "checkpoint.", "grant.", "space.", "token.")
+"""How acts begin that change no policy, and so make no revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +100,13 @@ def before(session: Session, rows: Sequence[VersionRow], number: int) -> Mapping
 def _made(session: Session, numbers: Sequence[int]) -> list[Made]:
     """Revisions by their acts, in the order of `numbers`.
 
-    Acts that change no policy are entered under the revision that they found. So a revision's own acts are its first
-    entry and those of the same request.
+    Acts that change no policy are entered under the revision that they found: those are not its own.
     """
-    firsts = (
-        select(AuditRow.revision, func.min(AuditRow.seq).label("seq"))
-        .where(AuditRow.revision.in_(numbers))
-        .group_by(AuditRow.revision)
-        .subquery()
-    )
-    first, other = aliased(AuditRow), aliased(AuditRow)
-    together = and_(
-        other.revision == first.revision,
-        other.time_s == first.time_s,
-        other.account == first.account,
-        other.request == first.request,
-    )
+    own = and_(AuditRow.revision.in_(numbers), not_(or_(*map(AuditRow.act.startswith, NOTED))))
     statement = (
-        select(first.seq, func.max(other.seq).label("last"), func.count(other.seq).label("acts"))
-        .join(firsts, first.seq == firsts.c.seq)
-        .join(other, together)
-        .group_by(first.seq)
+        select(func.min(AuditRow.seq).label("seq"), func.max(AuditRow.seq).label("last"), func.count().label("acts"))
+        .where(own)
+        .group_by(AuditRow.revision)
     )
     rows = session.execute(statement).all()
     wanted = {seq for row in rows for seq in (row.seq, row.last)}

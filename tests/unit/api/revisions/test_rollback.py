@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.db.unit import LOCAL, UnitOfWork
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"
@@ -38,6 +39,21 @@ def test_revisions_are_listed_newest_first_page_by_page(town: Plane) -> None:
         pages += page["items"]
         cursor = page["next"]
     assert pages == whole
+
+
+def test_acts_that_change_no_policy_are_no_revision_s_own(plane: Plane) -> None:
+    """All in one second, by the installation itself, whose acts have no request."""
+    with plane.database.writing() as session:
+        unit = UnitOfWork(session, LOCAL, START)
+        unit.record("site.change", "site/default", None, None)
+        unit.record("policy.load", "policy", None, {"acts": 1})
+    with plane.database.writing() as session:
+        unit = UnitOfWork(session, LOCAL, START)
+        for act in ("checkpoint.key", "account.make", "grant.make", "token.make", "space.allot"):
+            unit.note(act, "installation", None, None)
+    plane.publisher.publish_current()
+    (told,) = plane.done("GET", "/v1/revisions")["items"]
+    assert (told["act"], told["acts"], told["last_seq"] - told["first_seq"]) == ("policy.load", 2, 1)
 
 
 def test_a_revision_of_several_acts_is_told_by_the_last_and_counted_whole(town: Plane) -> None:
