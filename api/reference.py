@@ -15,7 +15,10 @@ YES, NO, OWN, PART, SELF = "yes", "–", "own", "part", "self"
 COLUMNS = ("no token", "no role", *Role)
 
 BESIDES: Mapping[str, str] = {
-    "put_range": "an operator inside space of the authority, and not inside another authority's range",
+    "put_range": (
+        "an operator inside space of the authority, not inside another authority's range in it, "
+        "nor around another's space; on record also for those whose bans are bound to the authority"
+    ),
     "patch_range": "as for registering",
     "delete_range": "as for registering",
     "create_binding": "an agreement is the matter of the ban's authority, a law the administrators'",
@@ -24,16 +27,24 @@ BESIDES: Mapping[str, str] = {
     "end_binding": "an agreement is the matter of the ban's authority, a law the administrators'",
     "get_exemption": "the matter of the ban's authority and of those of its ranges",
     "request_exemption": "the matter of each authority whose ranges it names",
-    "approve_exemption": "the matter of the ban's authority; nobody approves their own request",
+    "approve_exemption": (
+        "the matter of the ban's authority; "
+        "nobody approves their own request, nor one of whoever made the token at hand"
+    ),
     "reject_exemption": "the matter of the ban's authority",
     "revoke_exemption": "the matter of the ban's authority",
     "get_decision": "the matter of the authority of the client's range",
     "get_who": "the matter of the authority of the address's range",
     "get_trace": "the matter of the authority of the client's range then",
     "disable_account": "nobody their own",
+    "enable_account": "not once its name was erased",
     "erase_account": "nobody their own",
+    "list_tokens": "with a narrowed token: that one, and what was made with it",
     "make_token": "for oneself: none that may more than the token at hand",
-    "make_grant": "nobody for themselves; roles in the installation by administrators",
+    "revoke_token": "goes with what was made with it; with a narrowed token: that one, and what was made with it",
+    "make_grant": (
+        "nobody for themselves, nor for whoever made the token at hand; roles in the installation by administrators"
+    ),
     "end_grant": "roles in the installation by administrators",
 }
 """What a request has to be besides, where the rule alone does not say it."""

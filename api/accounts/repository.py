@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from api.auth.descent import heirs
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.errors import NotFound
 from api.pagination import select_page
@@ -115,6 +116,35 @@ def live_tokens(session: Session, account: int, now_s: int) -> int:
     return session.scalar(statement) or 0
 
 
-def token_page(session: Session, account: int, limit: int, cursor: str | None) -> tuple[Sequence[TokenRow], str | None]:
-    """A page of an account's tokens by number."""
-    return select_page(session, select(TokenRow).where(TokenRow.account == account), TokenRow.id, int, limit, cursor)
+def made_since(session: Session, account: int, since_s: int) -> int:
+    """How many tokens of the account were made after `since_s`."""
+    statement = select(func.count(TokenRow.id)).where(TokenRow.account == account, TokenRow.created_s > since_s)
+    return session.scalar(statement) or 0
+
+
+def unrevoked(session: Session, account: int) -> Sequence[TokenRow]:
+    """The account's tokens that are not revoked, by number."""
+    statement = select(TokenRow).where(TokenRow.account == account, TokenRow.revoked_s.is_(None))
+    return session.scalars(statement.order_by(TokenRow.id)).all()
+
+
+def unrevoked_heirs(session: Session, token: int) -> Sequence[TokenRow]:
+    """`token` and what descends from it, as far as it is not revoked, by number."""
+    statement = select(TokenRow).where(TokenRow.id.in_(select(heirs(token).c.id)), TokenRow.revoked_s.is_(None))
+    return session.scalars(statement.order_by(TokenRow.id)).all()
+
+
+def descends(session: Session, number: int, ancestor: int) -> bool:
+    """Whether `number` is the token `ancestor`, or was made with it, or with what was, and so on."""
+    found = heirs(ancestor)
+    return session.scalar(select(found.c.id).where(found.c.id == number)) is not None
+
+
+def token_page(
+    session: Session, account: int, ancestor: int | None, limit: int, cursor: str | None
+) -> tuple[Sequence[TokenRow], str | None]:
+    """A page of an account's tokens by number; of those that descend from `ancestor`, unless it is None."""
+    statement = select(TokenRow).where(TokenRow.account == account)
+    if ancestor is not None:
+        statement = statement.where(TokenRow.id.in_(select(heirs(ancestor).c.id)))
+    return select_page(session, statement, TokenRow.id, int, limit, cursor)

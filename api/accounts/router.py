@@ -25,11 +25,12 @@ from api.accounts.schemas import (
     read_token,
 )
 from api.accounts.service import GrantWanted, TokenWanted
+from api.auth.caller import Permit
 from api.auth.failures import KEPT_S
 from api.db.models import AccountRow, AuthorityRow, TokenRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
-from api.errors import Invalid
+from api.errors import Forbidden, Invalid
 from api.moments import parse_end, parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
@@ -108,10 +109,10 @@ def disable_account(
     "/{account}/enable",
     operation_id="enable_account",
     summary="Enable an account",
-    responses=documented(NOT_FOUND, STALE),
+    responses=documented(NOT_FOUND, CONFLICT, STALE),
 )
 def enable_account(account: Account, unit: UnitDep, response: Response, precondition: PreconditionDep) -> AccountRead:
-    """Its tokens are taken again."""
+    """Its tokens are taken again. An account whose name was erased stays disabled."""
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.enable(unit, row)
@@ -126,7 +127,10 @@ def enable_account(account: Account, unit: UnitDep, response: Response, precondi
     responses=documented(NOT_FOUND, STALE),
 )
 def erase_account(account: Account, unit: UnitDep, permit: PermitDep, precondition: PreconditionDep) -> None:
-    """Forgets login and name, and disables the account; the record of its acts stays whole, under its number."""
+    """Forgets login and name, disables the account for good, and revokes its tokens.
+
+    The record of its acts stays whole, under its number.
+    """
     permit.not_oneself(account, "nobody erases their own account")
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
@@ -138,11 +142,11 @@ def erase_account(account: Account, unit: UnitDep, permit: PermitDep, preconditi
     "/{account}/tokens", operation_id="list_tokens", summary="List an account's tokens", responses=documented(NOT_FOUND)
 )
 def list_tokens(
-    account: Account, unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    account: Account, unit: UnitDep, permit: PermitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[TokenRead]:
-    """The account's tokens by number, also those that are no longer taken."""
+    """The account's tokens by number, also those that are no longer taken; with a narrowed token, what is within it."""
     repository.get(unit.session, account)
-    rows, following = repository.token_page(unit.session, account, limit, cursor)
+    rows, following = repository.token_page(unit.session, account, _reach(unit, permit), limit, cursor)
     return Page(items=[read_token(row) for row in rows], next=following)
 
 
@@ -159,7 +163,7 @@ def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: Permit
     expires = _end(unit, owner.authority, unit.now_s, body.end, body.until, body.for_)
     if expires is None:
         raise Invalid.at("body.end", "a token has an end: give end, until or for")
-    wanted = TokenWanted(body.label, expires, body.roles, body.authorities)
+    wanted = TokenWanted(body.label, expires, body.roles, body.authorities, permit.caller.token)
     if account == permit.caller.account:
         service.within(unit.session.get_one(TokenRow, permit.caller.token), wanted)
     unit.shown_once = True
@@ -174,9 +178,15 @@ def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: Permit
     status_code=204,
     responses=documented(NOT_FOUND),
 )
-def revoke_token(account: Account, number: Number, unit: UnitDep) -> None:
-    """From the next request on the token is not taken."""
-    service.revoke_token(unit, repository.get_token(unit.session, account, number))
+def revoke_token(account: Account, number: Number, unit: UnitDep, permit: PermitDep) -> None:
+    """From the next request on the token is not taken, and neither is any that was made with it.
+
+    With a narrowed token one revokes that and what was made with it.
+    """
+    row, reach = repository.get_token(unit.session, account, number), _reach(unit, permit)
+    if reach is not None and not repository.descends(unit.session, number, reach):
+        raise Forbidden("a narrowed token revokes only itself and what was made with it")
+    service.revoke_token(unit, row)
 
 
 @grants.get("", operation_id="list_grants", summary="List grants", responses=documented())
@@ -206,13 +216,16 @@ def get_grant(number: Number, unit: UnitDep, permit: PermitDep, response: Respon
     "", operation_id="make_grant", summary="Grant a role", status_code=201, responses=documented(NOT_FOUND, CONFLICT)
 )
 def make_grant(body: GrantWrite, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
-    """A role in an authority, granted by its approver or an administrator; never to oneself."""
+    """A role in an authority, granted by its approver or an administrator; never to oneself.
+
+    A start in the past is now.
+    """
     permit.demand(body.authority)
-    permit.not_oneself(body.account, "nobody grants a role to themselves")
+    permit.not_for_oneself(unit.session, body.account, "nobody grants a role to themselves")
     account = repository.get(unit.session, body.account)
     zone = _zone(unit, body.authority)
     try:
-        start = unit.now_s if body.start is None else parse_moment(body.start, zone)
+        start = unit.now_s if body.start is None else max(unit.now_s, parse_moment(body.start, zone))
     except ValueError as error:
         raise Invalid.at("body.start", str(error)) from error
     end = _end(unit, body.authority, start, body.end, body.until, body.for_)
@@ -257,6 +270,13 @@ def _end(
         return parse_end(start, end, until, span, _zone(unit, authority))
     except ValueError as error:
         raise Invalid.at("body.end", str(error)) from error
+
+
+def _reach(unit: UnitOfWork, permit: Permit) -> int | None:
+    """The token within which the caller lists and revokes tokens; None where any of the path's account will do."""
+    token = unit.session.get_one(TokenRow, permit.caller.token)
+    free = not (token.roles or token.authorities) or permit.caller.has(permit.rule.roles, None)
+    return None if free else token.id
 
 
 def _zone(unit: UnitOfWork, authority: str | None) -> str:

@@ -103,7 +103,7 @@ class TokenWrite(Strict):
 
 
 class TokenRead(Read):
-    """A token, without what is secret of it."""
+    """A token, without what is secret of it. `made_by` is an account, 0 the installation; `made_with` a token."""
 
     number: int
     account: int
@@ -115,6 +115,8 @@ class TokenRead(Read):
     expires: str | None
     revoked: str | None
     last_used: str | None
+    made_by: int
+    made_with: int | None
 
 
 class TokenMade(TokenRead):
@@ -222,4 +224,6 @@ def read_token(row: TokenRow) -> TokenRead:
         expires=optional_text(row.expires_s),
         revoked=optional_text(row.revoked_s),
         last_used=None if row.used_day is None else moment_text(row.used_day * DAY_S)[:10],
+        made_by=row.made_by,
+        made_with=row.made_with,
     )

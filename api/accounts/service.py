@@ -11,7 +11,7 @@ from api.accounts import repository
 from api.accounts.schemas import AccountKind, AccountWrite, grant_state, read_grant, read_token
 from api.accounts.schemas import GrantState as State
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
-from api.auth.tokens import Fresh, new_token
+from api.auth.tokens import DAY_S, Fresh, new_token
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
@@ -22,6 +22,8 @@ from dnsfilter.policy.model import Instant
 YEAR_S = 366 * 86_400
 MAX_TOKENS = 50
 """Of one account, live."""
+MAX_TOKENS_A_DAY = 100
+"""Of one account, made: each is a row and an entry of the record for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,13 @@ class GrantWanted:
 
 @dataclass(frozen=True, slots=True)
 class TokenWanted:
-    """A token to be made."""
+    """A token to be made. `made_with` is the number of the token that its maker presents."""
 
     label: str
     expires: Instant
     roles: frozenset[Role]
     authorities: frozenset[str]
+    made_with: int | None = None
 
 
 def make(unit: UnitOfWork, wanted: AccountWrite) -> AccountRow:
@@ -73,16 +76,23 @@ def disable(unit: UnitOfWork, row: AccountRow) -> None:
 
 
 def enable(unit: UnitOfWork, row: AccountRow) -> None:
-    """The account's tokens are taken again, as far as they are not revoked or expired."""
+    """The account's tokens are taken again, as far as they are not revoked or expired.
+
+    Raises Conflict where its name was erased: nobody could say whom it lets act.
+    """
+    if unit.session.get(NameRow, row.id) is None:
+        raise Conflict(f"the name of account {row.id} was erased: make another account")
     if row.disabled_s is not None:
         row.disabled_s = None
         _noted(unit, row, "account.enable", {"disabled": True}, {"disabled": False})
 
 
 def erase(unit: UnitOfWork, row: AccountRow) -> None:
-    """Forget what the account is called, and disable it. Its acts stay on record, under its number."""
+    """Forget what the account is called, disable it and revoke its tokens. Its acts stay on record, by its number."""
     name = unit.session.get(NameRow, row.id)
     disable(unit, row)
+    for token in repository.unrevoked(unit.session, row.id):
+        _revoke(unit, token)
     if name is not None:
         unit.session.delete(name)
         forget(unit.session)
@@ -131,8 +141,13 @@ def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenW
         raise Conflict(f"account {account.id} is disabled")
     if not unit.now_s < wanted.expires <= unit.now_s + YEAR_S:
         raise Invalid.at("body.end", "a token ends after now, and within a year")
+    for slug in sorted(wanted.authorities):
+        if unit.session.get(AuthorityRow, slug) is None:
+            raise Invalid.at("body.authorities", f"authority {slug} is not registered")
     if repository.live_tokens(unit.session, account.id, unit.now_s) >= MAX_TOKENS:
         raise Conflict(f"account {account.id} has {MAX_TOKENS} tokens: revoke one first")
+    if repository.made_since(unit.session, account.id, unit.now_s - DAY_S) >= MAX_TOKENS_A_DAY:
+        raise Conflict(f"account {account.id} was given {MAX_TOKENS_A_DAY} tokens within a day: wait")
     fresh = new_token(key)
     row = TokenRow(
         public=fresh.public,
@@ -145,6 +160,8 @@ def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenW
         expires_s=wanted.expires,
         revoked_s=None,
         used_day=None,
+        made_with=wanted.made_with,
+        made_by=unit.actor.account,
     )
     unit.session.add(row)
     unit.session.flush()
@@ -164,11 +181,18 @@ def within(token: TokenRow, wanted: TokenWanted) -> None:
 
 
 def revoke_token(unit: UnitOfWork, row: TokenRow) -> None:
-    """From the next request on the token is not taken; doing so twice changes nothing."""
-    if row.revoked_s is None:
-        before = _token_shown(row)
-        row.revoked_s = unit.now_s
-        unit.note("token.revoke", f"token/{row.id}", before, _token_shown(row))
+    """From the next request on neither the token nor what was made with it is taken; twice changes nothing.
+
+    Whoever had it may have made others with it, for whatever account.
+    """
+    for each in repository.unrevoked_heirs(unit.session, row.id):
+        _revoke(unit, each)
+
+
+def _revoke(unit: UnitOfWork, row: TokenRow) -> None:
+    before = _token_shown(row)
+    row.revoked_s = unit.now_s
+    unit.note("token.revoke", f"token/{row.id}", before, _token_shown(row))
 
 
 def _grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from api.auth.descent import makers
 from api.auth.permissions import Role, Rule, Where
 from api.db.models import GrantRow, TokenRow
 from api.db.unit import Actor
@@ -79,10 +80,13 @@ class Permit:
             raise self._refused(authority)
 
     def demand(self, *authorities: str | None) -> None:
-        """Raises Forbidden unless the rule's roles are held in one of `authorities`, or in the installation."""
+        """Raises Forbidden unless the rule's roles are held in one of `authorities`, or in the installation.
+
+        The refusal names none of them: whose an object is, is not everybody's to know.
+        """
         self.settled = True
         if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
-            raise self._refused(next(iter(authorities), None))
+            raise self._refused(None)
 
     def visible(self) -> frozenset[str] | None:
         """The authorities in which the rule's roles are held; None for all of them."""
@@ -97,6 +101,15 @@ class Permit:
         """Raises Forbidden where `account` is the caller's own."""
         if account == self.caller.account:
             raise Forbidden(what)
+
+    def not_for_oneself(self, session: Session, account: int, what: str) -> None:
+        """As `not_oneself`; also where the token at hand was made by `account`, or with a token that it made.
+
+        Whoever made a token may have it, whoever's it is.
+        """
+        self.not_oneself(account, what)
+        if account in makers(session, self.caller.token):
+            raise Forbidden(f"{what}; account {account} made the token at hand")
 
     def _refused(self, authority: str | None) -> Forbidden:
         roles = " or ".join(sorted(self.rule.roles - {Role.ADMINISTRATOR})) or "administrator"

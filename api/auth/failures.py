@@ -25,7 +25,8 @@ BURST = 10
 INTERVAL_S = 6.0
 ALL_BURST = 200
 ALL_INTERVAL_S = 0.1
-"""Of all addresses together: a whole network that fails does not keep the database busy either."""
+"""Of all addresses together, for tokens that are none of ours: a whole network that fails does not keep the database
+busy either. It does not hide that somebody tries one of ours."""
 MAX_ADDRESSES = 10_000
 LOCAL = "local"
 """Whoever comes through a Unix socket."""
@@ -63,18 +64,22 @@ class Limits:
         self._all = Bucket(ALL_BURST, ALL_INTERVAL_S)
         self._of: OrderedDict[str, Bucket] = OrderedDict()
 
-    def admit(self, address: str, now: float) -> float:
-        """Take a failure of `address`, or give the seconds after which there is one again."""
+    def admit(self, address: str, now: float, *, ours: bool = False) -> float:
+        """Take a failure of `address`, or give the seconds after which there is one again.
+
+        That a token is one of `ours` is known after its hash was compared: nobody makes such failures up.
+        """
         key = _network(address)
         with self._lock:
             bucket = self._of.pop(key, None) or Bucket(BURST, INTERVAL_S)
             self._of[key] = bucket
             if len(self._of) > MAX_ADDRESSES:
                 self._of.popitem(last=False)
-            wait_s = max(bucket.wait_s(now), self._all.wait_s(now))
+            buckets = (bucket,) if ours else (bucket, self._all)
+            wait_s = max(each.wait_s(now) for each in buckets)
             if wait_s == 0:
-                bucket.take(now)
-                self._all.take(now)
+                for each in buckets:
+                    each.take(now)
             return wait_s
 
 
@@ -89,7 +94,7 @@ class Failures:
 
     def note(self, refused: Refused, address: str, request: str, now: float) -> None:
         """Keep a failed try; raises TooMany, and keeps nothing, where its address has failed too often."""
-        wait_s = self._limits.admit(address, now)
+        wait_s = self._limits.admit(address, now, ours=refused.token is not None)
         with self._lock:
             self._counts[str(refused.reason) if wait_s == 0 else "limited"] += 1
         if wait_s > 0:

@@ -102,7 +102,8 @@ def approve_exemption(
     """From now on, or from its start, the ban is set aside in the ranges. Nobody approves a request of their own."""
     row = _decided(number, unit, permit)
     precondition.check(row.revision)
-    permit.not_oneself(row.requested_by, "nobody approves a request of their own: somebody else has to")
+    what = "nobody approves a request of their own: somebody else has to"
+    permit.not_for_oneself(unit.session, row.requested_by, what)
     service.approve(unit, row, body.note if body is not None else "")
     return _answer(unit, row, response)
 

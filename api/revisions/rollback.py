@@ -13,6 +13,7 @@ from sqlalchemy import select
 from api.audit.repository import of_revision
 from api.bans import service as ban_acts
 from api.bans.service import BanChange
+from api.bindings.repository import binders
 from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import UnitOfWork
@@ -32,7 +33,8 @@ def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str,
     since = kept_since(unit.session)
     if not since <= number <= before:
         raise NotFound(f"there is no revision {number} to go back to: kept are {since} to {before}")
-    run = _Run(unit, services, unit.session.get_one(InstallationRow, INSTALLATION))
+    installation = unit.session.get_one(InstallationRow, INSTALLATION)
+    run = _Run(unit, services, installation, binders(unit.session, unit.now_s))
     run.restore_ranges(ranges_at(unit.session, number))
     run.restore_bans(objects_at(unit.session, BanRow, number))
     if run.faults:
@@ -56,6 +58,8 @@ class _Run:
     services: Mapping[str, Service]
     held: InstallationRow
     """A session forgets a row to which nobody refers, and would ask for this one anew with each act."""
+    binders: Mapping[str, tuple[str, ...]]
+    """By bound authority, whose bans are bound to it before any act of the run."""
     faults: list[Fault] = field(default_factory=list)
 
     def restore_ranges(self, wanted: tuple[Range, ...]) -> None:
@@ -81,13 +85,13 @@ class _Run:
                     raise Conflict(f"site {entry.site} is registered no longer")
                 if entry.authority not in authorities:
                     raise Conflict(f"authority {entry.authority} is registered no longer")
-                range_acts.put_known(self.unit, entry, row_)
+                range_acts.put_known(self.unit, entry, row_, self.binders)
         session.flush()
 
     def _deregister(self, row: RangeRow, exempted: frozenset[tuple[str, str]]) -> None:
         if (row.site, row.prefix) in exempted:
             raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
-        range_acts.delete_unnamed(self.unit, row)
+        range_acts.delete_unnamed(self.unit, row, self.binders)
 
     def restore_bans(self, wanted: list[BanRow]) -> None:
         """The bans that exist now as they did then. `wanted` are rows of the past, which belong to no session."""

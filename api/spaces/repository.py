@@ -1,6 +1,7 @@
 """Queries on space, and on the ranges around a prefix."""
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -36,28 +37,36 @@ def page(
     return select_page(session, statement, SpaceRow.id, int, limit, cursor)
 
 
-def allotted_to(session: Session, site: str, prefix: Prefix) -> str | None:
-    """The authority of the most specific space that holds the whole prefix."""
-    around = [str(prefix), *_around(prefix)]
-    rows = session.execute(
-        select(SpaceRow.prefix, SpaceRow.authority).where(SpaceRow.site == site, SpaceRow.prefix.in_(around))
-    )
-    return _narrowest({row.prefix: row.authority for row in rows}, around)
+def allotted(session: Session, site: str, prefix: Prefix) -> SpaceRow | None:
+    """The most specific space that holds the whole prefix, or None."""
+    around = [str(prefix), *_around(prefix, 0)]
+    rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
+    found = {row.prefix: row for row in rows}
+    return next((found[held] for held in around if held in found), None)
 
 
-def range_around(session: Session, site: str, prefix: Prefix) -> str | None:
-    """The authority of the most specific range that holds the prefix and more."""
-    around = _around(prefix)
+def holds_space_of_others(session: Session, site: str, prefix: Prefix, authority: str) -> bool:
+    """Whether space of another authority lies inside the prefix, and is not the whole of it."""
+    others = session.scalars(select(SpaceRow.prefix).where(SpaceRow.site == site, SpaceRow.authority != authority))
+    return any(_inside(ip_network(other), prefix) for other in others)
+
+
+def range_around(session: Session, site: str, prefix: Prefix, within: Prefix) -> str | None:
+    """The authority of the most specific range that holds the prefix and more, and lies in the prefix `within`."""
+    around = _around(prefix, within.prefixlen)
     rows = session.execute(
         select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(around))
     )
-    return _narrowest({row.prefix: row.authority for row in rows}, around)
+    owners = {row.prefix: row.authority for row in rows}
+    return next((owners[held] for held in around if held in owners), None)
 
 
-def _around(prefix: Prefix) -> list[str]:
-    """Every prefix that holds this one and more, the narrowest first; at most 128."""
-    return [str(prefix.supernet(new_prefix=length)) for length in range(prefix.prefixlen - 1, -1, -1)]
+def _around(prefix: Prefix, shortest: int) -> list[str]:
+    """Every prefix that holds this one and more, the narrowest first, none shorter than `shortest`; at most 128."""
+    return [str(prefix.supernet(new_prefix=length)) for length in range(prefix.prefixlen - 1, shortest - 1, -1)]
 
 
-def _narrowest(owners: dict[str, str], around: Sequence[str]) -> str | None:
-    return next((owners[prefix] for prefix in around if prefix in owners), None)
+def _inside(other: Prefix, prefix: Prefix) -> bool:
+    if other.version != prefix.version or other.prefixlen <= prefix.prefixlen:
+        return False
+    return other.supernet(new_prefix=prefix.prefixlen) == prefix

@@ -1,10 +1,12 @@
 """Acts on space, and what it lets an operator do. Space is no part of the policy, so that its acts make no revision."""
 
+from ipaddress import ip_network
+
 from api.auth.caller import Caller
 from api.authorities import repository as authorities
 from api.db.base import Json
 from api.db.models import SpaceRow
-from api.db.unit import UnitOfWork
+from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository as ranges
 from api.spaces import repository
@@ -25,7 +27,8 @@ def allot(unit: UnitOfWork, site: str, prefix: Prefix, authority: str) -> tuple[
         raise Conflict(f"{prefix} at site {site} is allotted to {row.authority}: withdraw it first")
     if row is not None:
         return row, False
-    row = SpaceRow(site=site, prefix=str(prefix), authority=authority, revision=unit.revision)
+    # Space makes no revision of the policy. The number of its entry in the record is never that of another allotment.
+    row = SpaceRow(site=site, prefix=str(prefix), authority=authority, revision=head(unit.session)[0] + 1)
     unit.session.add(row)
     unit.note("space.allot", _subject(row), None, _shown(row), authority)
     return row, True
@@ -40,16 +43,19 @@ def withdraw(unit: UnitOfWork, row: SpaceRow) -> None:
 def demand(unit: UnitOfWork, caller: Caller, site: str, prefix: Prefix, authority: str) -> None:
     """Raises Forbidden where the caller may not register, change or deregister that range of `authority`.
 
-    An administrator may anywhere. An operator may inside space that is allotted to the authority, also where space of
-    it lies in another's, but not where the range takes clients out of another authority's range.
+    An administrator may anywhere. An operator may inside space that is allotted to the authority, also where that lies
+    in another's space or range; but not where the range takes clients out of another authority's range in that space,
+    or holds space of another authority. The refusals name none that the caller has not.
     """
     if caller.administers:
         return
-    if repository.allotted_to(unit.session, site, prefix) != authority:
+    space = repository.allotted(unit.session, site, prefix)
+    if space is None or space.authority != authority:
         raise Forbidden(f"{prefix} at site {site} is not in space allotted to {authority}: ask an administrator")
-    around = repository.range_around(unit.session, site, prefix)
-    if around not in (None, authority):
-        raise Forbidden(f"{prefix} at site {site} lies in a range of {around}: ask an administrator")
+    if repository.range_around(unit.session, site, prefix, ip_network(space.prefix)) not in (None, authority):
+        raise Forbidden(f"{prefix} at site {site} lies in another authority's range: ask an administrator")
+    if repository.holds_space_of_others(unit.session, site, prefix, authority):
+        raise Forbidden(f"{prefix} at site {site} holds space of another authority: ask an administrator")
 
 
 def _shown(row: SpaceRow) -> Json:

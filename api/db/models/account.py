@@ -60,7 +60,8 @@ class TokenRow(Base):
     """A bearer token of an account, found by its public part and known by a keyed hash only.
 
     `roles` and `authorities` narrow what the account's roles allow; empty, they do not. `used_day` is a day of UTC
-    as a number of days since 1970.
+    as a number of days since 1970. `made_with` is the token that its maker presented; `made_by` the maker's account,
+    0 where whoever may write to the installation's files made it.
     """
 
     __tablename__ = "tokens"
@@ -77,6 +78,8 @@ class TokenRow(Base):
     expires_s: Mapped[int | None]
     revoked_s: Mapped[int | None]
     used_day: Mapped[int | None]
+    made_with: Mapped[int | None] = mapped_column(index=True)
+    made_by: Mapped[int] = mapped_column(default=0)
 
 
 class FailedTryRow(Base):

@@ -14,11 +14,14 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from api.accounts.repository import get
+from api.accounts.service import TokenWanted, make_token
 from api.application import make_application
 from api.audit.key import load_signing_key
 from api.audit.witness import Witness
 from api.auth.tokens import load_key, make_first_token
 from api.db.session import Database
+from api.db.unit import LOCAL, UnitOfWork
 from api.deps import Runtime
 from api.publish.service import Publisher, believed
 from api.publish.start import keep_history
@@ -91,18 +94,27 @@ class Plane:
 
     def account(self, login: str, *roles: tuple[str, str | None], kind: str = "service") -> tuple[int, str]:
         """A new account with these roles, each in an authority or, with None, in the installation; and its token."""
-        number = self.done("POST", "/v1/accounts", {"kind": kind, "login": login, "name": login})["number"]
-        for role, authority in roles:
-            body = {"account": number, "role": role, "authority": authority, "reason": "for a test"}
-            self.done("POST", "/v1/grants", {**body, "for": "1 year"})
+        number = self._made(login, *roles, kind=kind)
         made = self.done("POST", f"/v1/accounts/{number}/tokens", {"label": "test", "for": "90 days"})
         return number, made["token"]
 
     def other(self) -> str:
-        """The token of a second administrator: nobody approves a request of their own."""
+        """The token of a second administrator, which the first has not made: nobody approves a request of their own."""
         if self._other is None:
-            self._other = self.account("another", ("administrator", None))[1]
+            number = self._made("another", ("administrator", None), kind="service")
+            now_s = int(self.clock())
+            wanted = TokenWanted("test", now_s + 90 * 86_400, frozenset(), frozenset())
+            with self.database.writing() as session:
+                unit, key = UnitOfWork(session, LOCAL, now_s), load_key(self.settings.token_key_path)
+                self._other = make_token(unit, key, get(session, number), wanted)[1].text
         return self._other
+
+    def _made(self, login: str, *roles: tuple[str, str | None], kind: str) -> int:
+        number: int = self.done("POST", "/v1/accounts", {"kind": kind, "login": login, "name": login})["number"]
+        for role, authority in roles:
+            body = {"account": number, "role": role, "authority": authority, "reason": "for a test"}
+            self.done("POST", "/v1/grants", {**body, "for": "1 year"})
+        return number
 
     def revision(self) -> int:
         """The revision that the database has."""

@@ -125,12 +125,15 @@ def _accounts() -> None:
         sa.Column("expires_s", sa.BigInteger(), nullable=True),
         sa.Column("revoked_s", sa.BigInteger(), nullable=True),
         sa.Column("used_day", sa.BigInteger(), nullable=True),
+        sa.Column("made_with", sa.BigInteger(), nullable=True),
+        sa.Column("made_by", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_tokens_account_accounts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
         sa.UniqueConstraint("public", name=op.f("uq_tokens_public")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_tokens_account"), "tokens", ["account"], unique=False)
+    op.create_index(op.f("ix_tokens_made_with"), "tokens", ["made_with"], unique=False)
     op.create_table(
         "failed_tries",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.auth.permissions import Role
-from tests.unit.api.conftest import Plane
+from tests.unit.api.conftest import Plane, authority
 
 BAN = "/v1/authorities/town/bans/alpha"
 OFF = {"mode": "off"}
@@ -108,7 +108,7 @@ def test_a_token_ends_at_its_instant(town: Plane) -> None:
         ({}, {"town", "zone", "audit", "site"}),
         ({"authorities": ["town"]}, {"town"}),
         ({"authorities": ["zone"]}, {"zone"}),
-        ({"authorities": ["elsewhere"]}, set()),
+        ({"authorities": ["third"]}, set()),
         ({"roles": ["operator"]}, {"town", "zone"}),
         ({"roles": ["reader"]}, set()),
         ({"roles": ["auditor"]}, {"audit"}),
@@ -120,6 +120,7 @@ def test_a_narrowed_token_carries_only_what_it_names(town: Plane, narrowed: dict
     roles = [("operator", "town"), ("operator", "zone"), ("auditor", None), ("administrator", None)]
     account, _ = town.account("desk", *roles)
     zone = "/v1/authorities/zone/bans/alpha"
+    town.done("PUT", "/v1/authorities/third", authority())
     town.done("PUT", zone, {"provisional": True})
     token = _token(town, account, **narrowed)
     statuses = {
@@ -194,7 +195,7 @@ def test_nobody_approves_their_own_request_with_any_token_of_theirs(town: Plane)
 def test_an_approver_of_another_authority_does_not_decide(town: Plane) -> None:
     town.done("POST", "/v1/bindings", {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "l"})
     body = {**EXEMPTION, "ranges": ["198.51.100.0/24"]}
-    number = town.done("POST", "/v1/exemptions", body)["number"]
+    number = town.done("POST", "/v1/exemptions", body, token=town.other())["number"]
     _, zones = town.account("zones", ("approver", "zone"), ("operator", "zone"))
     for act, said in (("approve", {}), ("reject", {"reason": "no need"}), ("revoke", {"reason": "no need"})):
         assert town.call("POST", f"/v1/exemptions/{number}/{act}", said, token=zones).status_code == 403
@@ -287,6 +288,7 @@ def test_what_is_no_account_is_refused(plane: Plane, changes: dict[str, str]) ->
         ({"label": ""}, 422),
         ({"roles": ["king"]}, 422),
         ({"authorities": ["no slug"]}, 422),
+        ({"authorities": ["nobody"]}, 422),
     ],
 )
 def test_a_token_has_a_label_and_an_end_within_a_year(plane: Plane, changes: dict[str, Any], status: int) -> None:
@@ -368,5 +370,112 @@ def test_acts_on_people_make_no_revision(town: Plane) -> None:
     town.done("POST", f"/v1/accounts/{number}/disable")
     town.done("DELETE", f"/v1/accounts/{number}/name")
     assert (town.revision(), town.publisher.stored_revision()) == (revision, published)
-    acts = [item["act"] for item in town.done("GET", "/v1/audit?limit=5")["items"]]
-    assert acts == ["account.erase", "account.disable", "token.make", "grant.make", "account.make"]
+    acts = [item["act"] for item in town.done("GET", "/v1/audit?limit=6")["items"]]
+    assert acts == ["account.erase", "token.revoke", "account.disable", "token.make", "grant.make", "account.make"]
+
+
+# What a token has made
+
+
+def _number(plane: Plane, token: str) -> int:
+    return int(plane.done("GET", "/v1/self", token=token)["token"]["number"])
+
+
+def test_with_a_revoked_token_goes_what_was_made_with_it_whoever_has_it(town: Plane) -> None:
+    account, stolen = town.account("desk", ("administrator", None))
+    victim, _ = town.account("victim", ("operator", "town"))
+    heir = _token(town, account, stolen)
+    others = _token(town, victim, heir)
+    spared = _token(town, account)
+    shown = town.done("GET", "/v1/self", token=others)["token"]
+    assert (shown["made_by"], shown["made_with"]) == (account, _number(town, heir))
+    numbers = [_number(town, token) for token in (stolen, heir, others)]
+    town.done("DELETE", f"/v1/accounts/{account}/tokens/{numbers[0]}", token=spared)
+    seen = [town.call("GET", "/v1/self", token=token).status_code for token in (stolen, heir, others, spared)]
+    assert seen == [401, 401, 401, 200]
+    entries = town.done("GET", "/v1/audit?act=token.revoke")["items"]
+    assert sorted(entry["object"] for entry in entries) == [f"token/{number}" for number in numbers]
+
+
+def test_nobody_approves_or_grants_for_whoever_made_the_token_at_hand(town: Plane) -> None:
+    admin, asking = town.account("admin", ("administrator", None))
+    approver, own = town.account("approver", ("approver", "town"))
+    number = town.done("POST", "/v1/exemptions", EXEMPTION, token=asking)["number"]
+    path = f"/v1/exemptions/{number}/approve"
+    borrowed = _token(town, approver, asking)
+    grant = {"account": admin, "role": "operator", "authority": "town", "reason": "for a friend"}
+    for token in (borrowed, _token(town, approver, borrowed)):
+        for place, body in ((path, {}), ("/v1/grants", grant)):
+            refused = town.call("POST", place, body, token=token)
+            assert (refused.status_code, f"account {admin} made the token" in refused.json()["detail"]) == (403, True)
+    assert town.done("POST", path, {}, token=own)["state"] == "in_force"
+    assert town.call("POST", "/v1/grants", grant, token=own).status_code == 201
+
+
+def test_an_administrator_with_a_token_made_by_another_disables_that_one(town: Plane) -> None:
+    first, token = town.account("first", ("administrator", None))
+    second, _ = town.account("second", ("administrator", None))
+    made = _token(town, second, token)
+    assert town.call("POST", f"/v1/accounts/{first}/disable", token=made).status_code == 200
+
+
+def test_a_narrowed_token_lists_and_revokes_only_what_is_within_it(town: Plane) -> None:
+    account, whole = town.account("desk", ("operator", "town"))
+    path = f"/v1/accounts/{account}/tokens"
+    narrowed = _token(town, account, whole, roles=["operator"])
+    child = _token(town, account, narrowed, roles=["operator"])
+    one, mid, last = (_number(town, token) for token in (whole, narrowed, child))
+    assert [item["number"] for item in town.done("GET", path, token=whole)["items"]] == [one, mid, last]
+    assert [item["number"] for item in town.done("GET", path, token=narrowed)["items"]] == [mid, last]
+    assert [item["number"] for item in town.done("GET", path, token=child)["items"]] == [last]
+    assert [town.call("DELETE", f"{path}/{number}", token=child).status_code for number in (one, mid)] == [403, 403]
+    assert town.call("DELETE", f"{path}/{last}", token=narrowed).status_code == 204
+    assert town.call("DELETE", f"{path}/{mid}", token=narrowed).status_code == 204
+    assert town.call("GET", "/v1/self", token=whole).status_code == 200
+
+
+def test_an_account_is_given_a_bounded_number_of_tokens_within_a_day(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.accounts.service.MAX_TOKENS_A_DAY", 3)
+    path, body = "/v1/accounts/1/tokens", {"label": "x", "for": "30 days"}
+    for number in (2, 3):
+        plane.done("POST", path, body)
+        plane.done("DELETE", f"{path}/{number}")
+    assert plane.call("POST", path, body).status_code == 409
+    plane.clock.now += 86_400
+    assert plane.call("POST", path, body).status_code == 201
+
+
+def test_a_grant_that_would_begin_in_the_past_begins_now(town: Plane) -> None:
+    number, _ = town.account("desk")
+    body = {"account": number, "role": "operator", "authority": "town", "reason": "helps out", "start": "2020-01-01"}
+    granted = town.done("POST", "/v1/grants", {**body, "for": "1 day"})
+    assert (granted["start"], granted["end"]) == ("2026-09-21T14:13:20Z", "2026-09-22T14:13:20Z")
+
+
+def test_an_account_whose_name_was_erased_stays_disabled_and_its_tokens_revoked(town: Plane) -> None:
+    number, token = town.account("desk", ("operator", "town"))
+    other = _token(town, number)
+    town.done("DELETE", f"/v1/accounts/{number}/name")
+    assert all(item["revoked"] for item in town.done("GET", f"/v1/accounts/{number}/tokens")["items"])
+    refused = town.call("POST", f"/v1/accounts/{number}/enable")
+    assert (refused.status_code, "was erased" in refused.json()["detail"]) == (409, True)
+    assert [_toggle(town, text) for text in (token, other)] == [401, 401]
+
+
+def test_a_refusal_does_not_say_whose_an_object_is(town: Plane) -> None:
+    _, token = town.account("desk", ("reader", "zone"), ("operator", "zone"))
+    town.done("PUT", "/v1/spaces/default/198.51.100.0/24", {"authority": "zone"})
+    town.done(
+        "PUT", "/v1/ranges/default/198.51.100.0/25", {"authority": "town", "funding": "public", "audience": "staff"}
+    )
+    inside = {"authority": "zone", "funding": "public", "audience": "staff"}
+    for method, path, body in (
+        ("GET", "/v1/who?address=192.0.2.9", None),
+        ("GET", "/v1/ranges/default/192.0.2.0/24", None),
+        ("GET", "/v1/decision?client=192.0.2.9&name=www.example.org", None),
+        ("PUT", "/v1/ranges/default/198.51.100.0/26", inside),
+    ):
+        refused = town.call(method, path, body, token=token)
+        assert (refused.status_code, "town" in refused.json()["detail"]) == (403, False), refused.text

@@ -105,6 +105,16 @@ def test_all_addresses_together_are_limited_too(plane: Plane, monkeypatch: pytes
     assert limits.admit("192.0.2.1", START + failures.ALL_INTERVAL_S) == 0
 
 
+def test_a_revoked_token_of_ours_is_kept_however_often_others_fail(plane: Plane) -> None:
+    account, token = plane.account("desk")
+    plane.done("DELETE", f"/v1/accounts/{account}/tokens/2")
+    for number in range(failures.ALL_BURST // BURST):
+        assert [_fail(plane, f"192.0.2.{number}") for _ in range(BURST)] == [401] * BURST
+    assert _fail(plane, "198.51.100.1") == 429
+    assert [_fail(plane, "198.51.100.2", token) for _ in range(BURST + 1)] == [401] * BURST + [429]
+    assert {item["address"] for item in plane.done("GET", f"{TRIES}?limit={BURST}")["items"]} == {"198.51.100.2"}
+
+
 def test_of_too_many_addresses_the_one_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures, "MAX_ADDRESSES", 3)
     limits = Limits()

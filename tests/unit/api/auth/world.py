@@ -57,10 +57,11 @@ def make_world(plane: Plane) -> World:
     law = _number(plane, "/v1/bindings", {**_binding("town/alpha", UNRELATED), "ground": "law"})
     to_unrelated = _number(plane, "/v1/bindings", _binding("zone/alpha", UNRELATED))
     pairs = [(OWN, OWN), (BOUND, BOUND), (UNRELATED, UNRELATED), (OWN, BOUND), (BOUND, OWN)]
-    requested = {pair: _number(plane, "/v1/exemptions", _exemption(*pair)) for pair in pairs}
+    other = plane.other()
+    requested = {pair: _number(plane, "/v1/exemptions", _exemption(*pair), other) for pair in pairs}
     approved = {slug: _number(plane, "/v1/exemptions", _exemption(slug, slug)) for slug in AUTHORITIES}
     for number in approved.values():
-        plane.done("POST", f"/v1/exemptions/{number}/approve", {}, token=plane.other())
+        plane.done("POST", f"/v1/exemptions/{number}/approve", {}, token=other)
     bystander, _ = plane.account("bystander")
     tokens = plane.done("GET", f"/v1/accounts/{bystander}/tokens")["items"]
     granted: list[tuple[str, str | None]] = [*(("operator", slug) for slug in AUTHORITIES), ("administrator", None)]
@@ -270,5 +271,5 @@ def _grant(account: int, role: str, authority_: str | None) -> dict[str, Any]:
     return {"account": account, "role": role, "authority": authority_, "reason": "for a test", "for": "1 year"}
 
 
-def _number(plane: Plane, path: str, body: Any) -> int:
-    return int(plane.done("POST", path, body)["number"])
+def _number(plane: Plane, path: str, body: Any, token: str | None = None) -> int:
+    return int(plane.done("POST", path, body, token=token)["number"])

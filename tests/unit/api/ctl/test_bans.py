@@ -118,9 +118,8 @@ def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl, tmp_pat
     assert (asked["state"], asked["through"], len(asked["hours"])) == ("requested", "2026-12-31", 2)
     own = ctl("exemption", "approve", number)
     assert (own.code, "nobody approves a request of their own" in own.err) == (3, True)
-    _, token = served.plane.account("desk", ("approver", "ghent"))
     desk = tmp_path / "desk-token"
-    desk.write_text(token)
+    desk.write_text(served.plane.other())
     desk.chmod(0o600)
     assert _shown(ctl, "exemption", "approve", number, "--token-file", str(desk))["state"] == "in_force"
     revoked = ctl("exemption", "revoke", number, "--reason", "not used").out

@@ -83,7 +83,7 @@ def test_neither_an_authority_with_space_nor_its_site_is_removed(town: Plane) ->
         ("203.0.113.64/26", [], True),
         ("203.0.113.64/26", [("203.0.113.0/24", "town")], True),
         ("203.0.113.64/26", [("203.0.113.0/24", "zone")], False),
-        ("203.0.113.64/26", [("203.0.0.0/16", "zone")], False),
+        ("203.0.113.64/26", [("203.0.0.0/16", "zone")], True),
         ("203.0.113.64/26", [("203.0.0.0/16", "zone"), ("203.0.113.0/24", "town")], True),
         ("203.0.113.64/26", [("203.0.113.96/27", "zone")], True),
         ("203.0.112.0/23", [], False),
@@ -106,6 +106,32 @@ def test_an_operator_acts_in_its_own_space_and_in_nobody_elses_range(
         assert (response.status_code < 300, response.status_code == 403) == (allowed, not allowed), response.text
         assert town.revision() == revision + allowed
         assert allowed or "ask an administrator" in response.json()["detail"]
+
+
+def test_each_of_two_authorities_whose_space_is_nested_acts_in_its_own(town: Plane, operator: str) -> None:
+    _, zones = town.account("zones", ("operator", "zone"))
+    body = {"authority": "zone", "funding": "public", "audience": "staff"}
+    around, inner = "/v1/ranges/default/198.51.0.0/16", "/v1/ranges/default/198.51.97.0/24"
+    refused = town.call("PUT", around, body, token=zones)
+    assert (refused.status_code, "holds space of another authority" in refused.json()["detail"]) == (403, True)
+    town.done("PUT", around, body)
+    assert town.call("DELETE", around, token=zones).status_code == 403
+    assert town.call("PUT", inner, {**body, "authority": "town"}, token=operator).status_code == 201
+    assert town.call("PUT", "/v1/ranges/default/198.51.200.0/24", body, token=zones).status_code == 201
+    town.done("PUT", "/v1/spaces/default/2001:db8::/32", {"authority": "zone"})
+    town.done("PUT", "/v1/spaces/default/2001:db8:7::/48", {"authority": "town"})
+    for prefix, status in (("2001:db8::/40", 403), ("2001:db8:8::/48", 201), ("2001:db8:7::/48", 403)):
+        assert town.call("PUT", f"/v1/ranges/default/{prefix}", body, token=zones).status_code == status
+
+
+def test_a_tag_of_space_that_was_withdrawn_is_not_that_of_the_next_allotment(town: Plane) -> None:
+    earlier = town.call("PUT", SPACE, {"authority": "town"}).headers["etag"]
+    for _ in range(2):
+        town.done("DELETE", SPACE)
+        town.done("PUT", SPACE, {"authority": "town"})
+    assert town.call("DELETE", SPACE, headers=_if_match(town, earlier.split(".")[0] + '"')).status_code == 412
+    entry = town.done("GET", "/v1/audit?act=space.allot&limit=1")["items"][0]
+    assert town.done("GET", SPACE)["revision"] == entry["seq"]
 
 
 def test_an_administrator_registers_anywhere_and_an_operator_no_range_of_another_authority(
