@@ -9,12 +9,14 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from api import idempotency
 from api.auth.caller import Caller, Permit
 from api.auth.failures import Failures, address_of, sweep
 from api.auth.permissions import OF_OPERATION
-from api.auth.tokens import Refused, authenticate, note_use
+from api.auth.tokens import Refused, authenticate, note_use, standing
+from api.db.models import TokenRow
 from api.db.session import Database
 from api.db.unit import UnitOfWork
 from api.errors import Forbidden, NotAuthenticated, Stale
@@ -141,17 +143,25 @@ def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Itera
     Used with scope="function": FastAPI would otherwise end it after the response. Nothing is committed, and nothing
     shown, by a route that has not asked whether its caller may. An act with an Idempotency-Key is done once.
     """
-    actor = permit.caller.actor
     if request.method in ("GET", "HEAD"):
         with held.database.reading() as session:
-            yield UnitOfWork(session, actor, int(held.clock()))
+            yield UnitOfWork(session, permit.caller.actor, int(held.clock()))
             _settled(request, permit)
         return
-    asked = idempotency.keyed(request, permit.caller.account)
+    try:
+        yield from _act(request, held, permit)
+    except _NotTaken as error:
+        note_failure(request.app.state.failures, error.refused, request.scope, held.clock())
+        raise NotAuthenticated(UNKNOWN_TOKEN) from None
+
+
+def _act(request: Request, held: Runtime, permit: Permit) -> Iterator[UnitOfWork]:
     policy, earlier = None, None
     with suppress(_Rehearsed), held.database.writing() as session:
         # Read only now: a writer that waited for its turn would otherwise act in the past.
-        unit = UnitOfWork(session, actor, int(held.clock()))
+        unit = UnitOfWork(session, permit.caller.actor, int(held.clock()))
+        token = _enter_again(session, request, permit, unit.now_s)
+        asked = idempotency.keyed(request, permit.caller, token)
         earlier = idempotency.find(session, asked, unit.now_s) if asked is not None else None
         if earlier is None:
             yield unit
@@ -174,6 +184,28 @@ def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Itera
 
 class _Rehearsed(Exception):
     """Ends a transaction of which nothing is to be kept."""
+
+
+class _NotTaken(Exception):
+    """Ends an act whose token is taken no longer."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(str(refused.reason))
+        self.refused = refused
+
+
+def _enter_again(session: Session, request: Request, permit: Permit, now_s: int) -> TokenRow:
+    """Give the permit the roles that its caller holds now that it is its turn; raises _NotTaken and Forbidden.
+
+    Between the request's beginning and its turn the token may have been revoked, the account disabled, a mandate ended.
+    """
+    token = session.get_one(TokenRow, permit.caller.token)
+    found = standing(session, token, now_s, request_id(request))
+    if isinstance(found, Refused):
+        raise _NotTaken(found)
+    permit.caller = found
+    permit.enter(request.path_params)
+    return token
 
 
 def _settled(request: Request, permit: Permit) -> None:

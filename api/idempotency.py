@@ -1,5 +1,6 @@
 """An act that is sent again with the same Idempotency-Key is not done again: its answer is told again, for a day."""
 
+import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -10,7 +11,8 @@ from fastapi import Request, Response
 from sqlalchemy import delete, or_, update
 from sqlalchemy.orm import Session
 
-from api.db.models import IdempotencyRow
+from api.auth.caller import Caller
+from api.db.models import IdempotencyRow, TokenRow
 from api.errors import Conflict, Invalid
 
 HEADER = "Idempotency-Key"
@@ -24,7 +26,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A request with a key: its account, and what makes it the same request."""
+    """A request with a key: its account, and what makes it the same request of somebody who may the same."""
 
     account: int
     key: str
@@ -40,15 +42,21 @@ class Replayed(Exception):
         self.answer = answer
 
 
-def keyed(request: Request, account: int) -> Keyed | None:
-    """The request's key, or None where it has none; raises Invalid."""
+def keyed(request: Request, caller: Caller, token: TokenRow) -> Keyed | None:
+    """The request's key, or None where it has none; raises Invalid.
+
+    What the caller may belongs to the request: an answer is not told again to somebody who might not get it any more.
+    """
     key = request.headers.get(HEADER)
     if key is None:
         return None
     if not _KEY.fullmatch(key):
         raise Invalid.at(f"header.{HEADER}", f"a key is 1 to {MAX_KEY} visible ASCII characters, without spaces")
-    whole = "\n".join((request.method, request.url.path, request.url.query, str(request.scope["body_sha256"])))
-    return Keyed(account, key, request.url.path, sha256(whole.encode()).hexdigest())
+    held = sorted(f"{item.role} {item.authority or ''}" for item in caller.held)
+    may = [held, sorted(token.roles), sorted(token.authorities)]
+    path, query, body = request.url.path, request.url.query, str(request.scope["body_sha256"])
+    whole = "\n".join((request.method, path, query, body, json.dumps(may)))
+    return Keyed(caller.account, key, path, sha256(whole.encode()).hexdigest())
 
 
 def find(session: Session, asked: Keyed, now_s: int) -> Response | None:
@@ -60,7 +68,7 @@ def find(session: Session, asked: Keyed, now_s: int) -> Response | None:
     if row is None or row.created_s <= now_s - KEPT_S:
         return None
     if row.request != asked.digest:
-        raise Invalid.at(f"header.{HEADER}", "the key was used for another request: take a new one for each")
+        raise Invalid.at(f"header.{HEADER}", "the key was used for another request, or with other roles: take another")
     if row.body is None:
         raise Conflict("the act was done with this key, but its answer is not kept: look what there is now")
     headers = {**row.headers, REPLAYED: "true"}

@@ -82,6 +82,11 @@ def authenticate(session: Session, key: bytes, token: str, now_s: int, request: 
     presented = digest(key, token)
     if not hmac.compare_digest(presented, row.digest if row is not None else "0" * len(presented)) or row is None:
         return Refused(Refusal.UNKNOWN)
+    return standing(session, row, now_s, request)
+
+
+def standing(session: Session, row: TokenRow, now_s: int, request: str) -> Caller | Refused:
+    """The caller of a token that was presented, with the roles that hold at `now_s`; or why it is not taken."""
     if row.revoked_s is not None:
         return Refused(Refusal.REVOKED, row.id)
     if row.expires_s is not None and row.expires_s <= now_s:

@@ -82,6 +82,28 @@ def test_a_key_of_another_account_is_another_key(town: Plane) -> None:
     assert (other.status_code, "idempotency-replayed" in other.headers) == (200, False)
 
 
+def test_a_kept_answer_is_for_the_roles_that_got_it(town: Plane) -> None:
+    path, body = "/v1/authorities/town/bans/alpha", {"mode": "off"}
+    number, token = town.account("operator", ("operator", "town"), ("reader", "zone"))
+    first = _keyed(town, "PATCH", path, body, token=token)
+    assert _keyed(town, "PATCH", path, body, token=token).content == first.content
+    grants = town.done("GET", "/v1/grants")["items"]
+    (reading,) = [one["number"] for one in grants if (one["account"], one["role"]) == (number, "reader")]
+    town.done("POST", f"/v1/grants/{reading}/end", {"reason": "it is over"})
+    refused = _keyed(town, "PATCH", path, body, token=token)
+    assert (refused.status_code, refused.json()["faults"][0]["place"]) == (422, "header.Idempotency-Key")
+
+
+@pytest.mark.parametrize("narrowing", [{"roles": ["operator"]}, {"authorities": ["town"]}])
+def test_a_kept_answer_is_not_for_a_narrower_token(town: Plane, narrowing: dict[str, Any]) -> None:
+    path, body = "/v1/authorities/town/bans/alpha", {"mode": "off"}
+    number, token = town.account("operator", ("operator", "town"))
+    made = {"label": "narrow", "for": "1 day", **narrowing}
+    narrow = town.done("POST", f"/v1/accounts/{number}/tokens", made, token=token)["token"]
+    assert _keyed(town, "PATCH", path, body, token=token).status_code == 200
+    assert _keyed(town, "PATCH", path, body, token=narrow).status_code == 422
+
+
 def test_what_was_refused_may_be_tried_again_with_its_key(town: Plane) -> None:
     body = {"kind": "service", "login": "probe", "name": "a probe", "authority": "later"}
     assert _keyed(town, "POST", "/v1/accounts", body).status_code == 422
