@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from api import errors
-from api.schemas import ProblemRead
+from api.schemas import MAX_PLACE, ProblemRead, place_of
 from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
@@ -81,7 +81,7 @@ def content(kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault
         "request": request,
     }
     if faults:
-        told["faults"] = [{"place": fault.place, "message": fault.message} for fault in faults[:MAX_FAULTS]]
+        told["faults"] = [{"place": fault.place[:MAX_PLACE], "message": fault.message} for fault in faults[:MAX_FAULTS]]
     return told
 
 
@@ -127,7 +127,7 @@ def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     # pydantic's own rendering repeats the input, which may be long or private: only place and message are taken.
-    faults = [errors.Fault(".".join(str(part) for part in fault["loc"]), str(fault["msg"])) for fault in error.errors()]
+    faults = [errors.Fault(place_of(fault["loc"]), str(fault["msg"])) for fault in error.errors()]
     count = len(faults)
     detail = f"{count} fault{'s' if count != 1 else ''} in the request"
     return problem(INVALID, detail, id_of(request.scope), faults)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
-from api.problems import MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
+from api.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
 
 MAX_OCTETS = 1024 * 1024
 MAX_UNKNOWN_OCTETS = 64 * 1024
@@ -22,7 +22,7 @@ READ_TIMEOUT_S = 30.0
 
 
 class BodyMiddleware:
-    """Reads the whole body, then passes the request on; answers 401, 408, 413, 415 and 429 itself.
+    """Reads the whole body, then passes the request on; answers 400, 401, 408, 413, 415 and 429 itself.
 
     Where the request has an Idempotency-Key, the scope gets its body's SHA-256.
 
@@ -44,7 +44,11 @@ class BodyMiddleware:
         policy = scope["path"] in POLICY_PATHS
         limit, types = (MAX_POLICY_OCTETS, POLICY_TYPES) if policy else (MAX_OCTETS, JSON_TYPES)
         headers = {name.lower(): value for name, value in scope["headers"]}
-        announced = headers.get(b"content-length", b"" if b"transfer-encoding" in headers else b"0")
+        if b"transfer-encoding" in headers and b"content-length" in headers:
+            # RFC 9112 section 6.1: nobody can say which of the two whoever is between here and there went by.
+            await _refuse(scope, receive, send, BAD_REQUEST, "send Content-Length or Transfer-Encoding, not both")
+            return
+        announced = b"" if b"transfer-encoding" in headers else headers.get(b"content-length", b"0")
         small = announced.isdigit() and int(announced) <= MAX_UNKNOWN_OCTETS
         token = _token(headers.get(b"authorization", b""))
         known = small or await self._authenticated(token)

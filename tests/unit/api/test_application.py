@@ -101,6 +101,33 @@ def test_a_large_body_of_somebody_unknown_is_not_read(plane: Plane, token: str) 
     assert plane.call("POST", "/v1/policy/diff", headers=kind, content=b"#").status_code == 401
 
 
+@pytest.mark.parametrize("length", ["0", "10", "9000000", "x"])
+def test_a_body_with_two_lengths_is_refused_unread(plane: Plane, length: str) -> None:
+    read: list[bytes] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            read.append(b"#" * 64 * 1024)
+            yield read[-1]
+
+    lengths = {"Content-Length": length, "Transfer-Encoding": "chunked"}
+    given = {"Authorization": f"Bearer {plane.token}", "Content-Type": "application/toml", **lengths}
+    response = plane.call("POST", "/v1/policy/diff", headers=given, content=parts())
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/bad-request")
+    assert (response.headers["connection"], read) == ("close", [])
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/accounts"), ("PATCH", TOWN)])
+def test_a_fault_repeats_no_long_name_of_a_field(plane: Plane, method: str, path: str) -> None:
+    plane.done("PUT", TOWN, authority())
+    response = plane.call(method, path, {f"{number}{'x' * 5000}": 1 for number in range(150)})
+    assert response.status_code == 422
+    places = [fault["place"] for fault in response.json()["faults"]]
+    assert len(places) == problems.MAX_FAULTS
+    assert max(map(len, places)) == 200
+    assert len(response.content) < 100_000
+
+
 def test_beyond_a_bound_requests_are_refused_as_overload() -> None:
     statuses: list[int] = []
 
