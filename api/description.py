@@ -29,7 +29,7 @@ The control plane of **dnsfilter** holds the policy, records every act, and publ
 - **Entity tags.** `If-Match` with the `ETag` that was read makes an act 412 where somebody else has changed the object
   since. `If-None-Match: *` only creates; on a `GET`, the tag that is held already is answered with 304.
 - **Keys.** An act with an `Idempotency-Key` is done once: within a day, the same request of the same account with the
-  same key is answered as it was, with `Idempotency-Replayed: true`.
+  same key is answered as it was, with `Idempotency-Replayed: true`. With other roles than then it is 422.
 - **Pages.** `next` of a list goes into `cursor` for what follows, with the same filters and the same `sort`.
 - **Times** are RFC 3339. A plain date is that day's local midnight in the authority's time zone.
 """

@@ -83,7 +83,10 @@ def list_checkpoints(
     },
 )
 def make_checkpoint(held: RuntimeDep, _permit: PermitDep, witness: MakingDep, response: Response) -> CheckpointRead:
-    """Sign the hash of the record's newest entry. It is no entry itself, and leaves for its places soon after."""
+    """Sign the hash of the record's newest entry. It is no entry itself, and leaves for its places soon after.
+
+    No Idempotency-Key is needed, and none looked at: sent again, it answers with the checkpoint that there is.
+    """
     row, made = witness.make()
     response.status_code = 201 if made else 200
     with held.database.reading() as session:

@@ -20,6 +20,15 @@ def test_a_checkpoint_is_made_on_demand_and_listed(town: Plane) -> None:
     assert (rest["items"], rest["next"]) == ([made.json()], None)
 
 
+def test_a_key_is_not_looked_at_where_a_checkpoint_is_made(town: Plane) -> None:
+    headers = {"Authorization": f"Bearer {town.token}", "Idempotency-Key": "key-1"}
+    assert [town.call("POST", "/v1/audit/checkpoints", headers=headers).status_code for _ in range(2)] == [201, 200]
+    assert town.call("PUT", "/v1/sites/other", {"name": "Other"}, headers=headers).status_code < 300
+    described = town.call("GET", "/openapi.json").json()["paths"]["/v1/audit/checkpoints"]["post"]
+    assert "No Idempotency-Key" in described["description"]
+    assert "IdempotencyKey" not in str(described.get("parameters", []))
+
+
 def test_auditors_and_administrators_may_and_others_not(town: Plane) -> None:
     _, auditor = town.account("auditor", ("auditor", None))
     _, operator = town.account("operator", ("operator", "town"), ("approver", "town"), ("reader", "town"))
