@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock components bench fuzz clean distclean
+.PHONY: help run test soak check format lock components bench fuzz clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -14,6 +14,13 @@ test: ## all tests, in random order; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
 	@$(BIN)/pytest -n auto --dist loadfile $(TESTS)
+
+# One after the other and with their output: each takes minutes, and says how far it is.
+soak: ## the tests that kill the control plane and crowd it, for minutes instead of seconds; DNSFILTER_SEED repeats one
+	@scripts/bootstrap dev
+	@scripts/components
+	@DNSFILTER_SOAK=1 $(BIN)/pytest -s -p no:randomly tests/integration/test_crashes.py tests/integration/test_operators.py \
+		tests/integration/test_schemathesis.py
 
 check: ## lint, format, types, import contracts
 	@scripts/bootstrap dev

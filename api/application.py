@@ -1,36 +1,52 @@
 """The application: routers, middleware, errors, description. Nothing is read from the environment here."""
 
-from typing import Any
+from functools import cache
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
+from api.accounts.router import accounts, failed_tries, grants, oneself
+from api.archive.router import router as archive
+from api.audit.proof import router as proof
 from api.audit.router import router as audit
-from api.auth.tokens import holder
+from api.audit.witness import Witness
+from api.auth.caller import Caller
+from api.auth.failures import Failures
+from api.auth.tokens import Refused, authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
-from api.deps import Runtime
+from api.deps import Runtime, note_failure
+from api.description import TITLE, described
+from api.errors import ApiError, NotAuthenticated, TooMany
 from api.exemptions.router import router as exemptions
+from api.idempotency import Replayed
 from api.policies.router import router as policies
-from api.problems import MEDIA_TYPE, install
+from api.problems import install
 from api.publish.router import router as decisions
 from api.publish.service import Publisher
 from api.ranges.router import ranges, sites
+from api.revisions.router import router as revisions
 from api.services.router import router as services
+from api.settings import UnixSocket
+from api.spaces.router import router as spaces
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
+from api.system.forwarded import ForwardedMiddleware
 from api.system.load import LoadMiddleware
 from api.system.metrics import Registry, make_registry
+from api.system.request import RequestMiddleware
 from api.system.router import router as system
+from api.trace.router import router as trace
 from dnsfilter import __version__
 
 ROUTERS = (
     system,
     authorities,
     sites,
+    spaces,
     ranges,
     services,
     bans,
@@ -38,41 +54,75 @@ ROUTERS = (
     bindings,
     exemptions,
     decisions,
+    trace,
     policies,
+    revisions,
     audit,
+    proof,
+    archive,
+    oneself,
+    accounts,
+    grants,
+    failed_tries,
 )
 
-_PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
-_HEADERS = (
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
 
-
-def make_application(runtime: Runtime, publisher: Publisher) -> tuple[FastAPI, Registry]:
+def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -> tuple[FastAPI, Registry]:
     """The application on a runtime, and the registry of its metrics."""
-    registry, requests = make_registry(publisher)
+    failures = Failures(runtime.database)
+    registry, requests = make_registry(publisher, failures, witness)
+
+    def refusal(token: str, scope: Scope) -> ApiError:
+        return _refusal(runtime, failures, token, scope)
+
+    behind_a_proxy = isinstance(runtime.settings.listen, UnixSocket)
     app = make_description(
         [
+            *([Middleware(ForwardedMiddleware)] if behind_a_proxy else []),
+            Middleware(RequestMiddleware),
             Middleware(AccessMiddleware, metrics=requests),
-            Middleware(HeadersMiddleware),
-            Middleware(BodyMiddleware, known=lambda token: holder(runtime.database, token) is not None),
+            Middleware(BodyMiddleware, known=lambda token: _known(runtime, token), refusal=refusal),
             # A request counts once its body is whole: whoever sends slowly takes nobody's place.
             Middleware(LoadMiddleware),
         ]
     )
     app.state.runtime = runtime
     app.state.publisher = publisher
+    app.state.witness = witness
+    app.state.failures = failures
     return app, registry
+
+
+def warm(app: FastAPI) -> None:
+    """Have the routes built, which FastAPI leaves to the first request: it would wait for some hundred milliseconds."""
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
+
+
+def _known(runtime: Runtime, token: str) -> bool:
+    with runtime.database.reading() as session:
+        found = authenticate(session, runtime.token_key, token, int(runtime.clock()), "")
+    return isinstance(found, Caller)
+
+
+def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> ApiError:
+    """What is answered to a large body with a token that is not known; a try that is kept like any other."""
+    now = runtime.clock()
+    with runtime.database.reading() as session:
+        found = authenticate(session, runtime.token_key, token, int(now), "")
+    try:
+        if token and isinstance(found, Refused):
+            note_failure(failures, found, scope, now)
+    except TooMany as error:
+        return error
+    return NotAuthenticated("send a token that is known here before a large body")
 
 
 def make_description(middleware: list[Middleware]) -> FastAPI:
     """The routes alone: enough to print the description."""
     app = FastAPI(
-        title="dnsfilter",
+        title=TITLE,
         version=__version__,
-        summary="Which services are banned on whose networks, by whose decision, and for how long",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -82,37 +132,23 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install(app)
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.add_exception_handler(Replayed, _replayed)
+    app.state.allowed = _allowed
+    app.openapi = cache(lambda: described(routes()))  # type: ignore[method-assign]
     return app
 
 
-class HeadersMiddleware:
-    """Headers of every answer: nothing is cached, sniffed or told to other sites."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with the headers added to the answer."""
-
-        async def adding(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
-            await send(message)
-
-        await self._app(scope, receive, adding if scope["type"] == "http" else send)
+def routes() -> list[APIRoute]:
+    """Every route of the API."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
-    """The description, made once; errors are of the media type that they are sent as."""
-    if app.openapi_schema is None:
-        described = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
-        )
-        for item in described["paths"].values():
-            for operation in item.values():
-                for response in operation["responses"].values():
-                    if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):
-                        response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
-        app.openapi_schema = described
-    return app.openapi_schema
+def _replayed(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Replayed):
+        raise error
+    return error.answer
+
+
+def _allowed(path: str) -> list[str]:
+    """The methods that there are at a path."""
+    return sorted({method for route in routes() if route.path_regex.match(path) for method in route.methods or ()})

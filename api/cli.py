@@ -6,18 +6,17 @@ Exit codes: 0 done, 1 a check found something, 2 wrong input, 3 no permission, 4
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Mapping, Sequence
 
 from api.ctl.client import Client, parse_url
 from api.ctl.commands import PROGRAM, Options, Result, Verb
-from api.ctl.errors import DONE, INTERRUPTED, CtlError, WrongInput
+from api.ctl.errors import DONE, INTERRUPTED, CtlError, NotTaken, WrongInput
 from api.ctl.parser import make_parser
-from api.ctl.terminal import dump_json, escape
-from api.ctl.token import load_token
+from api.ctl.terminal import dump_json, escape, lines_of
+from api.ctl.token import Token, exposure, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
+CA_VARIABLE = "DNSFILTER_CA"
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
@@ -45,20 +44,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Options, environ: Mapping[str, str]) -> int:
     verb: Verb = options.verb
+    if verb.local:
+        # Whatever the environment says of an API is not looked at.
+        options.api, options.ca, environ = DEFAULT_URL, None, {}
     url = _url(getattr(options, "api", None), environ)
-    token = None
+    token: Token | None = None
     if verb.needs_token:
-        loaded = load_token(getattr(options, "token_file", None), environ)
-        token = loaded.value
-        _say(*(f"{PROGRAM}: warning: {warning}" for warning in (loaded.warning, _exposure(url)) if warning))
-    with Client(url, token) as client:
-        result = verb.run(client, options)
-        _print(result, as_json=getattr(options, "json", False))
+        token = load_token(getattr(options, "token_file", None), environ, url)
+        _warn(token.warning, exposure(url))
+    elif verb.asks_token:
+        _warn(exposure(url))
+    ca = getattr(options, "ca", None) or environ.get(CA_VARIABLE) or None
+    try:
+        with Client(url, token.value if token else None, ca) as client:
+            result = verb.run(client, options)
+            _print(result, as_json=getattr(options, "json", False))
+    except NotTaken as error:
+        if token is None:
+            raise
+        raise NotTaken(
+            *error.lines, f"the token was that of {token.source}; `dnsfilterctl login` keeps another"
+        ) from error
     return result.code
 
 
 def _print(result: Result, *, as_json: bool) -> None:
-    if as_json:
+    if result.stream is not None:
+        _pour(result.stream)
+    elif as_json:
         print(dump_json(result.data))
     elif result.raw is not None and not sys.stdout.isatty():
         sys.stdout.write(result.raw)
@@ -68,6 +81,22 @@ def _print(result: Result, *, as_json: bool) -> None:
     _say(*result.notes)
 
 
+def _pour(pieces: Iterable[bytes]) -> None:
+    if sys.stdout.isatty():
+        for line in lines_of(pieces):
+            print(escape(line.decode(errors="replace").removesuffix("\n")))
+        return
+    try:
+        sys.stdout.flush()
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WrongInput(f"cannot write to standard output: {error.strerror}") from error
+
+
 def _url(option: str | None, environ: Mapping[str, str]) -> str:
     try:
         return parse_url(option or environ.get(URL_VARIABLE) or DEFAULT_URL)
@@ -75,17 +104,8 @@ def _url(option: str | None, environ: Mapping[str, str]) -> str:
         raise WrongInput(str(error)) from error
 
 
-def _exposure(url: str) -> str | None:
-    """What is to be said of a token that leaves the machine unencrypted."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https" or host == "localhost":
-        return None
-    try:
-        loopback = ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    return None if loopback else f"the token goes to {url} unencrypted: use https"
+def _warn(*warnings: str | None) -> None:
+    _say(*(f"{PROGRAM}: warning: {warning}" for warning in warnings if warning))
 
 
 def _say(*lines: str) -> None:

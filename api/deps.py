@@ -1,22 +1,40 @@
 """What routes depend on: the caller, the unit of work, the catalogue, preconditions."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Protocol
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from api.auth.permissions import OF_OPERATION, Permission
-from api.auth.tokens import holder
+from api import idempotency
+from api.auth.caller import Caller, Permit
+from api.auth.failures import Failures, address_of, sweep
+from api.auth.permissions import OF_OPERATION
+from api.auth.tokens import Refused, authenticate, note_use, standing
+from api.db.models import TokenRow
 from api.db.session import Database
 from api.db.unit import UnitOfWork
-from api.errors import NotAuthenticated, Stale
+from api.errors import Forbidden, NotAuthenticated, Stale
+from api.problems import id_of
+from api.routing import revision_tag
 from api.settings import Settings
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import Policy, Service
+from dnsfilter.telemetry.logs import emit
 
-_bearer = HTTPBearer(auto_error=False, description="the administrator's token")
+log = logging.getLogger("dnsfilter.api")
+
+UNKNOWN_TOKEN = "send the header Authorization: Bearer TOKEN with a token that is known here"
+
+MAX_TAGS = 200
+"""How long If-Match and If-None-Match may be."""
+
+_bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 
 
 class Publishing(Protocol):
@@ -31,6 +49,16 @@ class Publishing(Protocol):
     def publish(self, policy: Policy) -> None:
         """Bring a committed policy into force; raises NotPublished."""
 
+    @property
+    def catalogue(self) -> str:
+        """The digest of the services' lists, under which publications have them."""
+
+    def catch_up(self) -> None:
+        """Bring into force what the database holds, unless it is; raises NotPublished."""
+
+    def settle(self) -> None:
+        """Have it written down what came into force; not to be called inside a writing transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -42,6 +70,7 @@ class Runtime:
     services: Mapping[str, Service]
     publishing: Publishing
     clock: Callable[[], float]
+    token_key: bytes = field(repr=False)
 
 
 def runtime(request: Request) -> Runtime:
@@ -55,43 +84,133 @@ def runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(runtime)]
 
 
-def authorize(
+def permit(
     request: Request,
     held: RuntimeDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> str:
-    """The actor; raises NotAuthenticated unless the operation's permission holds for the token."""
+) -> Permit:
+    """What the caller may do here; raises NotAuthenticated, Forbidden and TooMany."""
     operation = getattr(request.scope.get("route"), "operation_id", None)
-    permission = OF_OPERATION.get(operation or "")
-    if permission is Permission.OPEN:
-        return "anybody"
-    name = holder(held.database, credentials.credentials) if credentials is not None else None
-    if name is None or permission is None:
-        raise NotAuthenticated("send the header Authorization: Bearer TOKEN with a token that is known here")
-    return name
+    rule = OF_OPERATION.get(operation or "")
+    caller = _caller(request, held, credentials)
+    if rule is None:
+        raise Forbidden("nobody may do this")
+    found = Permit(caller, rule)
+    found.enter(request.path_params)
+    return found
 
 
-ActorDep = Annotated[str, Depends(authorize)]
+def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    now_s = int(held.clock())
+    found: Caller | Refused | None = None
+    if credentials is not None:
+        with held.database.reading() as session:
+            found = authenticate(session, held.token_key, credentials.credentials, now_s, request_id(request))
+    if isinstance(found, Refused):
+        note_failure(request.app.state.failures, found, request.scope, held.clock())
+    if not isinstance(found, Caller):
+        raise NotAuthenticated(UNKNOWN_TOKEN)
+    try:
+        if note_use(held.database, found, now_s):
+            with held.database.writing() as session:
+                sweep(session, now_s)
+                idempotency.sweep(session, now_s)
+    except SQLAlchemyError as error:
+        # A database that can only be read still answers questions; an act meets the fault itself.
+        emit(log, logging.WARNING, "the day of a token's use was not kept", error=type(error).__name__)
+    return found
 
 
-def unit_of_work(request: Request, held: RuntimeDep, actor: ActorDep) -> Iterator[UnitOfWork]:
+def note_failure(failures: Failures, refused: Refused, scope: Mapping[str, Any], now: float) -> None:
+    """Keep the failed try of a request; raises TooMany where its address has failed too often."""
+    try:
+        failures.note(refused, address_of(scope.get("client")), id_of(scope), now)
+    except SQLAlchemyError as error:
+        emit(log, logging.WARNING, "a failed try was not kept", error=type(error).__name__)
+
+
+PermitDep = Annotated[Permit, Depends(permit)]
+
+
+def request_id(request: Request) -> str:
+    """The request's id, which is in its answer, its log line and its audit entries."""
+    return id_of(request.scope)
+
+
+def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Iterator[UnitOfWork]:
     """One transaction per request: committed, and its policy published, before the response is sent.
 
-    Used with scope="function": FastAPI would otherwise end it after the response.
+    Used with scope="function": FastAPI would otherwise end it after the response. Nothing is committed, and nothing
+    shown, by a route that has not asked whether its caller may. An act with an Idempotency-Key is done once.
     """
     if request.method in ("GET", "HEAD"):
         with held.database.reading() as session:
-            yield UnitOfWork(session, actor, int(held.clock()))
+            yield UnitOfWork(session, permit.caller.actor, int(held.clock()))
+            _settled(request, permit)
         return
-    policy = None
-    with held.database.writing() as session:
+    try:
+        yield from _act(request, held, permit)
+    except _NotTaken as error:
+        note_failure(request.app.state.failures, error.refused, request.scope, held.clock())
+        raise NotAuthenticated(UNKNOWN_TOKEN) from None
+
+
+def _act(request: Request, held: Runtime, permit: Permit) -> Iterator[UnitOfWork]:
+    policy, earlier = None, None
+    with suppress(_Rehearsed), held.database.writing() as session:
         # Read only now: a writer that waited for its turn would otherwise act in the past.
-        unit = UnitOfWork(session, actor, int(held.clock()))
-        yield unit
-        if unit.acted:
-            policy = held.publishing.check(unit)
+        unit = UnitOfWork(session, permit.caller.actor, int(held.clock()))
+        token = _enter_again(session, request, permit, unit.now_s)
+        asked = idempotency.keyed(request, permit.caller, token)
+        earlier = idempotency.find(session, asked, unit.now_s) if asked is not None else None
+        if earlier is None:
+            yield unit
+            _settled(request, permit)
+            if unit.acted:
+                policy = held.publishing.check(unit)
+            if unit.rehearsing:
+                policy = None
+                raise _Rehearsed
+            if asked is not None:
+                answer = None if unit.shown_once else request.state.answer
+                idempotency.keep(session, asked, answer, unit.now_s)
+    if earlier is not None:
+        # The first answer may have been that the act was not yet in force.
+        held.publishing.catch_up()
+        raise idempotency.Replayed(earlier)
     if policy is not None:
         held.publishing.publish(policy)
+
+
+class _Rehearsed(Exception):
+    """Ends a transaction of which nothing is to be kept."""
+
+
+class _NotTaken(Exception):
+    """Ends an act whose token is taken no longer."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(str(refused.reason))
+        self.refused = refused
+
+
+def _enter_again(session: Session, request: Request, permit: Permit, now_s: int) -> TokenRow:
+    """Give the permit the roles that its caller holds now that it is its turn; raises _NotTaken and Forbidden.
+
+    Between the request's beginning and its turn the token may have been revoked, the account disabled, a mandate ended.
+    """
+    token = session.get_one(TokenRow, permit.caller.token)
+    found = standing(session, token, now_s, request_id(request))
+    if isinstance(found, Refused):
+        raise _NotTaken(found)
+    permit.caller = found
+    permit.enter(request.path_params)
+    return token
+
+
+def _settled(request: Request, permit: Permit) -> None:
+    if not permit.settled:
+        raise RuntimeError(f"{request.method} {request.scope['route'].path} did not ask whether its caller may")
 
 
 UnitDep = Annotated[UnitOfWork, Depends(unit_of_work, scope="function")]
@@ -112,14 +231,14 @@ class Precondition:
             return
         if revision is None:
             raise Stale("the resource does not exist")
-        wanted = {tag.strip() for tag in self.if_match.split(",")}
+        wanted = {revision_tag(tag) for tag in self.if_match.split(",")}
         if "*" not in wanted and etag(revision) not in wanted:
-            raise Stale(f"the resource has changed since: it is now {etag(revision)}")
+            raise Stale("the resource has changed since: read it again")
 
 
 def precondition(
-    if_match: Annotated[str | None, Header(max_length=200)] = None,
-    if_none_match: Annotated[str | None, Header(max_length=200)] = None,
+    if_match: Annotated[str | None, Header(max_length=MAX_TAGS, include_in_schema=False)] = None,
+    if_none_match: Annotated[str | None, Header(max_length=MAX_TAGS, include_in_schema=False)] = None,
 ) -> Precondition:
     """The request's precondition."""
     return Precondition(if_match, if_none_match)
@@ -129,10 +248,10 @@ PreconditionDep = Annotated[Precondition, Depends(precondition)]
 
 
 def etag(revision: int) -> str:
-    """The entity tag of a resource last changed at `revision`."""
+    """The beginning of the entity tag of a resource last changed at `revision`."""
     return f'"r{revision}"'
 
 
 def tag(response: Response, revision: int) -> None:
-    """Set the response's entity tag."""
+    """Set the response's entity tag, to which its route adds what the body says."""
     response.headers["ETag"] = etag(revision)

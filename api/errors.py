@@ -2,6 +2,8 @@
 
 ApiError
 ├── NotAuthenticated      no token, or one that is not known
+├── Forbidden             the caller holds no role that allows it
+├── TooMany               too many failed tries from one address
 ├── NotFound              the named thing is not registered
 ├── Conflict              the record forbids it: history, uniqueness, an order of steps
 ├── Stale                 the caller's view (`If-Match`) is not the current one
@@ -29,12 +31,28 @@ class NotAuthenticated(ApiError):
     """The request carries no token that is known."""
 
 
+class Forbidden(ApiError):
+    """The caller is known, and may not do this."""
+
+
+class TooMany(ApiError):
+    """Too many tokens from one address were not taken lately; `retry_after_s` is when one more may be tried."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class NotFound(ApiError):
     """The thing that the request names is not registered."""
 
 
 class Conflict(ApiError):
-    """What is recorded forbids the act."""
+    """What is recorded forbids the act; `faults` are all the places where it does, as far as there are several."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class Stale(ApiError):

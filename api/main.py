@@ -1,6 +1,7 @@
 """dnsfilter-api: the control plane as a process."""
 
 import argparse
+import asyncio
 import gc
 import json
 import logging
@@ -14,19 +15,27 @@ from contextlib import ExitStack
 
 import uvicorn
 from alembic.util.exc import CommandError
+from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.application import make_application, make_description
-from api.auth.tokens import make_first_token, replace_token
+from api import idempotency
+from api.application import make_application, make_description, warm
+from api.audit.key import load_signing_key
+from api.audit.witness import Witness
+from api.auth.failures import sweep
+from api.auth.tokens import load_key, make_first_token, replace_token
 from api.db.session import Database
 from api.deps import Runtime
 from api.errors import NotPublished
+from api.listening import Listener, taken
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
-from api.publish.start import raise_above
-from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, parse_settings
-from api.system.connections import GuardedProtocol
+from api.publish.start import keep_history, meet_store
+from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
+from api.system.connections import MAX_THREADS, GuardedProtocol
+from api.system.handshakes import Handshakes
 from api.system.metrics import MetricsServer, Registry
+from api.tls import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.snapshot.store import SnapshotStore
@@ -35,6 +44,7 @@ from dnsfilter.telemetry.logs import emit
 
 MAX_HEADER_OCTETS = 16 * 1024
 SHUTDOWN_S = 5
+BACKLOG = 2048
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -43,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 done, 1 something is missing or busy, 2 wrong settings."""
     arguments = _parser().parse_args(argv)
     if arguments.command == "openapi":
-        print(json.dumps(make_description([]).openapi(), indent=2))
+        print(json.dumps(make_description([]).openapi(), indent=1))
         return 0
     logs.setup()
     for noisy in ("alembic", "uvicorn"):
@@ -66,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; raises ConfigError and UnavailableError before the first answer only."""
     with ExitStack() as stack:
-        listener = stack.enter_context(_bind(settings.listen))
+        listener = stack.enter_context(Listener(settings.listen, settings.tls is not None))
         _make_state_dir(settings)
         database = _open_database(settings)
         stack.callback(database.close)
@@ -75,16 +85,24 @@ def serve(settings: Settings) -> int:
         store = SnapshotStore(settings.snapshot_dir)
         clock = believed(time.time, store)
         publisher = Publisher(database, services, store, clock)
-        runtime = Runtime(settings, database, catalogue, services, publisher, clock)
-        app, registry = make_application(runtime, publisher)
+        runtime = Runtime(settings, database, catalogue, services, publisher, clock, _token_key(settings))
+        witness = _witness(settings, runtime)
+        app, registry = make_application(runtime, publisher, witness)
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
+        warm(app)
         # The catalogue stays for good: collections that walk a million names would hold up a toggle.
         gc.collect()
         gc.freeze()
         publisher.start()
         stack.callback(publisher.stop)
+        witness.start()
+        stack.callback(witness.stop)
+        certificate = _certificate(settings.tls)
+        if certificate is not None:
+            certificate.start()
+            stack.callback(certificate.stop)
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -98,29 +116,54 @@ def serve(settings: Settings) -> int:
             h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
-        bound = Endpoint(settings.listen.host, listener.getsockname()[1])
-        said = f"dnsfilter-api: listening on http://{bound.text}, metrics on http://{metrics.endpoint.text}/metrics"
-        _Server(config, f"{said}, state in {settings.state_dir}").run([listener])
+        said = f"dnsfilter-api: listening on {listener.url}, metrics on http://{metrics.endpoint.text}/metrics"
+        _Server(config, f"{said}, state in {settings.state_dir}", certificate).run([listener.socket])
     return 0
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which says one line when it is ready, and whose stopping by a signal is a success."""
 
-    def __init__(self, config: uvicorn.Config, ready: str) -> None:
+    def __init__(self, config: uvicorn.Config, ready: str, certificate: Certificate | None) -> None:
         super().__init__(config)
         self._ready = ready
+        self._certificate = certificate
+        self.servers: list[asyncio.Server] = []
+        self._accepting: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets)
+        """Listen on the given sockets, then say so."""
+        current_default_thread_limiter().total_tokens = MAX_THREADS
+        loop = asyncio.get_running_loop()
+        for bound in sockets or ():
+            if self._certificate is not None:
+                handshakes = Handshakes(bound, self._certificate.context, self._protocol)
+                self._accepting.append(loop.create_task(handshakes.run()))
+            else:
+                self.servers.append(await loop.create_server(self._protocol, sock=bound, backlog=BACKLOG))
+        self.started = True
         print(self._ready, flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no longer, and answer what is in hand."""
+        for task in self._accepting:
+            task.cancel()
+        await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Run until a signal; uvicorn raises the signal again afterwards, which must not end us before we tidied up."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
+        signal.signal(signal.SIGHUP, self._hung_up)
         super().run(sockets)
+
+    def _protocol(self) -> GuardedProtocol:
+        return GuardedProtocol(self.config, self.server_state, {})
+
+    def _hung_up(self, *_: object) -> None:
+        """Only the certificate is read anew; without one there is nothing to do, and no reason to end."""
+        if self._certificate is not None:
+            self._certificate.look_soon()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,36 +174,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", "new-token"))
     parser.add_argument("--state-dir", metavar="DIR", help=f"database, token, snapshots ({DEFAULTS['state_dir']})")
-    parser.add_argument("--listen", metavar="ADDRESS:PORT", help=f"the API ({DEFAULTS['listen']})")
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS:PORT|unix:PATH",
+        help=f"the API ({DEFAULTS['listen']}); a socket for a proxy",
+    )
     parser.add_argument("--metrics-listen", metavar="ADDRESS:PORT", help=f"metrics ({DEFAULTS['metrics_listen']})")
     parser.add_argument("--database", metavar="URL", help="SQLite or PostgreSQL (SQLite in the state directory)")
     parser.add_argument("--init-policy", metavar="FILE", help="a policy to load into an empty database")
+    parser.add_argument("--tls-certificate", metavar="FILE", help="PEM, with what is between it and its authority")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM without a password; both are read when renewed")
+    parser.add_argument(
+        "--allow-plain", action="store_const", const="true", help="plain HTTP also where others hear it"
+    )
+    parser.add_argument(
+        "--checkpoint-key", metavar="FILE", help="what signs checkpoints of the record (in the state directory)"
+    )
+    parser.add_argument("--checkpoint-file", metavar="FILE", help="checkpoints are added to it")
+    parser.add_argument("--checkpoint-mail", metavar="URL", help="and sent: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS")
+    parser.add_argument("--checkpoint-syslog", metavar="PLACE", help="and logged: udp:// or tcp://HOST:PORT, /dev/log")
     return parser
 
 
-def _bind(endpoint: Endpoint) -> socket.socket:
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+def _certificate(files: TlsFiles | None) -> Certificate | None:
+    if files is None:
+        return None
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((endpoint.host, endpoint.port))
-        # Bound but not listening, two processes would both believe that they have the port.
-        listener.listen(socket.SOMAXCONN)
-    except OSError as error:
-        listener.close()
-        raise UnavailableError(_taken(endpoint, "--listen", error)) from error
-    return listener
+        found = Certificate(files.certificate, files.key)
+    except ValueError as error:
+        raise UnavailableError(f"cannot use the certificate: {error}") from error
+    warn_if_exposed(files.key)
+    return found
 
 
 def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
     try:
         return MetricsServer(endpoint, registry)
     except OSError as error:
-        raise UnavailableError(_taken(endpoint, "--metrics-listen", error)) from error
-
-
-def _taken(endpoint: Endpoint, option: str, error: OSError) -> str:
-    return f"cannot listen on {endpoint.text}: {error.strerror}; stop what uses it, or choose another with {option}"
+        raise UnavailableError(taken(endpoint.text, "--metrics-listen", error)) from error
 
 
 def _make_state_dir(settings: Settings) -> None:
@@ -186,11 +237,29 @@ def _open_database(settings: Settings) -> Database:
     return database
 
 
+def _token_key(settings: Settings) -> bytes:
+    try:
+        return load_key(settings.token_key_path)
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot use the key of the tokens: {error}") from error
+
+
+def _witness(settings: Settings, runtime: Runtime) -> Witness:
+    try:
+        key = load_signing_key(settings.checkpoint_key)
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
+    return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
+
+
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
     """The first start's token and policy, and a snapshot of what the database holds."""
     now_s = int(runtime.clock())
+    kept = keep_history(runtime.database, now_s)
+    if kept:
+        emit(log, logging.INFO, "first versions of the policy kept", objects=kept)
     try:
-        if make_first_token(runtime.database, settings.token_path, now_s):
+        if make_first_token(runtime.database, runtime.token_key, settings.token_path, now_s):
             emit(log, logging.INFO, "administrator's token written", path=settings.token_path)
     except OSError as error:
         raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
@@ -198,11 +267,16 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
         loaded = load_into_empty(runtime, settings.init_policy)
         event = "policy loaded" if loaded else "policy not loaded, the database has one"
         emit(log, logging.INFO, event, path=settings.init_policy)
-    raise_above(runtime.database, publisher.stored_revision(), now_s)
+    with runtime.database.writing() as session:
+        sweep(session, now_s)
+        idempotency.sweep(session, now_s)
+    meet_store(runtime.database, publisher, now_s)
     try:
         publisher.publish_current()
     except NotPublished:
         emit(log, logging.WARNING, "starting without a published snapshot, which is retried")
+    # Before the first act: lists of a million names take seconds to write down.
+    publisher.settle()
 
 
 def _new_token(settings: Settings) -> int:
@@ -210,7 +284,7 @@ def _new_token(settings: Settings) -> int:
     database = _open_database(settings)
     try:
         clock = believed(time.time, SnapshotStore(settings.snapshot_dir))
-        replace_token(database, settings.token_path, int(clock()))
+        replace_token(database, _token_key(settings), settings.token_path, int(clock()))
     except OSError as error:
         raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
     finally:

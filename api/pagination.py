@@ -1,22 +1,24 @@
-"""Cursors: an opaque text that carries the key of the last item of a page."""
+"""Cursors: an opaque text that carries the key of the last item of a page, and what the list is sorted by."""
 
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
-from sqlalchemy import Select
+from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.errors import Invalid
 
 MAX_LIMIT = 200
+MAX_CURSOR = 2000
 DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="at most this many items")]
-Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before")]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before")]
 
 Row = TypeVar("Row")
 Key = TypeVar("Key", str, int)
@@ -47,22 +49,64 @@ def select_page(
     return cut_page(session.scalars(ordered).all(), limit, lambda row: getattr(row, column.key))
 
 
-def encode_cursor(key: str | int) -> str:
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """What a list can be sorted by: columns by name. Equal ones come in the order of `key`, which is unique."""
+
+    key: InstrumentedAttribute[Any]
+    columns: Mapping[str, InstrumentedAttribute[Any]]
+
+
+def sorted_page(
+    session: Session, statement: Select[Row], sorting: Sorting, sort: str, limit: int, cursor: str | None
+) -> tuple[Sequence[Row], str | None]:
+    """A page of ORM rows in the order of `sort`, a name of `sorting`, downwards after a `-`; raises Invalid."""
+    column, down = sorting.columns[sort.removeprefix("-")], sort.startswith("-")
+    place = tuple_(column, sorting.key)
+    if cursor is not None:
+        last = _decoded(cursor)
+        kinds = [str, column.type.python_type, sorting.key.type.python_type]
+        if not isinstance(last, list) or [type(part) for part in last] != kinds or last[0] != sort:
+            raise _not_ours()
+        after = tuple_(*map(_bounded, last[1:]))
+        statement = statement.where(place < after if down else place > after)
+    order = (column.desc(), sorting.key.desc()) if down else (column, sorting.key)
+    rows = session.scalars(statement.order_by(*order).limit(limit + 1)).all()
+    return cut_page(rows, limit, lambda row: [sort, getattr(row, column.key), getattr(row, sorting.key.key)])
+
+
+def encode_cursor(key: str | int | Sequence[str | int]) -> str:
     """The cursor that continues after `key`."""
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+    text = json.dumps(key, ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, kind: type[Key]) -> Key:
     """The key in a cursor; raises Invalid."""
+    key = _decoded(cursor)
+    if type(key) is not kind:
+        raise _not_ours()
+    return _bounded(key)
+
+
+def _decoded(cursor: str) -> Any:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        return json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise Invalid.at("query.cursor", "not a cursor of this list") from error
-    beyond = not -(2**63) <= key < 2**63 if isinstance(key, int) else isinstance(key, str) and not _encodes(key)
-    if type(key) is not kind or beyond:
-        raise Invalid.at("query.cursor", "not a cursor of this list")
+        raise _not_ours() from error
+
+
+def _bounded(key: Key) -> Key:
+    """The key, if a database can compare it; raises Invalid."""
+    beyond = not -(2**63) <= key < 2**63 if isinstance(key, int) else not _encodes(key)
+    if beyond:
+        raise _not_ours()
     return key
+
+
+def _not_ours() -> Invalid:
+    return Invalid.at("query.cursor", "not a cursor of this list in this order")
 
 
 def _encodes(text: str) -> bool:

@@ -1,18 +1,18 @@
 """Errors as RFC 9457 problems: the one table from type to status, and the handlers that use it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from api import errors
-from api.schemas import ProblemRead
+from api.schemas import MAX_PLACE, ProblemRead, place_of
 from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,7 +30,9 @@ class Kind:
     title: str
 
 
+BAD_REQUEST = Kind(400, "bad-request", "the request is not HTTP as it should be")
 NOT_AUTHENTICATED = Kind(401, "not-authenticated", "a token is needed")
+FORBIDDEN = Kind(403, "forbidden", "the caller holds no role that allows it")
 NOT_FOUND = Kind(404, "not-found", "not found")
 METHOD = Kind(405, "method-not-allowed", "the resource has no such method")
 TIMEOUT = Kind(408, "request-timeout", "the request's body did not arrive in time")
@@ -39,6 +41,7 @@ STALE = Kind(412, "stale", "the resource has changed")
 TOO_LARGE = Kind(413, "too-large", "the request's body is too large")
 MEDIA = Kind(415, "unsupported-media-type", "the body's type is not accepted here")
 INVALID = Kind(422, "invalid", "the request is not valid")
+TOO_MANY = Kind(429, "too-many-failures", "too many tokens from this address were not taken")
 INTERNAL = Kind(500, "internal", "the control plane failed")
 DATABASE = Kind(503, "database-unavailable", "the database did not take the transaction")
 OVERLOADED = Kind(503, "overloaded", "too many requests at once")
@@ -46,6 +49,8 @@ NOT_PUBLISHED = Kind(503, "not-published", "recorded, but not yet in force")
 
 OF_ERROR: dict[type[errors.ApiError], Kind] = {
     errors.NotAuthenticated: NOT_AUTHENTICATED,
+    errors.Forbidden: FORBIDDEN,
+    errors.TooMany: TOO_MANY,
     errors.NotFound: NOT_FOUND,
     errors.Conflict: CONFLICT,
     errors.Stale: STALE,
@@ -57,24 +62,38 @@ _OF_STATUS = {
 }
 
 
-def problem(kind: Kind, detail: str, faults: Sequence[errors.Fault] = ()) -> JSONResponse:
-    """The response for a problem."""
-    content: dict[str, Any] = {
+_HEADERS_OF = {NOT_AUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="dnsfilter"'}}
+
+
+def problem(kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = ()) -> JSONResponse:
+    """The response for a problem; `request` is the request's id."""
+    headers = _HEADERS_OF.get(kind, {})
+    return JSONResponse(content(kind, detail, request, faults), kind.status, headers, MEDIA_TYPE)
+
+
+def content(kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = ()) -> dict[str, Any]:
+    """The body of a problem."""
+    told: dict[str, Any] = {
         "type": f"/problems/{kind.slug}",
         "title": kind.title,
         "status": kind.status,
         "detail": detail,
+        "request": request,
     }
     if faults:
-        content["faults"] = [{"place": fault.place, "message": fault.message} for fault in faults[:MAX_FAULTS]]
-    headers = {"WWW-Authenticate": 'Bearer realm="dnsfilter"'} if kind is NOT_AUTHENTICATED else {}
-    return JSONResponse(content, kind.status, headers, MEDIA_TYPE)
+        told["faults"] = [{"place": fault.place[:MAX_PLACE], "message": fault.message} for fault in faults[:MAX_FAULTS]]
+    return told
+
+
+def id_of(scope: Mapping[str, Any]) -> str:
+    """The id that the request was given when it came in."""
+    return str(scope.get("request_id", ""))
 
 
 def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route that can answer with these problems, besides 401 and 422."""
+    """The `responses=` of a route that can answer with these problems, besides 401, 403, 422 and 429."""
     found: dict[int | str, dict[str, Any]] = {}
-    for kind in (NOT_AUTHENTICATED, *kinds, INVALID):
+    for kind in (NOT_AUTHENTICATED, FORBIDDEN, *kinds, INVALID, TOO_MANY):
         earlier = found.get(kind.status)
         title = f"{earlier['description']}; {kind.title}" if earlier else kind.title
         found[kind.status] = {"description": title, "model": ProblemRead}
@@ -82,52 +101,63 @@ def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error as a problem."""
+    """Make `app` answer every error as a problem; what nobody foresaw is answered by the outermost middleware."""
     app.add_exception_handler(errors.ApiError, _of_api_error)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(SQLAlchemyError, _of_database)
-    app.add_exception_handler(Exception, _of_anything)
 
 
-def _of_api_error(_request: Request, error: Exception) -> JSONResponse:
+def _of_api_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, errors.ApiError):
         raise error
-    faults = error.faults if isinstance(error, errors.Invalid) else ()
-    return problem(OF_ERROR[type(error)], str(error), faults)
+    return of_error(error, id_of(request.scope))
 
 
-def _of_validation(_request: Request, error: Exception) -> JSONResponse:
+def of_error(error: errors.ApiError, request: str) -> JSONResponse:
+    """The response for an error that was raised on purpose."""
+    faults = error.faults if isinstance(error, errors.Invalid | errors.Conflict) else ()
+    response = problem(OF_ERROR[type(error)], str(error), request, faults)
+    if isinstance(error, errors.TooMany):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     # pydantic's own rendering repeats the input, which may be long or private: only place and message are taken.
-    faults = [errors.Fault(".".join(str(part) for part in fault["loc"]), str(fault["msg"])) for fault in error.errors()]
+    faults = [errors.Fault(place_of(fault["loc"]), str(fault["msg"])) for fault in error.errors()]
     count = len(faults)
-    return problem(INVALID, f"{count} fault{'s' if count != 1 else ''} in the request", faults)
+    detail = f"{count} fault{'s' if count != 1 else ''} in the request"
+    return problem(INVALID, detail, id_of(request.scope), faults)
 
 
 def _of_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
+    known = id_of(request.scope)
     if error.status_code == 400:
-        return problem(INVALID, "the request's body cannot be read")
+        return problem(INVALID, "the request's body cannot be read", known)
     kind = _OF_STATUS.get(error.status_code, INTERNAL)
     details = {
         NOT_FOUND: "there is no such resource; /openapi.json lists them",
         METHOD: f"{request.method} is not possible here",
     }
-    response = problem(kind, details.get(kind, kind.title))
+    response = problem(kind, details.get(kind, kind.title), known)
     if error.headers:
         response.headers.update(error.headers)
+    if kind is METHOD:
+        # The router knows only the methods of the first route with that path.
+        response.headers["Allow"] = ", ".join(request.app.state.allowed(request.url.path))
     return response
 
 
-def _of_database(_request: Request, error: Exception) -> JSONResponse:
-    log.error("the database failed", exc_info=error)
-    return problem(DATABASE, "nothing was recorded; try again")
-
-
-def _of_anything(request: Request, error: Exception) -> JSONResponse:
-    # The server logs the traceback: the error is raised again once this answer is sent.
-    emit(log, logging.ERROR, "a request failed", method=request.method, error=type(error).__name__)
-    return problem(INTERNAL, "the log of the control plane says why")
+def _of_database(request: Request, error: Exception) -> JSONResponse:
+    known = id_of(request.scope)
+    if isinstance(error, DataError):
+        # PostgreSQL takes no NUL in a text, and no number or text that is larger than the column.
+        emit(log, logging.WARNING, "the database refused a value", failure=error, request=known)
+        return problem(INVALID, "there is a value in the request that cannot be stored or looked for", known)
+    emit(log, logging.ERROR, "the database failed", failure=error, request=known)
+    return problem(DATABASE, "nothing was recorded; try again", known)

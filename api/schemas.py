@@ -1,5 +1,6 @@
 """Shapes that every resource shares: strict bodies, slugs, pages, problems."""
 
+from collections.abc import Iterable
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -23,6 +24,9 @@ MomentText = Annotated[
 ]
 DayText = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), Field(examples=["2026-09-30"])]
 SpanText = Annotated[str, StringConstraints(min_length=2, max_length=20), Field(examples=["6 months", "72 hours"])]
+
+MAX_PLACE = 200
+"""Characters of a fault's place: the names of fields in it are the client's own, of any length."""
 
 Item = TypeVar("Item")
 
@@ -54,12 +58,16 @@ class FaultRead(Read):
 
 
 class ProblemRead(Read):
-    """RFC 9457 problem details. `type` is stable; `faults` is there where the request itself is wrong."""
+    """RFC 9457 problem details. `type` is stable; `faults` is there where the request itself is wrong.
+
+    `request` is the request's id, which is in the answer's X-Request-ID, in the log and in the audit.
+    """
 
     type: str = Field(examples=["/problems/not-found"])
     title: str
     status: int
     detail: str
+    request: str = Field(examples=["5f0c2a9be01d47c3a1b2c3d4"])
     faults: list[FaultRead] | None = None
 
 
@@ -71,5 +79,10 @@ def validated(kind: type[Body], values: dict[str, object]) -> Body:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = [Fault("body." + ".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+        faults = [Fault(place_of(("body", *fault["loc"])), fault["msg"]) for fault in error.errors()]
         raise Invalid(faults) from error
+
+
+def place_of(keys: Iterable[object]) -> str:
+    """The place of a fault, from the keys that lead there; cut where it is long."""
+    return ".".join(map(str, keys))[:MAX_PLACE]

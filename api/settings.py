@@ -1,12 +1,15 @@
 """Settings of the control plane: command line before `DNSFILTER_API_*` before defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from api.places import Place, parse_file_place, parse_mail_place, parse_syslog_place
+from api.tls import CERTIFICATE, PRIVATE_KEY, check_pem, make_context
 from dnsfilter.errors import ConfigError, Problem
 
 PREFIX = "DNSFILTER_API_"
@@ -16,6 +19,21 @@ DEFAULTS = {
     "metrics_listen": "127.0.0.1:9154",
     "database": "",
     "init_policy": "",
+    "tls_certificate": "",
+    "tls_key": "",
+    "allow_plain": "",
+    "checkpoint_key": "",
+    "checkpoint_file": "",
+    "checkpoint_mail": "",
+    "checkpoint_syslog": "",
+}
+UNIX = "unix:"
+MAX_SOCKET_PATH = 107
+"""Octets: the kernel's `sun_path` without its last."""
+_PLACES: Mapping[str, Callable[[str], Place]] = {
+    "checkpoint_file": parse_file_place,
+    "checkpoint_mail": parse_mail_place,
+    "checkpoint_syslog": parse_syslog_place,
 }
 BACKENDS = ("sqlite", "postgresql")
 
@@ -32,21 +50,60 @@ class Endpoint:
         """`host:port`, IPv6 in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixSocket:
+    """A socket's file to listen on, for a proxy on the same machine."""
+
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """`unix:` and the path."""
+        return f"{UNIX}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The PEM files of a certificate, with those between it and its authority, and of its key."""
+
+    certificate: Path
+    key: Path
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the control plane runs with. `init_policy` is loaded only into an empty database."""
+    """What the control plane runs with. `init_policy` is loaded only into an empty database.
+
+    `checkpoint_key` is the file of the key that signs checkpoints, `checkpoint_places` are where they are taken to.
+    """
 
     state_dir: Path
-    listen: Endpoint
+    listen: Endpoint | UnixSocket
     metrics_listen: Endpoint
     database: str
+    checkpoint_key: Path
     init_policy: Path | None = None
+    checkpoint_places: tuple[Place, ...] = ()
+    tls: TlsFiles | None = None
 
     @property
     def token_path(self) -> Path:
         """Where the first administrator's token is written."""
         return self.state_dir / "admin-token"
+
+    @property
+    def token_key_path(self) -> Path:
+        """Where the key of the token hashes is."""
+        return self.state_dir / "token-key"
 
     @property
     def snapshot_dir(self) -> Path:
@@ -72,20 +129,99 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
         problems.append(Problem(places["state_dir"], "name a directory"))
     elif state_dir.exists() and not state_dir.is_dir():
         problems.append(Problem(places["state_dir"], f"{state_dir} is not a directory"))
-    endpoints = {}
-    for key in ("listen", "metrics_listen"):
-        try:
-            endpoints[key] = parse_endpoint(values[key])
-        except ValueError as error:
-            problems.append(Problem(places[key], str(error)))
+    listen, found = _listen(values, places)
+    problems += found
+    metrics_listen = None
+    try:
+        metrics_listen = parse_endpoint(values["metrics_listen"])
+    except ValueError as error:
+        problems.append(Problem(places["metrics_listen"], str(error)))
     database = values["database"] or f"sqlite:///{state_dir.absolute() / 'dnsfilter.sqlite3'}"
     problems += [Problem(places["database"], fault) for fault in _database_faults(database)]
     init_policy = Path(values["init_policy"]) if values["init_policy"] else None
     if init_policy is not None and not init_policy.is_file():
         problems.append(Problem(places["init_policy"], f"there is no file {init_policy}"))
-    if problems:
+    signing = Path(values["checkpoint_key"]) if values["checkpoint_key"] else state_dir / "checkpoint-key"
+    if signing.is_dir():
+        problems.append(Problem(places["checkpoint_key"], f"{signing} is a directory: name a file"))
+    taken_to, found = _checkpoint_places(values, places)
+    problems += found
+    tls, found = _tls(values, places, listen)
+    problems += found
+    if problems or listen is None or metrics_listen is None:
         raise ConfigError(tuple(problems))
-    return Settings(state_dir, endpoints["listen"], endpoints["metrics_listen"], database, init_policy)
+    return Settings(state_dir, listen, metrics_listen, database, signing, init_policy, taken_to, tls)
+
+
+def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[Endpoint | UnixSocket | None, list[Problem]]:
+    """Where to listen, and what is wrong with that: tokens are shown to no network unless that is asked for."""
+    problems = []
+    if values["allow_plain"] not in ("", "true", "false"):
+        problems.append(Problem(places["allow_plain"], "write true or false"))
+    try:
+        listen = parse_listen(values["listen"])
+    except ValueError as error:
+        return None, [Problem(places["listen"], str(error)), *problems]
+    ciphered = isinstance(listen, UnixSocket) or listen.loopback or values["tls_certificate"] or values["tls_key"]
+    if not ciphered and values["allow_plain"] != "true":
+        message = (
+            f"plain HTTP on {listen.text} shows tokens to whoever hears the network: give --tls-certificate and "
+            "--tls-key, listen on loopback or on unix:PATH behind a proxy, or say --allow-plain where something else "
+            "ciphers the way"
+        )
+        problems.insert(0, Problem(places["listen"], message))
+    return listen, problems
+
+
+def _tls(
+    values: Mapping[str, str], places: Mapping[str, str], listen: Endpoint | UnixSocket | None
+) -> tuple[TlsFiles | None, list[Problem]]:
+    given = [key for key in ("tls_certificate", "tls_key") if values[key]]
+    if not given:
+        return None, []
+    place = places[given[0]]
+    if len(given) == 1:
+        missing = "--tls-key" if given == ["tls_certificate"] else "--tls-certificate"
+        return None, [Problem(place, f"needs {missing} too")]
+    if isinstance(listen, UnixSocket):
+        return None, [Problem(place, "a Unix socket is spoken to without TLS: the proxy before it has the certificate")]
+    files = TlsFiles(Path(values["tls_certificate"]), Path(values["tls_key"]))
+    problems = []
+    for key, kind in (("tls_certificate", CERTIFICATE), ("tls_key", PRIVATE_KEY)):
+        try:
+            check_pem(Path(values[key]), kind)
+        except ValueError as error:
+            problems.append(Problem(places[key], str(error)))
+    if not problems:
+        try:
+            make_context(files.certificate, files.key)
+        except ValueError as error:
+            problems.append(Problem(place, str(error)))
+    return files, problems
+
+
+def parse_listen(text: str) -> Endpoint | UnixSocket:
+    """Where to listen, of "127.0.0.1:8080" or "unix:/run/api.sock"; raises ValueError naming the input."""
+    if not text.startswith(UNIX):
+        return parse_endpoint(text)
+    path = text.removeprefix(UNIX)
+    if not path.startswith("/") or path.endswith("/") or "\0" in path:
+        raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter-api/api.sock")
+    if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
+        raise ValueError(f"{text!r} is too long: a socket's path has at most {MAX_SOCKET_PATH} octets")
+    return UnixSocket(Path(path))
+
+
+def _checkpoint_places(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[tuple[Place, ...], list[Problem]]:
+    """Where checkpoints are taken to, and what is wrong with that."""
+    found: list[Place] = []
+    problems = []
+    for key, parse in _PLACES.items():
+        try:
+            found += [parse(values[key])] if values[key] else []
+        except ValueError as error:
+            problems.append(Problem(places[key], str(error)))
+    return tuple(found), problems
 
 
 def parse_endpoint(text: str) -> Endpoint:

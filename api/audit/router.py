@@ -1,27 +1,50 @@
 """/v1/audit."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
 from api.audit import repository
 from api.audit.schemas import AuditRead, read_entry
-from api.deps import UnitDep
+from api.deps import PermitDep, UnitDep
+from api.errors import Invalid
+from api.moments import parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import documented
-from api.schemas import Page
+from api.routing import Route
+from api.schemas import MomentText, Page, Slug
 
-router = APIRouter(prefix="/v1/audit", tags=["audit"])
+router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 
 
 @router.get("", operation_id="list_audit", summary="List acts", responses=documented())
 def list_audit(
     unit: UnitDep,
-    act: Annotated[str | None, Query(max_length=64, examples=["ban.adopt"])] = None,
+    permit: PermitDep,
+    act: Annotated[
+        str | None, Query(max_length=64, examples=["ban.adopt"], description="an act, or its first word: `ban`")
+    ] = None,
     object_: Annotated[str | None, Query(alias="object", max_length=300, examples=["ban/ghent/tiktok"])] = None,
+    account: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="who acted; 0 is the installation")] = None,
+    authority: Annotated[Slug | None, Query(description="whose matter it is")] = None,
+    since: Annotated[MomentText | None, Query(description="not before this instant")] = None,
+    until: Annotated[MomentText | None, Query(description="before this instant")] = None,
+    sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AuditRead]:
-    """Acts, newest first."""
-    rows, following = repository.page(unit.session, act, object_, limit, cursor)
+    """Acts, newest first; of those that are a matter of authorities in which the caller holds a role."""
+    visible = permit.visible()
+    if authority is not None:
+        visible = frozenset({authority}) if visible is None else visible & {authority}
+    span = _moment(since, "query.since"), _moment(until, "query.until")
+    wanted = repository.Wanted(visible, act, object_, account, *span)
+    rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")
     return Page(items=[read_entry(row) for row in rows], next=following)
+
+
+def _moment(text: str | None, place: str) -> int | None:
+    try:
+        return None if text is None else parse_moment(text, "UTC")
+    except ValueError as error:
+        raise Invalid.at(place, str(error)) from error

@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from api.db.models import AuditRow
-from api.moments import moment_text
+from pydantic import Field
+
+from api.audit.checkpoints import checkpoint_of
+from api.db.models import AuditRow, CheckpointRow
+from api.db.unit import entry_of
 from api.schemas import Read
 
 
@@ -12,23 +15,37 @@ class AuditRead(Read):
 
     seq: int
     time: str
-    actor: str
+    account: int
+    access: str
+    request: str
     act: str
     object: str
+    authorities: list[str]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     revision: int
+    previous: str
+    hash: str
 
 
 def read_entry(row: AuditRow) -> AuditRead:
-    """An entry as the API shows it."""
-    return AuditRead(
-        seq=row.seq,
-        time=moment_text(row.time_s),
-        actor=row.actor,
-        act=row.act,
-        object=row.object,
-        before=row.before,
-        after=row.after,
-        revision=row.revision,
-    )
+    """An entry as the API shows it, and as its hash was made of it."""
+    return AuditRead(**entry_of(row))
+
+
+class CheckpointRead(Read):
+    """A signed statement that the entry `seq` has `hash`; `delivered` is no part of what is signed."""
+
+    checkpoint: int = Field(examples=[12])
+    installation: str
+    seq: int = Field(examples=[345])
+    hash: str
+    time: str = Field(examples=["2026-11-25T10:00:00Z"])
+    key: str = Field(description="the public key, Ed25519, in hexadecimal")
+    signature: str
+    delivered: list[str] = Field(examples=[["file", "mail"]], description="places outside the machine that have it")
+
+
+def read_checkpoint(row: CheckpointRow, installation: str) -> CheckpointRead:
+    """A checkpoint as the API shows it."""
+    return CheckpointRead(**checkpoint_of(row, installation).fields, delivered=row.delivered)

@@ -1,72 +1,154 @@
-"""Who may do what: one row per operation."""
+"""Who may do what: one row per operation, compared with docs/permissions.md by a test."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Permission(StrEnum):
-    """What an operation asks of its caller."""
+class Role(StrEnum):
+    """What an account may be. The first three are held in an authority, the others in the installation."""
 
-    OPEN = "open"
+    READER = "reader"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
 
 
-OF_OPERATION = {
+OF_AUTHORITY = frozenset({Role.READER, Role.OPERATOR, Role.APPROVER})
+OF_INSTALLATION = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
+
+
+class Where(StrEnum):
+    """Where a role has to be held for an operation."""
+
+    OPEN = "open"
+    """Nowhere: anybody may, without a token."""
+    ACCOUNT = "account"
+    """Nowhere: whoever has a token of the installation may."""
+    PATH = "path"
+    """In the authority that the path names."""
+    OBJECT = "object"
+    """In the authority whose object it is; the route asks with `Permit.demand`."""
+    SOME = "some"
+    """In any authority: the answer is narrowed to what the caller may see, with `Permit.visible`."""
+    SELF = "self"
+    """Nowhere, for the account that the path names; for others', in the installation."""
+    INSTALLATION = "installation"
+    """In the installation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an operation asks of its caller: one of `roles`, held at `where`."""
+
+    where: Where
+    roles: frozenset[Role] = frozenset()
+
+
+_ADMIN = frozenset({Role.ADMINISTRATOR})
+_READ = frozenset(Role)
+_OPERATE = frozenset({Role.OPERATOR, Role.ADMINISTRATOR})
+_APPROVE = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
+_INSPECT = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
+
+_OPEN = Rule(Where.OPEN)
+_ACCOUNT = Rule(Where.ACCOUNT)
+_READ_OBJECT = Rule(Where.OBJECT, _READ)
+_READ_SOME = Rule(Where.SOME, _READ)
+_OPERATE_PATH = Rule(Where.PATH, _OPERATE)
+_OPERATE_OBJECT = Rule(Where.OBJECT, _OPERATE)
+_APPROVE_OBJECT = Rule(Where.OBJECT, _APPROVE)
+_ADMINISTER = Rule(Where.INSTALLATION, _ADMIN)
+_INSPECT_ALL = Rule(Where.INSTALLATION, _INSPECT)
+
+OF_OPERATION: Mapping[str, Rule] = {
     # system
-    "health": Permission.OPEN,
-    "readiness": Permission.OPEN,
-    "version": Permission.OPEN,
-    "description": Permission.OPEN,
-    "documentation": Permission.OPEN,
-    "documentation_script": Permission.OPEN,
-    "documentation_style": Permission.OPEN,
+    "health": _OPEN,
+    "readiness": _OPEN,
+    "version": _OPEN,
+    "description": _OPEN,
+    "documentation": _OPEN,
+    "documentation_script": _OPEN,
+    "documentation_style": _OPEN,
     # authorities
-    "list_authorities": Permission.ADMINISTRATOR,
-    "get_authority": Permission.ADMINISTRATOR,
-    "put_authority": Permission.ADMINISTRATOR,
-    "patch_authority": Permission.ADMINISTRATOR,
-    "delete_authority": Permission.ADMINISTRATOR,
-    # sites and ranges
-    "list_sites": Permission.ADMINISTRATOR,
-    "get_site": Permission.ADMINISTRATOR,
-    "put_site": Permission.ADMINISTRATOR,
-    "delete_site": Permission.ADMINISTRATOR,
-    "list_ranges": Permission.ADMINISTRATOR,
-    "get_range": Permission.ADMINISTRATOR,
-    "put_range": Permission.ADMINISTRATOR,
-    "patch_range": Permission.ADMINISTRATOR,
-    "delete_range": Permission.ADMINISTRATOR,
+    "list_authorities": _ACCOUNT,
+    "get_authority": _ACCOUNT,
+    "put_authority": _ADMINISTER,
+    "patch_authority": _ADMINISTER,
+    "delete_authority": _ADMINISTER,
+    # sites, space and ranges
+    "list_sites": _ACCOUNT,
+    "get_site": _ACCOUNT,
+    "put_site": _ADMINISTER,
+    "delete_site": _ADMINISTER,
+    "list_spaces": _ACCOUNT,
+    "get_space": _ACCOUNT,
+    "put_space": _ADMINISTER,
+    "delete_space": _ADMINISTER,
+    "list_ranges": _READ_SOME,
+    "get_range": _READ_OBJECT,
+    "put_range": _OPERATE_OBJECT,
+    "patch_range": _OPERATE_OBJECT,
+    "delete_range": _OPERATE_OBJECT,
     # services
-    "list_services": Permission.ADMINISTRATOR,
-    "get_service": Permission.ADMINISTRATOR,
-    # bans
-    "list_bans": Permission.ADMINISTRATOR,
-    "list_authority_bans": Permission.ADMINISTRATOR,
-    "get_ban": Permission.ADMINISTRATOR,
-    "put_ban": Permission.ADMINISTRATOR,
-    "patch_ban": Permission.ADMINISTRATOR,
-    "delete_ban": Permission.ADMINISTRATOR,
-    "renew_ban": Permission.ADMINISTRATOR,
-    "end_ban": Permission.ADMINISTRATOR,
+    "list_services": _ACCOUNT,
+    "get_service": _ACCOUNT,
+    # bans: decisions of public bodies, which every account may read
+    "list_bans": _ACCOUNT,
+    "list_authority_bans": _ACCOUNT,
+    "get_ban": _ACCOUNT,
+    "put_ban": _OPERATE_PATH,
+    "patch_ban": _OPERATE_PATH,
+    "delete_ban": _OPERATE_PATH,
+    "renew_ban": _OPERATE_PATH,
+    "end_ban": _OPERATE_PATH,
     # bindings
-    "list_bindings": Permission.ADMINISTRATOR,
-    "get_binding": Permission.ADMINISTRATOR,
-    "create_binding": Permission.ADMINISTRATOR,
-    "accept_binding": Permission.ADMINISTRATOR,
-    "withdraw_binding": Permission.ADMINISTRATOR,
-    "end_binding": Permission.ADMINISTRATOR,
+    "list_bindings": _ACCOUNT,
+    "get_binding": _ACCOUNT,
+    "create_binding": _OPERATE_OBJECT,
+    "accept_binding": _OPERATE_OBJECT,
+    "withdraw_binding": _OPERATE_OBJECT,
+    "end_binding": _OPERATE_OBJECT,
     # exemptions
-    "list_exemptions": Permission.ADMINISTRATOR,
-    "get_exemption": Permission.ADMINISTRATOR,
-    "request_exemption": Permission.ADMINISTRATOR,
-    "approve_exemption": Permission.ADMINISTRATOR,
-    "reject_exemption": Permission.ADMINISTRATOR,
-    "revoke_exemption": Permission.ADMINISTRATOR,
+    "list_exemptions": _READ_SOME,
+    "get_exemption": _READ_OBJECT,
+    "request_exemption": _OPERATE_OBJECT,
+    "approve_exemption": _APPROVE_OBJECT,
+    "reject_exemption": _APPROVE_OBJECT,
+    "revoke_exemption": _APPROVE_OBJECT,
     # the policy as a whole
-    "get_decision": Permission.ADMINISTRATOR,
-    "get_who": Permission.ADMINISTRATOR,
-    "export_policy": Permission.ADMINISTRATOR,
-    "diff_policy": Permission.ADMINISTRATOR,
-    "apply_policy": Permission.ADMINISTRATOR,
-    "list_audit": Permission.ADMINISTRATOR,
+    "get_decision": _READ_OBJECT,
+    "get_who": _READ_OBJECT,
+    "get_trace": _READ_OBJECT,
+    "export_policy": _INSPECT_ALL,
+    "diff_policy": _ADMINISTER,
+    "apply_policy": _ADMINISTER,
+    "list_revisions": _INSPECT_ALL,
+    "get_revision": _INSPECT_ALL,
+    "roll_back": _ADMINISTER,
+    "list_audit": _READ_SOME,
+    "export_audit": _INSPECT_ALL,
+    "list_checkpoints": _INSPECT_ALL,
+    "make_checkpoint": _INSPECT_ALL,
+    # the installation
+    "get_backup": _ADMINISTER,
+    "get_archive": _INSPECT_ALL,
+    # people
+    "get_self": _ACCOUNT,
+    "list_accounts": _INSPECT_ALL,
+    "make_account": _ADMINISTER,
+    "get_account": Rule(Where.SELF, _INSPECT),
+    "disable_account": _ADMINISTER,
+    "enable_account": _ADMINISTER,
+    "erase_account": _ADMINISTER,
+    "list_tokens": Rule(Where.SELF, _INSPECT),
+    "make_token": Rule(Where.SELF, _ADMIN),
+    "revoke_token": Rule(Where.SELF, _ADMIN),
+    "list_failed_tries": _INSPECT_ALL,
+    "list_grants": _READ_SOME,
+    "get_grant": _READ_OBJECT,
+    "make_grant": _APPROVE_OBJECT,
+    "end_grant": _APPROVE_OBJECT,
 }
 """By operation id. An operation that is missing here is refused to everybody."""

@@ -1,100 +1,204 @@
-"""Bearer tokens: made once, shown once, stored as SHA-256.
+"""Bearer tokens: made once, shown once, found by their public part, stored as a keyed hash.
 
-A fast hash is enough: a token is 256 random bits, so that there is nothing to guess.
+`dnsf_` PUBLIC `_` SECRET, where PUBLIC are 12 hexadecimal digits and SECRET 256 random bits in URL-safe base64. What is
+stored is HMAC-SHA256 of the whole under a key that the database does not have: whoever can write into the database
+can make no token, and a copy of it tests no guess.
 """
 
 import hashlib
 import hmac
-import os
+import re
 import secrets
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.db.models import AuditRow, InstallationRow, TokenRow
-from api.db.models.record import INSTALLATION
+from api.auth.caller import Caller, narrowed, roles_of
+from api.auth.permissions import Role
+from api.db.models import AccountRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
-from api.moments import moment_text
+from api.db.unit import LOCAL, Access, Actor, UnitOfWork
+from api.durable import write_secret
 
 PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"
-ACTOR = "installation"
-"""Who replaces a token: whoever may write to the installation's files, whom no token names."""
 MAX_LENGTH = 200
+KEY_OCTETS = 32
+DAY_S = 86_400
+_TOKEN = re.compile(r"dnsf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 
 
-def new_token() -> str:
+class Refusal(StrEnum):
+    """Why a token is not taken."""
+
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A token that is not taken; `token` is its number, where it is one of ours."""
+
+    reason: Refusal
+    token: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A token just made: its text, which is kept nowhere, and what is stored of it."""
+
+    text: str
+    public: str
+    digest: str
+
+
+def new_token(key: bytes) -> Fresh:
     """A token of 256 random bits."""
-    return PREFIX + secrets.token_urlsafe(32)
+    public = secrets.token_hex(6)
+    text = f"{PREFIX}{public}_{secrets.token_urlsafe(32)}"
+    return Fresh(text, public, digest(key, text))
 
 
-def digest(token: str) -> str:
+def digest(key: bytes, token: str) -> str:
     """What is stored of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hmac.digest(key, token.encode(), hashlib.sha256).hex()
 
 
-def holder(database: Database, token: str) -> str | None:
-    """The name under which `token` is stored, or None; compares in constant time."""
-    if not token.startswith(PREFIX) or len(token) > MAX_LENGTH:
-        return None
-    presented = digest(token)
+def public_part(token: str) -> str | None:
+    """The public part of what looks like a token of ours, else None."""
+    found = _TOKEN.fullmatch(token) if len(token) <= MAX_LENGTH else None
+    return found.group(1) if found is not None else None
+
+
+def authenticate(session: Session, key: bytes, token: str, now_s: int, request: str) -> Caller | Refused:
+    """The caller that presents `token`, with the roles that hold at `now_s`. Compares in constant time."""
+    public = public_part(token)
+    row = None if public is None else session.scalar(select(TokenRow).where(TokenRow.public == public))
+    presented = digest(key, token)
+    if not hmac.compare_digest(presented, row.digest if row is not None else "0" * len(presented)) or row is None:
+        return Refused(Refusal.UNKNOWN)
+    return standing(session, row, now_s, request)
+
+
+def standing(session: Session, row: TokenRow, now_s: int, request: str) -> Caller | Refused:
+    """The caller of a token that was presented, with the roles that hold at `now_s`; or why it is not taken."""
+    if row.revoked_s is not None:
+        return Refused(Refusal.REVOKED, row.id)
+    if row.expires_s is not None and row.expires_s <= now_s:
+        return Refused(Refusal.EXPIRED, row.id)
+    if session.get_one(AccountRow, row.account).disabled_s is not None:
+        return Refused(Refusal.DISABLED, row.id)
+    held = narrowed(roles_of(session, row.account, now_s), row)
+    return Caller(Actor(row.account, Access.TOKEN, request), row.id, held)
+
+
+def note_use(database: Database, caller: Caller, now_s: int) -> bool:
+    """Keep the day of a token's last use; writes once a day and token, and says whether it did."""
+    day = now_s // DAY_S
     with database.reading() as session:
-        stored = session.execute(select(TokenRow.name, TokenRow.digest)).all()
-    found = None
-    for name, known in stored:
-        if hmac.compare_digest(presented, known):
-            found = name
-    return found
-
-
-def make_first_token(database: Database, path: Path, now_s: int) -> bool:
-    """Make the administrator's token if the database knows none; True if one was made.
-
-    Its file may be moved away afterwards: a token that is known is never made again by itself.
-    """
-    with database.reading() as session:
-        if session.get(TokenRow, ADMINISTRATOR) is not None:
+        if session.get_one(TokenRow, caller.token).used_day == day:
             return False
-    replace_token(database, path, now_s)
+    with database.writing() as session:
+        session.get_one(TokenRow, caller.token).used_day = day
     return True
 
 
-def replace_token(database: Database, path: Path, now_s: int) -> None:
-    """Make a new administrator's token; the old one, if there is one, is no longer known, and the audit says so.
+def load_key(path: Path) -> bytes:
+    """The key of the installation's token hashes; made, readable by its owner only, where there is none.
 
-    The act changes no policy, so that it makes no revision: it stands under the one that is in force. The file is
-    readable by its owner only, from the moment it exists.
+    Raises OSError, and ValueError where the file holds something else.
     """
-    token = new_token()
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        key = secrets.token_bytes(KEY_OCTETS)
+        write_secret(path, key)
+    if len(key) != KEY_OCTETS:
+        raise ValueError(f"{path} holds {len(key)} octets, not the {KEY_OCTETS} of a key")
+    return key
+
+
+def make_first_token(database: Database, key: bytes, path: Path, now_s: int) -> bool:
+    """Make the first administrator and its token if the database knows no account; True if it did.
+
+    The token's file may be moved away afterwards: it is never made again by itself.
+    """
+    with database.reading() as session:
+        if session.scalar(select(AccountRow.id).limit(1)) is not None:
+            return False
+    replace_token(database, key, path, now_s)
+    return True
+
+
+def replace_token(database: Database, key: bytes, path: Path, now_s: int) -> None:
+    """Make a new token of the installation's administrator, which always may; its old ones are no longer known.
+
+    The acts change no policy, so that they make no revision. The file is readable by its owner only, from the moment
+    it exists.
+    """
+    fresh = new_token(key)
     with database.writing() as session:
-        known = session.get(TokenRow, ADMINISTRATOR)
-        if known is not None:
-            session.add(_replacement(session, known.created_s, now_s))
-        session.merge(TokenRow(name=ADMINISTRATOR, digest=digest(token), created_s=now_s))
+        unit = UnitOfWork(session, LOCAL, now_s)
+        account = _administrator(unit)
+        for row in session.scalars(select(TokenRow).where(TokenRow.account == account, TokenRow.revoked_s.is_(None))):
+            row.revoked_s = now_s
+            unit.note("token.revoke", f"token/{row.id}", {"account": account}, None)
+        row = TokenRow(
+            public=fresh.public,
+            account=account,
+            label="the installation's",
+            digest=fresh.digest,
+            roles=[],
+            authorities=[],
+            created_s=now_s,
+            expires_s=None,
+            revoked_s=None,
+            used_day=None,
+        )
+        session.add(row)
         session.flush()
-        _write_secret(path, token)
+        unit.note("token.make", f"token/{row.id}", None, {"account": account, "expires": None})
+        write_secret(path, fresh.text.encode() + b"\n")
 
 
-def _replacement(session: Session, created_s: int, now_s: int) -> AuditRow:
-    """The act on the token, without anything that was made of it."""
-    return AuditRow(
-        time_s=now_s,
-        actor=ACTOR,
-        act="token.replace",
-        object=f"token/{ADMINISTRATOR}",
-        before={"created": moment_text(created_s)},
-        after={"created": moment_text(now_s)},
-        revision=session.get_one(InstallationRow, INSTALLATION).revision,
+def _administrator(unit: UnitOfWork) -> int:
+    """The account of the installation's administrator, made, enabled and granted its role where that is needed."""
+    session = unit.session
+    name = session.scalar(select(NameRow).where(NameRow.login == ADMINISTRATOR))
+    if name is None:
+        row = AccountRow(kind="service", authority=None, created_s=unit.now_s, disabled_s=None, revision=unit.revision)
+        session.add(row)
+        session.flush()
+        session.add(NameRow(account=row.id, login=ADMINISTRATOR, name="the installation's administrator"))
+        unit.note("account.make", f"account/{row.id}", None, {"kind": "service"})
+    else:
+        row = session.get_one(AccountRow, name.account)
+        row.disabled_s = None
+    roles = {held.role for held in roles_of(session, row.id, unit.now_s) if held.authority is None}
+    if Role.ADMINISTRATOR not in roles:
+        _grant(unit, row.id)
+    return row.id
+
+
+def _grant(unit: UnitOfWork, account: int) -> None:
+    row = GrantRow(
+        account=account,
+        role=str(Role.ADMINISTRATOR),
+        authority=None,
+        start_s=unit.now_s,
+        end_s=None,
+        reason="the installation's own",
+        recorded_s=unit.now_s,
+        recorded_by=unit.actor.account,
+        ended_s=None,
+        ended_reason="",
+        revision=unit.revision,
     )
-
-
-def _write_secret(path: Path, token: str) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    unit.session.add(row)
+    unit.session.flush()
+    unit.note("grant.make", f"grant/{row.number}", None, {"account": account, "role": str(Role.ADMINISTRATOR)})

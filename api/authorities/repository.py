@@ -5,9 +5,19 @@ from collections.abc import Sequence
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import AuthorityRow, BanRow, BindingRow, RangeRow
+from api.db.models import AccountRow, AuthorityRow, BanRow, BindingRow, ConcernRow, GrantRow, RangeRow, SpaceRow
 from api.errors import NotFound
-from api.pagination import select_page
+from api.pagination import Sorting, sorted_page
+
+SORTING = Sorting(
+    AuthorityRow.slug,
+    {
+        "slug": AuthorityRow.slug,
+        "kind": AuthorityRow.kind,
+        "group": AuthorityRow.group,
+        "revision": AuthorityRow.revision,
+    },
+)
 
 
 def find(session: Session, slug: str) -> AuthorityRow | None:
@@ -24,22 +34,26 @@ def get(session: Session, slug: str) -> AuthorityRow:
 
 
 def page(
-    session: Session, kind: str | None, group: str | None, limit: int, cursor: str | None
+    session: Session, kind: str | None, group: str | None, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[AuthorityRow], str | None]:
-    """A page of authorities by slug."""
+    """A page of authorities in the order of `sort`."""
     statement = select(AuthorityRow)
     if kind is not None:
         statement = statement.where(AuthorityRow.kind == kind)
     if group is not None:
         statement = statement.where(AuthorityRow.group == group)
-    return select_page(session, statement, AuthorityRow.slug, str, limit, cursor)
+    return sorted_page(session, statement, SORTING, sort, limit, cursor)
 
 
 def in_use(session: Session, slug: str) -> bool:
-    """Whether a range, ban or binding refers to the authority."""
+    """Whether anything refers to the authority."""
     used = or_(
         exists().where(RangeRow.authority == slug),
         exists().where(BanRow.authority == slug),
         exists().where(BindingRow.authority == slug),
+        exists().where(ConcernRow.authority == slug),
+        exists().where(SpaceRow.authority == slug),
+        exists().where(AccountRow.authority == slug),
+        exists().where(GrantRow.authority == slug),
     )
     return bool(session.scalar(select(used)))

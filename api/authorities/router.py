@@ -1,16 +1,24 @@
 """/v1/authorities."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository, service
 from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, read_authority
 from api.deps import PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.routing import Route
 from api.schemas import Page, ShortLine, Slug, validated
 from dnsfilter.policy.model import Kind
 
-router = APIRouter(prefix="/v1/authorities", tags=["authorities"])
+Sort = Annotated[
+    Literal["slug", "-slug", "kind", "-kind", "group", "-group", "revision", "-revision"],
+    Query(description="`revision` is when it was changed last; with `-` downwards"),
+]
+
+router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authorities"])
 
 
 @router.get("", operation_id="list_authorities", summary="List authorities", responses=documented())
@@ -18,11 +26,12 @@ def list_authorities(
     unit: UnitDep,
     kind: Kind | None = None,
     group: ShortLine | None = None,
+    sort: Sort = "slug",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AuthorityRead]:
-    """Authorities by slug."""
-    rows, following = repository.page(unit.session, kind, group, limit, cursor)
+    """Authorities, by slug unless `sort` says otherwise."""
+    rows, following = repository.page(unit.session, kind, group, sort, limit, cursor)
     return Page(items=[read_authority(row) for row in rows], next=following)
 
 

@@ -18,7 +18,7 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     if row is None:
         row = AuthorityRow(slug=wanted.slug, revision=unit.new_revision(), **values)
         unit.session.add(row)
-        unit.record("authority.register", f"authority/{row.slug}", None, shown(row))
+        unit.record("authority.register", f"authority/{row.slug}", None, shown(row), row.slug)
         return row, True
     before = shown(row)
     # A dictionary's order is lost in some databases and means nothing: `languages` has the order.
@@ -27,15 +27,15 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     for field in FIELDS:
         setattr(row, field, values[field])
     row.revision = unit.new_revision()
-    unit.record("authority.change", f"authority/{row.slug}", before, shown(row))
+    unit.record("authority.change", f"authority/{row.slug}", before, shown(row), row.slug)
     return row, False
 
 
 def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
     """Remove an authority to which nothing refers; raises Conflict."""
     if repository.in_use(unit.session, row.slug):
-        raise Conflict(f"authority {row.slug} has ranges, bans or bindings: their record would be lost")
-    unit.record("authority.remove", f"authority/{row.slug}", shown(row), None)
+        raise Conflict(f"authority {row.slug} has space, ranges, bans, bindings or people: their record would be lost")
+    unit.record("authority.remove", f"authority/{row.slug}", shown(row), None, row.slug)
     unit.session.delete(row)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.orm import Session
 
 from api.bans import repository
-from api.bans.schemas import BanRead, DecisionRead, DecisionWrite, TermRead, TermWrite
+from api.bans.schemas import BanRead, DecisionWrite, FormalRead, TermRead, TermWrite
 from api.bans.standing import effective_end, holds, is_ending, state_of
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
@@ -112,9 +112,9 @@ def _followed(row: BanRow) -> list[int]:
     return [decision["follows"] for decision in stored if decision.get("follows") is not None]
 
 
-def _decision(stored: Json, names: Mapping[int, str]) -> DecisionRead:
+def _decision(stored: Json, names: Mapping[int, str]) -> FormalRead:
     follows = stored.get("follows")
-    return DecisionRead(**{**stored, "follows": None if follows is None else names.get(follows)})
+    return FormalRead(**{**stored, "follows": None if follows is None else names.get(follows)})
 
 
 def _term(term: TermRow, time_zone: str, names: Mapping[int, str]) -> TermRead:

@@ -8,11 +8,22 @@ from sqlalchemy.orm import Session
 from api.bans.standing import ENDING_S
 from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, TermRow
 from api.errors import NotFound
-from api.pagination import select_page
+from api.pagination import Sorting, sorted_page
 from dnsfilter.policy.model import Instant
 
 STATES = ("planned", "in_force", "ending", "lapsed")
 """What a list can be filtered by: `ending` bans are in force too."""
+
+SORTING = Sorting(
+    BanRow.number,
+    {
+        "number": BanRow.number,
+        "authority": BanRow.authority,
+        "service": BanRow.service,
+        "mode": BanRow.mode,
+        "revision": BanRow.revision,
+    },
+)
 
 
 def find(session: Session, authority: str, service: str) -> BanRow | None:
@@ -49,18 +60,22 @@ def page(
     state: str | None,
     authority: str | None,
     service: str | None,
+    mode: str | None,
+    sort: str,
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[BanRow], str | None]:
-    """A page of bans by number."""
+    """A page of bans in the order of `sort`."""
     statement = select(BanRow)
     if authority is not None:
         statement = statement.where(BanRow.authority == authority)
     if service is not None:
         statement = statement.where(BanRow.service == service)
+    if mode is not None:
+        statement = statement.where(BanRow.mode == mode)
     if state is not None:
         statement = statement.where(_in_state(state, now))
-    return select_page(session, statement, BanRow.number, int, limit, cursor)
+    return sorted_page(session, statement, SORTING, sort, limit, cursor)
 
 
 def referred_to(session: Session, number: int) -> bool:

@@ -19,15 +19,24 @@ from api.errors import Invalid, NotFound
 from api.moments import parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.routing import Route
 from api.schemas import Page, ServiceSlug, Slug
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, Mode
 
-bans = APIRouter(prefix="/v1/bans", tags=["bans"])
-of_authority = APIRouter(prefix="/v1/authorities/{slug}/bans", tags=["bans"])
+bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
+of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
 
 StateFilter = Annotated[
     Literal["planned", "in_force", "ending", "lapsed"] | None,
     Query(description="`ending` bans are in force, and end within thirty days"),
+]
+
+
+Sort = Annotated[
+    Literal[
+        "number", "-number", "authority", "-authority", "service", "-service", "mode", "-mode", "revision", "-revision"
+    ],
+    Query(description="`revision` is when it was changed last; with `-` downwards"),
 ]
 
 
@@ -37,12 +46,22 @@ def list_bans(
     state: StateFilter = None,
     authority: Slug | None = None,
     service: ServiceSlug | None = None,
+    mode: Mode | None = None,
+    sort: Sort = "number",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[BanRead]:
-    """Bans of all authorities by number."""
+    """Bans of all authorities, by number unless `sort` says otherwise."""
     rows, following = repository.page(
-        unit.session, unit.now_s, state=state, authority=authority, service=service, limit=limit, cursor=cursor
+        unit.session,
+        unit.now_s,
+        state=state,
+        authority=authority,
+        service=service,
+        mode=mode,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
     )
     zones = {slug: authorities.get(unit.session, slug).time_zone for slug in {row.authority for row in rows}}
     return Page(items=read_bans(unit.session, rows, unit.now_s, zones), next=following)
@@ -52,12 +71,26 @@ def list_bans(
     "", operation_id="list_authority_bans", summary="List an authority's bans", responses=documented(NOT_FOUND)
 )
 def list_authority_bans(
-    slug: Slug, unit: UnitDep, state: StateFilter = None, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    slug: Slug,
+    unit: UnitDep,
+    state: StateFilter = None,
+    mode: Mode | None = None,
+    sort: Sort = "number",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
 ) -> Page[BanRead]:
-    """Bans of one authority by number."""
+    """Bans of one authority, by number unless `sort` says otherwise."""
     owner = authorities.get(unit.session, slug)
     rows, following = repository.page(
-        unit.session, unit.now_s, state=state, authority=slug, service=None, limit=limit, cursor=cursor
+        unit.session,
+        unit.now_s,
+        state=state,
+        authority=slug,
+        service=None,
+        mode=mode,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
     )
     return Page(items=read_bans(unit.session, rows, unit.now_s, {slug: owner.time_zone}), next=following)
 
@@ -157,6 +190,7 @@ def renew_ban(
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
     acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, owner.time_zone, "body"))
+    response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
     return _answer(unit.session, owner, row, unit.now_s, response)
 
 

@@ -94,7 +94,7 @@ class Ending(Strict):
     decision: DecisionWrite | None = None
 
 
-class DecisionRead(Read):
+class FormalRead(Read):
     """The formal decision behind a ban or a term."""
 
     organ: str = ""
@@ -114,10 +114,10 @@ class TermRead(Read):
     through: str | None
     review_by: str | None
     recorded: str
-    decision: DecisionRead
+    decision: FormalRead
     ended: str | None
     ended_reason: str
-    ended_decision: DecisionRead | None
+    ended_decision: FormalRead | None
 
 
 class BanRead(Read):
@@ -132,7 +132,7 @@ class BanRead(Read):
     tiers: list[int]
     funding: list[Funding]
     audience: list[Audience]
-    decision: DecisionRead
+    decision: FormalRead
     terms: list[TermRead]
     provisional: bool
     state: State

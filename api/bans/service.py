@@ -103,7 +103,8 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
         raise Conflict("a binding or an exemption names the ban")
     if repository.is_followed(unit.session, row.number):
         raise Conflict("the decision behind another ban follows the ban")
-    unit.record("ban.remove", _subject(row), shown(unit.session, row, unit.now_s, authority.time_zone), None)
+    before = shown(unit.session, row, unit.now_s, authority.time_zone)
+    unit.record("ban.remove", _subject(row), before, None, row.authority)
     unit.session.delete(row)
 
 
@@ -136,7 +137,8 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
     unit.session.add(row)
     unit.session.flush()
     act = "ban.adopt_provisionally" if provisional else "ban.adopt"
-    unit.record(act, _subject(row), None, shown(unit.session, row, unit.now_s, authority.time_zone))
+    after = shown(unit.session, row, unit.now_s, authority.time_zone)
+    unit.record(act, _subject(row), None, after, row.authority)
     return row
 
 
@@ -276,7 +278,7 @@ def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, 
     row.revision = unit.new_revision()
     unit.session.flush()
     after = shown(unit.session, row, unit.now_s, authority.time_zone)
-    unit.record(act, _subject(row), before, after)
+    unit.record(act, _subject(row), before, after, row.authority)
     return after
 
 

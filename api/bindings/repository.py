@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import BindingRow
+from api.db.models import BanRow, BindingRow
 from api.errors import NotFound
 from api.pagination import select_page
+from dnsfilter.policy.model import Ground
 
 
 def get(session: Session, number: int) -> BindingRow:
@@ -22,6 +23,24 @@ def of(session: Session, ban: int, authority: str) -> Sequence[BindingRow]:
     """Every binding of a ban to an authority, also ended ones."""
     statement = select(BindingRow).where(BindingRow.ban == ban, BindingRow.authority == authority)
     return session.scalars(statement.order_by(BindingRow.number)).all()
+
+
+def binders(session: Session, now_s: int) -> dict[str, tuple[str, ...]]:
+    """By bound authority, whose bans are bound to it: by a law or an accepted agreement that has not ended."""
+    statement = (
+        select(BindingRow.authority, BanRow.authority)
+        .join(BanRow, BanRow.number == BindingRow.ban)
+        .where(
+            or_(BindingRow.ground == str(Ground.LAW), BindingRow.accepted_s.is_not(None)),
+            or_(BindingRow.end_s.is_(None), BindingRow.end_s > now_s),
+            or_(BindingRow.ended_s.is_(None), BindingRow.ended_s > now_s),
+        )
+        .distinct()
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for bound, binder in session.execute(statement):
+        found[bound] = (*found.get(bound, ()), binder)
+    return found
 
 
 def page(

@@ -10,17 +10,18 @@ from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.bindings import repository, service
 from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite, read_binding
-from api.db.models import BindingRow
+from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
-from api.deps import UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.moments import parse_end, parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.routing import Route
 from api.schemas import Page, Slug
-from dnsfilter.policy.model import Binding, Instant
+from dnsfilter.policy.model import Binding, Ground, Instant
 
-router = APIRouter(prefix="/v1/bindings", tags=["bindings"])
+router = APIRouter(route_class=Route, prefix="/v1/bindings", tags=["bindings"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Ender: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str], None]
@@ -55,11 +56,12 @@ def get_binding(number: Number, unit: UnitDep, response: Response) -> BindingRea
     status_code=201,
     responses=documented(CONFLICT, NOT_PUBLISHED),
 )
-def create_binding(body: BindingWrite, unit: UnitDep, response: Response) -> BindingRead:
-    """Records a law, or proposes an agreement."""
+def create_binding(body: BindingWrite, unit: UnitDep, permit: PermitDep, response: Response) -> BindingRead:
+    """Proposes an agreement of the ban's authority; or, as an administrator, records a law."""
     ban = bans.find_reference(unit.session, body.ban)
     if ban is None:
         raise Invalid.at("body.ban", f"there is no ban {body.ban}")
+    permit.demand(_ender(body.ground, ban))
     bound = authorities.find(unit.session, body.authority)
     if bound is None:
         raise Invalid.at("body.authority", f"authority {body.authority} is not registered")
@@ -80,11 +82,15 @@ def create_binding(body: BindingWrite, unit: UnitDep, response: Response) -> Bin
     "/{number}/accept",
     operation_id="accept_binding",
     summary="Accept an agreement",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def accept_binding(number: Number, unit: UnitDep, response: Response) -> BindingRead:
+def accept_binding(
+    number: Number, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+) -> BindingRead:
     """The bound authority's act: from now on the agreement has effect."""
     row = repository.get(unit.session, number)
+    permit.demand(row.authority)
+    precondition.check(row.revision)
     service.accept(unit, row)
     return _answer(unit, row, response)
 
@@ -93,26 +99,50 @@ def accept_binding(number: Number, unit: UnitDep, response: Response) -> Binding
     "/{number}/withdraw",
     operation_id="withdraw_binding",
     summary="Withdraw from an agreement",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def withdraw_binding(number: Number, body: BindingEnding, unit: UnitDep, response: Response) -> BindingRead:
+def withdraw_binding(
+    number: Number,
+    body: BindingEnding,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> BindingRead:
     """The bound authority's act. Nobody withdraws from a law."""
-    return _finish(number, body, unit, response, service.withdraw)
+    row = repository.get(unit.session, number)
+    permit.demand(row.authority)
+    precondition.check(row.revision)
+    return _finish(row, body, unit, response, service.withdraw)
 
 
 @router.post(
     "/{number}/end",
     operation_id="end_binding",
     summary="End a binding early",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def end_binding(number: Number, body: BindingEnding, unit: UnitDep, response: Response) -> BindingRead:
-    """Records that the law or the agreement itself has ended."""
-    return _finish(number, body, unit, response, service.end)
-
-
-def _finish(number: int, body: BindingEnding, unit: UnitOfWork, response: Response, act: Ender) -> BindingRead:
+def end_binding(
+    number: Number,
+    body: BindingEnding,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> BindingRead:
+    """Records that the agreement or, as an administrator, that the law itself has ended."""
     row = repository.get(unit.session, number)
+    permit.demand(_ender(Ground(row.ground), unit.session.get_one(BanRow, row.ban)))
+    precondition.check(row.revision)
+    return _finish(row, body, unit, response, service.end)
+
+
+def _ender(ground: Ground, ban: BanRow) -> str | None:
+    """Whose binding it is: an agreement is proposed and ended by the ban's authority, a law is nobody's."""
+    return None if ground is Ground.LAW else ban.authority
+
+
+def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Response, act: Ender) -> BindingRead:
     try:
         zone = authorities.get(unit.session, row.authority).time_zone
         at = unit.now_s if body.at is None else parse_moment(body.at, zone)

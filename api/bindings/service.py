@@ -40,7 +40,12 @@ def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     unit.session.add(row)
     unit.session.flush()
     unit.record(
-        "binding.bind" if wanted.ground is Ground.LAW else "binding.propose", _subject(row), None, shown(unit, row)
+        "binding.bind" if wanted.ground is Ground.LAW else "binding.propose",
+        _subject(row),
+        None,
+        shown(unit, row),
+        ban.authority,
+        row.authority,
     )
     return row
 
@@ -94,7 +99,8 @@ def _overlap(row: BindingRow, wanted: Binding) -> bool:
 
 def _recorded(unit: UnitOfWork, row: BindingRow, act: str, before: Json) -> None:
     row.revision = unit.new_revision()
-    unit.record(act, _subject(row), before, shown(unit, row))
+    ban = unit.session.get_one(BanRow, row.ban)
+    unit.record(act, _subject(row), before, shown(unit, row), ban.authority, row.authority)
 
 
 def _subject(row: BindingRow) -> str:

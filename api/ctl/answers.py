@@ -213,11 +213,11 @@ class Exemption(Answer):
     time_zone: str
     reason: str
     requested: Moment
-    requested_by: str
+    requested_by: Number
     approved: Moment | None
     rejected: Moment | None
     revoked: Moment | None
-    decided_by: str
+    decided_by: Number | None
     note: str
     state: str
     revision: Number
@@ -335,8 +335,26 @@ class Entry(Act):
 
     seq: Number
     time: Moment
-    actor: str
+    account: Number
+    access: str
+    request: str
+    authorities: list[str]
     revision: Number
+    previous: str
+    hash: str
+
+
+class Checkpoint(Answer):
+    """A signed statement that an entry of the record has a hash."""
+
+    checkpoint: Number
+    installation: str
+    seq: Number
+    hash: str
+    time: Moment
+    key: str
+    signature: str
+    delivered: list[str]
 
 
 class Version(Answer):

@@ -1,35 +1,164 @@
-"""dnsfilterctl audit: who did what."""
+"""dnsfilterctl audit: who did what, and the proof that the record of it is whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from api.chain import canonical
+from api.ctl.accounts import Accounts, account
 from api.ctl.acts import change_lines
-from api.ctl.answers import Entry
+from api.ctl.answers import Checkpoint, Entry, Page
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb
+from api.ctl.commands import Group, Options, Parser, Result, Verb, add_group, add_limit, add_verb, given, number, slug
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
+from api.ctl.terminal import lines_of, table
+
+MAX_CHECKPOINTS = 1_000_000
+"""Of a century, with one every hour."""
 
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
     group = add_group(groups, "audit", "the record of acts")
-    lister = add_verb(
-        group, "list", _list, "list acts, newest first, with what they changed", "audit list --object ban/ghent/tiktok"
+    _add_list(group)
+    exporter = add_verb(
+        group,
+        "export",
+        _export,
+        "print every entry as JSON lines, which `audit verify` reads",
+        "audit export",
+        "audit export --after 345",
     )
-    lister.add_argument("--act", metavar="ACT", help="those of one kind, for example ban.adopt")
-    lister.add_argument("--object", metavar="OBJECT", help="those on one object, for example ban/ghent/tiktok")
+    exporter.add_argument(
+        "--after", type=number, metavar="SEQ", help="begin with the entry after it: to add to an export that is there"
+    )
+    _add_verify(group)
+    lister = add_verb(
+        group,
+        "checkpoints",
+        _checkpoints,
+        "list signed statements of the record's hash, newest first",
+        "audit checkpoints",
+        "audit checkpoints --held",
+    )
+    _add_held(lister, "print all of them as JSON lines, oldest first, to be kept elsewhere")
     add_limit(lister)
+    maker = add_verb(group, "checkpoint", _checkpoint, "sign the record's hash now", "audit checkpoint --held")
+    _add_held(maker, "print it as a JSON line, to be kept elsewhere")
+
+
+def _add_list(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "list",
+        _list,
+        "list acts, newest first, with what they changed",
+        "audit list --object ban/ghent/tiktok",
+        "audit list --account ict-ghent --since 2026-11-01",
+    )
+    parser.add_argument("--act", metavar="ACT", help="those of one kind, for example ban.adopt; or of one family, ban")
+    parser.add_argument("--object", metavar="OBJECT", help="those on one object, for example ban/ghent/tiktok")
+    parser.add_argument("--account", type=account, metavar="ACCOUNT", help="those of one account, by number or login")
+    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that are a matter of one authority")
+    parser.add_argument("--since", metavar="WHEN", help="from then on: a date (in UTC) or an RFC 3339 time")
+    parser.add_argument("--until", metavar="WHEN", help="before then")
+    add_limit(parser)
+
+
+def _add_held(parser: Parser, text: str) -> None:
+    parser.add_argument("--held", action="store_true", help=text)
+
+
+def _add_verify(group: Group) -> None:
+    verifier = add_verb(
+        group,
+        "verify",
+        Verb(_verify, needs_token=False, local=True),
+        "tell whether an exported record is whole, without the control plane; exit code 1 if it is not",
+        "audit verify record.jsonl --checkpoint held.jsonl",
+    )
+    verifier.add_argument(
+        "file", nargs="+", metavar="FILE", help="what `audit export` printed, in parts or whole; - is standard input"
+    )
+    verifier.add_argument(
+        "--checkpoint",
+        action="append",
+        metavar="HELD",
+        help="a file with checkpoints that were kept elsewhere, or a saved mail or log with them; may be repeated",
+    )
+    verifier.add_argument(
+        "--key",
+        action="append",
+        metavar="PUBLIC",
+        help="the public key of checkpoints, in hexadecimal or as a file; may be repeated (what the record names)",
+    )
 
 
 def _list(client: Client, options: Options) -> Result:
-    query = {"act": options.act, "object": options.object}
+    query = given(options, "act", "object", "authority", "since", "until")
+    if options.account is not None:
+        query["account"] = Accounts(client).number(options.account)
     page = client.list(Entry, path("audit"), options.limit, query)
-    return listed(page, lambda: _lines(page.items), "acts")
+    return listed(page, lambda: _lines(page.items, Accounts(client)), "acts")
 
 
-def _lines(items: list[Entry]) -> Iterator[str]:
+def _lines(items: list[Entry], accounts: Accounts) -> Iterator[str]:
+    accounts.prepare({item.account for item in items})
     for item in items:
         when = at_words(item.time, "UTC")
-        yield f"{item.seq}  {when}  {item.actor}  {item.act}  {item.object}  revision {item.revision}"
+        who = accounts.words(item.account)
+        yield f"{item.seq}  {when}  {who}  {item.act}  {item.object}  revision {item.revision}"
         if item.before is not None and item.after is not None:
             yield from change_lines(item.before, item.after)
+
+
+def _export(client: Client, options: Options) -> Result:
+    pieces = client.pieces(path("audit", "export"), {"after": options.after})
+    as_json = getattr(options, "json", False)
+    return Result(None, list, stream=_array(lines_of(pieces)) if as_json else pieces)
+
+
+def _array(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """JSON lines as one JSON array."""
+    mark = b"["
+    for line in lines:
+        yield mark + b"\n" + line.removesuffix(b"\n")
+        mark = b","
+    yield b"[]\n" if mark == b"[" else b"\n]\n"
+
+
+def _verify(_client: Client, options: Options) -> Result:
+    # What it takes to verify a signature is not loaded for every other command.
+    from api.ctl.verification import verified
+
+    return verified(options.file, options.checkpoint, options.key or [])
+
+
+def _checkpoints(client: Client, options: Options) -> Result:
+    limit = MAX_CHECKPOINTS if options.held else options.limit
+    page = client.list(Checkpoint, path("audit", "checkpoints"), limit)
+    if options.held:
+        return _held(Page(items=page.items[::-1], next=page.next).model_dump(mode="json"), page.items[::-1])
+    return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items]), "checkpoints")
+
+
+def _checkpoint(client: Client, options: Options) -> Result:
+    made = client.send(Checkpoint, "POST", path("audit", "checkpoints"))
+    if options.held:
+        return _held(made.model_dump(mode="json"), [made])
+    said = f"checkpoint {made.checkpoint}: entry {made.seq} has the hash {made.hash}"
+    return Result(made.model_dump(mode="json"), lambda: [said, f"signed with the key {made.key}"])
+
+
+_HEADER = ("checkpoint", "time", "entry", "hash", "taken to")
+
+
+def _row(item: Checkpoint) -> tuple[str, ...]:
+    places = ", ".join(item.delivered) or "no place"
+    return str(item.checkpoint), at_words(item.time, "UTC"), str(item.seq), item.hash, places
+
+
+def _held(data: object, items: Iterable[Checkpoint]) -> Result:
+    """Checkpoints as they are signed: without what is said about them besides."""
+    signed = ("checkpoint", "installation", "seq", "hash", "time", "key", "signature")
+    lines = [canonical({name: getattr(item, name) for name in signed}).decode() for item in items]
+    return Result(data, lambda: lines)

@@ -178,17 +178,18 @@ def _lines(ban: Ban, names: Names) -> Iterator[str]:
         ("funding", ", ".join(ban.funding)),
         ("audience", ", ".join(ban.audience)),
         ("number", f"{ban.number}, revision {ban.revision}"),
-        *_decision(ban.decision),
+        *decision_rows(ban.decision),
     ]
     for term in ban.terms:
         rows.append(("term", term_words(term, zone)))
-        rows += _decision(term.decision, "  ")
+        rows += decision_rows(term.decision, "  ")
         if term.ended_decision is not None:
-            rows += _decision(term.ended_decision, "  ended: ")
+            rows += decision_rows(term.ended_decision, "  ended: ")
     yield from columns(rows)
 
 
-def _decision(decision: Decision, prefix: str = "") -> list[tuple[str, str]]:
+def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]:
+    """A formal decision, a line for each field that is known."""
     fields = [
         ("organ", decision.organ),
         ("reference", decision.reference),

@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -11,7 +11,7 @@ import httpx
 from pydantic import ValidationError
 
 from api.ctl.answers import Answer, Item, Page, Problem
-from api.ctl.errors import CtlError, Denied, NotInForce, Unreachable, WrongInput
+from api.ctl.errors import CtlError, Denied, NotInForce, NotTaken, Unreachable, WrongInput
 from dnsfilter import __version__
 
 CONNECT_S = 5.0
@@ -19,6 +19,7 @@ READ_S = 60.0
 """Applying a large policy compiles and publishes it before it answers."""
 WHOLE_S = 120.0
 MAX_OCTETS = 32 * 1024 * 1024
+UNIX = "unix:"
 PAGE = 200
 """The most that the API gives at once."""
 
@@ -32,7 +33,14 @@ def path(*parts: str | int) -> str:
 
 
 def parse_url(text: str) -> str:
-    """The API's URL without a trailing slash; raises ValueError, which does not repeat what may hold a password."""
+    """The API's URL without a trailing slash, or `unix:` and the path of its socket; raises ValueError.
+
+    The message does not repeat what may hold a password.
+    """
+    if text.startswith(UNIX):
+        if not text.startswith(f"{UNIX}/"):
+            raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter-api/api.sock")
+        return text
     url = urlsplit(text)
     if url.username is not None or url.password is not None:
         raise ValueError("the API's URL carries no user and no password: the token is read from a file")
@@ -43,29 +51,54 @@ def parse_url(text: str) -> str:
     return text.rstrip("/")
 
 
-class Client:
-    """A control plane at `url`, asked with `token` (None: only what needs none). Use it as a context manager."""
+def _trusting(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        # OpenSSL names no file.
+        raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
 
-    def __init__(self, url: str, token: str | None) -> None:
+
+def _refusal(status: int, *lines: str) -> Denied:
+    return NotTaken(*lines) if status == 401 else Denied(*lines)
+
+
+class Client:
+    """A control plane at `url`, asked with `token` (None: only what needs none). Use it as a context manager.
+
+    `ca` is a file of certificates that it may be signed by; None: those that the machine trusts. Raises WrongInput.
+    """
+
+    def __init__(self, url: str, token: str | None, ca: str | None = None) -> None:
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": f"dnsfilterctl/{__version__}",
         }
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
         self.url = url
         # The environment's proxies are not used: the token is for the control plane alone. httpx would bring its own
         # list of authorities; an office's control plane is signed by one that the machine trusts.
-        secure = ssl.create_default_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, verify=secure, trust_env=False)
+        secure = _trusting(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        file = url.removeprefix(UNIX) if url.startswith(UNIX) else None
+        self._http = httpx.Client(
+            base_url=url if file is None else "http://localhost",
+            headers=headers,
+            timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
+            transport=httpx.HTTPTransport(verify=secure, trust_env=False, uds=file),
+            trust_env=False,
+        )
+        if token is not None:
+            self.present(token)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._http.close()
+
+    def present(self, token: str) -> None:
+        """Ask with this token from now on."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
     def get(
         self, kind: type[Found], where: str, query: Query | None = None, accepted: Collection[int] = (200,)
@@ -98,9 +131,11 @@ class Client:
         where: str,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        query: Query | None = None,
     ) -> Found:
         """What an act answers, as a `kind`; raises CtlError."""
-        return self._read(kind, self._ask(method, where, body=body, headers=headers, accepted=(200, 201)))
+        answer = self._ask(method, where, query=query, body=body, headers=headers, accepted=(200, 201))
+        return self._read(kind, answer)
 
     def delete(self, where: str) -> None:
         """Remove the resource; raises CtlError."""
@@ -113,6 +148,19 @@ class Client:
             return body.decode()
         except UnicodeDecodeError as error:
             raise self._foreign("the answer is not UTF-8") from error
+
+    def pieces(self, where: str, query: Query | None = None) -> Iterator[bytes]:
+        """A file of any size, as it is made; raises CtlError, also where it breaks off."""
+        params = {key: value for key, value in (query or {}).items() if value is not None}
+        try:
+            with self._http.stream("GET", where, params=params, headers={"Accept": "*/*"}) as response:
+                if response.status_code != 200:
+                    raise self._problem(response.status_code, self._bounded(response, time.monotonic() + WHOLE_S))
+                yield from response.iter_bytes()
+        except httpx.TimeoutException as error:
+            raise self._unanswered("GET", type(error).__name__) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self.url} is not reachable, or broke off: {error or type(error).__name__}") from error
 
     def send_text(self, kind: type[Found], where: str, text: str) -> Found:
         """What the API answers to a policy file; raises CtlError."""
@@ -170,7 +218,7 @@ class Client:
             problem = Problem.model_validate_json(body)
         except ValidationError:
             if status in (401, 403):
-                return Denied(f"{self.url} refuses: HTTP {status}")
+                return _refusal(status, f"{self.url} refuses: HTTP {status}")
             return self._foreign(f"HTTP {status}")
         lines = [f"{problem.title}: {problem.detail}" if problem.detail else problem.title]
         if problem.faults:
@@ -179,7 +227,7 @@ class Client:
             lines = [problem.title] if repeated else lines
             lines += [f"{fault.place}: {fault.message}" for fault in problem.faults]
         if status in (401, 403):
-            return Denied(*lines)
+            return _refusal(status, *lines)
         if problem.type == "/problems/not-published":
             return NotInForce(*lines)
         return (

@@ -35,6 +35,8 @@ class Result:
     """For standard error, also with --json."""
     raw: str | None = None
     """A file's text, printed as it is in place of lines."""
+    stream: Iterable[bytes] | None = None
+    """What may be too large for memory, printed as it comes in place of everything else."""
 
 
 Run: TypeAlias = Callable[[Client, Options], Result]
@@ -42,10 +44,15 @@ Run: TypeAlias = Callable[[Client, Options], Result]
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One command. `needs_token` is false for what the API tells everybody."""
+    """One command. `needs_token` is false for what the API tells everybody; one that is `local` asks no API at all.
+
+    One that `asks_token` has none yet, and is given it.
+    """
 
     run: Run
     needs_token: bool = field(default=True)
+    asks_token: bool = field(default=False)
+    local: bool = field(default=False)
 
 
 class Parser(argparse.ArgumentParser):
@@ -92,12 +99,14 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
 
 
 def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
-    """--api, --token-file, --json. Absent, they leave no attribute: what was given before the verb stays."""
+    """--api, --ca, --token-file, --json. Absent, they leave no attribute: what was given before the verb stays."""
     texts = {
-        "api": "the control plane (DNSFILTER_URL, else http://127.0.0.1:8080)",
-        "token-file": "the file with the token (DNSFILTER_TOKEN_FILE, else ./.run/admin-token or ./admin-token)",
+        "api": "the control plane, also unix:PATH (DNSFILTER_URL, else http://127.0.0.1:8080)",
+        "ca": "the certificates that it may be signed by (DNSFILTER_CA, else those that the machine trusts)",
+        "token-file": "the file with the token (DNSFILTER_TOKEN_FILE, else what login keeps, else ./.run/admin-token "
+        "or ./admin-token)",
     }
-    for option, metavar in (("api", "URL"), ("token-file", "FILE")):
+    for option, metavar in (("api", "URL"), ("ca", "FILE"), ("token-file", "FILE")):
         text = texts[option] if shown else argparse.SUPPRESS
         parser.add_argument(f"--{option}", metavar=metavar, default=argparse.SUPPRESS, help=text)
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
@@ -136,12 +145,17 @@ def add_term(parser: argparse.ArgumentParser, *, review: bool = False) -> None:
     """The options of a period; with `review` it may be without an end."""
     group = parser.add_argument_group("the term", "Dates mean local midnight in the authority's time zone.")
     group.add_argument("--start", metavar="WHEN", help="a date or an RFC 3339 time (now)")
-    end = group.add_mutually_exclusive_group()
+    add_end(group)
+    if review:
+        group.add_argument("--review-by", metavar="DATE", help="without an end: when it is looked at again")
+
+
+def add_end(parser: "argparse._ActionsContainer", *, required: bool = False) -> None:
+    """The options of an end, of which one may be given."""
+    end = parser.add_mutually_exclusive_group(required=required)
     end.add_argument("--end", metavar="WHEN", help="the first instant after it: a date or an RFC 3339 time")
     end.add_argument("--until", metavar="DATE", help="the last day of it")
     end.add_argument("--for", dest="for_", metavar="SPAN", help='how long, for example "6 months"')
-    if review:
-        group.add_argument("--review-by", metavar="DATE", help="without an end: when it is looked at again")
 
 
 def decision_body(options: Options) -> Body:
@@ -177,7 +191,7 @@ def reference(text: str) -> str:
 
 
 def number(text: str) -> int:
-    """An argument that numbers a binding or an exemption."""
+    """An argument that numbers a binding, an exemption, a grant or a token."""
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of one: lists show them")
     return int(text)

@@ -36,6 +36,10 @@ class Denied(CtlError):
     code = DENIED
 
 
+class NotTaken(Denied):
+    """The control plane does not know the token, or no longer takes it."""
+
+
 class Unreachable(CtlError):
     """Nothing at the URL answers as a control plane does."""
 

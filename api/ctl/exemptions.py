@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from api.ctl.accounts import Accounts
 from api.ctl.answers import Exemption
 from api.ctl.client import Client, path
 from api.ctl.commands import (
@@ -73,7 +74,7 @@ def _add_number(group: Group, name: str, run: Run, summary: str, example: str) -
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(Exemption, path("exemptions"), options.limit, given(options, "ban", "site"))
-    return listed(page, lambda: _table(page.items, Names(client)), "exemptions")
+    return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "exemptions")
 
 
 def _show(client: Client, options: Options) -> Result:
@@ -103,10 +104,10 @@ def _decide(client: Client, options: Options, act: str) -> Result:
 
 
 def _shown(client: Client, found: Exemption) -> Result:
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
 
 
-def _lines(found: Exemption, names: Names) -> Iterator[str]:
+def _lines(found: Exemption, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = usable_zone(found.time_zone)
     rows = [
         ("exemption", str(found.number)),
@@ -116,19 +117,21 @@ def _lines(found: Exemption, names: Names) -> Iterator[str]:
         *(("hours", f"{hours} {found.time_zone}") for hours in found.hours),
         ("reason", found.reason),
         ("state", found.state.replace("_", " ")),
-        ("requested", f"{at_words(found.requested, zone)} by {found.requested_by}"),
+        ("requested", f"{at_words(found.requested, zone)} by {accounts.words(found.requested_by)}"),
     ]
     for act, at in (("approved", found.approved), ("rejected", found.rejected), ("revoked", found.revoked)):
         if at is not None:
             rows.append((act, at_words(at, zone)))
-    if found.decided_by:
-        rows.append(("decided by", f"{found.decided_by}: {found.note}" if found.note else found.decided_by))
+    if found.decided_by is not None:
+        who = accounts.words(found.decided_by)
+        rows.append(("decided by", f"{who}: {found.note}" if found.note else who))
     yield from columns(rows)
 
 
-def _table(items: list[Exemption], names: Names) -> Iterator[str]:
+def _table(items: list[Exemption], names: Names, accounts: Accounts) -> Iterator[str]:
     parts = [item.ban.partition("/") for item in items]
     names.prepare({part[0] for part in parts}, {part[2] for part in parts})
+    accounts.prepare({item.requested_by for item in items})
     rows = [
         (
             str(item.number),
@@ -137,7 +140,8 @@ def _table(items: list[Exemption], names: Names) -> Iterator[str]:
             item.state.replace("_", " "),
             period_words(item.start, item.end, usable_zone(item.time_zone)),
             "; ".join(item.hours),
+            accounts.words(item.requested_by),
         )
         for item in items
     ]
-    yield from table(("no.", "ban of", "name", "service", "name", "ranges", "state", "term", "hours"), rows)
+    yield from table(("no.", "ban of", "name", "service", "name", "ranges", "state", "term", "hours", "asked by"), rows)

@@ -3,11 +3,51 @@
 import argparse
 from collections.abc import Iterator
 
-from api.ctl import audit, authorities, bans, bindings, exemptions, policies, questions, ranges, services, system
+from api.ctl import (
+    audit,
+    authorities,
+    backups,
+    bans,
+    bindings,
+    exemptions,
+    failures,
+    grants,
+    login,
+    policies,
+    questions,
+    ranges,
+    revisions,
+    services,
+    spaces,
+    system,
+    tokens,
+    trace,
+    users,
+)
 from api.ctl.commands import PROGRAM, Help, Parser, add_global
 from dnsfilter import __version__
 
-_TOPICS = (authorities, ranges, services, bans, bindings, exemptions, questions, policies, audit, system)
+_TOPICS = (
+    login,
+    authorities,
+    ranges,
+    spaces,
+    services,
+    bans,
+    bindings,
+    exemptions,
+    questions,
+    trace,
+    policies,
+    revisions,
+    audit,
+    users,
+    grants,
+    tokens,
+    failures,
+    backups,
+    system,
+)
 
 _EPILOG = """\
 The options stand before or after the command. There is none for a token itself: command lines are seen by others.

@@ -1,8 +1,6 @@
 """dnsfilterctl apply, diff and export: the policy as a file."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from api.ctl.answers import Act, Applied, Difference
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_verb
 from api.ctl.errors import DONE, FOUND, WRONG_INPUT, WrongInput
+from api.ctl.files import Counted, shown, writing
 
 MAX_OCTETS = 8 * 1024 * 1024
 """As much as the API takes."""
@@ -18,8 +17,7 @@ MAX_OCTETS = 8 * 1024 * 1024
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    export = add_verb(groups, "export", _export, "print the policy as a file, or write it to one", "export policy.toml")
-    export.add_argument("file", nargs="?", metavar="FILE", help="written whole or not at all (standard output)")
+    _add_export(groups)
     diff = add_verb(
         groups,
         "diff",
@@ -38,12 +36,49 @@ def add(groups: Group) -> None:
     apply.add_argument("file", metavar="FILE", help="- is standard input")
 
 
+def _add_export(groups: Group) -> None:
+    export = add_verb(
+        groups,
+        "export",
+        _export,
+        "print the policy as a file, or write it to one; or write an archive of decisions, acts and reports",
+        "export policy.toml",
+        "export --archive dnsfilter-2026.zip",
+    )
+    export.add_argument("file", nargs="?", metavar="FILE", help="written whole or not at all (standard output)")
+    export.add_argument(
+        "--archive", type=Path, metavar="ZIP", help="in place of the policy: what an archivist keeps, with digests"
+    )
+    export.add_argument(
+        "--names", action="store_true", help="in the archive, say what the accounts are called (numbers only)"
+    )
+
+
 def _export(client: Client, options: Options) -> Result:
+    if options.archive is not None:
+        if options.file is not None:
+            raise WrongInput("name one file: of the policy, or with --archive of an archive")
+        return _archive(client, options)
+    if options.names:
+        raise WrongInput("--names is for --archive")
     text = client.text(path("policy"))
     if options.file is None:
         return Result({"policy": text}, text.splitlines, raw=text)
-    _write(Path(options.file), text)
+    with writing(Path(options.file)) as file:
+        file.write(text.encode())
     return Result({"file": options.file}, lambda: [f"policy written to {options.file}"])
+
+
+def _archive(client: Client, options: Options) -> Result:
+    target: Path = options.archive
+    query = {"names": "true"} if options.names else {}
+    with writing(target) as file:
+        counted = Counted(file)
+        for piece in shown(client.pieces(path("archive"), query), "archive"):
+            counted.write(piece)
+    found = {"file": str(target), "octets": counted.octets, "sha256": counted.digest}
+    lines = [f"archive written to {target}: {counted.octets} octets", f"SHA-256 {counted.digest}"]
+    return Result(found, lambda: lines)
 
 
 def _diff(client: Client, options: Options) -> Result:
@@ -88,32 +123,3 @@ def _read(name: str) -> str:
     if len(data) > MAX_OCTETS:
         raise WrongInput(f"cannot read {name}: it is larger than {MAX_OCTETS} octets")
     return text
-
-
-def _write(target: Path, text: str) -> None:
-    """Beside first, then renamed: a file that is there is replaced whole, or stays. A device is written to."""
-    try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
-            return
-        target = target.resolve()
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        descriptor, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), mode)
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(beside).replace(target)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise WrongInput(f"cannot write {target}: {error.strerror}") from error
-
-
-def _umask() -> int:
-    held = os.umask(0o077)
-    os.umask(held)
-    return held

@@ -59,10 +59,10 @@ def _explanation(found: Explanation, names: Names) -> Iterator[str]:
     services = ", ".join(f"{slug}  {names.service(slug)}" for slug in found.services) or "none"
     rows = [
         ("verdict", found.verdict),
-        ("answer", _answer(found)),
+        ("answer", answer_words(found)),
         *([("text", found.text)] if found.text else []),
         ("client", found.client),
-        ("range", _place(found.range, found.site)),
+        ("range", place_words(found.range, found.site)),
         ("authority", f"{found.authority}  {names.authority(found.authority)}" if found.authority else "none"),
         ("name", found.name),
         ("service", services),
@@ -76,10 +76,11 @@ def _explanation(found: Explanation, names: Names) -> Iterator[str]:
         yield "no ban was to be considered"
         return
     yield "considered:"
-    yield from columns([_considered(row, found, names) for row in found.rows], indent="  ")
+    yield from columns([considered_row(row, found, names) for row in found.rows], indent="  ")
 
 
-def _answer(found: Explanation) -> str:
+def answer_words(found: Explanation) -> str:
+    """What the client is answered."""
     if found.verdict != "refuse":
         return "as the name is answered elsewhere" + (", counted" if found.verdict == "monitor" else "")
     if found.ede is None:
@@ -88,7 +89,8 @@ def _answer(found: Explanation) -> str:
     return f"{found.rcode}, EDE {found.ede}{title}"
 
 
-def _place(place: Place | None, site: str) -> str:
+def place_words(place: Place | None, site: str) -> str:
+    """The range that a client is in."""
     if place is None:
         return f"in none that is registered at site {site}"
     label = f"{place.label}; " if place.label else ""
@@ -108,7 +110,8 @@ def _ban(ban: Winner | Considered | Concern, names: Names) -> tuple[str, str, st
     return f"ban {ban.ban_number}", ban.ban, names.authority(ban.authority), names.service(ban.service)
 
 
-def _considered(row: Considered, found: Explanation, names: Names) -> tuple[str, ...]:
+def considered_row(row: Considered, found: Explanation, names: Names) -> tuple[str, ...]:
+    """A ban that was considered, as cells of a line."""
     if not row.bound:
         source = "own"
     elif row.binding is None:
@@ -133,7 +136,7 @@ def _owner(found: Who, names: Names) -> Iterator[str]:
     zone = names.time_zone(found.authority) if found.authority else "UTC"
     rows = [
         ("address", found.address),
-        ("range", _place(found.range, found.site)),
+        ("range", place_words(found.range, found.site)),
         ("authority", f"{found.authority}  {names.authority(found.authority)}" if found.authority else "none"),
         ("contact", found.contact or "none"),
         ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),

@@ -6,7 +6,7 @@ reverse the direction of writing. Whatever is not printable is shown as its numb
 
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 GAP = "  "
 MAX_PADDED = 60
@@ -24,6 +24,16 @@ def dump_json(data: object) -> str:
     """JSON of `data`, indented, readable, with what is not printable as escapes of JSON."""
     text = json.dumps(data, ensure_ascii=False, indent=2)
     return "\n".join(line if line.isprintable() else "".join(map(_json_shown, line)) for line in text.split("\n"))
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a text that comes in pieces, each with its end."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -1,20 +1,26 @@
 """Engine, sessions and migrations. SQLite runs in WAL; a writing transaction takes its lock when it begins."""
 
+import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.db import history
+from api.db.migrating import upgrade
 from api.db.models.record import INSTALLATION, InstallationRow
+from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5
+_FORGOTTEN = "forgotten"
 _WRITE = "dnsfilter_write"
+
+log = logging.getLogger("dnsfilter.api")
 
 
 class Database:
@@ -22,9 +28,14 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        # PostgreSQL shows every statement another state unless it is told not to; a transaction of SQLite has one.
+        levels = {"isolation_level": "REPEATABLE READ"} if self._engine.name == "postgresql" else {}
+        self._reader = self._engine.execution_options(**levels)
         self._writer = self._engine.execution_options(**{_WRITE: True})
         # SQLite's busy handler polls with growing sleeps; waiting here costs a writer of this process nothing.
         self._turn = threading.Lock()
+        # Whether SQLite's log has pages with something that was forgotten.
+        self._stale_log = False
 
     @property
     def engine(self) -> Engine:
@@ -34,40 +45,84 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one state of the database and is rolled back."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction that no other writer overlaps; commits at the block's end, rolls back on an exception."""
-        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
-            session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
-            yield session
+        """A transaction that no other writer overlaps; commits at the block's end, rolls back on an exception.
+
+        Of what it changed in the policy it leaves a version.
+        """
+        with self._turn:
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
+                history.watch(session)
+                yield session
+                history.keep(session)
+            self._stale_log |= _FORGOTTEN in session.info
+            self._empty_stale_log()
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version."""
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        """Bring the schema to the newest version; for whoever begins to use the database."""
         with self._engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection)
+        with self._turn:
+            # A process that was killed may have left what it was told to forget.
+            self._stale_log = True
+            self._empty_stale_log()
+
+    def _empty_stale_log(self) -> None:
+        """Empty SQLite's log, now or with a later act: what was committed stays so, whatever becomes of this."""
+        if not self._stale_log:
+            return
+        try:
+            self._stale_log = not self._empty_log()
+        except (sqlite3.Error, SQLAlchemyError) as error:
+            emit(
+                log,
+                logging.ERROR,
+                "the database's log is not emptied, which is retried",
+                error=type(error).__name__,
+            )
+
+    def _empty_log(self) -> bool:
+        """Whether SQLite's log, which has pages as they were, could be emptied: not while somebody reads."""
+        if self._engine.name != "sqlite":
+            return True
+        with closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")
+            try:
+                (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+                cursor.close()
+        return not busy
 
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
 
 
+def forget(session: Session) -> None:
+    """Say that a writing session deletes what is to be nowhere any more, the database's log included."""
+    session.info[_FORGOTTEN] = True
+
+
 def _engine(url: str) -> Engine:
+    # Errors reach the log: without the parameters, which are what somebody sent and what people are called.
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: Any, _record: object) -> None:
         # sqlite3 begins transactions only before its first write: that would let a read and a write see two states.
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        # What is deleted is overwritten: names that are erased are in no free page.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -1,21 +1,58 @@
 """The unit of work: one session, and the record of the acts done in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.chain import GENESIS, entry_hash
 from api.db.base import Json
-from api.db.models.record import INSTALLATION, AuditRow, InstallationRow
+from api.db.models.record import INSTALLATION, AuditRow, InstallationRow, MatterRow
+from api.moments import moment_text
+
+INSTALLATION_ACCOUNT = 0
+"""Who acts where nobody was asked for a token: whoever may write to the installation's files."""
+
+
+class Access(StrEnum):
+    """How somebody came to act."""
+
+    TOKEN = "token"
+    LOCAL = "local"
+    LOADED = "loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whose acts these are: an account by its number, how it came, and the request that it made."""
+
+    account: int
+    access: Access
+    request: str = ""
+
+
+LOCAL = Actor(INSTALLATION_ACCOUNT, Access.LOCAL)
+LOADED = Actor(INSTALLATION_ACCOUNT, Access.LOADED)
 
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """One transaction by one actor at one instant. Acts done in it share one new revision."""
+    """One transaction by one actor at one instant. Acts done in it share one new revision.
+
+    One that is `rehearsing` is checked like any other and then rolled back: it shows what its acts would do.
+    """
 
     session: Session
-    actor: str
+    actor: Actor
     now_s: int
     acted: bool = field(default=False, init=False)
+    rehearsing: bool = field(default=False, init=False)
+    shown_once: bool = field(default=False, init=False)
+    """Whether the answer has something that is shown once, and so is kept nowhere."""
+    _head: tuple[int, str] | None = field(default=None, init=False)
+    """Number and hash of the last entry of the audit."""
 
     @property
     def revision(self) -> int:
@@ -30,19 +67,61 @@ class UnitOfWork:
             self.acted = True
         return row.revision
 
-    def record(self, act: str, subject: str, before: Json | None, after: Json | None) -> None:
-        """Add the audit entry of an act on `subject`."""
-        self.session.add(
-            AuditRow(
-                time_s=self.now_s,
-                actor=self.actor,
-                act=act,
-                object=subject,
-                before=before,
-                after=after,
-                revision=self.new_revision(),
-            )
+    def record(self, act: str, subject: str, before: Json | None, after: Json | None, *authorities: str) -> None:
+        """Add the audit entry of an act on the policy; `authorities` are those whose matter it is."""
+        self._add(act, subject, before, after, authorities, self.new_revision())
+
+    def note(self, act: str, subject: str, before: Json | None, after: Json | None, *authorities: str) -> None:
+        """Add the audit entry of an act that changes no policy: it makes no revision."""
+        self._add(act, subject, before, after, authorities, self.revision)
+
+    def _add(
+        self, act: str, subject: str, before: Json | None, after: Json | None, authorities: Sequence[str], revision: int
+    ) -> None:
+        seq, previous = self._head or head(self.session)
+        row = AuditRow(
+            seq=seq + 1,
+            time_s=self.now_s,
+            account=self.actor.account,
+            access=str(self.actor.access),
+            request=self.actor.request,
+            act=act,
+            object=subject,
+            authorities=sorted(set(authorities)),
+            before=before,
+            after=after,
+            revision=revision,
+            previous=previous,
         )
+        row.hash = entry_hash(entry_of(row))
+        self.session.add(row)
+        self.session.add_all(MatterRow(authority=authority, seq=row.seq) for authority in row.authorities)
+        self._head = row.seq, row.hash
 
     def _installation(self) -> InstallationRow:
         return self.session.get_one(InstallationRow, INSTALLATION)
+
+
+def head(session: Session) -> tuple[int, str]:
+    """Number and hash of the last entry of the audit; 0 and zeros before the first."""
+    found = session.execute(select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)).one_or_none()
+    return (found.seq, found.hash) if found is not None else (0, GENESIS)
+
+
+def entry_of(row: AuditRow) -> Json:
+    """An entry as it is exported and, but for `hash`, hashed."""
+    return {
+        "seq": row.seq,
+        "time": moment_text(row.time_s),
+        "account": row.account,
+        "access": row.access,
+        "request": row.request,
+        "act": row.act,
+        "object": row.object,
+        "authorities": row.authorities,
+        "before": row.before,
+        "after": row.after,
+        "revision": row.revision,
+        "previous": row.previous,
+        "hash": row.hash,
+    }

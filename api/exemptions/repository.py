@@ -1,13 +1,26 @@
 """Queries on exemptions."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import ExemptionRow, RangeRow
+from api.db.models import BanRow, ConcernRow, ExemptionRow, RangeRow
 from api.errors import NotFound
-from api.pagination import select_page
+from api.exemptions.schemas import ExemptionState
+from api.pagination import Sorting, sorted_page
+from dnsfilter.policy.model import Instant
+
+SORTING = Sorting(
+    ExemptionRow.number,
+    {
+        "number": ExemptionRow.number,
+        "start": ExemptionRow.start_s,
+        "end": ExemptionRow.end_s,
+        "revision": ExemptionRow.revision,
+    },
+)
 
 
 def get(session: Session, number: int) -> ExemptionRow:
@@ -29,13 +42,54 @@ def owners(session: Session, site: str, prefixes: Sequence[str]) -> dict[str, st
     return {row.prefix: row.authority for row in session.execute(statement)}
 
 
+def concerned(session: Session, row: ExemptionRow) -> frozenset[str]:
+    """The authorities whose matter an exemption is: the ban's, and those of its ranges."""
+    owners = session.scalars(select(ConcernRow.authority).where(ConcernRow.exemption == row.number))
+    return frozenset({session.get_one(BanRow, row.ban).authority, *owners})
+
+
 def page(
-    session: Session, ban: int | None, site: str | None, limit: int, cursor: str | None
+    session: Session,
+    visible: frozenset[str] | None,
+    ban: int | None,
+    site: str | None,
+    state: ColumnElement[bool] | None,
+    sort: str,
+    limit: int,
+    cursor: str | None,
 ) -> tuple[Sequence[ExemptionRow], str | None]:
-    """A page of exemptions by number."""
+    """A page of exemptions in the order of `sort`; of the matters of `visible`, unless it is None."""
     statement = select(ExemptionRow)
+    if visible is not None:
+        bans = select(BanRow.number).where(BanRow.authority.in_(visible))
+        named = select(ConcernRow.exemption).where(ConcernRow.authority.in_(visible))
+        statement = statement.where(or_(ExemptionRow.ban.in_(bans), ExemptionRow.number.in_(named)))
     if ban is not None:
         statement = statement.where(ExemptionRow.ban == ban)
     if site is not None:
         statement = statement.where(ExemptionRow.site == site)
-    return select_page(session, statement, ExemptionRow.number, int, limit, cursor)
+    if state is not None:
+        statement = statement.where(state)
+    return sorted_page(session, statement, SORTING, sort, limit, cursor)
+
+
+def in_state(state: ExemptionState, now_s: Instant) -> ColumnElement[bool]:
+    """What `exemption_state` says of a row, as a condition."""
+    row = ExemptionRow
+    alive = and_(row.rejected_s.is_(None), row.revoked_s.is_(None))
+    held = and_(alive, row.end_s > now_s)
+    match state:
+        case ExemptionState.REJECTED:
+            return row.rejected_s.is_not(None)
+        case ExemptionState.REVOKED:
+            return and_(row.rejected_s.is_(None), row.revoked_s.is_not(None))
+        case ExemptionState.ENDED:
+            return and_(alive, row.end_s <= now_s)
+        case ExemptionState.REQUESTED:
+            return and_(held, row.approved_s.is_(None))
+        case ExemptionState.IN_FORCE:
+            return and_(held, row.approved_s.is_not(None), row.start_s <= now_s)
+        case ExemptionState.PLANNED:
+            return and_(held, row.approved_s.is_not(None), row.start_s > now_s)
+        case _:
+            assert_never(state)

@@ -1,51 +1,66 @@
 """/v1/exemptions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
+from api.auth.caller import Permit
 from api.authorities import repository as authorities
 from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.db.models import BanRow, ExemptionRow
 from api.db.unit import UnitOfWork
-from api.deps import UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.exemptions import repository, service
-from api.exemptions.schemas import ExemptionRead, ExemptionWrite, Note, Refusal, read_exemption
+from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
 from api.moments import parse_end, parse_moment, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.ranges.schemas import parse_prefix
+from api.routing import Route
 from api.schemas import Page, Slug
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Exemption, Prefix
 
-router = APIRouter(prefix="/v1/exemptions", tags=["exemptions"])
+router = APIRouter(route_class=Route, prefix="/v1/exemptions", tags=["exemptions"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+Sort = Annotated[
+    Literal["number", "-number", "start", "-start", "end", "-end", "revision", "-revision"],
+    Query(description="`revision` is when it was changed last; with `-` downwards"),
+]
 
 
 @router.get("", operation_id="list_exemptions", summary="List exemptions", responses=documented())
 def list_exemptions(
     unit: UnitDep,
+    permit: PermitDep,
     ban: BanReference | None = None,
     site: Slug | None = None,
+    state: ExemptionState | None = None,
+    sort: Sort = "number",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[ExemptionRead]:
-    """Exemptions by number, with requests and what was rejected or revoked."""
+    """Exemptions, with requests and what was rejected or revoked; by number unless `sort` says otherwise."""
+    visible = permit.visible()
     row = bans.find_reference(unit.session, ban) if ban is not None else None
     if ban is not None and row is None:
         return Page(items=[])
-    rows, following = repository.page(unit.session, row.number if row else None, site, limit, cursor)
+    wanted = repository.in_state(state, unit.now_s) if state is not None else None
+    number = row.number if row is not None else None
+    rows, following = repository.page(unit.session, visible, number, site, wanted, sort, limit, cursor)
     return Page(items=[_read(unit, row) for row in rows], next=following)
 
 
 @router.get("/{number}", operation_id="get_exemption", summary="Get an exemption", responses=documented(NOT_FOUND))
-def get_exemption(number: Number, unit: UnitDep, response: Response) -> ExemptionRead:
+def get_exemption(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> ExemptionRead:
     """One exemption."""
-    return _answer(unit, repository.get(unit.session, number), response)
+    row = repository.get(unit.session, number)
+    permit.demand(*repository.concerned(unit.session, row))
+    return _answer(unit, row, response)
 
 
 @router.post(
@@ -55,12 +70,15 @@ def get_exemption(number: Number, unit: UnitDep, response: Response) -> Exemptio
     status_code=201,
     responses=documented(CONFLICT, NOT_PUBLISHED),
 )
-def request_exemption(body: ExemptionWrite, unit: UnitDep, response: Response) -> ExemptionRead:
-    """Records the request; it has no effect before it is approved."""
+def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, response: Response) -> ExemptionRead:
+    """Records the request of an operator of the ranges; it has no effect before somebody else approves it."""
     ban = bans.find_reference(unit.session, body.ban)
     if ban is None:
         raise Invalid.at("body.ban", f"there is no ban {body.ban}")
     prefixes = frozenset(parse_prefix(text, f"body.ranges.{index}") for index, text in enumerate(body.ranges))
+    owners = repository.owners(unit.session, body.site, [str(prefix) for prefix in prefixes])
+    for owner in set(owners.values()) or {ban.authority}:
+        permit.demand(owner)
     time_zone = body.time_zone or _time_zone(unit, ban, body.site, prefixes)
     row = service.request(unit, ban, _wanted(unit, ban, body, prefixes, time_zone), time_zone)
     response.headers["Location"] = f"/v1/exemptions/{row.number}"
@@ -71,11 +89,21 @@ def request_exemption(body: ExemptionWrite, unit: UnitDep, response: Response) -
     "/{number}/approve",
     operation_id="approve_exemption",
     summary="Approve an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def approve_exemption(number: Number, unit: UnitDep, response: Response, body: Note | None = None) -> ExemptionRead:
-    """From now on, or from its start, the ban is set aside in the ranges."""
-    row = repository.get(unit.session, number)
+def approve_exemption(
+    number: Number,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+    body: Note | None = None,
+) -> ExemptionRead:
+    """From now on, or from its start, the ban is set aside in the ranges. Nobody approves a request of their own."""
+    row = _decided(number, unit, permit)
+    precondition.check(row.revision)
+    what = "nobody approves a request of their own: somebody else has to"
+    permit.not_for_oneself(unit.session, row.requested_by, what)
     service.approve(unit, row, body.note if body is not None else "")
     return _answer(unit, row, response)
 
@@ -84,11 +112,19 @@ def approve_exemption(number: Number, unit: UnitDep, response: Response, body: N
     "/{number}/reject",
     operation_id="reject_exemption",
     summary="Reject a request for an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def reject_exemption(number: Number, body: Refusal, unit: UnitDep, response: Response) -> ExemptionRead:
+def reject_exemption(
+    number: Number,
+    body: Refusal,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> ExemptionRead:
     """The request stays on record, without effect."""
-    row = repository.get(unit.session, number)
+    row = _decided(number, unit, permit)
+    precondition.check(row.revision)
     service.reject(unit, row, body.reason)
     return _answer(unit, row, response)
 
@@ -97,13 +133,28 @@ def reject_exemption(number: Number, body: Refusal, unit: UnitDep, response: Res
     "/{number}/revoke",
     operation_id="revoke_exemption",
     summary="Revoke an exemption",
-    responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def revoke_exemption(number: Number, body: Refusal, unit: UnitDep, response: Response) -> ExemptionRead:
+def revoke_exemption(
+    number: Number,
+    body: Refusal,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> ExemptionRead:
     """From now on the ban applies again in the ranges."""
-    row = repository.get(unit.session, number)
+    row = _decided(number, unit, permit)
+    precondition.check(row.revision)
     service.revoke(unit, row, body.reason)
     return _answer(unit, row, response)
+
+
+def _decided(number: int, unit: UnitOfWork, permit: Permit) -> ExemptionRow:
+    """The exemption, about which the ban's authority decides."""
+    row = repository.get(unit.session, number)
+    permit.demand(unit.session.get_one(BanRow, row.ban).authority)
+    return row
 
 
 def _wanted(

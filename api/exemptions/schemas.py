@@ -71,11 +71,11 @@ class ExemptionRead(Read):
     time_zone: str
     reason: str
     requested: str
-    requested_by: str
+    requested_by: int
     approved: str | None
     rejected: str | None
     revoked: str | None
-    decided_by: str
+    decided_by: int | None
     note: str
     state: ExemptionState
     revision: int

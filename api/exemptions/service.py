@@ -3,7 +3,7 @@
 from api.bans import repository as bans
 from api.bindings import repository as bindings
 from api.db.base import Json
-from api.db.models import BanRow, ExemptionRow
+from api.db.models import BanRow, ConcernRow, ExemptionRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
@@ -17,7 +17,7 @@ from dnsfilter.policy.model import Exemption
 def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> ExemptionRow:
     """Record a request; it has no effect before it is approved. Raises Invalid for ranges the ban cannot concern."""
     prefixes = [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)]
-    _concerned(unit, ban, wanted.site, prefixes)
+    owners = _owners(unit, ban, wanted.site, prefixes)
     if wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the exemption ends before it has effect")
     row = ExemptionRow(
@@ -30,17 +30,19 @@ def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) ->
         time_zone=time_zone,
         reason=wanted.reason,
         requested_s=unit.now_s,
-        requested_by=unit.actor,
+        requested_by=unit.actor.account,
         approved_s=None,
         rejected_s=None,
         revoked_s=None,
-        decided_by="",
+        decided_by=None,
         note="",
         revision=unit.new_revision(),
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.record("exemption.request", _subject(row), None, shown(unit, row))
+    unit.session.add_all(ConcernRow(authority=owner, exemption=row.number) for owner in owners)
+    unit.session.flush()
+    unit.record("exemption.request", _subject(row), None, shown(unit, row), *repository.concerned(unit.session, row))
     return row
 
 
@@ -51,7 +53,7 @@ def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
         return
     _must_be(row, unit.now_s, ExemptionState.REQUESTED)
     before = shown(unit, row)
-    row.approved_s, row.decided_by, row.note = unit.now_s, unit.actor, note
+    row.approved_s, row.decided_by, row.note = unit.now_s, unit.actor.account, note
     _recorded(unit, row, "exemption.approve", before)
 
 
@@ -59,7 +61,7 @@ def reject(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
     """Refuse a request."""
     _must_be(row, unit.now_s, ExemptionState.REQUESTED)
     before = shown(unit, row)
-    row.rejected_s, row.decided_by, row.note = unit.now_s, unit.actor, reason
+    row.rejected_s, row.decided_by, row.note = unit.now_s, unit.actor.account, reason
     _recorded(unit, row, "exemption.reject", before)
 
 
@@ -67,7 +69,7 @@ def revoke(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
     """End an approved exemption now."""
     _must_be(row, unit.now_s, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
     before = shown(unit, row)
-    row.revoked_s, row.decided_by, row.note = unit.now_s, unit.actor, reason
+    row.revoked_s, row.decided_by, row.note = unit.now_s, unit.actor.account, reason
     _recorded(unit, row, "exemption.revoke", before)
 
 
@@ -77,7 +79,8 @@ def shown(unit: UnitOfWork, row: ExemptionRow) -> Json:
     return read_exemption(row, reference, unit.now_s).model_dump(mode="json", exclude={"revision", "state"})
 
 
-def _concerned(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> None:
+def _owners(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> set[str]:
+    """The authorities of the ranges; raises Invalid for one that the ban does not concern."""
     if ranges.find_site(unit.session, site) is None:
         raise Invalid.at("body.site", f"site {site} is not registered")
     owners = repository.owners(unit.session, site, prefixes)
@@ -90,6 +93,7 @@ def _concerned(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) ->
             faults.append(Fault(place, f"{prefix} belongs to {owner}, to which the ban is not bound"))
     if faults:
         raise Invalid(faults)
+    return set(owners.values())
 
 
 def _must_be(row: ExemptionRow, now_s: int, *states: ExemptionState) -> None:
@@ -100,7 +104,7 @@ def _must_be(row: ExemptionRow, now_s: int, *states: ExemptionState) -> None:
 
 def _recorded(unit: UnitOfWork, row: ExemptionRow, act: str, before: Json) -> None:
     row.revision = unit.new_revision()
-    unit.record(act, _subject(row), before, shown(unit, row))
+    unit.record(act, _subject(row), before, shown(unit, row), *repository.concerned(unit.session, row))
 
 
 def _subject(row: ExemptionRow) -> str:

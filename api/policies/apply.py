@@ -19,6 +19,7 @@ from api.bans import repository as bans
 from api.bans import service as ban_acts
 from api.bans.service import BanChange
 from api.bindings import service as binding_acts
+from api.bindings.repository import binders
 from api.bindings.schemas import BindingState, binding_state
 from api.db.base import Base
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
@@ -53,7 +54,7 @@ def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> 
 
     With faults the transaction is not to be committed.
     """
-    run = _Run(unit, wanted, services, is_empty(unit.session))
+    run = _Run(unit, wanted, services, is_empty(unit.session), binders(unit.session, unit.now_s))
     run.register()
     run.adopt()
     run.bind()
@@ -68,6 +69,8 @@ class _Run:
     wanted: Policy
     services: Mapping[str, Service]
     empty: bool
+    binders: Mapping[str, tuple[str, ...]]
+    """By bound authority, whose bans are bound to it before any act of the run."""
     faults: list[Fault] = field(default_factory=list)
     rows: dict[int, BanRow] = field(default_factory=dict)
     """The row of each ban by its number in the file."""
@@ -106,12 +109,12 @@ class _Run:
             key = (entry.site, str(entry.prefix))
             if key not in stuck:
                 with self._faulty(f"range/{entry.site}/{entry.prefix}"):
-                    range_acts.put_known(self.unit, entry, known.get(key))
+                    range_acts.put_known(self.unit, entry, known.get(key), self.binders)
 
     def _deregister(self, row: RangeRow, exempted: frozenset[tuple[str, str]]) -> None:
         if (row.site, row.prefix) in exempted:
             raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
-        range_acts.delete_unnamed(self.unit, row)
+        range_acts.delete_unnamed(self.unit, row, self.binders)
 
     def adopt(self) -> None:
         by_number = {ban.number: ban for ban in self.wanted.bans}

@@ -2,25 +2,31 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.db.models import AuditRow
-from api.deps import ActorDep, RuntimeDep, UnitDep, authorize
+from api.deps import PermitDep, RuntimeDep, UnitDep, permit
 from api.errors import Fault, Invalid
 from api.policies import service
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 from api.problems import NOT_PUBLISHED, TOO_LARGE, documented
+from api.routing import Route
 from api.schemas import FaultRead
 from dnsfilter.config.policytext import dump_policy
 
 MEDIA_TYPE = "application/toml"
-router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(authorize)])
+router = APIRouter(route_class=Route, prefix="/v1/policy", tags=["policy"], dependencies=[Depends(permit)])
 
 _BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
 
 
-async def policy_text(request: Request, _actor: ActorDep) -> str:
+class FileResponse(Response):
+    """A policy file."""
+
+    media_type = MEDIA_TYPE
+
+
+async def policy_text(request: Request, _permit: PermitDep) -> str:
     """The body as text; raises Invalid."""
     try:
         return (await request.body()).decode()
@@ -28,8 +34,8 @@ async def policy_text(request: Request, _actor: ActorDep) -> str:
         raise Invalid.at("body", f"is not UTF-8 at octet {error.start}") from error
 
 
-def policy_wanted(text: Annotated[str, Depends(policy_text)], held: RuntimeDep) -> service.Wanted:
-    """The body as read; raises Invalid."""
+def policy_wanted(_permit: PermitDep, text: Annotated[str, Depends(policy_text)], held: RuntimeDep) -> service.Wanted:
+    """The body as read, once it is known that its sender may; raises Invalid."""
     return service.parse(held, text)
 
 
@@ -40,14 +46,14 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
     "",
     operation_id="export_policy",
     summary="Export the policy",
-    response_class=PlainTextResponse,
+    response_class=FileResponse,
     responses={**documented(), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
-def export_policy(unit: UnitDep, held: RuntimeDep) -> PlainTextResponse:
+def export_policy(unit: UnitDep, held: RuntimeDep) -> FileResponse:
     """The policy as a file, for version control or for a node without a control plane."""
     policy = held.publishing.current(unit)
     header = f"# dnsfilter policy, revision {policy.revision}\n\n"
-    return PlainTextResponse(header + dump_policy(policy), media_type=MEDIA_TYPE)
+    return FileResponse(header + dump_policy(policy))
 
 
 @router.post(
@@ -57,9 +63,9 @@ def export_policy(unit: UnitDep, held: RuntimeDep) -> PlainTextResponse:
     responses=documented(TOO_LARGE),
     openapi_extra=_BODY,
 )
-def diff_policy(wanted: WantedDep, held: RuntimeDep, actor: ActorDep) -> DifferenceRead:
+def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: PermitDep) -> DifferenceRead:
     """What applying the file would do, and what stands against it. Nothing is recorded."""
-    acts, faults = service.preview(held, actor, wanted)
+    acts, faults = service.preview(held, permit.caller.actor, wanted)
     return DifferenceRead(acts=_acts(acts), faults=[_fault(fault) for fault in faults])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from api.audit.repository import of_revision
 from api.db.models import AuditRow
-from api.db.unit import UnitOfWork
+from api.db.unit import LOADED, Actor, UnitOfWork
 from api.deps import Runtime
 from api.errors import Fault, Invalid
 from api.policies.apply import apply, is_empty
@@ -17,7 +17,6 @@ from dnsfilter.policy.model import Policy
 MAX_OBJECTS = 50_000
 """Of all kinds, terms too, together: nobody else acts while they are compared."""
 MAX_OCTETS = 8 * 1024 * 1024
-INIT_ACTOR = "init-policy"
 
 
 class _Undo(Exception):
@@ -55,7 +54,7 @@ def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> tuple[l
     return acts, []
 
 
-def preview(held: Runtime, actor: str, wanted: Wanted) -> tuple[list[AuditRow], list[Fault]]:
+def preview(held: Runtime, actor: Actor, wanted: Wanted) -> tuple[list[AuditRow], list[Fault]]:
     """What `act_on` would do; nothing is recorded. Both run the same code, so that they cannot differ."""
     acts: list[AuditRow] = []
     faults: list[Fault] = []
@@ -76,7 +75,7 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
     with held.database.writing() as session:
         if not is_empty(session):
             return False
-        unit = UnitOfWork(session, INIT_ACTOR, int(held.clock()))
+        unit = UnitOfWork(session, LOADED, int(held.clock()))
         try:
             text = _read(path)
             wanted = parse_policy(text, str(path), services=held.services, now=unit.now_s)

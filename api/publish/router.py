@@ -4,16 +4,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.deps import RuntimeDep, UnitDep
+from api.deps import PermitDep, RuntimeDep, UnitDep
 from api.errors import Invalid
 from api.moments import parse_moment
 from api.problems import documented
-from api.publish.answers import decision_read, parse_client, parse_question, who_read
+from api.publish.answers import authority_of, decision_read, parse_client, parse_question, who_read
 from api.publish.schemas import DecisionRead, WhoRead
+from api.routing import Route
 from api.schemas import MomentText, Slug
 from dnsfilter.policy.model import DEFAULT_SITE
 
-router = APIRouter(prefix="/v1", tags=["decision"])
+router = APIRouter(route_class=Route, prefix="/v1", tags=["decision"])
 
 AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
 
@@ -21,6 +22,7 @@ AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
 @router.get("/decision", operation_id="get_decision", summary="Explain a decision", responses=documented())
 def get_decision(
     unit: UnitDep,
+    permit: PermitDep,
     held: RuntimeDep,
     client: AddressText,
     name: Annotated[str, Query(max_length=1100, examples=["www.example.org"])],
@@ -34,11 +36,17 @@ def get_decision(
         instant = unit.now_s if at is None else parse_moment(at, "UTC")
     except ValueError as error:
         raise Invalid.at("query.at", str(error)) from error
-    return decision_read(held.publishing.current(unit), site, address, question, instant)
+    policy = held.publishing.current(unit)
+    permit.demand(authority_of(policy, site, address))
+    return decision_read(policy, site, address, question, instant)
 
 
 @router.get("/who", operation_id="get_who", summary="Tell whose an address is", responses=documented())
-def get_who(unit: UnitDep, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE) -> WhoRead:
+def get_who(
+    unit: UnitDep, permit: PermitDep, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
+) -> WhoRead:
     """The address's range, authority, contact and bans."""
     client = parse_client(address, "query.address")
-    return who_read(held.publishing.current(unit), site, client, unit.now_s)
+    policy = held.publishing.current(unit)
+    permit.demand(authority_of(policy, site, client))
+    return who_read(policy, site, client, unit.now_s)

@@ -11,12 +11,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.db.session import Database
 from api.db.unit import UnitOfWork
 from api.errors import Fault, Invalid, NotPublished
+from api.publish.again import is_ours
+from api.publish.recorder import Recorder
 from api.publish.repository import ACTING, RangeCache, load_rows, revision
 from api.publish.source import policy_of
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.check import problems
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.snapshot.compiler import Compiled, compile_names, compile_policy
+from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry.logs import emit
 
@@ -42,7 +45,9 @@ def believed(clock: Callable[[], float], store: SnapshotStore) -> Callable[[], f
 
 
 class Publisher:
-    """Publishes to one store; also a thread, once started, that retries what failed and prunes what is old.
+    """Publishes to one store, and keeps what came into force when.
+
+    Also a thread, once started, that retries what failed and prunes what is old.
 
     Snapshots are dated by `clock`, whatever it says: see `believed`.
     """
@@ -61,6 +66,7 @@ class Publisher:
         # What the last check found sound and what was last compiled, whose ranges another policy may share.
         self._sound: Policy | None = None
         self._before: Compiled | None = None
+        self._recorder = Recorder(database, services)
         self._turn = threading.Lock()
         self._status = Status()
         self._failed = threading.Event()
@@ -115,6 +121,29 @@ class Publisher:
                 raise self._failure("the database cannot be read", error) from error
             self._compile_and_store(policy)
 
+    def catch_up(self) -> None:
+        """Publish what the database holds, unless that is in force; raises NotPublished."""
+        published = self._status.revision
+        if published is None or published < self.database_revision():
+            self.publish_current()
+
+    @property
+    def catalogue(self) -> str:
+        """The digest of the services' lists, under which publications have them."""
+        return self._recorder.catalogue.digest
+
+    def settle(self) -> None:
+        """Have it written down what came into force; not to be called inside a writing transaction."""
+        self._recorder.settle()
+
+    def note_stored(self) -> None:
+        """Note the store's snapshot, where a process ended before that was written down."""
+        try:
+            manifest = parse_manifest(self._store.read_current().manifest)
+        except SnapshotError:
+            return
+        self._recorder.note_stored(manifest, self._names.digest)
+
     def stored_revision(self) -> int | None:
         """The revision that the store holds as current; None without any."""
         try:
@@ -122,25 +151,36 @@ class Publisher:
         except SnapshotError:
             return None
 
+    def stored_is_foreign(self) -> bool:
+        """Whether the store's snapshot says something else than the database has of its revision."""
+        try:
+            manifest = parse_manifest(self._store.read_current().manifest)
+        except SnapshotError:
+            return False
+        with self._database.reading() as session:
+            return not is_ours(session, manifest, self._services)
+
     def database_revision(self) -> int:
         """The revision of the database; raises what the database raises."""
         with self._database.reading() as session:
             return revision(session)
 
     def start(self) -> None:
-        """Start retrying in the background."""
+        """Start retrying and recording in the background."""
         self._thread.start()
+        self._recorder.start()
 
     def retry_soon(self) -> None:
         """Have the thread publish what the database holds."""
         self._failed.set()
 
     def stop(self) -> None:
-        """Stop the thread."""
+        """Stop the threads."""
         self._stopping.set()
         self._failed.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._recorder.stop()
 
     def _compile_and_store(self, policy: Policy) -> None:
         started = perf_counter()
@@ -150,6 +190,7 @@ class Publisher:
             self._store.publish(compiled)
         except (DnsfilterError, OSError) as error:
             raise self._failure(f"revision {policy.revision} is recorded, but not yet in force", error) from error
+        self._recorder.note(parse_manifest(compiled.manifest), int(self._clock()))
         self._policy = policy
         status = self._status
         self._status = replace(

@@ -5,10 +5,21 @@ from collections.abc import Sequence
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import ExemptionRow, RangeRow, SiteRow
+from api.db.models import ExemptionRow, RangeRow, SiteRow, SpaceRow
 from api.errors import NotFound
-from api.pagination import select_page
+from api.pagination import Sorting, select_page, sorted_page
 from dnsfilter.policy.model import Prefix
+
+SORTING = Sorting(
+    RangeRow.id,
+    {
+        "registered": RangeRow.id,
+        "label": RangeRow.label,
+        "authority": RangeRow.authority,
+        "site": RangeRow.site,
+        "revision": RangeRow.revision,
+    },
+)
 
 
 def find_site(session: Session, slug: str) -> SiteRow | None:
@@ -30,8 +41,8 @@ def site_page(session: Session, limit: int, cursor: str | None) -> tuple[Sequenc
 
 
 def site_in_use(session: Session, slug: str) -> bool:
-    """Whether a range or an exemption refers to the site."""
-    used = or_(exists().where(RangeRow.site == slug), exists().where(ExemptionRow.site == slug))
+    """Whether a range, space or an exemption refers to the site."""
+    used = or_(*(exists().where(row.site == slug) for row in (RangeRow, SpaceRow, ExemptionRow)))
     return bool(session.scalar(select(used)))
 
 
@@ -49,15 +60,29 @@ def get(session: Session, site: str, prefix: Prefix) -> RangeRow:
 
 
 def page(
-    session: Session, authority: str | None, site: str | None, limit: int, cursor: str | None
+    session: Session,
+    visible: frozenset[str] | None,
+    authority: str | None,
+    site: str | None,
+    funding: str | None,
+    audience: str | None,
+    sort: str,
+    limit: int,
+    cursor: str | None,
 ) -> tuple[Sequence[RangeRow], str | None]:
-    """A page of ranges in the order of their registration."""
+    """A page of ranges in the order of `sort`; of those of `visible`, unless it is None."""
     statement = select(RangeRow)
+    if visible is not None:
+        statement = statement.where(RangeRow.authority.in_(visible))
     if authority is not None:
         statement = statement.where(RangeRow.authority == authority)
     if site is not None:
         statement = statement.where(RangeRow.site == site)
-    return select_page(session, statement, RangeRow.id, int, limit, cursor)
+    if funding is not None:
+        statement = statement.where(RangeRow.funding == funding)
+    if audience is not None:
+        statement = statement.where(RangeRow.audience == audience)
+    return sorted_page(session, statement, SORTING, sort, limit, cursor)
 
 
 def exempted(session: Session, now_s: int) -> frozenset[tuple[str, str]]:

@@ -1,10 +1,10 @@
 """/v1/sites and /v1/ranges."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
-from api.deps import PreconditionDep, UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.ranges import repository, service
@@ -19,13 +19,32 @@ from api.ranges.schemas import (
     read_range,
     read_site,
 )
+from api.routing import Route
 from api.schemas import Page, Slug
+from api.spaces import service as spaces
+from dnsfilter.policy.model import Audience, Funding
 
-sites = APIRouter(prefix="/v1/sites", tags=["sites"])
-ranges = APIRouter(prefix="/v1/ranges", tags=["ranges"])
+sites = APIRouter(route_class=Route, prefix="/v1/sites", tags=["sites"])
+ranges = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 
 PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
 PrefixLength = Annotated[int, Path(ge=0, le=128)]
+
+Sort = Annotated[
+    Literal[
+        "registered",
+        "-registered",
+        "label",
+        "-label",
+        "authority",
+        "-authority",
+        "site",
+        "-site",
+        "revision",
+        "-revision",
+    ],
+    Query(description="`revision` is when it was changed last; with `-` downwards"),
+]
 
 
 @sites.get("", operation_id="list_sites", summary="List sites", responses=documented())
@@ -76,22 +95,31 @@ def delete_site(site: Slug, unit: UnitDep, precondition: PreconditionDep) -> Non
 @ranges.get("", operation_id="list_ranges", summary="List ranges", responses=documented())
 def list_ranges(
     unit: UnitDep,
+    permit: PermitDep,
     authority: Slug | None = None,
     site: Slug | None = None,
+    funding: Funding | None = None,
+    audience: Audience | None = None,
+    sort: Sort = "registered",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[RangeRead]:
-    """Ranges in the order of their registration."""
-    rows, following = repository.page(unit.session, authority, site, limit, cursor)
+    """Ranges, in the order of their registration unless `sort` says otherwise."""
+    rows, following = repository.page(
+        unit.session, permit.visible(), authority, site, funding, audience, sort, limit, cursor
+    )
     return Page(items=[read_range(row) for row in rows], next=following)
 
 
 @ranges.get(
     "/{site}/{address}/{length}", operation_id="get_range", summary="Get a range", responses=documented(NOT_FOUND)
 )
-def get_range(site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, response: Response) -> RangeRead:
+def get_range(
+    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, permit: PermitDep, response: Response
+) -> RangeRead:
     """The range with exactly that prefix."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
+    permit.demand(row.authority)
     tag(response, row.revision)
     return read_range(row)
 
@@ -111,12 +139,19 @@ def put_range(
     length: PrefixLength,
     body: RangeWrite,
     unit: UnitDep,
+    permit: PermitDep,
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
-    """Registers the prefix to an authority, or changes label, funding and audience."""
+    """Registers the prefix to an authority, or changes label, funding and audience.
+
+    An operator does so inside the authority's space, and not inside another authority's range.
+    """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
+    authority = known.authority if known else body.authority
+    permit.demand(authority)
+    spaces.demand(unit, permit.caller, site, prefix, authority)
     precondition.check(known.revision if known else None)
     row, created = service.put(unit, range_value(site, prefix, body))
     response.status_code = 201 if created else 200
@@ -136,12 +171,15 @@ def patch_range(
     length: PrefixLength,
     body: RangePatch,
     unit: UnitDep,
+    permit: PermitDep,
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
     """Changes the fields given, and no other."""
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     row = repository.get(unit.session, site, prefix)
+    permit.demand(row.authority)
+    spaces.demand(unit, permit.caller, site, prefix, row.authority)
     precondition.check(row.revision)
     known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
     merged = RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
@@ -158,9 +196,17 @@ def patch_range(
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def delete_range(
-    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, precondition: PreconditionDep
+    site: Slug,
+    address: PrefixAddress,
+    length: PrefixLength,
+    unit: UnitDep,
+    permit: PermitDep,
+    precondition: PreconditionDep,
 ) -> None:
     """Deregisters the range; its clients then belong to the next larger range, or to none."""
-    row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
+    prefix = parse_prefix(f"{address}/{length}", "path.address")
+    row = repository.get(unit.session, site, prefix)
+    permit.demand(row.authority)
+    spaces.demand(unit, permit.caller, site, prefix, row.authority)
     precondition.check(row.revision)
     service.delete(unit, row)

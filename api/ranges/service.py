@@ -1,6 +1,13 @@
-"""Acts on sites and ranges."""
+"""Acts on sites and ranges.
+
+What is registered of a range decides which bans apply there. Acts on ranges are therefore also the matter of every
+authority whose ban is bound to the range's: it sees in the record where its ban no longer reaches.
+"""
+
+from collections.abc import Mapping
 
 from api.authorities import repository as authorities
+from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import RangeRow, SiteRow
 from api.db.unit import UnitOfWork
@@ -30,7 +37,7 @@ def delete_site(unit: UnitOfWork, row: SiteRow) -> None:
     if row.slug == DEFAULT_SITE:
         raise Conflict(f"site {DEFAULT_SITE} always exists")
     if repository.site_in_use(unit.session, row.slug):
-        raise Conflict(f"site {row.slug} has ranges or exemptions")
+        raise Conflict(f"site {row.slug} has space, ranges or exemptions")
     unit.record("site.remove", f"site/{row.slug}", _site_shown(row), None)
     unit.session.delete(row)
 
@@ -43,11 +50,18 @@ def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
     repository.get_site(unit.session, wanted.site)
     if authorities.find(unit.session, wanted.authority) is None:
         raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
-    return put_known(unit, wanted, repository.find(unit.session, wanted.site, wanted.prefix))
+    known = repository.find(unit.session, wanted.site, wanted.prefix)
+    return put_known(unit, wanted, known, bindings.binders(unit.session, unit.now_s))
 
 
-def put_known(unit: UnitOfWork, wanted: Range, row: RangeRow | None) -> tuple[RangeRow, bool]:
-    """As `put`, of a range whose row, or that there is none, is known; its site and authority are registered."""
+def put_known(
+    unit: UnitOfWork, wanted: Range, row: RangeRow | None, binders: Mapping[str, tuple[str, ...]]
+) -> tuple[RangeRow, bool]:
+    """As `put`, of a range whose row, or that there is none, is known; its site and authority are registered.
+
+    `binders` are, by bound authority, those whose bans are bound to it.
+    """
+    concerned = (wanted.authority, *binders.get(wanted.authority, ()))
     if row is None:
         row = RangeRow(
             site=wanted.site,
@@ -59,7 +73,7 @@ def put_known(unit: UnitOfWork, wanted: Range, row: RangeRow | None) -> tuple[Ra
             revision=unit.new_revision(),
         )
         unit.session.add(row)
-        unit.record("range.register", _subject(row), None, shown(row))
+        unit.record("range.register", _subject(row), None, shown(row), *concerned)
         return row, True
     if row.authority != wanted.authority:
         raise Conflict(f"{row.prefix} at site {row.site} is registered to {row.authority}")
@@ -69,7 +83,7 @@ def put_known(unit: UnitOfWork, wanted: Range, row: RangeRow | None) -> tuple[Ra
         for field, value in given.items():
             setattr(row, field, value)
         row.revision = unit.new_revision()
-        unit.record("range.change", _subject(row), before, shown(row))
+        unit.record("range.change", _subject(row), before, shown(row), *concerned)
     return row, False
 
 
@@ -77,12 +91,13 @@ def delete(unit: UnitOfWork, row: RangeRow) -> None:
     """Deregister a range; raises Conflict while an exemption names it."""
     if (row.site, row.prefix) in repository.exempted(unit.session, unit.now_s):
         raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
-    delete_unnamed(unit, row)
+    delete_unnamed(unit, row, bindings.binders(unit.session, unit.now_s))
 
 
-def delete_unnamed(unit: UnitOfWork, row: RangeRow) -> None:
-    """Deregister a range that no exemption names."""
-    unit.record("range.remove", _subject(row), shown(row), None)
+def delete_unnamed(unit: UnitOfWork, row: RangeRow, binders: Mapping[str, tuple[str, ...]]) -> None:
+    """Deregister a range that no exemption names; `binders` as for `put_known`."""
+    concerned = (row.authority, *binders.get(row.authority, ()))
+    unit.record("range.remove", _subject(row), shown(row), None, *concerned)
     unit.session.delete(row)
 
 

@@ -2,14 +2,15 @@
 
 from fastapi import APIRouter, Depends
 
-from api.deps import RuntimeDep, authorize
+from api.deps import RuntimeDep, permit
 from api.errors import NotFound
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import NOT_FOUND, documented
+from api.routing import Route
 from api.schemas import Page, ServiceSlug
 from api.services.schemas import ServiceRead, ServiceSummary, read_service, read_summary
 
-router = APIRouter(prefix="/v1/services", tags=["services"], dependencies=[Depends(authorize)])
+router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"], dependencies=[Depends(permit)])
 
 
 @router.get("", operation_id="list_services", summary="List services", responses=documented())

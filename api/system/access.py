@@ -5,6 +5,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.problems import id_of
 from api.system.metrics import RequestMetrics
 from dnsfilter.telemetry.logs import emit
 
@@ -15,7 +16,7 @@ log = logging.getLogger("dnsfilter.api.access")
 
 
 class AccessMiddleware:
-    """Outermost middleware: sees the final status of every request."""
+    """Sees the final status of every request."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
@@ -43,4 +44,13 @@ class AccessMiddleware:
             route = getattr(scope.get("route"), "path", UNMATCHED)
             self._metrics.note(method, route, status, duration_s)
             took_ms = f"{1000 * duration_s:.1f}"
-            emit(log, logging.INFO, "request", method=method, route=route, status=status, ms=took_ms)
+            emit(
+                log,
+                logging.INFO,
+                "request",
+                method=method,
+                route=route,
+                status=status,
+                ms=took_ms,
+                request=id_of(scope),
+            )

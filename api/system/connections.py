@@ -1,14 +1,25 @@
 """Connections that send nothing: closed after a time, and never in the way of those that do."""
 
 import asyncio
+import json
+import logging
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from api.problems import BAD_REQUEST, MEDIA_TYPE, content
+from api.system.request import HEADER, HEADERS, new_id
+from dnsfilter.telemetry.logs import emit
+
 MAX_CONNECTIONS = 512
 """Half of the 1,024 descriptors that a process has by default."""
+MAX_THREADS = 2 * MAX_CONNECTIONS
+"""A request takes one again and again, never two. Were they fewer than requests, those that wait for the turn to write
+could hold all of them, and whoever has the turn would wait for one for ever."""
 HEAD_TIMEOUT_S = 10.0
+
+log = logging.getLogger("dnsfilter.api.access")
 
 
 class GuardedProtocol(H11Protocol):
@@ -50,6 +61,26 @@ class GuardedProtocol(H11Protocol):
         """Begin to wait for the next head."""
         self._wait()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, as a problem, and close; uvicorn says the same as plain text."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
+            return
+        known = new_id()
+        emit(log, logging.INFO, "not http", request=known)
+        body = json.dumps(content(BAD_REQUEST, msg.lower().rstrip("."), known)).encode()
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            (HEADER, known.encode()),
+            *HEADERS,
+        ]
+        response = h11.Response(status_code=BAD_REQUEST.status, headers=headers, reason=b"Bad Request")
+        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _dispensable(self) -> tuple[int, float] | None:
         """How readily the connection makes room, least first: idle ones, then those that owe a body; else None."""

@@ -57,19 +57,24 @@ function schemaName(schema) {
   if (schema.type === "array") return "list of " + schemaName(schema.items);
   return schema.const || schema.type || "any";
 }
-function operation(parent, method, path, described) {
+function whole(said, api) {
+  if (!said.$ref) return said;
+  return said.$ref.slice(2).split("/").reduce((found, part) => found[part], api);
+}
+function operation(parent, method, path, described, api) {
   const details = element("details", "", parent);
   const summary = element("summary", "", details);
   element("code", method.toUpperCase() + " " + path, summary);
   summary.append(" \\u2014 " + (described.summary || ""));
   element("p", described.description, details);
-  table(details, ["parameter", "in", "type", "meaning"], (described.parameters || []).map((parameter) => [
+  table(details, ["parameter", "in", "type", "meaning"], (described.parameters || []).map(
+    (said) => whole(said, api)).map((parameter) => [
     parameter.name + (parameter.required ? "" : " (optional)"), parameter.in, schemaName(parameter.schema),
     parameter.description || ""]));
   const content = (described.requestBody || {}).content || {};
   table(details, ["body", "shape"], Object.entries(content).map(([kind, body]) => [kind, schemaName(body.schema)]));
   table(details, ["status", "meaning"], Object.entries(described.responses || {}).map(
-    ([status, response]) => [status, response.description || ""]));
+    ([status, response]) => [status, whole(response, api).description || ""]));
 }
 function shapes(parent, schemas) {
   element("h2", "Shapes", parent);
@@ -96,7 +101,7 @@ fetch("/openapi.json").then((response) => response.json()).then((api) => {
   }
   for (const [tag, operations] of groups) {
     element("h2", tag, parent);
-    for (const [method, path, described] of operations) operation(parent, method, path, described);
+    for (const [method, path, described] of operations) operation(parent, method, path, described, api);
   }
   shapes(parent, api.components.schemas);
 });

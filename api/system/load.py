@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.problems import OVERLOADED, problem
+from api.problems import OVERLOADED, id_of, problem
 
 MAX_REQUESTS = 200
 
@@ -21,7 +21,7 @@ class LoadMiddleware:
             await self._app(scope, receive, send)
             return
         if self._now >= self._most:
-            response = problem(OVERLOADED, f"{self._most} requests are being worked on; try again soon")
+            response = problem(OVERLOADED, f"{self._most} requests are being worked on; try again soon", id_of(scope))
             response.headers["Retry-After"] = "1"
             await response(scope, receive, send)
             return

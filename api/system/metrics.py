@@ -1,6 +1,6 @@
 """The control plane's metrics: the only door to prometheus_client here. Every name begins with `dnsfilter_api_`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -36,6 +36,72 @@ class Publishing(Protocol):
     @property
     def status(self) -> PublishingStatus: ...
     def database_revision(self) -> int: ...
+
+
+class Failures(Protocol):
+    """What is read from the failed tries."""
+
+    def counts(self) -> Mapping[str, int]: ...
+
+
+class PlaceStatus(Protocol):
+    """What is read of a place for checkpoints."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def undelivered(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def age_s(self) -> int | None: ...
+
+
+class Witnessing(Protocol):
+    """What is read from whoever takes checkpoints to their places."""
+
+    def status(self) -> Sequence[PlaceStatus]: ...
+
+
+class CheckpointsCollector(Collector):
+    """How far the places for checkpoints are behind, read when scraped; nothing while the database cannot be read."""
+
+    def __init__(self, witnessing: Witnessing) -> None:
+        self._witnessing = witnessing
+
+    def collect(self) -> Iterator[Metric]:
+        """Three families, with a series per place."""
+        try:
+            places = self._witnessing.status()
+        except SQLAlchemyError:
+            return
+        help_text = "Checkpoints of the record that the place does not have yet."
+        undelivered = GaugeMetricFamily("dnsfilter_api_checkpoints_undelivered", help_text, labels=("place",))
+        help_text = "Age of the newest checkpoint that the place has."
+        age = GaugeMetricFamily("dnsfilter_api_checkpoint_age_seconds", help_text, labels=("place",))
+        help_text = "Tries to take checkpoints to the place that failed."
+        failures = CounterMetricFamily("dnsfilter_api_checkpoint_failures", help_text, labels=("place",))
+        for place in places:
+            undelivered.add_metric((place.name,), place.undelivered)
+            failures.add_metric((place.name,), place.failures)
+            if place.age_s is not None:
+                age.add_metric((place.name,), place.age_s)
+        yield from (undelivered, age, failures)
+
+
+class FailuresCollector(Collector):
+    """Tokens that were not taken, read when scraped."""
+
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+
+    def collect(self) -> Iterator[Metric]:
+        """One family, with a series per reason that there was."""
+        help_text = "Tokens that were not taken; those that were limited are not kept."
+        family = CounterMetricFamily("dnsfilter_api_refused_tokens", help_text, labels=("reason",))
+        for reason, count in sorted(self._failures.counts().items()):
+            family.add_metric((reason,), count)
+        yield family
 
 
 class RequestMetrics:
@@ -91,10 +157,14 @@ class PublishingCollector(Collector):
         )
 
 
-def make_registry(publishing: Publishing) -> tuple[Registry, RequestMetrics]:
+def make_registry(
+    publishing: Publishing, failures: Failures, witnessing: Witnessing
+) -> tuple[Registry, RequestMetrics]:
     """A registry of its own, with everything registered."""
     registry = CollectorRegistry()
     registry.register(PublishingCollector(publishing))
+    registry.register(FailuresCollector(failures))
+    registry.register(CheckpointsCollector(witnessing))
     build = Gauge(
         "dnsfilter_api_build_info", "Always 1; the label says which version.", ("version",), registry=registry
     )

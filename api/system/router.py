@@ -7,11 +7,12 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.publish.service import Publisher
+from api.routing import Route
 from api.system.documentation import CONTENT_SECURITY_POLICY, PAGE, SCRIPT, STYLE
 from api.system.schemas import HealthRead, ReadinessRead, VersionRead
 from dnsfilter import __version__
 
-router = APIRouter(tags=["system"])
+router = APIRouter(route_class=Route, tags=["system"])
 
 
 @router.get("/healthz", operation_id="health", summary="Is the process alive?")

@@ -43,11 +43,16 @@ class KeyValueFormatter(logging.Formatter):
         return " ".join(f"{key}={value}" for key, value in pairs)
 
 
-def emit(log: logging.Logger, level: int, event: str, /, **fields: object) -> None:
-    """Log one event with its fields; `event` is a fixed lower-case phrase. ValueError for a field that names people."""
+def emit(
+    log: logging.Logger, level: int, event: str, /, *, failure: BaseException | None = None, **fields: object
+) -> None:
+    """Log one event with its fields; `event` is a fixed lower-case phrase. ValueError for a field that names people.
+
+    Of a `failure` the line has the traceback.
+    """
     if not FORBIDDEN_FIELDS.isdisjoint(fields):
         raise ValueError(f"log {event!r}: field {min(FORBIDDEN_FIELDS & fields.keys())} could tell what a person did")
-    log.log(level, event, extra={_FIELDS: fields})
+    log.log(level, event, exc_info=failure, extra={_FIELDS: fields})
 
 
 def setup(level: str = "info", stream: TextIO | None = None) -> None:

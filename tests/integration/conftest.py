@@ -8,8 +8,9 @@ import pytest
 from tests.support.authority import Knot
 from tests.support.nodes import Whole
 from tests.support.starting import alone, authority, node, office
+from tests.unit.api.conftest import backend, plane, server, town
 
-__all__ = ["alone", "authority", "fresh_whole", "node", "office", "whole"]
+__all__ = ["alone", "authority", "backend", "fresh_whole", "node", "office", "plane", "server", "town", "whole"]
 
 
 @pytest.fixture(scope="module")

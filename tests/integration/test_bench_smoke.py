@@ -5,13 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from api.chain import GENESIS, entry_hash
+from api.db.models import AuditRow
+from api.db.session import Database
+from api.db.unit import entry_of
 from tests.support.components import component
 from tests.support.nodes import ROOT
 
 pytestmark = pytest.mark.usefixtures("alone")
+
+ENTRIES = 300
 
 ARGUMENTS = ("--cases", "mixed", "--servers", "dnsfilter,unbound", "--rounds", "1", "--seconds", "0.5", "--rate", "200")
 
@@ -58,3 +66,32 @@ def test_what_clients_notice_of_disturbances_is_counted_query_by_query() -> None
     assert beside["answered"] > 0
     # The flood is over its limit of 1,000 a second, the client beside it has none.
     assert flooding["answered"] < flooding["sent"]
+
+
+def test_pages_of_a_record_are_timed_that_is_a_chain(tmp_path: Path) -> None:
+    options = (
+        "--entries",
+        str(ENTRIES),
+        "--samples",
+        "2",
+        "--only",
+        "reader of the quietest",
+        "--state",
+        str(tmp_path),
+    )
+    command = [sys.executable, "-m", "tests.bench.audit", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    # 1 says that the machine was slow.
+    assert done.returncode in (0, 1), done.stderr
+    _, _, row, goal = done.stdout.splitlines()
+    title, *figures = (cell.strip() for cell in row.strip("|").split("|"))
+    assert title == "reader of the quietest authority"
+    assert all(float(figure) > 0 for figure in figures)
+    assert goal.startswith("goal: p95 of 50 ms")
+    database = Database(f"sqlite:///{tmp_path}/state/dnsfilter.sqlite3")
+    with database.reading() as session:
+        entries = [entry_of(row) for row in session.scalars(select(AuditRow).order_by(AuditRow.seq))]
+    database.close()
+    assert len(entries) >= ENTRIES
+    for entry, before in zip(entries, [GENESIS, *(entry["hash"] for entry in entries)], strict=False):
+        assert (entry["previous"], entry["hash"]) == (before, entry_hash(entry))

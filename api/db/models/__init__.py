@@ -1,21 +1,45 @@
 """The tables, one file per topic."""
 
+from api.db.models.account import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.db.models.authority import AuthorityRow
 from api.db.models.ban import BanRow, TermRow
 from api.db.models.binding import BindingRow
-from api.db.models.exemption import ExemptionRow
-from api.db.models.place import RangeRow, SiteRow
-from api.db.models.record import AuditRow, InstallationRow, TokenRow
+from api.db.models.exemption import ConcernRow, ExemptionRow
+from api.db.models.place import RangeRow, SiteRow, SpaceRow
+from api.db.models.record import (
+    AuditRow,
+    CatalogueRow,
+    CheckpointRow,
+    IdempotencyRow,
+    InstallationRow,
+    ListRow,
+    MatterRow,
+    PublicationRow,
+    VersionRow,
+)
 
 __all__ = [
+    "AccountRow",
     "AuditRow",
     "AuthorityRow",
     "BanRow",
     "BindingRow",
+    "CatalogueRow",
+    "CheckpointRow",
+    "ConcernRow",
     "ExemptionRow",
+    "FailedTryRow",
+    "GrantRow",
+    "IdempotencyRow",
     "InstallationRow",
+    "ListRow",
+    "MatterRow",
+    "NameRow",
+    "PublicationRow",
     "RangeRow",
     "SiteRow",
+    "SpaceRow",
     "TermRow",
     "TokenRow",
+    "VersionRow",
 ]

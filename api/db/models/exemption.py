@@ -7,7 +7,10 @@ from api.db.base import Base
 
 
 class ExemptionRow(Base):
-    """A request, and what became of it. `hours` are texts in `time_zone`, as people wrote them."""
+    """A request, and what became of it. `hours` are texts in `time_zone`, as people wrote them.
+
+    `requested_by` and `decided_by` are accounts; 0 is the installation itself.
+    """
 
     __tablename__ = "exemptions"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -22,10 +25,19 @@ class ExemptionRow(Base):
     time_zone: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str] = mapped_column(String(1000))
     requested_s: Mapped[int]
-    requested_by: Mapped[str] = mapped_column(String(100))
+    requested_by: Mapped[int]
     approved_s: Mapped[int | None]
     rejected_s: Mapped[int | None]
     revoked_s: Mapped[int | None]
-    decided_by: Mapped[str] = mapped_column(String(100), default="")
+    decided_by: Mapped[int | None]
     note: Mapped[str] = mapped_column(String(1000), default="")
     revision: Mapped[int]
+
+
+class ConcernRow(Base):
+    """That an exemption is also the matter of `authority`, since it names ranges of it."""
+
+    __tablename__ = "concerns"
+
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"), primary_key=True)
+    exemption: Mapped[int] = mapped_column(ForeignKey("exemptions.number"), primary_key=True, autoincrement=False)

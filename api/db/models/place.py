@@ -1,4 +1,4 @@
-"""Sites, and the prefixes registered at them."""
+"""Sites, the space allotted at them, and the prefixes registered there."""
 
 from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,4 +29,17 @@ class RangeRow(Base):
     label: Mapped[str] = mapped_column(String(200))
     funding: Mapped[str] = mapped_column(String(16))
     audience: Mapped[str] = mapped_column(String(16))
+    revision: Mapped[int]
+
+
+class SpaceRow(Base):
+    """A normalised prefix of one site inside which an authority registers its ranges by itself."""
+
+    __tablename__ = "spaces"
+    __table_args__ = (UniqueConstraint("site", "prefix"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    site: Mapped[str] = mapped_column(ForeignKey("sites.slug"))
+    prefix: Mapped[str] = mapped_column(String(43))
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"), index=True)
     revision: Mapped[int]

@@ -1,8 +1,8 @@
-"""The installation's revision, its tokens, and the record of acts."""
+"""The installation's revision, the record of acts, its checkpoints, and what was in force when."""
 
 from typing import Any
 
-from sqlalchemy import Integer, String
+from sqlalchemy import Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base
@@ -12,36 +12,126 @@ INSTALLATION = 1
 
 
 class InstallationRow(Base):
-    """One row. Every writing transaction locks it first: acts are serialised, revisions only grow."""
+    """One row. Every writing transaction locks it first: acts are serialised, revisions only grow.
+
+    `identity` names the installation in its checkpoints, and stays the same when it is restored elsewhere.
+    """
 
     __tablename__ = "installation"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     revision: Mapped[int]
     created_s: Mapped[int]
-
-
-class TokenRow(Base):
-    """A bearer token, by its SHA-256 only."""
-
-    __tablename__ = "tokens"
-
-    name: Mapped[str] = mapped_column(String(100), primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    created_s: Mapped[int]
+    identity: Mapped[str] = mapped_column(String(32))
 
 
 class AuditRow(Base):
-    """An act. Rows are only ever added; the first migration makes SQLite and PostgreSQL refuse anything else."""
+    """An act. Rows are only ever added: triggers make SQLite and PostgreSQL refuse anything else.
+
+    `account` 0 is the installation itself. `authorities` are those whose matter it is; none: the installation's.
+    `hash` covers the others, with `previous`, the hash of the entry before.
+    """
 
     __tablename__ = "audit"
-    __table_args__ = ({"sqlite_autoincrement": True},)
-
-    seq: Mapped[int] = mapped_column(Integer, primary_key=True)
-    time_s: Mapped[int]
-    actor: Mapped[str] = mapped_column(String(100))
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    time_s: Mapped[int] = mapped_column(index=True)
+    account: Mapped[int] = mapped_column(index=True)
+    access: Mapped[str] = mapped_column(String(16))
+    request: Mapped[str] = mapped_column(String(64))
     act: Mapped[str] = mapped_column(String(64), index=True)
     object: Mapped[str] = mapped_column(String(300), index=True)
+    authorities: Mapped[list[str]]
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
-    revision: Mapped[int]
+    revision: Mapped[int] = mapped_column(index=True)
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class MatterRow(Base):
+    """An index: that the audit's entry `seq` is a matter of `authority`."""
+
+    __tablename__ = "matters"
+
+    authority: Mapped[str] = mapped_column(String(63), primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+
+
+class CheckpointRow(Base):
+    """A signed statement that the audit's entry `seq` has `hash`. `delivered` are the places that have it."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    seq: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+    time_s: Mapped[int]
+    key: Mapped[str] = mapped_column(String(64))
+    signature: Mapped[str] = mapped_column(String(128))
+    delivered: Mapped[list[str]]
+
+
+class VersionRow(Base):
+    """What an object of the policy was from `revision` on; a `body` of None: it was gone."""
+
+    __tablename__ = "versions"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
+    body: Mapped[dict[str, Any] | None]
+
+
+class ListRow(Base):
+    """A service as a catalogue had it: its definition as compressed JSON, named by the SHA-256 of that JSON."""
+
+    __tablename__ = "lists"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    service: Mapped[str] = mapped_column(String(63))
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CatalogueRow(Base):
+    """A whole catalogue: the list of each service by its digest, named by the SHA-256 of that as JSON."""
+
+    __tablename__ = "catalogues"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    lists: Mapped[dict[str, str]]
+
+
+class PublicationRow(Base):
+    """That a snapshot came into force: revision, digests of its files, and the catalogue that it was made with."""
+
+    __tablename__ = "publications"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    revision: Mapped[int] = mapped_column(index=True)
+    # Without an index: the last row of an instant is looked for from the newest on, and clocks go back now and then.
+    time_s: Mapped[int]
+    names: Mapped[str] = mapped_column(String(64))
+    ranges: Mapped[str] = mapped_column(String(64))
+    rules: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(40))
+    catalogue: Mapped[str] = mapped_column(String(64), index=True)
+
+
+class IdempotencyRow(Base):
+    """The answer to an act that was sent with a key, kept for a day: the same request again gets the same answer.
+
+    A `body` of None: the act was done, but its answer is not kept.
+    """
+
+    __tablename__ = "idempotency"
+
+    account: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    path: Mapped[str] = mapped_column(String(500))
+    request: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int]
+    headers: Mapped[dict[str, str]]
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_s: Mapped[int] = mapped_column(index=True)

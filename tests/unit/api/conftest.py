@@ -1,6 +1,7 @@
 """A control plane on a real SQLite file in a temporary directory, spoken to as a client would."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -13,18 +14,32 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from api.accounts.repository import get
+from api.accounts.service import TokenWanted, make_token
 from api.application import make_application
-from api.auth.tokens import make_first_token
+from api.audit.key import load_signing_key
+from api.audit.witness import Witness
+from api.auth.tokens import load_key, make_first_token
 from api.db.session import Database
+from api.db.unit import LOCAL, UnitOfWork
 from api.deps import Runtime
 from api.publish.service import Publisher, believed
+from api.publish.start import keep_history
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Category, Entry, TierEntry, load_catalogue
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
+from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000
 """2026-09-21 14:13:20 UTC: the clock of a test begins here, and moves only when it is told to."""
+
+
+BACKEND = os.environ.get("DNSFILTER_TEST_DATABASE", "sqlite")
+"""The database of the tests that do not name theirs."""
+
+on_both_databases = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+"""Of a test whose control plane has SQLite in one run, and PostgreSQL in another."""
 
 
 @dataclass
@@ -49,13 +64,23 @@ class Plane:
     app: Any
     clock: Clock
     token: str
+    _other: str | None = None
 
-    def call(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
-        """A request with the administrator's token, unless `headers` are given."""
-        headers = options.pop("headers", {"Authorization": f"Bearer {self.token}"})
+    def call(
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        *,
+        token: str | None = None,
+        address: str = "127.0.0.1",
+        **options: Any,
+    ) -> httpx.Response:
+        """A request from `address` with `token`, else the administrator's, unless `headers` are given."""
+        headers = options.pop("headers", {"Authorization": f"Bearer {token or self.token}"})
 
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(address, 1))
             async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
                 return await client.request(method, path, json=json, headers=headers, **options)
 
@@ -67,6 +92,30 @@ class Plane:
         assert response.status_code < 300, response.text
         return response.json() if response.content else None
 
+    def account(self, login: str, *roles: tuple[str, str | None], kind: str = "service") -> tuple[int, str]:
+        """A new account with these roles, each in an authority or, with None, in the installation; and its token."""
+        number = self._made(login, *roles, kind=kind)
+        made = self.done("POST", f"/v1/accounts/{number}/tokens", {"label": "test", "for": "90 days"})
+        return number, made["token"]
+
+    def other(self) -> str:
+        """The token of a second administrator, which the first has not made: nobody approves a request of their own."""
+        if self._other is None:
+            number = self._made("another", ("administrator", None), kind="service")
+            now_s = int(self.clock())
+            wanted = TokenWanted("test", now_s + 90 * 86_400, frozenset(), frozenset())
+            with self.database.writing() as session:
+                unit, key = UnitOfWork(session, LOCAL, now_s), load_key(self.settings.token_key_path)
+                self._other = make_token(unit, key, get(session, number), wanted)[1].text
+        return self._other
+
+    def _made(self, login: str, *roles: tuple[str, str | None], kind: str) -> int:
+        number: int = self.done("POST", "/v1/accounts", {"kind": kind, "login": login, "name": login})["number"]
+        for role, authority in roles:
+            body = {"account": number, "role": role, "authority": authority, "reason": "for a test"}
+            self.done("POST", "/v1/grants", {**body, "for": "1 year"})
+        return number
+
     def revision(self) -> int:
         """The revision that the database has."""
         return self.publisher.database_revision()
@@ -77,11 +126,17 @@ def catalogue() -> Catalogue:
     return Catalogue((_entry("alpha", 2), _entry("beta", 1)))
 
 
-def make_plane(directory: Path, services: Catalogue | None = None, *, doubting: bool = False) -> Plane:
-    """A control plane with a migrated, empty database; one that is `doubting` believes no clock before the release."""
+def make_plane(
+    directory: Path, services: Catalogue | None = None, *, doubting: bool = False, url: str | None = None
+) -> Plane:
+    """A control plane with an empty database, the migrated one at `url` or a file of SQLite.
+
+    One that is `doubting` believes no clock before the release.
+    """
     directory.mkdir(exist_ok=True)
-    settings = parse_settings({"state_dir": str(directory)}, {})
-    (directory / "dnsfilter.sqlite3").write_bytes(_migrated())
+    settings = parse_settings({"state_dir": str(directory), "database": url}, {})
+    if url is None:
+        (directory / "dnsfilter.sqlite3").write_bytes(_migrated())
     database = Database(settings.database)
     clock = Clock()
     held = services if services is not None else catalogue()
@@ -89,16 +144,34 @@ def make_plane(directory: Path, services: Catalogue | None = None, *, doubting: 
     store = SnapshotStore(settings.snapshot_dir)
     read = believed(clock, store) if doubting else clock
     publisher = Publisher(database, by_slug, store, read)
-    make_first_token(database, settings.token_path, int(read()))
-    app, registry = make_application(Runtime(settings, database, held, by_slug, publisher, read), publisher)
+    key = load_key(settings.token_key_path)
+    keep_history(database, int(read()))
+    make_first_token(database, key, settings.token_path, int(read()))
+    witness = Witness(database, load_signing_key(settings.checkpoint_key), settings.checkpoint_places, read)
+    runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
+    app, registry = make_application(runtime, publisher, witness)
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """PostgreSQL, for all tests of this process."""
+    with postgresql() as running:
+        yield running
+
+
 @pytest.fixture
-def plane(tmp_path: Path) -> Iterator[Plane]:
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which database the control plane has."""
+    return str(getattr(request, "param", BACKEND))
+
+
+@pytest.fixture
+def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Plane]:
     """A control plane whose first snapshot is published."""
-    made = make_plane(tmp_path / "state")
+    url = request.getfixturevalue("server").fresh() if backend == "postgresql" else None
+    made = make_plane(tmp_path / "state", url=url)
     made.publisher.publish_current()
     yield made
     made.database.close()

@@ -52,6 +52,21 @@ def test_every_error_is_a_problem(plane: Plane, method: str, path: str, status: 
     assert (told["type"], told["status"]) == (f"/problems/{slug}", status)
     assert told["title"]
     assert told["detail"]
+    assert told["request"] == response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/v1/authorities", "GET"),
+        ("GET", "/v1/authorities/town/bans/alpha/end", "POST"),
+        ("POST", "/v1/authorities/town/bans/alpha", "DELETE, GET, PATCH, PUT"),
+        ("HEAD", "/v1/grants", "GET, POST"),
+    ],
+)
+def test_a_wrong_method_is_told_every_method_that_there_is(plane: Plane, method: str, path: str, allowed: str) -> None:
+    response = plane.call(method, path)
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
 
 
 def test_a_body_is_json_and_of_bounded_size(plane: Plane) -> None:
@@ -84,6 +99,33 @@ def test_a_large_body_of_somebody_unknown_is_not_read(plane: Plane, token: str) 
     announced = plane.call("POST", "/v1/policy/diff", headers=kind, content=b"#" * 2_000_000)
     assert (announced.status_code, announced.headers["connection"]) == (401, "close")
     assert plane.call("POST", "/v1/policy/diff", headers=kind, content=b"#").status_code == 401
+
+
+@pytest.mark.parametrize("length", ["0", "10", "9000000", "x"])
+def test_a_body_with_two_lengths_is_refused_unread(plane: Plane, length: str) -> None:
+    read: list[bytes] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            read.append(b"#" * 64 * 1024)
+            yield read[-1]
+
+    lengths = {"Content-Length": length, "Transfer-Encoding": "chunked"}
+    given = {"Authorization": f"Bearer {plane.token}", "Content-Type": "application/toml", **lengths}
+    response = plane.call("POST", "/v1/policy/diff", headers=given, content=parts())
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/bad-request")
+    assert (response.headers["connection"], read) == ("close", [])
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/accounts"), ("PATCH", TOWN)])
+def test_a_fault_repeats_no_long_name_of_a_field(plane: Plane, method: str, path: str) -> None:
+    plane.done("PUT", TOWN, authority())
+    response = plane.call(method, path, {f"{number}{'x' * 5000}": 1 for number in range(150)})
+    assert response.status_code == 422
+    places = [fault["place"] for fault in response.json()["faults"]]
+    assert len(places) == problems.MAX_FAULTS
+    assert max(map(len, places)) == 200
+    assert len(response.content) < 100_000
 
 
 def test_beyond_a_bound_requests_are_refused_as_overload() -> None:
@@ -150,8 +192,10 @@ def test_the_description_has_an_id_a_summary_and_errors_for_every_operation(plan
         guarded = "security" in operation
         assert guarded == ("401" in operation["responses"])
         for status, response in operation["responses"].items():
-            if status >= "400" and status != "503" and guarded:
-                assert list(response["content"]) == ["application/problem+json"], operation["operationId"]
+            if status >= "400" and guarded:
+                name = response["$ref"].rpartition("/")[2]
+                told = described["components"]["responses"][name]
+                assert list(told["content"]) == ["application/problem+json"], operation["operationId"]
 
 
 def test_metrics_have_a_series_per_route_and_none_per_name_asked(town: Plane) -> None:
@@ -178,7 +222,8 @@ def test_no_log_line_has_a_query_string_or_a_token(town: Plane, caplog: pytest.L
         town.call("GET", "/v1/decision?client=192.0.2.77&name=secret.example.org%0aforged")
     text = "\n".join(map(KeyValueFormatter().format, caplog.records))
     assert re.search(
-        r"level=info logger=dnsfilter.api.access event=request method=GET route=/v1/who status=200 ms=[\d.]+$",
+        r"level=info logger=dnsfilter.api.access event=request method=GET route=/v1/who status=200 ms=[\d.]+ "
+        r"request=[0-9a-f]{24}$",
         text,
         re.M,
     )

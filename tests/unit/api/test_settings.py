@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import Endpoint, parse_endpoint, parse_settings
+from api.settings import Endpoint, TlsFiles, UnixSocket, parse_endpoint, parse_listen, parse_settings
 from dnsfilter.errors import ConfigError
+from tests.support.certificates import Authority
 
 
 def test_the_command_line_comes_before_the_environment_before_the_default(tmp_path: Path) -> None:
@@ -36,6 +37,55 @@ def test_every_fault_is_reported_with_its_place(tmp_path: Path) -> None:
         "--init-policy",
     ]
     assert "secret" not in str(caught.value)
+
+
+def test_every_fault_of_a_certificate_is_reported_at_once(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("nothing")
+    given = {
+        "state_dir": str(tmp_path),
+        "tls_certificate": str(tmp_path / "none.pem"),
+        "tls_key": str(tmp_path / "key.pem"),
+        "allow_plain": "perhaps",
+    }
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(given, {})
+    assert [problem.place for problem in caught.value.problems] == ["--allow-plain", "--tls-certificate", "--tls-key"]
+
+
+def test_a_certificate_goes_with_its_key_and_not_with_a_socket_s_file(tmp_path: Path) -> None:
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    Authority(tmp_path / "ca").issue(*files)
+    pair = {"state_dir": str(tmp_path), "tls_certificate": str(files[0]), "tls_key": str(files[1])}
+    assert parse_settings({**pair, "listen": "192.0.2.1:443"}, {}).tls == TlsFiles(*files)
+    for wrong, message in (
+        ({"tls_key": ""}, "--tls-certificate: needs --tls-key too"),
+        ({"tls_certificate": ""}, "--tls-key: needs --tls-certificate too"),
+        ({"listen": "unix:/run/api.sock"}, "without TLS"),
+        ({"tls_key": str(files[0])}, "--tls-key: .* holds no private key in PEM"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            parse_settings({**pair, **wrong}, {})
+
+
+@pytest.mark.parametrize("listen", ["192.0.2.1:8080", "[2001:db8::1]:8080", "0.0.0.0:8080", "[::]:8080", "host:8080"])
+def test_plain_http_that_others_hear_is_refused_unless_asked_for(tmp_path: Path, listen: str) -> None:
+    given = {"state_dir": str(tmp_path), "listen": listen}
+    with pytest.raises(ConfigError, match="shows tokens to whoever hears the network"):
+        parse_settings(given, {})
+    assert parse_settings({**given, "allow_plain": "true"}, {}).listen == parse_endpoint(listen)
+    assert parse_settings(given, {"DNSFILTER_API_ALLOW_PLAIN": "true"}).tls is None
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "127.1.2.3:0"])
+def test_plain_http_on_loopback_is_fine(tmp_path: Path, listen: str) -> None:
+    assert parse_settings({"state_dir": str(tmp_path), "listen": listen}, {}).listen == parse_endpoint(listen)
+
+
+def test_a_socket_s_file_is_named_by_its_whole_path() -> None:
+    assert parse_listen("unix:/run/api.sock") == UnixSocket(Path("/run/api.sock"))
+    for text in ("unix:", "unix:api.sock", "unix:/run/", "unix:/" + 107 * "a"):
+        with pytest.raises(ValueError, match="socket"):
+            parse_listen(text)
 
 
 @pytest.mark.parametrize("text", ["", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "::1:8080", "a:b", "a:-1", "a:65536"])

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from api.system.metrics import CheckpointsCollector, PlaceStatus
 from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component
 
@@ -27,7 +29,14 @@ def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> No
     assert checked.returncode == 0, checked.stdout + checked.stderr
     asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(re.findall(r"expr: (.+)", ALERTS.read_text()))))
     assert asked
-    assert asked <= {metric.name for metric in METRICS}
+    assert asked <= {metric.name for metric in METRICS} | {
+        family.name for family in CheckpointsCollector(_NoPlace()).collect()
+    }
+
+
+class _NoPlace:
+    def status(self) -> Sequence[PlaceStatus]:
+        return ()
 
 
 def test_a_doubted_clock_raises_an_alert(tmp_path: Path) -> None:

@@ -1,62 +1,193 @@
-"""Every route has a permission, and keeps it."""
+"""Every route, asked by every kind of caller about own, bound and unrelated authority: as docs/permissions.md says."""
 
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
 import pytest
-from fastapi.routing import APIRoute
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from api.application import ROUTERS
-from api.auth.permissions import OF_OPERATION, Permission
+from api.auth.permissions import Role
+from api.auth.tokens import new_token
+from api.db.unit import head
+from api.moments import moment_text
+from api.reference import COLUMNS, MARK, renewed
+from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests
 from tests.unit.api.conftest import Plane
 
-ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-GUARDED = [
-    (method, route.path)
-    for route in ROUTES
-    for method in sorted(route.methods or ())
-    if OF_OPERATION.get(route.operation_id or "") is not Permission.OPEN
-]
-OPEN = ["/healthz", "/readyz", "/version", "/openapi.json", "/docs", "/docs/page.js", "/docs/page.css"]
-VALUES = {"{slug}": "town", "{service}": "alpha", "{site}": "default", "{address}": "192.0.2.0", "{length}": "24"}
+PAGE = Path(__file__).parents[4] / "docs" / "permissions.md"
 
 
-def _filled(path: str) -> str:
-    for name, value in {**VALUES, "{number}": "1"}.items():
-        path = path.replace(name, value)
-    return path
+class Undone(Exception):
+    """Ends a transaction in which an act was recorded, so that the next request meets the same world."""
 
 
-def test_the_table_names_every_operation_and_no_other() -> None:
-    assert {route.operation_id for route in ROUTES} == set(OF_OPERATION)
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody with a token, or without, and the columns of the table that are his; none: his token is not taken."""
+
+    name: str
+    token: str | None
+    columns: tuple[str, ...]
+    account: int = 0
+    number: int = 0
 
 
-def test_the_open_routes_are_those_that_are_meant_to_be() -> None:
-    assert sorted(
-        route.path for route in ROUTES if OF_OPERATION[route.operation_id or ""] is Permission.OPEN
-    ) == sorted(OPEN)
+def test_the_table_is_what_the_rules_say() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert renewed(page) == page, (
+        "docs/permissions.md is not as the rules are: python -m api.reference docs/permissions.md"
+    )
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"Authorization": "Bearer "},
-        {"Authorization": "Bearer dnsf_wrong"},
-        {"Authorization": "Bearer wrong"},
-        {"Authorization": "Basic YTpi"},
-        {"Authorization": "Bearer dnsf_" + "a" * 5000},
-    ],
-    ids=["none", "empty", "wrong", "foreign", "basic", "long"],
-)
-def test_every_guarded_route_refuses_a_caller_without_a_known_token(town: Plane, headers: dict[str, str]) -> None:
-    revision = town.revision()
-    for method, path in GUARDED:
-        response = town.call(method, _filled(path), headers=headers)
-        assert response.status_code == 401, (method, path, response.text)
-        assert response.headers["content-type"] == "application/problem+json"
-        assert response.json()["type"] == "/problems/not-authenticated"
-        assert response.headers["www-authenticate"].startswith("Bearer")
-    assert town.revision() == revision
+def test_a_page_without_the_mark_is_not_overwritten() -> None:
+    with pytest.raises(ValueError, match="has no line"):
+        renewed("# Something else\n")
+    assert renewed(f"# Page\n{MARK}\nold\n").startswith(f"# Page\n{MARK}\n\n| request |")
 
 
-@pytest.mark.parametrize("path", OPEN)
-def test_an_open_route_answers_anybody(plane: Plane, path: str) -> None:
-    assert plane.call("GET", path, headers={}).status_code == 200
+def test_every_route_answers_every_caller_as_the_table_says(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = _table()
+    world = make_world(plane)
+    callers = _callers(plane)
+    asked = requests(world, moment_text(int(plane.clock.now)))
+    assert asked.keys() == told.keys(), "tests/unit/api/auth/world.py has to say how each route is asked"
+    _undo(plane, monkeypatch)
+    wrong = asyncio.run(_walk(plane, callers, asked, told))
+    assert not wrong, "\n".join(wrong)
+
+
+async def _walk(
+    plane: Plane, callers: list[Caller], asked: dict[str, list[Asked]], told: dict[str, dict[str, str]]
+) -> list[str]:
+    wrong = []
+    before = _record(plane)
+    transport = httpx.ASGITransport(_from_elsewhere(plane), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        for route, cases in asked.items():
+            for caller in callers:
+                for case in cases:
+                    status = (await _send(client, caller, route, case)).status_code
+                    allowed = any(_allows(told[route][column], case) for column in caller.columns)
+                    expected = allowed or told[route]["no token"] == "yes"
+                    refusal = 403 if caller.columns else 401
+                    if status != refusal if not expected else not 200 <= status < 300:
+                        what = ", ".join(sorted(case.matter)) or "nobody in particular"
+                        wrong.append(f"{caller.name}: {route} {case.path} (matter of {what}) gave {status}")
+                    if _record(plane) != before:
+                        return [*wrong, f"{caller.name}: {route} {case.path} left a trace"]
+                    plane.clock.now += 0.1  # As many tries as here would otherwise be too many.
+    return wrong
+
+
+async def _send(client: httpx.AsyncClient, caller: Caller, route: str, case: Asked) -> httpx.Response:
+    headers = {"Content-Type": "application/toml" if case.content is not None else "application/json"}
+    if caller.token is not None:
+        headers["Authorization"] = f"Bearer {caller.token}"
+    path = case.path.replace("{self}", str(caller.account)).replace("{token}", str(caller.number))
+    body: dict[str, Any] = {"json": case.json} if case.json is not None else {"content": case.content or b""}
+    return await client.request(route.partition(" ")[0], path, headers=headers, **body)
+
+
+def _allows(cell: str, case: Asked) -> bool:
+    match cell:
+        case "yes" | "part":
+            return True
+        case "own":
+            return OWN in case.matter
+        case "self":
+            return SELF in case.matter
+        case "–":
+            return False
+        case _:
+            raise ValueError(f"the table has no word {cell!r}")
+
+
+def _table() -> dict[str, dict[str, str]]:
+    """The page's table: by request, what stands in each column."""
+    rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| [^|]* \| (.*) \| [^|]* \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    return {request: dict(zip(COLUMNS, cells.split(" | "), strict=True)) for request, cells in rows}
+
+
+def _callers(plane: Plane) -> list[Caller]:
+    """Each role once, held in one authority or in the installation; and everybody whose token is not taken."""
+    found = [Caller("nobody", None, ()), Caller("an unknown token", new_token(bytes(32)).text, ())]
+    for role in Role:
+        where = None if role in (Role.AUDITOR, Role.ADMINISTRATOR) else OWN
+        found.append(_caller(plane, role, (role, where)))
+    found.append(_caller(plane, "no role"))
+    lapsed = _caller(plane, "an expired mandate")
+    for short in ("operator", "approver"):
+        body = {"account": lapsed.account, "role": short, "authority": OWN, "for": "1 day", "reason": "for a test"}
+        plane.done("POST", "/v1/grants", body)
+    ended = _caller(plane, "ended roles", ("operator", OWN), ("administrator", None))
+    for item in plane.done("GET", f"/v1/grants?account={ended.account}")["items"]:
+        plane.done("POST", f"/v1/grants/{item['number']}/end", {"reason": "for a test"})
+    found += [_as(lapsed, "no role"), _as(ended, "no role")]
+    everything = (("administrator", None), ("operator", OWN))
+    disabled, revoked = (
+        _caller(plane, "a disabled account", *everything),
+        _caller(plane, "a revoked token", *everything),
+    )
+    plane.done("POST", f"/v1/accounts/{disabled.account}/disable")
+    plane.done("DELETE", f"/v1/accounts/{revoked.account}/tokens/{revoked.number}")
+    expired = _caller(plane, "an expired token", *everything)
+    made = plane.done("POST", f"/v1/accounts/{expired.account}/tokens", {"label": "short", "for": "1 day"})
+    found += [_as(disabled), _as(revoked), Caller(expired.name, made["token"], ())]
+    plane.clock.now += 2 * 86_400
+    for caller in found:
+        plane.call("GET", "/v1/self", token=caller.token)  # The day of a token's use is written down, once.
+    return found
+
+
+def _caller(plane: Plane, name: str, *roles: tuple[str, str | None]) -> Caller:
+    account, token = plane.account(f"with-{name.replace(' ', '-')}", *roles)
+    number = plane.done("GET", f"/v1/accounts/{account}/tokens")["items"][0]["number"]
+    return Caller(name, token, (name,), account, number)
+
+
+def _as(caller: Caller, *columns: str) -> Caller:
+    return Caller(caller.name, caller.token, columns, caller.account, caller.number)
+
+
+def _undo(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = plane.database.writing
+
+    @contextmanager
+    def undone() -> Iterator[Session]:
+        with writing() as session:
+            before = head(session)
+            yield session
+            session.flush()
+            if head(session) != before:
+                raise Undone
+
+    monkeypatch.setattr(plane.database, "writing", undone)
+    plane.app.add_exception_handler(Undone, lambda _request, _error: Response(status_code=200))
+    plane.app.middleware_stack = None
+
+
+def _record(plane: Plane) -> tuple[int, tuple[int, str]]:
+    """The revision, and the end of the audit."""
+    with plane.database.reading() as session:
+        return plane.revision(), head(session)
+
+
+def _from_elsewhere(plane: Plane) -> Any:
+    """The application, to which every request comes from another address."""
+    numbers = count()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await plane.app(
+            {**scope, "client": (f"127.1.{next(numbers) // 250 % 250}.{next(numbers) % 250}", 1)}, receive, send
+        )
+
+    return app

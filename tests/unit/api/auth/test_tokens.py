@@ -1,69 +1,104 @@
-"""The administrator's token: made once, kept secret."""
+"""Tokens: made once, kept secret, taken as long as they should be."""
 
 import stat
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from api.auth.tokens import digest, holder, make_first_token, new_token, replace_token
+from api.auth.caller import Caller
+from api.auth.tokens import (
+    Refusal,
+    Refused,
+    authenticate,
+    digest,
+    load_key,
+    make_first_token,
+    new_token,
+    replace_token,
+)
 from api.db.models import TokenRow
 from tests.unit.api.conftest import START, Plane
 
+KEY = bytes(32)
 
-def test_the_file_is_the_owners_and_the_database_has_only_a_digest(plane: Plane) -> None:
-    path = plane.settings.token_path
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert plane.token.startswith("dnsf_")
-    assert len(plane.token) >= 5 + 43
+
+def _present(plane: Plane, token: str, now_s: int = START) -> Caller | Refused:
     with plane.database.reading() as session:
-        assert session.get_one(TokenRow, "administrator").digest == digest(plane.token)
-    octets = b"".join(file.read_bytes() for file in path.parent.glob("dnsfilter.sqlite3*"))
+        return authenticate(session, load_key(plane.settings.token_key_path), token, now_s, "")
+
+
+def test_the_files_are_the_owners_and_the_database_has_only_a_keyed_hash(plane: Plane) -> None:
+    for path in (plane.settings.token_path, plane.settings.token_key_path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    key = plane.settings.token_key_path.read_bytes()
+    with plane.database.reading() as session:
+        assert session.scalars(select(TokenRow.digest)).all() == [digest(key, plane.token)]
+    octets = b"".join(file.read_bytes() for file in plane.settings.state_dir.glob("dnsfilter.sqlite3*"))
     assert plane.token.encode() not in octets
+    assert key not in octets
 
 
 def test_a_token_that_was_moved_away_is_not_made_again(plane: Plane) -> None:
+    key = load_key(plane.settings.token_key_path)
     plane.settings.token_path.unlink()
-    assert not make_first_token(plane.database, plane.settings.token_path, 0)
+    assert not make_first_token(plane.database, key, plane.settings.token_path, 0)
     assert not plane.settings.token_path.exists()
-    assert holder(plane.database, plane.token) == "administrator"
+    assert isinstance(_present(plane, plane.token), Caller)
 
 
 def test_a_new_token_ends_the_old_one(plane: Plane) -> None:
-    replace_token(plane.database, plane.settings.token_path, 0)
+    key = load_key(plane.settings.token_key_path)
+    replace_token(plane.database, key, plane.settings.token_path, START)
     fresh = plane.settings.token_path.read_text().strip()
-    assert (holder(plane.database, fresh), holder(plane.database, plane.token)) == ("administrator", None)
+    assert isinstance(_present(plane, fresh), Caller)
+    assert _present(plane, plane.token) == Refused(Refusal.REVOKED, 1)
 
 
 def test_the_audit_tells_of_a_replaced_token_without_it(plane: Plane) -> None:
-    made = START
-    first = plane.done("GET", "/v1/audit?act=token.replace")["items"]
-    assert first == []
     before = plane.revision()
-    replace_token(plane.database, plane.settings.token_path, made + 60)
+    key = load_key(plane.settings.token_key_path)
+    replace_token(plane.database, key, plane.settings.token_path, START + 60)
     fresh = plane.settings.token_path.read_text().strip()
-    headers = {"Authorization": f"Bearer {fresh}"}
-    response = plane.call("GET", "/v1/audit?act=token.replace", headers=headers)
+    response = plane.call("GET", "/v1/audit?act=token.revoke", token=fresh)
     (entry,) = response.json()["items"]
-    assert (entry["actor"], entry["object"], entry["time"]) == (
-        "installation",
-        "token/administrator",
-        "2026-09-21T14:14:20Z",
-    )
-    assert (entry["before"], entry["after"]) == (
-        {"created": "2026-09-21T14:13:20Z"},
-        {"created": "2026-09-21T14:14:20Z"},
-    )
+    assert (entry["account"], entry["access"], entry["object"]) == (0, "local", "token/1")
     for token in (plane.token, fresh):
         assert token not in response.text
-        assert digest(token) not in response.text
+        assert digest(key, token) not in response.text
     assert plane.revision() == before == entry["revision"]
-    assert plane.call("GET", "/readyz").status_code == 200
 
 
 def test_a_token_that_could_not_be_written_is_not_recorded_as_replaced(plane: Plane) -> None:
+    key = load_key(plane.settings.token_key_path)
     with pytest.raises(OSError, match="No such file"):
-        replace_token(plane.database, plane.settings.state_dir / "absent" / "admin-token", START)
-    assert plane.done("GET", "/v1/audit?act=token.replace")["items"] == []
+        replace_token(plane.database, key, plane.settings.state_dir / "absent" / "admin-token", START)
+    assert plane.done("GET", "/v1/audit?act=token.revoke")["items"] == []
 
 
 def test_tokens_differ() -> None:
-    assert len({new_token() for _ in range(100)}) == 100
+    assert len({new_token(KEY).text for _ in range(100)}) == 100
+
+
+def test_another_key_knows_none_of_the_tokens(plane: Plane) -> None:
+    with plane.database.reading() as session:
+        assert authenticate(session, KEY, plane.token, START, "") == Refused(Refusal.UNKNOWN)
+
+
+@pytest.mark.parametrize("change", ["cut", "other secret", "other public part", "long"])
+def test_a_token_that_differs_is_unknown(plane: Plane, change: str) -> None:
+    other = new_token(KEY).text
+    changed = {
+        "cut": plane.token[:-1],
+        "other secret": plane.token[:18] + other[18:],
+        "other public part": other[:18] + plane.token[18:],
+        "long": plane.token + "a" * 5000,
+    }[change]
+    assert _present(plane, changed) == Refused(Refusal.UNKNOWN)
+
+
+def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "token-key"
+    path.write_bytes(b"short")
+    with pytest.raises(ValueError, match="5 octets"):
+        load_key(path)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import Plane
+from tests.unit.api.conftest import Plane, on_both_databases
 
 QUESTION = "/v1/decision?client=198.51.100.10&name=www.alpha1.example.org"
 BODY = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "letter 1"}
@@ -15,6 +15,7 @@ def _verdict(plane: Plane) -> tuple[str, int | None]:
     return told["verdict"], told["ede"]
 
 
+@on_both_databases
 def test_an_agreement_has_effect_once_accepted_until_withdrawn(town: Plane) -> None:
     made = town.done("POST", "/v1/bindings", BODY)
     assert (made["state"], _verdict(town)) == ("proposed", ("pass", None))

@@ -80,8 +80,9 @@ def ctl(capsys: pytest.CaptureFixture[str]) -> Ctl:
 @pytest.fixture(autouse=True)
 def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for variable in (VARIABLE, "DNSFILTER_URL"):
+    for variable in (VARIABLE, "DNSFILTER_URL", "DNSFILTER_CA"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
 
 
 @contextmanager

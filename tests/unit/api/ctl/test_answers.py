@@ -1,20 +1,26 @@
 """What the client reads is what the API writes."""
 
+from typing import Any
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from api.audit.schemas import AuditRead
+from api.accounts import schemas as accounts
+from api.audit.schemas import AuditRead, CheckpointRead
 from api.authorities.schemas import AuthorityRead
-from api.bans.schemas import BanRead, DecisionRead, TermRead
+from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
-from api.ctl import answers
+from api.ctl import answers, past, people
 from api.exemptions.schemas import ExemptionRead
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 from api.publish import schemas as publish
 from api.ranges.schemas import RangeRead, SiteRead
+from api.revisions import schemas as revisions
 from api.schemas import FaultRead, ProblemRead
 from api.services import schemas as services
+from api.spaces.schemas import SpaceRead
 from api.system.schemas import ReadinessRead, VersionRead
+from api.trace import schemas as trace
 
 
 @pytest.mark.parametrize(
@@ -29,7 +35,7 @@ from api.system.schemas import ReadinessRead, VersionRead
         (answers.Service, services.ServiceRead),
         (answers.Tier, services.TierRead),
         (answers.Source, services.SourceRead),
-        (answers.Decision, DecisionRead),
+        (answers.Decision, FormalRead),
         (answers.Term, TermRead),
         (answers.Ban, BanRead),
         (answers.Binding, BindingRead),
@@ -44,6 +50,23 @@ from api.system.schemas import ReadinessRead, VersionRead
         (answers.Difference, DifferenceRead),
         (answers.Applied, AppliedRead),
         (answers.Entry, AuditRead),
+        (answers.Checkpoint, CheckpointRead),
+        (past.Publication, trace.PublicationRead),
+        (past.TracedAct, trace.TracedActRead),
+        (past.Listed, trace.ListedRead),
+        (past.Trace, trace.TraceRead),
+        (past.Revision, revisions.RevisionSummary),
+        (past.Change, revisions.ChangeRead),
+        (past.RevisionWhole, revisions.RevisionRead),
+        (past.RolledBack, revisions.RollbackRead),
+        (people.Account, accounts.AccountRead),
+        (people.Grant, accounts.GrantRead),
+        (people.Token, accounts.TokenRead),
+        (people.TokenMade, accounts.TokenMade),
+        (people.Held, accounts.HeldRead),
+        (people.Oneself, accounts.SelfRead),
+        (people.FailedTry, accounts.FailedTryRead),
+        (people.Space, SpaceRead),
         (answers.Version, VersionRead),
         (answers.Readiness, ReadinessRead),
     ],
@@ -54,7 +77,8 @@ def test_the_api_has_every_field_that_is_read(read: type[BaseModel], written: ty
 
 @pytest.mark.parametrize("at", ["2026-11-25T10:00:00", "yesterday", "9999-12-31T23:00:00Z", "0001-01-01T00:00:00Z", ""])
 def test_an_instant_that_could_not_be_shown_is_refused(at: str) -> None:
-    fields = {"seq": 1, "actor": "a", "act": "a", "object": "o", "before": None, "after": None, "revision": 1}
+    fields: dict[str, Any] = {"seq": 1, "account": 0, "access": "a", "request": "", "act": "a", "object": "o"}
+    fields |= {"authorities": [], "before": None, "after": None, "revision": 1, "previous": "0", "hash": "1"}
     assert answers.Entry.model_validate({**fields, "time": "2026-11-25T10:00:00Z"}).seq == 1
     with pytest.raises(ValidationError, match="time"):
         answers.Entry.model_validate({**fields, "time": at})

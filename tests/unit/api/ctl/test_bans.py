@@ -1,6 +1,7 @@
 """Bans, bindings and exemptions from a shell: each act as the API records it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.unit.api.ctl.conftest import Ctl, Served
@@ -108,16 +109,23 @@ def test_an_agreement_is_proposed_accepted_and_left(served: Served, ctl: Ctl) ->
     assert _shown(ctl, "binding", "end", str(law["number"]), "--reason", "repealed")["ended_reason"] == "repealed"
 
 
-def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl) -> None:
+def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     asked = _shown(
         ctl, "exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--until", "2026-12-31", "--hours",
         "Mon-Fri 09:00-12:00", "--hours", "Sat 10:00-11:00", "--reason", "city promotion",
     )  # fmt: skip
     number = str(asked["number"])
     assert (asked["state"], asked["through"], len(asked["hours"])) == ("requested", "2026-12-31", 2)
-    assert _shown(ctl, "exemption", "approve", number)["state"] == "in_force"
+    own = ctl("exemption", "approve", number)
+    assert (own.code, "nobody approves a request of their own" in own.err) == (3, True)
+    desk = tmp_path / "desk-token"
+    desk.write_text(served.plane.other())
+    desk.chmod(0o600)
+    assert _shown(ctl, "exemption", "approve", number, "--token-file", str(desk))["state"] == "in_force"
     revoked = ctl("exemption", "revoke", number, "--reason", "not used").out
     assert "state         revoked" in revoked
+    assert "by account 1 (administrator)\n" in revoked
+    assert "decided by    account 1 (administrator): not used" in revoked
     assert "hours         Mon-Fri 09:00-12:00 Europe/Brussels" in revoked
     again = _shown(ctl, "exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 day", "--reason", "once more")
     rejected = ctl("exemption", "reject", str(again["number"]), "--reason", "no need")

@@ -1,6 +1,7 @@
 """The client's bounds, and every failure as the error that carries its exit code."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,13 @@ def test_the_token_goes_into_the_header_and_nowhere_else(scripted: Scripted, mon
     assert "Authorization" not in second.headers
 
 
+def test_certificates_that_cannot_be_used_are_the_caller_s_fault(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+    for file in ("empty.pem", "none.pem"):
+        with pytest.raises(WrongInput, match=f"cannot use the certificates in .*{file}"):
+            Client("https://127.0.0.1:1", None, str(tmp_path / file))
+
+
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
@@ -148,7 +156,9 @@ def test_a_path_s_parts_stay_parts(parts: tuple[str, ...], expected: str) -> Non
     assert path(*parts) == expected
 
 
-@pytest.mark.parametrize("text", ["http://127.0.0.1:8080", "https://dns.example.org/api/", "http://[::1]:8080"])
+@pytest.mark.parametrize(
+    "text", ["http://127.0.0.1:8080", "https://dns.example.org/api/", "http://[::1]:8080", "unix:/a/b"]
+)
 def test_a_usable_url_is_taken_without_its_last_slash(text: str) -> None:
     assert parse_url(text) == text.rstrip("/")
 
@@ -158,6 +168,7 @@ def test_a_usable_url_is_taken_without_its_last_slash(text: str) -> None:
     [
         "127.0.0.1:8080",
         "ftp://127.0.0.1",
+        "unix:api.sock",
         "http://",
         "http://127.0.0.1:8080/?token=x",
         "http://127.0.0.1:port",

@@ -57,6 +57,7 @@ def test_a_token_of_another_control_plane_is_refused_with_3(served: Served, ctl:
     done = ctl("ban", "list", "--token-file", str(other))
     assert (done.code, done.out) == (3, "")
     assert done.err.startswith("dnsfilterctl: a token is needed: ")
+    assert f"\nthe token was that of the file {other}; " in done.err
     assert TOKEN not in done.err
 
 

@@ -46,7 +46,7 @@ def test_explain_names_both_bans_where_the_own_one_is_exempted_and_a_bound_one_r
     )
     asked = ctl("exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 month", "--reason", "information")
     assert "state         requested" in asked.out
-    assert ctl("exemption", "approve", "3", "--note", "seen").code == 0
+    served.plane.done("POST", "/v1/exemptions/3/approve", {"note": "seen"}, token=served.plane.other())
     lines = _lines(ctl("explain", "127.0.5.10", "tiktok.com").out)
     assert ["answer", "REFUSED, EDE 16 (Censored)"] in lines
     winner = "brussels-region/tiktok (ban 7), Région de Bruxelles-Capitale on TikTok, through a binding"

@@ -1,5 +1,7 @@
 """The database: schema, transactions, an audit that only grows."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,11 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from api.db.base import Base
-from api.db.models import AuditRow
-from api.db.session import Database
+from api.db.session import Database, forget
+from api.db.unit import LOCAL, UnitOfWork
 from tests.unit.api.conftest import Plane
 
 
@@ -31,23 +34,52 @@ def test_the_journal_is_a_write_ahead_log_and_keys_are_enforced(plane: Plane) ->
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM audit", "UPDATE audit SET actor = 'nobody'"])
+_COPIED = (
+    "SELECT {seq}, time_s, 7, access, request, act, object, authorities, before, after, revision, previous, hash "
+    "FROM audit WHERE seq = 2"
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audit",
+        "UPDATE audit SET account = 7",
+        "UPDATE OR REPLACE audit SET seq = 1 WHERE seq = 2",
+        # What takes a row's place deletes it without a trigger for DELETE.
+        f"INSERT OR REPLACE INTO audit {_COPIED.format(seq=2)}",
+        f"REPLACE INTO audit {_COPIED.format(seq=2)}",
+        f"INSERT OR IGNORE INTO audit {_COPIED.format(seq=2)}",
+        f"INSERT INTO audit {_COPIED.format(seq=2)} ON CONFLICT (seq) DO UPDATE SET account = 7",
+        f"INSERT INTO audit {_COPIED.format(seq=0)}",
+        f"INSERT INTO audit {_COPIED.format(seq=999)}",
+        f"INSERT INTO audit {_COPIED.format(seq='NULL')}",
+    ],
+)
 def test_the_audit_only_grows(town: Plane, statement: str) -> None:
+    before = town.done("GET", "/v1/audit?limit=200")["items"]
     with pytest.raises(IntegrityError, match="append-only"), town.database.writing() as session:
         session.execute(text(statement))
-    assert town.done("GET", "/v1/audit")["items"]
+    assert town.done("GET", "/v1/audit?limit=200")["items"] == before
+
+
+def test_the_audit_takes_the_next_entry(town: Plane) -> None:
+    count = len(town.done("GET", "/v1/audit?limit=200")["items"])
+    with town.database.writing() as session:
+        session.execute(text(f"INSERT INTO audit {_COPIED.format(seq=count + 1)}"))
+    assert len(town.done("GET", "/v1/audit?limit=200")["items"]) == count + 1
 
 
 def test_an_exception_rolls_the_transaction_back(plane: Plane) -> None:
     def interrupted() -> None:
         with plane.database.writing() as session:
-            session.add(AuditRow(time_s=1, actor="a", act="b", object="c", before=None, after=None, revision=1))
+            UnitOfWork(session, LOCAL, 1).note("example", "nothing", None, None)
             session.flush()
             raise KeyError("interrupted")
 
     with pytest.raises(KeyError, match="interrupted"):
         interrupted()
-    assert plane.done("GET", "/v1/audit")["items"] == []
+    assert plane.done("GET", "/v1/audit?act=example")["items"] == []
 
 
 def test_a_reader_sees_one_state_while_a_writer_commits(tmp_path: Path) -> None:
@@ -65,3 +97,61 @@ def test_a_reader_sees_one_state_while_a_writer_commits(tmp_path: Path) -> None:
     with database.reading() as reader:
         assert revision(reader) == 9
     database.close()
+
+
+NAME = b"somebody-who-left"
+
+
+def _forgotten_while_somebody_reads(path: Path) -> Database:
+    """A database whose log keeps what was forgotten: a reader was in the way."""
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    with database.writing() as session:
+        session.execute(text("UPDATE installation SET identity = :name"), {"name": NAME.decode()})
+    with database.reading() as reader:
+        reader.execute(text("SELECT revision FROM installation"))
+        with database.writing() as session:
+            session.execute(text("UPDATE installation SET identity = ''"))
+            forget(session)
+    assert NAME in _log_of(path)
+    return database
+
+
+def _log_of(path: Path) -> bytes:
+    return path.with_name(f"{path.name}-wal").read_bytes()
+
+
+def test_what_was_forgotten_leaves_the_log_with_the_next_act(tmp_path: Path) -> None:
+    path = tmp_path / "file.sqlite3"
+    with closing(_forgotten_while_somebody_reads(path)) as database:
+        with database.writing() as session:
+            session.execute(text("UPDATE installation SET revision = 9"))
+        assert NAME not in _log_of(path) + path.read_bytes()
+
+
+def test_what_was_forgotten_leaves_the_log_when_a_process_begins(tmp_path: Path) -> None:
+    path = tmp_path / "file.sqlite3"
+    # As one that is killed leaves it: its connections are not closed, which would empty the log.
+    with closing(_forgotten_while_somebody_reads(path)), closing(Database(f"sqlite:///{path}")) as another:
+        another.migrate()
+        assert NAME not in _log_of(path) + path.read_bytes()
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("database or disk is full"), PoolTimeout()])
+def test_an_act_holds_where_the_log_cannot_be_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    path = tmp_path / "file.sqlite3"
+
+    def failing(_self: Database) -> bool:
+        raise error
+
+    with closing(_forgotten_while_somebody_reads(path)) as database:
+        with monkeypatch.context() as patched:
+            patched.setattr(Database, "_empty_log", failing)
+            with caplog.at_level("ERROR", "dnsfilter.api"), database.writing() as session:
+                session.execute(text("UPDATE installation SET revision = 9"))
+        assert "log is not emptied" in caplog.text
+        with database.writing() as session:
+            assert session.scalar(text("SELECT revision FROM installation")) == 9
+        assert NAME not in _log_of(path)

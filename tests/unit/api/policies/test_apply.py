@@ -13,7 +13,7 @@ from api.policies.service import load_into_empty
 from blocklists.catalogue import Catalogue
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError
-from tests.unit.api.conftest import Plane, make_plane
+from tests.unit.api.conftest import Plane, make_plane, on_both_databases
 
 EXAMPLE = Path(__file__).parents[4] / "deploy" / "examples" / "belgium-2023.toml"
 FILE = """
@@ -108,8 +108,9 @@ def test_into_an_empty_database_agreements_are_accepted_and_exemptions_approved(
     assert [item["state"] for item in loaded.done("GET", "/v1/bindings")["items"]] == ["in_force"]
     assert [item["state"] for item in loaded.done("GET", "/v1/exemptions")["items"]] == ["in_force"]
     assert loaded.done("GET", "/v1/authorities/zone/bans/alpha")["decision"]["follows"] == "town/alpha"
-    entries = loaded.done("GET", "/v1/audit")["items"]
+    entries = [entry for entry in loaded.done("GET", "/v1/audit")["items"] if entry["revision"]]
     assert (entries[0]["act"], {entry["revision"] for entry in entries}) == ("policy.apply", {1})
+    assert len({entry["request"] for entry in entries}) == 1
 
 
 def test_what_is_exported_differs_in_nothing(loaded: Plane) -> None:
@@ -120,6 +121,7 @@ def test_what_is_exported_differs_in_nothing(loaded: Plane) -> None:
     assert loaded.revision() == 1
 
 
+@on_both_databases
 def test_diff_says_what_apply_then_does(loaded: Plane) -> None:
     changed = (
         FILE.replace('contact = "ict@example.org"', 'contact = "help@example.org"', 1)
@@ -193,6 +195,17 @@ def test_what_is_no_policy_file_is_refused(plane: Plane, body: bytes, kind: str,
     assert plane.revision() == 0
 
 
+@pytest.mark.parametrize("path", ["/v1/policy/diff", "/v1/policy/apply"])
+def test_what_somebody_sends_who_may_not_is_not_even_read(
+    plane: Plane, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, token = plane.account("desk")
+    monkeypatch.setattr(service, "parse_policy", None)
+    for sent, status in ((token, 403), ("dnsf_unknown", 401)):
+        headers = {"Authorization": f"Bearer {sent}", "Content-Type": "application/toml"}
+        assert plane.call("POST", path, headers=headers, content="not toml").status_code == status
+
+
 def _ranges(count: int, authority: str, audience: str) -> str:
     return FILE[: FILE.index("[[range]]")] + "".join(
         f'[[range]]\nprefix = "2001:db8:{number:x}::/48"\nauthority = "{authority}"\n'
@@ -246,6 +259,7 @@ def test_a_file_is_read_before_the_transaction_begins(plane: Plane, path: str, m
         order.append("write")
         return writing()
 
+    plane.done("GET", "/v1/self")  # The day's first use of a token is written down.
     monkeypatch.setattr(service, "parse_policy", parse)
     monkeypatch.setattr(plane.database, "writing", write)
     assert _send(plane, path, FILE).status_code == 200

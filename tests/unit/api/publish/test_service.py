@@ -21,7 +21,7 @@ from dnsfilter.policy.model import DEFAULT_SITE, Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import RELEASED_S
 from dnsfilter.wire.names import parse_name
-from tests.unit.api.conftest import Plane, authority, make_plane
+from tests.unit.api.conftest import Plane, authority, make_plane, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"
 
@@ -44,6 +44,7 @@ def test_a_toggle_leaves_names_and_ranges_files_as_they_are(town: Plane) -> None
     assert before.rules != after.rules
 
 
+@on_both_databases
 def test_the_snapshot_decides_as_the_api_says(town: Plane) -> None:
     told = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")
     assert (told["verdict"], told["rcode"], told["ede"], told["winner"]["suffix"]) == (
@@ -55,6 +56,7 @@ def test_the_snapshot_decides_as_the_api_says(town: Plane) -> None:
     assert told["text"].startswith("C-1; ict@example.org")
 
 
+@on_both_databases
 def test_a_failing_commit_is_a_503_and_nothing_is_recorded(town: Plane) -> None:
     revision = town.revision()
 
@@ -199,6 +201,7 @@ def test_an_older_policy_is_never_published_over_a_newer(town: Plane) -> None:
     assert town.done("GET", BAN)["mode"] == "enforce"
 
 
+@on_both_databases
 def test_toggles_at_once_end_in_the_newest_revision(town: Plane) -> None:
     revision = town.revision()
     modes = ["off", "monitor", "enforce", "off", "monitor", "enforce"]
@@ -224,6 +227,9 @@ def test_a_database_beside_newer_snapshots_goes_on_above_them(tmp_path: Path, to
         assert raise_above(fresh.database, 41, 0)
         assert fresh.revision() == 42
         assert not raise_above(fresh.database, 42, 0)
+        assert not raise_above(fresh.database, 41, 0, foreign=True)
+        assert raise_above(fresh.database, 42, 0, foreign=True)
+        assert fresh.revision() == 43
         assert not raise_above(fresh.database, None, 0)
     finally:
         fresh.database.close()
@@ -272,6 +278,7 @@ ACTS: list[tuple[str, str, Any, str]] = [
 ]
 
 
+@on_both_databases
 @pytest.mark.parametrize(("method", "path", "body", "act"), ACTS, ids=[act for *_, act in ACTS])
 def test_each_act_raises_the_revision_is_audited_and_published(
     town: Plane, method: str, path: str, body: Any, act: str
@@ -280,7 +287,7 @@ def test_each_act_raises_the_revision_is_audited_and_published(
     town.clock.now += 60
     town.done(method, path, body)
     newest = town.done("GET", "/v1/audit?limit=1")["items"][0]
-    assert (newest["act"], newest["revision"], newest["actor"]) == (act, revision + 1, "administrator")
+    assert (newest["act"], newest["revision"], newest["account"], newest["access"]) == (act, revision + 1, 1, "token")
     assert newest["time"] == "2026-09-21T14:14:20Z"
     assert newest["before"] != newest["after"]
     assert town.revision() == revision + 1 == _stored(town)

@@ -59,3 +59,55 @@ def test_a_prefix_with_a_scope_id_is_refused(town: Plane) -> None:
     response = town.call("PUT", "/v1/ranges/default/2001:db8::%25x/32", body)
     assert (response.status_code, town.revision()) == (422, revision)
     assert "scope id" in response.json()["faults"][0]["message"]
+
+
+ACTS = {
+    "range.change": ("PATCH", {"funding": "private"}),
+    "range.remove": ("DELETE", None),
+    "range.register": ("PUT", {**RANGE, "authority": "zone"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("ground", "accepted", "ended", "concerned"),
+    [
+        ("law", False, False, True),
+        ("agreement", True, False, True),
+        ("agreement", False, False, False),
+        ("law", False, True, False),
+    ],
+)
+def test_acts_on_a_bound_authoritys_range_are_a_matter_of_those_whose_ban_is_bound_to_it(
+    town: Plane, ground: str, accepted: bool, ended: bool, concerned: bool
+) -> None:
+    body = {"ban": "town/alpha", "authority": "zone", "ground": ground, "instrument": "law 1"}
+    number = town.done("POST", "/v1/bindings", body)["number"]
+    if accepted:
+        town.done("POST", f"/v1/bindings/{number}/accept")
+    if ended:
+        town.done("POST", f"/v1/bindings/{number}/end", {"reason": "repealed"})
+    for act, (method, sent) in ACTS.items():
+        town.done(method, "/v1/ranges/default/198.51.100.0/24", sent)
+        entry = town.done("GET", "/v1/audit?limit=1")["items"][0]
+        assert (entry["act"], entry["authorities"]) == (act, ["town", "zone"] if concerned else ["zone"])
+
+
+def test_a_range_of_an_authority_that_is_not_bound_is_its_own_matter(town: Plane) -> None:
+    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"}
+    town.done("POST", "/v1/bindings", body)
+    town.done("PATCH", "/v1/ranges/default/192.0.2.0/24", {"label": "hall"})
+    assert town.done("GET", "/v1/audit?limit=1")["items"][0]["authorities"] == ["town"]
+
+
+def test_a_whole_policy_and_a_way_back_record_a_bound_authoritys_ranges_alike(town: Plane) -> None:
+    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"}
+    town.done("POST", "/v1/bindings", body)
+    revision = town.revision()
+    policy = town.call("GET", "/v1/policy").text
+    town.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/toml"}
+    town.done("POST", "/v1/policy/apply", headers=headers, content=policy)
+    assert town.done("GET", "/v1/audit?act=range.register&limit=1")["items"][0]["authorities"] == ["town", "zone"]
+    town.done("PATCH", "/v1/ranges/default/198.51.100.0/24", {"funding": "private"})
+    town.done("POST", f"/v1/revisions/{revision}/rollback", {"reason": "as it was"})
+    assert town.done("GET", "/v1/audit?act=range.change&limit=1")["items"][0]["authorities"] == ["town", "zone"]

@@ -1,6 +1,7 @@
 """Connections that send no whole request are closed, and take nobody's place."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -98,3 +99,43 @@ def test_whoever_owes_a_body_makes_room_for_who_asks() -> None:
             assert await _asked(await connect()) == b"here"
 
     _with(Narrow, act)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"this is not http\r\n\r\n",
+        HEAD + b"Content-Length: minus one\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        HEAD + b"X: " + b"a" * 20_000,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+    ids=["words", "bad length", "no host", "endless head", "TLS"],
+)
+@pytest.mark.parametrize("before", [0, 1], ids=["first request", "second request"])
+def test_what_is_not_http_is_answered_with_a_problem(sent: bytes, before: int) -> None:
+    async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
+        peer = await connect()
+        for _ in range(before):
+            assert await _asked(peer) == b"here"
+        peer[1].write(sent)
+        head, _, body = (await peer[0].read()).partition(b"\r\n\r\n")
+        lines = head.decode().lower().split("\r\n")
+        told = json.loads(body)
+        assert lines[0] == "http/1.1 400 bad request"
+        assert {"content-type: application/problem+json", "connection: close", "cache-control: no-store"} <= set(lines)
+        assert f"x-request-id: {told['request']}" in lines
+        assert (told["type"], told["status"]) == ("/problems/bad-request", 400)
+
+    _with(GuardedProtocol, act)
+
+
+def test_a_body_that_breaks_off_while_it_is_answered_gets_no_second_answer() -> None:
+    async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
+        reader, writer = await connect()
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        await reader.readuntil(b"here")
+        writer.write(b"no chunk\r\n")
+        assert await reader.read() == b""
+
+    _with(GuardedProtocol, act)

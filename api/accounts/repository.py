@@ -1,0 +1,150 @@
+"""Queries on accounts, grants and tokens."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from api.auth.descent import heirs
+from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
+from api.errors import NotFound
+from api.pagination import select_page
+
+
+def get(session: Session, number: int) -> AccountRow:
+    """The account; raises NotFound."""
+    row = session.get(AccountRow, number)
+    if row is None:
+        raise NotFound(f"there is no account {number}")
+    return row
+
+
+def by_login(session: Session, login: str) -> AccountRow | None:
+    """The account that goes by `login`, or None."""
+    return session.scalar(
+        select(AccountRow).join(NameRow, NameRow.account == AccountRow.id).where(NameRow.login == login)
+    )
+
+
+def names(session: Session, accounts: Collection[int]) -> dict[int, NameRow]:
+    """What these accounts are called; those whose names were erased are missing."""
+    rows = session.scalars(select(NameRow).where(NameRow.account.in_(accounts)))
+    return {row.account: row for row in rows}
+
+
+def page(
+    session: Session, login: str | None, authority: str | None, limit: int, cursor: str | None
+) -> tuple[Sequence[AccountRow], str | None]:
+    """A page of accounts by number."""
+    statement = select(AccountRow)
+    if login is not None:
+        statement = statement.join(NameRow, NameRow.account == AccountRow.id).where(NameRow.login == login)
+    if authority is not None:
+        statement = statement.where(AccountRow.authority == authority)
+    return select_page(session, statement, AccountRow.id, int, limit, cursor)
+
+
+def get_grant(session: Session, number: int) -> GrantRow:
+    """The grant; raises NotFound."""
+    row = session.get(GrantRow, number)
+    if row is None:
+        raise NotFound(f"there is no grant {number}")
+    return row
+
+
+def same_grants(session: Session, account: int, role: str, authority: str | None, now_s: int) -> Sequence[GrantRow]:
+    """The grants of that role that have not ended at `now_s`."""
+    held = GrantRow.authority.is_(None) if authority is None else GrantRow.authority == authority
+    statement = select(GrantRow).where(
+        GrantRow.account == account,
+        GrantRow.role == role,
+        held,
+        or_(GrantRow.end_s.is_(None), GrantRow.end_s > now_s),
+        or_(GrantRow.ended_s.is_(None), GrantRow.ended_s > now_s),
+    )
+    return session.scalars(statement).all()
+
+
+def grant_page(
+    session: Session,
+    visible: frozenset[str] | None,
+    account: int | None,
+    authority: str | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[Sequence[GrantRow], str | None]:
+    """A page of grants by number; of those in `visible`, unless it is None."""
+    statement = select(GrantRow)
+    if visible is not None:
+        statement = statement.where(GrantRow.authority.in_(visible))
+    if account is not None:
+        statement = statement.where(GrantRow.account == account)
+    if authority is not None:
+        statement = statement.where(GrantRow.authority == authority)
+    return select_page(session, statement, GrantRow.number, int, limit, cursor)
+
+
+def get_token(session: Session, account: int, number: int) -> TokenRow:
+    """The account's token; raises NotFound."""
+    row = session.get(TokenRow, number)
+    if row is None or row.account != account:
+        raise NotFound(f"account {account} has no token {number}")
+    return row
+
+
+def failed_page(
+    session: Session, since_s: int, limit: int, cursor: str | None
+) -> tuple[Sequence[FailedTryRow], str | None]:
+    """A page of failed tries after `since_s`, newest first."""
+    statement = select(FailedTryRow).where(FailedTryRow.time_s > since_s)
+    return select_page(session, statement, FailedTryRow.id, int, limit, cursor, newest_first=True)
+
+
+def owners(session: Session, tokens: Collection[int]) -> dict[int, int]:
+    """The account of each of these tokens."""
+    rows = session.execute(select(TokenRow.id, TokenRow.account).where(TokenRow.id.in_(tokens)))
+    return {row.id: row.account for row in rows}
+
+
+def live_tokens(session: Session, account: int, now_s: int) -> int:
+    """How many tokens of the account are neither revoked nor expired."""
+    statement = select(func.count(TokenRow.id)).where(
+        TokenRow.account == account,
+        TokenRow.revoked_s.is_(None),
+        or_(TokenRow.expires_s.is_(None), TokenRow.expires_s > now_s),
+    )
+    return session.scalar(statement) or 0
+
+
+def made_since(session: Session, account: int, since_s: int) -> int:
+    """How many tokens of the account were made after `since_s`."""
+    statement = select(func.count(TokenRow.id)).where(TokenRow.account == account, TokenRow.created_s > since_s)
+    return session.scalar(statement) or 0
+
+
+def unrevoked(session: Session, account: int) -> Sequence[TokenRow]:
+    """The account's tokens that are not revoked, by number."""
+    statement = select(TokenRow).where(TokenRow.account == account, TokenRow.revoked_s.is_(None))
+    return session.scalars(statement.order_by(TokenRow.id)).all()
+
+
+def unrevoked_heirs(session: Session, token: int) -> Sequence[TokenRow]:
+    """`token` and what descends from it, as far as it is not revoked, by number."""
+    statement = select(TokenRow).where(TokenRow.id.in_(select(heirs(token).c.id)), TokenRow.revoked_s.is_(None))
+    return session.scalars(statement.order_by(TokenRow.id)).all()
+
+
+def descends(session: Session, number: int, ancestor: int) -> bool:
+    """Whether `number` is the token `ancestor`, or was made with it, or with what was, and so on."""
+    found = heirs(ancestor)
+    return session.scalar(select(found.c.id).where(found.c.id == number)) is not None
+
+
+def token_page(
+    session: Session, account: int, ancestor: int | None, limit: int, cursor: str | None
+) -> tuple[Sequence[TokenRow], str | None]:
+    """A page of an account's tokens by number; of those that descend from `ancestor`, unless it is None."""
+    statement = select(TokenRow).where(TokenRow.account == account)
+    if ancestor is not None:
+        statement = statement.where(TokenRow.id.in_(select(heirs(ancestor).c.id)))
+    return select_page(session, statement, TokenRow.id, int, limit, cursor)

@@ -1,0 +1,293 @@
+"""/v1/self, /v1/accounts, /v1/grants and /v1/failed-tries."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from api import idempotency
+from api.accounts import repository, service
+from api.accounts.schemas import (
+    AccountRead,
+    AccountWrite,
+    FailedTryRead,
+    GrantEnding,
+    GrantRead,
+    GrantWrite,
+    HeldRead,
+    Login,
+    SelfRead,
+    TokenMade,
+    TokenRead,
+    TokenWrite,
+    read_account,
+    read_failed_try,
+    read_grant,
+    read_token,
+)
+from api.accounts.service import GrantWanted, TokenWanted
+from api.auth.caller import Permit
+from api.auth.failures import KEPT_S
+from api.db.models import AccountRow, AuthorityRow, TokenRow
+from api.db.unit import UnitOfWork
+from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
+from api.errors import Forbidden, Invalid
+from api.moments import parse_end, parse_moment
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.routing import Route
+from api.schemas import Page, Slug
+
+oneself = APIRouter(route_class=Route, prefix="/v1/self", tags=["accounts"])
+accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"])
+grants = APIRouter(route_class=Route, prefix="/v1/grants", tags=["accounts"])
+failed_tries = APIRouter(route_class=Route, prefix="/v1/failed-tries", tags=["accounts"])
+
+Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="the account's number")]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+@oneself.get("", operation_id="get_self", summary="Who am I?", responses=documented())
+def get_self(unit: UnitDep, permit: PermitDep) -> SelfRead:
+    """The caller's account, token, and the roles that hold now."""
+    row = repository.get(unit.session, permit.caller.account)
+    held = sorted(permit.caller.held, key=lambda item: (item.authority or "", item.role))
+    return SelfRead(
+        account=_read(unit, row),
+        token=read_token(unit.session.get_one(TokenRow, permit.caller.token)),
+        roles=[HeldRead(role=item.role, authority=item.authority) for item in held],
+    )
+
+
+@accounts.get("", operation_id="list_accounts", summary="List accounts", responses=documented())
+def list_accounts(
+    unit: UnitDep,
+    login: Login | None = None,
+    authority: Slug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[AccountRead]:
+    """Accounts by number."""
+    rows, following = repository.page(unit.session, login, authority, limit, cursor)
+    names = repository.names(unit.session, {row.id for row in rows})
+    return Page(items=[read_account(row, names.get(row.id)) for row in rows], next=following)
+
+
+@accounts.post(
+    "", operation_id="make_account", summary="Make an account", status_code=201, responses=documented(CONFLICT)
+)
+def make_account(body: AccountWrite, unit: UnitDep, response: Response) -> AccountRead:
+    """A person or a service that may be granted roles and given tokens."""
+    row = service.make(unit, body)
+    response.headers["Location"] = f"/v1/accounts/{row.id}"
+    return _answer(unit, row, response)
+
+
+@accounts.get("/{account}", operation_id="get_account", summary="Get an account", responses=documented(NOT_FOUND))
+def get_account(account: Account, unit: UnitDep, response: Response) -> AccountRead:
+    """One account."""
+    return _answer(unit, repository.get(unit.session, account), response)
+
+
+@accounts.post(
+    "/{account}/disable",
+    operation_id="disable_account",
+    summary="Disable an account",
+    responses=documented(NOT_FOUND, STALE),
+)
+def disable_account(
+    account: Account, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+) -> AccountRead:
+    """From the next request on none of its tokens is taken. Nobody disables their own account."""
+    permit.not_oneself(account, "nobody disables their own account")
+    row = repository.get(unit.session, account)
+    precondition.check(row.revision)
+    service.disable(unit, row)
+    return _answer(unit, row, response)
+
+
+@accounts.post(
+    "/{account}/enable",
+    operation_id="enable_account",
+    summary="Enable an account",
+    responses=documented(NOT_FOUND, CONFLICT, STALE),
+)
+def enable_account(account: Account, unit: UnitDep, response: Response, precondition: PreconditionDep) -> AccountRead:
+    """Its tokens are taken again. An account whose name was erased stays disabled."""
+    row = repository.get(unit.session, account)
+    precondition.check(row.revision)
+    service.enable(unit, row)
+    return _answer(unit, row, response)
+
+
+@accounts.delete(
+    "/{account}/name",
+    operation_id="erase_account",
+    summary="Erase an account's names",
+    status_code=204,
+    responses=documented(NOT_FOUND, STALE),
+)
+def erase_account(account: Account, unit: UnitDep, permit: PermitDep, precondition: PreconditionDep) -> None:
+    """Forgets login and name, disables the account for good, and revokes its tokens.
+
+    The record of its acts stays whole, under its number.
+    """
+    permit.not_oneself(account, "nobody erases their own account")
+    row = repository.get(unit.session, account)
+    precondition.check(row.revision)
+    service.erase(unit, row)
+    idempotency.forget(unit.session, accounts.prefix, f"{accounts.prefix}/{account}")
+
+
+@accounts.get(
+    "/{account}/tokens", operation_id="list_tokens", summary="List an account's tokens", responses=documented(NOT_FOUND)
+)
+def list_tokens(
+    account: Account, unit: UnitDep, permit: PermitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[TokenRead]:
+    """The account's tokens by number, also those that are no longer taken; with a narrowed token, what is within it."""
+    repository.get(unit.session, account)
+    rows, following = repository.token_page(unit.session, account, _reach(unit, permit), limit, cursor)
+    return Page(items=[read_token(row) for row in rows], next=following)
+
+
+@accounts.post(
+    "/{account}/tokens",
+    operation_id="make_token",
+    summary="Make a token",
+    status_code=201,
+    responses=documented(NOT_FOUND, CONFLICT),
+)
+def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: PermitDep, held: RuntimeDep) -> TokenMade:
+    """A token of one's own account; or, as an administrator, of another's. It is shown this once."""
+    owner = repository.get(unit.session, account)
+    expires = _end(unit, owner.authority, unit.now_s, body.end, body.until, body.for_)
+    if expires is None:
+        raise Invalid.at("body.end", "a token has an end: give end, until or for")
+    wanted = TokenWanted(body.label, expires, body.roles, body.authorities, permit.caller.token)
+    if account == permit.caller.account:
+        service.within(unit.session.get_one(TokenRow, permit.caller.token), wanted)
+    unit.shown_once = True
+    row, fresh = service.make_token(unit, held.token_key, owner, wanted)
+    return TokenMade(**read_token(row).model_dump(), token=fresh.text)
+
+
+@accounts.delete(
+    "/{account}/tokens/{number}",
+    operation_id="revoke_token",
+    summary="Revoke a token",
+    status_code=204,
+    responses=documented(NOT_FOUND),
+)
+def revoke_token(account: Account, number: Number, unit: UnitDep, permit: PermitDep) -> None:
+    """From the next request on the token is not taken, and neither is any that was made with it.
+
+    With a narrowed token one revokes that and what was made with it.
+    """
+    row, reach = repository.get_token(unit.session, account, number), _reach(unit, permit)
+    if reach is not None and not repository.descends(unit.session, number, reach):
+        raise Forbidden("a narrowed token revokes only itself and what was made with it")
+    service.revoke_token(unit, row)
+
+
+@grants.get("", operation_id="list_grants", summary="List grants", responses=documented())
+def list_grants(
+    unit: UnitDep,
+    permit: PermitDep,
+    account: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    authority: Slug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[GrantRead]:
+    """Grants by number, also those that have ended; of the authorities in which the caller holds a role."""
+    rows, following = repository.grant_page(unit.session, permit.visible(), account, authority, limit, cursor)
+    return Page(items=[read_grant(row, unit.now_s) for row in rows], next=following)
+
+
+@grants.get("/{number}", operation_id="get_grant", summary="Get a grant", responses=documented(NOT_FOUND))
+def get_grant(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
+    """One grant."""
+    row = repository.get_grant(unit.session, number)
+    permit.demand(row.authority)
+    tag(response, row.revision)
+    return read_grant(row, unit.now_s)
+
+
+@grants.post(
+    "", operation_id="make_grant", summary="Grant a role", status_code=201, responses=documented(NOT_FOUND, CONFLICT)
+)
+def make_grant(body: GrantWrite, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
+    """A role in an authority, granted by its approver or an administrator; never to oneself.
+
+    A start in the past is now.
+    """
+    permit.demand(body.authority)
+    permit.not_for_oneself(unit.session, body.account, "nobody grants a role to themselves")
+    account = repository.get(unit.session, body.account)
+    zone = _zone(unit, body.authority)
+    try:
+        start = unit.now_s if body.start is None else max(unit.now_s, parse_moment(body.start, zone))
+    except ValueError as error:
+        raise Invalid.at("body.start", str(error)) from error
+    end = _end(unit, body.authority, start, body.end, body.until, body.for_)
+    row = service.grant(unit, account, GrantWanted(body.role, body.authority, start, end, body.reason))
+    response.headers["Location"] = f"/v1/grants/{row.number}"
+    tag(response, row.revision)
+    return read_grant(row, unit.now_s)
+
+
+@grants.post(
+    "/{number}/end", operation_id="end_grant", summary="End a grant", responses=documented(NOT_FOUND, CONFLICT, STALE)
+)
+def end_grant(
+    number: Number,
+    body: GrantEnding,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> GrantRead:
+    """From the next request on the role is not held."""
+    row = repository.get_grant(unit.session, number)
+    permit.demand(row.authority)
+    precondition.check(row.revision)
+    service.end_grant(unit, row, body.reason)
+    tag(response, row.revision)
+    return read_grant(row, unit.now_s)
+
+
+@failed_tries.get("", operation_id="list_failed_tries", summary="List failed tries", responses=documented())
+def list_failed_tries(unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[FailedTryRead]:
+    """Tokens that were not taken in the last 90 days, newest first: the only place where addresses are kept."""
+    rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, limit, cursor)
+    owners = repository.owners(unit.session, {row.token for row in rows if row.token is not None})
+    return Page(items=[read_failed_try(row, owners.get(row.token or 0)) for row in rows], next=following)
+
+
+def _end(
+    unit: UnitOfWork, authority: str | None, start: int, end: str | None, until: str | None, span: str | None
+) -> int | None:
+    try:
+        return parse_end(start, end, until, span, _zone(unit, authority))
+    except ValueError as error:
+        raise Invalid.at("body.end", str(error)) from error
+
+
+def _reach(unit: UnitOfWork, permit: Permit) -> int | None:
+    """The token within which the caller lists and revokes tokens; None where any of the path's account will do."""
+    token = unit.session.get_one(TokenRow, permit.caller.token)
+    free = not (token.roles or token.authorities) or permit.caller.has(permit.rule.roles, None)
+    return None if free else token.id
+
+
+def _zone(unit: UnitOfWork, authority: str | None) -> str:
+    row = unit.session.get(AuthorityRow, authority) if authority is not None else None
+    return row.time_zone if row is not None else "UTC"
+
+
+def _answer(unit: UnitOfWork, row: AccountRow, response: Response) -> AccountRead:
+    tag(response, row.revision)
+    return _read(unit, row)
+
+
+def _read(unit: UnitOfWork, row: AccountRow) -> AccountRead:
+    return read_account(row, repository.names(unit.session, {row.id}).get(row.id))

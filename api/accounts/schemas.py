@@ -1,0 +1,229 @@
+"""Accounts, grants and tokens as written and as read."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from api.auth.permissions import Role
+from api.auth.tokens import DAY_S
+from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
+from api.moments import moment_text, optional_text
+from api.schemas import DayText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict
+from dnsfilter.policy.model import Instant
+
+Login = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"), Field(examples=["ict-ghent"])
+]
+
+
+class AccountKind(StrEnum):
+    """Whether a person or a program acts."""
+
+    USER = "user"
+    SERVICE = "service"
+
+
+class AccountWrite(Strict):
+    """A new account; `authority` is the body that a person works for."""
+
+    kind: AccountKind
+    login: Login
+    name: Annotated[ShortLine, Field(min_length=1, examples=["the ICT desk of Ghent"])]
+    authority: Slug | None = None
+
+
+class AccountRead(Read):
+    """An account. `login` and `name` are null once they were erased."""
+
+    number: int
+    kind: AccountKind
+    login: str | None
+    name: str | None
+    authority: str | None
+    created: str
+    disabled: str | None
+    revision: int
+
+
+class GrantState(StrEnum):
+    """Where a grant stands at an instant."""
+
+    PLANNED = "planned"
+    IN_FORCE = "in_force"
+    ENDED = "ended"
+
+
+class GrantWrite(Strict):
+    """A role for an account; without `authority` one in the installation. A mandate of another body's person ends."""
+
+    account: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    role: Role
+    authority: Slug | None = None
+    start: MomentText | None = None
+    end: MomentText | None = None
+    until: DayText | None = None
+    for_: SpanText | None = Field(default=None, alias="for")
+    reason: Reason
+
+
+class GrantEnding(Strict):
+    """Why a grant ends now."""
+
+    reason: Reason
+
+
+class GrantRead(Read):
+    """A role that an account holds, for a time."""
+
+    number: int
+    account: int
+    role: Role
+    authority: str | None
+    start: str
+    end: str | None
+    reason: str
+    recorded: str
+    recorded_by: int
+    ended: str | None
+    ended_reason: str
+    state: GrantState
+    revision: int
+
+
+class TokenWrite(Strict):
+    """A new token; it has an end, within a year. `roles` and `authorities` narrow what its account may."""
+
+    label: Annotated[ShortLine, Field(min_length=1, examples=["the desk's workstation"])]
+    end: MomentText | None = None
+    until: DayText | None = None
+    for_: SpanText | None = Field(default=None, alias="for", examples=["90 days"])
+    roles: Annotated[frozenset[Role], Field(max_length=5)] = frozenset()
+    authorities: Annotated[frozenset[Slug], Field(max_length=100)] = frozenset()
+
+
+class TokenRead(Read):
+    """A token, without what is secret of it. `made_by` is an account, 0 the installation; `made_with` a token."""
+
+    number: int
+    account: int
+    public: str
+    label: str
+    roles: list[Role]
+    authorities: list[str]
+    created: str
+    expires: str | None
+    revoked: str | None
+    last_used: str | None
+    made_by: int
+    made_with: int | None
+
+
+class TokenMade(TokenRead):
+    """A token just made. `token` is shown this once."""
+
+    token: str = Field(examples=["dnsf_0123456789ab_…"])
+
+
+class FailedTryRead(Read):
+    """A token that was not taken; `token` and `account` are known where it is one of ours."""
+
+    number: int
+    time: str
+    address: str
+    reason: str = Field(examples=["revoked"])
+    token: int | None
+    account: int | None
+    request: str
+
+
+class HeldRead(Read):
+    """A role that holds now."""
+
+    role: Role
+    authority: str | None
+
+
+class SelfRead(Read):
+    """Whoever asks, as the token lets it act."""
+
+    account: AccountRead
+    token: TokenRead
+    roles: list[HeldRead]
+
+
+def grant_state(row: GrantRow, now: Instant) -> GrantState:
+    """The state of a grant at `now`."""
+    end = grant_end(row)
+    if end is not None and end <= now:
+        return GrantState.ENDED
+    return GrantState.IN_FORCE if row.start_s <= now else GrantState.PLANNED
+
+
+def grant_end(row: GrantRow) -> Instant | None:
+    """When a grant ends, as decided or earlier."""
+    return min((end for end in (row.end_s, row.ended_s) if end is not None), default=None)
+
+
+def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:
+    """An account as the API shows it."""
+    return AccountRead(
+        number=row.id,
+        kind=AccountKind(row.kind),
+        login=name.login if name is not None else None,
+        name=name.name if name is not None else None,
+        authority=row.authority,
+        created=moment_text(row.created_s),
+        disabled=optional_text(row.disabled_s),
+        revision=row.revision,
+    )
+
+
+def read_grant(row: GrantRow, now: Instant) -> GrantRead:
+    """A grant as the API shows it."""
+    return GrantRead(
+        number=row.number,
+        account=row.account,
+        role=Role(row.role),
+        authority=row.authority,
+        start=moment_text(row.start_s),
+        end=optional_text(row.end_s),
+        reason=row.reason,
+        recorded=moment_text(row.recorded_s),
+        recorded_by=row.recorded_by,
+        ended=optional_text(row.ended_s),
+        ended_reason=row.ended_reason,
+        state=grant_state(row, now),
+        revision=row.revision,
+    )
+
+
+def read_failed_try(row: FailedTryRow, account: int | None) -> FailedTryRead:
+    """A failed try as the API shows it."""
+    return FailedTryRead(
+        number=row.id,
+        time=moment_text(row.time_s),
+        address=row.address,
+        reason=row.reason,
+        token=row.token,
+        account=account,
+        request=row.request,
+    )
+
+
+def read_token(row: TokenRow) -> TokenRead:
+    """A token as the API shows it."""
+    return TokenRead(
+        number=row.id,
+        account=row.account,
+        public=row.public,
+        label=row.label,
+        roles=sorted(map(Role, row.roles)),
+        authorities=sorted(row.authorities),
+        created=moment_text(row.created_s),
+        expires=optional_text(row.expires_s),
+        revoked=optional_text(row.revoked_s),
+        last_used=None if row.used_day is None else moment_text(row.used_day * DAY_S)[:10],
+        made_by=row.made_by,
+        made_with=row.made_with,
+    )

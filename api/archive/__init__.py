@@ -1,0 +1,1 @@
+"""Backup, restore, and the archive that is readable without this program."""

@@ -1,0 +1,102 @@
+"""The database, whole and as of one instant, as a backup: see layout.py."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import LargeBinary, MetaData, Table, select, text
+from sqlalchemy.orm import Session
+
+from api.archive.layout import (
+    FORMAT,
+    MANIFEST,
+    TOKEN_KEY,
+    Head,
+    Manifest,
+    Member,
+    dump_manifest,
+    member_of,
+    row_line,
+)
+from api.archive.zipping import Written, ZipStream
+from api.db import models
+from api.db.base import Base
+from api.db.migrating import schema_of
+from api.db.models.record import INSTALLATION
+from api.db.unit import head
+from api.moments import moment_text
+from dnsfilter import __version__
+
+BATCH = 500
+_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a backup is made from: a session on one state of the database, and the key of the token hashes."""
+
+    session: Session
+    token_key: bytes
+    now_s: int
+
+
+def backup(source: Source, metadata: MetaData = Base.metadata) -> Iterator[bytes]:
+    """The pieces of a backup of every table; raises what the database raises. A table is held a few rows at a time."""
+    session, tables = source.session, metadata.sorted_tables
+    manifest = _manifest(source, tables)
+    stream, members = ZipStream(_MODE), {}
+    for table in tables:
+        name = member_of(table.name)
+        members[name] = _member((yield from stream.add(name, _lines(session, table))))
+    members[TOKEN_KEY] = _member((yield from stream.add(TOKEN_KEY, (source.token_key,))))
+    manifest = manifest.model_copy(update={"members": members})
+    yield from stream.add(MANIFEST, (dump_manifest(manifest),))
+    yield stream.end()
+
+
+def batch_of(table: Table) -> int:
+    """How many rows are held at once: one where a row can be as large as a list of millions of names."""
+    return 1 if any(isinstance(column.type, LargeBinary) for column in table.columns) else BATCH
+
+
+def _manifest(source: Source, tables: Iterable[Table]) -> Manifest:
+    session = source.session
+    installation = session.get_one(models.InstallationRow, INSTALLATION)
+    seq, digest = head(session)
+    return Manifest(
+        format=FORMAT,
+        version=__version__,
+        database=schema_of(session.connection()) or "none",
+        time=moment_text(source.now_s),
+        installation=installation.identity,
+        revision=installation.revision,
+        audit=Head(seq=seq, hash=digest),
+        numbers=_numbers(session, tables),
+        members={},
+    )
+
+
+def _lines(session: Session, table: Table) -> Iterator[bytes]:
+    statement = select(table).order_by(*table.primary_key.columns)
+    for row in session.connection().execute(statement, execution_options={"yield_per": batch_of(table)}).mappings():
+        yield row_line({column.name: row[column] for column in table.columns})
+
+
+def _member(written: Written) -> Member:
+    return Member(sha256=written.sha256, octets=written.octets, rows=written.parts)
+
+
+def _numbers(session: Session, tables: Iterable[Table]) -> dict[str, int]:
+    """The last number given in each table that numbers its rows by itself, where one was given."""
+    numbering = {table.name: column for table in tables if (column := table.autoincrement_column) is not None}
+    if session.get_bind().dialect.name == "sqlite":
+        found = {row.name: row.seq for row in session.execute(text("SELECT name, seq FROM sqlite_sequence"))}
+        return {name: found[name] for name in sorted(numbering) if name in found}
+    numbers = {}
+    for name, column in sorted(numbering.items()):
+        names = {"table": name, "column": column.name}
+        sequence = session.scalar(text("SELECT pg_get_serial_sequence(:table, :column)"), names)
+        # The name comes from the database itself, quoted where that is needed.
+        last, called = session.execute(text(f"SELECT last_value, is_called FROM {sequence}")).one()
+        if called:
+            numbers[name] = last
+    return numbers

@@ -1,0 +1,94 @@
+"""/v1/audit/export and /v1/audit/checkpoints: the record for whoever keeps and verifies it elsewhere."""
+
+from itertools import chain
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.audit import checkpoints
+from api.audit.export import export
+from api.audit.schemas import CheckpointRead, read_checkpoint
+from api.db.models import CheckpointRow
+from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import DATABASE, documented
+from api.routing import Route
+from api.schemas import Page
+
+MEDIA_TYPE = "application/jsonl"
+MAX_SEQ = 2**31 - 1
+
+router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
+
+_LINES = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+
+
+class Making(Protocol):
+    """Whoever makes checkpoints."""
+
+    def make(self) -> tuple[CheckpointRow, bool]:
+        """The checkpoint of the newest entry, and whether it was made now."""
+
+
+def making(request: Request) -> Making:
+    """The application's maker of checkpoints."""
+    found: Making = request.app.state.witness
+    return found
+
+
+MakingDep = Annotated[Making, Depends(making)]
+
+
+@router.get(
+    "/export",
+    operation_id="export_audit",
+    summary="Export the record",
+    response_class=StreamingResponse,
+    responses={**documented(DATABASE), 200: {"description": "One entry a line", **_LINES}},
+)
+def export_audit(
+    held: RuntimeDep,
+    _permit: PermitDep,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="begin with the entry that follows this number")] = 0,
+) -> StreamingResponse:
+    """Every entry up to the last one there is now, in order, one JSON object a line, as its hash was made of it.
+
+    Exports can be put together, each begun `after` the last entry of the one before. An answer that breaks off is none.
+    """
+    parts = export(held.database, after)
+    # What fails at once is answered as a problem; later the connection breaks off.
+    first = next(parts, b"")
+    return StreamingResponse(chain((first,), parts), media_type=MEDIA_TYPE)
+
+
+@router.get("/checkpoints", operation_id="list_checkpoints", summary="List checkpoints", responses=documented(DATABASE))
+def list_checkpoints(
+    unit: UnitDep, _permit: PermitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[CheckpointRead]:
+    """Signed statements of the record's hash at an entry, newest first, with the places that have them."""
+    rows, following = checkpoints.page(unit.session, limit, cursor)
+    installation = checkpoints.identity(unit.session)
+    return Page(items=[read_checkpoint(row, installation) for row in rows], next=following)
+
+
+@router.post(
+    "/checkpoints",
+    operation_id="make_checkpoint",
+    summary="Make a checkpoint",
+    status_code=201,
+    responses={
+        **documented(DATABASE),
+        200: {"description": "There is one of the newest entry already", "model": CheckpointRead},
+    },
+)
+def make_checkpoint(held: RuntimeDep, _permit: PermitDep, witness: MakingDep, response: Response) -> CheckpointRead:
+    """Sign the hash of the record's newest entry. It is no entry itself, and leaves for its places soon after.
+
+    No Idempotency-Key is needed, and none looked at: sent again, it answers with the checkpoint that there is.
+    """
+    row, made = witness.make()
+    response.status_code = 201 if made else 200
+    with held.database.reading() as session:
+        installation = checkpoints.identity(session)
+    return read_checkpoint(row, installation)

@@ -1,0 +1,141 @@
+"""Who calls, which roles it holds at this instant, and what an operation lets it do."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from api.auth.descent import makers
+from api.auth.permissions import Role, Rule, Where
+from api.db.models import GrantRow, TokenRow
+from api.db.unit import Actor
+from api.errors import Forbidden
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A role, in an authority or, with None, in the installation."""
+
+    role: Role
+    authority: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An account with the roles that hold now and that its token lets through. `token` is the token's number."""
+
+    actor: Actor
+    token: int
+    held: frozenset[Held]
+
+    @property
+    def account(self) -> int:
+        """The account's number."""
+        return self.actor.account
+
+    def has(self, roles: frozenset[Role], authority: str | None) -> bool:
+        """Whether it holds one of `roles` in `authority` or in the installation."""
+        return any(held.role in roles and held.authority in (None, authority) for held in self.held)
+
+    @property
+    def administers(self) -> bool:
+        """Whether it is an administrator of the installation."""
+        return self.has(frozenset({Role.ADMINISTRATOR}), None)
+
+    def anywhere(self, roles: frozenset[Role]) -> bool:
+        """Whether it holds one of `roles` at all."""
+        return any(held.role in roles for held in self.held)
+
+
+@dataclass(slots=True)
+class Permit:
+    """What one request may do: its caller, and its operation's rule.
+
+    A route whose rule is `OBJECT` asks `demand`, one whose rule is `SOME` asks `visible`: `settled` tells whether it
+    did, so that a route that forgets does nothing.
+    """
+
+    caller: Caller
+    rule: Rule
+    settled: bool = field(default=False, init=False)
+
+    def enter(self, path: Mapping[str, object]) -> None:
+        """Raises Forbidden unless the rule's roles are held where the rule says, as far as the path tells."""
+        named = path.get("slug")
+        authority = named if isinstance(named, str) and self.rule.where is Where.PATH else None
+        match self.rule.where:
+            case Where.OPEN | Where.ACCOUNT:
+                allowed, self.settled = True, True
+            case Where.PATH:
+                allowed, self.settled = self.caller.has(self.rule.roles, authority), True
+            case Where.SELF:
+                own = path.get("account") == str(self.caller.account)
+                allowed, self.settled = own or self.caller.has(self.rule.roles, None), True
+            case Where.INSTALLATION:
+                allowed, self.settled = self.caller.has(self.rule.roles, None), True
+            case Where.OBJECT | Where.SOME:
+                allowed = self.caller.anywhere(self.rule.roles)
+        if not allowed:
+            raise self._refused(authority)
+
+    def demand(self, *authorities: str | None) -> None:
+        """Raises Forbidden unless the rule's roles are held in one of `authorities`, or in the installation.
+
+        The refusal names none of them: whose an object is, is not everybody's to know.
+        """
+        self.settled = True
+        if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
+            raise self._refused(None)
+
+    def visible(self) -> frozenset[str] | None:
+        """The authorities in which the rule's roles are held; None for all of them."""
+        self.settled = True
+        if self.caller.has(self.rule.roles, None):
+            return None
+        return frozenset(
+            held.authority for held in self.caller.held if held.role in self.rule.roles and held.authority is not None
+        )
+
+    def not_oneself(self, account: int, what: str) -> None:
+        """Raises Forbidden where `account` is the caller's own."""
+        if account == self.caller.account:
+            raise Forbidden(what)
+
+    def not_for_oneself(self, session: Session, account: int, what: str) -> None:
+        """As `not_oneself`; also where the token at hand was made by `account`, or with a token that it made.
+
+        Whoever made a token may have it, whoever's it is.
+        """
+        self.not_oneself(account, what)
+        if account in makers(session, self.caller.token):
+            raise Forbidden(f"{what}; account {account} made the token at hand")
+
+    def _refused(self, authority: str | None) -> Forbidden:
+        roles = " or ".join(sorted(self.rule.roles - {Role.ADMINISTRATOR})) or "administrator"
+        place = f" of {authority}" if authority is not None else ""
+        return Forbidden(f"this needs the role {roles}{place}")
+
+
+def roles_of(session: Session, account: int, now_s: int) -> frozenset[Held]:
+    """The roles that an account holds at an instant."""
+    statement = select(GrantRow).where(
+        GrantRow.account == account,
+        GrantRow.start_s <= now_s,
+        or_(GrantRow.end_s.is_(None), GrantRow.end_s > now_s),
+        or_(GrantRow.ended_s.is_(None), GrantRow.ended_s > now_s),
+    )
+    return frozenset(Held(Role(row.role), row.authority) for row in session.scalars(statement))
+
+
+def narrowed(held: Iterable[Held], token: TokenRow) -> frozenset[Held]:
+    """What a token lets through of its account's roles.
+
+    Narrowed to authorities, a role in the installation becomes nothing: it cannot be held in part.
+    """
+    roles, authorities = set(token.roles), set(token.authorities)
+    return frozenset(
+        item
+        for item in held
+        if (not roles or str(item.role) in roles) and (not authorities or item.authority in authorities)
+    )

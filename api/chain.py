@@ -1,0 +1,52 @@
+"""The chain of the audit: what an entry's hash is made of. Pure, so that an export can be verified without a database.
+
+An entry is a JSON object. Its hash is the SHA-256, in hexadecimal, of the object without `hash`, written with sorted
+keys, without spaces and in UTF-8. `previous` is the hash of the entry before, so that no entry can be changed, left
+out, added or moved without every later hash telling so. Numbers are integers: floats have more than one spelling.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+GENESIS = "0" * 64
+"""`previous` of the first entry."""
+
+FIELDS = (
+    "seq",
+    "time",
+    "account",
+    "access",
+    "request",
+    "act",
+    "object",
+    "authorities",
+    "before",
+    "after",
+    "revision",
+    "previous",
+)
+"""What an entry's hash covers."""
+
+
+def canonical(entry: Mapping[str, Any]) -> bytes:
+    """The octets of a JSON object that are hashed or signed; raises ValueError for a number that is no integer."""
+    return json.dumps(
+        _whole(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def entry_hash(entry: Mapping[str, Any]) -> str:
+    """The hash of an entry; `hash` itself is left out. Raises KeyError for a field that is missing."""
+    return hashlib.sha256(canonical({field: entry[field] for field in FIELDS})).hexdigest()
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float):
+        raise ValueError(f"{value!r} is no integer: the audit keeps none")
+    if isinstance(value, Mapping):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return value

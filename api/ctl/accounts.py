@@ -1,0 +1,101 @@
+"""Accounts by number or login, and what they are called, as far as the caller may read it."""
+
+import argparse
+import re
+from collections.abc import Collection
+
+from api.ctl.client import Client, path
+from api.ctl.errors import Denied, WrongInput
+from api.ctl.people import Account, Oneself
+
+ROLES = ("reader", "operator", "approver", "auditor", "administrator")
+TOKEN_PREFIX = "dnsf_"
+LISTED = 6
+"""From so many unknown accounts on, the whole list is asked for instead of each."""
+MAX_LISTED = 5_000
+_READERS = frozenset({"auditor", "administrator"})
+_LOGIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
+
+
+def account(text: str) -> str:
+    """An argument that names an account, by number or login; a token that is given by mistake is sent nowhere."""
+    if not _LOGIN.fullmatch(text) or text.startswith(TOKEN_PREFIX):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a login nor an account's number")
+    return text
+
+
+def login(text: str) -> str:
+    """An argument that is a new login: not a number alone, which would be read as an account's."""
+    if not _LOGIN.fullmatch(text) or text.isdigit() or text.startswith(TOKEN_PREFIX):
+        raise argparse.ArgumentTypeError(f"{text!r} is no login: lower-case letters, digits, dots and hyphens")
+    return text
+
+
+class Accounts:
+    """The accounts of one control plane; each is asked for once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: dict[int, Account | None] = {}
+        self._oneself: Oneself | None = None
+        self._asked = False
+
+    def number(self, named: str | None) -> int:
+        """The account that `named` is the number or the login of; without it, the caller's own.
+
+        Raises WrongInput where there is none, and CtlError.
+        """
+        if named is not None and named.isdigit():
+            return _bounded(named)
+        oneself = self._client.get(Oneself, path("self"))
+        if named in (None, oneself.account.login):
+            return oneself.account.number
+        try:
+            found = self._client.list(Account, path("accounts"), 1, {"login": named})
+        except Denied as error:
+            hint = "logins are looked up by auditors and administrators: give the account's number"
+            raise Denied(*error.lines, hint) from error
+        if not found.items:
+            raise WrongInput(f"no account goes by the login {named}")
+        return found.items[0].number
+
+    def prepare(self, numbers: Collection[int | None]) -> None:
+        """Learn many at once; raises CtlError."""
+        unknown = {number for number in numbers if number} - self._known.keys()
+        if len(unknown) >= LISTED and self._reads():
+            found = self._client.list(Account, path("accounts"), MAX_LISTED)
+            self._known |= {item.number: item for item in found.items}
+
+    def login(self, number: int | None) -> str:
+        """The login of an account; empty where the caller may not read it, or it was erased."""
+        found = self._find(number) if number else None
+        return (found.login or "") if found is not None else ""
+
+    def words(self, number: int) -> str:
+        """An account as a phrase: "account 5 (ict-ghent)"."""
+        if not number:
+            return "the installation"
+        known = self.login(number)
+        return f"account {number} ({known})" if known else f"account {number}"
+
+    def _find(self, number: int) -> Account | None:
+        reads = self._reads()
+        if reads and number not in self._known:
+            self._known[number] = self._client.find(Account, path("accounts", number))
+        return self._known.get(number)
+
+    def _reads(self) -> bool:
+        """Whether the caller may read what others are called; learns what it is called itself."""
+        if not self._asked:
+            self._asked = True
+            self._oneself = self._client.find(Oneself, path("self"))
+            if self._oneself is not None:
+                self._known[self._oneself.account.number] = self._oneself.account
+        oneself = self._oneself
+        return oneself is not None and any(held.role in _READERS and held.authority is None for held in oneself.roles)
+
+
+def _bounded(text: str) -> int:
+    if len(text) > 9 or int(text) == 0:
+        raise WrongInput(f"{text} is no account's number: `user list` shows them")
+    return int(text)

@@ -1,0 +1,46 @@
+"""dnsfilterctl failures: tokens that were not taken."""
+
+from collections.abc import Iterator
+
+from api.ctl.accounts import Accounts
+from api.ctl.client import Client, path
+from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb
+from api.ctl.listing import listed
+from api.ctl.moments import at_words
+from api.ctl.people import FailedTry
+from api.ctl.terminal import table
+
+
+def add(groups: Group) -> None:
+    """Add the group's command."""
+    group = add_group(groups, "failures", "requests with a token that was not taken")
+    add_limit(
+        add_verb(
+            group,
+            "list",
+            _list,
+            "list failed tries of the last 90 days, newest first: the only place where addresses are kept",
+            "failures list --limit 20",
+        )
+    )
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(FailedTry, path("failed-tries"), options.limit)
+    return listed(page, lambda: _table(page.items, Accounts(client)), "failed tries")
+
+
+def _table(items: list[FailedTry], accounts: Accounts) -> Iterator[str]:
+    accounts.prepare({item.account for item in items})
+    rows = [
+        (
+            at_words(item.time, "UTC"),
+            item.address,
+            item.reason,
+            "" if item.token is None else str(item.token),
+            "" if item.account is None else accounts.words(item.account),
+            item.request,
+        )
+        for item in items
+    ]
+    yield from table(("time", "address", "reason", "token", "of", "request"), rows)

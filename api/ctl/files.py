@@ -1,0 +1,110 @@
+"""Files that commands write: whole or not at all."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from api.ctl.errors import WrongInput
+from api.durable import sync_directory
+
+SECRET = 0o600
+_EVERY_S = 0.2
+
+
+@contextmanager
+def writing(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+    """What takes the place of `target` when the block ends, synced; nothing is left of it where the block fails.
+
+    With `mode` the file has it, else it keeps that of the file that it replaces. A device or a pipe is written to.
+    Raises WrongInput for what the file system refuses.
+    """
+    try:
+        if target.exists() and not target.is_file():
+            with target.open("wb") as device:
+                yield device
+            return
+        target = target.resolve()
+        if mode is None:
+            mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        descriptor, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            Path(beside).replace(target)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+        sync_directory(target.parent)
+    except OSError as error:
+        raise WrongInput(f"cannot write {target}: {error.strerror}") from error
+
+
+class Counted:
+    """A file that is written to, with its size and digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._seen = sha256()
+        self.octets = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was written, in hexadecimal."""
+        return self._seen.hexdigest()
+
+    def write(self, data: bytes) -> int:
+        """Write, and count."""
+        self._seen.update(data)
+        self.octets += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+        self._file.flush()
+
+
+class Progress:
+    """A line on standard error that says how far it is, where that is a terminal; gone when the block ends."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._next_s = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Show a text in place of the last one, a few times a second at most."""
+        if self._shown and time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + _EVERY_S
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def shown(pieces: Iterable[bytes], what: str) -> Iterator[bytes]:
+    """The same pieces, with progress by their size."""
+    octets = 0
+    with Progress() as progress:
+        for piece in pieces:
+            octets += len(piece)
+            progress.say(f"{what}: {octets / 1e6:.1f} MB")
+            yield piece
+
+
+def _umask() -> int:
+    held = os.umask(0o077)
+    os.umask(held)
+    return held

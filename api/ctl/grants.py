@@ -1,0 +1,123 @@
+"""dnsfilterctl grant: which account holds which role, where, and how long."""
+
+from collections.abc import Iterator
+
+from api.ctl.accounts import ROLES, Accounts, account
+from api.ctl.client import Client, path
+from api.ctl.commands import (
+    Group,
+    Options,
+    Result,
+    add_group,
+    add_limit,
+    add_reason,
+    add_term,
+    add_verb,
+    given,
+    number,
+    slug,
+    term_body,
+)
+from api.ctl.listing import listed
+from api.ctl.moments import at_words, period_words
+from api.ctl.names import Names
+from api.ctl.people import Grant
+from api.ctl.terminal import columns, table
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "grant", "roles of accounts, in authorities and in the installation")
+    lister = add_verb(
+        group,
+        "list",
+        _list,
+        "list grants, also those that have ended, of the authorities in which you hold a role",
+        "grant list --authority ghent",
+        "grant list --account ict-ghent",
+    )
+    lister.add_argument("--account", type=account, metavar="ACCOUNT", help="those of one account, by number or login")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those in one authority")
+    add_limit(lister)
+    _add_add(group)
+    ender = add_verb(group, "end", _end, "end a grant now", 'grant end 4 --reason "left the desk"')
+    ender.add_argument("number", type=number, metavar="NUMBER")
+    add_reason(ender)
+
+
+def _add_add(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "add",
+        _add,
+        "grant a role in an authority, else in the installation; a mandate, of a person of another body, has an end",
+        'grant add ict-ghent operator ghent --reason "the desk carries out the bans"',
+        'grant add 7 approver diest --for "6 months" --reason "stands in"',
+    )
+    parser.add_argument("account", type=account, metavar="ACCOUNT", help="its number or login")
+    parser.add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
+    parser.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help="not for the last two roles")
+    add_reason(parser)
+    add_term(parser)
+
+
+def _list(client: Client, options: Options) -> Result:
+    query = given(options, "authority")
+    if options.account is not None:
+        query["account"] = Accounts(client).number(options.account)
+    page = client.list(Grant, path("grants"), options.limit, query)
+    return listed(page, lambda: _table(page.items, Accounts(client), Names(client)), "grants")
+
+
+def _add(client: Client, options: Options) -> Result:
+    body = {"account": Accounts(client).number(options.account), **given(options, "role", "authority", "reason")}
+    return _shown(client, client.send(Grant, "POST", path("grants"), {**body, **term_body(options)}))
+
+
+def _end(client: Client, options: Options) -> Result:
+    return _shown(client, client.send(Grant, "POST", path("grants", options.number, "end"), given(options, "reason")))
+
+
+def _shown(client: Client, found: Grant) -> Result:
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, Accounts(client), Names(client)))
+
+
+def _lines(found: Grant, accounts: Accounts, names: Names) -> Iterator[str]:
+    zone = _zone(found, names)
+    place = f"{found.authority}  {names.authority(found.authority)}" if found.authority else "the installation"
+    rows = [
+        ("grant", str(found.number)),
+        ("of", accounts.words(found.account)),
+        ("role", found.role),
+        ("in", place),
+        ("term", period_words(found.start, found.end, zone)),
+        ("state", found.state.replace("_", " ")),
+        ("reason", found.reason),
+        ("recorded", f"{at_words(found.recorded, zone)} by {accounts.words(found.recorded_by)}"),
+    ]
+    if found.ended is not None:
+        rows.append(("ended", f"{at_words(found.ended, zone)}: {found.ended_reason}"))
+    yield from columns(rows)
+
+
+def _table(items: list[Grant], accounts: Accounts, names: Names) -> Iterator[str]:
+    accounts.prepare({item.account for item in items})
+    names.prepare({item.authority for item in items if item.authority is not None})
+    rows = [
+        (
+            str(item.number),
+            str(item.account),
+            accounts.login(item.account),
+            item.role,
+            item.authority or "the installation",
+            item.state.replace("_", " "),
+            period_words(item.start, item.end if item.ended is None else item.ended, _zone(item, names)),
+            item.reason,
+        )
+        for item in items
+    ]
+    yield from table(("no.", "account", "login", "role", "in", "state", "term", "reason"), rows)
+
+
+def _zone(item: Grant, names: Names) -> str:
+    return names.time_zone(item.authority) if item.authority else "UTC"

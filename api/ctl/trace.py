@@ -1,0 +1,167 @@
+"""dnsfilterctl trace: from a past answer back to the decision behind it."""
+
+from collections.abc import Iterator, Sequence
+
+from api.ctl.accounts import Accounts
+from api.ctl.bans import decision_rows
+from api.ctl.client import Client
+from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
+from api.ctl.moments import at_words, period_words, term_words
+from api.ctl.names import Names
+from api.ctl.past import Listed, Publication, Trace, TracedAct
+from api.ctl.questions import answer_words, considered_row, place_words
+from api.ctl.terminal import columns
+
+SHOWN_FIELDS = 4
+"""An act that sets more is one that made the object; `--json` names them all."""
+
+_COMPARED = {
+    True: "the policy that is kept makes this snapshot's rules and ranges",
+    False: "THE POLICY THAT IS KEPT DOES NOT MAKE THIS SNAPSHOT: one of the two was altered",
+    None: "not compared: compiled by another version",
+}
+
+Cells = list[tuple[str, str]]
+
+
+def add(groups: Group) -> None:
+    """Add the command."""
+    trace = add_verb(
+        groups,
+        "trace",
+        _trace,
+        "tell what a client was answered at a past instant, and the decision, ban, acts and lists behind it",
+        "trace --at 2026-03-02T10:15+01:00 --client 127.0.5.10 www.tiktok.com",
+    )
+    trace.add_argument("name", metavar="NAME", help="the name asked for")
+    trace.add_argument("--client", required=True, metavar="ADDRESS", help="the client's address")
+    trace.add_argument(
+        "--at", required=True, metavar="WHEN", help="a past RFC 3339 time with its zone; seconds may be left out"
+    )
+    add_site(trace)
+
+
+def _trace(client: Client, options: Options) -> Result:
+    found = client.get(Trace, "/v1/trace", given(options, "client", "name", "at", "site"))
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
+
+
+def _lines(found: Trace, names: Names, accounts: Accounts) -> Iterator[str]:
+    zone = names.time_zone(found.decision.authority) if found.decision.authority else "UTC"
+    blocks = [
+        _question(found, names, zone),
+        _revision(found, zone),
+        *([_list(entry, names, zone) for entry in found.lists]),
+        *([_ban(found, names)] if found.ban is not None else []),
+        *([_binding(found, zone)] if found.binding is not None else []),
+        *([_exemptions(found)] if found.exemptions else []),
+    ]
+    for block in blocks:
+        yield from columns(block)
+        yield ""
+    if found.acts:
+        yield "acts:"
+        accounts.prepare({act.account for act in found.acts})
+        yield from columns([_act(act, zone, accounts) for act in found.acts], indent="  ")
+        yield ""
+    if found.decision.rows:
+        yield "considered:"
+        yield from columns([considered_row(row, found.decision, names) for row in found.decision.rows], indent="  ")
+        yield ""
+    yield f"This is {found.meaning}."
+
+
+def _question(found: Trace, names: Names, zone: str) -> Cells:
+    told = found.decision
+    return [
+        ("question", f"{told.client} asked for {told.name}"),
+        ("at", at_words(found.at, zone)),
+        ("range", place_words(told.range, told.site)),
+        ("authority", f"{told.authority}  {names.authority(told.authority)}" if told.authority else "none"),
+        ("answer", answer_words(told)),
+        *([("text", told.text)] if told.text else []),
+        ("why", told.reason),
+    ]
+
+
+def _revision(found: Trace, zone: str) -> Cells:
+    publication = found.publication
+    return [
+        ("revision", f"{found.revision}, {_span(found.since, found.until, zone)}"),
+        ("snapshot", f"publication {publication.number}, {_span(publication.since, publication.until, zone)}"),
+        ("compared", _COMPARED[found.reproduced]),
+        ("compiled by", f"dnsfilter {publication.version}"),
+        ("rules", publication.rules),
+        ("ranges", publication.ranges),
+        ("names", publication.names),
+        ("catalogue", publication.catalogue),
+    ]
+
+
+def _list(entry: Listed, names: Names, zone: str) -> Cells:
+    reach = "this name only" if entry.exact else "and all below it"
+    return [
+        ("list", f"{entry.service}  {names.service(entry.service)}, tier {entry.tier}: {entry.name}, {reach}"),
+        ("version", entry.digest),
+        ("listed", f"since {_since(entry.since, zone)}"),
+        *(("source", f"{source.id}  {source.what}") for source in entry.sources),
+    ]
+
+
+def _since(publication: Publication, zone: str) -> str:
+    return f"{at_words(publication.since, zone)} (publication {publication.number}, revision {publication.revision})"
+
+
+def _ban(found: Trace, names: Names) -> Cells:
+    ban = found.ban
+    if ban is None:
+        return []
+    zone = names.time_zone(ban.authority)
+    rows = [
+        ("ban", f"{ban.authority}/{ban.service} (ban {ban.number}), {names.words(f'{ban.authority}/{ban.service}')}"),
+        ("mode", ban.mode),
+        ("reply", " ".join([ban.reply, *ban.addresses])),
+    ]
+    if found.term is not None:
+        rows.append(("term", term_words(found.term, zone)))
+    return [*rows, *(decision_rows(found.formal) if found.formal is not None else [])]
+
+
+def _binding(found: Trace, zone: str) -> Cells:
+    binding = found.binding
+    if binding is None:
+        return []
+    return [
+        ("binding", f"{binding.number}: {binding.ban} applies in {binding.authority} by {binding.ground}"),
+        ("instrument", f"{binding.instrument} {binding.date}".strip()),
+        ("period", period_words(binding.start, binding.end, zone)),
+    ]
+
+
+def _exemptions(found: Trace) -> Cells:
+    return [
+        (
+            "exemption",
+            f"{one.number} from {one.ban}, {period_words(one.start, one.end, one.time_zone)}: {one.reason}",
+        )
+        for one in found.exemptions
+    ]
+
+
+def _act(act: TracedAct, zone: str, accounts: Accounts) -> Sequence[str]:
+    many = len(act.fields) > SHOWN_FIELDS
+    fields = f"sets {len(act.fields)} fields" if many else f"sets {', '.join(act.fields)}" if act.fields else ""
+    return (
+        str(act.seq),
+        at_words(act.time, zone),
+        accounts.words(act.account),
+        act.act,
+        act.object,
+        f"revision {act.revision}",
+        fields,
+    )
+
+
+def _span(since: str, until: str | None, zone: str) -> str:
+    end = "still in force" if until is None else f"superseded {at_words(until, zone)}"
+    return f"in force since {at_words(since, zone)}, {end}"

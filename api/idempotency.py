@@ -1,0 +1,109 @@
+"""An act that is sent again with the same Idempotency-Key is not done again: its answer is told again, for a day."""
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fastapi import Request, Response
+from sqlalchemy import delete, or_, update
+from sqlalchemy.orm import Session
+
+from api.auth.caller import Caller
+from api.db.models import IdempotencyRow, TokenRow
+from api.errors import Conflict, Invalid
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEPT_S = 24 * 3600
+MAX_KEY = 200
+MAX_ANSWER_OCTETS = 1024 * 1024
+_KEPT_HEADERS = ("content-type", "etag", "location")
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A request with a key: its account, and what makes it the same request of somebody who may the same."""
+
+    account: int
+    key: str
+    path: str
+    digest: str
+
+
+class Replayed(Exception):
+    """Ends a request whose act was done before; carries the answer of then."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__("the act was done before")
+        self.answer = answer
+
+
+def keyed(request: Request, caller: Caller, token: TokenRow) -> Keyed | None:
+    """The request's key, or None where it has none; raises Invalid.
+
+    What the caller may belongs to the request: an answer is not told again to somebody who might not get it any more.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise Invalid.at(f"header.{HEADER}", f"a key is 1 to {MAX_KEY} visible ASCII characters, without spaces")
+    held = sorted(f"{item.role} {item.authority or ''}" for item in caller.held)
+    may = [held, sorted(token.roles), sorted(token.authorities)]
+    path, query, body = request.url.path, request.url.query, str(request.scope["body_sha256"])
+    whole = "\n".join((request.method, path, query, body, json.dumps(may)))
+    return Keyed(caller.account, key, path, sha256(whole.encode()).hexdigest())
+
+
+def find(session: Session, asked: Keyed, now_s: int) -> Response | None:
+    """The answer of the same request; None for a new key. Raises Invalid for another request, Conflict without answer.
+
+    To be asked within the transaction of the act: its lock makes the second of two such requests wait.
+    """
+    row = session.get(IdempotencyRow, (asked.account, asked.key))
+    if row is None or row.created_s <= now_s - KEPT_S:
+        return None
+    if row.request != asked.digest:
+        raise Invalid.at(f"header.{HEADER}", "the key was used for another request, or with other roles: take another")
+    if row.body is None:
+        raise Conflict("the act was done with this key, but its answer is not kept: look what there is now")
+    headers = {**row.headers, REPLAYED: "true"}
+    return Response(zlib.decompress(row.body), row.status, headers)
+
+
+def keep(session: Session, asked: Keyed, answer: Response | None, now_s: int) -> None:
+    """Keep the answer of an act in its own transaction; None, or one that is too large: only that it was done."""
+    sweep(session, now_s)
+    content = b"" if answer is None else bytes(answer.body)
+    told = answer is not None and len(content) <= MAX_ANSWER_OCTETS
+    row = IdempotencyRow(
+        account=asked.account,
+        key=asked.key,
+        path=asked.path,
+        request=asked.digest,
+        status=200 if answer is None else answer.status_code,
+        headers={} if answer is None else _kept(answer.headers),
+        body=zlib.compress(content) if told else None,
+        created_s=now_s,
+    )
+    session.add(row)
+
+
+def sweep(session: Session, now_s: int) -> None:
+    """Forget what is older than a day."""
+    session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_s <= now_s - KEPT_S))
+
+
+def forget(session: Session, *paths: str) -> None:
+    """Forget the answers of acts at these paths and below them: what they tell is to be erased."""
+    below = (IdempotencyRow.path.startswith(f"{path}/", autoescape=True) for path in paths)
+    told = or_(IdempotencyRow.path.in_(paths), *below)
+    session.execute(update(IdempotencyRow).where(told).values(body=None))
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _KEPT_HEADERS if name in headers}

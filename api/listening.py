@@ -1,0 +1,110 @@
+"""Where the API listens: a TCP port, or a socket's file that a proxy connects to."""
+
+import os
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self, assert_never
+
+from api.settings import Endpoint, UnixSocket
+from dnsfilter.errors import UnavailableError
+
+SOCKET_MODE = 0o660
+"""The proxy is in the file's group."""
+PROBE_S = 1.0
+
+
+class Listener:
+    """A listening socket, closed when its block ends; then also its file is gone. Raises UnavailableError."""
+
+    def __init__(self, where: Endpoint | UnixSocket, ciphered: bool) -> None:
+        self._scheme = "https" if ciphered else "http"
+        self._where = where
+        self._file: tuple[int, int] | None = None
+        try:
+            match where:
+                case Endpoint():
+                    self.socket = _bind_port(where)
+                case UnixSocket():
+                    self.socket = _bind_file(where.path)
+                    self._file = _identity(where.path)
+                case _:
+                    assert_never(where)
+        except OSError as error:
+            raise UnavailableError(taken(where.text, "--listen", error)) from error
+
+    @property
+    def url(self) -> str:
+        """What a client is told."""
+        if isinstance(self._where, UnixSocket):
+            return self._where.text
+        return f"{self._scheme}://{Endpoint(self._where.host, self.socket.getsockname()[1]).text}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.socket.close()
+        if isinstance(self._where, UnixSocket):
+            with suppress(OSError):
+                # Another process may have put its own there meanwhile.
+                if _identity(self._where.path) == self._file:
+                    self._where.path.unlink()
+
+
+def taken(text: str, option: str, error: OSError) -> str:
+    """What is said when nobody can listen there."""
+    return f"cannot listen on {text}: {error.strerror}; stop what uses it, or choose another with {option}"
+
+
+def _bind_port(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((endpoint.host, endpoint.port))
+        # Bound but not listening, two processes would both believe that they have the port.
+        listener.listen(socket.SOMAXCONN)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind_file(path: Path) -> socket.socket:
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777)
+    try:
+        # Nobody reaches it before it has its mode.
+        listener.bind(str(path))
+        path.chmod(SOCKET_MODE)
+        listener.listen(socket.SOMAXCONN)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that nobody listens on any more; what is no socket stays, and binding tells so."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_S)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_dev, found.st_ino

@@ -1,0 +1,105 @@
+"""Where checkpoints go when they leave the machine: a file, mail, syslog; as written in settings."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+DEFAULT_MAIL_PORTS = {"smtp": 25, "smtps": 465}
+DEFAULT_SYSLOG_PORT = 514
+MAX_RECIPIENTS = 20
+# One address without a display's name; a line's end in it would forge a header.
+_MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
+
+
+class Transport(StrEnum):
+    """How a syslog server is reached."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    UNIX = "unix"
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """A file that grows by a line for each checkpoint."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MailPlace:
+    """A mail server that takes mail from this machine without a password. `tls` is TLS from the first octet."""
+
+    host: str
+    port: int
+    tls: bool
+    sender: str
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SyslogPlace:
+    """A syslog server: an address with a port, or the path of a Unix socket as `host`."""
+
+    transport: Transport
+    host: str
+    port: int = 0
+
+
+Place: TypeAlias = FilePlace | MailPlace | SyslogPlace
+
+
+def place_name(place: Place) -> str:
+    """The word under which it is kept what a place has; it stays when the place is moved elsewhere."""
+    return {FilePlace: "file", MailPlace: "mail", SyslogPlace: "syslog"}[type(place)]
+
+
+def parse_file_place(text: str) -> FilePlace:
+    """The file of a path; raises ValueError."""
+    path = Path(text)
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: name a file")
+    return FilePlace(path)
+
+
+def parse_mail_place(text: str) -> MailPlace:
+    """The place of "smtp://192.0.2.25?from=dns@example.org&to=record@example.org"; raises ValueError."""
+    url = urlsplit(text)
+    if url.username is not None or url.password is not None:
+        # It is not repeated: it may hold a password.
+        raise ValueError("a mail server is named without user and password: use a relay that takes mail from here")
+    if url.scheme not in DEFAULT_MAIL_PORTS or not url.hostname or url.path.strip("/") or url.fragment:
+        raise ValueError(f"{text!r} is no mail server: write smtp://HOST:PORT?from=ADDRESS&to=ADDRESS")
+    port = _port(text, DEFAULT_MAIL_PORTS[url.scheme])
+    query = parse_qs(url.query.replace("+", "%2B"), keep_blank_values=True)
+    senders, recipients = query.pop("from", []), [to for many in query.pop("to", []) for to in many.split(",")]
+    if query:
+        raise ValueError(f"{sorted(query)[0]!r} is no part of a mail's place: from and to are")
+    if len(senders) != 1 or not 1 <= len(recipients) <= MAX_RECIPIENTS:
+        raise ValueError(f"name one address as from, and 1 to {MAX_RECIPIENTS} as to")
+    for address in (*senders, *recipients):
+        if not _MAILBOX.fullmatch(address):
+            raise ValueError(f"{address!r} is no mail address")
+    return MailPlace(url.hostname, port, url.scheme == "smtps", senders[0], tuple(recipients))
+
+
+def parse_syslog_place(text: str) -> SyslogPlace:
+    """The place of "udp://192.0.2.1:514", "tcp://192.0.2.1:601" or "/dev/log"; raises ValueError."""
+    if text.startswith("/"):
+        return SyslogPlace(Transport.UNIX, text)
+    url = urlsplit(text)
+    if url.scheme not in ("udp", "tcp") or not url.hostname or url.path.strip("/") or url.query or url.fragment:
+        raise ValueError(f"{text!r} is no syslog server: write udp://HOST:PORT, tcp://HOST:PORT or /dev/log")
+    if "@" in url.netloc:
+        raise ValueError("a syslog server is named without user and password")
+    return SyslogPlace(Transport(url.scheme), url.hostname, _port(text, DEFAULT_SYSLOG_PORT))
+
+
+def _port(text: str, default: int) -> int:
+    port = urlsplit(text).port
+    if port == 0:
+        raise ValueError("port 0 cannot be sent to")
+    return default if port is None else port

@@ -1,0 +1,118 @@
+"""Queries on revisions: acts grouped by the revision they made, and what they left as versions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuditRow, PublicationRow, VersionRow
+from api.errors import Invalid, NotFound
+from api.pagination import cut_page, decode_cursor, encode_cursor
+from dnsfilter.policy.model import Instant
+
+SHOWN_PUBLICATIONS = 20
+NOTED = ("account.", "checkpoint.", "grant.", "space.", "token.")
+"""How acts begin that change no policy, and so make no revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A revision: its first and last act, and how many there were."""
+
+    number: int
+    first: AuditRow
+    last: AuditRow
+    acts: int
+
+
+def page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[Made], str | None]:
+    """A page of revisions, newest first."""
+    statement = select(AuditRow.revision).where(AuditRow.revision > 0).distinct()
+    if cursor is not None:
+        statement = statement.where(AuditRow.revision < decode_cursor(cursor, int))
+    numbers = session.scalars(statement.order_by(AuditRow.revision.desc()).limit(limit + 1)).all()
+    shown, following = cut_page(numbers, limit, lambda number: number)
+    return _made(session, shown), following
+
+
+def get(session: Session, number: int) -> Made:
+    """One revision; raises NotFound."""
+    found = _made(session, [number]) if number > 0 else []
+    if not found:
+        raise NotFound(f"no act made revision {number}")
+    return found[0]
+
+
+def in_force(session: Session, numbers: Sequence[int]) -> Mapping[int, Instant]:
+    """When each revision's first snapshot came into force."""
+    statement = (
+        select(PublicationRow.revision, func.min(PublicationRow.id).label("first"))
+        .where(PublicationRow.revision.in_(numbers))
+        .group_by(PublicationRow.revision)
+        .subquery()
+    )
+    rows = session.execute(
+        select(PublicationRow.revision, PublicationRow.time_s).join(statement, PublicationRow.id == statement.c.first)
+    )
+    return {row.revision: row.time_s for row in rows}
+
+
+def publications(session: Session, number: int) -> Sequence[PublicationRow]:
+    """The newest publications of a revision, oldest first."""
+    statement = select(PublicationRow).where(PublicationRow.revision == number).order_by(PublicationRow.id.desc())
+    return session.scalars(statement.limit(SHOWN_PUBLICATIONS)).all()[::-1]
+
+
+def versions(session: Session, number: int, limit: int, cursor: str | None) -> tuple[Sequence[VersionRow], str | None]:
+    """A page of what a revision changed, by kind and key."""
+    statement = select(VersionRow).where(VersionRow.revision == number)
+    if cursor is not None:
+        kind, slash, key = decode_cursor(cursor, str).partition("/")
+        if not slash:
+            raise Invalid.at("query.cursor", "not a cursor of this list")
+        after = or_(VersionRow.kind > kind, and_(VersionRow.kind == kind, VersionRow.key > key))
+        statement = statement.where(after)
+    rows = session.scalars(statement.order_by(VersionRow.kind, VersionRow.key).limit(limit + 1)).all()
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    return rows[:limit], encode_cursor(f"{last.kind}/{last.key}")
+
+
+def before(session: Session, rows: Sequence[VersionRow], number: int) -> Mapping[tuple[str, str], VersionRow]:
+    """The version of each of these objects that the revision replaced, by kind and key."""
+    found: dict[tuple[str, str], VersionRow] = {}
+    for kind in {row.kind for row in rows}:
+        keys = [row.key for row in rows if row.kind == kind]
+        latest = (
+            select(VersionRow.key, func.max(VersionRow.revision).label("revision"))
+            .where(VersionRow.kind == kind, VersionRow.key.in_(keys), VersionRow.revision < number)
+            .group_by(VersionRow.key)
+            .subquery()
+        )
+        same = and_(VersionRow.key == latest.c.key, VersionRow.revision == latest.c.revision)
+        for row in session.scalars(select(VersionRow).join(latest, same).where(VersionRow.kind == kind)):
+            found[kind, row.key] = row
+    return found
+
+
+def _made(session: Session, numbers: Sequence[int]) -> list[Made]:
+    """Revisions by their acts, in the order of `numbers`.
+
+    Acts that change no policy are entered under the revision that they found: those are not its own.
+    """
+    own = and_(AuditRow.revision.in_(numbers), not_(or_(*map(AuditRow.act.startswith, NOTED))))
+    statement = (
+        select(func.min(AuditRow.seq).label("seq"), func.max(AuditRow.seq).label("last"), func.count().label("acts"))
+        .where(own)
+        .group_by(AuditRow.revision)
+    )
+    rows = session.execute(statement).all()
+    wanted = {seq for row in rows for seq in (row.seq, row.last)}
+    entries = {row.seq: row for row in session.scalars(select(AuditRow).where(AuditRow.seq.in_(wanted)))}
+    made = {
+        entries[row.seq].revision: Made(entries[row.seq].revision, entries[row.seq], entries[row.last], row.acts)
+        for row in rows
+    }
+    return [made[number] for number in numbers if number in made]

@@ -1,0 +1,130 @@
+"""Back to the ranges, modes, tiers and replies of an earlier revision, by the acts that single requests do.
+
+Terms, bindings, exemptions, authorities, sites and what people may do stay as they are: what has begun is not
+rewritten. Bans that did not exist then stay as they are, and so do those that exist no longer.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from api.audit.repository import of_revision
+from api.bans import service as ban_acts
+from api.bans.service import BanChange
+from api.bindings.repository import binders
+from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
+from api.db.models.record import INSTALLATION
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Fault, Invalid, NotFound
+from api.publish.past import kept_since, objects_at, ranges_at
+from api.ranges import repository as ranges
+from api.ranges import service as range_acts
+from dnsfilter.policy.model import Mode, Range, Reply, Service
+
+
+def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str, Service]) -> list[AuditRow]:
+    """Do the acts that restore the state of revision `number`, all or none; gives them.
+
+    Raises NotFound for a revision that is not kept, and Conflict with everything that stands against it.
+    """
+    before = unit.revision
+    since = kept_since(unit.session)
+    if not since <= number <= before:
+        raise NotFound(f"there is no revision {number} to go back to: kept are {since} to {before}")
+    installation = unit.session.get_one(InstallationRow, INSTALLATION)
+    run = _Run(unit, services, installation, binders(unit.session, unit.now_s))
+    run.restore_ranges(ranges_at(unit.session, number))
+    run.restore_bans(objects_at(unit.session, BanRow, number))
+    if run.faults:
+        raise Conflict(f"revision {number} cannot be restored", run.faults)
+    if not unit.acted:
+        return []
+    unit.session.flush()
+    acts = list(of_revision(unit.session, unit.revision))
+    unit.record(
+        "policy.rollback",
+        "policy",
+        {"revision": before},
+        {"restored": number, "reason": reason, "acts": len(acts)},
+    )
+    return acts
+
+
+@dataclass(slots=True)
+class _Run:
+    unit: UnitOfWork
+    services: Mapping[str, Service]
+    held: InstallationRow
+    """A session forgets a row to which nobody refers, and would ask for this one anew with each act."""
+    binders: Mapping[str, tuple[str, ...]]
+    """By bound authority, whose bans are bound to it before any act of the run."""
+    faults: list[Fault] = field(default_factory=list)
+
+    def restore_ranges(self, wanted: tuple[Range, ...]) -> None:
+        session = self.unit.session
+        known = {(row.site, row.prefix): row for row in session.scalars(select(RangeRow))}
+        exempted = ranges.exempted(session, self.unit.now_s)
+        then = {(entry.site, str(entry.prefix)): entry for entry in wanted}
+        for key, row in list(known.items()):
+            entry = then.get(key)
+            if entry is None or entry.authority != row.authority:
+                with self._faulty(f"range/{row.site}/{row.prefix}"):
+                    self._deregister(row, exempted)
+                    del known[key]
+        # A prefix has one row: the old ones have to be gone before new ones come.
+        session.flush()
+        sites, authorities = set(session.scalars(select(SiteRow.slug))), set(session.scalars(select(AuthorityRow.slug)))
+        for key, entry in then.items():
+            row_ = known.get(key)
+            if row_ is not None and row_.authority != entry.authority:
+                continue
+            with self._faulty(f"range/{entry.site}/{entry.prefix}"):
+                if entry.site not in sites:
+                    raise Conflict(f"site {entry.site} is registered no longer")
+                if entry.authority not in authorities:
+                    raise Conflict(f"authority {entry.authority} is registered no longer")
+                range_acts.put_known(self.unit, entry, row_, self.binders)
+        session.flush()
+
+    def _deregister(self, row: RangeRow, exempted: frozenset[tuple[str, str]]) -> None:
+        if (row.site, row.prefix) in exempted:
+            raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
+        range_acts.delete_unnamed(self.unit, row, self.binders)
+
+    def restore_bans(self, wanted: list[BanRow]) -> None:
+        """The bans that exist now as they did then. `wanted` are rows of the past, which belong to no session."""
+        then = {row.number: row for row in wanted}
+        for row in self.unit.session.scalars(select(BanRow).order_by(BanRow.number)).all():
+            past = then.get(row.number)
+            if past is None or _state(past) == _state(row):
+                continue
+            with self._faulty(f"ban/{row.authority}/{row.service}"):
+                service = self.services.get(row.service)
+                if service is None:
+                    raise Conflict(f"service {row.service} is in the catalogue no longer")
+                owner = self.unit.session.get_one(AuthorityRow, row.authority)
+                ban_acts.put(self.unit, owner, service, _change(past))
+
+    @contextmanager
+    def _faulty(self, subject: str) -> Iterator[None]:
+        try:
+            yield
+        except Invalid as error:
+            self.faults += [Fault(subject, fault.message) for fault in error.faults]
+        except (Conflict, NotFound) as error:
+            self.faults.append(Fault(subject, str(error)))
+
+
+def _state(row: BanRow) -> tuple[object, ...]:
+    return row.mode, row.reply, row.addresses, row.tiers
+
+
+def _change(past: BanRow) -> BanChange:
+    return BanChange(
+        mode=Mode(past.mode),
+        reply=Reply(past.reply),
+        addresses=tuple(past.addresses),
+        tiers=frozenset(past.tiers),
+    )

@@ -1,0 +1,1 @@
+"""Space: the prefixes inside which an authority registers its ranges by itself."""

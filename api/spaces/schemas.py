@@ -1,0 +1,24 @@
+"""Space as written and as read."""
+
+from api.db.models import SpaceRow
+from api.schemas import Read, Slug, Strict
+
+
+class SpaceWrite(Strict):
+    """To which authority a prefix is allotted."""
+
+    authority: Slug
+
+
+class SpaceRead(Read):
+    """A prefix of a site that is allotted to an authority."""
+
+    site: Slug
+    prefix: str
+    authority: Slug
+    revision: int
+
+
+def read_space(row: SpaceRow) -> SpaceRead:
+    """Allotted space as the API shows it."""
+    return SpaceRead(site=row.site, prefix=row.prefix, authority=row.authority, revision=row.revision)

@@ -1,0 +1,66 @@
+"""Acts on space, and what it lets an operator do. Space is no part of the policy, so that its acts make no revision."""
+
+from ipaddress import ip_network
+
+from api.auth.caller import Caller
+from api.authorities import repository as authorities
+from api.db.base import Json
+from api.db.models import SpaceRow
+from api.db.unit import UnitOfWork, head
+from api.errors import Conflict, Forbidden, Invalid
+from api.ranges import repository as ranges
+from api.spaces import repository
+from api.spaces.schemas import read_space
+from dnsfilter.policy.model import Prefix
+
+
+def allot(unit: UnitOfWork, site: str, prefix: Prefix, authority: str) -> tuple[SpaceRow, bool]:
+    """Allot a prefix to an authority; says whether that is new.
+
+    Raises NotFound for the site, Invalid for an unknown authority, Conflict where another one has exactly that prefix.
+    """
+    ranges.get_site(unit.session, site)
+    if authorities.find(unit.session, authority) is None:
+        raise Invalid.at("body.authority", f"authority {authority} is not registered")
+    row = repository.find(unit.session, site, prefix)
+    if row is not None and row.authority != authority:
+        raise Conflict(f"{prefix} at site {site} is allotted to {row.authority}: withdraw it first")
+    if row is not None:
+        return row, False
+    # Space makes no revision of the policy. The number of its entry in the record is never that of another allotment.
+    row = SpaceRow(site=site, prefix=str(prefix), authority=authority, revision=head(unit.session)[0] + 1)
+    unit.session.add(row)
+    unit.note("space.allot", _subject(row), None, _shown(row), authority)
+    return row, True
+
+
+def withdraw(unit: UnitOfWork, row: SpaceRow) -> None:
+    """Take space back; the ranges registered in it stay, and are from then on an administrator's matter."""
+    unit.note("space.withdraw", _subject(row), _shown(row), None, row.authority)
+    unit.session.delete(row)
+
+
+def demand(unit: UnitOfWork, caller: Caller, site: str, prefix: Prefix, authority: str) -> None:
+    """Raises Forbidden where the caller may not register, change or deregister that range of `authority`.
+
+    An administrator may anywhere. An operator may inside space that is allotted to the authority, also where that lies
+    in another's space or range; but not where the range takes clients out of another authority's range in that space,
+    or holds space of another authority. The refusals name none that the caller has not.
+    """
+    if caller.administers:
+        return
+    space = repository.allotted(unit.session, site, prefix)
+    if space is None or space.authority != authority:
+        raise Forbidden(f"{prefix} at site {site} is not in space allotted to {authority}: ask an administrator")
+    if repository.range_around(unit.session, site, prefix, ip_network(space.prefix)) not in (None, authority):
+        raise Forbidden(f"{prefix} at site {site} lies in another authority's range: ask an administrator")
+    if repository.holds_space_of_others(unit.session, site, prefix, authority):
+        raise Forbidden(f"{prefix} at site {site} holds space of another authority: ask an administrator")
+
+
+def _shown(row: SpaceRow) -> Json:
+    return read_space(row).model_dump(mode="json", exclude={"revision"})
+
+
+def _subject(row: SpaceRow) -> str:
+    return f"space/{row.site}/{row.prefix}"

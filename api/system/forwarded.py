@@ -1,0 +1,32 @@
+"""Whose request a proxy passes on: its last hop, which the proxy itself has written."""
+
+from ipaddress import ip_address
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+HEADER = b"x-forwarded-for"
+
+
+class ForwardedMiddleware:
+    """Gives a request the address that the proxy names. Only for a socket that nobody but the proxy connects to."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its client; without a usable address it has none."""
+        if scope["type"] == "http":
+            scope["client"] = last_hop(scope["headers"])
+        await self._app(scope, receive, send)
+
+
+def last_hop(headers: list[tuple[bytes, bytes]]) -> tuple[str, int] | None:
+    """The last address of the last such header, with port 0: what stands before it, anybody may have written."""
+    values = [value for name, value in headers if name == HEADER]
+    if not values:
+        return None
+    text = values[-1].rpartition(b",")[2].strip().decode("latin-1")
+    try:
+        return str(ip_address(text)), 0
+    except ValueError:
+        return None

@@ -1,0 +1,46 @@
+"""The acts that made an object what it was at a revision."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuditRow
+
+RECENT = 1_000
+"""So many of the newest acts are looked through for those that set a field."""
+FORMAL = ("ban.adopt", "ban.adopt_provisionally", "ban.confirm", "ban.renew", "ban.end")
+"""Acts that are shown whatever came later: each left a term, an end or a decision behind."""
+
+
+def acts_on_ban(session: Session, subject: str, revision: int) -> list[tuple[AuditRow, list[str]]]:
+    """The acts on a ban up to `revision` that made it what it was, each with the fields it set last; oldest first."""
+    found = _newest(session, subject, revision)
+    formal = _newest(session, subject, revision, AuditRow.act.in_(FORMAL))
+    made: list[tuple[AuditRow, list[str]]] = []
+    claimed: set[str] = set()
+    for row in sorted({row.seq: row for row in (*found, *formal)}.values(), key=lambda row: row.seq, reverse=True):
+        fields = _set(row) - claimed
+        claimed |= fields
+        if fields or row.act in FORMAL:
+            made.append((row, sorted(fields)))
+        if row.before is None:
+            # What was there before was another ban on the same service, removed before it began.
+            break
+    return made[::-1]
+
+
+def acts_on(session: Session, subject: str, revision: int) -> list[tuple[AuditRow, list[str]]]:
+    """The newest acts on any object up to `revision`, each with the fields it set; oldest first."""
+    return [(row, sorted(_set(row))) for row in reversed(_newest(session, subject, revision))]
+
+
+def _newest(session: Session, subject: str, revision: int, *more: ColumnElement[bool]) -> Sequence[AuditRow]:
+    statement = select(AuditRow).where(AuditRow.object == subject, AuditRow.revision <= revision, *more)
+    return session.scalars(statement.order_by(AuditRow.seq.desc()).limit(RECENT)).all()
+
+
+def _set(row: AuditRow) -> set[str]:
+    """The fields that an act set; `number` is no choice of anybody's."""
+    before, after = row.before or {}, row.after or {}
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} - {"number"}

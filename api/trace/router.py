@@ -1,0 +1,42 @@
+"""/v1/trace: what was decided at a past instant, and by whose decision."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.problems import NOT_FOUND, documented
+from api.publish.answers import parse_client, parse_question
+from api.publish.past import Held
+from api.routing import Route
+from api.schemas import Slug
+from api.trace.schemas import TraceRead
+from api.trace.service import Asked, parse_at
+from api.trace.service import trace as traced
+from dnsfilter.policy.model import DEFAULT_SITE
+
+router = APIRouter(route_class=Route, prefix="/v1/trace", tags=["decision"])
+
+AtText = Annotated[
+    str,
+    Query(min_length=10, max_length=40, examples=["2026-03-02T10:15+01:00"], description="RFC 3339, seconds optional"),
+]
+
+
+@router.get("", operation_id="get_trace", summary="Trace a past decision", responses=documented(NOT_FOUND))
+def get_trace(
+    unit: UnitDep,
+    permit: PermitDep,
+    held: RuntimeDep,
+    client: Annotated[str, Query(max_length=60, examples=["192.0.2.10"])],
+    name: Annotated[str, Query(max_length=1100, examples=["www.example.org"])],
+    at: AtText,
+    site: Slug = DEFAULT_SITE,
+) -> TraceRead:
+    """What a node decided for this client, this name and this past instant, with everything that led to it."""
+    asked = Asked(
+        site, parse_client(client, "query.client"), parse_question(name, "query.name"), parse_at(at, unit.now_s)
+    )
+    held.publishing.settle()
+    now = Held(held.publishing.catalogue, held.services)
+    return traced(unit.session, asked, now, held.catalogue, permit.demand)

@@ -1,0 +1,241 @@
+"""From (client, name, instant) back to the grounds of what was decided, from what is kept."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.bans.reading import read_ban
+from api.bans.schemas import BanRead, FormalRead, TermRead
+from api.bans.standing import holds
+from api.bindings.schemas import BindingRead, read_binding
+from api.db.models import AuditRow, BanRow, PublicationRow
+from api.errors import Invalid
+from api.exemptions.schemas import ExemptionRead, read_exemption
+from api.moments import moment_text, optional_text, parse_moment
+from api.publish.again import is_reproduced
+from api.publish.answers import authority_of, decision_read
+from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after, policy_at
+from api.publish.schemas import DecisionRead
+from api.services.schemas import SourceRead
+from api.trace.acts import acts_on, acts_on_ban
+from api.trace.listing import Listed, Lists, listed
+from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead
+from blocklists.catalogue import Catalogue
+from dnsfilter.policy.decide import Standing
+from dnsfilter.policy.model import Address, Instant, WireName
+
+_WITHOUT_SECONDS = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2})([Zz]|[+-]\d{2}:\d{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked about: a client at a site, a name, an instant that has passed."""
+
+    site: str
+    client: Address
+    name: WireName
+    at: Instant
+
+
+def parse_at(text: str, now: Instant) -> Instant:
+    """The instant of an RFC 3339 time, whose seconds may be left out; raises Invalid for others, and for a future."""
+    whole = _WITHOUT_SECONDS.fullmatch(text)
+    try:
+        at = parse_moment(f"{whole[1]}:00{whole[2]}" if whole is not None else text, "UTC")
+    except ValueError as error:
+        raise Invalid.at("query.at", str(error)) from error
+    if at > now:
+        raise Invalid.at("query.at", f"{text!r} lies ahead: what is planned for then is told by /v1/decision")
+    return at
+
+
+def trace(
+    session: Session, asked: Asked, held: Held, catalogue: Catalogue, demand: Callable[[str | None], None]
+) -> TraceRead:
+    """The chain behind a past decision.
+
+    `demand` is called with the authority whose range the client was in, before anything is told. Raises NotFound where
+    nothing is kept of that time.
+    """
+    past = policy_at(session, asked.at, held)
+    demand(authority_of(past.policy, asked.site, asked.client))
+    decision = decision_read(past.policy, asked.site, asked.client, asked.name, asked.at)
+    ban, term, formal = _ban(session, past, decision, asked.at)
+    binding, exemptions = _binding(past, decision, asked.at), _exemptions(past, decision, asked.at)
+    since_s, until_s = _span(session, past.publication)
+    services = {service.slug: service for service in past.policy.services}
+    sources = _Sources(Lists(session), held, catalogue)
+    reproduced = is_reproduced(past)
+    return TraceRead(
+        meaning=_meaning(session, past.publication, reproduced),
+        reproduced=reproduced,
+        at=moment_text(asked.at),
+        revision=past.publication.revision,
+        since=moment_text(since_s),
+        until=optional_text(until_s),
+        publication=read_publication(past.publication),
+        decision=decision,
+        ban=ban,
+        term=term,
+        formal=formal,
+        binding=binding,
+        exemptions=exemptions,
+        acts=_acts(session, past.publication.revision, ban, binding, exemptions),
+        lists=[_listed(found, sources) for found in listed(session, past.publication, services, asked.name)],
+    )
+
+
+def read_publication(found: Publication) -> PublicationRead:
+    """A publication as the API shows it."""
+    return PublicationRead(
+        number=found.number,
+        revision=found.revision,
+        since=moment_text(found.since_s),
+        until=optional_text(found.until_s),
+        names=found.names,
+        ranges=found.ranges,
+        rules=found.rules,
+        version=found.version,
+        catalogue=found.catalogue,
+    )
+
+
+def _meaning(session: Session, found: Publication, reproduced: bool | None) -> str:
+    if reproduced is False:
+        return (
+            f"not what was in force: what the database has of revision {found.revision} does not make the snapshot "
+            f"that publication {found.number} names, so one of the two was altered; a backup or a node may have it"
+        )
+    said = (
+        f"what a node with revision {found.revision} decided at that instant by its own clock; "
+        "a node that had not fetched it yet decided by an earlier one"
+    )
+    lost = lost_after(session, found)
+    if any(row.act == RAISE_ACT for row in lost):
+        said += "; later revisions were lost when an older database was restored, and a node may have had one of them"
+    elif lost:
+        made = (lost[-1].after or {}).get("time", "an unknown time")
+        said += (
+            f"; then a backup of {made} was restored: revisions made after that time, if there were any, were lost, "
+            "and a node may have had one of them"
+        )
+    return said
+
+
+def _span(session: Session, found: Publication) -> tuple[Instant, Instant | None]:
+    """When the publication's revision came into force, and when another one did; a restart publishes one anew."""
+    other = select(PublicationRow).where(PublicationRow.revision != found.revision)
+    before = session.scalar(other.where(PublicationRow.id < found.number).order_by(PublicationRow.id.desc()).limit(1))
+    after = session.scalar(other.where(PublicationRow.id > found.number).order_by(PublicationRow.id).limit(1))
+    first = select(PublicationRow.time_s).where(PublicationRow.id > (0 if before is None else before.id))
+    since_s = session.scalars(first.order_by(PublicationRow.id).limit(1)).one()
+    return since_s, None if after is None else after.time_s
+
+
+def _ban(
+    session: Session, past: Past, decision: DecisionRead, at: Instant
+) -> tuple[BanRead | None, TermRead | None, FormalRead | None]:
+    """The winning ban as it was, the term of it that held, and the formal decision behind that."""
+    if decision.winner is None:
+        return None, None, None
+    row = _ban_row(past, decision.winner.ban_number)
+    ban = read_ban(session, row, at, _zones(past)[row.authority])
+    # Both are in the order of their starts, as the ban is read.
+    rows = sorted(row.terms, key=lambda term: (term.start_s, term.id))
+    term = next(read for read, kept in zip(ban.terms, rows, strict=True) if holds(kept, at))
+    return ban, term, term.decision if term.decision != FormalRead() else ban.decision
+
+
+def _binding(past: Past, decision: DecisionRead, at: Instant) -> BindingRead | None:
+    """The binding through which the winner applied."""
+    if decision.winner is None or not decision.winner.bound:
+        return None
+    number = next(row.binding for row in decision.rows if row.ban_number == decision.winner.ban_number)
+    row = next(row for row in past.rows.bindings if row.number == number)
+    return read_binding(row, decision.winner.ban, at, _zones(past)[row.authority])
+
+
+def _exemptions(past: Past, decision: DecisionRead, at: Instant) -> list[ExemptionRead]:
+    """The exemptions that set a ban aside for this question."""
+    numbers = {row.exemption for row in decision.rows if row.standing == Standing.EXEMPTED}
+    found = [row for row in past.rows.exemptions if row.number in numbers]
+    references = {row.ban: _ban_row(past, row.ban) for row in found}
+    return [read_exemption(row, f"{references[row.ban].authority}/{references[row.ban].service}", at) for row in found]
+
+
+def _acts(
+    session: Session, revision: int, ban: BanRead | None, binding: BindingRead | None, exemptions: list[ExemptionRead]
+) -> list[TracedActRead]:
+    found: list[tuple[AuditRow, list[str]]] = []
+    if ban is not None:
+        found += acts_on_ban(session, f"ban/{ban.authority}/{ban.service}", revision)
+    if binding is not None:
+        found += acts_on(session, f"binding/{binding.number}", revision)
+    for exemption in exemptions:
+        found += acts_on(session, f"exemption/{exemption.number}", revision)
+    return [
+        TracedActRead(
+            seq=row.seq,
+            time=moment_text(row.time_s),
+            account=row.account,
+            act=row.act,
+            object=row.object,
+            revision=row.revision,
+            fields=fields,
+        )
+        for row, fields in sorted(found, key=lambda item: item[0].seq)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """The sources of the catalogue that is installed now."""
+
+    lists: Lists
+    held: Held
+    catalogue: Catalogue
+
+    def of(self, found: Listed) -> Sequence[SourceRead]:
+        """The sources of a listed name; none where the installed list is another one."""
+        if self.lists.digest(self.held.digest, found.service) != found.digest:
+            return ()
+        ids = {
+            source
+            for entry in self.catalogue.entries
+            if entry.slug == found.service
+            for tier in entry.tiers
+            if tier.number == found.tier
+            for name in tier.names
+            if (name.text, name.exact) == (found.name, found.exact)
+            for source in name.sources
+        }
+        return [
+            SourceRead(id=source.id, what=source.what, licence=source.licence, revision=source.revision)
+            for entry in self.catalogue.entries
+            if entry.slug == found.service
+            for source in entry.sources
+            if source.id in ids
+        ]
+
+
+def _listed(found: Listed, sources: _Sources) -> ListedRead:
+    return ListedRead(
+        service=found.service,
+        tier=found.tier,
+        name=found.name,
+        exact=found.exact,
+        digest=found.digest,
+        since=read_publication(found.since),
+        sources=list(sources.of(found)),
+    )
+
+
+def _ban_row(past: Past, number: int) -> BanRow:
+    return next(row for row in past.rows.bans if row.number == number)
+
+
+def _zones(past: Past) -> Mapping[str, str]:
+    return {row.slug: row.time_zone for row in past.rows.authorities}

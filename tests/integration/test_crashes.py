@@ -1,0 +1,213 @@
+"""The control plane killed at random instants while acts arrive: what was answered stays, and everything fits."""
+
+import random
+import shutil
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from api.chain import GENESIS, entry_hash
+from api.db.models import AuditRow, InstallationRow
+from api.db.session import Database
+from api.db.unit import entry_of
+from dnsfilter.snapshot.store import SnapshotStore
+from tests.support.bodies import SERVICE, body_of, policy_text
+from tests.support.nodes import eventually
+from tests.support.nursery import Nursery
+from tests.support.ports import free_port
+from tests.support.soaking import SOAKING, drawn_seed, say
+
+KILLS = 200 if SOAKING else 20
+BODIES, WRITERS = 10, 4
+MODES = ("off", "monitor", "enforce")
+LOAD_S = 0.25
+"""A kill comes at most so long after the first act was answered."""
+START_S = 0.4
+"""One of five comes while the control plane starts, at most so long after its beginning."""
+SAID_EVERY = 10
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+@dataclass(frozen=True)
+class Act:
+    """An act that was answered as done."""
+
+    request: str
+    revision: int
+
+
+@dataclass
+class Trail:
+    """What has been verified so far of the record; it only grows."""
+
+    seq: int = 0
+    hash: str = GENESIS
+    requests: set[str] = field(default_factory=set)
+    revision: int = 0
+
+    def follow(self, url: str) -> None:
+        """Verify what came since, and that the database is whole."""
+        database = Database(url)
+        try:
+            with database.reading() as session:
+                assert session.connection().exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
+                assert session.connection().exec_driver_sql("PRAGMA foreign_key_check").all() == []
+                revision = session.scalars(select(InstallationRow.revision)).one()
+                for row in session.scalars(select(AuditRow).where(AuditRow.seq > self.seq).order_by(AuditRow.seq)):
+                    entry = entry_of(row)
+                    assert (row.seq, row.previous) == (self.seq + 1, self.hash)
+                    assert row.hash == entry_hash(entry)
+                    assert row.revision <= revision
+                    self.seq, self.hash = row.seq, row.hash
+                    self.requests.add(row.request)
+        finally:
+            database.close()
+        assert revision >= self.revision
+        self.revision = revision
+
+
+class Plane:
+    """A control plane that is killed and started again, always with the same state."""
+
+    def __init__(self, nursery: Nursery, directory: Path) -> None:
+        self._nursery = nursery
+        self.state = directory / "state"
+        self.log = directory / "api.log"
+        policy = directory / "policy.toml"
+        policy.write_text(policy_text(BODIES))
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._arguments = [
+            *("--state-dir", str(self.state), "--init-policy", str(policy)),
+            *("--listen", self.url.removeprefix("http://"), "--metrics-listen", "127.0.0.1:0"),
+        ]
+        self._pid = 0
+
+    def start(self) -> None:
+        self._pid = self._nursery.start(self._arguments, self.log)
+
+    def kill(self) -> None:
+        assert self._nursery.kill(self._pid) == 9, self.log.read_text()
+
+    def wait(self) -> dict[str, int]:
+        """Wait until it is ready, and give what it says of itself."""
+        told: dict[str, int] = {}
+
+        def ready() -> bool:
+            try:
+                told.update(httpx.get(f"{self.url}/readyz", timeout=5).json())
+            except httpx.TransportError:
+                return False
+            return bool(told["ready"])
+
+        assert eventually(ready, 60), self.log.read_text()
+        return told
+
+    def token(self) -> str:
+        return (self.state / "admin-token").read_text().strip()
+
+    def copied(self, directory: Path) -> str:
+        """The URL of a copy of the database: looking at the original would tidy up what the next start finds."""
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        for path in self.state.glob("dnsfilter.sqlite3*"):
+            shutil.copy(path, directory)
+        # Only an index of the log beside it, which whoever opens the database first makes anew.
+        (directory / "dnsfilter.sqlite3-shm").unlink(missing_ok=True)
+        return f"sqlite:///{directory}/dnsfilter.sqlite3"
+
+
+class Load:
+    """Writers that act until nobody answers any more."""
+
+    def __init__(self, plane: Plane, seed: int) -> None:
+        self.done: list[Act] = []
+        self.faults: list[str] = []
+        self._url, self._token = plane.url, plane.token()
+        self._threads = [
+            threading.Thread(target=self._act, args=(number, random.Random(f"{seed} {number}")))
+            for number in range(WRITERS)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def answered(self) -> bool:
+        return bool(self.done or self.faults)
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def _act(self, number: int, draw: random.Random) -> None:
+        """Acts that each change something: nobody else acts on this writer's bodies."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        bodies = range(number, BODIES, WRITERS)
+        # httpx would load a list of authorities for each client.
+        plain = httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        with (
+            suppress(httpx.TransportError),
+            httpx.Client(base_url=f"{self._url}/v1/", headers=headers, timeout=30, transport=plain) as client,
+        ):
+            while True:
+                body = draw.choice(bodies)
+                if draw.random() < 0.7:
+                    path = f"authorities/{body_of(body)}/bans/{SERVICE}"
+                    held = client.get(path).raise_for_status().json()["mode"]
+                    answer = client.patch(path, json={"mode": draw.choice([mode for mode in MODES if mode != held])})
+                else:
+                    path = f"ranges/default/127.0.{100 + body}.0/24"
+                    answer = client.patch(path, json={"label": f"offices {draw.randrange(2**32)}"})
+                if answer.is_success:
+                    self.done.append(Act(answer.headers["X-Request-ID"], answer.json()["revision"]))
+                else:
+                    self.faults.append(f"{answer.status_code} {answer.text}")
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Iterator[Plane]:
+    with Nursery() as nursery:
+        yield Plane(nursery, tmp_path)
+
+
+def test_what_was_answered_outlives_a_kill_at_any_instant(plane: Plane, tmp_path: Path) -> None:
+    draw = random.Random(drawn_seed())
+    trail, answered = Trail(), set[str]()
+    plane.start()
+    plane.wait()
+    token, key = plane.token(), (plane.state / "token-key").read_bytes()
+    store = SnapshotStore(plane.state / "snapshots")
+    for number in range(1, KILLS + 1):
+        load = Load(plane, draw.randrange(2**32))
+        load.start()
+        assert eventually(load.answered, 60)
+        time.sleep(draw.uniform(0.0, LOAD_S))
+        plane.kill()
+        load.join()
+        assert load.faults == []
+        trail.follow(plane.copied(tmp_path / "copy"))
+        answered |= {act.request for act in load.done}
+        assert max((act.revision for act in load.done), default=0) <= trail.revision
+        assert answered <= trail.requests
+        assert (plane.token(), (plane.state / "token-key").read_bytes()) == (token, key)
+        assert store.read_current().revision <= trail.revision
+        plane.start()
+        if draw.random() < 0.2:
+            time.sleep(draw.uniform(0.0, START_S))
+            plane.kill()
+            trail.follow(plane.copied(tmp_path / "copy"))
+            plane.start()
+        told = plane.wait()
+        assert told["revision"] == told["published"] == store.read_current().revision >= trail.revision
+        if number % SAID_EVERY == 0:
+            say(f"{number} of {KILLS} kills, {len(answered)} acts answered, revision {told['revision']}")
+    assert len(answered) >= KILLS

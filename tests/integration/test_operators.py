@@ -1,0 +1,243 @@
+"""Fifty operators at once on one control plane, with nodes that follow: no act is lost, none is made up."""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.authority import Knot
+from tests.support.bodies import NAME, SERVICE, body_of, client_of, policy_text
+from tests.support.nodes import eventually
+from tests.support.planes import Api, Follower
+from tests.support.soaking import SOAKING, drawn_seed, say
+
+LOAD_S = 60 if SOAKING else 5
+OPERATORS, BODIES, READERS, NODES = 50, 25, 3, 2
+MODES = ("off", "monitor", "enforce")
+SAY_EVERY_S = 10
+
+Json = dict[str, Any]
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An account: its token, its bodies, and whether it acts only on what it has seen."""
+
+    token: str
+    bodies: Sequence[int]
+    careful: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """An act that was answered as done; `seen` is the ban's revision that it was made for, of a careful operator."""
+
+    request: str
+    body: int
+    mode: str
+    revision: int
+    seen: int | None
+
+
+@dataclass
+class Told:
+    """What everybody was answered."""
+
+    done: list[Done] = field(default_factory=list)
+    stale: int = 0
+    faults: list[str] = field(default_factory=list)
+    read: int = 0
+
+
+class Crowd:
+    """Operators and readers of one control plane, all at once for a time."""
+
+    def __init__(self, api: Api, seed: int) -> None:
+        self._api = api
+        self._seed = seed
+        self._until = 0.0
+        self.told = Told()
+
+    async def run(self) -> None:
+        limits = httpx.Limits(max_connections=OPERATORS + READERS, max_keepalive_connections=OPERATORS + READERS)
+        async with httpx.AsyncClient(base_url=self._api.url, timeout=60, limits=limits) as client:
+            self._client = client
+            operators = await asyncio.gather(*(self._hire(number) for number in range(OPERATORS)))
+            self._until = time.monotonic() + LOAD_S
+            await asyncio.gather(
+                *(self._operate(number, operator) for number, operator in enumerate(operators)),
+                *(self._read(number) for number in range(READERS)),
+                self._say(),
+            )
+
+    async def ask(self, method: str, path: str, token: str, body: Json | None = None, **headers: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}", **headers}
+        return await self._client.request(method, path, json=body, headers=headers)
+
+    async def _hire(self, number: int) -> Operator:
+        """Every body has two operators, and every fifth operator a second body."""
+        bodies = [number % BODIES, *([(number + 1) % BODIES] if number % 5 == 0 else [])]
+        token = self._api.token()
+        made = await self._made("/v1/accounts", token, {"kind": "service", "login": f"op-{number}", "name": "operator"})
+        account = made["number"]
+        for body in bodies:
+            grant = {"account": account, "role": "operator", "authority": body_of(body), "reason": "for a test"}
+            await self._made("/v1/grants", token, grant)
+        made = await self._made(f"/v1/accounts/{account}/tokens", token, {"label": "test", "for": "1 day"})
+        return Operator(made["token"], bodies, number % 2 == 1)
+
+    async def _made(self, path: str, token: str, body: Json) -> Any:
+        answer = await self.ask("POST", path, token, body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def _operate(self, number: int, operator: Operator) -> None:
+        draw = random.Random(f"{self._seed} {number}")
+        while time.monotonic() < self._until:
+            body, mode = draw.choice(operator.bodies), draw.choice(MODES)
+            path = f"/v1/authorities/{body_of(body)}/bans/{SERVICE}"
+            headers, seen = {}, None
+            if operator.careful:
+                found = await self.ask("GET", path, operator.token)
+                headers, seen = {"If-Match": found.headers["ETag"]}, found.json()["revision"]
+            answer = await self.ask("PATCH", path, operator.token, {"mode": mode}, **headers)
+            if answer.status_code == 200:
+                told = answer.json()
+                assert told["mode"] == mode
+                self.told.done.append(Done(answer.headers["X-Request-ID"], body, mode, told["revision"], seen))
+            elif answer.status_code == 412 and operator.careful:
+                self.told.stale += 1
+            else:
+                self.told.faults.append(f"{answer.status_code} {answer.text}")
+
+    async def _read(self, number: int) -> None:
+        """Revisions, as others see them meanwhile, never go back."""
+        draw = random.Random(f"{self._seed} reader {number}")
+        newest: dict[str, int] = defaultdict(int)
+        token = self._api.token()
+        while time.monotonic() < self._until:
+            body = body_of(draw.randrange(BODIES))
+            whole = (await self.ask("GET", "/readyz", token)).json()
+            ban = (await self.ask("GET", f"/v1/authorities/{body}/bans/{SERVICE}", token)).json()
+            last = (await self.ask("GET", "/v1/audit?limit=1", token)).json()["items"][0]
+            for what, revision in (
+                ("database", whole["revision"]),
+                ("published", whole["published"]),
+                (body, ban["revision"]),
+                ("seq", last["seq"]),
+            ):
+                assert revision >= newest[what], what
+                newest[what] = revision
+            self.told.read += 1
+
+    async def _say(self) -> None:
+        while (left_s := self._until - time.monotonic()) > 0:
+            await asyncio.sleep(min(SAY_EVERY_S, left_s))
+            say(f"{len(self.told.done)} acts accepted, {self.told.stale} too late, {self.told.read} readings")
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    with Api(tmp_path / "api", policy_text(BODIES)) as running:
+        yield running
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, api: Api, authority: Knot) -> Iterator[list[Follower]]:
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(Follower(tmp_path / f"node-{number}", authority.hostport, api.state / "snapshots"))
+            for number in range(NODES)
+        ]
+
+
+def test_no_act_of_many_operators_is_lost_and_the_nodes_end_where_the_record_does(
+    api: Api, nodes: list[Follower]
+) -> None:
+    with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {api.token()}"}, timeout=60) as client:
+        first = bans_of(client)
+        crowd = Crowd(api, drawn_seed())
+        asyncio.run(crowd.run())
+        told = crowd.told
+        assert told.faults == []
+        last = bans_of(client)
+        entries = toggles(client)
+        revision = client.get("/readyz").json()["revision"]
+    assert {ban["mode"] for ban in first.values()} == {"enforce"}
+    for body in range(BODIES):
+        follow(first[body_of(body)], last[body_of(body)], entries[body_of(body)])
+    compare(told.done, entries, {number: first[body_of(number)] for number in range(BODIES)})
+    assert {act.seen is None for act in told.done} == {True, False}
+    assert told.read > 0
+    for node in nodes:
+        assert reaches(node, revision)
+        for body in range(BODIES):
+            refused = last[body_of(body)]["mode"] == "enforce"
+            assert (node.dig(NAME, bind=client_of(body)).rcode == "REFUSED") is refused
+
+
+def reaches(node: Follower, revision: int) -> bool:
+    """Whether a node comes to that revision."""
+    return eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == revision)
+
+
+def bans_of(client: httpx.Client) -> dict[str, Json]:
+    """Every ban, by authority."""
+    return {ban["authority"]: ban for ban in client.get("/v1/bans", params={"limit": 200}).json()["items"]}
+
+
+def toggles(client: httpx.Client) -> dict[str, list[Json]]:
+    """The entries of acts on each body's ban by accounts, oldest first."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for body in range(BODIES):
+        query: dict[str, str | int] = {"object": f"ban/{body_of(body)}/{SERVICE}", "limit": 200}
+        while True:
+            page = client.get("/v1/audit", params=query).json()
+            found[body_of(body)] += [entry for entry in page["items"] if entry["account"] != 0]
+            if page["next"] is None:
+                break
+            query["cursor"] = page["next"]
+        found[body_of(body)].reverse()
+    return found
+
+
+def follow(first: Json, last: Json, entries: Sequence[Json]) -> None:
+    """Each act begins where the one before it ended."""
+    mode, revision = first["mode"], first["revision"]
+    for entry in entries:
+        assert entry["before"]["mode"] == mode
+        assert entry["after"]["mode"] != mode
+        assert entry["revision"] > revision
+        mode, revision = entry["after"]["mode"], entry["revision"]
+    assert (last["mode"], last["revision"]) == (mode, revision)
+
+
+def compare(done: Sequence[Done], entries: Mapping[str, Sequence[Json]], first: Mapping[int, Json]) -> None:
+    """What was answered as done is what stands on record, and nobody careful overwrote what he had not seen."""
+    recorded = {entry["request"]: entry for of_ban in entries.values() for entry in of_ban}
+    assert recorded.keys() <= {act.request for act in done}
+    before, mode_at = {}, {}
+    for body, ban in first.items():
+        revision = ban["revision"]
+        mode_at[body, revision] = ban["mode"]
+        for entry in entries[body_of(body)]:
+            before[entry["request"]] = revision
+            revision = entry["revision"]
+            mode_at[body, revision] = entry["after"]["mode"]
+    for act in done:
+        # An act that finds its mode already there is done without an entry.
+        assert mode_at[act.body, act.revision] == act.mode
+        found = recorded.get(act.request)
+        if found is not None:
+            assert (found["after"]["mode"], found["revision"]) == (act.mode, act.revision)
+        if act.seen is not None:
+            assert act.seen == (act.revision if found is None else before[act.request])

@@ -1,0 +1,95 @@
+"""The running API, asked what its own description allows and what it does not, as every kind of caller."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from schemathesis.core.failures import Failure, FailureGroup
+
+from tests.support.describing import CHECKS, Wanted
+from tests.support.nodes import EXAMPLE, ROOT
+from tests.support.planes import Api
+from tests.support.soaking import SOAKING, say
+
+CASES = 120 if SOAKING else 8
+"""Of each operation as described, and as many otherwise."""
+ROLES = ("reader", "operator", "approver", "auditor", "administrator")
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with Api(tmp_path_factory.mktemp("described"), EXAMPLE.read_text(encoding="utf-8")) as running:
+        yield running
+
+
+def test_every_answer_is_as_described(api: Api) -> None:
+    told = _asked(_wanted(api))
+    asked = {int(status): count for status, count in told["asked"].items()}
+    say(f"answers by status: {dict(sorted(asked.items()))}")
+    faults = "\n\n".join(f"{what}: {text}" for what, text in sorted(told["faults"].items()))
+    assert not told["faults"], f"{faults}\n{api.log.read_text()[-4000:]}"
+    assert {200, 201, 401, 403, 404, 422} <= set(asked)
+
+
+def test_an_answer_that_is_not_described_is_a_fault(api: Api) -> None:
+    told = httpx.get(f"{api.url}/openapi.json").json()
+    told["components"]["schemas"]["VersionRead"]["properties"]["version"]["type"] = "integer"
+    del told["paths"]["/healthz"]["get"]["responses"]["200"]
+    described = schemathesis.openapi.from_dict(told)
+    for path in ("/version", "/healthz"):
+        case = described[path]["GET"].Case()
+        answer = case.call(base_url=api.url)
+        with pytest.raises((FailureGroup, Failure)):
+            case.validate_response(answer, checks=CHECKS)
+
+
+def test_a_method_that_is_not_described_is_told_those_that_are(api: Api) -> None:
+    known = {"slug": "ghent", "service": "tiktok", "site": "default", "address": "127.0.5.0", "length": "24"}
+    with httpx.Client(base_url=api.url) as client:
+        for path, item in client.get("/openapi.json").json()["paths"].items():
+            there = {method.upper() for method in item}
+            address = path.format_map({**known, "number": "1", "account": "1"})
+            for method in {"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} - there:
+                answer = client.request(method, address)
+                told = answer.status_code, set(answer.headers["allow"].split(", "))
+                assert told == (405, there), f"{method} {address}"
+
+
+def _wanted(api: Api) -> Wanted:
+    with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {api.token()}"}) as client:
+        tokens = {role: _account(client, f"the-{role}", role)[2] for role in ROLES}
+        others = [_account(client, f"bystander-{number}", "reader") for number in range(4)]
+    return Wanted(api.url, CASES, tokens, tuple(other[0] for other in others), tuple(other[1] for other in others))
+
+
+def _asked(wanted: Wanted) -> Any:
+    # The order of hashes decides what is drawn.
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    command = [sys.executable, "-m", "tests.support.describing"]
+    given = json.dumps(asdict(wanted))
+    done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _account(client: httpx.Client, login: str, role: str) -> tuple[int, int, str]:
+    """A new account that holds the role, in Ghent where it is one of an authority; its grant, and its token."""
+    number = _done(client, "/v1/accounts", {"kind": "service", "login": login, "name": login})["number"]
+    authority = "ghent" if role in ("reader", "operator", "approver") else None
+    wanted = {"account": number, "role": role, "authority": authority, "reason": "for a test", "for": "1 year"}
+    grant = _done(client, "/v1/grants", wanted)["number"]
+    made = _done(client, f"/v1/accounts/{number}/tokens", {"label": "test", "for": "90 days"})
+    return number, grant, made["token"]
+
+
+def _done(client: httpx.Client, path: str, body: Mapping[str, Any]) -> Any:
+    answer = client.post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()

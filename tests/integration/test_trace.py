@@ -1,0 +1,64 @@
+"""What dig was answered is what a trace says afterwards, also across a control plane that was killed."""
+
+import json
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.support.nodes import Whole, eventually, status_of
+
+CLIENT, NAME = "127.0.5.10", "www.tiktok.com"
+
+
+def _next_second() -> None:
+    """Wait for a second of its own: publications are dated by whole seconds."""
+    now = time.time()
+    time.sleep(int(now) + 1 - now)
+
+
+def _asked(whole: Whole) -> tuple[str, str]:
+    """The instant and the answer of a question, in a second in which nothing is published."""
+    _next_second()
+    at = datetime.fromtimestamp(int(time.time()), UTC).isoformat()
+    rcode = whole.dig(NAME, bind=CLIENT).rcode
+    _next_second()
+    return at, rcode
+
+
+def _set(whole: Whole, mode: str) -> None:
+    done = whole.ctl("ban", "set", "ghent", "tiktok", "--mode", mode)
+    assert done.returncode == 0, done.stderr
+
+
+def _trace(whole: Whole, at: str) -> Any:
+    done = whole.ctl("trace", "--at", at, "--client", CLIENT, NAME, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_trace_says_what_dig_was_answered(fresh_whole: Whole) -> None:
+    whole = fresh_whole
+    asked = [_asked(whole)]
+    for mode in ("off", "enforce"):
+        _set(whole, mode)
+        asked.append(_asked(whole))
+    _set(whole, "monitor")
+    # Killed right after its answer: what came into force last may not be written down yet.
+    os.kill(whole.child("dnsfilter-api"), signal.SIGKILL)
+    assert eventually(lambda: status_of(f"{whole.api_url}/healthz") is None)
+    asked.append(_asked(whole))
+    whole.stop()
+    whole.start()
+    asked.append(_asked(whole))
+    told = [_trace(whole, at) for at, _ in asked]
+    assert [one["decision"]["rcode"] for one in told] == [rcode for _, rcode in asked]
+    assert [rcode for _, rcode in asked] == ["REFUSED", "NOERROR", "REFUSED", "NOERROR", "NOERROR"]
+    assert [one["decision"]["verdict"] for one in told] == ["refuse", "pass", "refuse", "monitor", "monitor"]
+    assert [one["revision"] for one in told] == [1, 2, 3, 4, 4]
+    files = {path.name for path in (whole.state / "snapshots").iterdir()}
+    for one in told:
+        assert f"{one['publication']['rules']}.rules" in files
+        assert f"{one['publication']['names']}.names" in files
+        assert one["lists"][0]["since"]["number"] == 1

@@ -1,0 +1,56 @@
+"""A policy of many small public bodies: each with a /24 of loopback and a ban on the same service."""
+
+SERVICE = "tiktok"
+NAME = "www.tiktok.com"
+MAX_BODIES = 100
+
+
+def body_of(number: int) -> str:
+    """The slug of a body, from 0 on."""
+    return f"body-{number:02}"
+
+
+def client_of(number: int) -> str:
+    """An address in its range."""
+    return f"127.0.{100 + number}.10"
+
+
+def policy_text(count: int) -> str:
+    """The policy file of so many bodies, their bans enforced."""
+    assert 0 < count <= MAX_BODIES
+    return "\n".join(_body(number) for number in range(count))
+
+
+def _body(number: int) -> str:
+    slug = body_of(number)
+    return f"""
+[[authority]]
+slug = "{slug}"
+kind = "municipality"
+names = {{ nl = "Stad {number}" }}
+languages = ["nl"]
+time_zone = "Europe/Brussels"
+contact = "ict@{slug}.example"
+
+[[range]]
+prefix = "127.0.{100 + number}.0/24"
+authority = "{slug}"
+label = "offices"
+funding = "public"
+audience = "staff"
+
+[[ban]]
+authority = "{slug}"
+service = "{SERVICE}"
+mode = "enforce"
+
+[ban.decision]
+organ = "college"
+reference = "C-{number}"
+date = "2023-03-24"
+legal_basis = "decree {number}"
+
+[[ban.term]]
+start = "today"
+for = "6 months"
+"""

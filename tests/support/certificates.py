@@ -1,0 +1,59 @@
+"""Certificates of a private authority, made when a test wants one."""
+
+import datetime
+import ipaddress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+DAY = datetime.timedelta(days=1)
+
+
+class Authority:
+    """Signs certificates for servers on loopback; `ca` is the file by which clients know it."""
+
+    def __init__(self, directory: Path, name: str = "an authority of tests") -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _named(name)
+        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        built = _builder(self._name, self._name, self._key.public_key())
+        built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        built = built.add_extension(usage, critical=True)
+        built = built.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
+        self.ca = directory / "ca.pem"
+        self.ca.write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
+
+    def issue(self, certificate: Path, key: Path, address: str = "127.0.0.1") -> int:
+        """Write a new certificate for an address and its key, each replaced as a whole; its serial number."""
+        made = ec.generate_private_key(ec.SECP256R1())
+        built = _builder(_named("a server"), self._name, made.public_key())
+        names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]
+        built = built.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        built = built.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        known = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        signed = built.add_extension(known, critical=False).sign(self._key, hashes.SHA256())
+        _replace(key, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+        _replace(certificate, signed.public_bytes(Encoding.PEM), 0o644)
+        return signed.serial_number
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    built = x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number())
+    return built.not_valid_before(now - DAY).not_valid_after(now + 30 * DAY)
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(content)
+    beside.chmod(mode)
+    beside.replace(path)

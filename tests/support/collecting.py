@@ -1,0 +1,82 @@
+"""Mail and syslog servers of loopback that keep what they are sent."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.support.ports import free_port
+
+
+@dataclass
+class Mailbox:
+    """A mail server's handler. It refuses everything while `refusing`."""
+
+    port: int = 0
+    refusing: bool = False
+    received: list[Envelope] = field(default_factory=list)
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        """Keep a message."""
+        if self.refusing:
+            return "451 try again later"
+        self.received.append(envelope)
+        return "250 kept"
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines of every body, in order."""
+        bodies = [envelope.original_content or b"" for envelope in self.received]
+        return [line for body in bodies for line in body.partition(b"\r\n\r\n")[2].splitlines()]
+
+
+@contextmanager
+def mail_server() -> Iterator[Mailbox]:
+    """A mail server on a free port."""
+    mailbox = Mailbox(free_port())
+    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
+    controller.start()
+    try:
+        yield mailbox
+    finally:
+        controller.stop()
+
+
+@contextmanager
+def datagrams(family: socket.AddressFamily, address: str | tuple[str, int]) -> Iterator[socket.socket]:
+    """A datagram socket that listens, and fails rather than wait for ever."""
+    with socket.socket(family, socket.SOCK_DGRAM) as listener:
+        listener.bind(address)
+        listener.settimeout(10)
+        yield listener
+
+
+@dataclass
+class Stream:
+    """What a TCP server was sent by the connections that have ended."""
+
+    port: int
+    received: list[bytes] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def stream_server() -> Iterator[Stream]:
+    """A TCP server that reads one connection to its end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stream = Stream(listener.getsockname()[1])
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as file:
+                stream.received.append(file.read())
+            stream.ended.set()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield stream
+        thread.join(timeout=10)

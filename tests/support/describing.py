@@ -1,0 +1,160 @@
+"""Asks a running API what its description allows and what it does not: `python -m tests.support.describing < wanted`.
+
+A program of its own: what schemathesis draws depends on the order of sets, and that on PYTHONHASHSEED.
+"""
+
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core import NOT_SET
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
+Asked: TypeAlias = Case[Any]
+SEED = 5
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+KNOWN: Mapping[str, tuple[Any, ...]] = {
+    "slug": ("ghent", "federal", "mechelen"),
+    "service": ("tiktok", "instagram"),
+    "site": ("default",),
+    "address": ("127.0.5.0", "127.0.15.0", "127.0.8.0"),
+    "length": (24,),
+    "number": tuple(range(1, 7)),
+}
+"""What there is in the example: of three cases two are about something that exists."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Where to ask, how much of each operation, a token of each role, and accounts and grants of nobody who asks."""
+
+    url: str
+    cases: int
+    tokens: Mapping[str, str]
+    bystanders: tuple[int, ...]
+    grants: tuple[int, ...]
+
+
+@dataclass
+class Report:
+    """How often each status was answered, and what was not as described."""
+
+    asked: Counter[int] = field(default_factory=Counter)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def ask_all(wanted: Wanted) -> Report:
+    """Ask every operation for what is described, and for what is not."""
+    report = Report()
+    described = schemathesis.openapi.from_url(f"{wanted.url}/openapi.json")
+    for found in described.get_all_operations():
+        assert isinstance(found, Ok), found
+        operation = found.ok()
+        if operation.label != "POST /v1/policy/apply":
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                _ask(wanted, report, operation, mode)
+    # What is done all at once comes last: it may leave little of the example.
+    _ask(wanted, report, described["/v1/policy/apply"]["POST"], GenerationMode.POSITIVE)
+    return report
+
+
+def _ask(wanted: Wanted, report: Report, operation: Operation, mode: GenerationMode) -> None:
+    if mode is GenerationMode.NEGATIVE and not (operation.query or operation.path_parameters or operation.body):
+        return
+    example = _example(operation)
+    # Hypothesis draws the same each time; schemathesis draws from this as well, before it.
+    random.seed(SEED)
+
+    @settings(
+        max_examples=wanted.cases,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def one(case: Asked) -> None:
+        body = None if case.body is NOT_SET else case.body
+        draw = random.Random(repr((operation.label, case.path_parameters, case.query, body)))
+        if mode is GenerationMode.POSITIVE and example is not None and draw.random() < 1 / 3:
+            case.body = deepcopy(example)
+        _lead(case, draw, wanted)
+        role = draw.choice(("nobody", *sorted(wanted.tokens), "administrator", "administrator"))
+        headers = {} if role == "nobody" else {"Authorization": f"Bearer {wanted.tokens[role]}"}
+        answer = case.call(headers=headers)
+        report.asked[answer.status_code] += 1
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except (FailureGroup, Failure) as error:
+            report.faults.setdefault(f"{operation.label} {answer.status_code}", f"as {role}: {error}")
+
+    one()
+
+
+def _lead(case: Asked, draw: random.Random, wanted: Wanted) -> None:
+    """Have most cases be about what exists, and none about those who ask."""
+    parameters = case.path_parameters or {}
+    for name in parameters:
+        if name == "account":
+            parameters[name] = draw.choice(wanted.bystanders)
+        elif name == "number" and "/grants/" in case.path:
+            parameters[name] = draw.choice(wanted.grants)
+        elif name in KNOWN and draw.random() < 2 / 3:
+            parameters[name] = draw.choice(KNOWN[name])
+    if isinstance(case.body, dict):
+        if "account" in case.body:
+            case.body["account"] = draw.choice(wanted.bystanders)
+        if isinstance(case.body.get("ban"), str):
+            case.body["ban"] = "ghent/tiktok"
+        if isinstance(case.body.get("authority"), str):
+            case.body["authority"] = draw.choice(KNOWN["slug"])
+    if draw.random() < 3 / 4:
+        # A token that was made up is refused, and its address soon limited.
+        case.headers.pop("Authorization", None)
+    if case.method == "GET" and draw.random() < 1 / 6:
+        case.headers["If-None-Match"] = "*"
+    elif draw.random() < 2 / 3:
+        for name in ("If-Match", "If-None-Match"):
+            case.headers.pop(name, None)
+
+
+def _example(operation: Operation) -> Any:
+    """The body that the description gives as an example, or None."""
+    contents = operation.definition.raw.get("requestBody", {}).get("content", {})
+    return next((content["example"] for content in contents.values()), None)
+
+
+@schemathesis.serializer("application/toml")
+def _toml(_context: Any, value: Any) -> bytes:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode("utf-8", "replace")
+
+
+if __name__ == "__main__":
+    told = ask_all(Wanted(**json.load(sys.stdin)))
+    print(json.dumps({"asked": told.asked, "faults": told.faults}))

@@ -1,0 +1,129 @@
+"""A real PostgreSQL server for tests, on a Unix socket of theirs only."""
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import make_url
+
+from api.db.base import Base
+from api.db.session import Database
+from tests.support.components import component
+
+USER = "dnsfilter"
+START_S = 30
+FILLED = ("installation", "sites")
+"""The tables that have rows after the migrations."""
+# What a crash of the test machine would lose need not be kept.
+_HASTE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=256MB", "shared_buffers=32MB")
+
+# As offices have it: texts are in the order of a language, not of their octets.
+_ORDER = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=nl-BE")
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server, whose socket is in `directory`."""
+
+    directory: Path
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _migrated: str | None = None
+
+    def url(self, database: str) -> str:
+        """What the control plane is given."""
+        return f"postgresql+psycopg://{USER}@/{database}?host={self.directory}"
+
+    def make(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"made{next(self._numbers)}"
+        with self._connected("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+        return self.url(name)
+
+    def fresh(self) -> str:
+        """The URL of the one database that is migrated once, and is then as it was after that whenever it is asked for.
+
+        A database of its own for each test would be a thousand files to write.
+        """
+        if self._migrated is None:
+            self._migrated = self.make()
+            database = Database(self._migrated)
+            database.migrate()
+            database.close()
+            self._run("CREATE SCHEMA kept", *(f"CREATE TABLE kept.{table} AS TABLE {table}" for table in FILLED))
+        else:
+            tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+            # As a replica the database runs no triggers: the audit can be emptied.
+            self._run("SET session_replication_role = replica", f"TRUNCATE {tables} RESTART IDENTITY")
+            self._run(*(f"INSERT INTO {table} TABLE kept.{table}" for table in FILLED))
+        return self._migrated
+
+    def _run(self, *statements: str) -> None:
+        assert self._migrated is not None
+        with self._connected(make_url(self._migrated).database or "") as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def _connected(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(host=str(self.directory), user=USER, dbname=database, autocommit=True)
+
+
+@contextmanager
+def postgresql() -> Iterator[Server]:
+    """Runs a server of its own in a new directory; as root it becomes `nobody`, since it refuses to be root."""
+    initdb, program = component("initdb"), component("postgres")
+    user = "nobody" if os.geteuid() == 0 else None
+    # Not in pytest's directory: only its owner may enter that, and a socket's path is short.
+    directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    try:
+        if user is not None:
+            shutil.chown(directory, user)
+        data = directory / "data"
+        made = subprocess.run(
+            [initdb.path, "--auth=trust", "--no-sync", f"--username={USER}", *_ORDER, data],
+            env=initdb.env, cwd=directory, user=user, extra_groups=_groups(user), capture_output=True, text=True,
+        )  # fmt: skip
+        assert made.returncode == 0, f"make a cluster of PostgreSQL: {made.stdout}{made.stderr}"
+        options = [word for setting in _HASTE for word in ("-c", setting)]
+        command = [str(program.path), "-D", str(data), "-k", str(directory), "-c", "listen_addresses=", *options]
+        with (
+            (directory / "log").open("wb") as log,
+            subprocess.Popen(
+                command, env=program.env, cwd=directory, user=user, extra_groups=_groups(user), stdout=log, stderr=log
+            ) as process,
+        ):
+            try:
+                server = Server(directory)
+                _wait_until_ready(server, process, directory / "log")
+                yield server
+            finally:
+                # Unlike SIGTERM this waits for no client to leave: the tests are over.
+                process.send_signal(signal.SIGINT)
+                process.wait(START_S)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _groups(user: str | None) -> list[int] | None:
+    return None if user is None else []
+
+
+def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            psycopg.connect(host=str(server.directory), user=USER, dbname="postgres").close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"start PostgreSQL: {log.read_text()[-2000:]}")

@@ -1,0 +1,120 @@
+"""A backup has every table, every row, the token key, and nothing of one's own but that."""
+
+import json
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import JSON, Boolean, Integer, LargeBinary, QueuePool, String, text
+
+from api.archive.dump import Source, batch_of
+from api.archive.dump import backup as dumped
+from api.archive.layout import MANIFEST, TOKEN_KEY, member_of
+from api.db import models
+from api.db.base import Base
+from api.problems import MEDIA_TYPE
+from tests.support.backups import members, rows
+from tests.support.nodes import eventually
+from tests.unit.api.conftest import Plane
+from tests.unit.api.ctl.conftest import listening
+
+TABLES = sorted(Base.metadata.tables)
+
+
+def manifest(data: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(members(data)[MANIFEST])
+    return found
+
+
+def test_every_table_that_there_is_is_in_a_backup_with_every_row(filled: Plane, backup: bytes) -> None:
+    assert set(members(backup)) == {MANIFEST, TOKEN_KEY, *map(member_of, TABLES)}
+    with filled.database.reading() as session:
+        counts = {table: session.scalar(text(f"SELECT count(*) FROM {table}")) for table in TABLES}
+    assert {table: len(rows(backup, table)) for table in TABLES} == counts
+    assert {name: member["rows"] for name, member in manifest(backup)["members"].items()} == {
+        TOKEN_KEY: 1,
+        **{member_of(table): count for table, count in counts.items()},
+    }
+    # What is compared afterwards is there.
+    for table in ("exemptions", "bindings", "tokens", "failed_tries", "spaces", "publications", "lists", "versions"):
+        assert counts[table], table
+
+
+def test_a_column_has_a_type_that_a_line_of_json_can_hold() -> None:
+    known = (Boolean, Integer, JSON, LargeBinary, String)
+    columns = [column for table in Base.metadata.tables.values() for column in table.columns]
+    assert [str(column) for column in columns if not isinstance(column.type, known)] == []
+
+
+def test_rows_that_may_be_large_are_held_one_at_a_time() -> None:
+    assert batch_of(Base.metadata.tables["lists"]) == 1
+    assert batch_of(Base.metadata.tables["audit"]) > 1
+
+
+def test_the_manifest_says_what_the_backup_is_of(filled: Plane, backup: bytes) -> None:
+    found, files = manifest(backup), members(backup)
+    with filled.database.reading() as session:
+        installation = session.get_one(models.InstallationRow, 1)
+    assert (found["format"], found["installation"], found["revision"]) == (1, installation.identity, filled.revision())
+    last = rows(backup, "audit")[-1]
+    assert found["audit"] == {"seq": last["seq"], "hash": last["hash"]}
+    assert found["time"] == "2026-09-21T14:14:20Z"
+    for name, member in found["members"].items():
+        assert (member["sha256"], member["octets"]) == (sha256(files[name]).hexdigest(), len(files[name]))
+    # A range was removed: its number is in no row any more, and yet it is not given again.
+    assert found["numbers"]["ranges"] == 2
+    assert [row["id"] for row in rows(backup, "ranges")] == [1]
+
+
+def test_a_backup_has_the_key_of_the_tokens_and_no_token(filled: Plane, backup: bytes) -> None:
+    files = members(backup)
+    assert files[TOKEN_KEY] == filled.settings.token_key_path.read_bytes()
+    assert not any(filled.token.encode() in content for content in files.values())
+
+
+def test_a_backup_is_of_one_instant_while_acts_go_on(full: Plane) -> None:
+    before = full.revision()
+    with full.database.reading() as session:
+        pieces = dumped(Source(session, b"k" * 32, 1))
+        data = next(pieces)
+        acting = threading.Thread(target=full.done, args=("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}))
+        acting.start()
+        acting.join()
+        data += b"".join(pieces)
+    assert full.revision() == before + 1
+    assert manifest(data)["revision"] == before
+    assert rows(data, "installation")[0]["revision"] == before
+    assert [row["mode"] for row in rows(data, "bans")] == ["enforce"]
+    assert {row["revision"] for row in rows(data, "audit")} == set(range(before + 1))
+
+
+def test_the_same_state_gives_the_same_octets(filled: Plane) -> None:
+    assert filled.call("GET", "/v1/backup").content == filled.call("GET", "/v1/backup").content
+
+
+def test_whoever_hangs_up_leaves_no_transaction_open(full: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(source: Source) -> Iterator[bytes]:
+        source.session.execute(text("SELECT 1"))
+        while True:
+            yield b"x" * 100_000
+
+    monkeypatch.setattr("api.archive.router.backup", endless)
+    pool = full.database.engine.pool
+    assert isinstance(pool, QueuePool)
+    with listening(full.app) as url:
+        headers = {"Authorization": f"Bearer {full.token}"}
+        with httpx.stream("GET", f"{url}/v1/backup", headers=headers, trust_env=False) as answer:
+            assert next(answer.iter_raw())
+            assert pool.checkedout() == 1
+        assert eventually(lambda: pool.checkedout() == 0)
+
+
+@pytest.mark.parametrize("path", ["/v1/backup", "/v1/archive"])
+def test_a_database_that_cannot_be_read_is_a_problem_and_no_file(full: Plane, path: str) -> None:
+    with full.database.writing() as session:
+        session.execute(text("ALTER TABLE authorities RENAME TO gone"))
+    answer = full.call("GET", path)
+    assert (answer.status_code, answer.headers["content-type"]) == (503, MEDIA_TYPE)

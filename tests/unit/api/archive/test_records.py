@@ -1,0 +1,187 @@
+"""The archive: what is in it, and that it can be checked without this program."""
+
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.db.models import CheckpointRow
+from tests.support.backups import Members, members
+from tests.unit.api.conftest import Plane, authority, ban
+
+
+def archive(plane: Plane, query: str = "") -> bytes:
+    answer = plane.call("GET", f"/v1/archive{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    return answer.content
+
+
+@pytest.fixture(scope="session")
+def files(filled: Plane) -> Members:
+    return members(archive(filled))
+
+
+def written(files: Members, directory: Path) -> None:
+    for name, content in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
+
+
+def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+
+
+def listed(files: Members, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(files[name])
+    return found
+
+
+def test_an_archive_is_the_same_octet_by_octet_as_long_as_the_record_is(full: Plane) -> None:
+    first = archive(full)
+    full.clock.now += 400 * 86400
+    assert archive(full) == first
+    full.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
+    assert archive(full) != first
+
+
+def test_every_file_has_its_digest_twice(files: Members) -> None:
+    manifest = json.loads(files["manifest.json"])
+    assert set(manifest["files"]) == set(files) - {"manifest.json", "SHA256SUMS"}
+    for name, said in manifest["files"].items():
+        assert said == {"sha256": sha256(files[name]).hexdigest(), "octets": len(files[name])}
+    lines = (line.partition("  ") for line in files["SHA256SUMS"].decode().splitlines())
+    sums = {name: digest for digest, _, name in lines}
+    assert sums == {name: sha256(content).hexdigest() for name, content in files.items() if name != "SHA256SUMS"}
+
+
+def test_the_tools_that_its_readme_names_check_it(files: Members, tmp_path: Path) -> None:
+    written(files, tmp_path)
+    assert run(tmp_path, "sha256sum", "--quiet", "-c", "SHA256SUMS").returncode == 0
+    checked = run(tmp_path, sys.executable, "-I", "check.py")
+    head = json.loads(files["manifest.json"])["audit"]
+    said = f"the chain of {head['seq']} acts holds; the last hash is {head['hash']}\n"
+    assert (checked.returncode, checked.stdout) == (0, said)
+
+
+@pytest.mark.parametrize("case", ["changed", "named twice", "left out", "cut off"])
+def test_they_find_what_was_changed(files: Members, tmp_path: Path, case: str) -> None:
+    written(files, tmp_path)
+    acts = tmp_path / "acts" / "acts.jsonl"
+    lines = acts.read_text().splitlines(keepends=True)
+    expected = {
+        "changed": "line 3: entry 3 was changed",
+        "named twice": "line 3: is not written as acts are recorded",
+        "left out": "line 3: entry 4 does not follow entry 2",
+        "cut off": f"the acts end at entry {len(lines) - 1}, and the manifest says entry {len(lines)}",
+    }
+    changed = {
+        "changed": [*lines[:2], lines[2].replace('"local"', '"token"'), *lines[3:]],
+        "named twice": [*lines[:2], lines[2].replace("{", '{"act":"ban.end",', 1), *lines[3:]],
+        "left out": [*lines[:2], *lines[3:]],
+        "cut off": lines[:-1],
+    }
+    acts.write_text("".join(changed[case]))
+    found = run(tmp_path, sys.executable, "-I", "check.py")
+    assert (found.returncode, found.stderr.strip()) == (1, expected[case])
+    assert run(tmp_path, "sha256sum", "--quiet", "-c", "SHA256SUMS").returncode == 1
+
+
+def test_the_acts_are_those_of_the_record(filled: Plane, files: Members) -> None:
+    exported = filled.call("GET", "/v1/audit/export").text
+    assert files["acts/acts.jsonl"].decode() == exported
+    text = files["acts/acts.txt"].decode()
+    assert len([line for line in text.splitlines() if not line.startswith(" ")]) == len(exported.splitlines())
+    assert "ban.adopt  ban/town/alpha" in text
+
+
+def test_decisions_are_there_as_json_and_as_text(files: Members) -> None:
+    (ban,) = listed(files, "decisions/bans.json")
+    assert (ban["authority"], ban["service"], ban["decision"]["reference"]) == ("town", "alpha", "C-1")
+    assert "state" not in ban
+    (binding,) = listed(files, "decisions/bindings.json")
+    (exemption,) = listed(files, "decisions/exemptions.json")
+    assert (binding["authority"], exemption["note"]) == ("zone", "“zó” is fine")
+    assert [row["slug"] for row in listed(files, "decisions/authorities.json")] == ["town", "zone"]
+    text = files["decisions/decisions.txt"].decode()
+    for said in ("Ban 1: town/alpha", "reference: C-1", "1. from 2026-09-21", "instrument: letter 1", "“zó” is fine"):
+        assert said in text
+
+
+def test_a_report_tells_the_life_of_a_ban_and_every_act_on_it(full: Plane) -> None:
+    full.clock.now += 60
+    full.done("POST", "/v1/authorities/town/bans/alpha/end", {"reason": "the council withdrew it"})
+    files = members(archive(full))
+    report = files["reports/000001-town-alpha.txt"].decode()
+    for said in (
+        "2026-09-21T14:13:20Z  term 1 begins",
+        "2026-09-21T14:15:20Z  term 1 ends early: the council withdrew it",
+        "binding 1 (zone) is recorded",
+        "exemption 1 is approved",
+        "ban.adopt  ban/town/alpha",
+        "exemption.request  exemption/1",
+        "binding.",
+        "No figures are kept.",
+    ):
+        assert said in report
+    found = json.loads(files["reports/000001-town-alpha.json"])
+    assert [f"  {event['time']}  {event['event']}" for event in found["life"]] == report.split("\n\n")[5].splitlines()[
+        1:
+    ]
+    acts = [json.loads(line) for line in files["acts/acts.jsonl"].splitlines()]
+    on_it = {"ban/town/alpha", "binding/1", "exemption/1"}
+    assert found["acts"] == [act["seq"] for act in acts if act["object"] in on_it]
+    assert len(found["acts"]) >= 5
+
+
+def test_a_report_has_no_act_on_a_ban_of_the_same_service_that_was_removed(plane: Plane) -> None:
+    plane.done("PUT", "/v1/authorities/town", authority())
+    plane.done("PUT", "/v1/authorities/town/bans/alpha", ban(terms=[{"start": "2027-01-01", "for": "6 months"}]))
+    plane.done("DELETE", "/v1/authorities/town/bans/alpha")
+    plane.done("PUT", "/v1/authorities/town/bans/alpha", ban())
+    plane.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
+    files = members(archive(plane))
+    acts = [json.loads(line) for line in files["acts/acts.jsonl"].splitlines()]
+    on_either = [act["seq"] for act in acts if act["object"] == "ban/town/alpha"]
+    assert len(on_either) == 4
+    assert json.loads(files["reports/000002-town-alpha.json"])["acts"] == on_either[2:]
+    told = files["reports/000002-town-alpha.txt"].decode()
+    assert (told.count("ban.adopt"), told.count("ban.remove"), told.count("ban.set_monitor")) == (1, 0, 1)
+
+
+def test_names_of_accounts_are_in_it_only_if_asked_for(filled: Plane, files: Members) -> None:
+    number = next(
+        account["number"] for account in filled.done("GET", "/v1/accounts")["items"] if account["login"] == "operator"
+    )
+    assert not any(b"operator" in content for name, content in files.items() if name.startswith("accounts"))
+    assert all({"login", "name"}.isdisjoint(account) for account in listed(files, "accounts.json"))
+    named = {account["number"]: account for account in listed(members(archive(filled, "?names=true")), "accounts.json")}
+    assert (named[number]["login"], named[number]["kind"]) == ("operator", "user")
+
+
+def test_checkpoints_are_lines_as_they_were_signed(full: Plane) -> None:
+    with full.database.writing() as session:
+        session.add(
+            CheckpointRow(seq=2, hash="a" * 64, time_s=0, key="b" * 64, signature="c" * 128, delivered=["file"])
+        )
+    files = members(archive(full))
+    (line,) = files["checkpoints/checkpoints.jsonl"].decode().splitlines()
+    installation = json.loads(files["manifest.json"])["installation"]
+    assert json.loads(line) == {
+        "checkpoint": 1,
+        "installation": installation,
+        "seq": 2,
+        "hash": "a" * 64,
+        "time": "1970-01-01T00:00:00Z",
+        "key": "b" * 64,
+        "signature": "c" * 128,
+    }
+
+
+def test_an_empty_record_makes_an_archive_too(plane: Plane) -> None:
+    files = members(archive(plane))
+    assert listed(files, "decisions/bans.json") == []
+    assert not [name for name in files if name.startswith("reports/")]

@@ -1,0 +1,370 @@
+"""What a backup becomes on a machine on which there is nothing: the same installation, or nothing at all."""
+
+import errno
+import io
+import os
+import pwd
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from api.archive.layout import BadBackup
+from api.archive.restore import ACT, NotEmpty, Order, Restored, restore
+from api.auth.tokens import load_key
+from api.chain import entry_hash
+from api.db import migrating
+from api.db.base import Base
+from api.db.models import AuditRow
+from api.db.session import Database
+from api.db.unit import entry_of
+from api.publish.start import raise_above
+from api.settings import Settings
+from tests.support.backups import rows, with_lines, with_manifest, with_rows
+from tests.unit.api.conftest import START, Plane, make_plane
+
+DIGEST = "d" * 64
+LATER = START + 3600
+Rows = list[dict[str, Any]]
+
+
+def restored(data: bytes, target: Settings, *, broken: bool = False) -> Restored:
+    return restore(io.BytesIO(data), Order(DIGEST, LATER, broken), target)
+
+
+def restored_while(data: bytes, target: Settings, meanwhile: Callable[[], object]) -> Restored:
+    """Restored, and something happens while it is written."""
+
+    def told(step: str) -> None:
+        if step == "verifying the record":
+            meanwhile()
+
+    return restore(io.BytesIO(data), Order(DIGEST, LATER, told=told), target)
+
+
+@contextmanager
+def opened(target: Settings) -> Iterator[Database]:
+    database = Database(target.database)
+    yield database
+    database.close()
+
+
+def everything(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    with database.engine.connect() as connection:
+        return {
+            name: [tuple(row) for row in connection.execute(table.select().order_by(*table.primary_key.columns))]
+            for name, table in Base.metadata.tables.items()
+        }
+
+
+def left(target: Settings) -> list[Path]:
+    """What there is at the place of a state directory whose parent was not there either."""
+    return list(target.state_dir.parent.parent.glob("new*"))
+
+
+def test_every_row_is_there_again_and_the_restore_is_on_record(filled: Plane, backup: bytes, target: Settings) -> None:
+    done = restored(backup, target)
+    before = everything(filled.database)
+    with opened(target) as database:
+        after = everything(database)
+    act = after["audit"].pop()
+    (installation,), (was,) = after.pop("installation"), before.pop("installation")
+    assert after == before
+    assert (installation[0], installation[2:]) == (was[0], was[2:])
+    assert (was[1], installation[1]) == (done.revision - 1, done.revision)
+    head = {"seq": done.manifest.audit.seq, "hash": done.manifest.audit.hash}
+    recorded = dict(zip([column.name for column in AuditRow.__table__.columns], act, strict=True))
+    assert recorded["act"] == ACT
+    assert recorded["after"] == {"backup": DIGEST, "time": "2026-09-21T14:14:20Z", **head}
+    assert (recorded["account"], recorded["access"], recorded["time_s"]) == (0, "local", LATER)
+    assert recorded["previous"] == head["hash"]
+
+
+def test_the_chain_goes_on(backup: bytes, target: Settings) -> None:
+    restored(backup, target)
+    with opened(target) as database, database.reading() as session:
+        entries = [entry_of(row) for row in session.query(AuditRow).order_by(AuditRow.seq)]
+    assert [entry["seq"] for entry in entries] == list(range(1, len(entries) + 1))
+    assert all(entry["hash"] == entry_hash(entry) for entry in entries)
+    assert all(entry["previous"] == last["hash"] for last, entry in pairwise(entries))
+
+
+def test_what_is_restored_is_its_owner_s_alone(filled: Plane, backup: bytes, target: Settings) -> None:
+    done = restored(backup, target)
+    assert done.database is not None
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in target.state_dir.iterdir()}
+    assert modes == {done.database.name: 0o600, "token-key": 0o600}
+    assert stat.S_IMODE(target.state_dir.stat().st_mode) == 0o750
+    assert load_key(target.token_key_path) == load_key(filled.settings.token_key_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_gives_it_to_the_control_plane_s_user(
+    backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.archive.restore.USER", "nobody")
+    assert restored(backup, target).owner == "nobody"
+    nobody = pwd.getpwnam("nobody")
+    for path in (target.state_dir, *target.state_dir.iterdir()):
+        assert (path.stat().st_uid, path.stat().st_gid) == (nobody.pw_uid, nobody.pw_gid), path
+    assert target.state_dir.parent.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_is_given_away_and_not_what_it_leads_to(
+    filled: Plane, backup: bytes, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.archive.restore.USER", "nobody")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(load_key(filled.settings.token_key_path))
+    target.state_dir.mkdir(parents=True)
+    target.token_key_path.symlink_to(elsewhere)
+    restored(backup, target)
+    assert elsewhere.owner() == "root"
+
+
+def test_a_directory_that_is_there_stays_as_it_is(backup: bytes, target: Settings) -> None:
+    target.state_dir.mkdir(parents=True)
+    target.state_dir.chmod(0o2770)
+    (target.state_dir / "snapshots").mkdir()
+    restored(backup, target)
+    assert stat.S_IMODE(target.state_dir.stat().st_mode) == 0o2770
+    assert {path.name for path in target.state_dir.iterdir()} == {"dnsfilter.sqlite3", "snapshots", "token-key"}
+
+
+def test_a_number_of_a_row_that_was_removed_is_not_given_again(backup: bytes, target: Settings) -> None:
+    assert max(row["id"] for row in rows(backup, "ranges")) == 1
+    restored(backup, target)
+    with opened(target) as database, database.writing() as session:
+        session.execute(
+            text(
+                "INSERT INTO ranges (site, prefix, authority, label, funding, audience, revision) "
+                "VALUES ('default', '2001:db8::/48', 'town', '', 'public', 'staff', 99)"
+            )
+        )
+        assert session.scalar(text("SELECT max(id) FROM ranges")) == 3
+
+
+def test_a_control_plane_starts_on_it_with_the_same_tokens_and_a_newer_revision(
+    filled: Plane, backup: bytes, target: Settings
+) -> None:
+    done = restored(backup, target)
+    plane = _started(target.state_dir)
+    try:
+        plane.publisher.publish_current()
+        assert plane.store.read_current().revision == done.revision
+        assert plane.done("GET", "/v1/self", token=filled.token)["account"]["login"] == "administrator"
+        assert plane.done("GET", "/v1/authorities/town/bans/alpha", token=filled.token)["mode"] == "enforce"
+        exemption = plane.done("GET", "/v1/exemptions", token=filled.token)["items"][0]
+        assert exemption["note"] == "“zó” is fine"
+        # Acts that came after the backup are lost, and their revisions are not used again.
+        assert raise_above(plane.database, done.revision + 7, LATER)
+        assert plane.revision() == done.revision + 8
+    finally:
+        plane.database.close()
+
+
+def test_a_backup_of_an_older_schema_is_loaded_as_that_and_then_migrated(
+    backup: bytes, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = tmp_path / "migrations"
+    shutil.copytree(migrating.SCRIPTS, scripts)
+    (scripts / "versions" / "9999_later.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        f'revision, down_revision, branch_labels, depends_on = "9999", "{_newest()}", None, None\n'
+        "def upgrade():\n"
+        '    op.add_column("sites", sa.Column("region", sa.String(9), nullable=False, server_default="north"))\n'
+    )
+    monkeypatch.setattr(migrating, "SCRIPTS", scripts)
+    restored(backup, target)
+    with opened(target) as database, database.engine.connect() as connection:
+        assert migrating.schema_of(connection) == "9999"
+        assert connection.execute(text("SELECT slug, region FROM sites")).all() == [("default", "north")]
+
+
+def _changed(table: str, change: Callable[[Rows], object]) -> Callable[[bytes], bytes]:
+    return lambda data: with_rows(data, table, change)
+
+
+def _newest() -> str:
+    database = Database("sqlite://")
+    database.migrate()
+    with database.engine.connect() as connection:
+        schema = migrating.schema_of(connection)
+    database.close()
+    assert schema is not None
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data[:-100], "not a backup, or one that breaks off"),
+        (
+            lambda data: with_manifest(data, lambda manifest: manifest.update(database="4711", version="9.9")),
+            "the database's schema 4711 is not known here: the backup was made by dnsfilter 9.9",
+        ),
+        (
+            lambda data: with_manifest(data, lambda manifest: manifest["audit"].update(seq=2)),
+            "tables/audit.jsonl: ends at entry",
+        ),
+        (
+            _changed("audit", lambda found: found[2].update(account=9)),
+            "tables/audit.jsonl: entry 3 does not follow entry 2",
+        ),
+        (_changed("audit", lambda found: found.pop()), "tables/audit.jsonl: ends at entry"),
+        (_changed("audit", lambda found: found.pop(3)), "tables/audit.jsonl: "),
+        (_changed("audit", lambda found: found.insert(0, found.pop(1))), "tables/audit.jsonl: "),
+        (_changed("bans", lambda found: found[0].pop("mode")), "tables/bans.jsonl: row 1 is not one of the table bans"),
+        (_changed("bans", lambda found: found[0].update(more=1)), "tables/bans.jsonl: row 1 is not one of the table"),
+        (_changed("bans", lambda found: found[0].update(authority="gone")), "tables/bans.jsonl: the database refuses"),
+        (_changed("bans", lambda found: found.append(found[0])), "tables/bans.jsonl: the database refuses"),
+        (_changed("lists", lambda found: found[0].update(body="?")), "tables/lists.jsonl: row 1 is not one"),
+        (_changed("sites", lambda found: found.append({})), "tables/sites.jsonl: row 2 is not one"),
+        (lambda data: with_lines(data, "sites", [b"[" * 200_000]), "tables/sites.jsonl: row 1 is not one"),
+        (
+            _changed("accounts", lambda found: found[0].update(revision=10**23)),
+            "tables/accounts.jsonl: the database refuses what follows row 0: OverflowError",
+        ),
+        (
+            _changed("names", lambda found: found[0].update(name="\ud800")),
+            "tables/names.jsonl: the database refuses what follows row 0: UnicodeEncodeError",
+        ),
+        (
+            _changed("installation", lambda found: found[0].update(revision=2**63 - 1)),
+            "a value that no database holds: OverflowError",
+        ),
+    ],
+)
+def test_a_backup_that_is_not_whole_is_refused_by_name_and_leaves_nothing(
+    backup: bytes, target: Settings, change: Callable[[bytes], bytes], said: str
+) -> None:
+    with pytest.raises(BadBackup, match=said):
+        restored(change(backup), target)
+    assert left(target) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda found: found[2].update(account=9), "entry 3 does not follow entry 2: the record's chain does not hold"),
+        (lambda found: found[2].update(time_s=10**17), "entry 3 does not follow entry 2: "),
+        (lambda found: found[2].update(after={"share": 0.5}), "entry 3 does not follow entry 2: "),
+        (lambda found: found.pop(3), "entry 5 does not follow entry 3: "),
+    ],
+)
+def test_a_record_that_was_broken_before_is_restored_if_that_is_accepted_and_goes_on_record(
+    backup: bytes, target: Settings, change: Callable[[Rows], object], said: str
+) -> None:
+    data = with_rows(backup, "audit", change)
+    with pytest.raises(BadBackup, match=r"tables/audit.jsonl: "):
+        restored(data, target)
+    fault = restored(data, target, broken=True).fault
+    assert fault is not None
+    assert fault.startswith(said)
+    with opened(target) as database, database.writing() as session:
+        last = session.query(AuditRow).order_by(AuditRow.seq.desc()).first()
+        assert last is not None
+        assert last.after is not None
+        assert (last.act, last.after["fault"]) == (ACT, fault)
+        # Its triggers are there again.
+        with pytest.raises(IntegrityError, match="append-only"):
+            session.execute(text("UPDATE audit SET account = 7"))
+
+
+def test_a_whole_record_has_no_fault_to_accept(backup: bytes, target: Settings) -> None:
+    assert restored(backup, target, broken=True).fault is None
+
+
+def test_where_there_is_an_installation_nothing_is_restored(filled: Plane, backup: bytes, target: Settings) -> None:
+    before = filled.settings.state_dir.joinpath("dnsfilter.sqlite3").stat()
+    with pytest.raises(NotEmpty, match=r"dnsfilter.sqlite3 is there already"):
+        restored(backup, filled.settings)
+    assert filled.settings.state_dir.joinpath("dnsfilter.sqlite3").stat() == before
+    target.state_dir.mkdir(parents=True)
+    target.token_key_path.write_bytes(b"x" * 32)
+    with pytest.raises(NotEmpty, match=r"token-key is there already"):
+        restored(backup, target)
+    assert [path.name for path in target.state_dir.iterdir()] == ["token-key"]
+
+
+@pytest.mark.parametrize("name", ["dnsfilter.sqlite3", "dnsfilter.sqlite3-wal", "token-key"])
+def test_what_appears_while_a_restore_runs_stays_as_it_is(backup: bytes, target: Settings, name: str) -> None:
+    appeared = target.state_dir / name
+    with pytest.raises(NotEmpty, match=r"is there already|has appeared meanwhile"):
+        restored_while(backup, target, lambda: appeared.write_bytes(b"another's"))
+    assert [(path.name, path.read_bytes()) for path in target.state_dir.iterdir()] == [(name, b"another's")]
+
+
+def test_a_database_that_appears_at_the_last_instant_stays_with_the_key_that_it_may_have_taken(
+    filled: Plane, backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, link = target.state_dir / "dnsfilter.sqlite3", os.link
+
+    def late(source: Path, name: Path) -> None:
+        if name == place:
+            place.write_bytes(b"another's")
+        link(source, name)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(NotEmpty, match=r"dnsfilter.sqlite3 has appeared meanwhile"):
+        restored(backup, target)
+    assert {path.name for path in target.state_dir.iterdir()} == {place.name, "token-key"}
+    assert place.read_bytes() == b"another's"
+    assert load_key(target.token_key_path) == load_key(filled.settings.token_key_path)
+
+
+def test_a_database_that_is_not_whole_in_its_file_is_not_put_in_place(backup: bytes, target: Settings) -> None:
+    with ExitStack() as held:
+
+        def read() -> None:
+            reader = held.enter_context(closing(sqlite3.connect(target.state_dir / ".dnsfilter.sqlite3.restoring")))
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+        with pytest.raises(OSError, match="its log is in use"):
+            restored_while(backup, target, read)
+    assert left(target) == []
+
+
+def test_a_key_that_could_not_be_written_leaves_nothing(
+    backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def full(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("/.token-key.new"):
+            raise OSError(errno.ENOSPC, "no space")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        restored(backup, target)
+    assert left(target) == []
+
+
+def test_a_restore_that_could_not_write_can_be_repeated(backup: bytes, target: Settings) -> None:
+    target.state_dir.parent.mkdir()
+    target.state_dir.write_text("a file")
+    with pytest.raises(OSError, match=r"exists|directory"):
+        restored(backup, target)
+    target.state_dir.unlink()
+    assert restored(backup, target).rows > 0
+
+
+def _started(directory: Path) -> Plane:
+    """A control plane on the files that are there, which `make_plane` would begin anew."""
+    database = (directory / "dnsfilter.sqlite3").read_bytes()
+    plane = make_plane(directory)
+    plane.database.close()
+    (directory / "dnsfilter.sqlite3").write_bytes(database)
+    plane.clock.now = LATER
+    return plane

@@ -1,0 +1,83 @@
+"""Pages of the record, whichever way through it is taken: what they hold is what was wanted."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.audit import repository
+from api.audit.repository import Wanted, page
+from api.db.models import AuditRow
+from api.db.session import Database
+from tests.bench.audit import BUSIEST, QUIETEST, make_record, slug_of
+
+ENTRIES, LIMIT = 300, 50
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A record of which the beginning is the quietest authority's, and a tenth of the rest the busiest's."""
+    state = tmp_path_factory.mktemp("record") / "state"
+    make_record(state, ENTRIES)
+    database = Database(f"sqlite:///{state}/dnsfilter.sqlite3")
+    with database.reading() as reading:
+        yield reading
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def rows(session: Session) -> list[AuditRow]:
+    return list(session.scalars(select(AuditRow).order_by(AuditRow.seq)))
+
+
+def is_wanted(row: AuditRow, wanted: Wanted) -> bool:
+    return all(
+        (
+            wanted.visible is None or bool(wanted.visible & set(row.authorities)),
+            wanted.act is None
+            or row.act == wanted.act
+            or ("." not in wanted.act and row.act.startswith(wanted.act + ".")),
+            wanted.subject is None or row.object == wanted.subject,
+            wanted.account is None or row.account == wanted.account,
+            wanted.since is None or row.time_s >= wanted.since,
+            wanted.until is None or row.time_s < wanted.until,
+        )
+    )
+
+
+def read(session: Session, wanted: Wanted, *, newest_first: bool) -> list[int]:
+    """The numbers on all pages, one after the other."""
+    found: list[int] = []
+    cursor = None
+    while True:
+        part, cursor = page(session, wanted, LIMIT, cursor, newest_first=newest_first)
+        assert len(part) == LIMIT or cursor is None
+        found += [row.seq for row in part]
+        if cursor is None:
+            return found
+
+
+VISIBLE = (None, frozenset[str](), frozenset({BUSIEST}), frozenset({BUSIEST, QUIETEST, slug_of(3)}))
+ACTS = (None, "ban.set_off", "ban", "range", "authority", "ba")
+
+
+@pytest.mark.parametrize("many", [5, 5000])
+@pytest.mark.parametrize(("visible", "act"), list(product(VISIBLE, ACTS)))
+def test_pages_hold_what_was_wanted_in_order(
+    session: Session,
+    rows: list[AuditRow],
+    monkeypatch: pytest.MonkeyPatch,
+    visible: frozenset[str] | None,
+    act: str | None,
+    many: int,
+) -> None:
+    monkeypatch.setattr(repository, "MANY", many)
+    some = rows[ENTRIES // 2]
+    spans = ((None, None), (rows[80].time_s, rows[220].time_s))
+    for subject, account, span in product((None, some.object), (None, some.account), spans):
+        wanted = Wanted(visible, act, subject, account, *span)
+        expected = [row.seq for row in rows if is_wanted(row, wanted)]
+        assert read(session, wanted, newest_first=False) == expected
+        assert read(session, wanted, newest_first=True) == expected[::-1]

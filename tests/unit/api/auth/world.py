@@ -1,0 +1,275 @@
+"""Three authorities with everything that can be asked about; and one request, or more, for every route."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.unit.api.conftest import Plane, authority, ban
+
+OWN, BOUND, UNRELATED = "town", "zone", "village"
+"""The authority in which roles are held; one bound to a ban of it; and one that has nothing to do with it."""
+AUTHORITIES = (OWN, BOUND, UNRELATED)
+SELF = "self"
+"""The matter of a request about the caller's own account; in a path, that account's number."""
+NUMBER = {slug: number for number, slug in enumerate(AUTHORITIES, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request and whose matter it is; with none it is the installation's. `{self}` in its path is an account."""
+
+    matter: frozenset[str]
+    path: str
+    json: Any = None
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is there to be asked about, by number."""
+
+    bystander: int
+    bystanders_token: int
+    accepted_by: Mapping[str, int]
+    ended_by: Mapping[str | None, int]
+    requested: Mapping[tuple[str, str], int]
+    approved: Mapping[str, int]
+    grants: Mapping[str | None, int]
+    policy: str
+    """A file that would change something."""
+    revision: int
+
+
+def make_world(plane: Plane) -> World:
+    """Register everything, as the installation's administrator."""
+    for slug, number in NUMBER.items():
+        plane.done("PUT", f"/v1/authorities/{slug}", authority())
+        plane.done("PUT", f"/v1/spaces/default/{_space(slug)}", {"authority": slug})
+        for prefix in (f"127.0.{number}.0/24", f"2001:db8:{number}:1::/64"):
+            plane.done("PUT", f"/v1/ranges/default/{prefix}", _range(slug))
+        plane.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
+        planned = ban(terms=[{"start": "2027-01-01", "for": "6 months"}])
+        plane.done("PUT", f"/v1/authorities/{slug}/bans/beta", planned)
+    plane.done("PUT", "/v1/authorities/empty", authority())
+    plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    bound = {OWN: BOUND, BOUND: OWN, UNRELATED: BOUND}
+    agreements = {slug: _number(plane, "/v1/bindings", _binding(f"{slug}/alpha", to)) for slug, to in bound.items()}
+    law = _number(plane, "/v1/bindings", {**_binding("town/alpha", UNRELATED), "ground": "law"})
+    to_unrelated = _number(plane, "/v1/bindings", _binding("zone/alpha", UNRELATED))
+    pairs = [(OWN, OWN), (BOUND, BOUND), (UNRELATED, UNRELATED), (OWN, BOUND), (BOUND, OWN)]
+    other = plane.other()
+    requested = {pair: _number(plane, "/v1/exemptions", _exemption(*pair), other) for pair in pairs}
+    approved = {slug: _number(plane, "/v1/exemptions", _exemption(slug, slug)) for slug in AUTHORITIES}
+    for number in approved.values():
+        plane.done("POST", f"/v1/exemptions/{number}/approve", {}, token=other)
+    bystander, _ = plane.account("bystander")
+    tokens = plane.done("GET", f"/v1/accounts/{bystander}/tokens")["items"]
+    granted: list[tuple[str, str | None]] = [*(("operator", slug) for slug in AUTHORITIES), ("administrator", None)]
+    grants = {slug: _number(plane, "/v1/grants", _grant(bystander, role, slug)) for role, slug in granted}
+    policy = plane.call("GET", "/v1/policy").text
+    return World(
+        bystander,
+        tokens[0]["number"],
+        {BOUND: agreements[OWN], OWN: agreements[BOUND], UNRELATED: to_unrelated},
+        {OWN: agreements[OWN], BOUND: agreements[BOUND], UNRELATED: agreements[UNRELATED], None: law},
+        requested,
+        approved,
+        grants,
+        f'{policy}\n[[site]]\nslug = "hall"\nname = "Hall"\n',
+        plane.revision(),
+    )
+
+
+def requests(world: World, now: str) -> dict[str, list[Asked]]:
+    """By method and route template, the requests about own, bound and unrelated authority, as far as they differ."""
+    each = AUTHORITIES
+    found: dict[str, list[Asked]] = {}
+    for template, (path, json) in {**_INSTALLATION, **_numbered(world)}.items():
+        method = template.partition(" ")[0]
+        content = world.policy if "/policy/" in path and method == "POST" else None
+        found[template] = [Asked(frozenset(), path, json, content)]
+    for template in ("GET /v1/accounts/{account}", "GET /v1/accounts/{account}/tokens"):
+        found[template].append(_own(template.partition(" ")[2].replace("{account}", "{self}")))
+    found["POST /v1/accounts/{account}/tokens"].append(_own("/v1/accounts/{self}/tokens", _TOKEN))
+    found["DELETE /v1/accounts/{account}/tokens/{number}"].append(_own("/v1/accounts/{self}/tokens/{token}"))
+    for template, (path, json) in _OF_AUTHORITY.items():
+        found[template] = [Asked(frozenset({slug}), path.format(slug=slug, n=NUMBER[slug]), json) for slug in each]
+    for template in ("GET /v1/decision", "GET /v1/who", "GET /v1/trace"):
+        path = template.partition(" ")[2]
+        found[template] = [Asked(frozenset({slug}), _question(path, f"127.0.{NUMBER[slug]}.9", now)) for slug in each]
+        found[template].append(Asked(frozenset(), _question(path, "127.0.99.9", now)))
+    found["PUT /v1/ranges/{site}/{address}/{length}"] = [
+        Asked(frozenset({slug}), f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:2::/64", _range(slug)) for slug in each
+    ]
+    found |= _bindings(world) | _exemptions(world)
+    found["POST /v1/grants"] = [
+        Asked(frozenset({slug}), "/v1/grants", _grant(world.bystander, "reader", slug)) for slug in each
+    ] + [Asked(frozenset(), "/v1/grants", _grant(world.bystander, "auditor", None))]
+    found["GET /v1/grants/{number}"] = [
+        Asked(_matter(slug), f"/v1/grants/{number}") for slug, number in world.grants.items()
+    ]
+    found["POST /v1/grants/{number}/end"] = [
+        Asked(_matter(slug), f"/v1/grants/{number}/end", {"reason": "it is over"})
+        for slug, number in world.grants.items()
+    ]
+    return found
+
+
+def _bindings(world: World) -> dict[str, list[Asked]]:
+    law = {**_binding("town/beta", BOUND), "ground": "law"}
+    base, over = "/v1/bindings", {"reason": "it is over"}
+    accepted, ended = world.accepted_by.items(), world.ended_by.items()
+    return {
+        f"POST {base}": [
+            Asked(frozenset({OWN}), base, _binding("town/beta", BOUND)),
+            Asked(frozenset({BOUND}), base, _binding("zone/beta", OWN)),
+            Asked(frozenset({UNRELATED}), base, _binding("village/beta", OWN)),
+            Asked(frozenset(), base, law),
+        ],
+        f"POST {base}/{{number}}/accept": [Asked(_matter(slug), f"{base}/{n}/accept") for slug, n in accepted],
+        f"POST {base}/{{number}}/withdraw": [
+            Asked(_matter(slug), f"{base}/{n}/withdraw", over) for slug, n in accepted
+        ],
+        f"POST {base}/{{number}}/end": [Asked(_matter(slug), f"{base}/{n}/end", over) for slug, n in ended],
+    }
+
+
+def _exemptions(world: World) -> dict[str, list[Asked]]:
+    base, why = "/v1/exemptions", {"reason": "it is over"}
+    requested = world.requested.items()
+    return {
+        f"GET {base}/{{number}}": [Asked(frozenset(pair), f"{base}/{n}") for pair, n in requested],
+        f"POST {base}": [Asked(frozenset({pair[1]}), base, _exemption(*pair)) for pair, _ in requested],
+        f"POST {base}/{{number}}/approve": [Asked(frozenset({of}), f"{base}/{n}/approve") for (of, _), n in requested],
+        f"POST {base}/{{number}}/reject": [
+            Asked(frozenset({of}), f"{base}/{n}/reject", why) for (of, _), n in requested
+        ],
+        f"POST {base}/{{number}}/revoke": [
+            Asked(frozenset({of}), f"{base}/{n}/revoke", why) for of, n in world.approved.items()
+        ],
+    }
+
+
+_TOKEN = {"label": "another", "for": "1 day"}
+_INSTALLATION: dict[str, tuple[str, Any]] = {
+    "GET /healthz": ("/healthz", None),
+    "GET /readyz": ("/readyz", None),
+    "GET /version": ("/version", None),
+    "GET /openapi.json": ("/openapi.json", None),
+    "GET /docs": ("/docs", None),
+    "GET /docs/page.js": ("/docs/page.js", None),
+    "GET /docs/page.css": ("/docs/page.css", None),
+    "GET /v1/authorities": ("/v1/authorities", None),
+    "PUT /v1/authorities/{slug}": ("/v1/authorities/new", authority()),
+    "PATCH /v1/authorities/{slug}": ("/v1/authorities/town", {"group": "coast"}),
+    "DELETE /v1/authorities/{slug}": ("/v1/authorities/empty", None),
+    "GET /v1/sites": ("/v1/sites", None),
+    "GET /v1/sites/{site}": ("/v1/sites/depot", None),
+    "PUT /v1/sites/{site}": ("/v1/sites/hall", {"name": "hall"}),
+    "DELETE /v1/sites/{site}": ("/v1/sites/depot", None),
+    "GET /v1/spaces": ("/v1/spaces", None),
+    "PUT /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:1:9::/64", {"authority": OWN}),
+    "DELETE /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:1::/48", None),
+    "GET /v1/ranges": ("/v1/ranges", None),
+    "GET /v1/services": ("/v1/services", None),
+    "GET /v1/services/{slug}": ("/v1/services/alpha", None),
+    "GET /v1/bans": ("/v1/bans", None),
+    "GET /v1/bindings": ("/v1/bindings", None),
+    "GET /v1/bindings/{number}": ("/v1/bindings/1", None),
+    "GET /v1/exemptions": ("/v1/exemptions", None),
+    "GET /v1/policy": ("/v1/policy", None),
+    "POST /v1/policy/diff": ("/v1/policy/diff", None),
+    "POST /v1/policy/apply": ("/v1/policy/apply", None),
+    "GET /v1/revisions": ("/v1/revisions", None),
+    "GET /v1/revisions/{number}": ("/v1/revisions/1", None),
+    "GET /v1/audit": ("/v1/audit", None),
+    "GET /v1/audit/export": ("/v1/audit/export", None),
+    "GET /v1/audit/checkpoints": ("/v1/audit/checkpoints", None),
+    "POST /v1/audit/checkpoints": ("/v1/audit/checkpoints", None),
+    "GET /v1/backup": ("/v1/backup", None),
+    "GET /v1/archive": ("/v1/archive", None),
+    "GET /v1/self": ("/v1/self", None),
+    "GET /v1/accounts": ("/v1/accounts", None),
+    "POST /v1/accounts": ("/v1/accounts", {"kind": "user", "login": "new", "name": "new"}),
+    "GET /v1/grants": ("/v1/grants", None),
+    "GET /v1/failed-tries": ("/v1/failed-tries", None),
+}
+"""What is no authority's matter, or is everybody's: one request is enough."""
+_OF_AUTHORITY: dict[str, tuple[str, Any]] = {
+    "GET /v1/authorities/{slug}": ("/v1/authorities/{slug}", None),
+    "GET /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:{n}::/48", None),
+    "GET /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/127.0.{n}.0/24", None),
+    "PATCH /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/2001:db8:{n}:1::/64", {"label": "hall"}),
+    "DELETE /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/2001:db8:{n}:1::/64", None),
+    "GET /v1/authorities/{slug}/bans": ("/v1/authorities/{slug}/bans", None),
+    "GET /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/alpha", None),
+    "PUT /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/alpha", {"mode": "off"}),
+    "PATCH /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/alpha", {"mode": "off"}),
+    "DELETE /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/beta", None),
+    "POST /v1/authorities/{slug}/bans/{service}/terms": (
+        "/v1/authorities/{slug}/bans/alpha/terms",
+        {"start": "2027-03-21", "for": "6 months"},
+    ),
+    "POST /v1/authorities/{slug}/bans/{service}/end": (
+        "/v1/authorities/{slug}/bans/alpha/end",
+        {"reason": "it was lifted"},
+    ),
+}
+"""What is the matter of the authority whose slug, or number, the path has."""
+
+
+def _numbered(world: World) -> dict[str, tuple[str, Any]]:
+    base = f"/v1/accounts/{world.bystander}"
+    return {
+        "POST /v1/revisions/{number}/rollback": (
+            f"/v1/revisions/{world.revision}/rollback",
+            {"reason": "it was better then"},
+        ),
+        "GET /v1/accounts/{account}": (base, None),
+        "POST /v1/accounts/{account}/disable": (f"{base}/disable", None),
+        "POST /v1/accounts/{account}/enable": (f"{base}/enable", None),
+        "DELETE /v1/accounts/{account}/name": (f"{base}/name", None),
+        "GET /v1/accounts/{account}/tokens": (f"{base}/tokens", None),
+        "POST /v1/accounts/{account}/tokens": (f"{base}/tokens", _TOKEN),
+        "DELETE /v1/accounts/{account}/tokens/{number}": (f"{base}/tokens/{world.bystanders_token}", None),
+    }
+
+
+def _own(path: str, json: Any = None) -> Asked:
+    return Asked(frozenset({SELF}), path, json)
+
+
+def _matter(slug: str | None) -> frozenset[str]:
+    return frozenset() if slug is None else frozenset({slug})
+
+
+def _space(slug: str) -> str:
+    return f"2001:db8:{NUMBER[slug]}::/48"
+
+
+def _range(slug: str) -> dict[str, str]:
+    return {"authority": slug, "funding": "public", "audience": "staff"}
+
+
+def _question(path: str, client: str, now: str) -> str:
+    if path == "/v1/who":
+        return f"{path}?address={client}"
+    question = f"{path}?client={client}&name=alpha1.example.org"
+    return question if path == "/v1/decision" else f"{question}&at={now}"
+
+
+def _binding(of: str, to: str) -> dict[str, str]:
+    return {"ban": of, "authority": to, "ground": "agreement", "instrument": "letter 1"}
+
+
+def _exemption(of: str, owner: str) -> dict[str, Any]:
+    prefix = f"127.0.{NUMBER[owner]}.0/24"
+    return {"ban": f"{of}/alpha", "ranges": [prefix], "for": "30 days", "reason": "promotion"}
+
+
+def _grant(account: int, role: str, authority_: str | None) -> dict[str, Any]:
+    return {"account": account, "role": role, "authority": authority_, "reason": "for a test", "for": "1 year"}
+
+
+def _number(plane: Plane, path: str, body: Any, token: str | None = None) -> int:
+    return int(plane.done("POST", path, body, token=token)["number"])

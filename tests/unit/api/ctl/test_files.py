@@ -1,0 +1,76 @@
+"""Files written whole or not at all, and the line that says how far it is."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from api.ctl.errors import WrongInput
+from api.ctl.files import Counted, shown, writing
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+
+    def failing() -> None:
+        with writing(target) as file:
+            file.write(b"new")
+            raise KeyError("stopped")
+
+    with pytest.raises(KeyError, match="stopped"):
+        failing()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(None, 0o640), (0o600, 0o600)])
+def test_a_file_that_is_replaced_keeps_its_mode_unless_another_is_asked_for(
+    tmp_path: Path, mode: int | None, expected: int
+) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    target.chmod(0o640)
+    with writing(target, mode) as file:
+        file.write(b"new")
+        assert target.read_text() == "old"
+    assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("new", expected)
+
+
+def test_what_the_file_system_refuses_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(WrongInput, match=r"cannot write .*nowhere/file: No such file"),
+        writing(tmp_path / "nowhere/file"),
+    ):
+        pytest.fail("there is nothing to write to")
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with writing(pipe, 0o600) as file:
+            file.write(b"content")
+        assert os.read(reader, 100) == b"content"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_what_was_written_is_counted_and_digested(tmp_path: Path) -> None:
+    with writing(tmp_path / "file") as file:
+        counted = Counted(file)
+        for piece in (b"ab", b"", b"c"):
+            counted.write(piece)
+    assert (counted.octets, counted.digest[:8]) == (3, "ba7816bf")
+
+
+@pytest.mark.parametrize(("terminal", "expected"), [(True, "\r\x1b[Kbackup: 1.5 MB\r\x1b[K"), (False, "")])
+def test_progress_is_shown_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool, expected: str
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert list(shown([b"x" * 1_500_000, b"y"], "backup")) == [b"x" * 1_500_000, b"y"]
+    assert capsys.readouterr().err == expected

@@ -1,0 +1,118 @@
+"""Every command takes --json, and what it then prints is JSON."""
+
+import io
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from api.ctl.commands import PROGRAM
+from api.ctl.errors import DONE, FOUND
+from api.ctl.parser import every, make_parser
+from tests.unit.api.ctl.conftest import Ctl, Served
+
+COMMANDS = """
+export
+export --archive archive.zip
+diff policy.toml
+apply policy.toml
+authority list
+authority show ghent
+authority set harbour --kind agency --name nl=Haven --languages nl --contact ict@example.org
+authority remove harbour
+site set harbour --name Harbour
+site list
+site remove harbour
+space allot ghent 192.0.2.0/24
+space list
+space withdraw 192.0.2.0/24
+range add ghent 192.0.2.0/24 --funding public --audience staff
+range list
+range set 192.0.2.0/24 --audience public
+range remove 192.0.2.0/24
+service list
+service show tiktok
+ban list
+ban show ghent tiktok
+ban set ghent facebook --provisional
+ban renew ghent tiktok --start 2027-03-25 --for "1 month" --reference R-1
+ban end ghent facebook --reason "no need"
+ban set diest facebook --legal-basis B-1 --start 2027-01-01 --for "1 month"
+ban remove diest facebook
+binding list
+binding add federal/tiktok diest --ground agreement --instrument A-1 --for "3 months"
+binding show 2
+binding accept 2
+binding withdraw 2 --reason "own decision"
+binding end 1 --reason "annulled"
+exemption list
+exemption show 1
+exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "a study"
+exemption reject 3 --reason "no need"
+exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "another"
+exemption approve 4 --token-file another
+exemption revoke 4 --reason "not used"
+explain 127.0.5.10 www.tiktok.com
+who 127.0.5.10
+trace --at 2026-09-21T14:13:20Z --client 127.0.5.10 www.tiktok.com
+revision list
+revision show 1
+revision diff 1
+revision rollback 1 --dry-run --reason check
+audit list
+audit export
+audit checkpoint
+audit checkpoint --held
+audit checkpoints
+audit checkpoints --held
+audit verify record.jsonl
+user list
+user add desk --name "the desk"
+user show desk
+user disable desk
+user enable desk
+grant add desk operator ghent --for "1 month" --reason "for a test"
+grant list
+grant end 3 --reason "for a test"
+token make --account desk --label test --for "1 day"
+token make --account desk --label test --for "1 day" --out token
+token list --account desk
+token revoke 3 --account desk
+failures list
+user erase desk
+login
+whoami
+logout
+backup all.backup
+restore all.backup --state-dir restored
+version
+status
+"""
+"""In the order in which they are done on one control plane with the example policy."""
+
+
+VERBS = {parser.prog for parser in every(make_parser()) if parser.get_default("verb") is not None}
+
+
+def _verb(words: list[str]) -> str:
+    """The verb that a command line begins with."""
+    two = " ".join([PROGRAM, *words[:2]])
+    return two if two in VERBS else f"{PROGRAM} {words[0]}"
+
+
+def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = served.plane.token
+    (tmp_path / "another").write_text(served.plane.other())
+    (tmp_path / "another").chmod(0o600)
+    (tmp_path / "policy.toml").write_text(ctl("export").out)
+    (tmp_path / "record.jsonl").write_text(ctl("audit", "export").out)
+    lines = [shlex.split(line) for line in COMMANDS.strip().splitlines()]
+    for words in lines:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(token.encode())))
+        done = ctl(*words, "--json")
+        assert done.code in (DONE, FOUND), (words, done.err)
+        told = json.loads(done.out)
+        assert isinstance(told, dict | list), words
+        assert token not in done.out + done.err, words
+    assert VERBS - {_verb(words) for words in lines} == set()

@@ -1,0 +1,204 @@
+"""Accounts, tokens, grants, space and failed tries from a shell."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.api.ctl.conftest import TOKEN, Ctl, Served
+
+
+def _done(ctl: Ctl, *arguments: str) -> Any:
+    done = ctl(*arguments, "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def _file(tmp_path: Path, token: str) -> str:
+    path = tmp_path / "token-of-somebody"
+    path.write_text(token)
+    path.chmod(0o600)
+    return str(path)
+
+
+def _cells(out: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines()]
+
+
+def test_an_account_is_made_shown_disabled_and_enabled(served: Served, ctl: Ctl) -> None:
+    made = ctl("user", "add", "desk", "--name", "the desk", "--authority", "ghent")
+    assert made.code == 0, made.err
+    assert _cells(made.out)[:5] == [
+        ["account", "2"],
+        ["login", "desk"],
+        ["name", "the desk"],
+        ["kind", "user"],
+        ["authority", "ghent", "Stad Gent"],
+    ]
+    assert _done(ctl, "user", "add", "exporter", "--name", "exports", "--service")["kind"] == "service"
+    assert _done(ctl, "user", "disable", "desk")["disabled"] is not None
+    assert _done(ctl, "user", "show", "2")["disabled"] is not None
+    assert _done(ctl, "user", "enable", "2")["disabled"] is None
+    listed = _cells(ctl("user", "list").out)
+    assert [row[:2] for row in listed] == [["no.", "login"], ["1", "administrator"], ["2", "desk"], ["3", "exporter"]]
+    assert [row[1] for row in _cells(ctl("user", "list", "--authority", "ghent").out)] == ["login", "desk"]
+    again = ctl("user", "add", "desk", "--name", "another")
+    assert (again.code, "the login desk is taken" in again.err) == (2, True)
+
+
+def test_an_erased_account_has_a_number_alone(served: Served, ctl: Ctl) -> None:
+    _, token = served.plane.account("desk", ("operator", "ghent"))
+    served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "off"}, token=token)
+    assert "  account 2 (desk)  " in ctl("audit", "list", "--account", "desk").out
+    assert ctl("user", "erase", "desk").out == "erased what account 2 was called; it is disabled\n"
+    assert _cells(ctl("user", "list").out)[2][:2] == ["2", "erased"]
+    assert "  account 2  " in ctl("audit", "list", "--account", "2").out
+    gone = ctl("user", "show", "desk")
+    assert (gone.code, gone.err) == (2, "dnsfilterctl: no account goes by the login desk\n")
+    own = ctl("user", "erase", "administrator")
+    assert (own.code, "nobody erases their own account" in own.err) == (3, True)
+
+
+def test_a_token_is_shown_once_used_listed_and_revoked(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    number, _ = served.plane.account("desk", ("operator", "ghent"))
+    made = ctl("token", "make", "--account", "desk", "--label", "workstation", "--for", "90 days")
+    token = made.out.strip()
+    assert made.code == 0, made.err
+    assert made.out == f"{token}\n"
+    assert "shown this once" in made.err
+    file = _file(tmp_path, token)
+    assert _done(ctl, "whoami", "--token-file", file)["account"]["number"] == number
+    listed = ctl("token", "list", "--account", "desk")
+    assert [row[:2] for row in _cells(listed.out)] == [["no.", "label"], ["2", "test"], ["3", "workstation"]]
+    assert token not in listed.out
+    assert token not in ctl("token", "list", "--account", "desk", "--json").out
+    assert ctl("token", "revoke", "3", "--account", "desk").out == f"revoked token 3 of account {number}\n"
+    assert ctl("whoami", "--token-file", file).code == 3
+    assert "revoked 21 September 2026" in ctl("token", "list", "--account", "desk").out
+    assert ctl("token", "revoke", "99").code == 2
+
+
+def test_a_token_is_written_to_a_file_of_one_s_own_and_shown_nowhere(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    narrow = ("--role", "reader", "--authority", "ghent", "--authority", "diest")
+    for extra in ((), ("--json",)):
+        done = ctl("token", "make", "--label", "export", "--until", "2026-12-31", *narrow, "--out", "new", *extra)
+        file = tmp_path / "new"
+        token = file.read_text().strip()
+        assert done.code == 0, done.err
+        assert token.startswith("dnsf_")
+        assert token not in done.out + done.err
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    told = json.loads(done.out)
+    assert (told["roles"], told["authorities"], told["file"]) == (["reader"], ["diest", "ghent"], "new")
+
+
+def test_a_token_that_can_be_written_nowhere_is_not_made(served: Served, ctl: Ctl) -> None:
+    done = ctl("token", "make", "--label", "export", "--for", "1 day", "--out", "nowhere/new")
+    assert (done.code, "cannot write" in done.err) == (2, True)
+    assert len(_done(ctl, "token", "list")["items"]) == 1
+    refused = ctl("token", "make", "--label", "export", "--for", "2 years", "--out", "new")
+    assert (refused.code, "within a year" in refused.err) == (2, True)
+    assert not Path("new").exists()
+
+
+def test_a_role_is_granted_by_login_listed_and_ended(served: Served, ctl: Ctl) -> None:
+    served.plane.account("desk")
+    made = ctl("grant", "add", "desk", "operator", "ghent", "--until", "2026-12-31", "--reason", "carries it out")
+    assert made.code == 0, made.err
+    assert _cells(made.out)[1:5] == [
+        ["of", "account 2 (desk)"],
+        ["role", "operator"],
+        ["in", "ghent", "Stad Gent"],
+        ["term", "from 21 September 2026 16:13:20 CEST through 31 December 2026"],
+    ]
+    listed = _cells(ctl("grant", "list", "--account", "desk").out)
+    assert listed[1][:6] == ["2", "2", "desk", "operator", "ghent", "in force"]
+    ended = ctl("grant", "end", "2", "--reason", "left the desk")
+    assert "state     ended" in ended.out
+    assert ended.out.endswith("21 September 2026 16:13:20 CEST: left the desk\n")
+    assert ctl("grant", "end", "2", "--reason", "again").code == 2
+    assert _cells(ctl("grant", "list", "--authority", "ghent").out)[1][5] == "ended"
+    assert _done(ctl, "grant", "add", "desk", "auditor", "--reason", "looks at it")["authority"] is None
+    lacking = ctl("grant", "add", "desk", "reader", "--reason", "none")
+    assert (lacking.code, "name it" in lacking.err) == (2, True)
+
+
+def test_an_approver_grants_by_number_and_sees_no_names_of_others(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    other, _ = served.plane.account("other")
+    own, token = served.plane.account("desk", ("approver", "ghent"))
+    file = ("--token-file", _file(tmp_path, token))
+    refused = ctl("grant", "add", "other", "reader", "ghent", "--reason", "reads", *file)
+    assert (refused.code, "give the account's number" in refused.err) == (3, True)
+    made = ctl("grant", "add", str(other), "reader", "ghent", "--for", "1 month", "--reason", "reads", *file)
+    assert made.code == 0, made.err
+    assert [row[1] for row in _cells(made.out) if row[0] == "of"] == [f"account {other}"]
+    assert made.out.rstrip().endswith(f"by account {own} (desk)")
+    assert ctl("user", "list", *file).code == 3
+    assert ctl("failures", "list", *file).code == 3
+    assert ctl("token", "list", *file).code == 0
+    assert ctl("user", "show", "desk", *file).code == 0
+
+
+def test_space_is_allotted_listed_and_withdrawn(served: Served, ctl: Ctl) -> None:
+    place = ("192.0.2.0/24",)
+    assert _cells(ctl("space", "allot", "ghent", *place).out) == [
+        ["space", "192.0.2.0/24"],
+        ["site", "default"],
+        ["authority", "ghent", "Stad Gent"],
+    ]
+    assert ctl("space", "allot", "diest", *place).code == 2
+    assert _cells(ctl("space", "list", "--authority", "ghent").out)[1] == [*place, "ghent", "Stad Gent", "default"]
+    assert ctl("space", "list", "--authority", "diest").err == "no space\n"
+    assert ctl("space", "withdraw", *place).out.startswith("withdrew 192.0.2.0/24 at site default")
+    assert ctl("space", "withdraw", *place).code == 2
+
+
+def test_failed_tries_are_listed_with_whose_token_it_was(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    assert ctl("failures", "list").err == "no failed tries\n"
+    _, token = served.plane.account("desk")
+    assert ctl("token", "revoke", "2", "--account", "desk").code == 0
+    for tried in (TOKEN, token):
+        assert ctl("whoami", "--token-file", _file(tmp_path, tried)).code == 3
+    listed = ctl("failures", "list").out
+    rows = _cells(listed)
+    assert [row[1:-1] for row in rows] == [
+        ["address", "reason", "token", "of"],
+        ["127.0.0.1", "revoked", "2", "account 2 (desk)"],
+        ["127.0.0.1", "unknown"],
+    ]
+    assert token not in listed
+
+
+def test_accounts_in_long_lists_are_asked_for_at_once(served: Served, ctl: Ctl) -> None:
+    for number in range(8):
+        _, token = served.plane.account(f"desk-{number}", ("operator", "ghent"))
+        mode = "monitor" if number % 2 else "off"
+        served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": mode}, token=token)
+    lines = ctl("audit", "list", "--act", "ban", "--object", "ban/ghent/tiktok").out
+    assert [f"({f'desk-{number}'})" in lines for number in range(8)] == [True] * 8
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("user", "show", "Desk"),
+        ("user", "show", "dnsf_0123456789ab_secret"),
+        ("user", "add", "17", "--name", "a number"),
+        ("user", "add", "desk"),
+        ("user", "show", "1234567890"),
+        ("user", "show", "0"),
+        ("token", "make", "--label", "endless"),
+        ("token", "make", "--label", "x", "--for", "1 day", "--role", "king"),
+        ("token", "revoke", "dnsf_secret"),
+        ("login", "dnsf_secret"),
+        ("grant", "add", "desk", "king", "ghent", "--reason", "none"),
+        ("grant", "end", "1"),
+        ("space", "allot", "ghent", "192.0.2.1/24"),
+    ],
+)
+def test_what_is_not_well_formed_is_wrong_input(served: Served, ctl: Ctl, arguments: tuple[str, ...]) -> None:
+    done = ctl(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "secret" not in done.err

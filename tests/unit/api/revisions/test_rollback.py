@@ -1,0 +1,248 @@
+"""Revisions are told with what they changed, and an earlier one comes back without rewriting what has begun."""
+
+from typing import Any
+
+import pytest
+
+from api.db.unit import LOCAL, UnitOfWork
+from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
+
+BAN = "/v1/authorities/town/bans/alpha"
+PLACE = {"funding": "public", "audience": "staff"}
+WHY = {"reason": "for a test"}
+
+
+def _back(plane: Plane, number: int, query: str = "") -> Any:
+    return plane.done("POST", f"/v1/revisions/{number}/rollback{query}", WHY)
+
+
+def _ranges(plane: Plane) -> dict[str, tuple[str, str]]:
+    items = plane.done("GET", "/v1/ranges?limit=200")["items"]
+    return {item["prefix"]: (item["authority"], item["label"]) for item in items}
+
+
+def test_revisions_are_listed_newest_first_page_by_page(town: Plane) -> None:
+    number, token = town.account("toggler", ("operator", "town"))
+    last = town.revision()
+    town.clock.now = START + 60
+    town.done("PATCH", BAN, {"mode": "off"}, token=token)
+    town.account("another")
+    whole = town.done("GET", "/v1/revisions")["items"]
+    assert [item["number"] for item in whole] == list(range(last + 1, 0, -1))
+    top = whole[0]
+    assert (top["account"], top["act"], top["object"], top["acts"]) == (number, "ban.set_off", "ban/town/alpha", 1)
+    assert (top["time"], top["in_force"]) == ("2026-09-21T14:14:20Z", "2026-09-21T14:14:20Z")
+    assert top["first_seq"] == top["last_seq"]
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = town.done("GET", "/v1/revisions", params={"limit": 2, **({"cursor": cursor} if cursor else {})})
+        pages += page["items"]
+        cursor = page["next"]
+    assert pages == whole
+
+
+def test_acts_that_change_no_policy_are_no_revision_s_own(plane: Plane) -> None:
+    """All in one second, by the installation itself, whose acts have no request."""
+    with plane.database.writing() as session:
+        unit = UnitOfWork(session, LOCAL, START)
+        unit.record("site.change", "site/default", None, None)
+        unit.record("policy.load", "policy", None, {"acts": 1})
+    with plane.database.writing() as session:
+        unit = UnitOfWork(session, LOCAL, START)
+        for act in ("checkpoint.key", "account.make", "grant.make", "token.make", "space.allot"):
+            unit.note(act, "installation", None, None)
+    plane.publisher.publish_current()
+    (told,) = plane.done("GET", "/v1/revisions")["items"]
+    assert (told["act"], told["acts"], told["last_seq"] - told["first_seq"]) == ("policy.load", 2, 1)
+
+
+def test_a_revision_of_several_acts_is_told_by_the_last_and_counted_whole(town: Plane) -> None:
+    exported = town.call("GET", "/v1/policy").text.replace(
+        'contact = "ict@example.org"', 'contact = "help@example.org"'
+    )
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/toml"}
+    applied = town.done("POST", "/v1/policy/apply", headers=headers, content=exported)
+    told = town.done("GET", f"/v1/revisions/{applied['revision']}")
+    assert (told["act"], told["acts"], told["last_seq"] - told["first_seq"]) == ("policy.apply", 3, 2)
+    assert [
+        (item["object"], item["before"]["contact"], item["after"]["contact"]) for item in told["changes"]["items"]
+    ] == [
+        ("authority/town", "ict@example.org", "help@example.org"),
+        ("authority/zone", "ict@example.org", "help@example.org"),
+    ]
+
+
+def test_each_change_is_told_as_the_audit_tells_it(town: Plane) -> None:
+    first = town.revision()
+    bound = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "a", "for": "1 year"}
+    town.done("POST", "/v1/bindings", {**bound, "date": "2026-09-01"})
+    town.done("POST", "/v1/bindings/1/accept")
+    asked = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 month", "reason": "a study"}
+    town.done("POST", "/v1/exemptions", asked)
+    town.done("POST", f"{BAN}/terms", {"start": "2027-09-01", "for": "1 month"})
+    town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
+    town.done("DELETE", "/v1/sites/annex")
+    town.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
+    for revision in range(1, town.revision() + 1):
+        told = town.done("GET", f"/v1/revisions/{revision}")
+        entry = town.done("GET", f"/v1/audit?limit=200&object={told['object']}")["items"]
+        act = next(one for one in entry if one["seq"] == told["last_seq"])
+        changed = [(item["object"], item["before"], item["after"]) for item in told["changes"]["items"]]
+        assert changed == [(act["object"], act["before"], act["after"])], act["act"]
+        assert [one["revision"] for one in told["publications"]] == [revision]
+    assert town.revision() == first + 7
+
+
+def test_the_difference_of_a_large_revision_comes_in_pages(town: Plane) -> None:
+    exported = town.call("GET", "/v1/policy").text + "".join(
+        f'\n[[range]]\nprefix = "10.0.{octet}.0/24"\nauthority = "town"\nfunding = "public"\naudience = "staff"\n'
+        for octet in range(120)
+    )
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/toml"}
+    revision = town.done("POST", "/v1/policy/apply", headers=headers, content=exported)["revision"]
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": 50, **({"cursor": cursor} if cursor else {})}
+        page = town.done("GET", f"/v1/revisions/{revision}", params=query)["changes"]
+        found += [item["object"] for item in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert sorted(found) == sorted(f"range/default/10.0.{octet}.0/24" for octet in range(120))
+    for cursor in ("IjUi", "x", "NQ"):
+        assert town.call("GET", f"/v1/revisions/{revision}?cursor={cursor}").status_code == 422
+
+
+@pytest.mark.parametrize("number", ["0", "999", "9223372036854775807"])
+def test_a_revision_that_no_act_made_is_not_there(town: Plane, number: str) -> None:
+    assert town.call("GET", f"/v1/revisions/{number}").status_code == 404
+
+
+@on_both_databases
+def test_a_rollback_restores_ranges_modes_tiers_and_replies_as_a_new_revision(town: Plane) -> None:
+    town.done("PATCH", BAN, {"reply": "address", "addresses": ["192.0.2.80"], "tiers": [1], "mode": "monitor"})
+    then, ranges = town.revision(), _ranges(town)
+    kept = town.done("GET", BAN)
+    town.done("PATCH", BAN, {"reply": "refused", "tiers": [1, 2], "mode": "off"})
+    town.done("DELETE", "/v1/ranges/default/192.0.2.0/24")
+    town.done("PUT", "/v1/ranges/default/192.0.2.0/24", {"authority": "zone", **PLACE})
+    town.done("PATCH", "/v1/ranges/default/198.51.100.0/24", {"label": "new", "audience": "public"})
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **PLACE})
+    before = town.revision()
+    done = _back(town, then)
+    assert (done["revision"], town.publisher.stored_revision(), done["dry_run"]) == (before + 1, before + 1, False)
+    assert _ranges(town) == ranges
+    now = town.done("GET", BAN)
+    assert {**now, "revision": 0} == {**kept, "revision": 0}
+    assert sorted((act["act"], act["object"]) for act in done["acts"]) == [
+        ("ban.set_monitor", "ban/town/alpha"),
+        ("range.change", "range/default/198.51.100.0/24"),
+        ("range.register", "range/default/192.0.2.0/24"),
+        ("range.remove", "range/default/192.0.2.0/24"),
+        ("range.remove", "range/default/203.0.113.0/24"),
+    ]
+    last = town.done("GET", "/v1/audit?limit=1")["items"][0]
+    assert (last["act"], last["before"], last["after"]) == (
+        "policy.rollback",
+        {"revision": before},
+        {"restored": then, "reason": "for a test", "acts": 5},
+    )
+    told = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")
+    assert told["verdict"] == "monitor"
+    assert _back(town, then) == {"acts": [], "revision": before + 1, "dry_run": False}
+    assert town.revision() == before + 1
+
+
+def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
+    then = town.revision()
+    town.done("PATCH", BAN, {"mode": "off"})
+    town.done("POST", f"{BAN}/terms", {"start": "2027-09-01", "for": "1 month"})
+    town.done("PUT", "/v1/authorities/zone/bans/beta", ban())
+    bound = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "a", "for": "1 year"}
+    town.done("POST", "/v1/bindings", {**bound, "date": "2026-09-01"})
+    town.done("PATCH", "/v1/authorities/town", {"contact": "help@example.org"})
+    _, token = town.account("reader", ("reader", "town"))
+    kept = [town.done("GET", path) for path in ("/v1/bindings", "/v1/grants", "/v1/authorities/town")]
+    terms, other = town.done("GET", BAN)["terms"], town.done("GET", "/v1/authorities/zone/bans/beta")
+    assert [act["act"] for act in _back(town, then)["acts"]] == ["ban.set_enforce"]
+    assert kept == [town.done("GET", path) for path in ("/v1/bindings", "/v1/grants", "/v1/authorities/town")]
+    assert town.done("GET", BAN)["terms"] == terms
+    assert town.done("GET", "/v1/authorities/zone/bans/beta") == other
+    assert town.call("GET", "/v1/self", token=token).status_code == 200
+
+
+@on_both_databases
+def test_a_rehearsal_shows_the_acts_and_does_nothing(town: Plane) -> None:
+    then = town.revision()
+    town.done("PATCH", BAN, {"mode": "off"})
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **PLACE})
+    before, entries = town.revision(), town.done("GET", "/v1/audit?limit=200")["items"]
+    shown = _back(town, then, "?dry_run=true")
+    assert (shown["revision"], shown["dry_run"], town.revision()) == (before, True, before)
+    assert town.publisher.stored_revision() == before
+    assert town.done("GET", "/v1/audit?limit=200")["items"] == entries
+    assert "203.0.113.0/24" in _ranges(town)
+    # What was only rehearsed is in no memory either: the next act gets the same revision.
+    town.done("PUT", "/v1/ranges/default/203.0.113.128/25", {"authority": "zone", **PLACE})
+    assert town.done("GET", "/v1/who?address=203.0.113.200")["authority"] == "zone"
+    assert town.done("GET", "/v1/who?address=203.0.113.1")["authority"] == "town"
+    done = _back(town, then)
+    assert [act["act"] for act in shown["acts"]] == ["range.remove", "ban.set_enforce"]
+    assert [act["act"] for act in done["acts"]] == ["range.remove", "range.remove", "ban.set_enforce"]
+
+
+def test_all_that_stands_against_a_rollback_is_told_and_nothing_is_done(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/third", authority())
+    town.done("PUT", "/v1/ranges/default/10.0.0.0/24", {"authority": "third", **PLACE})
+    town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
+    town.done("PUT", "/v1/ranges/annex/10.0.0.0/24", {"authority": "town", **PLACE})
+    then = town.revision()
+    for path in ("ranges/annex/10.0.0.0/24", "ranges/default/10.0.0.0/24", "sites/annex", "authorities/third"):
+        town.done("DELETE", f"/v1/{path}")
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **PLACE})
+    asked = {"ban": "town/alpha", "ranges": ["203.0.113.0/24"], "for": "1 month", "reason": "a study"}
+    town.done("POST", "/v1/exemptions", asked)
+    town.done("PATCH", BAN, {"mode": "off"})
+    before = town.revision()
+    for query in ("", "?dry_run=true"):
+        answer = town.call("POST", f"/v1/revisions/{then}/rollback{query}", WHY)
+        assert answer.status_code == 409
+        assert [(fault["place"], fault["message"]) for fault in answer.json()["faults"]] == [
+            ("range/default/203.0.113.0/24", "an exemption names 203.0.113.0/24: revoke or reject it first"),
+            ("range/annex/10.0.0.0/24", "site annex is registered no longer"),
+            ("range/default/10.0.0.0/24", "authority third is registered no longer"),
+        ]
+    assert (town.revision(), town.done("GET", BAN)["mode"]) == (before, "off")
+    town.done("POST", "/v1/exemptions/1/reject", WHY, token=town.account("another", ("approver", "town"))[1])
+    answer = town.call("POST", f"/v1/revisions/{then}/rollback", WHY)
+    assert len(answer.json()["faults"]) == 2
+
+
+@pytest.mark.parametrize(("number", "body", "status"), [(999, WHY, 404), (1, {}, 422), (1, {"reason": ""}, 422)])
+def test_a_rollback_names_a_revision_that_is_kept_and_a_reason(
+    town: Plane, number: int, body: dict[str, str], status: int
+) -> None:
+    assert town.call("POST", f"/v1/revisions/{number}/rollback", body).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("role", "place", "statuses"),
+    [
+        ("reader", "town", (403, 403, 403)),
+        ("operator", "town", (403, 403, 403)),
+        ("auditor", None, (200, 200, 403)),
+        ("administrator", None, (200, 200, 200)),
+    ],
+)
+def test_auditors_read_revisions_and_administrators_go_back(
+    town: Plane, role: str, place: str | None, statuses: tuple[int, ...]
+) -> None:
+    _, token = town.account("somebody", (role, place))
+    last = town.revision()
+    calls: list[tuple[str, str, Any]] = [
+        ("GET", "/v1/revisions", None),
+        ("GET", f"/v1/revisions/{last}", None),
+        ("POST", f"/v1/revisions/{last}/rollback", WHY),
+    ]
+    assert tuple(town.call(*call, token=token).status_code for call in calls) == statuses

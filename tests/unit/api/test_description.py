@@ -1,0 +1,169 @@
+"""The description: as it is kept in the repository, and as the control plane answers."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+
+from api.application import ROUTERS, make_description, routes
+from api.deps import precondition, unit_of_work
+from api.description import TAGS, load_examples, tagged
+from blocklists.catalogue import Catalogue
+from tests.unit.api.conftest import make_plane
+
+PAGE = Path(__file__).parents[3] / "docs" / "openapi.json"
+BY_ID = {route.operation_id: route for route in routes()}
+
+
+def _described() -> dict[str, Any]:
+    return make_description([]).openapi()
+
+
+def _operations() -> list[tuple[str, str, dict[str, Any]]]:
+    described = _described()
+    return [
+        (method, path, operation) for path, item in described["paths"].items() for method, operation in item.items()
+    ]
+
+
+def test_the_kept_description_is_what_the_program_says() -> None:
+    told = json.loads(PAGE.read_text(encoding="utf-8"))
+    assert told == _described(), "docs/openapi.json is not what is served: dnsfilter-api openapi > docs/openapi.json"
+
+
+def test_the_description_does_not_depend_on_the_order_of_hashes() -> None:
+    command = [sys.executable, "-m", "api.main", "openapi"]
+    said = {
+        subprocess.run(
+            command, capture_output=True, check=True, cwd=PAGE.parents[1], env={**os.environ, "PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+    assert json.loads(said.pop()) == _described()
+
+
+def test_every_tag_is_described_and_every_operation_has_one_of_them() -> None:
+    used = {tag for _, _, operation in _operations() for tag in operation["tags"]}
+    assert used == set(TAGS)
+    assert all(len(operation["tags"]) == 1 for _, _, operation in _operations())
+
+
+def test_every_reference_leads_somewhere() -> None:
+    described = _described()
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(described))):
+        found = described
+        for part in reference.split("/"):
+            found = found[part]
+        assert found
+
+
+def test_every_operation_documents_what_it_can_answer() -> None:
+    for method, path, operation in _operations():
+        route, statuses = BY_ID[operation["operationId"]], set(operation["responses"])
+        wanted = {"503"}
+        if path.startswith("/v1/"):
+            wanted |= {"401", "403", "422", "429"}
+        if "requestBody" in operation:
+            wanted |= {"408", "413", "415"}
+        if _needs(route, precondition):
+            wanted |= {"412"}
+        if "{" in path and _needs(route, unit_of_work) and method != "put":
+            wanted |= {"404"}
+        if method != "get" and _needs(route, unit_of_work):
+            wanted |= {"409"}
+        if method == "get" and tagged(route):
+            wanted |= {"304"}
+        assert wanted <= statuses, f"{operation['operationId']}: {wanted - statuses}"
+        assert all(status in ("200", "201", "204", "304") or status >= "400" for status in statuses)
+
+
+def test_every_body_and_every_shape_of_an_answer_has_an_example() -> None:
+    described = _described()
+    shown = set(described["components"]["examples"])
+    for _, _, operation in _operations():
+        for body in operation.get("requestBody", {}).get("content", {}).values():
+            assert "example" in body, operation["operationId"]
+        for status, response in operation["responses"].items():
+            told = response.get("content", {}).get("application/json")
+            if told is not None and status < "300" and "$ref" in told["schema"]:
+                assert told["schema"]["$ref"].rpartition("/")[2] in shown, operation["operationId"]
+
+
+@pytest.mark.parametrize("example", load_examples(), ids=lambda example: example["operation"])
+def test_an_example_has_the_shape_that_is_described(example: dict[str, Any]) -> None:
+    route = BY_ID[example["operation"]]
+    if "body" in example and route.body_field is not None:
+        _, faults = route.body_field.validate(example["body"], {}, loc=("body",))
+        assert not faults
+    if "answer" in example:
+        model = route.response_model
+        try:
+            model.model_validate(example["answer"])
+        except ValidationError as error:
+            pytest.fail(str(error))
+
+
+def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged: Catalogue) -> None:
+    plane = make_plane(tmp_path / "state", packaged)
+    plane.publisher.publish_current()
+    plane.other()
+    deciding = {"approve_exemption", "reject_exemption"}
+    for example in load_examples():
+        route = BY_ID[example["operation"]]
+        method = min(route.methods or ())
+        if route.operation_id == "list_failed_tries":
+            plane.call("GET", "/v1/self", headers={"Authorization": "Bearer dnsf_0123456789ab_unknown"})
+        token = plane.other() if route.operation_id in deciding else None
+        options: dict[str, Any] = {"token": token}
+        if "text" in example:
+            headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": "application/toml"}
+            options = {"content": example["text"], "headers": headers}
+        answer = plane.call(method, example["path"], example.get("body"), **options)
+        assert answer.status_code < 300, f"{example['operation']}: {answer.text}"
+        documented = _described()["paths"][route.path_format][method.lower()]["responses"]
+        headers = documented[str(answer.status_code)]["headers"]
+        assert ("ETag" in headers) == ("etag" in answer.headers), example["operation"]
+        assert ("Location" in headers) == ("location" in answer.headers), example["operation"]
+        if "answer" in example:
+            assert _shape(answer.json()) == _shape(example["answer"]), example["operation"]
+    plane.database.close()
+
+
+def test_every_object_that_can_be_changed_has_a_tag_and_takes_a_precondition() -> None:
+    for route in routes():
+        method = min(route.methods or ())
+        if method in ("PUT", "PATCH", "DELETE") and route.operation_id != "revoke_token":
+            assert _needs(route, precondition), route.operation_id
+        if method in ("PUT", "PATCH"):
+            assert tagged(route), route.operation_id
+
+
+def test_the_routers_have_nothing_but_routes() -> None:
+    assert all(isinstance(route, APIRoute) for router in ROUTERS for route in router.routes)
+
+
+def _needs(route: APIRoute, call: Any) -> bool:
+    waiting = [route.dependant]
+    while waiting:
+        found = waiting.pop()
+        if found.call is call:
+            return True
+        waiting += found.dependencies
+    return False
+
+
+def _shape(value: Any) -> Any:
+    """Keys and types; of a list its first item's."""
+    if isinstance(value, dict):
+        return {key: _shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shape(item) for item in value[:1]]
+    return type(value).__name__

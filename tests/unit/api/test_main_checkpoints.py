@@ -1,0 +1,82 @@
+"""The process: checkpoints at its start and at its stop, under a key of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.audit.export import export
+from api.chainverify import verify
+from api.checkpoint import Checkpoint, parse_checkpoint
+from api.db.session import Database
+from tests.support.ports import free_port
+from tests.unit.api.conftest import authority
+
+ROOT = Path(__file__).parents[3]
+
+
+def _run(state: Path, held: Path, *, act: str) -> str:
+    """Start, do an act, stop; what was said on standard error."""
+    port = free_port()
+    options = {"--state-dir": state, "--listen": f"127.0.0.1:{port}", "--metrics-listen": "127.0.0.1:0"}
+    words = [str(word) for pair in (*options.items(), ("--checkpoint-file", held)) for word in pair]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "api.main", *words],
+        cwd=ROOT,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("dnsfilter-api: listening"), process.communicate(timeout=20)
+        headers = {"Authorization": f"Bearer {(state / 'admin-token').read_text().strip()}"}
+        url = f"http://127.0.0.1:{port}/v1/authorities/{act}"
+        assert httpx.put(url, json=authority(), headers=headers).status_code == 201
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    return err
+
+
+def _held(path: Path) -> list[Checkpoint]:
+    return [parse_checkpoint(line) for line in path.read_bytes().splitlines()]
+
+
+def test_a_stop_leaves_a_checkpoint_of_the_last_entry_outside(tmp_path: Path) -> None:
+    state, held = tmp_path / "state", tmp_path / "held"
+    said = [_run(state, held, act=name) for name in ("one", "two")]
+    database = Database(f"sqlite:///{state / 'dnsfilter.sqlite3'}")
+    lines = b"".join(export(database, 0)).splitlines(keepends=True)
+    database.close()
+    report = verify(lines, _held(held))
+    assert report.sound
+    assert report.uncovered == 0
+    assert len({checkpoint.key for checkpoint in _held(held)}) == 1
+    key = (state / "checkpoint-key").read_text().splitlines()[1]
+    assert key not in "".join(said)
+
+
+@pytest.mark.parametrize("content", ["", "no key"])
+def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str) -> None:
+    key = tmp_path / "key"
+    key.write_text(content)
+    options = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--checkpoint-key", str(key)]
+    done = subprocess.run(
+        [sys.executable, "-m", "api.main", "--state-dir", str(tmp_path / "state"), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        f"dnsfilter-api: cannot use the key of checkpoints: {key} holds no private key in PEM without a password"
+    )

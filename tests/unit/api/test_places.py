@@ -1,0 +1,88 @@
+"""Places for checkpoints, as they are written in settings."""
+
+from pathlib import Path
+
+import pytest
+
+from api.places import (
+    FilePlace,
+    MailPlace,
+    SyslogPlace,
+    Transport,
+    parse_file_place,
+    parse_mail_place,
+    parse_syslog_place,
+)
+
+MAIL = "from=dns@example.org&to=record@example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (f"smtp://192.0.2.25?{MAIL}", ("192.0.2.25", 25, False, ("record@example.org",))),
+        (f"smtp://[2001:db8::25]:2525/?{MAIL}", ("2001:db8::25", 2525, False, ("record@example.org",))),
+        (
+            f"smtps://mail.example.org?{MAIL},b+c@example.org&to=d@example.org",
+            ("mail.example.org", 465, True, ("record@example.org", "b+c@example.org", "d@example.org")),
+        ),
+    ],
+)
+def test_a_mail_server_is_named_with_sender_and_recipients(text: str, place: tuple[str, int, bool, object]) -> None:
+    host, port, tls, recipients = place
+    assert parse_mail_place(text) == MailPlace(host, port, tls, "dns@example.org", recipients)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "192.0.2.25",
+        f"http://192.0.2.25?{MAIL}",
+        f"smtp://?{MAIL}",
+        f"smtp://192.0.2.25:0?{MAIL}",
+        f"smtp://192.0.2.25:99999?{MAIL}",
+        f"smtp://192.0.2.25/path?{MAIL}",
+        f"smtp://192.0.2.25?{MAIL}&subject=x",
+        "smtp://192.0.2.25?to=record@example.org",
+        "smtp://192.0.2.25?from=dns@example.org",
+        f"smtp://192.0.2.25?{MAIL}&from=other@example.org",
+        "smtp://192.0.2.25?from=dns@example.org&to=a@example.org%0d%0aBcc:b@example.org",
+        "smtp://192.0.2.25?from=dns@example.org&to=,",
+    ],
+)
+def test_what_is_no_mail_place_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_mail_place(text)
+
+
+def test_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ValueError, match="without user and password") as caught:
+        parse_mail_place(f"smtp://dns:secret@192.0.2.25?{MAIL}")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("udp://192.0.2.1", SyslogPlace(Transport.UDP, "192.0.2.1", 514)),
+        ("tcp://[2001:db8::1]:601", SyslogPlace(Transport.TCP, "2001:db8::1", 601)),
+        ("/dev/log", SyslogPlace(Transport.UNIX, "/dev/log")),
+    ],
+)
+def test_a_syslog_server_is_an_address_or_a_socket(text: str, place: SyslogPlace) -> None:
+    assert parse_syslog_place(text) == place
+
+
+@pytest.mark.parametrize(
+    "text", ["", "dev/log", "192.0.2.1:514", "tls://192.0.2.1", "udp://", "udp://192.0.2.1:0", "udp://a:b@192.0.2.1"]
+)
+def test_what_is_no_syslog_place_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_syslog_place(text)
+
+
+def test_a_file_may_not_be_there_yet_and_is_no_directory(tmp_path: Path) -> None:
+    assert parse_file_place(str(tmp_path / "held")) == FilePlace(tmp_path / "held")
+    with pytest.raises(ValueError, match="is a directory"):
+        parse_file_place(str(tmp_path))

@@ -1,0 +1,48 @@
+"""Settings of checkpoints: the key's file, and the places they are taken to."""
+
+from pathlib import Path
+
+import pytest
+
+from api.places import FilePlace, MailPlace, SyslogPlace, Transport
+from api.settings import parse_settings
+from dnsfilter.errors import ConfigError
+
+
+def test_the_key_is_in_the_state_directory_and_there_is_no_place_unless_said(tmp_path: Path) -> None:
+    settings = parse_settings({"state_dir": str(tmp_path)}, {})
+    assert (settings.checkpoint_key, settings.checkpoint_places) == (tmp_path / "checkpoint-key", ())
+
+
+def test_each_place_is_set_by_itself(tmp_path: Path) -> None:
+    environ = {
+        "DNSFILTER_API_CHECKPOINT_KEY": "/etc/dnsfilter/checkpoint-key",
+        "DNSFILTER_API_CHECKPOINT_MAIL": "smtp://192.0.2.25?from=dns@example.org&to=record@example.org",
+        "DNSFILTER_API_CHECKPOINT_SYSLOG": "/dev/log",
+    }
+    given = {"state_dir": str(tmp_path), "checkpoint_file": "held", "checkpoint_syslog": "udp://192.0.2.1"}
+    settings = parse_settings(given, environ)
+    assert settings.checkpoint_key == Path("/etc/dnsfilter/checkpoint-key")
+    assert settings.checkpoint_places == (
+        FilePlace(Path("held")),
+        MailPlace("192.0.2.25", 25, False, "dns@example.org", ("record@example.org",)),
+        SyslogPlace(Transport.UDP, "192.0.2.1", 514),
+    )
+
+
+def test_every_fault_is_reported_and_no_password(tmp_path: Path) -> None:
+    given = {
+        "state_dir": str(tmp_path),
+        "checkpoint_key": str(tmp_path),
+        "checkpoint_file": str(tmp_path),
+        "checkpoint_mail": "smtp://user:secret@192.0.2.25",
+    }
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(given, {"DNSFILTER_API_CHECKPOINT_SYSLOG": "192.0.2.1"})
+    assert [problem.place for problem in caught.value.problems] == [
+        "--checkpoint-key",
+        "--checkpoint-file",
+        "--checkpoint-mail",
+        "DNSFILTER_API_CHECKPOINT_SYSLOG",
+    ]
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,255 @@
+"""A past decision is told as it was, with the chain of what led to it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from api.db.models import PublicationRow
+from api.publish.start import raise_above
+from api.trace.service import parse_at
+from blocklists.catalogue import Catalogue, CatalogueName, Source
+from dnsfilter.wire.names import parse_name
+from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
+
+BAN = "/v1/authorities/town/bans/alpha"
+NAME = "www.alpha1.example.org"
+
+
+def _at(seconds: int) -> str:
+    return datetime.fromtimestamp(START + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _trace(plane: Plane, seconds: int, client: str = "192.0.2.10", name: str = NAME, **options: Any) -> Any:
+    query = {"client": client, "name": name, "at": _at(seconds)}
+    return plane.done("GET", "/v1/trace", params=query, **options)
+
+
+def test_each_instant_is_answered_by_the_revision_that_was_in_force_then(town: Plane) -> None:
+    adopted = town.revision()
+    for seconds, mode in ((100, "off"), (200, "monitor"), (300, "enforce")):
+        town.clock.now = START + seconds
+        town.done("PATCH", BAN, {"mode": mode})
+    town.clock.now = START + 1000
+    told = [_trace(town, seconds) for seconds in (0, 99, 100, 199, 200, 300, 1000)]
+    assert [(one["decision"]["verdict"], one["revision"] - adopted) for one in told] == [
+        ("refuse", 0), ("refuse", 0), ("pass", 1), ("pass", 1), ("monitor", 2), ("refuse", 3), ("refuse", 3),
+    ]  # fmt: skip
+    assert [(one["since"], one["until"]) for one in told[2:]] == [
+        *[(_at(100), _at(200))] * 2, (_at(200), _at(300)), *[(_at(300), None)] * 2,
+    ]  # fmt: skip
+    assert all(one["publication"]["revision"] == one["revision"] == one["decision"]["revision"] for one in told)
+
+
+def test_the_digests_are_those_of_the_published_files(town: Plane) -> None:
+    files = {path.name for path in town.settings.snapshot_dir.iterdir()}
+    told = _trace(town, 0)["publication"]
+    assert {f"{told[part]}.{part}" for part in ("names", "ranges", "rules")} <= files
+
+
+@on_both_databases
+def test_a_ban_is_told_with_its_term_its_formal_decision_and_the_acts_that_made_it(town: Plane) -> None:
+    number, token = town.account("toggler", ("operator", "town"))
+    for seconds in range(100, 108, 2):
+        town.clock.now = START + seconds
+        town.done("PATCH", BAN, {"mode": "off"}, token=token)
+        town.clock.now = START + seconds + 1
+        town.done("PATCH", BAN, {"mode": "enforce"}, token=token)
+    town.clock.now = START + 200
+    renewal = {"organ": "mayor", "reference": "C-2", "legal_basis": "decree 1"}
+    town.done("POST", f"{BAN}/terms", {"start": _at(0), "for": "12 months", "decision": renewal}, token=town.token)
+    told = _trace(town, 150)
+    assert (told["ban"]["authority"], told["term"]["start"], told["formal"]["reference"]) == ("town", _at(0), "C-1")
+    assert [(act["act"], act["account"] == number, act["time"], act["fields"]) for act in told["acts"]][1:] == [
+        ("ban.set_enforce", True, _at(107), ["mode"])
+    ]
+    first = told["acts"][0]
+    assert (first["act"], first["account"], "terms" in first["fields"], "mode" in first["fields"]) == (
+        "ban.adopt", 1, True, False,
+    )  # fmt: skip
+    after = _trace(town, 200)
+    assert [act["act"] for act in after["acts"]] == ["ban.adopt", "ban.set_enforce", "ban.renew"]
+    assert (len(told["ban"]["terms"]), len(after["ban"]["terms"])) == (1, 2)
+    numbers = {entry["seq"]: entry["act"] for entry in town.done("GET", "/v1/audit?limit=200")["items"]}
+    assert {act["seq"]: act["act"] for act in after["acts"]}.items() <= numbers.items()
+
+
+def test_a_lapse_needs_no_act(town: Plane) -> None:
+    days = 200 * 86_400
+    town.clock.now = START + days
+    before, after = _trace(town, 100 * 86_400), _trace(town, days)
+    assert (before["decision"]["verdict"], after["decision"]["verdict"]) == ("refuse", "pass")
+    assert before["revision"] == after["revision"]
+    assert after["decision"]["rows"][0]["standing"] == "not_in_term"
+    assert (after["ban"], after["term"], after["formal"], after["acts"]) == (None, None, None, [])
+
+
+def test_a_binding_and_an_exemption_are_told_where_they_mattered(town: Plane) -> None:
+    bound = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "act 7", "date": "2026-09-01"}
+    number = town.done("POST", "/v1/bindings", {**bound, "until": "2026-12-31"})["number"]
+    told = _trace(town, 0, "198.51.100.1")
+    assert (told["binding"]["number"], told["binding"]["instrument"], told["decision"]["ede"]) == (number, "act 7", 16)
+    assert [act["act"] for act in told["acts"]] == ["ban.adopt", "binding.bind"]
+    town.clock.now = START + 100
+    asked = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 month", "reason": "a study"}
+    exemption = town.done("POST", "/v1/exemptions", asked)["number"]
+    town.clock.now = START + 200
+    town.done("POST", f"/v1/exemptions/{exemption}/approve", {"note": "seen"}, token=town.other())
+    town.clock.now = START + 300
+    before, after = _trace(town, 199), _trace(town, 300)
+    assert (before["decision"]["verdict"], before["exemptions"]) == ("refuse", [])
+    assert [(one["number"], one["state"]) for one in after["exemptions"]] == [(exemption, "in_force")]
+    assert [act["act"] for act in after["acts"]] == ["exemption.request", "exemption.approve"]
+    assert after["decision"]["verdict"] == "pass"
+
+
+def test_what_was_deregistered_since_is_still_told(town: Plane) -> None:
+    town.clock.now = START + 100
+    town.done("DELETE", "/v1/ranges/default/192.0.2.0/24")
+    assert _trace(town, 99)["decision"]["range"]["prefix"] == "192.0.2.0/24"
+    assert _trace(town, 100)["decision"]["range"] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reader", "status"),
+    [(0, "town", 200), (0, "zone", 403), (100, "town", 403), (100, "zone", 200), (0, None, 200), (100, None, 200)],
+)
+def test_readers_of_the_authority_of_that_instant_may_ask(
+    town: Plane, seconds: int, reader: str | None, status: int
+) -> None:
+    _, token = town.account("reader", ("reader", reader) if reader else ("auditor", None))
+    town.clock.now = START + 100
+    town.done("DELETE", "/v1/ranges/default/192.0.2.0/24")
+    body = {"authority": "zone", "funding": "public", "audience": "staff"}
+    town.done("PUT", "/v1/ranges/default/192.0.2.0/24", body)
+    query = {"client": "192.0.2.10", "name": NAME, "at": _at(seconds)}
+    assert town.call("GET", "/v1/trace", params=query, token=token).status_code == status
+
+
+def test_nothing_is_told_of_a_time_before_anything_was_kept(town: Plane) -> None:
+    query = {"client": "192.0.2.10", "name": NAME, "at": "2020-01-01T00:00:00Z"}
+    answer = town.call("GET", "/v1/trace", params=query)
+    assert answer.status_code == 404
+    assert "not kept before 2026-09-21T14:13:20Z: not kept before revision 0" in answer.json()["detail"]
+
+
+def test_a_trace_says_where_later_revisions_were_lost(town: Plane) -> None:
+    last = town.revision()
+    assert "lost" not in _trace(town, 0)["meaning"]
+    assert raise_above(town.database, last + 7, START + 100)
+    town.clock.now = START + 100
+    town.publisher.publish_current()
+    before, after = _trace(town, 99), _trace(town, 100)
+    assert (before["revision"], after["revision"]) == (last, last + 8)
+    assert "later revisions were lost" in before["meaning"]
+    assert "lost" not in after["meaning"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reproduced"),
+    [
+        ("""UPDATE versions SET body = replace(body, '"mode": "enforce"', '"mode": "off"')""", False),
+        ("UPDATE versions SET body = replace(body, '192.0.2.0/24', '192.0.2.0/25')", False),
+        ("UPDATE publications SET rules = ranges", False),
+        ("UPDATE publications SET version = '0'", None),
+    ],
+)
+def test_what_is_not_what_was_published_is_told_to_be_so(town: Plane, change: str, reproduced: bool | None) -> None:
+    assert _trace(town, 0)["reproduced"]
+    with town.database.writing() as session:
+        session.execute(text(change))
+    told = _trace(town, 0)
+    assert (told["reproduced"], "not what was in force" in told["meaning"]) == (reproduced, reproduced is False)
+
+
+def test_a_snapshot_made_just_before_something_was_left_out_is_reproduced(town: Plane) -> None:
+    """Spans that ended a day before are left out: between making and coming into force that second may pass."""
+    town.clock.now = START + 100
+    town.done("POST", f"{BAN}/end", {"reason": "for a test"})
+    made_s = town.clock.now = START + 100 + 86_400 - 1
+    town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
+    town.publisher.settle()
+    for late_s, reproduced in ((0, True), (5, True), (30, True), (31, False)):
+        with town.database.writing() as session:
+            last = session.scalars(select(PublicationRow).order_by(PublicationRow.id.desc()).limit(1)).one()
+            last.time_s = int(made_s) + late_s
+        town.clock.now = made_s + 100
+        assert _trace(town, 100 + 86_400 + 98)["reproduced"] is reproduced
+
+
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("2026-03-02T10:15+01:00", 1_772_442_900),
+        ("2026-03-02T09:15Z", 1_772_442_900),
+        ("2026-03-02 10:15:30+01:00", 1_772_442_930),
+        ("2026-03-02T10:15:30.5+01:00", 1_772_442_930),
+        ("2026-03-02", 1_772_409_600),
+    ],
+)
+def test_seconds_may_be_left_out(written: str, instant: int) -> None:
+    assert parse_at(written, START) == instant
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-03-02T10:15", "yesterday", "2026-03-02T25:15Z", "2026-09-21T14:14Z", "x" * 41]
+)
+def test_an_instant_without_a_zone_or_ahead_is_refused(town: Plane, written: str) -> None:
+    query = {"client": "192.0.2.10", "name": NAME, "at": written}
+    assert town.call("GET", "/v1/trace", params=query).status_code == 422
+
+
+def _with(services: Catalogue, *names: str) -> Catalogue:
+    """The catalogue with these names in alpha's first tier, from one source."""
+    alpha, *others = services.entries
+    source = Source("list-a", "a list", "CC0")
+    found = tuple(CatalogueName(name, parse_name(name), False, ("list-a",)) for name in names)
+    tiers = (replace(alpha.tiers[0], names=found), *alpha.tiers[1:])
+    return Catalogue((replace(alpha, sources=(source,), tiers=tiers), *others))
+
+
+def _restarted(directory: Path, services: Catalogue, now: float, old: Plane) -> Plane:
+    """A plane on the database of `old`, with another catalogue, as after an upgrade."""
+    data, key = ((old.settings.state_dir / name).read_bytes() for name in ("dnsfilter.sqlite3", "token-key"))
+    directory.mkdir()
+    (directory / "token-key").write_bytes(key)
+    (directory / "token-key").chmod(0o600)
+    made = make_plane(directory, services)
+    made.database.close()
+    (directory / "dnsfilter.sqlite3").write_bytes(data)
+    made.clock.now = now
+    made.token = old.token
+    made.publisher.publish_current()
+    return made
+
+
+def test_the_list_that_named_a_domain_is_told_by_its_version_since_when_and_whence(tmp_path: Path) -> None:
+    """Three catalogues in turn: without the name, with it, with it and others."""
+    kept = [_with(catalogue(), *names) for names in (["x.example.org"], [NAME], [NAME, "x.example.org"])]
+    plane = make_plane(tmp_path / "0", kept[0])
+    plane.publisher.publish_current()
+    plane.done("PUT", "/v1/authorities/town", authority())
+    body = {"authority": "town", "funding": "public", "audience": "staff"}
+    plane.done("PUT", "/v1/ranges/default/192.0.2.0/24", body)
+    plane.done("PUT", BAN, ban())
+    for index in (1, 2):
+        plane.publisher.settle()
+        with plane.database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        plane.database.close()
+        plane = _restarted(tmp_path / str(index), kept[index], START + 100 * index, plane)
+    plane.clock.now = START + 300
+    told = [_trace(plane, seconds) for seconds in (99, 100, 200)]
+    assert [one["decision"]["verdict"] for one in told] == ["pass", "refuse", "refuse"]
+    assert [[(found["name"], found["tier"]) for found in one["lists"]] for one in told] == [[], *[[(NAME, 1)]] * 2]
+    first, second = told[1]["lists"][0], told[2]["lists"][0]
+    assert (first["since"]["since"], second["since"]["since"]) == (_at(100), _at(100))
+    assert first["digest"] != second["digest"]
+    assert ([source["id"] for source in second["sources"]], first["sources"]) == (["list-a"], [])
+    assert told[1]["publication"]["names"] != told[2]["publication"]["names"]
+    assert told[1]["revision"] == told[2]["revision"]
+    assert (told[2]["since"], told[2]["publication"]["since"]) == (_at(0), _at(200))
+    plane.database.close()
