@@ -86,7 +86,7 @@ def test_message_of_another_library_stays_on_the_line(output: io.StringIO) -> No
 @pytest.mark.parametrize("field", sorted(FORBIDDEN_FIELDS))
 def test_field_that_could_name_a_person_is_refused(field: str) -> None:
     with pytest.raises(ValueError, match=field):
-        emit(logging.getLogger("dnsfilter.node"), logging.INFO, "refused", **{field: "192.0.2.7"})
+        emit(logging.getLogger("dnsfilter.node"), logging.INFO, "refused", failure=None, **{field: "192.0.2.7"})
 
 
 def test_unknown_level_is_refused() -> None:
