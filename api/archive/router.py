@@ -32,6 +32,7 @@ def get_backup(held: RuntimeDep, _permit: PermitDep) -> StreamingResponse:
 
     An answer that breaks off is no backup.
     """
+    held.publishing.settle()
     now_s = int(held.clock())
     return _sent(held, lambda session: backup(Source(session, held.token_key, now_s)))
 
