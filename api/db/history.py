@@ -18,6 +18,7 @@ from api.db.models import (
     InstallationRow,
     RangeRow,
     SiteRow,
+    SuspensionRow,
     TermRow,
     VersionRow,
 )
@@ -30,6 +31,7 @@ KINDS: Mapping[str, type[Base]] = {
     "ban": BanRow,
     "binding": BindingRow,
     "exemption": ExemptionRow,
+    "suspension": SuspensionRow,
 }
 """What is kept, by the word under which it is. A term is kept within its ban."""
 

@@ -22,6 +22,7 @@ from api.db.models import (
     ListRow,
     PublicationRow,
     SiteRow,
+    SuspensionRow,
     TermRow,
     VersionRow,
 )
@@ -138,6 +139,7 @@ def rows_at(session: Session, revision: int) -> Rows:
         objects_at(session, BanRow, revision),
         objects_at(session, BindingRow, revision),
         objects_at(session, ExemptionRow, revision),
+        objects_at(session, SuspensionRow, revision),
     )
 
 

@@ -3,7 +3,16 @@
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
+from api.db.models import (
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    ExemptionRow,
+    InstallationRow,
+    RangeRow,
+    SiteRow,
+    SuspensionRow,
+)
 from api.db.models.record import INSTALLATION
 from api.publish.source import Rows, range_value
 from dnsfilter.policy.model import Range
@@ -52,6 +61,7 @@ def load_rows(session: Session, ranges: RangeCache) -> Rows:
         session.scalars(select(BanRow).order_by(BanRow.number)).all(),
         session.scalars(select(BindingRow).order_by(BindingRow.number)).all(),
         session.scalars(select(ExemptionRow).order_by(ExemptionRow.number)).all(),
+        session.scalars(select(SuspensionRow).order_by(SuspensionRow.number)).all(),
     )
 
 

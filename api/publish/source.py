@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, SiteRow, TermRow
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, SiteRow, SuspensionRow, TermRow
 from api.moments import parse_zoned_hours
 from dnsfilter.policy.model import (
     Audience,
@@ -28,6 +28,7 @@ from dnsfilter.policy.model import (
     Reply,
     Service,
     Site,
+    Suspension,
     Term,
     Usage,
 )
@@ -44,6 +45,7 @@ class Rows:
     bans: Sequence[BanRow]
     bindings: Sequence[BindingRow]
     exemptions: Sequence[ExemptionRow]
+    suspensions: Sequence[SuspensionRow]
 
 
 def policy_of(rows: Rows, services: Mapping[str, Service]) -> Policy:
@@ -61,6 +63,7 @@ def policy_of(rows: Rows, services: Mapping[str, Service]) -> Policy:
         bans=tuple(_ban(row, known) for row in rows.bans if row.number in known),
         bindings=tuple(binding for binding in bindings if binding is not None),
         exemptions=tuple(exemption for exemption in exemptions if exemption is not None),
+        suspensions=tuple(_suspension(row) for row in rows.suspensions),
     )
 
 
@@ -144,6 +147,12 @@ def _exemption(row: ExemptionRow, registered: set[tuple[str, Prefix]]) -> Exempt
         row.reason,
         row.approved_s,
     )
+
+
+def _suspension(row: SuspensionRow) -> Suspension:
+    # An interval is never empty: one ended in the second of its start ends in the next.
+    end = row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
+    return Suspension(row.authority, row.start_s, end, row.reason)
 
 
 def _earlier(first: Instant | None, second: Instant | None) -> Instant | None:

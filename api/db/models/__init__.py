@@ -5,6 +5,8 @@ from api.db.models.authority import AuthorityRow
 from api.db.models.ban import BanRow, TermRow
 from api.db.models.binding import BindingRow
 from api.db.models.exemption import ConcernRow, ExemptionRow
+from api.db.models.node import NodeRow
+from api.db.models.notice import NoticeRow
 from api.db.models.place import RangeRow, SiteRow, SpaceRow
 from api.db.models.record import (
     AuditRow,
@@ -17,6 +19,7 @@ from api.db.models.record import (
     PublicationRow,
     VersionRow,
 )
+from api.db.models.suspension import SuspensionRow
 
 __all__ = [
     "AccountRow",
@@ -35,10 +38,13 @@ __all__ = [
     "ListRow",
     "MatterRow",
     "NameRow",
+    "NodeRow",
+    "NoticeRow",
     "PublicationRow",
     "RangeRow",
     "SiteRow",
     "SpaceRow",
+    "SuspensionRow",
     "TermRow",
     "TokenRow",
     "VersionRow",

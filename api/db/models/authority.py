@@ -3,11 +3,14 @@
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.db.base import Base
+from api.db.base import Base, Json
 
 
 class AuthorityRow(Base):
-    """A public body; its slug is its identity and never changes."""
+    """A public body; its slug is its identity and never changes.
+
+    `closes_s` is when it ceases to be; `successor` the authority into which it was merged.
+    """
 
     __tablename__ = "authorities"
 
@@ -19,4 +22,8 @@ class AuthorityRow(Base):
     contact: Mapped[str] = mapped_column(String(200))
     usage: Mapped[str] = mapped_column(String(16))
     group: Mapped[str] = mapped_column("display_group", String(100))
+    closes_s: Mapped[int | None]
+    closed_reason: Mapped[str] = mapped_column(String(1000), default="")
+    closed_decision: Mapped[Json] = mapped_column(default=dict)
+    successor: Mapped[str | None] = mapped_column(String(63))
     revision: Mapped[int]

@@ -9,7 +9,10 @@ from api.db.base import Base
 
 
 class BanRow(Base):
-    """An authority's decision on one service. Numbers are never used twice."""
+    """An authority's decision on one service. Numbers are never used twice.
+
+    `mode_set_s` is when its mode was set last, for `mode_reason`.
+    """
 
     __tablename__ = "bans"
     __table_args__ = (UniqueConstraint("authority", "service"), {"sqlite_autoincrement": True})
@@ -18,6 +21,8 @@ class BanRow(Base):
     authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"))
     service: Mapped[str] = mapped_column(String(63), index=True)
     mode: Mapped[str] = mapped_column(String(16))
+    mode_reason: Mapped[str] = mapped_column(String(1000), default="")
+    mode_set_s: Mapped[int | None]
     reply: Mapped[str] = mapped_column(String(16))
     addresses: Mapped[list[str]]
     tiers: Mapped[list[int]]

@@ -1,0 +1,32 @@
+"""Machines that answer queries."""
+
+from sqlalchemy import ForeignKey, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.db.base import Base, Json
+
+
+class NodeRow(Base):
+    """A node, registered for a site. Its tokens are stored as hashes, found by their public part.
+
+    `enrolment_*` is a token that is taken once, until `enrolment_until_s`; `public` and `digest` are those of the token
+    that the node got for it at `enrolled_s`. `report` is the last one that it sent, at `seen_s`.
+    """
+
+    __tablename__ = "nodes"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), unique=True)
+    site: Mapped[str] = mapped_column(ForeignKey("sites.slug"))
+    registered_s: Mapped[int]
+    removed_s: Mapped[int | None]
+    enrolment_public: Mapped[str | None] = mapped_column(String(12), unique=True)
+    enrolment_digest: Mapped[str] = mapped_column(String(64), default="")
+    enrolment_until_s: Mapped[int | None]
+    enrolled_s: Mapped[int | None]
+    public: Mapped[str | None] = mapped_column(String(12), unique=True)
+    digest: Mapped[str] = mapped_column(String(64), default="")
+    seen_s: Mapped[int | None]
+    report: Mapped[Json] = mapped_column(default=dict)
+    revision: Mapped[int]

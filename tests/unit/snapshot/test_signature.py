@@ -1,0 +1,64 @@
+"""Signed manifests: what is signed cannot be altered, and is taken under one key only."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from api.checkpoint import public_text
+from dnsfilter.errors import SnapshotError
+from dnsfilter.policy.model import Policy
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.manifest import parse_manifest
+from dnsfilter.snapshot.signature import sign_manifest, verify_manifest
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PUBLIC = public_text(KEY)
+MANIFEST = compile_policy(Policy(7), 1_800_000_000).manifest
+
+
+def test_a_signed_manifest_is_the_same_but_for_its_signature_and_is_taken() -> None:
+    signed = sign_manifest(MANIFEST, KEY)
+    assert signed != MANIFEST
+    assert signed == sign_manifest(MANIFEST, KEY) == sign_manifest(signed, KEY)
+    was, became = json.loads(MANIFEST), json.loads(signed)
+    assert len(became["signature"]) == 128
+    assert {**became, "signature": ""} == was
+    verify_manifest(signed, PUBLIC)
+    assert parse_manifest(signed).signature == became["signature"]
+
+
+def test_a_manifest_of_a_later_version_is_taken_with_what_this_one_does_not_know() -> None:
+    later = json.dumps({**json.loads(MANIFEST), "site": "depot"}).encode()
+    signed = sign_manifest(later, KEY)
+    verify_manifest(signed, PUBLIC)
+    with pytest.raises(SnapshotError, match="signature"):
+        verify_manifest(signed.replace(b"depot", b"attic"), PUBLIC)
+
+
+@pytest.mark.parametrize("field", ["revision", "made_s"])
+def test_an_altered_field_is_found(field: str) -> None:
+    value = json.loads(sign_manifest(MANIFEST, KEY))
+    value[field] += 1
+    with pytest.raises(SnapshotError, match="verify revision"):
+        verify_manifest(json.dumps(value).encode(), PUBLIC)
+
+
+def test_an_unsigned_manifest_and_one_under_another_key_are_named() -> None:
+    with pytest.raises(SnapshotError, match="revision 7: it has no signature"):
+        verify_manifest(MANIFEST, PUBLIC)
+    other = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+    with pytest.raises(SnapshotError, match=PUBLIC[:16]):
+        verify_manifest(sign_manifest(MANIFEST, other), PUBLIC)
+
+
+@pytest.mark.parametrize("signature", ["zz", "00", "é" * 64, "0" * 128])
+def test_a_signature_that_is_none_is_an_error_of_the_snapshot(signature: str) -> None:
+    value = {**json.loads(MANIFEST), "signature": signature}
+    with pytest.raises(SnapshotError, match="signature"):
+        verify_manifest(json.dumps(value).encode(), PUBLIC)
+
+
+def test_what_is_no_manifest_is_not_signed() -> None:
+    with pytest.raises(SnapshotError, match="manifest"):
+        sign_manifest(b"{}", KEY)
