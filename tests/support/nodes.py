@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +27,12 @@ def program(name: str) -> str:
 
 
 class Process:
-    """A program in the foreground, its output in a file; `with` starts and stops it."""
+    """A program in the foreground, its output in a file; `with` starts and stops it.
+
+    `environment` is what it starts with; None: this process's.
+    """
+
+    environment: Mapping[str, str] | None = None
 
     def __init__(self, directory: Path, name: str) -> None:
         self.directory = directory
@@ -46,7 +51,9 @@ class Process:
     def start(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.directory)
+            self.process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, cwd=self.directory, env=self.environment
+            )
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"{self.command()[0]} ended:\n{self.log.read_text()}"

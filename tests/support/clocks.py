@@ -1,0 +1,51 @@
+"""A wall clock that a test moves, for real programs: libfaketime between them and the C library.
+
+Only wall time is moved. The clocks by which programs wait, and by which caches age, go on as they do.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from tests.support.components import DIRECTORY, component
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
+
+
+class MovedClock:
+    """The clock of every program that is started with `environment`; it runs on from where it was set last."""
+
+    def __init__(self, directory: Path, at: str) -> None:
+        self._file = directory / "clock"
+        self._offset_s = 0
+        self.set(at)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a program is started with, for its wall clock to be this one."""
+        found = component("faketime")
+        libraries = [path for root in (DIRECTORY / "root", Path("/")) for path in root.glob("usr/lib/*/faketime")]
+        return {
+            **os.environ,
+            **{name: value for name, value in found.env.items() if name != "LD_LIBRARY_PATH"},
+            "LD_PRELOAD": str(libraries[0] / "libfaketime.so.1"),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+
+    def set(self, at: str) -> None:
+        """Set it to a local time in Brussels, such as "2028-03-10 09:00"."""
+        instant = datetime.fromisoformat(at).replace(tzinfo=BRUSSELS).timestamp()
+        self._offset_s = int(instant - time.time())
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(f"{self._offset_s:+d}\n")
+        fresh.rename(self._file)
+
+    def now(self) -> datetime:
+        """What it says."""
+        return datetime.fromtimestamp(time.time() + self._offset_s, UTC)
