@@ -20,7 +20,7 @@ from dnsfilter.config.model import (
     Zone,
 )
 from dnsfilter.config.places import Fault, KeyPath, parse_toml
-from dnsfilter.config.schema import MAX_WORKERS, ConfigFile, LimitsTable, OverrideTable, read_tables
+from dnsfilter.config.schema import MAX_WORKERS, ConfigFile, ControlPlaneTable, LimitsTable, OverrideTable, read_tables
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
@@ -102,8 +102,20 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
     for index, zone in enumerate(file.zone):
         if zone is not None:
             faults += _own_faults(("zone", index, "servers"), zone.servers, own)
-    if file.control_plane.token is not None and file.control_plane.url is None:
-        faults.append(Fault(("control_plane", "token"), "is of no use without control_plane.url"))
+    return [*faults, *_control_plane_faults(file.control_plane)]
+
+
+def _control_plane_faults(table: ControlPlaneTable) -> list[Fault]:
+    faults = []
+    if table.url is None:
+        given = {"token": table.token, "ca": table.ca}
+        faults += [
+            Fault(("control_plane", key), "is of no use without control_plane.url")
+            for key, value in given.items()
+            if value is not None
+        ]
+    elif table.ca is not None and not table.url.startswith("https:"):
+        faults.append(Fault(("control_plane", "ca"), "has a meaning only where control_plane.url is https"))
     return faults
 
 
@@ -269,7 +281,6 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
     if trust_ad is None:
         # Only a validator on this machine sets AD on a path that nobody can alter (RFC 6840 section 5.7).
         trust_ad = all(server.address.is_loopback for server in servers)
-    token = file.control_plane.token
     return Config(
         listen=_present(file.listen),
         metrics_listen=file.metrics_listen,
@@ -283,8 +294,11 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         ),
         limits=_limits(file.limits),
         zones=tuple(Zone(zone.suffix, _present(zone.servers)) for zone in file.zone if zone is not None),
-        control_plane=ControlPlane(
-            file.control_plane.url, None if token is None else directory / token, file.control_plane.site
-        ),
+        control_plane=_control_plane(file.control_plane, directory),
         start_without_snapshot=file.start_without_snapshot,
     )
+
+
+def _control_plane(table: ControlPlaneTable, directory: Path) -> ControlPlane:
+    token, ca = (None if path is None else directory / path for path in (table.token, table.ca))
+    return ControlPlane(table.url, token, table.site, ca)

@@ -100,11 +100,16 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """Where snapshots come from, the file that holds the token, and the site that this node serves."""
+    """Where snapshots come from, and the site that this node serves.
+
+    `token` is a file that holds a one-time token, `ca` one with the authorities that vouch for the control plane; None:
+    the machine's.
+    """
 
     url: str | None = None
     token: Path | None = None
     site: str = DEFAULT_SITE
+    ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +131,8 @@ class Config:
     control_plane: ControlPlane
     start_without_snapshot: bool
     user: str | None = None
+
+    @property
+    def node_dir(self) -> Path:
+        """What this node alone keeps, and nobody else reads."""
+        return self.state_dir / "node"

@@ -134,6 +134,7 @@ class ControlPlaneTable(_Table):
     url: Annotated[str | None, _text(read_url)] = None
     token: Annotated[str | None, _text(read_token_path)] = None
     site: Text = "default"
+    ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
 
 
 class ConfigFile(_Table):

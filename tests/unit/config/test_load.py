@@ -94,6 +94,7 @@ def test_every_key_is_taken_over(tmp_path: Path) -> None:
         url = "https://api.example.org/"
         token = "secrets/token"
         site = "annex"
+        ca = "ca.pem"
     """
     assert load(tmp_path, text) == Config(
         listen=(parse_endpoint("192.0.2.53:53"), parse_endpoint("[2001:db8::53]:5353")),
@@ -124,7 +125,7 @@ def test_every_key_is_taken_over(tmp_path: Path) -> None:
             connection_idle_s=60,
         ),
         zones=(Zone(parse_name("corp.example"), (parse_endpoint("192.0.2.10:53"),)),),
-        control_plane=ControlPlane("https://api.example.org", tmp_path / "secrets/token", "annex"),
+        control_plane=ControlPlane("https://api.example.org", tmp_path / "secrets/token", "annex", tmp_path / "ca.pem"),
         start_without_snapshot=True,
     )
 
@@ -211,6 +212,8 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ('[control_plane]\nurl = "ftp://example.org"', "control_plane.url: is no http or https address"),
         ('[control_plane]\nurl = "http://u:p@example.org"', "control_plane.url: must not carry a user"),
         ('[control_plane]\ntoken = "token"', "control_plane.token: is of no use without control_plane.url"),
+        ('[control_plane]\nca = "ca.pem"', "control_plane.ca: is of no use without control_plane.url"),
+        ('[control_plane]\nurl = "http://127.0.0.1"\nca = "ca.pem"', "control_plane.ca: has a meaning only"),
     ],
 )
 def test_one_mistake_is_one_problem_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
