@@ -16,7 +16,7 @@ COLUMNS = ("no token", "no role", *Role)
 
 BESIDES: Mapping[str, str] = {
     "put_range": (
-        "an operator inside space of the authority, not inside another authority's range in it, "
+        "an operator inside space of the authority, not inside another authority's range, "
         "nor around another's space; on record also for those whose bans are bound to the authority"
     ),
     "patch_range": "as for registering",

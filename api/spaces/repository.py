@@ -39,7 +39,7 @@ def page(
 
 def allotted(session: Session, site: str, prefix: Prefix) -> SpaceRow | None:
     """The most specific space that holds the whole prefix, or None."""
-    around = [str(prefix), *_around(prefix, 0)]
+    around = [str(prefix), *_around(prefix)]
     rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
     found = {row.prefix: row for row in rows}
     return next((found[held] for held in around if held in found), None)
@@ -51,9 +51,9 @@ def holds_space_of_others(session: Session, site: str, prefix: Prefix, authority
     return any(_inside(ip_network(other), prefix) for other in others)
 
 
-def range_around(session: Session, site: str, prefix: Prefix, within: Prefix) -> str | None:
-    """The authority of the most specific range that holds the prefix and more, and lies in the prefix `within`."""
-    around = _around(prefix, within.prefixlen)
+def range_around(session: Session, site: str, prefix: Prefix) -> str | None:
+    """The authority of the most specific range that holds the prefix and more, or None."""
+    around = _around(prefix)
     rows = session.execute(
         select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(around))
     )
@@ -61,9 +61,9 @@ def range_around(session: Session, site: str, prefix: Prefix, within: Prefix) ->
     return next((owners[held] for held in around if held in owners), None)
 
 
-def _around(prefix: Prefix, shortest: int) -> list[str]:
-    """Every prefix that holds this one and more, the narrowest first, none shorter than `shortest`; at most 128."""
-    return [str(prefix.supernet(new_prefix=length)) for length in range(prefix.prefixlen - 1, shortest - 1, -1)]
+def _around(prefix: Prefix) -> list[str]:
+    """Every prefix that holds this one and more, the narrowest first; at most 128."""
+    return [str(prefix.supernet(new_prefix=length)) for length in range(prefix.prefixlen - 1, -1, -1)]
 
 
 def _inside(other: Prefix, prefix: Prefix) -> bool:

@@ -1,7 +1,5 @@
 """Acts on space, and what it lets an operator do. Space is no part of the policy, so that its acts make no revision."""
 
-from ipaddress import ip_network
-
 from api.auth.caller import Caller
 from api.authorities import repository as authorities
 from api.db.base import Json
@@ -44,15 +42,15 @@ def demand(unit: UnitOfWork, caller: Caller, site: str, prefix: Prefix, authorit
     """Raises Forbidden where the caller may not register, change or deregister that range of `authority`.
 
     An administrator may anywhere. An operator may inside space that is allotted to the authority, also where that lies
-    in another's space or range; but not where the range takes clients out of another authority's range in that space,
-    or holds space of another authority. The refusals name none that the caller has not.
+    in another's space; but not where the range takes clients out of another authority's range, wherever that came
+    from, or holds space of another authority. The refusals name none that the caller has not.
     """
     if caller.administers:
         return
     space = repository.allotted(unit.session, site, prefix)
     if space is None or space.authority != authority:
         raise Forbidden(f"{prefix} at site {site} is not in space allotted to {authority}: ask an administrator")
-    if repository.range_around(unit.session, site, prefix, ip_network(space.prefix)) not in (None, authority):
+    if repository.range_around(unit.session, site, prefix) not in (None, authority):
         raise Forbidden(f"{prefix} at site {site} lies in another authority's range: ask an administrator")
     if repository.holds_space_of_others(unit.session, site, prefix, authority):
         raise Forbidden(f"{prefix} at site {site} holds space of another authority: ask an administrator")

@@ -83,7 +83,7 @@ def test_neither_an_authority_with_space_nor_its_site_is_removed(town: Plane) ->
         ("203.0.113.64/26", [], True),
         ("203.0.113.64/26", [("203.0.113.0/24", "town")], True),
         ("203.0.113.64/26", [("203.0.113.0/24", "zone")], False),
-        ("203.0.113.64/26", [("203.0.0.0/16", "zone")], True),
+        ("203.0.113.64/26", [("203.0.0.0/16", "zone")], False),
         ("203.0.113.64/26", [("203.0.0.0/16", "zone"), ("203.0.113.0/24", "town")], True),
         ("203.0.113.64/26", [("203.0.113.96/27", "zone")], True),
         ("203.0.112.0/23", [], False),
@@ -116,12 +116,27 @@ def test_each_of_two_authorities_whose_space_is_nested_acts_in_its_own(town: Pla
     assert (refused.status_code, "holds space of another authority" in refused.json()["detail"]) == (403, True)
     town.done("PUT", around, body)
     assert town.call("DELETE", around, token=zones).status_code == 403
+    assert town.call("PUT", inner, {**body, "authority": "town"}, token=operator).status_code == 403
+    town.done("PUT", "/v1/ranges/default/198.51.96.0/21", {**body, "authority": "town"})
     assert town.call("PUT", inner, {**body, "authority": "town"}, token=operator).status_code == 201
     assert town.call("PUT", "/v1/ranges/default/198.51.200.0/24", body, token=zones).status_code == 201
     town.done("PUT", "/v1/spaces/default/2001:db8::/32", {"authority": "zone"})
     town.done("PUT", "/v1/spaces/default/2001:db8:7::/48", {"authority": "town"})
     for prefix, status in (("2001:db8::/40", 403), ("2001:db8:8::/48", 201), ("2001:db8:7::/48", 403)):
         assert town.call("PUT", f"/v1/ranges/default/{prefix}", body, token=zones).status_code == status
+
+
+def test_space_allotted_around_anothers_range_lets_nobody_into_it(town: Plane) -> None:
+    _, desk = town.account("desk", ("operator", "town"))
+    _range(town, "203.0.113.0/24", "zone")
+    _range(town, "203.0.113.128/25", "town")
+    for space in ("203.0.0.0/16", "203.0.113.0/24", "203.0.113.0/26", "203.0.113.5/32"):
+        town.done("PUT", f"/v1/spaces/default/{space}", {"authority": "town"})
+        refused = town.call("PUT", "/v1/ranges/default/203.0.113.5/32", ACTIONS["register"][1], token=desk)
+        assert (refused.status_code, "another authority's range" in refused.json()["detail"]) == (403, True)
+    assert town.done("GET", "/v1/who?address=203.0.113.5")["authority"] == "zone"
+    inside_its_own = "/v1/ranges/default/203.0.113.200/32"
+    assert town.call("PUT", inside_its_own, ACTIONS["register"][1], token=desk).status_code == 201
 
 
 def test_a_tag_of_space_that_was_withdrawn_is_not_that_of_the_next_allotment(town: Plane) -> None:
