@@ -15,7 +15,8 @@ from api.db.models import (
 )
 from api.db.models.record import INSTALLATION
 from api.publish.source import Rows, range_value
-from dnsfilter.policy.model import Range
+from dnsfilter.policy.model import Instant, Range
+from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
 ACTING = "acting"
 """Set in the info of a session that has changed something."""
@@ -51,8 +52,11 @@ class RangeCache:
         self._held = state, ranges
 
 
-def load_rows(session: Session, ranges: RangeCache) -> Rows:
-    """All of the database that makes a policy."""
+def load_rows(session: Session, ranges: RangeCache, now: Instant) -> Rows:
+    """All of the database that makes a policy, but suspensions that a snapshot made after `now` does not have."""
+    # Years of suspensions would slow every toggle. A day more than a snapshot keeps: clocks are set back now and then.
+    ended = func.coalesce(SuspensionRow.ended_s, SuspensionRow.end_s)
+    lately = select(SuspensionRow).where(SuspensionRow.end_s > now - 2 * KEPT_PAST_S, ended > now - 2 * KEPT_PAST_S)
     return Rows(
         session.get_one(InstallationRow, INSTALLATION).revision,
         session.scalars(select(AuthorityRow).order_by(AuthorityRow.slug)).all(),
@@ -61,7 +65,7 @@ def load_rows(session: Session, ranges: RangeCache) -> Rows:
         session.scalars(select(BanRow).order_by(BanRow.number)).all(),
         session.scalars(select(BindingRow).order_by(BindingRow.number)).all(),
         session.scalars(select(ExemptionRow).order_by(ExemptionRow.number)).all(),
-        session.scalars(select(SuspensionRow).order_by(SuspensionRow.number)).all(),
+        session.scalars(lately.order_by(SuspensionRow.number)).all(),
     )
 
 

@@ -85,7 +85,7 @@ class Publisher:
         """
         unit.session.flush()
         unit.session.info[ACTING] = True
-        policy = policy_of(load_rows(unit.session, self._ranges), self._services)
+        policy = policy_of(load_rows(unit.session, self._ranges, unit.now_s), self._services)
         found = problems(policy, self._sound)
         if found:
             raise Invalid([Fault(f"policy.{problem.place}", problem.message) for problem in found])
@@ -101,7 +101,7 @@ class Publisher:
         held = self._policy
         if held is not None and held.revision == unit.revision:
             return held
-        return policy_of(load_rows(unit.session, self._ranges), self._services)
+        return policy_of(load_rows(unit.session, self._ranges, unit.now_s), self._services)
 
     def publish(self, policy: Policy) -> None:
         """Bring a committed policy into force, unless a newer one is; raises NotPublished, and then retries."""
@@ -116,7 +116,7 @@ class Publisher:
         with self._turn:
             try:
                 with self._database.reading() as session:
-                    policy = policy_of(load_rows(session, self._ranges), self._services)
+                    policy = policy_of(load_rows(session, self._ranges, int(self._clock())), self._services)
             except SQLAlchemyError as error:
                 raise self._failure("the database cannot be read", error) from error
             self._compile_and_store(policy)

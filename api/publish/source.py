@@ -152,7 +152,7 @@ def _exemption(row: ExemptionRow, registered: set[tuple[str, Prefix]]) -> Exempt
 def _suspension(row: SuspensionRow) -> Suspension:
     # An interval is never empty: one ended in the second of its start ends in the next.
     end = row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
-    return Suspension(row.authority, row.start_s, end, row.reason)
+    return Suspension(row.authority, row.start_s, end, row.reason, row.number)
 
 
 def _earlier(first: Instant | None, second: Instant | None) -> Instant | None:

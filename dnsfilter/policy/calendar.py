@@ -18,6 +18,10 @@ MINUTES_PER_DAY = 1440
 # Lower-case first letters are the machine's own files ("localtime", "posix/…", "right/…"), not names of zones.
 _ZONE_NAME = re.compile(r"[A-Z][A-Za-z0-9_+-]{0,40}(?:/[A-Za-z0-9_+-]{1,40}){0,3}")
 _SPAN = re.compile(r"(\d{1,4}) ?(hours?|h|days?|d|weeks?|months?|years?)")
+_DURATION = re.compile(
+    r"(?:(\d{1,3}) ?(?:hours?|h))? ?(?:(\d{1,4}) ?(?:minutes?|mins?|m))? ?(?:(\d{1,5}) ?(?:seconds?|secs?|s))?",
+    re.ASCII,
+)
 _HOURS = re.compile(r"([A-Za-z,-]{3,40}) +(\d\d):(\d\d) ?- ?(\d\d):(\d\d)")
 
 
@@ -88,6 +92,19 @@ def parse_span(text: str) -> Span:
             return Span(months=12 * count)
         case _:
             return Span(months=count)
+
+
+def parse_duration(text: str) -> int:
+    """The seconds of "30m", "1h30m", "4h" or "30 minutes"; raises ValueError naming the input.
+
+    Not a `Span`: "m" is minutes here, and nobody may take it for months there.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match is not None else (0, 0, 0)
+    duration_s = 3600 * hours + 60 * minutes + seconds
+    if not duration_s:
+        raise ValueError(f'{text!r} is no duration: write for example "30m", "1h30m" or "30 minutes"')
+    return duration_s
 
 
 def end_of_span(start_day: date, span: Span, time_zone: str) -> Instant:

@@ -246,6 +246,8 @@ class Suspension:
     start: Instant
     end: Instant
     reason: str = ""
+    number: int = 0
+    """That of the record; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

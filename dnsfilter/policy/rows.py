@@ -23,6 +23,7 @@ from dnsfilter.policy.model import (
     Mode,
     Policy,
     Prefix,
+    Suspension,
 )
 
 
@@ -80,13 +81,15 @@ class RowMaker:
     """Makes the rows of one policy's classes; indexes once, so that a thousand bans cost what concerns them."""
 
     def __init__(self, policy: Policy) -> None:
-        self._suspensions = policy.suspensions
+        self._suspensions: dict[str | None, list[Suspension]] = defaultdict(list)
         self._own: dict[str, list[Ban]] = defaultdict(list)
         self._bindings: dict[str, dict[int, list[Binding]]] = defaultdict(lambda: defaultdict(list))
         self._exemptions: dict[tuple[int, str, str], list[Exemption]] = defaultdict(list)
         self._bans = {ban.number: ban for ban in policy.bans}
         for ban in policy.bans:
             self._own[ban.authority].append(ban)
+        for suspension in policy.suspensions:
+            self._suspensions[suspension.authority].append(suspension)
         for binding in policy.bindings:
             self._bindings[binding.authority][binding.ban].append(binding)
         for exemption in policy.exemptions:
@@ -94,9 +97,9 @@ class RowMaker:
                 self._exemptions[(exemption.ban, exemption.site, str(prefix))].append(exemption)
 
     def rows(self, range_class: RangeClass, since: Instant = -FOREVER) -> tuple[Row, ...]:
-        """The class's rows that end after `since`, by ban and start."""
+        """The class's rows that end after `since`, by ban and start; as if no suspension had ended before it."""
         found: list[Row] = []
-        suspended = self._suspended(range_class.authority)
+        suspended = self._suspended(range_class.authority, since)
         for ban, bound, bindings in self._concerning(range_class.authority):
             if ban.mode is Mode.OFF:
                 continue
@@ -124,8 +127,10 @@ class RowMaker:
                 concerning.append((ban, True, bindings))
         yield from sorted(concerning, key=lambda item: item[0].number)
 
-    def _suspended(self, authority: str) -> Intervals:
-        return union((s.start, s.end) for s in self._suspensions if s.authority in (None, authority))
+    def _suspended(self, authority: str, since: Instant) -> Intervals:
+        # What ended before is not even a seam between rows: whoever has the policy may have forgotten it.
+        both = (*self._suspensions.get(None, ()), *self._suspensions.get(authority, ()))
+        return union((s.start, s.end) for s in both if s.end > since)
 
     def _exempted(self, ban: Ban, range_class: RangeClass) -> Intervals:
         if range_class.exempted is None:

@@ -18,6 +18,7 @@ from dnsfilter.policy.calendar import (
     local_day,
     local_instant,
     local_midnight,
+    parse_duration,
     parse_hours,
     parse_span,
     weekly_windows,
@@ -111,6 +112,32 @@ def test_what_is_no_span_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="no span of time") as caught:
         parse_span(text)
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30m", 1800),
+        ("1h30m", 5400),
+        ("1h 30m", 5400),
+        ("4h", 14_400),
+        ("4 hours", 14_400),
+        ("30 minutes", 1800),
+        ("1 Hour 5 min", 3900),
+        (" 45 s ", 45),
+        ("2m30s", 150),
+    ],
+)
+def test_durations_are_read_as_people_type_them(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "30", "0m", "m", "1 month", "2 days", "1.5h", "-5m", "30m1h", "٣٠m", "9999h"]
+)
+def test_what_is_no_duration_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration"):
+        parse_duration(text)
 
 
 @pytest.mark.parametrize(

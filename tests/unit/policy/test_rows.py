@@ -79,6 +79,13 @@ def test_rows_of_a_class(things: tuple[Thing, ...], expected: list[tuple[int, Ef
     assert [(row.ban, row.effect, row.bound, row.start - NOW, row.end - NOW) for row in rows] == expected
 
 
+@pytest.mark.parametrize(("since", "same"), [(NOW + 19, False), (NOW + 20, True), (NOW + 50, True)])
+def test_a_suspension_that_ended_leaves_no_seam(since: int, same: bool) -> None:
+    things = (GHENT, service("tiktok", ["tiktok.example"]), ban(1, "ghent", "tiktok", terms=TERM))
+    suspended = RowMaker(policy(*things, Suspension(None, NOW + 10, NOW + 20))).rows(STAFF, since)
+    assert (suspended == RowMaker(policy(*things)).rows(STAFF, since)) is same
+
+
 def test_an_open_term_ends_never() -> None:
     (row,) = RowMaker(policy(GHENT, ban(1, "ghent", "tiktok"))).rows(STAFF)
     assert (row.start, row.end) == (0, FOREVER)
