@@ -11,7 +11,7 @@ Writers hold the lock; readers need none and no write permission.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
@@ -21,6 +21,7 @@ from pathlib import Path
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.compiler import Compiled
+from dnsfilter.snapshot.disk import TEMPORARY, read_bounded, sync_directory, sync_files, write_whole
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.reader import Snapshot
@@ -29,7 +30,6 @@ from dnsfilter.snapshot.sections import Buffer
 _CURRENT = re.compile(rb"(\d{1,19}) ([0-9a-f]{64})\n")
 _MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
-_TEMPORARY = ".new"
 _READ_RETRIES = 4
 _CURRENT_OCTETS = 128
 RELEASED_S: Instant = 1_793_491_200
@@ -68,10 +68,16 @@ class _Pointer:
 
 
 class SnapshotStore:
-    """The snapshots in one directory, which is made when something is first published."""
+    """The snapshots in one directory, which is made when something is first published.
 
-    def __init__(self, directory: Path) -> None:
+    With `sync_late` a snapshot comes into force before the disk has it for good: for a store whose snapshots can be had
+    again. What a power cut then spoils does not have its digest, and the newest older one that is whole decides.
+    """
+
+    def __init__(self, directory: Path, *, sync_late: bool = False) -> None:
         self._directory = directory
+        self._sync_late = sync_late
+        self._unsynced: list[Path] = []
         # Files whose digest this process has checked: name, inode, change time. A toggle need not hash all names again.
         self._verified: set[tuple[str, int, int]] = set()
         self._set_aside: set[int] = set()
@@ -91,11 +97,34 @@ class SnapshotStore:
             self._keep(pointer.file_name, compiled.manifest, bytes.fromhex(pointer.digest))
             if pointer == current:
                 return False
-            self._point(pointer)
-            for other in self._pointers():
-                if other.revision == pointer.revision and other != pointer:
-                    self._path(other.file_name).unlink(missing_ok=True)
+            self._make_current(pointer)
             return True
+
+    def missing(self, manifest: Manifest) -> tuple[FileRef, ...]:
+        """Which of its files are not here whole, in the order names, ranges, rules."""
+        return tuple(file for name, file in _references(manifest) if not self._is_whole(name, file))
+
+    def receive(self, manifest: bytes, files: Mapping[bytes, bytes]) -> None:
+        """Makes a snapshot that was made elsewhere current, whatever is; `files` are those missing, by digest.
+
+        Raises SnapshotError for one of which a file is neither here nor given, and UnavailableError when the disk
+        refuses. Whoever calls it answers for the manifest and for the digests.
+        """
+        read = parse_manifest(manifest)
+        pointer = _Pointer(read.revision, sha256(manifest).hexdigest())
+        with self._writing(f"receive revision {read.revision}"):
+            for name, file in _references(read):
+                if file.digest in files:
+                    self._keep(name, files[file.digest], file.digest)
+                elif not self._is_whole(name, file):
+                    raise SnapshotError(f"receive revision {read.revision}: {name} is missing")
+            self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
+            self._make_current(pointer)
+
+    def newest(self) -> tuple[int, str] | None:
+        """Revision and manifest's digest of the highest revision here, current or not; None without any."""
+        pointer = max(self._pointers(), default=None)
+        return None if pointer is None else (pointer.revision, pointer.digest)
 
     def current_revision(self) -> int | None:
         """The revision that `current` names, whole or not; None without any."""
@@ -191,7 +220,7 @@ class SnapshotStore:
         self._set_aside.add(revision)
         with self._writing(f"quarantine revision {revision}"):
             self._write(f"{revision}.quarantined", reason.encode())
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
 
     def release(self, revision: int) -> None:
         """Lifts a quarantine."""
@@ -216,7 +245,7 @@ class SnapshotStore:
             for path in self._directory.iterdir():
                 stale_mark = path.suffix == ".quarantined" and path.stem.isdigit() and int(path.stem) not in revisions
                 unnamed = named is not None and _FILE.fullmatch(path.name) and path.name not in named
-                if path.suffix == _TEMPORARY or stale_mark or unnamed:
+                if path.suffix == TEMPORARY or stale_mark or unnamed:
                     path.unlink(missing_ok=True)
             return tuple(pointer.revision for pointer in removed)
 
@@ -252,7 +281,7 @@ class SnapshotStore:
 
     def _manifest(self, pointer: _Pointer) -> tuple[bytes, Manifest]:
         path = self._path(pointer.file_name)
-        data = _read_bounded(path, MAX_MANIFEST_OCTETS)
+        data = read_bounded(path, MAX_MANIFEST_OCTETS)
         if sha256(data).hexdigest() != pointer.digest:
             raise SnapshotError(f"read {path}: its octets are not those of its digest")
         manifest = parse_manifest(data)
@@ -262,7 +291,7 @@ class SnapshotStore:
 
     def _read_file(self, name: str, reference: FileRef) -> bytes:
         path = self._path(name)
-        data = _read_bounded(path, reference.size)
+        data = read_bounded(path, reference.size)
         if len(data) != reference.size:
             raise SnapshotError(f"read {path}: {len(data)} octets instead of {reference.size}")
         if sha256(data).digest() != reference.digest:
@@ -271,7 +300,7 @@ class SnapshotStore:
 
     def _current(self) -> _Pointer:
         path = self._path("current")
-        match = _CURRENT.fullmatch(_read_bounded(path, _CURRENT_OCTETS))
+        match = _CURRENT.fullmatch(read_bounded(path, _CURRENT_OCTETS))
         if match is None:
             raise SnapshotError(f"read {path}: it names no revision and manifest")
         return _Pointer(int(match[1]), match[2].decode())
@@ -306,28 +335,52 @@ class SnapshotStore:
             try:
                 flock(lock, LOCK_EX)
                 yield
+                self._sync_rest()
             finally:
                 os.close(lock)
         except OSError as error:
             raise UnavailableError(f"{action}: {error}") from error
 
+    def _make_current(self, pointer: _Pointer) -> None:
+        """Points to a manifest, and removes others of its revision."""
+        self._point(pointer)
+        for other in self._pointers():
+            if other.revision == pointer.revision and other != pointer:
+                self._path(other.file_name).unlink(missing_ok=True)
+
     def _point(self, pointer: _Pointer) -> None:
         """Makes a manifest current, once everything that it names is on disk."""
-        _sync_directory(self._directory)
+        if not self._sync_late:
+            sync_directory(self._directory)
         self._write("current", f"{pointer.revision} {pointer.digest}\n".encode())
-        _sync_directory(self._directory)
+        if not self._sync_late:
+            sync_directory(self._directory)
+
+    def _sync_rest(self) -> None:
+        """Has the disk keep what was written before it did."""
+        if not self._unsynced:
+            return
+        unsynced, self._unsynced = self._unsynced, []
+        sync_files(unsynced)
+        sync_directory(self._directory)
 
     def _keep(self, name: str, data: bytes, digest: bytes) -> None:
         """Writes an immutable file unless it is here and whole."""
+        if not self._is_whole(name, FileRef(digest, len(data))):
+            self._write(name, data)
+            self._verified.add(self._identity(name))
+
+    def _is_whole(self, name: str, file: FileRef) -> bool:
+        """Whether that immutable file is here, with its digest. One that this object has checked is not read again."""
         path = self._path(name)
-        if path.exists() and path.stat().st_size == len(data):
-            if self._identity(name) in self._verified:
-                return
-            if sha256(path.read_bytes()).digest() == digest:
-                self._verified.add(self._identity(name))
-                return
-        self._write(name, data)
+        if not path.exists() or path.stat().st_size != file.size:
+            return False
+        if self._identity(name) in self._verified:
+            return True
+        if sha256(path.read_bytes()).digest() != file.digest:
+            return False
         self._verified.add(self._identity(name))
+        return True
 
     def _identity(self, name: str) -> tuple[str, int, int]:
         """What tells one content of a file from another: its name, inode and change time."""
@@ -335,15 +388,10 @@ class SnapshotStore:
         return name, status.st_ino, status.st_ctime_ns
 
     def _write(self, name: str, data: bytes) -> None:
-        """Writes a file beside its place, syncs it and renames it there. The lock makes its temporary name ours."""
-        temporary = self._path(name + _TEMPORARY)
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.rename(self._path(name))
+        """Puts a file in its place, whole. The lock makes its temporary name ours."""
+        write_whole(self._path(name), data, sync=not self._sync_late)
+        if self._sync_late:
+            self._unsynced.append(self._path(name))
 
 
 def _references(manifest: Manifest) -> tuple[tuple[str, FileRef], ...]:
@@ -365,20 +413,3 @@ def _held(known: Files | None) -> dict[bytes, Buffer]:
         manifest.ranges.digest: known.ranges,
         manifest.rules.digest: known.rules,
     }
-
-
-def _read_bounded(path: Path, size: int) -> bytes:
-    """At most `size` octets and one more, by which a longer file shows; raises SnapshotError."""
-    try:
-        with path.open("rb") as file:
-            return file.read(size + 1)
-    except OSError as error:
-        raise SnapshotError(f"read {path}: {error.strerror or error}") from error
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

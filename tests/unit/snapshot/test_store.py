@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
+from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.store import RELEASED_S, SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import DAY, NOW, ban, network, policy, service
@@ -339,3 +341,64 @@ def test_two_writers_and_a_reader_never_meet_half_a_snapshot(store: SnapshotStor
     assert codes == [0, 0]
     assert seen == sorted(seen)
     assert store.read_current().revision == 59
+
+
+def received(store: SnapshotStore, made: Compiled) -> tuple[bytes, ...]:
+    """Have it receive what it is missing; the digests of what that was."""
+    every = {file.digest: file.data for file in (made.names, made.ranges, made.rules)}
+    missing = [file.digest for file in store.missing(parse_manifest(made.manifest))]
+    store.receive(made.manifest, {digest: every[digest] for digest in missing})
+    return tuple(missing)
+
+
+@pytest.mark.parametrize("sync_late", [False, True])
+def test_what_was_made_elsewhere_is_received_once(directory: Path, sync_late: bool) -> None:
+    store = SnapshotStore(directory, sync_late=sync_late)
+    first, toggled = compiled(1), compiled(2, Mode.OFF)
+    assert received(store, first) == (first.names.digest, first.ranges.digest, first.rules.digest)
+    assert received(store, toggled) == (toggled.rules.digest,)
+    assert SnapshotStore(directory).missing(parse_manifest(first.manifest)) == ()
+    assert SnapshotStore(directory).read_current().manifest == toggled.manifest
+    assert not list(directory.glob("*.new"))
+
+
+def test_a_file_that_was_spoilt_on_disk_is_missing(store: SnapshotStore, directory: Path) -> None:
+    made = compiled(1)
+    received(store, made)
+    spoil(directory / f"{made.rules.digest.hex()}.rules")
+    assert [file.digest for file in SnapshotStore(directory).missing(parse_manifest(made.manifest))] == [
+        made.rules.digest
+    ]
+
+
+def test_without_all_its_files_nothing_is_received(store: SnapshotStore) -> None:
+    received(store, compiled(1))
+    with pytest.raises(SnapshotError, match=r"receive revision 2: [0-9a-f]{64}\.rules is missing"):
+        store.receive(compiled(2, Mode.OFF).manifest, {})
+    assert store.read_current().revision == 1
+
+
+def test_a_lower_revision_is_received_where_somebody_answers_for_it(store: SnapshotStore) -> None:
+    received(store, compiled(7))
+    received(store, compiled(6))
+    assert store.read_current().revision == 6
+
+
+def test_the_newest_is_the_highest_revision_whatever_is_current(store: SnapshotStore) -> None:
+    assert store.newest() is None
+    for revision in (7, 8):
+        received(store, compiled(revision))
+    store.use(7)
+    assert store.newest() == (8, sha256(compiled(8).manifest).hexdigest())
+
+
+def test_with_syncs_late_a_cut_of_power_leaves_the_one_before(directory: Path) -> None:
+    """What the disk had not been told to keep may be there by name and without its octets."""
+    store = SnapshotStore(directory, sync_late=True)
+    for revision in (7, 8):
+        received(store, compiled(revision))
+    for lost in (directory / "current", next(directory.glob("8.*.manifest"))):
+        lost.write_bytes(b"")
+    files, reason = SnapshotStore(directory).read_last_good()
+    assert files.revision == 7
+    assert reason is not None
