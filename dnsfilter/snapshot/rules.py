@@ -24,7 +24,7 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
-from dnsfilter.snapshot.sections import File, Strings, write_file
+from dnsfilter.snapshot.sections import File, Slices, Strings, write_file
 
 _Pair = tuple[str, str]
 _Named = TypeVar("_Named")
@@ -59,8 +59,8 @@ class _Writer:
         self._ban_table = bytearray()
         self._ban_places: dict[int, int] = {}
         self._addresses = bytearray()
-        self._spans = _Slices()
-        self._rule_entries = _Slices()
+        self._spans = Slices()
+        self._rule_entries = Slices()
 
     def file(self, by_class: list[tuple[RangeClass, list[list[Row]]]]) -> File:
         """The whole file."""
@@ -139,27 +139,6 @@ class _Writer:
                 REPLIES.index(ban.reply),
             )
         return place
-
-
-class _Slices:
-    """A table of records in which equal runs of records are kept once."""
-
-    def __init__(self) -> None:
-        self._data: list[bytes] = []
-        self._places: dict[tuple[bytes, ...], int] = {}
-
-    def add(self, records: list[bytes]) -> int:
-        """The index of the run's first record."""
-        key = tuple(records)
-        place = self._places.get(key)
-        if place is None:
-            place = self._places[key] = len(self._data)
-            self._data += records
-        return place
-
-    def data(self) -> bytes:
-        """The section."""
-        return b"".join(self._data)
 
 
 def _packed(address: Address) -> bytes:

@@ -63,6 +63,27 @@ class Strings:
         return bytes(self._data)
 
 
+class Slices:
+    """A table of records in which equal runs of records are kept once."""
+
+    def __init__(self) -> None:
+        self._data: list[bytes] = []
+        self._places: dict[tuple[bytes, ...], int] = {}
+
+    def add(self, records: list[bytes]) -> int:
+        """The index of the run's first record."""
+        key = tuple(records)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = len(self._data)
+            self._data += records
+        return place
+
+    def data(self) -> bytes:
+        """The section."""
+        return b"".join(self._data)
+
+
 def write_file(kind: Kind, parts: dict[Part, bytes]) -> File:
     """The file of that kind with these sections, in the order of their ids."""
     table = bytearray()

@@ -1,0 +1,73 @@
+"""Suspensions laid over a rules file: what it would be, had the policy held them when it was compiled."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from hashlib import sha256
+
+from dnsfilter.policy.intervals import Intervals, difference, intersection, union
+from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.policy.rows import Effect
+from dnsfilter.snapshot.layout import CLASS, RULE, SPAN, Kind, Part
+from dnsfilter.snapshot.manifest import FileRef, parse_manifest, write_manifest
+from dnsfilter.snapshot.sections import Buffer, Section, Slices, read_file, write_file
+
+_Spans = tuple[tuple[Instant, Instant, int], ...]
+
+
+def overlay_rules(rules: Buffer, suspensions: Iterable[Suspension], at: Instant) -> Buffer:
+    """The rules file with these suspensions; the very object where none that ends after `at` changes anything.
+
+    In every class of a suspended authority what enforces or monitors is set aside while the suspension holds. The
+    octets are those of `compile_rules` for the policy with these suspensions, for such as begin less than a day before
+    the snapshot's making. Raises SnapshotError for a file that is broken.
+    """
+    holding = [suspension for suspension in suspensions if suspension.end > at]
+    if not holding:
+        return rules
+    parts = read_file(Kind.RULES, rules)
+    strings = parts[Part.STRINGS]
+    per_class = [_aside(holding, strings.text(slug)) for slug, _, _ in parts[Part.CLASSES].all_records(CLASS)]
+    if not any(per_class):
+        return rules
+    changed = _laid_over(parts, per_class)
+    if all(octets == parts[part].data for part, octets in changed.items()):
+        return rules
+    kept = {part: bytes(section.data) for part, section in parts.items()}
+    return write_file(Kind.RULES, {**kept, **changed}).data
+
+
+def overlay_manifest(manifest: bytes, rules: Buffer) -> bytes:
+    """The manifest with these rules; nobody has signed that."""
+    given = FileRef(sha256(rules).digest(), len(rules))
+    return write_manifest(replace(parse_manifest(manifest), rules=given, signature=""))
+
+
+def _aside(suspensions: list[Suspension], authority: str) -> Intervals:
+    return union((s.start, s.end) for s in suspensions if s.authority in (None, authority))
+
+
+def _laid_over(parts: Mapping[Part, Section], per_class: list[Intervals]) -> dict[Part, bytes]:
+    """The sections of rules and spans; each class has its own instants at which all is set aside."""
+    rules, spans = bytearray(parts[Part.RULES].data), Slices()
+    places: dict[tuple[int, int, Intervals], tuple[int, int]] = {}
+    for (_, first_rule, count), aside in zip(parts[Part.CLASSES].all_records(CLASS), per_class, strict=True):
+        parts[Part.RULES].check_slice(RULE, first_rule, count)
+        for offset in range(first_rule * RULE.size, (first_rule + count) * RULE.size, RULE.size):
+            ban, first_entry, first_span, number, *others = RULE.unpack_from(rules, offset)
+            key = first_span, number, aside
+            if key not in places:
+                own: _Spans = tuple(parts[Part.SPANS].records(SPAN, first_span, number))
+                cut = own if not aside else _cut(own, aside)
+                places[key] = spans.add([SPAN.pack(*span) for span in cut]), len(cut)
+            RULE.pack_into(rules, offset, ban, first_entry, *places[key], *others)
+    return {Part.RULES: bytes(rules), Part.SPANS: spans.data()}
+
+
+def _cut(spans: _Spans, aside: Intervals) -> _Spans:
+    """The spans of one rule, with what has effect set aside in these intervals; by start."""
+    active = tuple((start, end) for start, end, effect in spans if effect != Effect.EXEMPT)
+    exempt = tuple((start, end) for start, end, effect in spans if effect == Effect.EXEMPT)
+    does = next((effect for _, _, effect in spans if effect != Effect.EXEMPT), Effect.EXEMPT)
+    left = [(start, end, does) for start, end in difference(active, aside)]
+    left += [(start, end, Effect.EXEMPT) for start, end in union((*exempt, *intersection(active, aside)))]
+    return tuple(sorted(left))

@@ -1,0 +1,123 @@
+"""Suspensions laid over a rules file that was compiled without them."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import DEFAULT_SITE, Instant, Mode, Policy, Suspension
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.manifest import parse_manifest
+from dnsfilter.snapshot.overlay import overlay_manifest, overlay_rules
+from dnsfilter.snapshot.reader import Snapshot
+from tests.support.policies import DAY, HOUR, NOW, ban, exemption, network, policies, policy, service
+
+EARLY: Instant = NOW - 2 * DAY
+MINUTE = 60
+
+
+@st.composite
+def suspensions(draw: st.DrawFn) -> Suspension:
+    start = NOW + draw(st.integers(-23 * 60, 5 * 60)) * MINUTE
+    end = start + draw(st.integers(1, 4 * 60)) * MINUTE
+    return Suspension(draw(st.sampled_from((None, "ghent", "mechelen", "nowhere"))), start, end)
+
+
+@given(policies(), st.lists(suspensions(), min_size=1, max_size=3))
+def test_an_overlay_makes_the_octets_that_compiling_the_policy_with_the_suspensions_makes(
+    held: Policy, given_later: list[Suspension]
+) -> None:
+    alone = compile_policy(held, NOW)
+    whole = compile_policy(replace(held, suspensions=(*held.suspensions, *given_later)), NOW)
+    assert bytes(overlay_rules(alone.rules.data, given_later, EARLY)) == whole.rules.data
+
+
+@given(policies(), suspensions(), suspensions())
+def test_an_overlay_of_an_overlay_is_one_of_both(held: Policy, first: Suspension, second: Suspension) -> None:
+    rules = compile_policy(held, NOW).rules.data
+    assert overlay_rules(overlay_rules(rules, [first], EARLY), [second], EARLY) == overlay_rules(
+        rules, [second, first], EARLY
+    )
+
+
+GHENT = policy(
+    network("192.0.2.0/24", "ghent"),
+    network("192.0.2.128/25", "ghent"),
+    network("198.51.100.0/24", "mechelen"),
+    service("video", ["example.org"]),
+    ban(1, "ghent", "video"),
+    ban(2, "mechelen", "video", Mode.MONITOR),
+    exemption(1, 1, ["192.0.2.128/25"], NOW + 600, NOW + 1200),
+)
+
+
+@pytest.mark.parametrize(
+    "given_later",
+    [
+        [],
+        [Suspension("ghent", NOW - HOUR, NOW)],
+        [Suspension(None, NOW - HOUR, NOW - 1)],
+        [Suspension("diest", NOW, NOW + HOUR)],
+        [Suspension("ghent", NOW - HOUR, NOW), Suspension("diest", NOW, NOW + HOUR)],
+    ],
+)
+def test_what_has_ended_and_what_concerns_nobody_leaves_the_very_object(given_later: list[Suspension]) -> None:
+    rules = compile_policy(GHENT, NOW).rules.data
+    assert overlay_rules(rules, given_later, NOW) is rules
+
+
+def test_a_suspension_that_finds_nothing_in_force_leaves_the_very_object() -> None:
+    nothing = policy(network("192.0.2.0/24", "ghent"), service("video", ["example.org"]), ban(1, "ghent", "video"))
+    rules = compile_policy(replace(nothing, bans=()), NOW).rules.data
+    assert overlay_rules(rules, [Suspension(None, NOW, NOW + HOUR)], NOW) is rules
+
+
+def opened(held: Policy, given_later: list[Suspension]) -> Snapshot:
+    made = compile_policy(held, NOW)
+    rules = overlay_rules(made.rules.data, given_later, NOW)
+    manifest = overlay_manifest(made.manifest, rules)
+    return Snapshot.open(manifest, made.names.data, made.ranges.data, rules, DEFAULT_SITE)
+
+
+@pytest.mark.parametrize(
+    ("at", "verdict"),
+    [(NOW - 1, Verdict.REFUSE), (NOW, Verdict.PASS), (NOW + 299, Verdict.PASS), (NOW + 300, Verdict.REFUSE)],
+)
+def test_a_suspension_holds_from_its_start_until_its_end(at: Instant, verdict: Verdict) -> None:
+    snapshot = opened(GHENT, [Suspension("ghent", NOW, NOW + 300)])
+    ghent, mechelen = (snapshot.find(bytes(address)) for address in ([192, 0, 2, 1], [198, 51, 100, 1]))
+    assert ghent is not None
+    assert mechelen is not None
+    hits = snapshot.match(next(iter(GHENT.services[0].tiers[0].domains)))
+    judged = snapshot.judge(ghent, hits, at)
+    assert judged.verdict is verdict
+    assert bool(judged.exempted) is (verdict is Verdict.PASS)
+    assert snapshot.judge(mechelen, hits, at).verdict is Verdict.MONITOR
+
+
+def test_the_next_change_is_the_end_of_the_suspension() -> None:
+    snapshot = opened(GHENT, [Suspension(None, NOW, NOW + 300)])
+    hits = snapshot.match(next(iter(GHENT.services[0].tiers[0].domains)))
+    for address in ([192, 0, 2, 1], [198, 51, 100, 1]):
+        found = snapshot.find(bytes(address))
+        assert found is not None
+        assert snapshot.next_change(found, hits, NOW) == NOW + 300
+
+
+def test_the_manifest_names_the_rules_it_is_given_and_is_not_signed() -> None:
+    made = compile_policy(GHENT, NOW)
+    before = parse_manifest(made.manifest)
+    after = parse_manifest(overlay_manifest(made.manifest, b"other rules"))
+    assert after == replace(before, rules=after.rules, signature="")
+    assert (after.rules.digest, after.rules.size) == (sha256(b"other rules").digest(), 11)
+
+
+@pytest.mark.parametrize("cut", [0, 10, 200])
+def test_a_broken_file_is_refused(cut: int) -> None:
+    rules = compile_policy(GHENT, NOW).rules.data[:cut]
+    with pytest.raises(SnapshotError):
+        overlay_rules(rules, [Suspension(None, NOW, NOW + HOUR)], NOW)
