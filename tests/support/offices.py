@@ -1,0 +1,77 @@
+"""The bodies' networks with nothing decided yet, on a clock that a test moves: real programs, their API and dig."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from tests.support.clocks import MovedClock
+from tests.support.digging import DigResult
+from tests.support.nodes import EXAMPLE, Whole
+
+_DECIDED = "# ---- what was decided"
+
+
+class Office(Whole):
+    """`dnsfilter up` with the example's authorities and ranges alone; `settings` are more of its environment."""
+
+    def __init__(self, directory: Path, upstream: str, at: str, settings: Mapping[str, str] | None = None) -> None:
+        policy = directory / "bodies.toml"
+        policy.write_text(EXAMPLE.read_text().partition(_DECIDED)[0])
+        super().__init__(directory, upstream, policy=policy)
+        self.clock = MovedClock(directory, at)
+        self.environment = {**self.clock.environment, **(settings or {})}
+        self._http: httpx.Client | None = None
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._http = httpx.Client(base_url=self.api_url, timeout=30)
+        return self
+
+    def stop(self, *arguments: Any) -> int:
+        """As any process; its requests end too."""
+        if self._http is not None:
+            self._http.close()
+        return super().stop(*arguments)
+
+    def request(self, method: str, path: str, body: object = None, token: str | None = None) -> httpx.Response:
+        """Ask the API, as the administrator unless another token is given."""
+        assert self._http is not None
+        token = token or (self.state / "admin-token").read_text().strip()
+        return self._http.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
+
+    def done(self, method: str, path: str, body: object = None, token: str | None = None) -> Any:
+        """The answer to a request that succeeds."""
+        response = self.request(method, path, body, token)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
+
+    def token_of(self, login: str, role: str, authority: str) -> str:
+        """A token of a new account that holds one role."""
+        account = self.done("POST", "/v1/accounts", {"kind": "service", "login": login, "name": login})["number"]
+        grant = {"account": account, "role": role, "authority": authority, "reason": "its part", "for": "3 years"}
+        self.done("POST", "/v1/grants", grant)
+        made = self.done("POST", f"/v1/accounts/{account}/tokens", {"label": "test", "for": "1 year"})
+        return str(made["token"])
+
+    def ask(self, client: str, name: str = "www.tiktok.com") -> DigResult:
+        """What dig gets for the name from that address."""
+        return self.dig(name, bind=client)
+
+    def rcode(self, client: str, name: str = "www.tiktok.com") -> str:
+        """The rcode alone."""
+        return self.ask(client, name).rcode
+
+    def counted(self, kind: str, authority: str, service: str) -> float:
+        """How many queries were refused, monitored or exempted."""
+        return self.metrics().get(f'dnsfilter_{kind}_total{{authority="{authority}",service="{service}"}}', 0.0)
+
+    def ban(self, authority: str, service: str = "tiktok") -> Any:
+        """The ban as the API shows it."""
+        return self.done("GET", f"/v1/authorities/{authority}/bans/{service}")
+
+    def ending(self) -> list[str]:
+        """The bans whose end or review comes near."""
+        items = self.done("GET", "/v1/bans?state=ending")["items"]
+        return [f"{item['authority']}/{item['service']}" for item in items]
