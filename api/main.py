@@ -30,6 +30,7 @@ from api.errors import NotPublished
 from api.listening import Listener, taken
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
+from api.publish.signing import Signing
 from api.publish.start import keep_history, meet_store
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
 from api.system.connections import MAX_THREADS, GuardedProtocol
@@ -84,7 +85,7 @@ def serve(settings: Settings) -> int:
         services = {service.slug: service for service in catalogue.services}
         store = SnapshotStore(settings.snapshot_dir)
         clock = believed(time.time, store)
-        publisher = Publisher(database, services, store, clock)
+        publisher = Publisher(database, services, store, clock, _signing(settings))
         runtime = Runtime(settings, database, catalogue, services, publisher, clock, _token_key(settings))
         witness = _witness(settings, runtime)
         app, registry = make_application(runtime, publisher, witness)
@@ -187,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-plain", action="store_const", const="true", help="plain HTTP also where others hear it"
     )
+    parser.add_argument("--snapshot-key", metavar="FILE", help="what signs snapshots (in the state directory)")
     parser.add_argument(
         "--checkpoint-key", metavar="FILE", help="what signs checkpoints of the record (in the state directory)"
     )
@@ -242,6 +244,13 @@ def _token_key(settings: Settings) -> bytes:
         return load_key(settings.token_key_path)
     except (OSError, ValueError) as error:
         raise UnavailableError(f"cannot use the key of the tokens: {error}") from error
+
+
+def _signing(settings: Settings) -> Signing:
+    try:
+        return Signing(load_signing_key(settings.snapshot_key))
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot use the key of snapshots: {error}") from error
 
 
 def _witness(settings: Settings, runtime: Runtime) -> Witness:

@@ -8,6 +8,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 TAG_DIGITS = 16
+_OF_REVISION = '"r'
+"""How tags begin that routes give; others are a whole answer's already."""
 
 
 class Route(APIRoute):
@@ -24,7 +26,7 @@ class Route(APIRoute):
         async def handled(request: Request) -> Response:
             answer = await handle(request)
             known = answer.headers.get("etag")
-            if known is not None:
+            if known is not None and known.startswith(_OF_REVISION):
                 answer.headers["ETag"] = whole_tag(known, bytes(answer.body))
                 if request.method == "GET" and _is_known(request.headers.get("if-none-match", ""), answer):
                     answer = Response(status_code=304, headers={"ETag": answer.headers["ETag"]})

@@ -22,6 +22,7 @@ DEFAULTS = {
     "tls_certificate": "",
     "tls_key": "",
     "allow_plain": "",
+    "snapshot_key": "",
     "checkpoint_key": "",
     "checkpoint_file": "",
     "checkpoint_mail": "",
@@ -83,13 +84,15 @@ class TlsFiles:
 class Settings:
     """What the control plane runs with. `init_policy` is loaded only into an empty database.
 
-    `checkpoint_key` is the file of the key that signs checkpoints, `checkpoint_places` are where they are taken to.
+    `snapshot_key` is the file of the key that signs snapshots, `checkpoint_key` that of the one that signs checkpoints;
+    `checkpoint_places` are where those are taken to.
     """
 
     state_dir: Path
     listen: Endpoint | UnixSocket
     metrics_listen: Endpoint
     database: str
+    snapshot_key: Path
     checkpoint_key: Path
     init_policy: Path | None = None
     checkpoint_places: tuple[Place, ...] = ()
@@ -141,16 +144,19 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     init_policy = Path(values["init_policy"]) if values["init_policy"] else None
     if init_policy is not None and not init_policy.is_file():
         problems.append(Problem(places["init_policy"], f"there is no file {init_policy}"))
-    signing = Path(values["checkpoint_key"]) if values["checkpoint_key"] else state_dir / "checkpoint-key"
-    if signing.is_dir():
-        problems.append(Problem(places["checkpoint_key"], f"{signing} is a directory: name a file"))
+    keys = []
+    for key in ("snapshot_key", "checkpoint_key"):
+        file = Path(values[key]) if values[key] else state_dir / key.replace("_", "-")
+        if file.is_dir():
+            problems.append(Problem(places[key], f"{file} is a directory: name a file"))
+        keys.append(file)
     taken_to, found = _checkpoint_places(values, places)
     problems += found
     tls, found = _tls(values, places, listen)
     problems += found
     if problems or listen is None or metrics_listen is None:
         raise ConfigError(tuple(problems))
-    return Settings(state_dir, listen, metrics_listen, database, signing, init_policy, taken_to, tls)
+    return Settings(state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls)
 
 
 def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[Endpoint | UnixSocket | None, list[Problem]]:

@@ -12,8 +12,10 @@ from api.db.session import Database
 from api.db.unit import UnitOfWork
 from api.errors import Fault, Invalid, NotPublished
 from api.publish.again import is_ours
+from api.publish.news import News
 from api.publish.recorder import Recorder
 from api.publish.repository import ACTING, RangeCache, load_rows, revision
+from api.publish.signing import Signing
 from api.publish.source import policy_of
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.check import problems
@@ -45,7 +47,7 @@ def believed(clock: Callable[[], float], store: SnapshotStore) -> Callable[[], f
 
 
 class Publisher:
-    """Publishes to one store, and keeps what came into force when.
+    """Publishes to one store, signed, and keeps what came into force when.
 
     Also a thread, once started, that retries what failed and prunes what is old.
 
@@ -53,12 +55,19 @@ class Publisher:
     """
 
     def __init__(
-        self, database: Database, services: Mapping[str, Service], store: SnapshotStore, clock: Callable[[], float]
+        self,
+        database: Database,
+        services: Mapping[str, Service],
+        store: SnapshotStore,
+        clock: Callable[[], float],
+        signing: Signing,
     ) -> None:
         self._database = database
         self._services = services
         self._store = store
         self._clock = clock
+        self._signing = signing
+        self._news = News()
         self._names = compile_names(tuple(services.values()))
         self._ranges = RangeCache()
         self._policy: Policy | None = None
@@ -77,6 +86,21 @@ class Publisher:
     def status(self) -> Status:
         """What has been done so far."""
         return self._status
+
+    @property
+    def news(self) -> News:
+        """The newest snapshot as nodes get it."""
+        return self._news
+
+    @property
+    def public_key(self) -> str:
+        """The public key under which snapshots are signed, in hexadecimal."""
+        return self._signing.public
+
+    @property
+    def store(self) -> SnapshotStore:
+        """Where snapshots are."""
+        return self._store
 
     def check(self, unit: UnitOfWork) -> Policy:
         """The policy that `unit` is about to commit, compiled; raises Invalid where it contradicts itself.
@@ -187,10 +211,13 @@ class Publisher:
         try:
             checked, self._compiled = self._compiled, None
             compiled = checked[1] if checked is not None and checked[0] is policy else self._compile(policy)
+            compiled = replace(compiled, manifest=self._signing.signed(compiled.manifest))
             self._store.publish(compiled)
         except (DnsfilterError, OSError) as error:
             raise self._failure(f"revision {policy.revision} is recorded, but not yet in force", error) from error
-        self._recorder.note(parse_manifest(compiled.manifest), int(self._clock()))
+        now_s = self._clock()
+        self._news.announce(policy.revision, compiled.manifest, now_s)
+        self._recorder.note(parse_manifest(compiled.manifest), int(now_s))
         self._policy = policy
         status = self._status
         self._status = replace(

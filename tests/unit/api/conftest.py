@@ -24,6 +24,7 @@ from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
 from api.deps import Runtime
 from api.publish.service import Publisher, believed
+from api.publish.signing import Signing
 from api.publish.start import keep_history
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Category, Entry, TierEntry, load_catalogue
@@ -143,7 +144,7 @@ def make_plane(
     by_slug = {service.slug: service for service in held.services}
     store = SnapshotStore(settings.snapshot_dir)
     read = believed(clock, store) if doubting else clock
-    publisher = Publisher(database, by_slug, store, read)
+    publisher = Publisher(database, by_slug, store, read, Signing(load_signing_key(settings.snapshot_key)))
     key = load_key(settings.token_key_path)
     keep_history(database, int(read()))
     make_first_token(database, key, settings.token_path, int(read()))
