@@ -3,6 +3,7 @@
 Only wall time is moved. The clocks by which programs wait, and by which caches age, go on as they do.
 """
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -39,9 +40,9 @@ class MovedClock:
         }
 
     def set(self, at: str) -> None:
-        """Set it to a local time in Brussels, such as "2028-03-10 09:00"."""
+        """Set it to a local time in Brussels, such as "2028-03-10 09:00", or to less than a second later."""
         instant = datetime.fromisoformat(at).replace(tzinfo=BRUSSELS).timestamp()
-        self._offset_s = int(instant - time.time())
+        self._offset_s = math.ceil(instant - time.time())
         fresh = self._file.with_suffix(".new")
         fresh.write_text(f"{self._offset_s:+d}\n")
         fresh.rename(self._file)
