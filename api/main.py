@@ -195,6 +195,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint-file", metavar="FILE", help="checkpoints are added to it")
     parser.add_argument("--checkpoint-mail", metavar="URL", help="and sent: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS")
     parser.add_argument("--checkpoint-syslog", metavar="PLACE", help="and logged: udp:// or tcp://HOST:PORT, /dev/log")
+    parser.add_argument(
+        "--notices-mail",
+        metavar="URL",
+        help="notices to authorities are sent by smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Where checkpoints go when they leave the machine: a file, mail, syslog; as written in settings."""
+"""Where checkpoints and notices go when they leave the machine: a file, mail, syslog; as written in settings."""
 
 import re
 from dataclasses import dataclass
@@ -65,8 +65,16 @@ def parse_file_place(text: str) -> FilePlace:
     return FilePlace(path)
 
 
-def parse_mail_place(text: str) -> MailPlace:
-    """The place of "smtp://192.0.2.25?from=dns@example.org&to=record@example.org"; raises ValueError."""
+def is_mailbox(text: str) -> bool:
+    """Whether the text is one mail address, and nothing besides."""
+    return _MAILBOX.fullmatch(text) is not None
+
+
+def parse_mail_place(text: str, *, least: int = 1) -> MailPlace:
+    """The place of "smtp://192.0.2.25?from=dns@example.org&to=record@example.org"; raises ValueError.
+
+    `least` is how many recipients it has to name.
+    """
     url = urlsplit(text)
     if url.username is not None or url.password is not None:
         # It is not repeated: it may hold a password.
@@ -78,10 +86,10 @@ def parse_mail_place(text: str) -> MailPlace:
     senders, recipients = query.pop("from", []), [to for many in query.pop("to", []) for to in many.split(",")]
     if query:
         raise ValueError(f"{sorted(query)[0]!r} is no part of a mail's place: from and to are")
-    if len(senders) != 1 or not 1 <= len(recipients) <= MAX_RECIPIENTS:
-        raise ValueError(f"name one address as from, and 1 to {MAX_RECIPIENTS} as to")
+    if len(senders) != 1 or not least <= len(recipients) <= MAX_RECIPIENTS:
+        raise ValueError(f"name one address as from, and {least} to {MAX_RECIPIENTS} as to")
     for address in (*senders, *recipients):
-        if not _MAILBOX.fullmatch(address):
+        if not is_mailbox(address):
             raise ValueError(f"{address!r} is no mail address")
     return MailPlace(url.hostname, port, url.scheme == "smtps", senders[0], tuple(recipients))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from api.places import Place, parse_file_place, parse_mail_place, parse_syslog_place
+from api.places import MailPlace, Place, parse_file_place, parse_mail_place, parse_syslog_place
 from api.tls import CERTIFICATE, PRIVATE_KEY, check_pem, make_context
 from dnsfilter.errors import ConfigError, Problem
 
@@ -27,6 +27,7 @@ DEFAULTS = {
     "checkpoint_file": "",
     "checkpoint_mail": "",
     "checkpoint_syslog": "",
+    "notices_mail": "",
 }
 UNIX = "unix:"
 MAX_SOCKET_PATH = 107
@@ -86,6 +87,8 @@ class Settings:
 
     `snapshot_key` is the file of the key that signs snapshots, `checkpoint_key` that of the one that signs checkpoints;
     `checkpoint_places` are where those are taken to.
+    `notices_mail` is the server of notices, and the installation's own contact as its recipients; without it there are
+    no notices.
     """
 
     state_dir: Path
@@ -97,6 +100,7 @@ class Settings:
     init_policy: Path | None = None
     checkpoint_places: tuple[Place, ...] = ()
     tls: TlsFiles | None = None
+    notices_mail: MailPlace | None = None
 
     @property
     def token_path(self) -> Path:
@@ -154,9 +158,11 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     problems += found
     tls, found = _tls(values, places, listen)
     problems += found
+    notices, found = _notices(values, places)
+    problems += found
     if problems or listen is None or metrics_listen is None:
         raise ConfigError(tuple(problems))
-    return Settings(state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls)
+    return Settings(state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls, notices)
 
 
 def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[Endpoint | UnixSocket | None, list[Problem]]:
@@ -228,6 +234,15 @@ def _checkpoint_places(values: Mapping[str, str], places: Mapping[str, str]) -> 
         except ValueError as error:
             problems.append(Problem(places[key], str(error)))
     return tuple(found), problems
+
+
+def _notices(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[MailPlace | None, list[Problem]]:
+    if not values["notices_mail"]:
+        return None, []
+    try:
+        return parse_mail_place(values["notices_mail"], least=0), []
+    except ValueError as error:
+        return None, [Problem(places["notices_mail"], str(error))]
 
 
 def parse_endpoint(text: str) -> Endpoint:

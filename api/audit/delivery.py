@@ -3,21 +3,18 @@
 import os
 import smtplib
 import socket
-import ssl
 from collections.abc import Sequence
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
 from typing import assert_never
 
+from api.mail import MAIL_FAILURES, TIMEOUT_S, connect, make_message
 from api.places import FilePlace, MailPlace, Place, SyslogPlace, Transport
 
-TIMEOUT_S = 5.0
 PROGRAM = "dnsfilter-api"
 PRIORITY = 10 * 8 + 5
 """Facility authpriv, severity notice: RFC 5424 section 6.2.1."""
 
-FAILURES = (OSError, smtplib.SMTPException, UnicodeError)
-"""What `deliver` raises; the last for a host that no name server can be asked for."""
+FAILURES = MAIL_FAILURES
+"""What `deliver` raises: OSError is among them."""
 
 
 def deliver(place: Place, installation: str, lines: Sequence[str]) -> None:
@@ -46,28 +43,14 @@ def _append(place: FilePlace, lines: Sequence[str]) -> None:
 
 
 def _mail(place: MailPlace, installation: str, lines: Sequence[str]) -> None:
-    message = EmailMessage()
-    message["From"] = place.sender
-    message["To"] = ", ".join(place.recipients)
-    message["Subject"] = f"dnsfilter: checkpoint of the record of installation {installation}"
-    message["Date"] = formatdate()
-    message["Message-ID"] = make_msgid(domain="dnsfilter.invalid")
-    message["Auto-Submitted"] = "auto-generated"
+    subject = f"dnsfilter: checkpoint of the record of installation {installation}"
+    message = make_message(place.sender, place.recipients, subject)
     # Lines stay as they are, so that a mail as saved can be verified against.
     message.set_content("".join(f"{line}\n" for line in lines), cte="7bit")
-    with _server(place) as server:
+    with connect(place) as server:
         refused = server.send_message(message, place.sender, place.recipients)
     if refused:
         raise smtplib.SMTPRecipientsRefused(refused)
-
-
-def _server(place: MailPlace) -> smtplib.SMTP:
-    # By itself smtplib would ask the resolver for this machine's full name, and wait for it.
-    name = socket.gethostname()
-    if place.tls:
-        secure = ssl.create_default_context()
-        return smtplib.SMTP_SSL(place.host, place.port, name, timeout=TIMEOUT_S, context=secure)
-    return smtplib.SMTP(place.host, place.port, name, timeout=TIMEOUT_S)
 
 
 def _log(place: SyslogPlace, lines: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from api.places import (
     MailPlace,
     SyslogPlace,
     Transport,
+    is_mailbox,
     parse_file_place,
     parse_mail_place,
     parse_syslog_place,
@@ -86,3 +87,25 @@ def test_a_file_may_not_be_there_yet_and_is_no_directory(tmp_path: Path) -> None
     assert parse_file_place(str(tmp_path / "held")) == FilePlace(tmp_path / "held")
     with pytest.raises(ValueError, match="is a directory"):
         parse_file_place(str(tmp_path))
+
+
+def test_a_server_of_notices_needs_no_recipient() -> None:
+    assert parse_mail_place("smtp://192.0.2.25?from=dns@example.org", least=0).recipients == ()
+    with pytest.raises(ValueError, match="0 to 20 as to"):
+        parse_mail_place("smtp://192.0.2.25", least=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ict@example.org", True),
+        ("helpdesk, 02 123 45 67", False),
+        ("ict@example.org, other@example.org", False),
+        ("ICT <ict@example.org>", False),
+        ("ict@example.org\nBcc: other@example.org", False),
+        ("ict@example.org\n", False),
+        ("", False),
+    ],
+)
+def test_a_mailbox_is_one_address_and_nothing_besides(text: str, expected: bool) -> None:
+    assert is_mailbox(text) is expected

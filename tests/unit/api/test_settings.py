@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from api.places import MailPlace
 from api.settings import Endpoint, TlsFiles, UnixSocket, parse_endpoint, parse_listen, parse_settings
 from dnsfilter.errors import ConfigError
 from tests.support.certificates import Authority
@@ -97,3 +98,15 @@ def test_what_is_no_endpoint_is_refused(text: str) -> None:
 def test_postgresql_is_accepted(tmp_path: Path) -> None:
     url = "postgresql+psycopg://127.0.0.1/dnsfilter"
     assert parse_settings({"state_dir": str(tmp_path), "database": url}, {}).database == url
+
+
+def test_notices_have_a_server_of_their_own_and_need_none(tmp_path: Path) -> None:
+    given = {"state_dir": str(tmp_path)}
+    assert parse_settings(given, {}).notices_mail is None
+    url = "smtp://192.0.2.25?from=dns@example.org"
+    place = MailPlace("192.0.2.25", 25, False, "dns@example.org", ())
+    assert parse_settings({**given, "notices_mail": url}, {}).notices_mail == place
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(given, {"DNSFILTER_API_NOTICES_MAIL": "smtp://user:secret@192.0.2.25?from=dns@example.org"})
+    assert [problem.place for problem in caught.value.problems] == ["DNSFILTER_API_NOTICES_MAIL"]
+    assert "secret" not in str(caught.value)
