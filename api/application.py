@@ -34,6 +34,7 @@ from api.settings import UnixSocket
 from api.spaces.router import router as spaces
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
+from api.suspensions.router import router as suspensions
 from api.system.forwarded import ForwardedMiddleware
 from api.system.load import LoadMiddleware
 from api.system.metrics import Registry, make_registry
@@ -56,6 +57,7 @@ ROUTERS = (
     decisions,
     trace,
     policies,
+    suspensions,
     revisions,
     audit,
     proof,

@@ -43,6 +43,7 @@ TAGS: Mapping[str, str] = {
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
     "bindings": "A ban that applies in another authority too, by law or by an agreement that it accepts.",
     "exemptions": "A ban set aside in named ranges for a time: asked for by one person, approved by another.",
+    "suspensions": "Nothing is refused for an authority, or for all, for some minutes: the emergency switch.",
     "decision": "What a node answers a client, what it answered then, and why.",
     "policy": "The whole policy as one file.",
     "revisions": "What each change of the policy changed, and the way back.",

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import AccountRow, AuthorityRow, BanRow, BindingRow, ConcernRow, GrantRow, RangeRow, SpaceRow
+from api.db.models import (
+    AccountRow,
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    ConcernRow,
+    GrantRow,
+    RangeRow,
+    SpaceRow,
+    SuspensionRow,
+)
 from api.errors import NotFound
 from api.pagination import Sorting, sorted_page
 
@@ -55,5 +65,6 @@ def in_use(session: Session, slug: str) -> bool:
         exists().where(SpaceRow.authority == slug),
         exists().where(AccountRow.authority == slug),
         exists().where(GrantRow.authority == slug),
+        exists().where(SuspensionRow.authority == slug),
     )
     return bool(session.scalar(select(used)))

@@ -4,7 +4,7 @@ from ipaddress import IPv6Address, ip_address
 
 from api.errors import Invalid
 from api.moments import moment_text
-from api.publish.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, WhoRead, WinnerRead
+from api.publish.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, SuspendedRead, WhoRead, WinnerRead
 from dnsfilter.policy.decide import Considered, Decision, Verdict, concerning, consider, range_of
 from dnsfilter.policy.explain import Explanation, explain
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
@@ -60,6 +60,7 @@ def decision_read(policy: Policy, site: str, client: Address, name: WireName, at
         services=list(told.services),
         range=_place(told.range),
         authority=decision.authority,
+        suspension=suspension_read(policy, decision.authority, at),
         client=str(client),
         site=site,
         name=name_text(name),
@@ -80,10 +81,22 @@ def who_read(policy: Policy, site: str, client: Address, at: Instant) -> WhoRead
         authority=authority.slug if authority else None,
         names=dict(authority.names) if authority else {},
         contact=authority.contact if authority else None,
+        suspension=suspension_read(policy, found.authority if found else None, at),
         bans=concerns,
         at=moment_text(at),
         revision=policy.revision,
     )
+
+
+def suspension_read(policy: Policy, authority: str | None, at: Instant) -> SuspendedRead | None:
+    """Of the suspensions that hold for the authority's clients at `at` the one that holds longest, if any does."""
+    if authority is None:
+        return None
+    held = [s for s in policy.suspensions if s.authority in (None, authority) and s.start <= at < s.end]
+    last = max(held, key=lambda suspension: suspension.end, default=None)
+    if last is None:
+        return None
+    return SuspendedRead(number=last.number, authority=last.authority, until=moment_text(last.end), reason=last.reason)
 
 
 def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:

@@ -41,6 +41,15 @@ class PlaceRead(Read):
     audience: str
 
 
+class SuspendedRead(Read):
+    """That nothing is refused for the client's authority (`authority`) or for all (null), until an instant."""
+
+    number: int
+    authority: str | None
+    until: str
+    reason: str
+
+
 class DecisionRead(Read):
     """What the current policy says for a client, a name and an instant.
 
@@ -58,6 +67,7 @@ class DecisionRead(Read):
     services: list[str]
     range: PlaceRead | None
     authority: str | None
+    suspension: SuspendedRead | None
     client: str
     site: str
     name: str
@@ -86,6 +96,7 @@ class WhoRead(Read):
     authority: str | None
     names: dict[str, str]
     contact: str | None
+    suspension: SuspendedRead | None
     bans: list[ConcernRead]
     at: str
     revision: int

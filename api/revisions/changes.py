@@ -9,12 +9,22 @@ from api.bans.reading import shown as ban_shown
 from api.bindings.schemas import read_binding
 from api.db.base import Base, Json
 from api.db.history import KINDS
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, RangeRow, SiteRow, VersionRow
+from api.db.models import (
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    ExemptionRow,
+    RangeRow,
+    SiteRow,
+    SuspensionRow,
+    VersionRow,
+)
 from api.exemptions.schemas import read_exemption
 from api.publish.past import row_of
 from api.ranges.schemas import read_site
 from api.ranges.service import shown as range_shown
 from api.revisions.schemas import ChangeRead
+from api.suspensions.service import shown as suspension_shown
 from dnsfilter.policy.model import Instant
 
 
@@ -74,6 +84,8 @@ class _Reader:
             case ExemptionRow():
                 read_ = read_exemption(row, self._reference(row.ban), self._at)
                 return read_.model_dump(mode="json", exclude={"revision", "state"})
+            case SuspensionRow():
+                return suspension_shown(row)
             case _:
                 raise TypeError(f"no version is kept of {type(row).__name__}")
 
@@ -100,5 +112,7 @@ def _object(row: Base) -> str:
             return f"binding/{row.number}"
         case ExemptionRow():
             return f"exemption/{row.number}"
+        case SuspensionRow():
+            return f"suspension/{row.number}"
         case _:
             raise TypeError(f"no version is kept of {type(row).__name__}")

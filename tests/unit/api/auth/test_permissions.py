@@ -20,7 +20,7 @@ from api.auth.tokens import new_token
 from api.db.unit import head
 from api.moments import moment_text
 from api.reference import COLUMNS, MARK, renewed
-from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests
+from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane
 
 PAGE = Path(__file__).parents[4] / "docs" / "permissions.md"
@@ -58,7 +58,7 @@ def test_every_route_answers_every_caller_as_the_table_says(plane: Plane, monkey
     told = _table()
     world = make_world(plane)
     callers = _callers(plane)
-    asked = requests(world, moment_text(int(plane.clock.now)))
+    asked = requests(world, suspend(plane), moment_text(int(plane.clock.now)))
     assert asked.keys() == told.keys(), "tests/unit/api/auth/world.py has to say how each route is asked"
     _undo(plane, monkeypatch)
     wrong = asyncio.run(_walk(plane, callers, asked, told))

@@ -80,7 +80,12 @@ def make_world(plane: Plane) -> World:
     )
 
 
-def requests(world: World, now: str) -> dict[str, list[Asked]]:
+def suspend(plane: Plane) -> dict[str | None, int]:
+    """A suspension of each authority, and one of all, in force for an hour: to be called when everything else is."""
+    return {slug: _number(plane, "/v1/suspensions", _suspension(slug, "1h")) for slug in (*AUTHORITIES, None)}
+
+
+def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> dict[str, list[Asked]]:
     """By method and route template, the requests about own, bound and unrelated authority, as far as they differ."""
     each = AUTHORITIES
     found: dict[str, list[Asked]] = {}
@@ -112,7 +117,7 @@ def requests(world: World, now: str) -> dict[str, list[Asked]]:
         Asked(_matter(slug), f"/v1/grants/{number}/end", {"reason": "it is over"})
         for slug, number in world.grants.items()
     ]
-    return found
+    return found | _suspensions(suspensions)
 
 
 def _bindings(world: World) -> dict[str, list[Asked]]:
@@ -155,6 +160,18 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /healthz": ("/healthz", None),
     "GET /readyz": ("/readyz", None),
     "GET /version": ("/version", None),
+def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]]:
+    base, held = "/v1/suspensions", suspensions.items()
+    return {
+        f"GET {base}": [Asked(frozenset(), base)],
+        f"GET {base}/{{number}}": [Asked(frozenset(), f"{base}/1")],
+        f"POST {base}": [Asked(_matter(slug), base, _suspension(slug, "2h")) for slug, _ in held],
+        f"POST {base}/{{number}}/end": [
+            Asked(_matter(slug), f"{base}/{n}/end", {"reason": "it is over"}) for slug, n in held
+        ],
+    }
+
+
     "GET /openapi.json": ("/openapi.json", None),
     "GET /docs": ("/docs", None),
     "GET /docs/page.js": ("/docs/page.js", None),
@@ -273,3 +290,7 @@ def _grant(account: int, role: str, authority_: str | None) -> dict[str, Any]:
 
 def _number(plane: Plane, path: str, body: Any, token: str | None = None) -> int:
     return int(plane.done("POST", path, body, token=token)["number"])
+def _suspension(slug: str | None, span: str) -> dict[str, Any]:
+    return {"authority": slug, "for": span, "reason": "for a test"}
+
+

@@ -1,0 +1,1 @@
+"""The emergency switch: nothing is refused for some minutes."""

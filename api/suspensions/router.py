@@ -1,0 +1,108 @@
+"""/v1/suspensions."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from api.db.models import SuspensionRow
+from api.db.unit import UnitOfWork
+from api.deps import PermitDep, PreconditionDep, UnitDep, tag
+from api.errors import Invalid
+from api.moments import parse_moment
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.routing import Route
+from api.schemas import Page, Slug
+from api.suspensions import repository, service
+from api.suspensions.schemas import (
+    SuspensionEnding,
+    SuspensionRead,
+    SuspensionState,
+    SuspensionWrite,
+    read_suspension,
+)
+from dnsfilter.policy.calendar import parse_duration
+from dnsfilter.policy.model import Instant
+
+router = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Concerning = Annotated[Slug | None, Query(description="those that concern it: its own, and those of all")]
+
+
+@router.get("", operation_id="list_suspensions", summary="List suspensions", responses=documented())
+def list_suspensions(
+    unit: UnitDep,
+    state: SuspensionState | None = None,
+    authority: Concerning = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[SuspensionRead]:
+    """Suspensions, newest first."""
+    rows, following = repository.page(unit.session, unit.now_s, state, authority, limit, cursor)
+    return Page(items=[_read(unit, row) for row in rows], next=following)
+
+
+@router.get("/{number}", operation_id="get_suspension", summary="Get a suspension", responses=documented(NOT_FOUND))
+def get_suspension(number: Number, unit: UnitDep, response: Response) -> SuspensionRead:
+    """One suspension."""
+    return _answer(unit, repository.get(unit.session, number), response)
+
+
+@router.post(
+    "",
+    operation_id="start_suspension",
+    summary="Suspend every ban for some minutes",
+    status_code=201,
+    responses=documented(CONFLICT, NOT_PUBLISHED),
+)
+def start_suspension(body: SuspensionWrite, unit: UnitDep, permit: PermitDep, response: Response) -> SuspensionRead:
+    """From now on nothing is refused for the authority or, by an administrator, for all; it ends by itself.
+
+    While one holds, a further one reaches beyond its end, at most four hours from now.
+    """
+    permit.demand(body.authority)
+    row = service.start(unit, body.authority, _end(body, unit.now_s), body.reason)
+    response.headers["Location"] = f"/v1/suspensions/{row.number}"
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/end",
+    operation_id="end_suspension",
+    summary="End a suspension early",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def end_suspension(
+    number: Number,
+    body: SuspensionEnding,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> SuspensionRead:
+    """From now on the bans apply again; every other suspension of the same authority in force ends with it."""
+    row = repository.get(unit.session, number)
+    permit.demand(row.authority)
+    precondition.check(row.revision)
+    service.end(unit, row, body.reason)
+    return _answer(unit, row, response)
+
+
+def _end(body: SuspensionWrite, now: Instant) -> Instant:
+    """The end that is wanted; raises Invalid."""
+    if (body.for_ is None) == (body.until is None):
+        raise Invalid.at("body", 'give either "for" or "until"')
+    try:
+        return now + parse_duration(body.for_) if body.for_ is not None else parse_moment(body.until or "", "UTC")
+    except ValueError as error:
+        raise Invalid.at("body.until" if body.for_ is None else "body.for", str(error)) from error
+
+
+def _answer(unit: UnitOfWork, row: SuspensionRow, response: Response) -> SuspensionRead:
+    tag(response, row.revision)
+    return _read(unit, row)
+
+
+def _read(unit: UnitOfWork, row: SuspensionRow) -> SuspensionRead:
+    return read_suspension(row, unit.now_s, repository.unbroken_since(unit.session, row))

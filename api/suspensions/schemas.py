@@ -1,0 +1,90 @@
+"""Suspensions as written and as read."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from api.db.models import SuspensionRow
+from api.moments import moment_text, optional_text
+from api.schemas import Read, Reason, Slug, Strict
+from dnsfilter.policy.model import Instant
+
+DurationText = Annotated[str, StringConstraints(min_length=2, max_length=40), Field(examples=["30m", "1h30m"])]
+InstantText = Annotated[
+    str, StringConstraints(min_length=20, max_length=40), Field(examples=["2026-11-25T10:30:00+01:00"])
+]
+
+
+class SuspensionState(StrEnum):
+    """Where a suspension stands at an instant."""
+
+    IN_FORCE = "in_force"
+    ENDED = "ended"
+
+
+class SuspensionWrite(Strict):
+    """Nothing is refused for `authority` from now on, `for` a duration or `until` an instant, within four hours.
+
+    `authority` has to be given; null: for all.
+    """
+
+    authority: Slug | None
+    for_: DurationText | None = Field(default=None, alias="for")
+    until: InstantText | None = None
+    reason: Reason
+
+
+class SuspensionEnding(Strict):
+    """Why it ends now."""
+
+    reason: Reason
+
+
+class SuspensionRead(Read):
+    """Nothing was, or is, refused for `authority` (null: for all) from `start` until `end`.
+
+    `ended` is an earlier end that an act has given it. `since` is from when on it was suspended without a break, by
+    earlier ones too.
+    """
+
+    number: int
+    authority: str | None
+    start: str
+    end: str
+    since: str
+    reason: str
+    recorded_by: int
+    ended: str | None
+    ended_by: int | None
+    ended_reason: str
+    state: SuspensionState
+    revision: int
+
+
+def finish(row: SuspensionRow) -> Instant:
+    """When it ends, as recorded or by an act; never in the second of its start."""
+    return row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
+
+
+def suspension_state(row: SuspensionRow, now: Instant) -> SuspensionState:
+    """The state of a suspension at `now`."""
+    return SuspensionState.IN_FORCE if row.start_s <= now < finish(row) else SuspensionState.ENDED
+
+
+def read_suspension(row: SuspensionRow, now: Instant, since: Instant) -> SuspensionRead:
+    """A suspension as the API shows it."""
+    return SuspensionRead(
+        number=row.number,
+        authority=row.authority,
+        start=moment_text(row.start_s),
+        end=moment_text(row.end_s),
+        since=moment_text(since),
+        reason=row.reason,
+        recorded_by=row.recorded_by,
+        ended=optional_text(row.ended_s),
+        ended_by=row.ended_by,
+        ended_reason=row.ended_reason,
+        state=suspension_state(row, now),
+        revision=row.revision,
+    )

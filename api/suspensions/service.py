@@ -1,0 +1,74 @@
+"""Acts on suspensions: start, end.
+
+One authority has one suspension after another, never two that hold on in silence: a further one reaches beyond what
+holds and is a record of its own, and to end one is to end all of that authority that are in force.
+"""
+
+from sqlalchemy import select
+
+from api.db.base import Json
+from api.db.models import AuthorityRow, SuspensionRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Invalid
+from api.moments import moment_text
+from api.suspensions import repository
+from api.suspensions.schemas import SuspensionState, finish, read_suspension, suspension_state
+from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.model import Instant
+
+
+def start(unit: UnitOfWork, authority: str | None, end: Instant, reason: str) -> SuspensionRow:
+    """From now until `end` nothing is refused for `authority`, or for all.
+
+    Raises Invalid for an unknown authority or an end beyond four hours, Conflict where as much holds already.
+    """
+    if authority is not None and unit.session.get(AuthorityRow, authority) is None:
+        raise Invalid.at("body.authority", f"authority {authority} is not registered")
+    if not unit.now_s < end <= unit.now_s + MAX_SUSPENSION_S:
+        raise Invalid.at("body.until", "a suspension ends after now, and within four hours")
+    for held in repository.in_force_of(unit.session, authority, unit.now_s):
+        if end <= finish(held):
+            until = moment_text(finish(held))
+            raise Conflict(f"suspension {held.number} holds until {until}: end it, or give a later end")
+    row = SuspensionRow(
+        authority=authority,
+        start_s=unit.now_s,
+        end_s=end,
+        reason=reason,
+        recorded_by=unit.actor.account,
+        ended_s=None,
+        ended_by=None,
+        ended_reason="",
+        revision=unit.new_revision(),
+    )
+    unit.session.add(row)
+    unit.session.flush()
+    unit.record("suspension.start", _subject(row), None, shown(row), *_concerned(unit, authority))
+    return row
+
+
+def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
+    """End it now, with every other of its authority that is in force; raises Conflict where it has ended."""
+    if suspension_state(row, unit.now_s) is SuspensionState.ENDED:
+        raise Conflict(f"suspension {row.number} has ended")
+    concerned = _concerned(unit, row.authority)
+    for each in repository.in_force_of(unit.session, row.authority, unit.now_s):
+        before = shown(each)
+        each.ended_s, each.ended_by, each.ended_reason = unit.now_s, unit.actor.account, reason
+        each.revision = unit.new_revision()
+        unit.record("suspension.end", _subject(each), before, shown(each), *concerned)
+
+
+def shown(row: SuspensionRow) -> Json:
+    """The suspension as the audit keeps it: without what depends on the hour, or on others."""
+    read = read_suspension(row, row.start_s, row.start_s)
+    return read.model_dump(mode="json", exclude={"revision", "state", "since"})
+
+
+def _concerned(unit: UnitOfWork, authority: str | None) -> list[str]:
+    """Whose matter it is: that of all is everybody's."""
+    return [authority] if authority is not None else list(unit.session.scalars(select(AuthorityRow.slug)))
+
+
+def _subject(row: SuspensionRow) -> str:
+    return f"suspension/{row.number}"

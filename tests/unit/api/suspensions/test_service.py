@@ -1,0 +1,243 @@
+"""Suspensions: for some minutes nothing is refused; they end by themselves, and nobody overlooks one."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from api.db.models import AuditRow
+from api.db.unit import LOCAL, UnitOfWork
+from api.moments import moment_text
+from dnsfilter.policy.check import MAX_SUSPENSION_S
+from tests.unit.api.conftest import Plane, ban, on_both_databases
+
+BASE = "/v1/suspensions"
+WHY = "the crisis centre needs every channel"
+REFUSED = "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org"
+WHO = "/v1/who?address=192.0.2.10"
+
+
+def _start(plane: Plane, authority: str | None = "town", span: str = "30m", **options: Any) -> Any:
+    return plane.done("POST", BASE, {"authority": authority, "for": span, "reason": WHY}, **options)
+
+
+def _verdict(plane: Plane) -> str:
+    return str(plane.done("GET", REFUSED)["verdict"])
+
+
+def _acts(plane: Plane) -> list[tuple[str, str, list[str]]]:
+    with plane.database.reading() as session:
+        rows = session.scalars(select(AuditRow).where(AuditRow.act.startswith("suspension.")).order_by(AuditRow.seq))
+        return [(row.act, row.object, row.authorities) for row in rows]
+
+
+@on_both_databases
+@pytest.mark.parametrize("authority", ["town", None])
+def test_nothing_is_refused_until_it_ends_by_itself(town: Plane, authority: str | None) -> None:
+    assert _verdict(town) == "refuse"
+    made = _start(town, authority)
+    assert (made["state"], made["start"], made["end"]) == ("in_force", "2026-09-21T14:13:20Z", "2026-09-21T14:43:20Z")
+    assert _verdict(town) == "pass"
+    revision = town.revision()
+    town.clock.now += 1799
+    assert _verdict(town) == "pass"
+    town.clock.now += 1
+    assert _verdict(town) == "refuse"
+    assert town.revision() == revision
+    assert town.done("GET", f"{BASE}/{made['number']}")["state"] == "ended"
+
+
+def test_the_snapshot_has_its_end(town: Plane) -> None:
+    before = town.store.read_current()
+    _start(town)
+    assert town.store.read_current().revision == before.revision + 1 == town.revision()
+
+
+def test_another_authority_is_not_suspended(town: Plane) -> None:
+    _start(town, "zone")
+    assert _verdict(town) == "refuse"
+
+
+def test_who_and_decision_say_so(town: Plane) -> None:
+    assert [town.done("GET", path)["suspension"] for path in (REFUSED, WHO)] == [None, None]
+    _start(town, span="10m")
+    made = _start(town, None, "1h")
+    told = {"number": made["number"], "authority": None, "until": made["end"], "reason": WHY}
+    assert [town.done("GET", path)["suspension"] for path in (REFUSED, WHO)] == [told, told]
+    assert town.done("GET", "/v1/who?address=203.0.113.1")["suspension"] is None
+    town.clock.now += 3600
+    assert town.done("GET", WHO)["suspension"] is None
+
+
+@on_both_databases
+def test_a_further_one_reaches_beyond_the_first_and_both_are_seen_as_one_stretch(town: Plane) -> None:
+    first = _start(town, span="1h")
+    town.clock.now += 1800
+    again = town.call("POST", BASE, {"authority": "town", "for": "30m", "reason": WHY})
+    assert (again.status_code, "suspension 1 holds until" in again.json()["detail"]) == (409, True)
+    second = _start(town, span="4h")
+    assert (second["since"], second["start"]) == (first["start"], "2026-09-21T14:43:20Z")
+    town.clock.now += 4 * 3600
+    third = _start(town, span="1m")
+    assert third["since"] == first["start"], "it began in the very second in which the one before ended"
+    town.clock.now += 61
+    assert _start(town)["since"] == "2026-09-21T18:44:21Z"
+
+
+def test_ones_of_all_are_part_of_an_authoritys_stretch_and_not_the_other_way(town: Plane) -> None:
+    first = _start(town, span="1h")
+    town.clock.now += 60
+    everybody = _start(town, None, "2h")
+    assert everybody["since"] == everybody["start"]
+    town.clock.now += 7000
+    assert _start(town)["since"] == first["start"]
+    assert _start(town, "zone")["since"] == everybody["start"]
+
+
+@on_both_databases
+def test_an_end_by_an_act_ends_all_of_that_authority(town: Plane) -> None:
+    _start(town, span="10m")
+    number = _start(town, span="1h")["number"]
+    everybody = _start(town, None, "5m")
+    town.clock.now += 60
+    ended = town.done("POST", f"{BASE}/{number}/end", {"reason": "a false alarm"})
+    assert (ended["state"], ended["ended"], ended["ended_reason"]) == ("ended", "2026-09-21T14:14:20Z", "a false alarm")
+    assert _verdict(town) == "pass", "that of all holds on"
+    assert [row["number"] for row in town.done("GET", f"{BASE}?state=in_force")["items"]] == [everybody["number"]]
+    town.done("POST", f"{BASE}/{everybody['number']}/end", {"reason": "a false alarm"})
+    assert _verdict(town) == "refuse"
+    assert town.call("POST", f"{BASE}/{number}/end", {"reason": "once more"}).status_code == 409
+    assert town.call("POST", f"{BASE}/77/end", {"reason": "once more"}).status_code == 404
+
+
+def test_one_ended_in_the_second_of_its_start_lasts_for_that_second(town: Plane) -> None:
+    number = _start(town)["number"]
+    ended = town.done("POST", f"{BASE}/{number}/end", {"reason": "a mistake"})
+    assert ended["state"] == "in_force"
+    town.clock.now += 1
+    assert town.done("GET", f"{BASE}/{number}")["state"] == "ended"
+    assert town.done("GET", f"{BASE}?state=in_force")["items"] == []
+    assert _verdict(town) == "refuse"
+
+
+def test_lists_are_newest_first_and_narrowed(town: Plane) -> None:
+    for authority, span in (("town", "1m"), ("zone", "1h"), (None, "1h")):
+        _start(town, authority, span)
+    town.clock.now += 120
+
+    def numbers(query: str) -> list[int]:
+        return [row["number"] for row in town.done("GET", f"{BASE}?{query}")["items"]]
+
+    assert numbers("") == [3, 2, 1]
+    assert numbers("state=in_force") == [3, 2]
+    assert numbers("state=ended") == [1]
+    assert numbers("authority=town") == [3, 1]
+    assert numbers("authority=town&state=in_force") == [3]
+    page = town.done("GET", f"{BASE}?limit=2")
+    assert numbers(f"limit=2&cursor={page['next']}") == [1]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"authority": "town", "for": "4h1m"}, "body.until"),
+        ({"authority": "town", "until": "2026-09-21T18:13:21Z"}, "body.until"),
+        ({"authority": "town", "until": "2026-09-21T14:13:20Z"}, "body.until"),
+        ({"authority": "town", "until": "2026-09-21T14:30:00"}, "body.until"),
+        ({"authority": "town", "until": "2026-09-22"}, "body.until"),
+        ({"authority": "town", "for": "6 months"}, "body.for"),
+        ({"authority": "town"}, "body"),
+        ({"authority": "town", "for": "1h", "until": "2026-09-21T15:13:20Z"}, "body"),
+        ({"authority": "nobody", "for": "1h"}, "body.authority"),
+        ({"for": "1h"}, "body.authority"),
+        ({"authority": "town", "for": "1h", "reason": ""}, "body.reason"),
+    ],
+)
+def test_what_a_suspension_needs(town: Plane, body: dict[str, Any], place: str) -> None:
+    answer = town.call("POST", BASE, {"reason": WHY, **body})
+    assert answer.status_code == 422
+    assert [fault["place"] for fault in answer.json()["faults"]] == [place]
+    assert town.done("GET", BASE)["items"] == []
+
+
+def test_one_until_an_instant_may_last_four_hours(town: Plane) -> None:
+    made = town.done("POST", BASE, {"authority": "town", "until": "2026-09-21T20:13:20+02:00", "reason": WHY})
+    assert made["end"] == "2026-09-21T18:13:20Z"
+    assert MAX_SUSPENSION_S == 4 * 3600
+
+
+def test_who_may(town: Plane) -> None:
+    tokens = {role: town.account(f"the-{role}", (role, "town"))[1] for role in ("reader", "operator", "approver")}
+    body = {"authority": "town", "for": "30m", "reason": WHY}
+    asked = {role: town.call("POST", BASE, body, token=token).status_code for role, token in tokens.items()}
+    assert asked == {"reader": 403, "operator": 201, "approver": 403}
+    for other in (None, "zone"):
+        assert town.call("POST", BASE, {**body, "authority": other}, token=tokens["operator"]).status_code == 403
+        number = _start(town, other)["number"]
+        ending = town.call("POST", f"{BASE}/{number}/end", {"reason": WHY}, token=tokens["operator"])
+        assert ending.status_code == 403
+    assert len(town.done("GET", BASE, token=tokens["reader"])["items"]) == 3
+
+
+def test_acts_are_matters_of_those_concerned(town: Plane) -> None:
+    number = _start(town)["number"]
+    everybody = _start(town, None)["number"]
+    town.clock.now += 60
+    town.done("POST", f"{BASE}/{number}/end", {"reason": "a false alarm"})
+    assert _acts(town) == [
+        ("suspension.start", f"suspension/{number}", ["town"]),
+        ("suspension.start", f"suspension/{everybody}", ["town", "zone"]),
+        ("suspension.end", f"suspension/{number}", ["town"]),
+    ]
+
+
+def test_a_revision_that_a_suspension_made_is_shown_and_rolling_back_ends_none(town: Plane) -> None:
+    before = town.revision()
+    number = _start(town)["number"]
+    told = town.done("GET", f"/v1/revisions/{town.revision()}")
+    assert [(change["object"], change["before"]) for change in told["changes"]["items"]] == [
+        (f"suspension/{number}", None)
+    ]
+    town.done("PUT", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    town.done("POST", f"/v1/revisions/{before}/rollback", {"reason": "the ban was right"})
+    assert town.done("GET", f"{BASE}/{number}")["state"] == "in_force"
+    assert "suspension" not in town.call("GET", "/v1/policy").text
+
+
+def test_past_policies_are_reproduced_and_old_suspensions_leave_the_policy(town: Plane) -> None:
+    town.publisher.settle()
+    begun = int(town.clock.now)
+    _start(town)
+    town.publisher.settle()
+    held = town.app.state.runtime
+    for days in (1, 3, 3):
+        town.clock.now += days * 86_400
+        mode = "monitor" if town.done("GET", "/v1/authorities/town/bans/alpha")["mode"] == "enforce" else "enforce"
+        town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": mode})
+        town.publisher.settle()
+    with town.database.writing() as session:
+        unit = UnitOfWork(session, LOCAL, int(town.clock.now))
+        assert held.publishing.current(unit).suspensions == ()
+    for at in (begun, begun + 60, begun + 2 * 86_400, begun + 5 * 86_400, int(town.clock.now)):
+        told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={moment_text(at)}")
+        assert told["reproduced"] is True
+    told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={moment_text(begun + 60)}")
+    assert (told["decision"]["verdict"], told["decision"]["suspension"]["number"]) == ("pass", 1)
+
+
+def test_an_authority_that_was_suspended_is_not_removed(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/harbour", {**_harbour()})
+    _start(town, "harbour")
+    assert town.call("DELETE", "/v1/authorities/harbour").status_code == 409
+
+
+def _harbour() -> dict[str, Any]:
+    return {"kind": "agency", "names": {"nl": "Haven"}, "languages": ["nl"], "contact": "ict@example.org"}
+
+
+def test_a_ban_adopted_meanwhile_waits_for_the_end(town: Plane) -> None:
+    _start(town)
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban())
+    assert town.done("GET", "/v1/decision?client=192.0.2.10&name=beta1.example.org")["verdict"] == "pass"
+    town.clock.now += 1800
+    assert town.done("GET", "/v1/decision?client=192.0.2.10&name=beta1.example.org")["verdict"] == "refuse"
