@@ -32,9 +32,9 @@ from api.revisions.router import router as revisions
 from api.services.router import router as services
 from api.settings import UnixSocket
 from api.spaces.router import router as spaces
+from api.suspensions.router import router as suspensions
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
-from api.suspensions.router import router as suspensions
 from api.system.forwarded import ForwardedMiddleware
 from api.system.load import LoadMiddleware
 from api.system.metrics import Registry, make_registry
@@ -54,10 +54,10 @@ ROUTERS = (
     of_authority,
     bindings,
     exemptions,
+    suspensions,
     decisions,
     trace,
     policies,
-    suspensions,
     revisions,
     audit,
     proof,

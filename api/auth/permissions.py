@@ -117,17 +117,17 @@ OF_OPERATION: Mapping[str, Rule] = {
     "approve_exemption": _APPROVE_OBJECT,
     "reject_exemption": _APPROVE_OBJECT,
     "revoke_exemption": _APPROVE_OBJECT,
+    # suspensions: every account may see that nothing is refused
+    "list_suspensions": _ACCOUNT,
+    "get_suspension": _ACCOUNT,
+    "start_suspension": _OPERATE_OBJECT,
+    "end_suspension": _OPERATE_OBJECT,
     # the policy as a whole
     "get_decision": _READ_OBJECT,
     "get_who": _READ_OBJECT,
     "get_trace": _READ_OBJECT,
     "export_policy": _INSPECT_ALL,
     "diff_policy": _ADMINISTER,
-    # suspensions: every account may see that nothing is refused
-    "list_suspensions": _ACCOUNT,
-    "get_suspension": _ACCOUNT,
-    "start_suspension": _OPERATE_OBJECT,
-    "end_suspension": _OPERATE_OBJECT,
     "apply_policy": _ADMINISTER,
     "list_revisions": _INSPECT_ALL,
     "get_revision": _INSPECT_ALL,

@@ -155,11 +155,6 @@ def _exemptions(world: World) -> dict[str, list[Asked]]:
     }
 
 
-_TOKEN = {"label": "another", "for": "1 day"}
-_INSTALLATION: dict[str, tuple[str, Any]] = {
-    "GET /healthz": ("/healthz", None),
-    "GET /readyz": ("/readyz", None),
-    "GET /version": ("/version", None),
 def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]]:
     base, held = "/v1/suspensions", suspensions.items()
     return {
@@ -172,6 +167,11 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
     }
 
 
+_TOKEN = {"label": "another", "for": "1 day"}
+_INSTALLATION: dict[str, tuple[str, Any]] = {
+    "GET /healthz": ("/healthz", None),
+    "GET /readyz": ("/readyz", None),
+    "GET /version": ("/version", None),
     "GET /openapi.json": ("/openapi.json", None),
     "GET /docs": ("/docs", None),
     "GET /docs/page.js": ("/docs/page.js", None),
@@ -284,13 +284,13 @@ def _exemption(of: str, owner: str) -> dict[str, Any]:
     return {"ban": f"{of}/alpha", "ranges": [prefix], "for": "30 days", "reason": "promotion"}
 
 
+def _suspension(slug: str | None, span: str) -> dict[str, Any]:
+    return {"authority": slug, "for": span, "reason": "for a test"}
+
+
 def _grant(account: int, role: str, authority_: str | None) -> dict[str, Any]:
     return {"account": account, "role": role, "authority": authority_, "reason": "for a test", "for": "1 year"}
 
 
 def _number(plane: Plane, path: str, body: Any, token: str | None = None) -> int:
     return int(plane.done("POST", path, body, token=token)["number"])
-def _suspension(slug: str | None, span: str) -> dict[str, Any]:
-    return {"authority": slug, "for": span, "reason": "for a test"}
-
-
