@@ -32,6 +32,7 @@ from api.revisions.router import router as revisions
 from api.services.router import router as services
 from api.settings import UnixSocket
 from api.spaces.router import router as spaces
+from api.suspensions.holding import Holding
 from api.suspensions.router import router as suspensions
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
@@ -72,7 +73,8 @@ ROUTERS = (
 def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -> tuple[FastAPI, Registry]:
     """The application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
-    registry, requests = make_registry(publisher, failures, witness)
+    holding = Holding(runtime.database, runtime.clock)
+    registry, requests = make_registry(publisher, failures, witness, holding)
 
     def refusal(token: str, scope: Scope) -> ApiError:
         return _refusal(runtime, failures, token, scope)
@@ -92,6 +94,10 @@ def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -
     app.state.publisher = publisher
     app.state.witness = witness
     app.state.failures = failures
+    app.state.fleet = fleet
+    registry.register(NodesCollector(fleet))
+    app.state.holding = holding
+    app.state.imports = Imports()
     return app, registry
 
 

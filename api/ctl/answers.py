@@ -223,6 +223,32 @@ class Exemption(Answer):
     revision: Number
 
 
+class Suspension(Answer):
+    """Nothing is refused for an authority, or for all, for some minutes."""
+
+    number: Number
+    authority: str | None
+    start: Moment
+    end: Moment
+    since: Moment
+    reason: str
+    recorded_by: Number
+    ended: Moment | None
+    ended_by: Number | None
+    ended_reason: str
+    state: str
+    revision: Number
+
+
+class Suspended(Answer):
+    """That nothing is refused for a client's authority, or for all, until an instant."""
+
+    number: Number
+    authority: str | None
+    until: Moment
+    reason: str
+
+
 class Winner(Answer):
     """The ban that decides, and the name of it that matched."""
 
@@ -274,6 +300,7 @@ class Explanation(Answer):
     services: list[str]
     range: Place | None
     authority: str | None
+    suspension: Suspended | None = None
     client: str
     site: str
     name: str
@@ -302,6 +329,7 @@ class Who(Answer):
     authority: str | None
     names: dict[str, str]
     contact: str | None
+    suspension: Suspended | None = None
     bans: list[Concern]
     at: Moment
     revision: Number
@@ -370,3 +398,4 @@ class Readiness(Answer):
     database: bool
     revision: Number | None
     published: Number | None
+    suspensions: Number | None = None

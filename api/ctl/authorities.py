@@ -7,6 +7,8 @@ from api.ctl.answers import Authority
 from api.ctl.client import Client, path
 from api.ctl.commands import Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
 from api.ctl.listing import listed
+from api.ctl.names import Names
+from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, table
 
 KINDS = (
@@ -60,7 +62,13 @@ def _list(client: Client, options: Options) -> Result:
 
 
 def _show(client: Client, options: Options) -> Result:
-    return _shown(client.get(Authority, path("authorities", options.authority)))
+    found = client.get(Authority, path("authorities", options.authority))
+    return Result(found.model_dump(mode="json"), lambda: _shown_first(client, found))
+
+
+def _shown_first(client: Client, found: Authority) -> Iterator[str]:
+    yield from first_lines(holding(client, found.slug), Names(client))
+    yield from _lines(found)
 
 
 def _set(client: Client, options: Options) -> Result:

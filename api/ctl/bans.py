@@ -29,6 +29,7 @@ from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import reach_words, term_words
 from api.ctl.names import Names
+from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, table
 
 MODES = ("enforce", "monitor", "off")
@@ -109,7 +110,7 @@ def _add_set(group: Group) -> None:
 def _list(client: Client, options: Options) -> Result:
     query = given(options, "authority", "service", "state")
     page = client.list(Ban, path("bans"), options.limit, query)
-    return listed(page, lambda: _table(page.items, Names(client)), "bans")
+    return listed(page, lambda: _listed(client, page.items, options.authority), "bans")
 
 
 def _show(client: Client, options: Options) -> Result:
@@ -203,9 +204,28 @@ def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]
 
 
 def _state(ban: Ban) -> str:
-    words = ban.state.replace("_", " ")
-    ending = ", ending" if ban.ending else ""
-    return f"{words}{ending}{', provisional' if ban.provisional else ''}"
+    words = [ban.state.replace("_", " ")]
+    if ban.ending is not None:
+        left = ban.ending.days_left
+        days = f"{left} day{'' if left == 1 else 's'}"
+        if ban.ending.what == "review":
+            words.append(f"review in {days}" if left else "review overdue")
+        else:
+            words.append(f"{days} left")
+    return ", ".join([*words, "provisional"] if ban.provisional else words)
+
+
+def _urgency(ban: Ban) -> tuple[int, int]:
+    """What comes first in a list: the suspended, then those that end, the soonest first."""
+    if ban.state == "suspended":
+        return 0, 0
+    return (1, parse_instant(ban.ending.at)) if ban.ending is not None else (2, 0)
+
+
+def _listed(client: Client, items: list[Ban], authority: str | None) -> Iterator[str]:
+    names = Names(client)
+    yield from first_lines(holding(client, authority), names)
+    yield from _table(items, names)
 
 
 def _table(items: list[Ban], names: Names) -> Iterator[str]:

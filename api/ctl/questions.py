@@ -7,6 +7,7 @@ from api.ctl.client import Client
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
 from api.ctl.moments import at_words
 from api.ctl.names import Names
+from api.ctl.suspensions import suspended_lines
 from api.ctl.terminal import columns
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
@@ -56,6 +57,8 @@ def _who(client: Client, options: Options) -> Result:
 
 def _explanation(found: Explanation, names: Names) -> Iterator[str]:
     zone = names.time_zone(found.authority) if found.authority else "UTC"
+    if found.suspension is not None:
+        yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
     services = ", ".join(f"{slug}  {names.service(slug)}" for slug in found.services) or "none"
     rows = [
         ("verdict", found.verdict),
@@ -134,6 +137,8 @@ def _standing(row: Considered, found: Explanation) -> str:
 
 def _owner(found: Who, names: Names) -> Iterator[str]:
     zone = names.time_zone(found.authority) if found.authority else "UTC"
+    if found.suspension is not None:
+        yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
     rows = [
         ("address", found.address),
         ("range", place_words(found.range, found.site)),

@@ -39,6 +39,9 @@ def _status(client: Client, _options: Options) -> Result:
 
 
 def _lines(found: Readiness, url: str) -> Iterator[str]:
+    if found.suspensions:
+        yield f"SUSPENDED: {found.suspensions} in force, see {PROGRAM} suspension list"
+        yield ""
     yield from columns(
         [
             ("API", url),

@@ -1,4 +1,7 @@
-"""The control plane's metrics: the only door to prometheus_client here. Every name begins with `dnsfilter_api_`."""
+"""The control plane's metrics: the only door to prometheus_client here.
+
+Every name but one begins with `dnsfilter_api_`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
@@ -44,6 +47,12 @@ class Failures(Protocol):
     def counts(self) -> Mapping[str, int]: ...
 
 
+class Nodes(Protocol):
+    """What is read from the nodes."""
+
+    def counts(self) -> Mapping[str, int]: ...
+
+
 class PlaceStatus(Protocol):
     """What is read of a place for checkpoints."""
 
@@ -61,6 +70,34 @@ class Witnessing(Protocol):
     """What is read from whoever takes checkpoints to their places."""
 
     def status(self) -> Sequence[PlaceStatus]: ...
+
+
+class Suspensions(Protocol):
+    """What is read of suspensions."""
+
+    def suspended(self) -> Sequence[str | None]: ...
+
+
+class SuspensionsCollector(Collector):
+    """For whom nothing is refused, read when scraped; nothing while the database cannot be read.
+
+    A node that was told so without the API says it under the same name.
+    """
+
+    def __init__(self, suspensions: Suspensions) -> None:
+        self._suspensions = suspensions
+
+    def collect(self) -> Iterator[Metric]:
+        """One family, with a series per authority while one holds."""
+        try:
+            suspended = self._suspensions.suspended()
+        except SQLAlchemyError:
+            return
+        help_text = "1 while a suspension holds for the authority, or with an empty label for all."
+        family = GaugeMetricFamily("dnsfilter_suspended", help_text, labels=("authority",))
+        for authority in suspended:
+            family.add_metric((authority or "",), 1)
+        yield family
 
 
 class CheckpointsCollector(Collector):
@@ -101,6 +138,24 @@ class FailuresCollector(Collector):
         family = CounterMetricFamily("dnsfilter_api_refused_tokens", help_text, labels=("reason",))
         for reason, count in sorted(self._failures.counts().items()):
             family.add_metric((reason,), count)
+        yield family
+
+
+class NodesCollector(Collector):
+    """Nodes by state, read when scraped; nothing while the database cannot be read."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+
+    def collect(self) -> Iterator[Metric]:
+        """One family, with a series per state."""
+        try:
+            counts = self._nodes.counts()
+        except SQLAlchemyError:
+            return
+        family = GaugeMetricFamily("dnsfilter_api_nodes", "Nodes, by how they stand.", labels=("state",))
+        for state, count in counts.items():
+            family.add_metric((state,), count)
         yield family
 
 
@@ -158,13 +213,14 @@ class PublishingCollector(Collector):
 
 
 def make_registry(
-    publishing: Publishing, failures: Failures, witnessing: Witnessing
+    publishing: Publishing, failures: Failures, witnessing: Witnessing, suspensions: Suspensions
 ) -> tuple[Registry, RequestMetrics]:
     """A registry of its own, with everything registered."""
     registry = CollectorRegistry()
     registry.register(PublishingCollector(publishing))
     registry.register(FailuresCollector(failures))
     registry.register(CheckpointsCollector(witnessing))
+    registry.register(SuspensionsCollector(suspensions))
     build = Gauge(
         "dnsfilter_api_build_info", "Always 1; the label says which version.", ("version",), registry=registry
     )

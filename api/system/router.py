@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.publish.service import Publisher
 from api.routing import Route
+from api.suspensions.holding import Holding
 from api.system.documentation import CONTENT_SECURITY_POLICY, PAGE, SCRIPT, STYLE
 from api.system.schemas import HealthRead, ReadinessRead, VersionRead
 from dnsfilter import __version__
@@ -32,14 +33,21 @@ def readiness(request: Request, response: Response) -> ReadinessRead:
     publisher = request.app.state.publisher
     if not isinstance(publisher, Publisher):
         raise TypeError("the application has no publisher")
+    holding = request.app.state.holding
+    if not isinstance(holding, Holding):
+        raise TypeError("the application cannot tell who is suspended")
+    revision: int | None = None
+    suspensions: int | None = None
     try:
-        revision = publisher.database_revision()
+        revision, suspensions = publisher.database_revision(), len(holding.suspended())
     except SQLAlchemyError:
         revision = None
     published = publisher.status.revision
     ready = revision is not None and published is not None and published >= revision
     response.status_code = 200 if ready else 503
-    return ReadinessRead(ready=ready, database=revision is not None, revision=revision, published=published)
+    return ReadinessRead(
+        ready=ready, database=revision is not None, revision=revision, published=published, suspensions=suspensions
+    )
 
 
 @router.get("/version", operation_id="version", summary="Which version is this?")

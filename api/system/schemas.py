@@ -10,12 +10,16 @@ class HealthRead(Read):
 
 
 class ReadinessRead(Read):
-    """Whether the database is reachable and its revision is published."""
+    """Whether the database is reachable and its revision is published.
+
+    `suspensions`: for how many authorities, all of them being one, nothing is refused; null without the database.
+    """
 
     ready: bool
     database: bool
     revision: int | None
     published: int | None
+    suspensions: int | None
 
 
 class VersionRead(Read):

@@ -1,0 +1,188 @@
+"""dnsfilterctl suspend and suspension: the emergency switch, and the line that stands first while one holds."""
+
+from collections.abc import Iterator
+
+from api.ctl.accounts import Accounts
+from api.ctl.answers import Suspension
+from api.ctl.client import Client, path
+from api.ctl.commands import (
+    MAX_LIMIT,
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_group,
+    add_limit,
+    add_reason,
+    add_verb,
+    given,
+    number,
+    slug,
+)
+from api.ctl.errors import WrongInput
+from api.ctl.listing import listed
+from api.ctl.moments import at_words, parse_instant
+from api.ctl.names import Names
+from api.ctl.terminal import columns, table
+
+STATES = ("in_force", "ended")
+EVERYBODY = "everybody"
+_ZONE_OF_ALL = "UTC"
+
+
+def add(groups: Group) -> None:
+    """Add the commands."""
+    suspend = add_verb(
+        groups,
+        "suspend",
+        _suspend,
+        "refuse nothing for an authority, or for all, for some minutes; it ends by itself, after four hours at most",
+        'suspend ghent --for 30m --reason "crisis centre"',
+        'suspend --for 10m --reason "is it the filter?"',
+        'suspend ghent --end --reason "it was not the filter"',
+    )
+    suspend.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help="without it for all")
+    reach = suspend.add_mutually_exclusive_group(required=True)
+    reach.add_argument("--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h")
+    reach.add_argument("--until", metavar="WHEN", help="an RFC 3339 time")
+    reach.add_argument("--end", action="store_true", help="end it now")
+    add_reason(suspend)
+    group = add_group(groups, "suspension", "when nothing was, or is, refused")
+    lister = add_verb(group, "list", _list, "list suspensions, newest first", "suspension list --state in_force")
+    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that concern it, of all too")
+    add_limit(lister)
+    _add_number(add_verb(group, "show", _show, "show a suspension", "suspension show 1"))
+    end = add_verb(
+        group, "end", _end, "end it, with every other of its authority", 'suspension end 1 --reason "a false alarm"'
+    )
+    _add_number(end)
+    add_reason(end)
+
+
+def _add_number(parser: Parser) -> None:
+    parser.add_argument("number", type=number, metavar="NUMBER")
+
+
+def _suspend(client: Client, options: Options) -> Result:
+    if options.end:
+        return _end_all(client, options)
+    body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}
+    made = client.send(Suspension, "POST", path("suspensions"), {"authority": options.authority, **body})
+    return Result(made.model_dump(mode="json"), lambda: _made(made, Names(client)))
+
+
+def _end_all(client: Client, options: Options) -> Result:
+    """End what holds for exactly this authority, or for all."""
+    held = [found for found in holding(client, options.authority) if found.authority == options.authority]
+    if not held:
+        raise WrongInput(f"no suspension of {options.authority or EVERYBODY} is in force")
+    return _ended(client, held[0].number, options)
+
+
+def _end(client: Client, options: Options) -> Result:
+    return _ended(client, options.number, options)
+
+
+def _ended(client: Client, which: int, options: Options) -> Result:
+    ended = client.send(Suspension, "POST", path("suspensions", which, "end"), given(options, "reason"))
+    left = [found for found in holding(client, ended.authority) if found.authority is None]
+    data = ended.model_dump(mode="json")
+    return Result(data, lambda: _no_longer(ended, left if ended.authority is not None else [], Names(client)))
+
+
+def _no_longer(ended: Suspension, left: list[Suspension], names: Names) -> Iterator[str]:
+    yield f"suspension {ended.number} has ended: what is banned is refused again for {_whom(ended.authority, names)}"
+    yield from first_lines(left, names)
+
+
+def _made(made: Suspension, names: Names) -> Iterator[str]:
+    zone = _zone(made.authority, names)
+    yield f"suspension {made.number}: from now on NOTHING is refused for {_whom(made.authority, names)}"
+    yield f"it ends by itself at {at_words(made.end, zone)}"
+    if made.since != made.start:
+        yield f"suspended without a break since {at_words(made.since, zone)}"
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(Suspension, path("suspensions"), options.limit, given(options, "state", "authority"))
+    return listed(page, lambda: _table(page.items, Accounts(client), Names(client)), "suspensions")
+
+
+def _show(client: Client, options: Options) -> Result:
+    found = client.get(Suspension, path("suspensions", options.number))
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, Accounts(client), Names(client)))
+
+
+def _lines(found: Suspension, accounts: Accounts, names: Names) -> Iterator[str]:
+    zone = _zone(found.authority, names)
+    rows = [
+        ("suspension", str(found.number)),
+        ("of", _whom(found.authority, names)),
+        ("state", found.state.replace("_", " ")),
+        ("from", at_words(found.start, zone)),
+        ("until", at_words(found.end, zone)),
+        ("unbroken since", at_words(found.since, zone)),
+        ("reason", found.reason),
+        ("started by", accounts.words(found.recorded_by)),
+    ]
+    if found.ended is not None:
+        rows.append(("ended", f"{at_words(found.ended, zone)} by {accounts.words(found.ended_by or 0)}"))
+        rows.append(("because", found.ended_reason))
+    yield from columns(rows)
+
+
+def _table(items: list[Suspension], accounts: Accounts, names: Names) -> Iterator[str]:
+    accounts.prepare({item.recorded_by for item in items})
+    names.prepare({item.authority for item in items if item.authority is not None})
+    rows = [
+        (
+            str(item.number),
+            item.authority or EVERYBODY,
+            item.state.replace("_", " "),
+            at_words(item.start, _zone(item.authority, names)),
+            at_words(item.end if item.ended is None else item.ended, _zone(item.authority, names)),
+            accounts.login(item.recorded_by),
+            item.reason,
+        )
+        for item in items
+    ]
+    yield from table(("no.", "of", "state", "from", "until", "started by", "reason"), rows)
+
+
+def holding(client: Client, authority: str | None = None) -> list[Suspension]:
+    """The suspensions in force, newest first; with an authority those that concern it. Raises CtlError."""
+    query = {"state": "in_force", "authority": authority}
+    return client.list(Suspension, path("suspensions"), MAX_LIMIT, query).items
+
+
+def first_lines(held: list[Suspension], names: Names) -> Iterator[str]:
+    """What stands first while suspensions hold: of each authority the one that holds longest, and an empty line."""
+    longest: dict[str | None, Suspension] = {}
+    for found in held:
+        other = longest.get(found.authority)
+        if other is None or parse_instant(found.end) > parse_instant(other.end):
+            longest[found.authority] = found
+    for authority in sorted(longest, key=lambda slug: slug or ""):
+        yield _first_line(authority, longest[authority].end, longest[authority].reason, names)
+    if held:
+        yield ""
+
+
+def suspended_lines(authority: str | None, until: str, reason: str, names: Names) -> Iterator[str]:
+    """What stands first about a client for whom nothing is refused, and an empty line."""
+    yield _first_line(authority, until, reason, names)
+    yield ""
+
+
+def _first_line(authority: str | None, until: str, reason: str, names: Names) -> str:
+    end = at_words(until, _zone(authority, names))
+    return f"SUSPENDED: nothing is refused for {_whom(authority, names)} until {end} ({reason})"
+
+
+def _whom(authority: str | None, names: Names) -> str:
+    return EVERYBODY if authority is None else f"{authority}  {names.authority(authority)}"
+
+
+def _zone(authority: str | None, names: Names) -> str:
+    return _ZONE_OF_ALL if authority is None else names.time_zone(authority)
