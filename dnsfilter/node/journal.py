@@ -9,16 +9,15 @@ that a power cut left broken is passed over and counted: what it began to say ne
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
 from dnsfilter.errors import UnavailableError
+from dnsfilter.node.privatefiles import FILE_MODE, read_private, sync_directory, write_whole, writing
 from dnsfilter.policy.model import Instant
 
 MAX_ENTRIES = 2_000
@@ -133,18 +132,11 @@ class Journal:
             raise UnavailableError(f"read journal {self._path}: {error.strerror}") from error
         token = status.st_ino, status.st_mtime_ns, status.st_size
         if self._seen is None or self._seen[0] != token:
-            try:
-                self._seen = token, self._read()
-            except OSError as error:
-                raise UnavailableError(f"read journal {self._path}: {error.strerror}") from error
+            self._seen = token, self._read()
         return self._seen[1]
 
     def _read(self) -> _Content:
-        try:
-            with self._path.open("rb") as file:
-                data = file.read(_MAX_FILE_OCTETS)
-        except FileNotFoundError:
-            return _Content()
+        data = read_private(self._path, _MAX_FILE_OCTETS) or b""
         entries: list[Entry] = []
         reported = broken = 0
         for line in data.splitlines():
@@ -161,14 +153,16 @@ class Journal:
     def _append(self, value: dict[str, Any], after_open_line: bool) -> None:
         line = ("\n" if after_open_line else "") + _line(value)
         is_new = not self._path.exists()
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(
+            self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE
+        )
         with open(descriptor, "wb", buffering=0) as file:
             octets = line.encode()
             if file.write(octets) != len(octets):
                 raise OSError(None, "the disk took a part of the line only")
             os.fsync(descriptor)
         if is_new:
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
 
     def _trim(self) -> None:
         """Where much can go, keep what is not reported, as far as that is bounded, and the last of what is."""
@@ -177,30 +171,11 @@ class Journal:
         told = [entry for entry in held.entries if entry.number <= held.reported][-KEPT_REPORTED:]
         if len(held.entries) <= len(waiting) + len(told) + _SPARE:
             return
-        temporary = self._path.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w") as file:
-            file.write(_line({"reported": held.reported}))
-            file.writelines(_line(entry.value()) for entry in (*told, *waiting))
-            file.flush()
-            os.fsync(descriptor)
-        temporary.rename(self._path)
-        _sync_directory(self._path.parent)
+        lines = [_line({"reported": held.reported}), *(_line(entry.value()) for entry in (*told, *waiting))]
+        write_whole(self._path, "".join(lines).encode())
 
-    @contextmanager
-    def _writing(self, action: str) -> Iterator[None]:
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            lock = os.open(self._path.with_suffix(".lock"), flags, 0o600)
-            try:
-                flock(lock, LOCK_EX)
-                yield
-            finally:
-                os.close(lock)
-        except OSError as error:
-            raise UnavailableError(f"{action} {self._path}: {error.strerror or error}") from error
+    def _writing(self, action: str) -> AbstractContextManager[None]:
+        return writing(f"{action} {self._path}", self._path.with_suffix(".lock"))
 
 
 def instant_text(at: Instant) -> str:
@@ -244,11 +219,3 @@ def _parsed(line: bytes) -> Entry | int | None:
 
 def _text_or_none(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

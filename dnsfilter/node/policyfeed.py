@@ -3,10 +3,18 @@
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 from dnsfilter.engine.clock import Anchor, Clock, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.node.journal import instant_text
+from dnsfilter.node.localacts import FILE_NAME, LocalSuspensions, Moment, this_boot
 from dnsfilter.node.sealed import map_sealed, seal
+from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.snapshot.manifest import parse_manifest
+from dnsfilter.snapshot.overlay import overlay_manifest, overlay_rules
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.store import Files, SnapshotStore
@@ -18,27 +26,41 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 class PolicyFeed:
-    """The newest good snapshot of a store."""
+    """The newest good snapshot of a store, with what was suspended on this node itself laid over it."""
 
-    def __init__(self, store: SnapshotStore, site: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self, store: SnapshotStore, site: str, clock: Clock | None = None, node_dir: Path | None = None
+    ) -> None:
+        """Local suspensions are looked for in `node_dir`; None: there are none."""
         self._store = store
         self._site = site
         self._clock = clock or SystemClock()
+        self._local = None if node_dir is None else LocalSuspensions(node_dir / FILE_NAME)
+        self._boot = this_boot()
+        self._waits = 0
         self._token: tuple[int, int] | None = None
         self._failed: tuple[int, int] | None = None
         self._looks = 0
         self._files: Files | None = None
+        """As they were published: without what was laid over them."""
         self._sealed: list[tuple[Buffer, int]] = []
         self.snapshot: Snapshot | None = None
         self.anchor = Anchor(0, 0)
         """When the snapshot in use was made, and the boot time at which a snapshot of that making came into use."""
         self.trouble: str | None = None
         """Why the newest snapshot is not the one in use; None while it is."""
+        self.suspensions: tuple[Suspension, ...] = ()
+        """Those given on this node that hold; none that was published."""
 
     @property
     def descriptors(self) -> Sequence[int]:
         """The sealed manifest, names, ranges and rules; they stay this object's."""
         return [descriptor for _, descriptor in self._sealed]
+
+    @property
+    def manifest_digest(self) -> str | None:
+        """SHA-256 of the manifest in use, as it was published; None before there is one."""
+        return None if self._files is None else sha256(self._files.manifest).hexdigest()
 
     def load(self) -> Snapshot:
         """Take the newest snapshot that is whole. Raises SnapshotError when there is none."""
@@ -52,10 +74,13 @@ class PolicyFeed:
         return snapshot
 
     def poll(self) -> Snapshot | None:
-        """Another snapshot if one was published since it was last loaded, else None.
+        """Another snapshot if one was published since it was last loaded, or what is suspended here changed; else None.
 
-        One that cannot be loaded is tried again after some looks, since the reason may pass, and said once.
+        A snapshot that cannot be loaded is tried again after some looks, since the reason may pass, and said once.
         """
+        return self._poll_store() or self._poll_suspensions()
+
+    def _poll_store(self) -> Snapshot | None:
         token = self._store.current_token()
         if token is None or token == self._token:
             return None
@@ -74,8 +99,50 @@ class PolicyFeed:
         self._token, self.trouble = token, None
         return snapshot
 
+    def _poll_suspensions(self) -> Snapshot | None:
+        """The snapshot in use with what is suspended now, where that has changed."""
+        if self._files is None or self._holding(self._now(self.anchor)) == self.suspensions:
+            return None
+        if self._waits:
+            self._waits -= 1
+            return None
+        try:
+            return self.take(self._files)
+        except (SnapshotError, OSError) as error:
+            self._waits = LOOKS_BETWEEN_TRIES
+            logs.emit(_LOG, logging.ERROR, "suspensions of this node not in force", reason=error)
+            return None
+
+    def _holding(self, now: Moment) -> tuple[Suspension, ...]:
+        return () if self._local is None else self._local.holding(now)
+
+    def _now(self, anchor: Anchor) -> Moment:
+        wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
+        return Moment(anchor.instant(wall_s, boot_ms), boot_ms, self._boot)
+
     def take(self, files: Files) -> Snapshot:
         """Use these files from now on. Raises SnapshotError, and then keeps what it had."""
+        anchor = self._anchor_of(files)
+        now = self._now(anchor)
+        suspensions = self._holding(now)
+        laid = _laid_over(files, suspensions, now.instant)
+        sealed, snapshot = self._seal(laid)
+        in_use = {descriptor for _, descriptor in sealed}
+        for _, descriptor in self._sealed:
+            if descriptor not in in_use:
+                os.close(descriptor)
+        # The octets as read are let go of: what is in use is in memory once, however large.
+        names, ranges, rules = [octets for octets, _ in sealed[1:]]
+        published = rules if laid.rules is files.rules else files.rules
+        self._files = Files(files.revision, files.manifest, names, ranges, published)
+        self._sealed, self.snapshot, self.anchor = sealed, snapshot, anchor
+        if suspensions != self.suspensions:
+            self._say(suspensions)
+        self.suspensions = suspensions
+        return snapshot
+
+    def _seal(self, files: Files) -> tuple[list[tuple[Buffer, int]], Snapshot]:
+        """These files in sealed memory, those that are there already as they are, and the snapshot that they make."""
         held = {id(octets): (octets, descriptor) for octets, descriptor in self._sealed}
         sealed: list[tuple[Buffer, int]] = []
         fresh: list[int] = []
@@ -88,22 +155,25 @@ class PolicyFeed:
                 else:
                     sealed.append(held[id(octets)])
             names, ranges, rules = [octets for octets, _ in sealed[1:]]
-            snapshot = Snapshot.open(files.manifest, names, ranges, rules, self._site)
+            return sealed, Snapshot.open(files.manifest, names, ranges, rules, self._site)
         except (OSError, SnapshotError):
             for descriptor in fresh:
                 os.close(descriptor)
             raise
-        in_use = {descriptor for _, descriptor in sealed}
-        for _, descriptor in self._sealed:
-            if descriptor in in_use:
-                continue
-            os.close(descriptor)
-        # The octets as read are let go of: what is in use is in memory once, however large.
-        self._files = Files(files.revision, files.manifest, names, ranges, rules)
-        self._sealed, self.snapshot = sealed, snapshot
-        if snapshot.made_s != self.anchor.made_s:
-            self.anchor = Anchor(snapshot.made_s, self._clock.boot_ns() // 1_000_000)
-        return snapshot
+
+    def _anchor_of(self, files: Files) -> Anchor:
+        made_s = parse_manifest(files.manifest).made_s
+        if made_s == self.anchor.made_s:
+            return self.anchor
+        return Anchor(made_s, self._clock.boot_ns() // 1_000_000)
+
+    def _say(self, suspensions: tuple[Suspension, ...]) -> None:
+        for new in suspensions:
+            if new not in self.suspensions:
+                who, until = new.authority or "all", instant_text(new.end)
+                logs.emit(_LOG, logging.WARNING, "suspended on this node", authority=who, until=until)
+        if len(suspensions) < len(self.suspensions):
+            logs.emit(_LOG, logging.WARNING, "suspension on this node has ended", left=len(suspensions))
 
     def set_aside(self, revision: int, reason: str) -> Snapshot | None:
         """Use no snapshot of this revision any more, but the newest older one; None, and nothing else, without one.
@@ -122,10 +192,17 @@ class PolicyFeed:
 
     def age_s(self) -> int:
         """Seconds since the making of the snapshot in use, by the clock that is believed."""
-        wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
-        return self.anchor.instant(wall_s, boot_ms) - self.anchor.made_s
+        return self._now(self.anchor).instant - self.anchor.made_s
 
     def close(self) -> None:
         for _, descriptor in self._sealed:
             os.close(descriptor)
         self._sealed = []
+
+
+def _laid_over(files: Files, suspensions: tuple[Suspension, ...], at: Instant) -> Files:
+    """The files with these suspensions; the very object where they change nothing."""
+    rules = overlay_rules(files.rules, suspensions, at)
+    if rules is files.rules:
+        return files
+    return replace(files, manifest=overlay_manifest(files.manifest, rules), rules=rules)

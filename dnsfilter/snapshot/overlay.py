@@ -49,17 +49,19 @@ def _aside(suspensions: list[Suspension], authority: str) -> Intervals:
 def _laid_over(parts: Mapping[Part, Section], per_class: list[Intervals]) -> dict[Part, bytes]:
     """The sections of rules and spans; each class has its own instants at which all is set aside."""
     rules, spans = bytearray(parts[Part.RULES].data), Slices()
-    places: dict[tuple[int, int, Intervals], tuple[int, int]] = {}
-    for (_, first_rule, count), aside in zip(parts[Part.CLASSES].all_records(CLASS), per_class, strict=True):
-        parts[Part.RULES].check_slice(RULE, first_rule, count)
-        for offset in range(first_rule * RULE.size, (first_rule + count) * RULE.size, RULE.size):
-            ban, first_entry, first_span, number, *others = RULE.unpack_from(rules, offset)
-            key = first_span, number, aside
-            if key not in places:
+    # A thousand authorities have some ten thousand rules, and few spans that differ.
+    places: dict[Intervals, dict[tuple[int, int], tuple[int, int]]] = {aside: {} for aside in per_class}
+    for (_, first, count), aside in zip(parts[Part.CLASSES].all_records(CLASS), per_class, strict=True):
+        known = places[aside]
+        offset = first * RULE.size
+        for ban, entry, first_span, number, *others in parts[Part.RULES].records(RULE, first, count):
+            place = known.get((first_span, number))
+            if place is None:
                 own: _Spans = tuple(parts[Part.SPANS].records(SPAN, first_span, number))
-                cut = own if not aside else _cut(own, aside)
-                places[key] = spans.add([SPAN.pack(*span) for span in cut]), len(cut)
-            RULE.pack_into(rules, offset, ban, first_entry, *places[key], *others)
+                cut = _cut(own, aside) if aside else own
+                place = known[first_span, number] = spans.add([SPAN.pack(*span) for span in cut]), len(cut)
+            RULE.pack_into(rules, offset, ban, entry, *place, *others)
+            offset += RULE.size
     return {Part.RULES: bytes(rules), Part.SPANS: spans.data()}
 
 
