@@ -20,6 +20,8 @@ SERIES = {
     for metric in METRICS
     for suffix in (("_bucket", "_sum", "_count") if metric.type is MetricType.HISTOGRAM else ("",))
 }
+SUSPENDED = "dnsfilter_suspended"
+"""Of the control plane, and of nodes that were told so without it."""
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
 
@@ -44,9 +46,15 @@ def test_every_query_asks_for_metrics_and_label_values_that_exist(path: Path) ->
     for query in dashboard_queries(path):
         names = set(re.findall(r"\b(?:dnsfilter_\w+|up)\b", query))
         assert names
-        assert names <= SERIES | {"up"}
+        assert names <= SERIES | {SUSPENDED, "up"}
         for given in re.findall(r'outcome=~?"([^"]+)"', query):
             assert set(given.split("|")) <= outcomes.keys()
+
+
+def test_what_is_suspended_is_the_first_panel() -> None:
+    first = next(panels(load_dashboard(GRAFANA / "dashboards" / "dnsfilter.json")))
+    assert (first["gridPos"]["x"], first["gridPos"]["y"]) == (0, 0)
+    assert SUSPENDED in first["targets"][0]["expr"]
 
 
 def test_every_promised_metric_is_on_the_dashboard() -> None:

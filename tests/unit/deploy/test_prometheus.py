@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from api.system.metrics import CheckpointsCollector, PlaceStatus
+from api.system.metrics import CheckpointsCollector, PlaceStatus, SuspensionsCollector
 from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component
 
@@ -29,14 +29,52 @@ def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> No
     assert checked.returncode == 0, checked.stdout + checked.stderr
     asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(re.findall(r"expr: (.+)", ALERTS.read_text()))))
     assert asked
+    collectors = (CheckpointsCollector(_NoPlace()), SuspensionsCollector(_Nobody()))
     assert asked <= {metric.name for metric in METRICS} | {
-        family.name for family in CheckpointsCollector(_NoPlace()).collect()
+        family.name for collector in collectors for family in collector.collect()
     }
 
 
 class _NoPlace:
     def status(self) -> Sequence[PlaceStatus]:
         return ()
+
+
+class _Nobody:
+    def suspended(self) -> Sequence[str | None]:
+        return ()
+
+
+def test_a_suspension_raises_an_alert_that_names_whom_it_concerns(tmp_path: Path) -> None:
+    def alert(authority: str, whom: str) -> dict[str, dict[str, str]]:
+        labels = {"authority": authority} if authority else {}
+        return {
+            "exp_labels": {**labels, "severity": "warning"},
+            "exp_annotations": {
+                "summary": f"Nothing is refused for {whom}.",
+                "description": "A suspension holds; it ends by itself. "
+                "dnsfilterctl suspension list tells whose it is, and why.",
+            },
+        }
+
+    series = [
+        {"series": 'dnsfilter_suspended{instance="api",authority="ghent"}', "values": "1x5 stale"},
+        {"series": 'dnsfilter_suspended{instance="node",authority=""}', "values": "1x5 stale"},
+    ]
+    expected = [alert("", "everybody"), alert("ghent", "ghent")]
+    cases = [
+        {
+            "input_series": series,
+            "alert_rule_test": [
+                {"eval_time": "4m", "alertname": "DnsfilterSuspended", "exp_alerts": expected},
+                {"eval_time": "7m", "alertname": "DnsfilterSuspended", "exp_alerts": []},
+            ],
+        }
+    ]
+    file = tmp_path / "test.yml"  # JSON is YAML
+    file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": cases}))
+    checked = component("promtool").run("test", "rules", str(file))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_a_doubted_clock_raises_an_alert(tmp_path: Path) -> None:
