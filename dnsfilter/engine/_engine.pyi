@@ -7,6 +7,7 @@ from dnsfilter.config.model import Clients
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.limits import Limiter
 from dnsfilter.engine.reference import ReferenceEngine
+from dnsfilter.engine.strangers import StrangerTable
 from dnsfilter.snapshot.reader import Matched, Snapshot
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.query import Query
@@ -40,6 +41,13 @@ class Buckets:
 
     def admitted(self, client: bytes, may_ask: bool, forgeable: bool, now_ms: int) -> int:
         """`Limiter.admit`."""
+
+class Strangers:
+    """A `StrangerTable` that C writes too; its method is a door for tests."""
+
+    def __init__(self, strangers: StrangerTable) -> None: ...
+    def note_one(self, client: bytes, now_ms: int) -> None:
+        """`StrangerTable.note`."""
 
 class AllowedClients:
     """The unregistered clients that may ask, as C knows them; its method is a door for tests."""

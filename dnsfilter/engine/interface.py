@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.strangers import Noted
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Transport
@@ -73,6 +74,9 @@ class Engine(Protocol):
 
     def in_hand(self) -> int:
         """How many questions are with upstreams."""
+
+    def take_strangers(self) -> Sequence[Noted]:
+        """The networks in no range that have asked since this was last called, whether they may or not."""
 
     def poll(self, budget: int) -> Sequence[Event]:
         """Work through at most `budget` batches of datagrams and timers; hand up what needs judgement."""

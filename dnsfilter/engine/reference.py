@@ -30,6 +30,7 @@ from dnsfilter.engine.local import (
     special_answer,
 )
 from dnsfilter.engine.room import OwnRoom
+from dnsfilter.engine.strangers import TABLE_KEY_OCTETS, Noted, StrangerTable
 from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.policy.decide import Verdict
@@ -87,6 +88,7 @@ class ReferenceEngine(Judging):
         self._cache = cache
         self._clients = clients
         self._limiter = Limiter(limits, secrets.token_bytes(KEY_OCTETS))
+        self._strangers = StrangerTable(secrets.token_bytes(TABLE_KEY_OCTETS))
         self._trust_ad = trust_ad
         self._clock = clock
         self._counters = counters
@@ -131,6 +133,9 @@ class ReferenceEngine(Judging):
 
     def in_hand(self) -> int:
         return len(self._inflight)
+
+    def take_strangers(self) -> Sequence[Noted]:
+        return self._strangers.take()
 
     def poll(self, budget: int) -> Sequence[Event]:
         events: list[Event] = []
@@ -198,6 +203,8 @@ class ReferenceEngine(Judging):
             self._count(transport, Outcome.DROPPED)
             return Drop()
         range_class = self._snapshot.find(client)
+        if range_class is None:
+            self._strangers.note(client, boot_ms)
         may_ask = self._may_ask(client, range_class)
         forgeable = transport is Transport.UDP
         admission = self._limiter.admit(client, may_ask, forgeable, boot_ms)

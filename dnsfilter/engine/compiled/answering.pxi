@@ -58,6 +58,7 @@ cdef class Answering:
     cdef Table table
     cdef Store store
     cdef Buckets buckets
+    cdef Strangers strangers
     cdef Places places
     cdef object names_digest
     cdef uint64_t generation        # of the names file in force; 0: none yet
@@ -73,9 +74,10 @@ cdef class Answering:
     cdef Judged judged
     cdef Matches found
 
-    def __init__(self, Store store, zones, clients, slots, limiter):
+    def __init__(self, Store store, zones, clients, slots, limiter, strangers):
         self.store = store
         self.buckets = Buckets(limiter)
+        self.strangers = Strangers(strangers)
         self.slots = slots
         self.places = Places(zones)
         for row, transport in enumerate((Transport.UDP, Transport.TCP)):
@@ -126,6 +128,8 @@ cdef class Answering:
         uint32_t limit, uint8_t* out, const Where* where,
     ) noexcept nogil:
         """What a plain query gets after `look_ahead`: octets of the reply in `out`, or a number below 1."""
+        if where.range_class < 0:
+            self.strangers.note(client, client_size, now_ms)
         if not where.may_ask:
             return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
         if self.admit(client, client_size, True, transport, now_ms) != ADMIT_PASS:
@@ -146,6 +150,8 @@ cdef class Answering:
             return DROPPED
         limit = STREAM_ROOM if transport else udp_limit_of(asked)
         where.range_class = self.table.find(client, client_size)
+        if where.range_class < 0:
+            self.strangers.note(client, client_size, now_ms)
         where.may_ask = where.range_class >= 0 or self.allowed.hold(client, client_size)
         if said == ODD_QUERY and not where.may_ask:
             return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)

@@ -100,7 +100,9 @@ class CompiledEngine(ReferenceEngine):
         table = Table(snapshot)
         super().swap(snapshot, since_ms)
         if not hasattr(self, "_fast"):
-            self._fast = Answering(self._cache, self._zones, self._clients, self._slots, self._limiter)
+            self._fast = Answering(
+                self._cache, self._zones, self._clients, self._slots, self._limiter, self._strangers
+            )
         else:
             self._reader.swap(self._anchor)
         self._fast.swap(table, self._counters.policy)
