@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from dnsfilter.engine.strangers import Noted
+
 MOST_OCTETS = 128 * 1024
 MOST_DESCRIPTORS = 253
 """The kernel's limit (unix(7), SCM_MAX_FD)."""
@@ -82,7 +84,17 @@ class Alive:
     clock_doubted: bool
 
 
-Message: TypeAlias = Setup | Listen | Policy | Stop | InForce | Rejected | Alive
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """From the worker, at most every few seconds: the networks in no range that have asked since it last said so.
+
+    At most as many as the engine's table has places, some 40 octets each.
+    """
+
+    noted: Sequence[Noted]
+
+
+Message: TypeAlias = Setup | Listen | Policy | Stop | InForce | Rejected | Alive | Strangers
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

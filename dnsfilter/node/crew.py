@@ -12,6 +12,7 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.node.channel import Stop
 from dnsfilter.node.seats import seats_to_fill, share_out
 from dnsfilter.node.stalls import any_waits, queries_counted
+from dnsfilter.node.strangers import Stranger, StrangerBook
 from dnsfilter.node.workerprocess import Orders, Recruit, Sealed, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
@@ -74,6 +75,7 @@ class Crew:
         self._seats: dict[int, _Seat] = {}
         self._numbers = count(1)
         self._looked: float | None = None
+        self._strangers = StrangerBook()
 
     # What there is.
 
@@ -94,6 +96,10 @@ class Crew:
         current = {member.seat for member in self._members if self._is_current(member) and member.is_able(now)}
         wanted = set(range(seats_to_fill(self.orders.config.workers)))
         return wanted <= current and all(member.version == self.orders.version for member in self._members)
+
+    def strangers(self) -> tuple[Stranger, ...]:
+        """The networks in no range that asked within a day, as far as the workers have told."""
+        return self._strangers.listed(_boot_s())
 
     # What is to be.
 
@@ -123,6 +129,10 @@ class Crew:
     def tend(self, now: float) -> Sequence[Death]:
         """One look at everything, at least every few hundredths of a second; the workers found dead."""
         self._excuse_lateness(now)
+        for member in self._members:
+            if member.strangers:
+                self._strangers.add(member.strangers, _boot_s())
+                member.strangers = []
         deaths = [death for member in list(self._members) for death in self._look_at(member, now)]
         self._fill_seats(now)
         self._share_out(now, {member for member in self._members if self._is_stalled(member, now)})
@@ -256,6 +266,10 @@ class Crew:
 
     def _is_current(self, member: WorkerProcess) -> bool:
         return member.version == self.orders.version and member.leaving_since is None
+
+
+def _boot_s() -> int:
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def _capacity(pairs: int) -> int:

@@ -21,7 +21,19 @@ from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.errors import SnapshotError
-from dnsfilter.node.channel import Alive, InForce, Inherited, Listen, Policy, Rejected, Setup, Stop, receive, send
+from dnsfilter.node.channel import (
+    Alive,
+    InForce,
+    Inherited,
+    Listen,
+    Policy,
+    Rejected,
+    Setup,
+    Stop,
+    Strangers,
+    receive,
+    send,
+)
 from dnsfilter.node.privileges import keep_only
 from dnsfilter.node.sealed import map_sealed
 from dnsfilter.resolver import Resolver
@@ -35,6 +47,8 @@ from dnsfilter.upstream.stream import StreamPool
 from dnsfilter.upstream.zones import Zones
 
 HEARTBEAT_S = 0.25
+TELL_STRANGERS_S = 5.0
+"""How often the supervisor is told who has asked that is in no range."""
 DRAIN_S = 4.5
 """How long what is in hand may take to be answered once a worker is told to stop."""
 PAUSE_S = 0.02
@@ -207,15 +221,25 @@ class Worker:
         self._anchor = Anchor(snapshot.made_s, since_ms)
 
     async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        tell_at = loop.time() + TELL_STRANGERS_S
         while True:
             try:
                 send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
+                if loop.time() >= tell_at:
+                    tell_at = loop.time() + TELL_STRANGERS_S
+                    self._tell_strangers()
             except BlockingIOError:
                 logs.emit(_LOG, logging.WARNING, "supervisor does not read")
             except OSError:
                 self._stopped.set()
                 return
             await asyncio.sleep(HEARTBEAT_S)
+
+    def _tell_strangers(self) -> None:
+        noted = self._engine.take_strangers()
+        if noted:
+            send(self._channel, Strangers(noted))
 
 
 def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:

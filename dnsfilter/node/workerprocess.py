@@ -13,8 +13,9 @@ from pathlib import Path
 
 from dnsfilter.config.model import Config
 from dnsfilter.engine.choice import VARIABLE, EngineKind
+from dnsfilter.engine.strangers import Noted
 from dnsfilter.node import channel
-from dnsfilter.node.channel import Alive, InForce, Inherited, Listen, Message, Policy, Rejected, Setup
+from dnsfilter.node.channel import Alive, InForce, Inherited, Listen, Message, Policy, Rejected, Setup, Strangers
 from dnsfilter.node.sealed import seal
 from dnsfilter.node.sockets import Listening
 from dnsfilter.node.stalls import Stall
@@ -117,6 +118,8 @@ class WorkerProcess:
         self.leaving_since: float | None = None
         self.reading: frozenset[int] = frozenset()
         self.stall = Stall()
+        self.strangers: list[Noted] = []
+        """What it has told of networks in no range and nobody has taken in yet."""
         self._sock = sock
         self._clock = clock
 
@@ -203,6 +206,8 @@ class WorkerProcess:
                 if doubted and not self.clock_doubted:
                     logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not believed")
                 self.clock_doubted = doubted
+            case Strangers(noted):
+                self.strangers += noted
             case message:
                 raise ValueError(f"unexpected message from worker: {type(message).__name__}")
 

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from dnsfilter.engine.strangers import PLACES, Noted
 from dnsfilter.node import channel
-from dnsfilter.node.channel import Alive, InForce, Policy
+from dnsfilter.node.channel import Alive, InForce, Policy, Strangers
 
 
 def test_messages_arrive_whole_in_order_with_their_descriptors(tmp_path: Path) -> None:
@@ -32,6 +33,14 @@ def test_the_descriptors_of_many_listening_addresses_all_arrive() -> None:
         assert len(received[1]) == 133
         for descriptor in received[1]:
             os.close(descriptor)
+
+
+def test_a_table_full_of_strangers_is_one_packet() -> None:
+    ours, theirs = channel.pair()
+    noted = [Noted(number.to_bytes(6), 2**40 + number, 2**30 + number, 2**31 + number) for number in range(PLACES)]
+    with ours, theirs:
+        channel.send(ours, Strangers(noted))
+        assert channel.receive(theirs) == (Strangers(noted), [])
 
 
 def test_an_end_that_is_gone_reads_as_none() -> None:
