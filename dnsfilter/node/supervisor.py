@@ -30,6 +30,7 @@ from dnsfilter.node.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
+from dnsfilter.node.strangers import Stranger
 from dnsfilter.node.upgrade import Handover, Predecessor, Program, hand_over
 from dnsfilter.node.workerprocess import Orders, Recruit, Sealed
 from dnsfilter.snapshot.reader import Snapshot
@@ -136,6 +137,10 @@ class Supervisor:
         if all(worker.revision != self._snapshot.revision for worker in serving):
             return f"revision {serving[0].revision} is in force, {self._snapshot.revision} is not yet"
         return None
+
+    def strangers(self) -> tuple[Stranger, ...]:
+        """The networks in no range that asked within a day, those with the most queries first."""
+        return self._crew.strangers()
 
     @property
     def _snapshot(self) -> Snapshot:
