@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from dnsfilter.errors import UnavailableError
-from dnsfilter.node.privatefiles import FILE_MODE, read_private, sync_directory, write_whole, writing
+from dnsfilter.node.privatefiles import FILE_MODE, read_private, replace_private, writing
 from dnsfilter.policy.model import Instant
+from dnsfilter.snapshot.disk import sync_directory
 
 MAX_ENTRIES = 2_000
 """More are not kept: the oldest go first, those already reported before others."""
@@ -172,7 +173,7 @@ class Journal:
         if len(held.entries) <= len(waiting) + len(told) + _SPARE:
             return
         lines = [_line({"reported": held.reported}), *(_line(entry.value()) for entry in (*told, *waiting))]
-        write_whole(self._path, "".join(lines).encode())
+        replace_private(self._path, "".join(lines).encode())
 
     def _writing(self, action: str) -> AbstractContextManager[None]:
         return writing(f"{action} {self._path}", self._path.with_suffix(".lock"))

@@ -14,7 +14,7 @@ from typing import Any
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.journal import REASON_CHARS, instant_text, parse_instant
-from dnsfilter.node.privatefiles import read_private, write_whole, writing
+from dnsfilter.node.privatefiles import read_private, replace_private, writing
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.telemetry import logs
@@ -115,7 +115,7 @@ def change_given(path: Path, now: Moment, change: Callable[[tuple[Given, ...]], 
             given = parse_given(octets) if octets is not None else ()
         except ValueError:
             given = ()
-        write_whole(path, given_octets(change(tuple(each for each in given if each.holds(now) is not None))))
+        replace_private(path, given_octets(change(tuple(each for each in given if each.holds(now) is not None))))
 
 
 def given_octets(given: tuple[Given, ...]) -> bytes:

@@ -4,13 +4,68 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from dnsfilter.errors import UnavailableError
+from dnsfilter.snapshot.disk import sync_directory, write_whole
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A user and a group, by number."""
+
+    uid: int
+    gid: int
+
+
+def owner_of(path: Path) -> Owner | None:
+    """Whose that is; None where there is nothing. Raises UnavailableError where that cannot be told."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnavailableError(f"read {path}: {error.strerror or error}") from error
+    return Owner(status.st_uid, status.st_gid)
+
+
+@contextmanager
+def acting_as(owner: Owner) -> Iterator[None]:
+    """For root: touch files as that user, so that nothing its directories hold leads elsewhere. Others stay themselves.
+
+    Raises UnavailableError where root may not become others.
+    """
+    if os.geteuid() != 0 or owner.uid == 0:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    try:
+        os.setgroups([])
+        os.setegid(owner.gid)
+        os.seteuid(owner.uid)
+    except OSError as error:
+        raise UnavailableError(f"act as user {owner.uid}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def make_private(directory: Path, owner: Owner | None = None) -> None:
+    """Make a directory for that user alone (None: whoever we are), unless there is one. Raises UnavailableError."""
+    try:
+        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        if owner is not None:
+            os.chown(directory, owner.uid, owner.gid, follow_symlinks=False)
+    except OSError as error:
+        raise UnavailableError(f"make directory {directory}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -28,26 +83,10 @@ def writing(action: str, lock: Path) -> Iterator[None]:
         raise UnavailableError(f"{action}: {error.strerror or error}") from error
 
 
-def write_whole(path: Path, octets: bytes) -> None:
-    """Replace a file, to last: either the old one is there or the new. To be called by whoever holds the lock."""
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-    with open(descriptor, "wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(descriptor)
-    temporary.rename(path)
+def replace_private(path: Path, octets: bytes) -> None:
+    """Replace a file, to last. To be called by whoever holds the lock. Raises OSError."""
+    write_whole(path, octets, sync=True, mode=FILE_MODE)
     sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Have the disk keep what was made, renamed or removed in it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_private(path: Path, most: int) -> bytes | None:

@@ -33,6 +33,7 @@ _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 _READ_RETRIES = 4
 _CURRENT_OCTETS = 128
 RELEASED_S: Instant = 1_793_491_200
+_REASON_OCTETS = 512
 """2026-11-01T00:00Z, before this release: no machine that runs it was ever rightly set to less. A release moves it."""
 
 
@@ -83,6 +84,11 @@ class SnapshotStore:
         self._set_aside: set[int] = set()
 
     def publish(self, compiled: Compiled) -> bool:
+    @property
+    def directory(self) -> Path:
+        """Where they are."""
+        return self._directory
+
         """Makes `compiled` the current snapshot; False if it is so already.
 
         Raises SnapshotError for a revision below the current one, and UnavailableError when the disk refuses.
@@ -209,9 +215,7 @@ class SnapshotStore:
     def use(self, revision: int) -> None:
         """Makes a revision that is still here current, once it has been read whole; raises SnapshotError."""
         with self._writing(f"use revision {revision}"):
-            pointer = max((p for p in self._pointers() if p.revision == revision), default=None)
-            if pointer is None:
-                raise SnapshotError(f"use revision {revision}: it is not in {self._directory}")
+            pointer = self._pointer_of(revision)
             self._read(pointer, None)
             self._point(pointer)
 
@@ -226,6 +230,25 @@ class SnapshotStore:
         """Lifts a quarantine."""
         self._set_aside.discard(revision)
         with self._writing(f"release revision {revision}"):
+    def revisions(self) -> tuple[int, ...]:
+        """Every revision that is here, usable or not, newest first."""
+        return tuple(sorted({pointer.revision for pointer in self._pointers()}, reverse=True))
+
+    def manifest(self, revision: int) -> Manifest:
+        """The manifest of a revision that is here; raises SnapshotError."""
+        return self._manifest(self._pointer_of(revision))[1]
+
+    def check(self, revision: int) -> None:
+        """Reads a revision whole; raises SnapshotError where it is not, is not here, or is quarantined."""
+        self._read(self._pointer_of(revision), None)
+
+    def quarantine_reason(self, revision: int) -> str | None:
+        """Why a revision is quarantined; None while it is not."""
+        try:
+            return read_bounded(self._path(f"{revision}.quarantined"), _REASON_OCTETS).decode(errors="replace")
+        except SnapshotError:
+            return "" if self._quarantined(revision) else None
+
             self._path(f"{revision}.quarantined").unlink(missing_ok=True)
 
     def prune(self, keep: int) -> tuple[int, ...]:
@@ -331,6 +354,12 @@ class SnapshotStore:
         """Holds the writers' lock; turns an OSError into an UnavailableError that names the action."""
         try:
             self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    def _pointer_of(self, revision: int) -> _Pointer:
+        pointer = max((p for p in self._pointers() if p.revision == revision), default=None)
+        if pointer is None:
+            raise SnapshotError(f"use revision {revision}: it is not in {self._directory}")
+        return pointer
+
             lock = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 flock(lock, LOCK_EX)

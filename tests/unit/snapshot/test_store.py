@@ -246,6 +246,22 @@ def test_an_earlier_revision_can_be_used_again(store: SnapshotStore) -> None:
     store.publish(compiled(3))
     assert store.read_current().revision == 3
 
+def test_a_store_tells_what_it_has(store: SnapshotStore, directory: Path) -> None:
+    for revision in (1, 2, 3):
+        store.publish(compiled(revision))
+    store.use(2)
+    store.quarantine(3, "workers died of it")
+    store.quarantine(1)
+    assert store.revisions() == (3, 2, 1)
+    assert [store.quarantine_reason(revision) for revision in store.revisions()] == ["workers died of it", None, ""]
+    assert store.manifest(3) == parse_manifest(compiled(3).manifest)
+    store.check(2)
+    for revision, reason in ((3, "quarantined"), (9, "not in")):
+        with pytest.raises(SnapshotError, match=reason):
+            store.check(revision)
+    assert store.directory == directory
+
+
 
 def test_what_is_not_here_or_not_whole_cannot_be_used(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(1, Mode.OFF))
