@@ -14,6 +14,7 @@ from api.audit.router import router as audit
 from api.audit.witness import Witness
 from api.auth.caller import Caller
 from api.auth.failures import Failures
+from api.auth.nodes import is_node
 from api.auth.tokens import Refused, authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
@@ -23,6 +24,10 @@ from api.description import TITLE, described
 from api.errors import ApiError, NotAuthenticated, TooMany
 from api.exemptions.router import router as exemptions
 from api.idempotency import Replayed
+from api.nodes.fleet import Fleet
+from api.nodes.own import router as own_of_node
+from api.nodes.router import beside as beside_nodes
+from api.nodes.router import router as nodes
 from api.policies.router import router as policies
 from api.problems import install
 from api.publish.router import router as decisions
@@ -38,7 +43,7 @@ from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
 from api.system.forwarded import ForwardedMiddleware
 from api.system.load import LoadMiddleware
-from api.system.metrics import Registry, make_registry
+from api.system.metrics import NodesCollector, Registry, make_registry
 from api.system.request import RequestMiddleware
 from api.system.router import router as system
 from api.trace.router import router as trace
@@ -63,6 +68,9 @@ ROUTERS = (
     audit,
     proof,
     archive,
+    own_of_node,
+    nodes,
+    beside_nodes,
     oneself,
     accounts,
     grants,
@@ -70,7 +78,9 @@ ROUTERS = (
 )
 
 
-def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -> tuple[FastAPI, Registry]:
+def make_application(
+    runtime: Runtime, publisher: Publisher, witness: Witness, fleet: Fleet
+) -> tuple[FastAPI, Registry]:
     """The application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
     holding = Holding(runtime.database, runtime.clock)
@@ -96,6 +106,8 @@ def make_application(runtime: Runtime, publisher: Publisher, witness: Witness) -
     app.state.failures = failures
     app.state.fleet = fleet
     registry.register(NodesCollector(fleet))
+    app.state.fleet = fleet
+    registry.register(NodesCollector(fleet))
     app.state.holding = holding
     app.state.imports = Imports()
     return app, registry
@@ -110,7 +122,7 @@ def warm(app: FastAPI) -> None:
 def _known(runtime: Runtime, token: str) -> bool:
     with runtime.database.reading() as session:
         found = authenticate(session, runtime.token_key, token, int(runtime.clock()), "")
-    return isinstance(found, Caller)
+        return isinstance(found, Caller) or is_node(session, runtime.token_key, token)
 
 
 def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> ApiError:

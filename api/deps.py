@@ -35,6 +35,7 @@ MAX_TAGS = 200
 """How long If-Match and If-None-Match may be."""
 
 _bearer = HTTPBearer(auto_error=False, description="a token of the installation")
+BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 class Publishing(Protocol):
@@ -87,7 +88,7 @@ RuntimeDep = Annotated[Runtime, Depends(runtime)]
 def permit(
     request: Request,
     held: RuntimeDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: BearerDep,
 ) -> Permit:
     """What the caller may do here; raises NotAuthenticated, Forbidden and TooMany."""
     operation = getattr(request.scope.get("route"), "operation_id", None)

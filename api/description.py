@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from api import idempotency, problems
 from api.deps import MAX_TAGS, permit, precondition, unit_of_work
+from api.nodes.callers import enrolled_node, enrolling_token
 from api.problems import MEDIA_TYPE, Kind
 from dnsfilter import __version__
 
@@ -48,6 +49,7 @@ TAGS: Mapping[str, str] = {
     "policy": "The whole policy as one file.",
     "revisions": "What each change of the policy changed, and the way back.",
     "audit": "The record of acts: a chain that is only added to, its signed checkpoints, and its export.",
+    "nodes": "Machines that answer queries: registered, enrolled, given signed snapshots, and what they report.",
     "installation": "Everything, to be kept elsewhere.",
     "accounts": "People and programs, their tokens, the roles that they hold, and tokens that were not taken.",
 }
@@ -112,7 +114,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     calls = set(_calls(route.dependant))
     act = method in _ACTS and unit_of_work in calls
     _also(responses, problems.OVERLOADED)
-    if permit in calls:
+    if calls & {permit, enrolled_node, enrolling_token}:
         _also(responses, problems.DATABASE)
     if "requestBody" in operation:
         for kind in WITH_BODY:
@@ -131,6 +133,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
     for status, response in responses.items():
         response["headers"] = dict(_headers(status, created=method == "post", act=act, tag=tagged(route)))
+        if route.operation_id == "get_own_snapshot" and status in ("200", "304"):
+            response["headers"]["ETag"] = _SNAPSHOT_TAG
 
 
 def _share(found: dict[str, Any]) -> None:
@@ -216,6 +220,10 @@ def _shapes(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 _TEXT = {"type": "string"}
+_SNAPSHOT_TAG: Mapping[str, Any] = {
+    "description": "the SHA-256 of the manifest",
+    "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'},
+}
 _HEADERS: Mapping[str, Any] = {
     "X-Request-ID": {
         "description": "the request's id, which is in the log and in the audit",

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import uvicorn
@@ -28,12 +28,13 @@ from api.db.session import Database
 from api.deps import Runtime
 from api.errors import NotPublished
 from api.listening import Listener, taken
+from api.nodes.fleet import Fleet
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
 from api.publish.signing import Signing
 from api.publish.start import keep_history, meet_store
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
-from api.system.connections import MAX_THREADS, GuardedProtocol
+from api.system.connections import MAX_THREADS, GuardedProtocol, raise_limit
 from api.system.handshakes import Handshakes
 from api.system.metrics import MetricsServer, Registry
 from api.tls import Certificate, warn_if_exposed
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; raises ConfigError and UnavailableError before the first answer only."""
+    raise_limit()
     with ExitStack() as stack:
         listener = stack.enter_context(Listener(settings.listen, settings.tls is not None))
         _make_state_dir(settings)
@@ -88,7 +90,8 @@ def serve(settings: Settings) -> int:
         publisher = Publisher(database, services, store, clock, _signing(settings))
         runtime = Runtime(settings, database, catalogue, services, publisher, clock, _token_key(settings))
         witness = _witness(settings, runtime)
-        app, registry = make_application(runtime, publisher, witness)
+        fleet = Fleet(database, publisher, clock)
+        app, registry = make_application(runtime, publisher, witness, fleet)
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
@@ -100,6 +103,8 @@ def serve(settings: Settings) -> int:
         stack.callback(publisher.stop)
         witness.start()
         stack.callback(witness.stop)
+        fleet.start()
+        stack.callback(fleet.stop)
         certificate = _certificate(settings.tls)
         if certificate is not None:
             certificate.start()
@@ -118,15 +123,19 @@ def serve(settings: Settings) -> int:
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
         said = f"dnsfilter-api: listening on {listener.url}, metrics on http://{metrics.endpoint.text}/metrics"
-        _Server(config, f"{said}, state in {settings.state_dir}", certificate).run([listener.socket])
+        ready = f"{said}, state in {settings.state_dir}"
+        _Server(config, ready, certificate, publisher.news.close).run([listener.socket])
     return 0
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which says one line when it is ready, and whose stopping by a signal is a success."""
 
-    def __init__(self, config: uvicorn.Config, ready: str, certificate: Certificate | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: str, certificate: Certificate | None, ending: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._ending = ending
         self._ready = ready
         self._certificate = certificate
         self.servers: list[asyncio.Server] = []
@@ -149,6 +158,8 @@ class _Server(uvicorn.Server):
         """Listen no longer, and answer what is in hand."""
         for task in self._accepting:
             task.cancel()
+        # Nodes wait for a snapshot longer than anybody waits for a stop.
+        self._ending()
         await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:

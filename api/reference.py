@@ -45,6 +45,10 @@ BESIDES: Mapping[str, str] = {
     "make_grant": (
         "nobody for themselves, nor for whoever made the token at hand; roles in the installation by administrators"
     ),
+    "enrol_node": "whoever has the token that registering the node has shown, once",
+    "get_own_snapshot": "a node, with the token that it got when it enrolled",
+    "get_own_file": "as for the snapshot",
+    "report_node": "as for the snapshot",
     "end_grant": "roles in the installation by administrators",
 }
 """What a request has to be besides, where the rule alone does not say it."""
@@ -77,6 +81,8 @@ def cell(rule: Rule, column: str) -> str:
             held = PART if column in OF_AUTHORITY else YES
         case Where.INSTALLATION:
             held = YES
+        case Where.ENROLMENT | Where.NODE:
+            return NO
         case Where.SELF:
             if column not in rule.roles:
                 return NO if column == "no token" else SELF

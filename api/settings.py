@@ -148,12 +148,10 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     init_policy = Path(values["init_policy"]) if values["init_policy"] else None
     if init_policy is not None and not init_policy.is_file():
         problems.append(Problem(places["init_policy"], f"there is no file {init_policy}"))
-    keys = []
-    for key in ("snapshot_key", "checkpoint_key"):
-        file = Path(values[key]) if values[key] else state_dir / key.replace("_", "-")
+    snapshot_key, checkpoint_key = (_key(values, key, state_dir) for key in ("snapshot_key", "checkpoint_key"))
+    for key, file in (("snapshot_key", snapshot_key), ("checkpoint_key", checkpoint_key)):
         if file.is_dir():
             problems.append(Problem(places[key], f"{file} is a directory: name a file"))
-        keys.append(file)
     taken_to, found = _checkpoint_places(values, places)
     problems += found
     tls, found = _tls(values, places, listen)
@@ -162,7 +160,12 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     problems += found
     if problems or listen is None or metrics_listen is None:
         raise ConfigError(tuple(problems))
-    return Settings(state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls, notices)
+    return Settings(state_dir, listen, metrics_listen, database, snapshot_key, checkpoint_key, init_policy, taken_to, tls, notices)
+
+
+def _key(values: Mapping[str, str], key: str, state_dir: Path) -> Path:
+    """The file of a key: as it is set, else under the key's name in the state directory."""
+    return Path(values[key]) if values[key] else state_dir / key.replace("_", "-")
 
 
 def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[Endpoint | UnixSocket | None, list[Problem]]:

@@ -76,6 +76,8 @@ class Permit:
                 allowed, self.settled = self.caller.has(self.rule.roles, None), True
             case Where.OBJECT | Where.SOME:
                 allowed = self.caller.anywhere(self.rule.roles)
+            case Where.ENROLMENT | Where.NODE:
+                raise Forbidden("this is for nodes, which have tokens of their own")
         if not allowed:
             raise self._refused(authority)
 

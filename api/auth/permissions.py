@@ -36,6 +36,10 @@ class Where(StrEnum):
     """Nowhere, for the account that the path names; for others', in the installation."""
     INSTALLATION = "installation"
     """In the installation."""
+    ENROLMENT = "enrolment"
+    """Nowhere: whoever has the token with which a node enrols may, once."""
+    NODE = "node"
+    """Nowhere: a node may, with the token that it got when it enrolled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,18 @@ OF_OPERATION: Mapping[str, Rule] = {
     # the installation
     "get_backup": _ADMINISTER,
     "get_archive": _INSPECT_ALL,
+    # nodes
+    "list_nodes": _INSPECT_ALL,
+    "get_node": _INSPECT_ALL,
+    "register_node": _ADMINISTER,
+    "renew_enrolment": _ADMINISTER,
+    "remove_node": _ADMINISTER,
+    "list_unregistered": _INSPECT_ALL,
+    "get_snapshot_key": _ACCOUNT,
+    "enrol_node": Rule(Where.ENROLMENT),
+    "get_own_snapshot": Rule(Where.NODE),
+    "get_own_file": Rule(Where.NODE),
+    "report_node": Rule(Where.NODE),
     # people
     "get_self": _ACCOUNT,
     "list_accounts": _INSPECT_ALL,

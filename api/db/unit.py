@@ -22,6 +22,7 @@ class Access(StrEnum):
     TOKEN = "token"
     LOCAL = "local"
     LOADED = "loaded"
+    NODE = "node"
 
 
 @dataclass(frozen=True, slots=True)

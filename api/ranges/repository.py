@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import ExemptionRow, RangeRow, SiteRow, SpaceRow
+from api.db.models import ExemptionRow, NodeRow, RangeRow, SiteRow, SpaceRow
 from api.errors import NotFound
 from api.pagination import Sorting, select_page, sorted_page
 from dnsfilter.policy.model import Prefix
@@ -41,8 +41,8 @@ def site_page(session: Session, limit: int, cursor: str | None) -> tuple[Sequenc
 
 
 def site_in_use(session: Session, slug: str) -> bool:
-    """Whether a range, space or an exemption refers to the site."""
-    used = or_(*(exists().where(row.site == slug) for row in (RangeRow, SpaceRow, ExemptionRow)))
+    """Whether a range, space, an exemption or a node, also one that was removed, refers to the site."""
+    used = or_(*(exists().where(row.site == slug) for row in (RangeRow, SpaceRow, ExemptionRow, NodeRow)))
     return bool(session.scalar(select(used)))
 
 

@@ -37,7 +37,7 @@ def delete_site(unit: UnitOfWork, row: SiteRow) -> None:
     if row.slug == DEFAULT_SITE:
         raise Conflict(f"site {DEFAULT_SITE} always exists")
     if repository.site_in_use(unit.session, row.slug):
-        raise Conflict(f"site {row.slug} has space, ranges or exemptions")
+        raise Conflict(f"site {row.slug} has space, ranges, exemptions or nodes")
     unit.record("site.remove", f"site/{row.slug}", _site_shown(row), None)
     unit.session.delete(row)
 

@@ -12,7 +12,7 @@ from api.pagination import cut_page, decode_cursor, encode_cursor
 from dnsfilter.policy.model import Instant
 
 SHOWN_PUBLICATIONS = 20
-NOTED = ("account.", "checkpoint.", "grant.", "space.", "token.")
+NOTED = ("account.", "checkpoint.", "grant.", "node.", "space.", "token.")
 """How acts begin that change no policy, and so make no revision."""
 
 

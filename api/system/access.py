@@ -9,6 +9,8 @@ from api.problems import id_of
 from api.system.metrics import RequestMetrics
 from dnsfilter.telemetry.logs import emit
 
+QUIET = frozenset({"/v1/nodes/self/snapshot", "/v1/nodes/self/report"})
+"""What every node asks all the time: in the log only where it fails."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
 
@@ -23,7 +25,7 @@ class AccessMiddleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, then note method, route, status and duration."""
+        """Pass the request on, then note method, route, status and duration, less what it only waited."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -39,14 +41,14 @@ class AccessMiddleware:
         try:
             await self._app(scope, receive, noting)
         finally:
-            duration_s = perf_counter() - started
+            duration_s = perf_counter() - started - scope.get("rested_s", 0.0)
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = getattr(scope.get("route"), "path", UNMATCHED)
             self._metrics.note(method, route, status, duration_s)
             took_ms = f"{1000 * duration_s:.1f}"
             emit(
                 log,
-                logging.INFO,
+                logging.DEBUG if route in QUIET and status < 400 else logging.INFO,
                 "request",
                 method=method,
                 route=route,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 from typing import Any
 
 import h11
@@ -12,14 +13,25 @@ from api.problems import BAD_REQUEST, MEDIA_TYPE, content
 from api.system.request import HEADER, HEADERS, new_id
 from dnsfilter.telemetry.logs import emit
 
-MAX_CONNECTIONS = 512
-"""Half of the 1,024 descriptors that a process has by default."""
+MAX_CONNECTIONS = 2048
+"""Each node has one, on which it waits. Half of `DESCRIPTORS`: files and the database need some."""
+DESCRIPTORS = 2 * MAX_CONNECTIONS
 MAX_THREADS = 2 * MAX_CONNECTIONS
 """A request takes one again and again, never two. Were they fewer than requests, those that wait for the turn to write
 could hold all of them, and whoever has the turn would wait for one for ever."""
 HEAD_TIMEOUT_S = 10.0
 
 log = logging.getLogger("dnsfilter.api.access")
+
+
+def raise_limit() -> None:
+    """Let this process open as many descriptors as connections need, or as many as it may; 1,024 are usual else."""
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != RLIM_INFINITY and soft < wanted:
+        setrlimit(RLIMIT_NOFILE, (wanted, hard))
+    if wanted < DESCRIPTORS:
+        emit(log, logging.WARNING, "few descriptors, which many nodes would need", may=wanted, need=DESCRIPTORS)
 
 
 class GuardedProtocol(H11Protocol):

@@ -1,5 +1,9 @@
 """A bound on the requests that are worked on at once: beyond it the answer is a problem, at once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import OVERLOADED, id_of, problem
@@ -8,7 +12,11 @@ MAX_REQUESTS = 200
 
 
 class LoadMiddleware:
-    """Counts requests from their body to the end of their answer, and refuses what is beyond the bound."""
+    """Counts requests from their body to the end of their answer, and refuses what is beyond the bound.
+
+    The scope gets `rest`: in a block `with scope["rest"]():` a request that only waits is not counted, and `rested_s`
+    has how long that was.
+    """
 
     def __init__(self, app: ASGIApp, most: int = MAX_REQUESTS) -> None:
         self._app = app
@@ -26,7 +34,19 @@ class LoadMiddleware:
             await response(scope, receive, send)
             return
         self._now += 1
+        scope["rest"] = lambda: self._resting(scope)
         try:
             await self._app(scope, receive, send)
         finally:
             self._now -= 1
+
+    @contextmanager
+    def _resting(self, scope: Scope) -> Iterator[None]:
+        since = perf_counter()
+        self._now -= 1
+        try:
+            yield
+        finally:
+            # Who has waited is answered, also where that is one more than the bound.
+            self._now += 1
+            scope["rested_s"] = scope.get("rested_s", 0.0) + perf_counter() - since

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.model import Instant
@@ -203,6 +204,15 @@ class SnapshotStore:
             "rules": files.rules,
         }
         return Loaded(snapshot, octets)
+
+    def open_named(self, digest: str) -> BinaryIO | None:
+        """The file of this SHA-256, opened, where a manifest here names it; else None. Its octets are not checked."""
+        for pointer in sorted(self._pointers(), reverse=True):
+            with suppress(SnapshotError, OSError):
+                for name, file in _references(self._manifest(pointer)[1]):
+                    if file.digest.hex() == digest:
+                        return self._path(name).open("rb")
+        return None
 
     def previous(self) -> tuple[int, ...]:
         """The revisions that `use` can make current, newest first: all but the current and quarantined ones."""

@@ -23,6 +23,7 @@ from api.auth.tokens import load_key, make_first_token
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
 from api.deps import Runtime
+from api.nodes.fleet import Fleet
 from api.publish.service import Publisher, believed
 from api.publish.signing import Signing
 from api.publish.start import keep_history
@@ -150,7 +151,7 @@ def make_plane(
     make_first_token(database, key, settings.token_path, int(read()))
     witness = Witness(database, load_signing_key(settings.checkpoint_key), settings.checkpoint_places, read)
     runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
-    app, registry = make_application(runtime, publisher, witness)
+    app, registry = make_application(runtime, publisher, witness, Fleet(database, publisher, read))
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 

@@ -116,18 +116,23 @@ def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged
     plane.publisher.publish_current()
     plane.other()
     deciding = {"approve_exemption", "reject_exemption"}
+    of_node: dict[str | None, str] = {}
     for example in load_examples():
         route = BY_ID[example["operation"]]
         method = min(route.methods or ())
         if route.operation_id == "list_failed_tries":
             plane.call("GET", "/v1/self", headers={"Authorization": "Bearer dnsf_0123456789ab_unknown"})
         token = plane.other() if route.operation_id in deciding else None
-        options: dict[str, Any] = {"token": token}
+        options: dict[str, Any] = {"token": of_node.get(route.operation_id, token)}
         if "text" in example:
             headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": "application/toml"}
             options = {"content": example["text"], "headers": headers}
         answer = plane.call(method, example["path"], example.get("body"), **options)
         assert answer.status_code < 300, f"{example['operation']}: {answer.text}"
+        if route.operation_id == "register_node":
+            of_node["enrol_node"] = answer.json()["enrolment_token"]
+        if route.operation_id == "enrol_node":
+            of_node["get_own_snapshot"] = of_node["report_node"] = answer.json()["token"]
         documented = _described()["paths"][route.path_format][method.lower()]["responses"]
         headers = documented[str(answer.status_code)]["headers"]
         assert ("ETag" in headers) == ("etag" in answer.headers), example["operation"]

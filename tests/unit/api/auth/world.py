@@ -52,6 +52,7 @@ def make_world(plane: Plane) -> World:
         plane.done("PUT", f"/v1/authorities/{slug}/bans/beta", planned)
     plane.done("PUT", "/v1/authorities/empty", authority())
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    plane.done("POST", "/v1/nodes", {"name": "office-1"})
     bound = {OWN: BOUND, BOUND: OWN, UNRELATED: BOUND}
     agreements = {slug: _number(plane, "/v1/bindings", _binding(f"{slug}/alpha", to)) for slug, to in bound.items()}
     law = _number(plane, "/v1/bindings", {**_binding("town/alpha", UNRELATED), "ground": "law"})
@@ -205,6 +206,17 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "POST /v1/audit/checkpoints": ("/v1/audit/checkpoints", None),
     "GET /v1/backup": ("/v1/backup", None),
     "GET /v1/archive": ("/v1/archive", None),
+    "GET /v1/nodes": ("/v1/nodes", None),
+    "POST /v1/nodes": ("/v1/nodes", {"name": "office-2"}),
+    "GET /v1/nodes/{name}": ("/v1/nodes/office-1", None),
+    "DELETE /v1/nodes/{name}": ("/v1/nodes/office-1", None),
+    "POST /v1/nodes/{name}/enrolment": ("/v1/nodes/office-1/enrolment", None),
+    "GET /v1/unregistered": ("/v1/unregistered", None),
+    "GET /v1/snapshot-key": ("/v1/snapshot-key", None),
+    "POST /v1/nodes/enrol": ("/v1/nodes/enrol", {"version": "1"}),
+    "GET /v1/nodes/self/snapshot": ("/v1/nodes/self/snapshot", None),
+    "GET /v1/nodes/self/files/{sha256}": (f"/v1/nodes/self/files/{'0' * 64}", None),
+    "POST /v1/nodes/self/report": ("/v1/nodes/self/report", {}),
     "GET /v1/self": ("/v1/self", None),
     "GET /v1/accounts": ("/v1/accounts", None),
     "POST /v1/accounts": ("/v1/accounts", {"kind": "user", "login": "new", "name": "new"}),

@@ -1,0 +1,1 @@
+"""Nodes: registered, enrolled, given snapshots, and what they report."""

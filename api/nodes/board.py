@@ -1,0 +1,120 @@
+"""What nodes reported last: in memory for whoever asks, in the database from time to time.
+
+A thousand nodes report every ten seconds: what they say is written at most once a minute, or soon after a node has
+another snapshot or trouble, in few transactions. Prefixes of unknown clients are never written.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.auth.nodes import JOURNAL
+from api.db.base import Json
+from api.db.models import NodeRow
+from api.db.session import Database
+from api.nodes.schemas import ReportWrite, Stranger
+from dnsfilter.telemetry.logs import emit
+
+EVERY_S = 60.0
+LOOK_S = 2.0
+BATCH = 100
+"""Rows per transaction: an act waits for one of them at most."""
+_TELLING = ("revision", "manifest", "trouble", "suspended")
+
+log = logging.getLogger("dnsfilter.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A report that came at `at_s`: what of it is kept, the prefixes that are not, and when it was last written."""
+
+    body: Json
+    strangers: tuple[Stranger, ...]
+    at_s: float
+    written_s: float | None = None
+    due: bool = True
+
+
+class Board:
+    """The last report of each node, by its number. Also a thread, once started, that writes them down."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._heard: dict[int, Heard] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nodes", daemon=True)
+
+    def hear(self, number: int, report: ReportWrite, clock_off_s: int) -> None:
+        """Take a report."""
+        body = report.model_dump(mode="json", exclude={"unregistered", "journal", "clock"})
+        body["clock_off_s"] = clock_off_s
+        at_s = self._clock()
+        with self._lock:
+            before = self._heard.get(number)
+            told = before is not None and all(before.body[key] == body[key] for key in _TELLING)
+            due = before is None or before.due or not told
+            written_s = None if before is None else before.written_s
+            self._heard[number] = Heard(body, tuple(report.unregistered), at_s, written_s, due)
+
+    def heard(self, number: int) -> Heard | None:
+        """The node's last report; None where it has not reported to this process."""
+        return self._heard.get(number)
+
+    def forget(self, number: int) -> None:
+        """Drop what a node reported."""
+        with self._lock:
+            self._heard.pop(number, None)
+
+    def settle(self) -> None:
+        """Write what is due; raises SQLAlchemyError."""
+        for batch in self._batches(self._clock()):
+            with self._database.writing() as session:
+                for number, heard in batch:
+                    row = session.get(NodeRow, number)
+                    if row is not None and row.removed_s is None and row.public is not None:
+                        row.seen_s = int(heard.at_s)
+                        row.report = {**heard.body, JOURNAL: row.report.get(JOURNAL, 0)}
+            self._written(batch)
+
+    def start(self) -> None:
+        """Start writing in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread, which writes what is left."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _batches(self, now_s: float) -> Iterator[Sequence[tuple[int, Heard]]]:
+        with self._lock:
+            due = [(number, heard) for number, heard in self._heard.items() if _is_due(heard, now_s)]
+        return (due[start : start + BATCH] for start in range(0, len(due), BATCH))
+
+    def _written(self, batch: Sequence[tuple[int, Heard]]) -> None:
+        with self._lock:
+            for number, heard in batch:
+                now = self._heard.get(number)
+                if now is not None:
+                    self._heard[number] = replace(now, written_s=heard.at_s, due=now is not heard and now.due)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(timeout=LOOK_S):
+            self._try()
+        self._try()
+
+    def _try(self) -> None:
+        try:
+            self.settle()
+        except SQLAlchemyError as error:
+            emit(log, logging.WARNING, "reports of nodes not written, which is retried", error=type(error).__name__)
+
+
+def _is_due(heard: Heard, now_s: float) -> bool:
+    written_s = heard.written_s
+    return heard.due or written_s is None or (heard.at_s > written_s and not 0 <= now_s - written_s < EVERY_S)

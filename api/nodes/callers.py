@@ -1,0 +1,74 @@
+"""What the routes of nodes depend on: a node by its own token. Accounts' tokens are not taken there."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials
+from sqlalchemy.orm import Session
+
+from api.auth.caller import Caller
+from api.auth.nodes import NodeCaller, authenticate_enrolment, authenticate_node
+from api.auth.tokens import Refused, authenticate
+from api.db.models import NodeRow
+from api.deps import UNKNOWN_TOKEN, BearerDep, Runtime, RuntimeDep, note_failure
+from api.errors import Forbidden, NotAuthenticated
+from api.nodes.fleet import Fleet
+
+
+def enrolled_node(request: Request, held: RuntimeDep, credentials: BearerDep) -> NodeCaller:
+    """The node that calls; raises NotAuthenticated, TooMany, and Forbidden for somebody else's token."""
+    token = _token(credentials)
+    with held.database.reading() as session:
+        found = authenticate_node(session, held.token_key, token)
+        theirs = _is_another(session, held, token) if isinstance(found, Refused) else False
+    if isinstance(found, Refused):
+        raise refused(request, held, found, known=theirs)
+    return found
+
+
+def enrolling_token(request: Request, held: RuntimeDep, credentials: BearerDep) -> str:
+    """The token with which a node enrols, as far as it is taken now; raises as `enrolled_node` does."""
+    token = _token(credentials)
+    with held.database.reading() as session:
+        found = authenticate_enrolment(session, held.token_key, token, int(held.clock()))
+        theirs = _is_another(session, held, token) if not isinstance(found, NodeRow) else False
+    if isinstance(found, Refused):
+        raise refused(request, held, found, known=theirs)
+    return token
+
+
+def fleet(request: Request) -> Fleet:
+    """The application's nodes."""
+    found = request.app.state.fleet
+    if not isinstance(found, Fleet):
+        raise TypeError("the application has no nodes")
+    return found
+
+
+FleetDep = Annotated[Fleet, Depends(fleet)]
+NodeDep = Annotated[NodeCaller, Depends(enrolled_node)]
+EnrollingDep = Annotated[str, Depends(enrolling_token)]
+
+
+def refused(request: Request, held: Runtime, found: Refused, *, known: bool = False) -> Forbidden | NotAuthenticated:
+    """What is to be raised where a token is not taken; a try that is kept, unless its token is `known` elsewhere."""
+    if known:
+        return Forbidden("this is for nodes, which have tokens of their own")
+    note_failure(request.app.state.failures, found, request.scope, held.clock())
+    return NotAuthenticated(UNKNOWN_TOKEN)
+
+
+def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
+    if credentials is None:
+        raise NotAuthenticated(UNKNOWN_TOKEN)
+    return credentials.credentials
+
+
+def _is_another(session: Session, held: Runtime, token: str) -> bool:
+    """Whether it is a token of an account, or of a node for another purpose."""
+    now_s = int(held.clock())
+    return (
+        isinstance(authenticate(session, held.token_key, token, now_s, ""), Caller)
+        or isinstance(authenticate_node(session, held.token_key, token), NodeCaller)
+        or isinstance(authenticate_enrolment(session, held.token_key, token, now_s), NodeRow)
+    )

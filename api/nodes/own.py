@@ -1,0 +1,139 @@
+"""/v1/nodes/enrol and /v1/nodes/self: what a node itself asks, with its own token."""
+
+from contextlib import AbstractContextManager
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+
+from api.auth.nodes import NodeCaller, authenticate_enrolment
+from api.auth.tokens import Refusal, Refused
+from api.db.models import InstallationRow, NodeRow
+from api.db.models.record import INSTALLATION
+from api.db.unit import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
+from api.deps import MAX_TAGS, UNKNOWN_TOKEN, Runtime, RuntimeDep, request_id
+from api.errors import NotAuthenticated, NotFound, NotPublished
+from api.moments import parse_moment
+from api.nodes import service
+from api.nodes.callers import EnrollingDep, FleetDep, NodeDep, refused
+from api.nodes.files import FileAnswer
+from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
+from api.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, documented, id_of, problem
+from api.publish.news import Dismissed
+from api.routing import Route
+
+MAX_WAIT_S = 30
+_OCTETS = {"type": "string", "format": "binary"}
+
+router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
+
+
+@router.post("/enrol", operation_id="enrol_node", summary="Enrol as a node", status_code=201, responses=documented())
+def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: RuntimeDep, fleet: FleetDep) -> Enrolled:
+    """For the token that registering a node has shown: the node's own, and the key under which snapshots are signed.
+
+    Neither that token nor one that the node had before are taken from then on.
+    """
+    with held.database.writing() as session:
+        unit = UnitOfWork(session, _actor(request), int(held.clock()))
+        found = authenticate_enrolment(session, held.token_key, token, unit.now_s)
+        if isinstance(found, NodeRow):
+            fresh = service.enrol(unit, held.token_key, found, body.version)
+            identity = session.get_one(InstallationRow, INSTALLATION).identity
+    # A failed try is written in a transaction of its own.
+    if isinstance(found, Refused):
+        raise refused(request, held, found)
+    fleet.forget(found.number)
+    return Enrolled(
+        name=found.name, site=found.site, token=fresh.text, key=fleet.publisher.public_key, installation=identity
+    )
+
+
+@router.get(
+    "/self/snapshot",
+    operation_id="get_own_snapshot",
+    summary="Get the newest snapshot's manifest",
+    response_class=Response,
+    responses={
+        **documented(NOT_PUBLISHED),
+        200: {
+            "description": "the signed manifest, exactly as it is signed",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        304: {"description": "nothing is newer than what the tag in If-None-Match says"},
+    },
+)
+async def get_own_snapshot(
+    request: Request,
+    node: NodeDep,
+    fleet: FleetDep,
+    wait: Annotated[int, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for something newer")] = 0,
+    if_none_match: Annotated[str, Header(max_length=MAX_TAGS, description="the tag of what the node has")] = "",
+) -> Response:
+    """Answered as soon as there is another one than the node has, or once the time is over. Its tag is its SHA-256.
+
+    A node waits once: asking again ends the earlier waiting.
+    """
+    tags = {part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")}
+    newest = fleet.news.newest
+    known = newest.digest if newest is not None and newest.digest in tags else None
+    # Whoever waits takes nobody's place.
+    resting: AbstractContextManager[None] = request.scope["rest"]()
+    try:
+        with resting:
+            newest = await fleet.news.next(known, wait, node.number)
+    except Dismissed:
+        raise NotAuthenticated(UNKNOWN_TOKEN) from None
+    if newest is None:
+        raise NotPublished("no snapshot is published yet")
+    headers = {"ETag": f'"{newest.digest}"'}
+    if newest.digest in tags:
+        return Response(status_code=304, headers=headers)
+    return Response(newest.manifest, headers=headers, media_type="application/json")
+
+
+@router.get(
+    "/self/files/{sha256}",
+    operation_id="get_own_file",
+    summary="Get a snapshot's file",
+    response_class=Response,
+    responses={
+        **documented(NOT_FOUND, OVERLOADED),
+        200: {"description": "its octets", "content": {"application/octet-stream": {"schema": _OCTETS}}},
+    },
+)
+def get_own_file(sha256: Annotated[Sha256, Path()], request: Request, node: NodeDep, fleet: FleetDep) -> Response:
+    """A file that the newest manifest or one that is still kept names, by its SHA-256."""
+    if not fleet.downloads.begin():
+        answer = problem(OVERLOADED, "many files are on their way already; try again soon", id_of(request.scope))
+        answer.headers["Retry-After"] = "1"
+        return answer
+    file = fleet.publisher.store.open_named(sha256)
+    if file is None:
+        fleet.downloads.end()
+        raise NotFound(f"no snapshot has a file {sha256}")
+    return FileAnswer(file, fleet.downloads.end)
+
+
+@router.post("/self/report", operation_id="report_node", summary="Report", responses=documented())
+def report_node(body: ReportWrite, request: Request, node: NodeDep, held: RuntimeDep, fleet: FleetDep) -> Reported:
+    """What a node decides by and how it fares; with what was done on it by hand, which goes on record once."""
+    now_s = int(held.clock())
+    fresh = [entry for entry in body.journal if entry.number > node.journal]
+    journal = _on_record(request, held, node, fresh) if fresh else node.journal
+    fleet.board.hear(node.number, body, parse_moment(body.clock, "UTC") - now_s)
+    return Reported(journal=journal)
+
+
+def _on_record(request: Request, held: Runtime, node: NodeCaller, entries: list[JournalEntry]) -> int:
+    with held.database.writing() as session:
+        unit = UnitOfWork(session, _actor(request), int(held.clock()))
+        row = session.get(NodeRow, node.number)
+        taken = row is not None and row.removed_s is None and row.public == node.public
+        highest = service.take_journal(unit, row, entries) if row is not None and taken else None
+    if highest is None:
+        raise refused(request, held, Refused(Refusal.REVOKED))
+    return highest
+
+
+def _actor(request: Request) -> Actor:
+    return Actor(INSTALLATION_ACCOUNT, Access.NODE, request_id(request))

@@ -1,0 +1,139 @@
+"""/v1/nodes as people use it, /v1/unregistered, /v1/snapshot-key."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import event
+
+from api.db.models import InstallationRow, NodeRow
+from api.db.models.record import INSTALLATION
+from api.db.unit import UnitOfWork
+from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.nodes import repository, service
+from api.nodes.callers import FleetDep
+from api.nodes.fleet import Fleet
+from api.nodes.schemas import NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.routing import Route
+from api.schemas import Page, Slug
+
+router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
+beside = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])
+
+
+@router.get("", operation_id="list_nodes", summary="List nodes", responses=documented())
+def list_nodes(
+    unit: UnitDep,
+    fleet: FleetDep,
+    state: State | None = None,
+    behind: Annotated[bool, Query(description="only those that are behind, as `state=behind`")] = False,
+    site: Slug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[NodeRead]:
+    """Nodes by name, with what they reported last."""
+    wanted = {state} if state is not None else set()
+    wanted |= {"behind"} if behind else set()
+    after = decode_cursor(cursor, str) if cursor is not None else ""
+    rows = [
+        row
+        for row in repository.all_of(unit.session, site)
+        if row.name > after and (not wanted or wanted == {fleet.state(row)})
+    ]
+    shown, following = cut_page(rows[: limit + 1], limit, lambda row: row.name)
+    return Page(items=[fleet.read(row) for row in shown], next=following)
+
+
+@router.post(
+    "",
+    operation_id="register_node",
+    summary="Register a node",
+    status_code=201,
+    responses=documented(CONFLICT),
+)
+def register_node(body: NodeWrite, unit: UnitDep, held: RuntimeDep, fleet: FleetDep, response: Response) -> NodeMade:
+    """The answer has the token with which the node enrols: shown this once, taken once, within a day."""
+    unit.shown_once = True
+    row, fresh = service.register(unit, held.token_key, body.name, body.site)
+    return _invited(unit, fleet, row, fresh.text, response)
+
+
+@router.get("/{name}", operation_id="get_node", summary="Get a node", responses=documented(NOT_FOUND))
+def get_node(name: Slug, unit: UnitDep, fleet: FleetDep, response: Response) -> NodeRead:
+    """A node with what it reported last."""
+    row = repository.get(unit.session, name)
+    tag(response, row.revision)
+    return fleet.read(row)
+
+
+@router.delete(
+    "/{name}",
+    operation_id="remove_node",
+    summary="Remove a node",
+    status_code=204,
+    responses=documented(NOT_FOUND, CONFLICT, STALE),
+)
+def remove_node(name: Slug, unit: UnitDep, fleet: FleetDep, precondition: PreconditionDep) -> None:
+    """Its token is taken no longer. What it has it goes on with, but it gets nothing newer."""
+    row = repository.get(unit.session, name)
+    precondition.check(row.revision)
+    service.remove(unit, row)
+    _forget_then(unit, fleet, row.number)
+
+
+@router.post(
+    "/{name}/enrolment",
+    operation_id="renew_enrolment",
+    summary="Make a new token to enrol with",
+    status_code=201,
+    responses=documented(NOT_FOUND, CONFLICT, STALE),
+)
+def renew_enrolment(
+    name: Slug,
+    unit: UnitDep,
+    held: RuntimeDep,
+    fleet: FleetDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> NodeMade:
+    """Of a machine that is replaced, say. Until the token is used, what the node has now is taken too."""
+    row = repository.get(unit.session, name)
+    precondition.check(row.revision)
+    unit.shown_once = True
+    fresh = service.invite(unit, held.token_key, row)
+    return _invited(unit, fleet, row, fresh.text, response)
+
+
+@beside.get(
+    "/unregistered", operation_id="list_unregistered", summary="List unregistered prefixes", responses=documented()
+)
+def list_unregistered(
+    unit: UnitDep, fleet: FleetDep, site: Slug | None = None, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[UnregisteredRead]:
+    """Prefixes in no range that nodes had queries from lately, the last seen first. They are kept nowhere."""
+    begin = max(0, decode_cursor(cursor, int)) if cursor is not None else 0
+    found = fleet.unregistered(repository.all_of(unit.session, site))[begin : begin + limit + 1]
+    shown, following = cut_page(found, limit, lambda _last: begin + limit)
+    return Page(items=list(shown), next=following)
+
+
+@beside.get(
+    "/snapshot-key", operation_id="get_snapshot_key", summary="Get the key of snapshots", responses=documented()
+)
+def get_snapshot_key(unit: UnitDep, fleet: FleetDep) -> SnapshotKeyRead:
+    """The public key under which snapshots are signed, which nodes pin when they enrol."""
+    identity = unit.session.get_one(InstallationRow, INSTALLATION).identity
+    return SnapshotKeyRead(key=fleet.publisher.public_key, installation=identity)
+
+
+def _invited(unit: UnitOfWork, fleet: Fleet, row: NodeRow, token: str, response: Response) -> NodeMade:
+    unit.session.flush()
+    response.headers["Location"] = f"/v1/nodes/{row.name}"
+    tag(response, row.revision)
+    return NodeMade(**fleet.read(row).model_dump(), enrolment_token=token)
+
+
+def _forget_then(unit: UnitOfWork, fleet: Fleet, number: int) -> None:
+    """Once it is committed that a node was removed: what waits asks again, and is refused."""
+    event.listen(unit.session, "after_commit", lambda _session: fleet.forget(number), once=True)

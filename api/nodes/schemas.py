@@ -1,0 +1,197 @@
+"""Nodes as registered and shown, and the reports that they send."""
+
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from api.moments import parse_moment
+from api.schemas import Line, MomentText, Read, ShortLine, Slug, Strict
+from dnsfilter.policy.model import DEFAULT_SITE
+
+MAX_STRANGERS = 256
+MAX_JOURNAL = 100
+MAX_SUSPENDED = 2000
+RESERVED = frozenset({"enrol", "self"})
+"""No names of nodes: they stand in paths for something else."""
+_LARGEST = 2**63 - 1
+_LENGTHS = {4: 24, 6: 48}
+"""Prefixes of clients that are in no range are no longer than this: they name a network, not a device."""
+
+
+def _checked_name(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"no node is called {name}: the API's paths have another use for it")
+    return name
+
+
+def _checked_moment(text: str) -> str:
+    parse_moment(text, "UTC")
+    return text
+
+
+def _checked_stranger(text: str) -> str:
+    prefix = ip_network(text)
+    if prefix.prefixlen > _LENGTHS[prefix.version]:
+        raise ValueError(f"longer than /{_LENGTHS[prefix.version]}")
+    return str(prefix)
+
+
+NodeName = Annotated[Slug, AfterValidator(_checked_name)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Word = Annotated[ShortLine, StringConstraints(max_length=64)]
+Count = Annotated[int, Field(ge=0, le=_LARGEST)]
+Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+CheckedMoment = Annotated[MomentText, AfterValidator(_checked_moment)]
+StrangerPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_stranger)]
+LocalAct = Literal["suspend", "end_suspension", "use_revision"]
+State = Literal["current", "behind", "silent", "waiting", "removed"]
+
+
+class NodeWrite(Strict):
+    """A node to register: its name, and the site that it serves."""
+
+    name: NodeName = Field(examples=["office-1"])
+    site: Slug = DEFAULT_SITE
+
+
+class Enrolling(Strict):
+    """What a node says when it enrols."""
+
+    version: Word
+
+
+class Enrolled(Read):
+    """What a node keeps: its token, which is shown this once, and the public key that signs its snapshots."""
+
+    name: Slug
+    site: Slug
+    token: str
+    key: str = Field(description="Ed25519, in hexadecimal; to be pinned")
+    installation: str
+
+
+class SuspendedNow(Strict):
+    """A suspension that holds on the node; without an authority for all."""
+
+    authority: Slug | None
+    until: CheckedMoment
+
+
+class Load(Strict):
+    """How busy the node is."""
+
+    queries_per_second: Amount
+    cpu_percent: Amount
+    memory_octets: Count
+    cache_entries: Count
+
+
+class Stranger(Strict):
+    """A prefix in no range, from which queries came."""
+
+    prefix: StrangerPrefix
+    queries: Count
+    seen_s_ago: Count
+
+
+class JournalEntry(Strict):
+    """Something that was done on the node itself, by the local user `uid`."""
+
+    number: Annotated[int, Field(ge=1, le=_LARGEST)]
+    time: CheckedMoment
+    uid: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    act: LocalAct
+    authority: Slug | None
+    until: CheckedMoment | None
+    revision: Count | None
+    reason: Annotated[Line, StringConstraints(max_length=1000)]
+
+
+class ReportWrite(Strict):
+    """What a node says of itself, every ten seconds and after each change. `trouble` is empty where there is none."""
+
+    revision: Count | None
+    manifest: Sha256 | None
+    age_s: Count | None
+    version: Word
+    engine: Word
+    workers: Annotated[int, Field(ge=0, le=4096)]
+    clock: CheckedMoment
+    uptime_s: Count
+    trouble: Annotated[Line, StringConstraints(max_length=1000)] = ""
+    suspended: Annotated[list[SuspendedNow], Field(max_length=MAX_SUSPENDED), Field(default_factory=list)]
+    load: Load
+    unregistered: Annotated[list[Stranger], Field(max_length=MAX_STRANGERS), Field(default_factory=list)]
+    journal: Annotated[list[JournalEntry], Field(max_length=MAX_JOURNAL), Field(default_factory=list)]
+
+
+class Reported(Read):
+    """The highest number of the node's journal that is on record here."""
+
+    journal: int
+
+
+class LoadRead(Read):
+    """How busy a node was when it reported."""
+
+    queries_per_second: float
+    cpu_percent: float
+    memory_octets: int
+    cache_entries: int
+
+
+class SuspendedRead(Read):
+    """A suspension that holds on a node; without an authority for all."""
+
+    authority: Slug | None
+    until: str
+
+
+class NodeRead(Read):
+    """A node, and what it reported last. `waiting` is one that has not yet enrolled or reported."""
+
+    name: Slug
+    site: Slug
+    state: State
+    registered: str
+    enrolled: str | None
+    removed: str | None
+    enrolment_until: str | None = Field(description="until when a token to enrol with is taken, if there is one")
+    seen: str | None
+    revision: int | None = Field(description="what it decides by")
+    published: int | None = Field(description="what it should decide by")
+    behind_by: int | None = Field(description="revisions")
+    behind_for_s: int | None = Field(description="since when there is something newer than it has; null where not")
+    age_s: int | None
+    version: str | None
+    engine: str | None
+    workers: int | None
+    uptime_s: int | None
+    load: LoadRead | None
+    trouble: str = Field(description="why the newest snapshot is not in use; empty where nothing hinders it")
+    suspended: list[SuspendedRead]
+    clock_off_s: int | None = Field(description="how far its clock was ahead of the control plane's")
+
+
+class NodeMade(NodeRead):
+    """A node with the token to enrol with, which is shown this once and taken once."""
+
+    enrolment_token: str
+
+
+class SnapshotKeyRead(Read):
+    """The public key under which snapshots are signed, and the installation's identity."""
+
+    key: str = Field(description="Ed25519, in hexadecimal")
+    installation: str
+
+
+class UnregisteredRead(Read):
+    """A prefix in no range of a site, from which nodes there had queries lately."""
+
+    site: Slug
+    prefix: str
+    queries: int
+    seen: str
+    nodes: list[Slug]

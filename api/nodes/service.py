@@ -1,0 +1,125 @@
+"""Acts on nodes. Nodes are no part of the policy, so that their acts make no revision."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.auth.nodes import JOURNAL
+from api.auth.tokens import Fresh, new_token
+from api.db.base import Json
+from api.db.models import AuthorityRow, NodeRow, SiteRow
+from api.db.unit import UnitOfWork, head
+from api.errors import Conflict, Invalid
+from api.moments import moment_text
+from api.nodes import repository
+from api.nodes.schemas import JournalEntry
+
+ENROLMENT_S = 24 * 3600
+MAX_NODES = 1500
+"""What the connections of one control plane allow, each node waiting on one, with room for everybody else."""
+
+
+def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRow, Fresh]:
+    """Register a node, also under the name of one that was removed; gives the token with which it enrols.
+
+    Raises Conflict for a name that is taken, Invalid for an unknown site.
+    """
+    session = unit.session
+    if session.get(SiteRow, site) is None:
+        raise Invalid.at("body.site", f"site {site} is not registered")
+    row = repository.find(session, name)
+    if row is not None and row.removed_s is None:
+        raise Conflict(f"node {name} is registered already: ask for a new token, or remove it first")
+    if repository.count(session) >= MAX_NODES:
+        raise Conflict(f"there are {MAX_NODES} nodes, more than that a control plane does not serve")
+    revision = _next(unit)
+    row = row or NodeRow(name=name)
+    row.site, row.registered_s, row.removed_s, row.revision = site, unit.now_s, None, revision
+    _reset(row)
+    fresh = _invite(unit, key, row)
+    session.add(row)
+    unit.note("node.register", _subject(row), None, _shown(row))
+    session.flush()
+    return row, fresh
+
+
+def invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
+    """A new token with which a node enrols, anew too; until then it goes on with what it has. Raises Conflict."""
+    if row.removed_s is not None:
+        raise Conflict(f"node {row.name} was removed: register it again")
+    row.revision = _next(unit)
+    fresh = _invite(unit, key, row)
+    unit.note("node.invite", _subject(row), None, _shown(row))
+    return fresh
+
+
+def enrol(unit: UnitOfWork, key: bytes, row: NodeRow, version: str) -> Fresh:
+    """A node's own token, for the one with which it enrols: neither that nor its token before are taken any more.
+
+    Its journal may begin anew, as on a machine that replaces another.
+    """
+    fresh = new_token(key)
+    row.revision = _next(unit)
+    _reset(row)
+    row.enrolled_s, row.public, row.digest = unit.now_s, fresh.public, fresh.digest
+    unit.note("node.enrol", _subject(row), None, {"name": row.name, "site": row.site, "version": version})
+    return fresh
+
+
+def remove(unit: UnitOfWork, row: NodeRow) -> None:
+    """Take no token of a node any longer; raises Conflict for one that was removed."""
+    if row.removed_s is not None:
+        raise Conflict(f"node {row.name} was removed already")
+    row.revision = _next(unit)
+    unit.note("node.remove", _subject(row), _shown(row), None)
+    _reset(row)
+    row.removed_s = unit.now_s
+
+
+def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]) -> int:
+    """Put on record what was done on a node itself, each entry once; gives the highest number that is."""
+    highest: int = row.report.get(JOURNAL, 0)
+    for entry in sorted(entries, key=lambda entry: entry.number):
+        if entry.number <= highest:
+            continue
+        highest = entry.number
+        after = entry.model_dump(mode="json", exclude={"act"})
+        unit.note(f"node.{entry.act}", _subject(row), None, after, *_matters(unit.session, entry.authority))
+    row.report = {**row.report, JOURNAL: highest}
+    return highest
+
+
+def _matters(session: Session, authority: str | None) -> tuple[str, ...]:
+    """The authority, where there is one of that name: what a node says is no proof of it."""
+    known = select(AuthorityRow.slug).where(AuthorityRow.slug == authority)
+    return tuple(session.scalars(known)) if authority is not None else ()
+
+
+def _invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
+    fresh = new_token(key)
+    row.enrolment_public, row.enrolment_digest = fresh.public, fresh.digest
+    row.enrolment_until_s = unit.now_s + ENROLMENT_S
+    return fresh
+
+
+def _reset(row: NodeRow) -> None:
+    """Forget both tokens and what was reported."""
+    row.enrolment_public, row.enrolment_digest, row.enrolment_until_s = None, "", None
+    row.enrolled_s, row.public, row.digest = None, None, ""
+    row.seen_s, row.report = None, {}
+
+
+def _next(unit: UnitOfWork) -> int:
+    # Nodes make no revision of the policy. The number of an entry in the record is never that of another change.
+    return head(unit.session)[0] + 1
+
+
+def _shown(row: NodeRow) -> Json:
+    until_s = row.enrolment_until_s
+    until = None if until_s is None else moment_text(until_s)
+    return {"name": row.name, "site": row.site, "enrolment_until": until}
+
+
+def _subject(row: NodeRow) -> str:
+    return f"node/{row.name}"

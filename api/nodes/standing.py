@@ -1,0 +1,93 @@
+"""How a node stands: has it what was published, does it still report? Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from api.db.base import Json
+from api.db.models import NodeRow
+from api.moments import moment_text, optional_text
+from api.nodes.board import Heard
+from api.nodes.schemas import NodeRead, State
+from api.publish.news import Newest, News
+
+BEHIND_S = 10
+"""A node that has had something newer before it for so long, and reports, is behind."""
+SILENT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A node's state, and by how much it is behind: revisions, and since when there is something newer."""
+
+    state: State
+    seen_s: int | None
+    behind_by: int | None
+    behind_since_s: float | None
+
+
+def standing_of(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> Standing:
+    """How a node stands now, by its last report; by what was written of that where this process has none."""
+    body, seen_s = said(row, heard)
+    if row.removed_s is not None:
+        return Standing("removed", seen_s, None, None)
+    if row.enrolled_s is None:
+        return Standing("waiting", None, None, None)
+    newest = news.newest
+    behind_by = _behind_by(body, newest)
+    since_s = _behind_since(row, body, news)
+    if now_s - (row.enrolled_s if seen_s is None else seen_s) >= SILENT_S:
+        state: State = "silent"
+    elif seen_s is None:
+        state = "waiting"
+    else:
+        state = "behind" if since_s is not None and now_s - since_s > BEHIND_S else "current"
+    return Standing(state, seen_s, behind_by, since_s)
+
+
+def said(row: NodeRow, heard: Heard | None) -> tuple[Json, int | None]:
+    """What a node reported last, and when."""
+    return (row.report, row.seen_s) if heard is None else (heard.body, int(heard.at_s))
+
+
+def read_node(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> NodeRead:
+    """A node as the API shows it."""
+    stands = standing_of(row, heard, news, now_s)
+    body, _ = said(row, heard)
+    newest = news.newest
+    since_s = stands.behind_since_s
+    told: dict[str, Any] = {
+        field: body.get(field)
+        for field in ("revision", "age_s", "version", "engine", "workers", "uptime_s", "load", "clock_off_s")
+    }
+    return NodeRead(
+        name=row.name,
+        site=row.site,
+        state=stands.state,
+        registered=moment_text(row.registered_s),
+        enrolled=optional_text(row.enrolled_s),
+        removed=optional_text(row.removed_s),
+        enrolment_until=optional_text(_enrolment_until(row, now_s)),
+        seen=optional_text(stands.seen_s),
+        published=None if newest is None else newest.revision,
+        behind_by=stands.behind_by,
+        behind_for_s=None if since_s is None else max(0, int(now_s - since_s)),
+        trouble=body.get("trouble", ""),
+        suspended=body.get("suspended", []),
+        **told,
+    )
+
+
+def _behind_by(body: Json, newest: Newest | None) -> int | None:
+    revision = body.get("revision")
+    return None if newest is None or revision is None else max(0, newest.revision - revision)
+
+
+def _behind_since(row: NodeRow, body: Json, news: News) -> float | None:
+    """Since when there is something newer than what the node reported; not before it enrolled."""
+    since_s = news.superseded_s(body.get("manifest"))
+    return None if since_s is None else max(since_s, row.enrolled_s or 0)
+
+
+def _enrolment_until(row: NodeRow, now_s: float) -> int | None:
+    until_s = row.enrolment_until_s
+    return until_s if row.enrolment_public is not None and until_s is not None and until_s > now_s else None
