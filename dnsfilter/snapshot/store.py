@@ -33,8 +33,8 @@ _MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 _READ_RETRIES = 4
 _CURRENT_OCTETS = 128
-RELEASED_S: Instant = 1_793_491_200
 _REASON_OCTETS = 512
+RELEASED_S: Instant = 1_793_491_200
 """2026-11-01T00:00Z, before this release: no machine that runs it was ever rightly set to less. A release moves it."""
 
 
@@ -84,12 +84,12 @@ class SnapshotStore:
         self._verified: set[tuple[str, int, int]] = set()
         self._set_aside: set[int] = set()
 
-    def publish(self, compiled: Compiled) -> bool:
     @property
     def directory(self) -> Path:
         """Where they are."""
         return self._directory
 
+    def publish(self, compiled: Compiled) -> bool:
         """Makes `compiled` the current snapshot; False if it is so already.
 
         Raises SnapshotError for a revision below the current one, and UnavailableError when the disk refuses.
@@ -132,6 +132,12 @@ class SnapshotStore:
         """Revision and manifest's digest of the highest revision here, current or not; None without any."""
         pointer = max(self._pointers(), default=None)
         return None if pointer is None else (pointer.revision, pointer.digest)
+
+    def manifests(self) -> Iterator[bytes]:
+        """Every manifest here that can be read, current or not, quarantined or not, from the highest revision down."""
+        for pointer in sorted(self._pointers(), reverse=True):
+            with suppress(SnapshotError):
+                yield self._manifest(pointer)[0]
 
     def current_revision(self) -> int | None:
         """The revision that `current` names, whole or not; None without any."""
@@ -229,17 +235,6 @@ class SnapshotStore:
             self._read(pointer, None)
             self._point(pointer)
 
-    def quarantine(self, revision: int, reason: str = "") -> None:
-        """Marks a revision as not to be loaded, until `release`; in this object also where the disk refuses."""
-        self._set_aside.add(revision)
-        with self._writing(f"quarantine revision {revision}"):
-            self._write(f"{revision}.quarantined", reason.encode())
-            sync_directory(self._directory)
-
-    def release(self, revision: int) -> None:
-        """Lifts a quarantine."""
-        self._set_aside.discard(revision)
-        with self._writing(f"release revision {revision}"):
     def revisions(self) -> tuple[int, ...]:
         """Every revision that is here, usable or not, newest first."""
         return tuple(sorted({pointer.revision for pointer in self._pointers()}, reverse=True))
@@ -259,6 +254,17 @@ class SnapshotStore:
         except SnapshotError:
             return "" if self._quarantined(revision) else None
 
+    def quarantine(self, revision: int, reason: str = "") -> None:
+        """Marks a revision as not to be loaded, until `release`; in this object also where the disk refuses."""
+        self._set_aside.add(revision)
+        with self._writing(f"quarantine revision {revision}"):
+            self._write(f"{revision}.quarantined", reason.encode())
+            sync_directory(self._directory)
+
+    def release(self, revision: int) -> None:
+        """Lifts a quarantine."""
+        self._set_aside.discard(revision)
+        with self._writing(f"release revision {revision}"):
             self._path(f"{revision}.quarantined").unlink(missing_ok=True)
 
     def prune(self, keep: int) -> tuple[int, ...]:
@@ -353,6 +359,12 @@ class SnapshotStore:
         matches = (_MANIFEST.fullmatch(name) for name in names)
         return [_Pointer(int(match[1]), match[2]) for match in matches if match is not None]
 
+    def _pointer_of(self, revision: int) -> _Pointer:
+        pointer = max((p for p in self._pointers() if p.revision == revision), default=None)
+        if pointer is None:
+            raise SnapshotError(f"use revision {revision}: it is not in {self._directory}")
+        return pointer
+
     def _quarantined(self, revision: int) -> bool:
         return revision in self._set_aside or self._path(f"{revision}.quarantined").exists()
 
@@ -364,12 +376,6 @@ class SnapshotStore:
         """Holds the writers' lock; turns an OSError into an UnavailableError that names the action."""
         try:
             self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    def _pointer_of(self, revision: int) -> _Pointer:
-        pointer = max((p for p in self._pointers() if p.revision == revision), default=None)
-        if pointer is None:
-            raise SnapshotError(f"use revision {revision}: it is not in {self._directory}")
-        return pointer
-
             lock = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 flock(lock, LOCK_EX)
