@@ -106,10 +106,7 @@ def make_application(
     app.state.failures = failures
     app.state.fleet = fleet
     registry.register(NodesCollector(fleet))
-    app.state.fleet = fleet
-    registry.register(NodesCollector(fleet))
     app.state.holding = holding
-    app.state.imports = Imports()
     return app, registry
 
 
