@@ -160,7 +160,8 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     problems += found
     if problems or listen is None or metrics_listen is None:
         raise ConfigError(tuple(problems))
-    return Settings(state_dir, listen, metrics_listen, database, snapshot_key, checkpoint_key, init_policy, taken_to, tls, notices)
+    keys = snapshot_key, checkpoint_key
+    return Settings(state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls, notices)
 
 
 def _key(values: Mapping[str, str], key: str, state_dir: Path) -> Path:

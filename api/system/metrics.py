@@ -53,12 +53,6 @@ class Nodes(Protocol):
     def counts(self) -> Mapping[str, int]: ...
 
 
-class Nodes(Protocol):
-    """What is read from the nodes."""
-
-    def counts(self) -> Mapping[str, int]: ...
-
-
 class PlaceStatus(Protocol):
     """What is read of a place for checkpoints."""
 
@@ -144,24 +138,6 @@ class FailuresCollector(Collector):
         family = CounterMetricFamily("dnsfilter_api_refused_tokens", help_text, labels=("reason",))
         for reason, count in sorted(self._failures.counts().items()):
             family.add_metric((reason,), count)
-        yield family
-
-
-class NodesCollector(Collector):
-    """Nodes by state, read when scraped; nothing while the database cannot be read."""
-
-    def __init__(self, nodes: Nodes) -> None:
-        self._nodes = nodes
-
-    def collect(self) -> Iterator[Metric]:
-        """One family, with a series per state."""
-        try:
-            counts = self._nodes.counts()
-        except SQLAlchemyError:
-            return
-        family = GaugeMetricFamily("dnsfilter_api_nodes", "Nodes, by how they stand.", labels=("state",))
-        for state, count in counts.items():
-            family.add_metric((state,), count)
         yield family
 
 
