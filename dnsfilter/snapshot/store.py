@@ -128,11 +128,6 @@ class SnapshotStore:
             self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
             self._make_current(pointer)
 
-    def newest(self) -> tuple[int, str] | None:
-        """Revision and manifest's digest of the highest revision here, current or not; None without any."""
-        pointer = max(self._pointers(), default=None)
-        return None if pointer is None else (pointer.revision, pointer.digest)
-
     def manifests(self) -> Iterator[bytes]:
         """Every manifest here that can be read, current or not, quarantined or not, from the highest revision down."""
         for pointer in sorted(self._pointers(), reverse=True):

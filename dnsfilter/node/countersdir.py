@@ -1,0 +1,22 @@
+"""Where a supervisor's workers keep their counters: on tmpfs, and gone with it."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_COUNTERS = "dnsfilter-counters-"
+
+
+def make_counters_dir() -> Path:
+    """A new directory for counters, on tmpfs where there is one; those of supervisors that were killed go.
+
+    So does this process' own of before an upgrade: its workers have theirs mapped.
+    """
+    candidates = (os.environ.get("RUNTIME_DIRECTORY", ""), "/dev/shm", tempfile.gettempdir())
+    parent = Path(next(candidate for candidate in candidates if candidate and os.access(candidate, os.W_OK)))
+    for left in parent.glob(f"{_COUNTERS}*"):
+        owner = left.name.removeprefix(_COUNTERS).partition("-")[0]
+        if owner.isdigit() and (int(owner) == os.getpid() or not Path(f"/proc/{owner}").exists()):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_COUNTERS}{os.getpid()}-", dir=parent))

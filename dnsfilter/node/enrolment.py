@@ -1,0 +1,69 @@
+"""A node becomes known to its control plane: a one-time token is given for an identity, which is kept."""
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+
+from dnsfilter import __version__
+from dnsfilter.config.model import ControlPlane
+from dnsfilter.errors import UnavailableError
+from dnsfilter.node.controlclient import ControlClient, refusal
+from dnsfilter.node.identity import IDENTITY, Identity, parse_identity
+from dnsfilter.snapshot.disk import sync_directory
+
+PATH = "/v1/nodes/enrol"
+
+
+class TokenRefused(UnavailableError):
+    """The control plane does not take this one-time token, and will not later."""
+
+
+def enrol(control: ControlPlane, token: str, directory: Path) -> Identity:
+    """Take the one-time token to the control plane and keep what it gives, whole or not at all.
+
+    Who enrolled before is somebody else from then on. Raises UnavailableError where the token is not taken, where the
+    site is not the configured one, and where the file cannot be written, which is tried before the token is spent.
+    """
+    beside = directory / f".{IDENTITY}.new"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file, ControlClient(control) as client:
+            identity = _ask(client, control, token)
+            file.write(json.dumps(asdict(identity), indent=1, sort_keys=True).encode() + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        beside.replace(directory / IDENTITY)
+        sync_directory(directory)
+    except OSError as error:
+        raise UnavailableError(f"write {directory / IDENTITY}: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return identity
+
+
+def _ask(client: ControlClient, control: ControlPlane, token: str) -> Identity:
+    body = json.dumps({"version": __version__}).encode()
+    answer = client.ask("POST", PATH, token, headers={"Content-Type": "application/json"}, body=body)
+    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise TokenRefused(f"enrol at {control.url}: it does not take this token; each is taken once, within a day")
+    if answer.status != HTTPStatus.CREATED:
+        raise UnavailableError(f"enrol at {control.url}: it answers with {refusal(answer)}")
+    try:
+        value = json.loads(answer.body)
+    except ValueError:
+        value = None
+    identity = parse_identity({**value, "url": control.url} if isinstance(value, dict) else None)
+    if identity is None:
+        raise UnavailableError(f"enrol at {control.url}: its answer is no identity")
+    if identity.site != control.site:
+        raise UnavailableError(
+            f"enrol at {control.url}: {identity.name} is registered at site {identity.site}, and this node is "
+            f"configured for {control.site}: set control_plane.site, and get another token"
+        )
+    return identity

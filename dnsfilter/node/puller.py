@@ -1,0 +1,132 @@
+"""Snapshots from the control plane: asked for, checked by the pinned key and their digests, put in the node's store.
+
+Nothing that fails a check touches what is in force.
+"""
+
+import json
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+
+from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.node.controlclient import Answer, ControlClient, refusal
+from dnsfilter.node.identity import Identity
+from dnsfilter.node.privatefiles import read_private, replace_private
+from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
+from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
+from dnsfilter.snapshot.signature import verify_manifest
+from dnsfilter.snapshot.store import SnapshotStore
+
+PULLED = "pulled.json"
+LARGEST_NOTE = 4096
+KEPT_REVISIONS = 20
+LARGEST_FILE = 1 << 30
+"""Octets of one file, in memory once while it is fetched; a million names are 43 MB."""
+FILE_S = 600.0
+
+
+class Puller:
+    """One node's place in the row of snapshots: what it has pulled since it enrolled, which need not be what it uses.
+
+    DIRECTORY/snapshots      what was pulled
+    DIRECTORY/pulled.json    {"enrolment": …, "revision": …, "manifest": …}: the newest of it
+    """
+
+    def __init__(self, client: ControlClient, directory: Path, identity: Identity) -> None:
+        """Raises UnavailableError for a file that cannot be read."""
+        self.identity = identity
+        self._client = client
+        self._store = own_store(directory)
+        self._path = directory / PULLED
+        self._enrolment = sha256(identity.token.encode()).hexdigest()[:16]
+        self._revision, self._tag = self._pulled()
+        """The newest; nobody takes the node back before it. The tag is its manifest's, while all of it is here."""
+
+    def pull(self, wait_s: int) -> int | None:
+        """The revision that has come into the store; None when the control plane has had no other for `wait_s`.
+
+        Raises UnavailableError when it cannot be asked or does not answer as agreed, SnapshotError naming the revision
+        when what it gave is refused.
+        """
+        headers = {} if self._tag is None else {"If-None-Match": f'"{self._tag}"'}
+        path = f"/v1/nodes/self/snapshot?wait={wait_s}"
+        answer = self._client.ask(
+            "GET", path, self.identity.token, headers=headers, largest=MAX_MANIFEST_OCTETS, wait_s=wait_s
+        )
+        if answer.status == HTTPStatus.NOT_MODIFIED and self._tag is not None:
+            return None
+        octets = _content(answer, "snapshot", self._client.url)
+        if sha256(octets).hexdigest() == self._tag:
+            return None
+        manifest = parse_manifest(octets)
+        self._check(manifest, octets)
+        files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
+        self._store.receive(octets, files)
+        self._note(manifest.revision, sha256(octets).hexdigest())
+        self._store.prune(KEPT_REVISIONS)
+        return manifest.revision
+
+    def _check(self, manifest: Manifest, octets: bytes) -> None:
+        try:
+            verify_manifest(octets, self.identity.key)
+        except SnapshotError as error:
+            raise SnapshotError(f"revision {manifest.revision} refused: {error}") from error
+        if manifest.revision < self._revision:
+            raise SnapshotError(
+                f"revision {manifest.revision} refused: revision {self._revision} was pulled before, "
+                "and an older one is not taken from the control plane"
+            )
+
+    def _fetch(self, file: FileRef, revision: int) -> bytes:
+        digest = file.digest.hex()
+        if file.size > LARGEST_FILE:
+            raise SnapshotError(f"revision {revision} refused: file {digest[:16]}… has more than {LARGEST_FILE} octets")
+        path = f"/v1/nodes/self/files/{digest}"
+        answer = self._client.ask("GET", path, self.identity.token, largest=file.size, within_s=FILE_S)
+        data = _content(answer, f"file {digest[:16]}…", self._client.url)
+        if len(data) != file.size or sha256(data).digest() != file.digest:
+            raise SnapshotError(
+                f"revision {revision} refused: the {len(data)} octets that came as file {digest[:16]}… "
+                "are not those of its digest"
+            )
+        return data
+
+    def _pulled(self) -> tuple[int, str | None]:
+        """What is noted, unless that was before the enrolment: a control plane that was set up anew may begin anew.
+
+        A manifest that is gone, or names a file that is, has to be had again.
+        """
+        noted = read_private(self._path, LARGEST_NOTE)
+        try:
+            value = json.loads(noted or b"{}")
+            if value.get("enrolment") != self._enrolment:
+                return -1, None
+            revision, tag = int(value["revision"]), str(value["manifest"])
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return -1, None
+        found = next((each for each in self._store.manifests() if sha256(each).hexdigest() == tag), None)
+        whole = found is not None and not self._store.missing(parse_manifest(found))
+        return revision, tag if whole and self._store.current_revision() is not None else None
+
+    def _note(self, revision: int, tag: str) -> None:
+        self._revision, self._tag = revision, tag
+        value = {"enrolment": self._enrolment, "revision": revision, "manifest": tag}
+        try:
+            replace_private(self._path, json.dumps(value).encode() + b"\n")
+        except OSError as error:
+            raise UnavailableError(f"write {self._path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def own_store(directory: Path) -> SnapshotStore:
+    """What a node has pulled. What the disk loses with the power can be had again."""
+    return SnapshotStore(directory / "snapshots", sync_late=True)
+
+
+def _content(answer: Answer, what: str, url: str) -> bytes:
+    match answer.status:
+        case HTTPStatus.OK:
+            return answer.body
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            raise UnavailableError(f"ask {url} for the {what}: it takes this node's token no longer; enrol it again")
+        case _:
+            raise UnavailableError(f"ask {url} for the {what}: it answers with {refusal(answer)}")

@@ -1,0 +1,194 @@
+"""A control plane that a test plays: the part that nodes speak to, with nothing behind it but what the test says."""
+
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Condition, Thread
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from dnsfilter.snapshot.compiler import Compiled
+from dnsfilter.snapshot.signature import sign_manifest
+
+ONE_TIME = "dnsf_one-time-token-of-tests"
+TOKEN = "dnsf_the-node-token-of-tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One request: method, path without its query, headers in lower case, body."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Script:
+    """How the played control plane behaves; a test may change it at any time.
+
+    `status` answers everything so; `alter_manifest` and `alter_file` are what a man in the middle does.
+    """
+
+    site: str = "default"
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    alter_manifest: Callable[[bytes], bytes] = bytes
+    alter_file: Callable[[bytes], bytes] = bytes
+    waits: bool = True
+
+
+class Played:
+    """`with Played() as plane:` listens at `plane.url`; with a certificate and key it speaks TLS."""
+
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
+        self.script = Script()
+        self.spoken: list[Spoken] = []
+        self.reports: list[dict[str, Any]] = []
+        self.one_time: set[str] = {ONE_TIME}
+        self.token = TOKEN
+        self.signing = Ed25519PrivateKey.generate()
+        self.news = Condition()
+        self.manifest: bytes | None = None
+        self.files: dict[str, bytes] = {}
+        self._ended = False
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+
+    @property
+    def key(self) -> str:
+        """The public key, as it comes with an enrolment."""
+        return self.signing.public_key().public_bytes_raw().hex()
+
+    @property
+    def tag(self) -> str:
+        """What names the current manifest."""
+        return sha256(self.manifest or b"").hexdigest()
+
+    def publish(self, made: Compiled) -> None:
+        """Make a snapshot the newest, signed."""
+        with self.news:
+            self.manifest = sign_manifest(made.manifest, self.signing)
+            for file in (made.names, made.ranges, made.rules):
+                self.files[file.digest.hex()] = file.data
+            self.news.notify_all()
+
+    def asked(self, path: str) -> list[Spoken]:
+        """The requests so far whose path begins so."""
+        return [each for each in self.spoken if each.path.startswith(path)]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self.news:
+            self._ended = True
+            self.news.notify_all()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def awaits(self, tag: str | None, wait_s: float) -> bytes | None:
+        """The newest manifest once its tag is another one, or None after the wait."""
+        with self.news:
+            self.news.wait_for(lambda: self._ended or f'"{self.tag}"' != tag, wait_s if self.script.waits else 0)
+            return None if f'"{self.tag}"' == tag else self.manifest
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A node that is killed, or has enough, lets go of its connection."""
+
+
+def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            spoken = self._note()
+            if plane.script.status is not None:
+                self._problem(plane.script.status)
+            elif spoken.headers.get("authorization") != f"Bearer {plane.token}":
+                self._problem(401)
+            elif spoken.path == "/v1/nodes/self/snapshot":
+                self._snapshot(spoken)
+            else:
+                data = plane.files.get(spoken.path.rpartition("/")[2])
+                if data is None:
+                    self._problem(404)
+                else:
+                    self._say(200, plane.script.alter_file(data), "application/octet-stream")
+
+        def do_POST(self) -> None:
+            spoken = self._note()
+            bearer = spoken.headers.get("authorization", "").removeprefix("Bearer ")
+            if plane.script.status is not None:
+                self._problem(plane.script.status)
+            elif spoken.path == "/v1/nodes/enrol" and bearer in plane.one_time:
+                plane.one_time.discard(bearer)
+                value = {"name": "one", "site": plane.script.site, "token": plane.token, "key": plane.key}
+                self._say(201, json.dumps({**value, "installation": "of-tests"}).encode())
+            elif spoken.path == "/v1/nodes/self/report" and bearer == plane.token:
+                report = json.loads(spoken.body)
+                plane.reports.append(report)
+                number = max((entry["number"] for entry in report["journal"]), default=0)
+                self._say(200, json.dumps({"journal": number}).encode())
+            else:
+                self._problem(401)
+
+        def _note(self) -> Spoken:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            spoken = Spoken(self.command, parts.path, parse_qs(parts.query), headers, body)
+            plane.spoken.append(spoken)
+            return spoken
+
+        def _snapshot(self, spoken: Spoken) -> None:
+            if plane.manifest is None:
+                self._problem(503)
+                return
+            manifest = plane.awaits(spoken.headers.get("if-none-match"), float(spoken.query["wait"][0]))
+            if manifest is None:
+                self._say(304, b"")
+            else:
+                self._say(200, plane.script.alter_manifest(manifest))
+
+        def _problem(self, status: int) -> None:
+            detail = {"type": "about:blank", "status": status, "detail": f"a test\nsays {status}"}
+            self._say(status, json.dumps(detail).encode(), "application/problem+json")
+
+        def _say(self, status: int, body: bytes, kind: str = "application/json") -> None:
+            self.send_response(status)
+            self.send_header("ETag", f'"{plane.tag}"')
+            for name, value in plane.script.headers.items():
+                self.send_header(name, value)
+            if status != 304:
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler

@@ -1,0 +1,43 @@
+"""A played control plane, and configurations that name it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.config.load import default_config
+from dnsfilter.config.model import Config
+from dnsfilter.policy.model import Mode
+from dnsfilter.snapshot.compiler import Compiled, compile_policy
+from tests.support.played import Played
+from tests.support.policies import NOW, ban, network, policy, service
+
+GHENT = policy(network("192.0.2.0/24", "ghent"), service("video", ["example.org"]), ban(1, "ghent", "video"))
+
+
+def compiled(revision: int, mode: Mode = Mode.ENFORCE) -> Compiled:
+    """A snapshot of one ban; another mode makes other rules and leaves names and ranges alone."""
+    return compile_policy(replace(GHENT, revision=revision, bans=(ban(1, "ghent", "video", mode),)), NOW)
+
+
+@pytest.fixture
+def plane() -> Iterator[Played]:
+    """With revision 1 published."""
+    with Played() as made:
+        made.publish(compiled(1))
+        yield made
+
+
+@pytest.fixture
+def config_for(tmp_path: Path) -> Callable[..., Config]:
+    """The configuration of a node at that url, with more keys of its control plane."""
+
+    def make(url: str, **keys: object) -> Config:
+        resolv_conf = tmp_path / "resolv.conf"
+        resolv_conf.write_text("nameserver 198.51.100.1\n")
+        plain = default_config(resolv_conf)
+        control = replace(plain.control_plane, url=url, **keys)  # type: ignore[arg-type]
+        return replace(plain, state_dir=tmp_path / "state", control_plane=control)
+
+    return make
