@@ -16,10 +16,13 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
@@ -27,6 +30,7 @@ from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
+from dnsfilter.node.identity import IDENTITY, load_token
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, open_tcp, receive_buffer
@@ -40,6 +44,9 @@ from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import RELEASED_S, Files, SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.wire.names import parse_name
+
+if TYPE_CHECKING:
+    from dnsfilter.node.control import Control
 
 KEPT_REVISIONS = 20
 DAY_S = 86_400
@@ -79,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("name", help="the name it asks for")
     explain.add_argument("--at", help="an instant in RFC 3339 form (default: now)")
     explain.add_argument("--json", action="store_true", help="print the result as JSON")
+    enrol = _command(commands, "enrol", _enrol, "make this node known to its control plane")
+    enrol.add_argument("--config", type=Path, required=True, help="configuration (TOML), with control_plane.url")
+    enrol.add_argument("--token-file", type=Path, required=True, help="file that holds the one-time token")
+    enrol.add_argument("--ca", type=Path, help="certificates of who vouches for the control plane (PEM)")
     up = _command(commands, "up", _up, "run resolver and control plane together on this machine")
     up.add_argument("--state-dir", type=Path, default=Path(".run"), help="database, snapshots, token (default: .run)")
     up.add_argument("--upstream", action="append", default=[], metavar="HOST:PORT", help="ask this server (repeatable)")
@@ -115,6 +126,8 @@ def _serve(options: argparse.Namespace) -> int:
     config = _config(options)
     engine = chosen_kind()
     logs.setup()
+    one_time_token = _one_time_token(config)  # which may be root's to read
+    follow = partial(_follow, config, one_time_token) if _follows(options, config) else None
     _give_up_root(config)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
@@ -124,6 +137,8 @@ def _serve(options: argparse.Namespace) -> int:
     store = _store(options, config)
     if options.policy is not None:
         publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
+    elif follow is not None and store.current_revision() is None:
+        _pull_first(config, one_time_token)
     feed = PolicyFeed(store, config.control_plane.site)
     _load(feed, config)
 
@@ -135,11 +150,44 @@ def _serve(options: argparse.Namespace) -> int:
         return fresh
 
     async def run() -> None:
-        means = Means(load, this_program())
+        means = Means(load, this_program(), follow)
         await Supervisor(config, engine, listening, status, feed, means, handover, recruit).run()
 
     asyncio.run(run())
     return DONE
+
+
+def _follows(options: argparse.Namespace, config: Config) -> bool:
+    """Whether this node has its policy from a control plane that it asks."""
+    return options.policy is None and config.control_plane.url is not None
+
+
+def _one_time_token(config: Config) -> str | None:
+    """What the configured file holds, where it is needed and can be read now."""
+    path = config.control_plane.token
+    if path is None or (config.node_dir / IDENTITY).exists():
+        return None
+    with suppress(UnavailableError):
+        return load_token(path)
+    return None
+
+
+def _follow(config: Config, one_time_token: str | None) -> "Control":
+    from dnsfilter.node.control import Control
+
+    return Control(config, one_time_token)
+
+
+def _pull_first(config: Config, one_time_token: str | None) -> None:
+    """Have a node that has nothing to decide by ask for it. Raises UnavailableError, unless it is to start without."""
+    from dnsfilter.node.control import pull_first
+
+    try:
+        pull_first(config, one_time_token)
+    except DnsfilterError as error:
+        if not config.start_without_snapshot:
+            raise UnavailableError(f"no snapshot to decide by in {config.node_dir}: {error}") from error
+        logs.emit(_LOG, logging.ERROR, "no snapshot from the control plane", reason=error)
 
 
 def _give_up_root(config: Config) -> None:
@@ -183,7 +231,12 @@ def this_program() -> Program:
 
 
 def _store(options: argparse.Namespace, config: Config) -> SnapshotStore:
-    """The store that this node decides by: the control plane's, or one of its own for the policy file."""
+    """The store that this node decides by: of what it pulls, else one that a control plane on this machine fills.
+
+    With a policy file it has one of its own.
+    """
+    if _follows(options, config):
+        return SnapshotStore(config.node_dir / "snapshots")
     return SnapshotStore(config.state_dir / ("snapshots" if options.policy is None else "policy-snapshots"))
 
 
@@ -228,6 +281,21 @@ def _load(feed: PolicyFeed, config: Config) -> None:
         print("dnsfilter: no snapshot yet: nothing is banned, nobody is registered", file=sys.stderr)
         empty = compile_policy(Policy(0), max(int(time.time()), RELEASED_S))
         feed.take(Files(0, empty.manifest, empty.names.data, empty.ranges.data, empty.rules.data))
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    from dnsfilter.node.enrolment import enrol
+
+    config = load_config(options.config)
+    control = config.control_plane
+    if control.url is None:
+        raise ConfigError((Problem(f"{options.config}: control_plane.url", "is needed to enrol"),))
+    token = load_token(options.token_file)
+    _give_up_root(config)
+    identity = enrol(replace(control, ca=options.ca or control.ca), token, config.node_dir)
+    print(f"enrolled at {control.url} as {identity.name}, site {identity.site}; kept in {config.node_dir}")
+    print(f"snapshots are taken that are signed under the key {identity.key}, and no others")
+    return DONE
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -11,24 +11,25 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.model import Config
 from dnsfilter.engine.choice import EngineKind, why_not_compiled
-from dnsfilter.errors import ConfigError, DnsfilterError
+from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
+from dnsfilter.node.countersdir import make_counters_dir
 from dnsfilter.node.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.node.crew import STOP_S, Crew, Death
 from dnsfilter.node.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
+from dnsfilter.node.reloading import as_far_as_possible
+from dnsfilter.node.report import Facts, Pace, queries_and_entries
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
 from dnsfilter.node.strangers import Stranger
 from dnsfilter.node.upgrade import Handover, Predecessor, Program, hand_over
@@ -40,24 +41,30 @@ from dnsfilter.telemetry.totals import Totals
 from dnsfilter.upstream.zones import Zones
 
 if TYPE_CHECKING:
+    from dnsfilter.node.control import Control
     from dnsfilter.node.status import StatusServer
 
 POLL_S = 0.02
 """How often the store is looked at: a fifth of the time in which a change must be in force."""
 CHECK_S = 60.0
 """How long a new program may take to say whether it would start."""
+CONTROL_STOP_S = 0.5
+"""How long the end waits for what is being said to the control plane, or put on disk."""
 UNSERVED_S = 1.0
 """How long after its start a node that does not serve yet has no page for machines."""
-_COUNTERS = "dnsfilter-counters-"
 _LOG = logging.getLogger("dnsfilter.node")
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """How a running node gets what signals ask for: its configuration read anew, and its program's newest form."""
+    """How a running node gets its configuration read anew, its program's newest form, and its control plane's news.
+
+    `follow` is for a node that has one, and is called once it serves.
+    """
 
     load_config: Callable[[], Config]
     program: Program
+    follow: "Callable[[], Control] | None" = None
 
 
 class Supervisor:
@@ -89,7 +96,7 @@ class Supervisor:
         self._predecessors: tuple[Predecessor, ...] = handover.workers
         self._dismissed_at: float | None = None
         self._totals = Totals()
-        self._counters_dir = _make_counters_dir()
+        self._counters_dir = make_counters_dir()
         orders = Orders(1, config, listening, engine, _upstreams(config))
         self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir, recruit)
         self._crashes = CrashLog()
@@ -101,6 +108,8 @@ class Supervisor:
         self._stirred = asyncio.Event()
         self._errand: asyncio.Task[None] | None = None
         self._ready_said = False
+        self._control: Control | None = None
+        self._pace = Pace()
         self._watchdog_s = watchdog_s()
         self._watchdog_at = 0.0
 
@@ -119,8 +128,12 @@ class Supervisor:
             if self._errand is not None:
                 self._errand.cancel()
             self._dismiss_predecessors()
+            if self._control is not None:
+                self._control.close()
             await self._crew.stop()
         finally:
+            if self._control is not None:
+                self._control.join(CONTROL_STOP_S)
             await self._close_status()
             self._status_socket.close()
             self._listening.close()
@@ -153,16 +166,20 @@ class Supervisor:
         sealed = Sealed(self._snapshot.revision, self._feed.anchor.boot_ms, self._feed.descriptors)
         return sealed, len(self._snapshot.pairs)
 
+    def _revision_in_force(self) -> int | None:
+        """The oldest that one of the serving workers decides by; None while none does."""
+        revisions = (worker.revision for worker in self._crew.serving() if worker.revision is not None)
+        return min(revisions, default=None)
+
     def _state(self) -> NodeState:
-        serving = self._crew.serving()
-        revisions = [worker.revision for worker in serving if worker.revision is not None]
+        serving, revision = self._crew.serving(), self._revision_in_force()
         return NodeState(
             __version__,
             self._crew.orders.engine,
             len(serving),
             self._crew.restarts,
-            min(revisions, default=None),
-            self._feed.age_s() if revisions else None,
+            revision,
+            None if revision is None else self._feed.age_s(),
             any(worker.clock_doubted for worker in serving),
             self._set_aside,
             self._fallen_back,
@@ -184,6 +201,32 @@ class Supervisor:
         if self._status is not None:
             await self._status.close()
             self._status = None
+
+    def _follow(self) -> None:
+        """Hear from the control plane from now on, and report to it; what that takes is imported after the start."""
+        if self._means.follow is None or self._control is not None:
+            return
+        try:
+            self._control = self._means.follow()
+        except UnavailableError as error:
+            logs.emit(_LOG, logging.ERROR, "control plane cannot be asked before a restart", reason=error)
+
+    def _facts(self) -> Facts:
+        state = self._state()
+        queries, entries = queries_and_entries(self._totals.snapshot())
+        return Facts(
+            state.snapshot_revision,
+            self._feed.manifest_digest,
+            None if state.snapshot_age_s is None else int(state.snapshot_age_s),
+            state.engine,
+            state.workers,
+            self._feed.trouble,
+            queries,
+            entries,
+            (os.getpid(), *(member.process.pid for member in self._crew.members)),
+            tuple((each.authority, each.end) for each in self._feed.suspensions),
+            self.strangers(),
+        )
 
     # The loop.
 
@@ -215,6 +258,9 @@ class Supervisor:
             notify("READY=1")
         if self._status is None and (self._ready_said or now >= self._status_due):
             self._open_status()
+            self._follow()
+        if self._control is not None and self._pace.is_due(now, self._revision_in_force()):
+            self._control.report(self._facts())
         if self._crew.is_renewed:
             self._let_go_of_the_past(now)
         if self._watchdog_s is not None and now >= self._watchdog_at:
@@ -310,25 +356,14 @@ class Supervisor:
         notify_reloading()
         try:
             config = await asyncio.to_thread(self._means.load_config)
-            self._apply(self._as_far_as_possible(config))
+            config, kept = as_far_as_possible(config, self._crew.orders.config)
+            for key in kept:
+                logs.emit(_LOG, logging.WARNING, "key takes effect with a restart only", key=key)
+            self._apply(config)
         except (DnsfilterError, OSError) as error:
             for problem in error.problems if isinstance(error, ConfigError) else (error,):
                 logs.emit(_LOG, logging.ERROR, "configuration not reloaded, the old one goes on", reason=problem)
         notify("READY=1")
-
-    def _as_far_as_possible(self, config: Config) -> Config:
-        """That configuration with what cannot change while running left as it is, and said."""
-        old = self._crew.orders.config
-        site = replace(config.control_plane, site=old.control_plane.site)
-        kept = replace(
-            config, metrics_listen=old.metrics_listen, state_dir=old.state_dir, user=old.user, control_plane=site
-        )
-        if config.control_plane.site != old.control_plane.site:
-            logs.emit(_LOG, logging.WARNING, "key takes effect with a restart only", key="control_plane.site")
-        for key in ("metrics_listen", "state_dir", "user"):
-            if getattr(config, key) != getattr(old, key):
-                logs.emit(_LOG, logging.WARNING, "key takes effect with a restart only", key=key)
-        return kept
 
     def _apply(self, config: Config) -> None:
         """Have new workers take over with it. Raises UnavailableError for an address that is not to be had."""
@@ -389,17 +424,3 @@ def _say_buffer(listening: Listening) -> None:
     level = logging.INFO if advice is None else logging.WARNING
     holds = f"{buffer_ms(octets):.0f} ms at 50000 queries per second"
     logs.emit(_LOG, level, "receive buffer", octets=octets, holds=holds, advice=advice or "none")
-
-
-def _make_counters_dir() -> Path:
-    """A new directory for counters, on tmpfs where there is one; those of supervisors that were killed go.
-
-    So does this process' own of before an upgrade: its workers have theirs mapped.
-    """
-    candidates = (os.environ.get("RUNTIME_DIRECTORY", ""), "/dev/shm", tempfile.gettempdir())
-    parent = Path(next(candidate for candidate in candidates if candidate and os.access(candidate, os.W_OK)))
-    for left in parent.glob(f"{_COUNTERS}*"):
-        owner = left.name.removeprefix(_COUNTERS).partition("-")[0]
-        if owner.isdigit() and (int(owner) == os.getpid() or not Path(f"/proc/{owner}").exists()):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_COUNTERS}{os.getpid()}-", dir=parent))
