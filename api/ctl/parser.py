@@ -13,6 +13,7 @@ from api.ctl import (
     failures,
     grants,
     login,
+    nodes,
     policies,
     questions,
     ranges,
@@ -48,6 +49,7 @@ _TOPICS = (
     tokens,
     failures,
     backups,
+    nodes,
     system,
 )
 

@@ -21,6 +21,7 @@ from api.ctl.commands import (
 )
 from api.ctl.listing import listed
 from api.ctl.names import Names
+from api.ctl.nodes import add_unregistered
 from api.ctl.terminal import columns, table
 
 
@@ -45,6 +46,7 @@ def add(groups: Group) -> None:
     remove = add_verb(group, "remove", _remove, "deregister a range", "range remove 192.0.2.0/24")
     remove.add_argument("prefix", type=prefix, metavar="PREFIX")
     add_site(remove)
+    add_unregistered(group)
     _add_sites(groups)
 
 

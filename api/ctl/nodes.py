@@ -1,0 +1,214 @@
+"""dnsfilterctl node: the machines that answer queries; and the networks in no range from which they were asked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from api.ctl.client import Client, path
+from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_site, add_verb, given, slug
+from api.ctl.files import SECRET, writing
+from api.ctl.listing import listed
+from api.ctl.machines import Load, Node, NodeMade, SnapshotKey, Unregistered
+from api.ctl.terminal import columns, table
+
+STATES = ("current", "behind", "silent", "waiting", "removed")
+CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
+TOKEN_FILE = "/root/enrolment-token"
+_ONCE = "the token is shown this once, taken once, and only until {until}"
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "node", "machines that answer queries, and whether they are up to date")
+    register = add_verb(
+        group,
+        "register",
+        _register,
+        "register a node; tells the token with which it enrols, and what to run there",
+        "node register office-1",
+        "node register depot-1 --site depot --out enrolment-token",
+    )
+    register.add_argument("name", type=slug, metavar="NAME", help="what the node is called")
+    add_site(register)
+    _add_out(register)
+    lister = add_verb(group, "list", _list, "list nodes", "node list", "node list --behind", "node list --state silent")
+    chosen = lister.add_mutually_exclusive_group()
+    chosen.add_argument("--behind", action="store_const", const="behind", dest="state", help="only those behind")
+    chosen.add_argument("--state", choices=STATES, metavar="STATE", help=f"only these: {', '.join(STATES)}")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    add_limit(lister)
+    show = add_verb(group, "show", _show, "show a node and what it reported last", "node show office-1")
+    show.add_argument("name", type=slug, metavar="NAME")
+    token = add_verb(
+        group,
+        "token",
+        _token,
+        "make a new token with which a node enrols again, say on another machine",
+        "node token office-1",
+        "node token office-1 --out enrolment-token",
+    )
+    token.add_argument("name", type=slug, metavar="NAME")
+    _add_out(token)
+    remove = add_verb(
+        group, "remove", _remove, "give a node nothing newer and take no report of it", "node remove office-1"
+    )
+    remove.add_argument("name", type=slug, metavar="NAME")
+    add_verb(group, "key", _key, "show the public key under which snapshots are signed", "node key")
+
+
+def add_unregistered(group: Group) -> None:
+    """Add `range unregistered`."""
+    lister = add_verb(
+        group,
+        "unregistered",
+        _unregistered,
+        "list networks in no range from which nodes were asked lately",
+        "range unregistered --site default",
+    )
+    lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    add_limit(lister)
+
+
+def _add_out(parser: Parser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the token here, and show it nowhere")
+
+
+def _register(client: Client, options: Options) -> Result:
+    return _invited(client, options, path("nodes"), given(options, "name", "site"))
+
+
+def _token(client: Client, options: Options) -> Result:
+    return _invited(client, options, path("nodes", options.name, "enrolment"), None)
+
+
+def _invited(client: Client, options: Options, where: str, body: dict[str, str] | None) -> Result:
+    if options.out is None:
+        made = client.send(NodeMade, "POST", where, body)
+        shown = [f"token  {made.enrolment_token}", "", *_steps(made, None)]
+        once = _ONCE.format(until=made.enrolment_until)
+        return Result(made.model_dump(mode="json"), lambda: [*_lines(made), *shown], notes=(once,))
+    # The file is opened first: a token that can be written nowhere is not made.
+    with writing(options.out, SECRET) as file:
+        made = client.send(NodeMade, "POST", where, body)
+        file.write(f"{made.enrolment_token}\n".encode())
+    data = {**made.model_dump(mode="json", exclude={"enrolment_token"}), "file": str(options.out)}
+    lines = [*_lines(made), f"written to {options.out}", "", *_steps(made, options.out)]
+    return Result(data, lambda: lines)
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(Node, path("nodes"), options.limit, given(options, "state", "site"))
+    return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items]), "nodes")
+
+
+def _show(client: Client, options: Options) -> Result:
+    found = client.get(Node, path("nodes", options.name))
+    return Result(found.model_dump(mode="json"), lambda: _lines(found))
+
+
+def _remove(client: Client, options: Options) -> Result:
+    client.delete(path("nodes", options.name))
+    done = {"removed": options.name}
+    return Result(done, lambda: [f"removed {options.name}: it goes on with what it has, and gets nothing newer"])
+
+
+def _key(client: Client, _options: Options) -> Result:
+    found = client.get(SnapshotKey, path("snapshot-key"))
+    rows = [("key", found.key), ("installation", found.installation)]
+    return Result(found.model_dump(mode="json"), lambda: columns(rows))
+
+
+def _unregistered(client: Client, options: Options) -> Result:
+    page = client.list(Unregistered, path("unregistered"), options.limit, given(options, "site"))
+    rows = [(item.prefix, item.site, str(item.queries), item.seen, ", ".join(item.nodes)) for item in page.items]
+    return listed(
+        page, lambda: table(("prefix", "site", "queries", "last seen", "nodes"), rows), "networks in no range"
+    )
+
+
+_HEADER = ("node", "site", "state", "revision", "behind", "last seen", "version", "trouble")
+
+
+def _row(item: Node) -> tuple[str, ...]:
+    revision = "" if item.revision is None else str(item.revision)
+    return (
+        item.name,
+        item.site,
+        item.state,
+        revision,
+        _behind(item),
+        item.seen or "never",
+        _text(item.version),
+        _why(item),
+    )
+
+
+def _behind(item: Node) -> str:
+    """By how much, where the node is not up to date."""
+    if item.state in ("removed", "waiting") or not item.behind_for_s:
+        return ""
+    return f"{item.behind_by or 0} revisions, {_span(item.behind_for_s)}"
+
+
+def _why(item: Node) -> str:
+    """What a person should know of it at once: who is suspended, then why it is not up to date."""
+    suspended = [f"suspended: {one.authority or 'all'} until {one.until}" for one in item.suspended]
+    return "; ".join([*suspended, *([item.trouble] if item.trouble else [])])
+
+
+def _span(seconds: int) -> str:
+    """A length of time in its largest unit."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _lines(item: Node) -> Iterator[str]:
+    rows = [
+        *(("suspended", f"{one.authority or 'all'} until {one.until}") for one in item.suspended),
+        ("node", item.name),
+        ("site", item.site),
+        ("state", item.state),
+        ("registered", item.registered),
+        ("enrolled", item.enrolled or "not yet"),
+        ("last seen", item.seen or "never"),
+    ]
+    optional = [
+        ("removed", item.removed),
+        ("token", None if item.enrolment_until is None else f"one to enrol with is taken until {item.enrolment_until}"),
+        ("decides by", _revisions(item)),
+        ("behind", _behind(item) or None),
+        ("trouble", item.trouble or None),
+        ("version", None if item.version is None else f"{item.version}, engine {item.engine}, {item.workers} workers"),
+        ("up for", None if item.uptime_s is None else _span(item.uptime_s)),
+        ("load", None if item.load is None else _load(item.load)),
+        ("clock", None if not item.clock_off_s else f"{item.clock_off_s:+d} s from the control plane's"),
+    ]
+    yield from columns([*rows, *((name, value) for name, value in optional if value is not None)])
+
+
+def _revisions(item: Node) -> str | None:
+    if item.revision is None:
+        return None
+    return f"revision {item.revision}, {_span(item.age_s or 0)} old; published is {_text(item.published) or 'none'}"
+
+
+def _load(load: Load) -> str:
+    return (
+        f"{load.queries_per_second:.0f} queries/s, {load.cpu_percent:.0f} % CPU, "
+        f"{load.memory_octets / 2**20:.0f} MiB, {load.cache_entries} answers in the cache"
+    )
+
+
+def _steps(made: NodeMade, file: Path | None) -> Iterator[str]:
+    """What to run on the node; the token is in `file` here, or has been shown."""
+    yield f"on {made.name}, once {CONFIGURATION} there has url and site of [control_plane]:"
+    if file is None:
+        yield f"  install -m 600 /dev/stdin {TOKEN_FILE}    # then paste the token"
+    else:
+        yield f"  install -m 600 {file.name} {TOKEN_FILE}    # once it is copied there"
+    yield f"  dnsfilter enrol --config {CONFIGURATION} --token-file {TOKEN_FILE}"

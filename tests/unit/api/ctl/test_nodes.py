@@ -1,0 +1,84 @@
+"""Nodes from a shell: registered, listed, looked at, removed; and networks in no range."""
+
+import json
+import stat
+from pathlib import Path
+
+from tests.unit.api.ctl.conftest import Ctl, Served
+from tests.unit.api.nodes.conftest import Machine, report
+
+
+def _cells(out: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines()]
+
+
+def test_registering_tells_the_token_once_and_what_to_run(served: Served, ctl: Ctl) -> None:
+    made = ctl("node", "register", "office-1", "--site", "default")
+    assert made.code == 0, made.err
+    lines = dict(row for row in _cells(made.out) if len(row) == 2)
+    assert (lines["node"], lines["site"], lines["state"], lines["enrolled"]) == (
+        "office-1",
+        "default",
+        "waiting",
+        "not yet",
+    )
+    assert "shown this once" in made.err
+    assert "  dnsfilter enrol --config /etc/dnsfilter/dnsfilter.toml --token-file " in made.out
+    assert served.plane.call("POST", "/v1/nodes/enrol", {"version": "1"}, token=lines["token"]).status_code == 201
+    again = ctl("node", "register", "office-1")
+    assert (again.code, "registered already" in again.err) == (2, True)
+    assert ctl("node", "register", "self").code == 2
+
+
+def test_a_token_goes_into_a_file_that_only_its_owner_reads(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    assert ctl("node", "register", "office-1", "--out", str(tmp_path / "first")).code == 0
+    made = ctl("node", "token", "office-1", "--out", str(tmp_path / "second"), "--json")
+    assert made.code == 0, made.err
+    assert "enrolment_token" not in json.loads(made.out)
+    assert stat.S_IMODE((tmp_path / "second").stat().st_mode) == 0o600
+    first, second = ((tmp_path / name).read_text().strip() for name in ("first", "second"))
+    assert first not in made.out + made.err
+    assert second not in made.out + made.err
+    tried = [served.plane.call("POST", "/v1/nodes/enrol", {"version": "1"}, token=token) for token in (first, second)]
+    assert [answer.status_code for answer in tried] == [401, 201]
+
+
+def test_lists_show_who_is_behind_and_why(served: Served, ctl: Ctl) -> None:
+    late, good = Machine.enrolled(served.plane, "late"), Machine.enrolled(served.plane, "good")
+    old = late.manifest()
+    served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "off"})
+    served.plane.clock.now += 30
+    late.report(manifest=old, revision=served.plane.revision() - 1, trouble="revision 9 refused: no such key")
+    suspended = {"authority": None, "until": "2026-09-21T16:00:00Z"}
+    good.report(revision=served.plane.revision(), suspended=[suspended])
+    rows = _cells(ctl("node", "list").out)
+    assert [row[:3] for row in rows[1:]] == [["good", "default", "current"], ["late", "default", "behind"]]
+    assert rows[1][-1] == "suspended: all until 2026-09-21T16:00:00Z"
+    assert rows[2][-1] == "revision 9 refused: no such key"
+    assert "1 revisions, 30 s" in rows[2]
+    assert [row[0] for row in _cells(ctl("node", "list", "--behind").out)[1:]] == ["late"]
+    assert ctl("node", "list", "--state", "silent").err == "no nodes\n"
+    shown = ctl("node", "show", "late")
+    assert shown.code == 0, shown.err
+    assert ["trouble", "revision 9 refused: no such key"] in _cells(shown.out)
+    assert _cells(ctl("node", "show", "good").out)[0] == ["suspended", "all until 2026-09-21T16:00:00Z"]
+
+
+def test_a_node_is_removed_and_the_key_is_shown(served: Served, ctl: Ctl) -> None:
+    machine = Machine.enrolled(served.plane, "office-1")
+    assert _cells(ctl("node", "key").out)[0] == ["key", machine.key]
+    assert ctl("node", "remove", "office-1").code == 0
+    assert machine.call("GET", "snapshot").status_code == 401
+    assert [row[2] for row in _cells(ctl("node", "list").out)[1:]] == ["removed"]
+    assert ctl("node", "show", "nobody").code == 2
+
+
+def test_networks_in_no_range_are_listed(served: Served, ctl: Ctl) -> None:
+    assert ctl("range", "unregistered").err == "no networks in no range\n"
+    machine = Machine.enrolled(served.plane, "office-1")
+    machine.call("POST", "report", report(unregistered=[{"prefix": "192.0.2.0/24", "queries": 7, "seen_s_ago": 20}]))
+    rows = _cells(ctl("range", "unregistered", "--site", "default").out)
+    assert rows == [
+        ["prefix", "site", "queries", "last seen", "nodes"],
+        ["192.0.2.0/24", "default", "7", "2026-09-21T14:13:00Z", "office-1"],
+    ]

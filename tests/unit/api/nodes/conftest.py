@@ -1,0 +1,79 @@
+"""Nodes that speak to a control plane."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+import pytest
+
+from api.moments import moment_text
+from tests.unit.api.conftest import START, Plane
+
+
+@dataclass
+class Machine:
+    """An enrolled node, with its own token and the public key that it has pinned."""
+
+    plane: Plane
+    name: str
+    token: str
+    key: str
+
+    @classmethod
+    def enrolled(cls, plane: Plane, name: str, site: str = "default") -> Self:
+        """Registers a node and enrols it."""
+        invited = plane.done("POST", "/v1/nodes", {"name": name, "site": site})["enrolment_token"]
+        return cls.of(plane, invited)
+
+    @classmethod
+    def of(cls, plane: Plane, invited: str) -> Self:
+        """Enrols with that token."""
+        own = plane.done("POST", "/v1/nodes/enrol", {"version": "1"}, token=invited)
+        return cls(plane, own["name"], own["token"], own["key"])
+
+    def call(self, method: str, what: str, json: Any = None, tag: str | None = None) -> httpx.Response:
+        """A request of its own, with what it has as If-None-Match."""
+        headers = {"Authorization": f"Bearer {self.token}", **({"If-None-Match": tag} if tag is not None else {})}
+        return self.plane.call(method, f"/v1/nodes/self/{what}", json, headers=headers)
+
+    def manifest(self) -> str:
+        """The digest of the newest snapshot's manifest."""
+        return str(self.call("GET", "snapshot").headers["etag"]).strip('"')
+
+    def report(self, **changes: Any) -> int:
+        """Reports what it should, but for what changes; gives how far its journal is on record."""
+        clock = moment_text(int(self.plane.clock.now))
+        answer = self.call("POST", "report", report(**{"manifest": self.manifest(), "clock": clock, **changes}))
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["journal"])
+
+    def stands(self) -> dict[str, Any]:
+        """What the control plane says of it."""
+        found: dict[str, Any] = self.plane.done("GET", f"/v1/nodes/{self.name}")
+        return found
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    """The body of a report."""
+    return {
+        "revision": 0,
+        "manifest": None,
+        "age_s": 3,
+        "version": "1",
+        "engine": "compiled",
+        "workers": 2,
+        "clock": moment_text(START),
+        "uptime_s": 60,
+        "trouble": "",
+        "suspended": [],
+        "load": {"queries_per_second": 12.5, "cpu_percent": 1, "memory_octets": 2**28, "cache_entries": 9},
+        "unregistered": [],
+        "journal": [],
+        **changes,
+    }
+
+
+@pytest.fixture
+def machine(plane: Plane) -> Machine:
+    """One enrolled node."""
+    return Machine.enrolled(plane, "office-1")
