@@ -88,7 +88,7 @@ class _Found:
         zones = {slug: row.time_zone for slug, row in authorities.items()}
         rows = self._rows(BanRow, BanRow.number)
         # The instant is of no account: what depends on it is left out.
-        bans = read_bans(self.session, rows, 0, zones)
+        bans = read_bans(self.session, rows, 0, zones, frozenset())
         references = {row.number: f"{row.authority}/{row.service}" for row in rows}
         bindings, exemptions = defaultdict[int, list[Json]](list), defaultdict[int, list[Json]](list)
         for binding in self._rows(BindingRow, BindingRow.number):

@@ -1,12 +1,13 @@
 """Rows of bans -> what the API shows and the audit keeps; decisions and terms as written -> values."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from api.bans import repository
-from api.bans.schemas import BanRead, DecisionWrite, FormalRead, TermRead, TermWrite
-from api.bans.standing import effective_end, holds, is_ending, state_of
+from api.bans.schemas import BanRead, DecisionWrite, EndingRead, FormalRead, TermRead, TermWrite
+from api.bans.standing import DAY_S, Suspended, due, effective_end, holds, is_suspended, state_of
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid
@@ -16,36 +17,56 @@ from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, M
 DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
 
 
-def read_bans(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[BanRead]:
-    """Bans as the API shows them; `zones` has the time zone of each authority."""
+def read_bans(
+    session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str], suspended: Suspended
+) -> list[BanRead]:
+    """Bans as the API shows them; `zones` has the time zone of each authority, `suspended` who is suspended now."""
     follows = {number for row in rows for number in _followed(row)}
     names = repository.references(session, follows)
-    return [_read(row, now, zones[row.authority], names) for row in rows]
+    return [_read(row, now, zones[row.authority], names, suspended) for row in rows]
 
 
-def read_ban(session: Session, row: BanRow, now: Instant, time_zone: str) -> BanRead:
+def read_ban(session: Session, row: BanRow, now: Instant, time_zone: str, suspended: Suspended) -> BanRead:
     """One ban as the API shows it."""
-    return read_bans(session, [row], now, {row.authority: time_zone})[0]
+    return read_bans(session, [row], now, {row.authority: time_zone}, suspended)[0]
 
 
 def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
-    """The ban as the audit keeps it: without what depends on the hour."""
-    return read_ban(session, row, now, time_zone).model_dump(mode="json", exclude={"revision", "state", "ending"})
+    """The ban as the audit keeps it: without what depends on the hour, or is the time of an act."""
+    read = read_ban(session, row, now, time_zone, frozenset())
+    return read.model_dump(mode="json", exclude={"revision", "state", "ending", "mode_set"})
 
 
-def decision_value(session: Session, body: DecisionWrite, place: str) -> DecisionRecord:
-    """A decision as the policy has it; raises Invalid where it follows a ban that does not exist."""
-    follows = None
-    if body.follows is not None:
-        source = repository.find_reference(session, body.follows)
-        if source is None:
-            raise Invalid.at(f"{place}.follows", f"there is no ban {body.follows}")
-        follows = source.number
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose ban on what it is that a request is about; dates in it are local to `time_zone`."""
+
+    authority: str
+    service: str
+    time_zone: str
+
+
+def decision_value(session: Session, body: DecisionWrite, subject: Subject, place: str) -> DecisionRecord:
+    """A decision as the policy has it; raises Invalid where it follows what it cannot."""
+    follows = None if body.follows is None else _source(session, body.follows, subject, f"{place}.follows")
     return DecisionRecord(body.organ, body.reference, body.date, body.legal_basis, body.advice, body.link, follows)
 
 
+def _source(session: Session, reference: str, subject: Subject, place: str) -> int:
+    """The number of the ban that is followed."""
+    authority, _, service = reference.partition("/")
+    if service != subject.service:
+        raise Invalid.at(place, f"{reference} is a ban on another service than {subject.service}")
+    if authority == subject.authority:
+        raise Invalid.at(place, f"{reference} is the authority's own ban: it follows another one's, or none")
+    source = repository.find(session, authority, service)
+    if source is None:
+        raise Invalid.at(place, f"there is no ban {reference}")
+    return source.number
+
+
 def term_values(
-    session: Session, bodies: Sequence[TermWrite], known: Sequence[TermRow], now: Instant, time_zone: str
+    session: Session, bodies: Sequence[TermWrite], known: Sequence[TermRow], now: Instant, subject: Subject
 ) -> tuple[Term, ...]:
     """The terms of a ban that has the terms `known`; raises Invalid.
 
@@ -58,7 +79,7 @@ def term_values(
         candidates = free if body.start is not None else [row for row in free if holds(row, now)]
         starts = [now] if body.start is not None else [*(row.start_s for row in candidates), now]
         for start in starts:
-            term = term_value(session, body, now, time_zone, f"body.terms.{index}", begins=start)
+            term = term_value(session, body, now, subject, f"body.terms.{index}", begins=start)
             match = next((row for row in candidates if same_term(row, term)), None)
             if match is not None:
                 free.remove(match)
@@ -68,9 +89,10 @@ def term_values(
 
 
 def term_value(
-    session: Session, body: TermWrite, now: Instant, time_zone: str, place: str, *, begins: Instant | None = None
+    session: Session, body: TermWrite, now: Instant, subject: Subject, place: str, *, begins: Instant | None = None
 ) -> Term:
     """A term as the policy has it, recorded now; without `start` it begins at `begins`, or now. Raises Invalid."""
+    time_zone = subject.time_zone
     try:
         start = (now if begins is None else begins) if body.start is None else parse_moment(body.start, time_zone)
         end = parse_end(start, body.end, body.until, body.for_, time_zone)
@@ -81,7 +103,9 @@ def term_value(
         raise Invalid.at(place, "the term ends before it starts")
     if end is None and review_by is None:
         raise Invalid.at(place, "give an end (end, until or for), or a date to review it by")
-    decision = decision_value(session, body.decision, f"{place}.decision") if body.decision else DecisionRecord()
+    decision = DecisionRecord()
+    if body.decision is not None:
+        decision = decision_value(session, body.decision, subject, f"{place}.decision")
     return Term(start, end, review_by, now, decision)
 
 
@@ -131,12 +155,24 @@ def _term(term: TermRow, time_zone: str, names: Mapping[int, str]) -> TermRead:
     )
 
 
-def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str]) -> BanRead:
+def _ending(terms: Sequence[TermRow], now: Instant) -> EndingRead | None:
+    found = due(terms, now)
+    if found is None:
+        return None
+    # Begun days count whole.
+    left = max(0, -((now - found.at) // DAY_S))
+    return EndingRead(at=moment_text(found.at), what=found.what, days=found.days, days_left=left)
+
+
+def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], suspended: Suspended) -> BanRead:
     return BanRead(
         number=row.number,
         authority=row.authority,
         service=row.service,
         mode=Mode(row.mode),
+        # What is kept from before reasons were has none.
+        mode_reason=row.mode_reason or "",
+        mode_set=optional_text(row.mode_set_s),
         reply=Reply(row.reply),
         addresses=row.addresses,
         tiers=row.tiers,
@@ -147,7 +183,7 @@ def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str]) -
             _term(term, time_zone, names) for term in sorted(row.terms, key=lambda term: (term.start_s, term.id or 0))
         ],
         provisional=row.provisional,
-        state=state_of(row.terms, now),
-        ending=is_ending(row.terms, now),
+        state=state_of(row.terms, now, suspended=is_suspended(row.authority, suspended)),
+        ending=_ending(row.terms, now),
         revision=row.revision,
     )

@@ -1,18 +1,17 @@
 """Queries on bans."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, exists, false, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.standing import ENDING_S
-from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, TermRow
+from api.bans.standing import State, Suspended, suspended_at
+from api.bans.states import in_state
+from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, SuspensionRow, TermRow
 from api.errors import NotFound
 from api.pagination import Sorting, sorted_page
 from dnsfilter.policy.model import Instant
-
-STATES = ("planned", "in_force", "ending", "lapsed")
-"""What a list can be filtered by: `ending` bans are in force too."""
 
 SORTING = Sorting(
     BanRow.number,
@@ -53,28 +52,33 @@ def references(session: Session, numbers: set[int]) -> Mapping[int, str]:
     return {number: f"{authority}/{service}" for number, authority, service in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list of bans is narrowed to; None does not narrow it. `follows` is the reference of a ban."""
+
+    state: State | None
+    authority: str | None
+    service: str | None
+    mode: str | None
+    follows: str | None
+
+
 def page(
-    session: Session,
-    now: Instant,
-    *,
-    state: str | None,
-    authority: str | None,
-    service: str | None,
-    mode: str | None,
-    sort: str,
-    limit: int,
-    cursor: str | None,
+    session: Session, now: Instant, wanted: Wanted, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[BanRow], str | None]:
     """A page of bans in the order of `sort`."""
     statement = select(BanRow)
-    if authority is not None:
-        statement = statement.where(BanRow.authority == authority)
-    if service is not None:
-        statement = statement.where(BanRow.service == service)
-    if mode is not None:
-        statement = statement.where(BanRow.mode == mode)
-    if state is not None:
-        statement = statement.where(_in_state(state, now))
+    if wanted.authority is not None:
+        statement = statement.where(BanRow.authority == wanted.authority)
+    if wanted.service is not None:
+        statement = statement.where(BanRow.service == wanted.service)
+    if wanted.mode is not None:
+        statement = statement.where(BanRow.mode == wanted.mode)
+    if wanted.follows is not None:
+        source = find_reference(session, wanted.follows)
+        statement = statement.where(_follows(source.number) if source is not None else false())
+    if wanted.state is not None:
+        statement = statement.where(in_state(wanted.state, now))
     return sorted_page(session, statement, SORTING, sort, limit, cursor)
 
 
@@ -101,19 +105,13 @@ def provisional_since(session: Session, subject: str) -> Instant | None:
     return session.scalar(act)
 
 
-def _in_state(state: str, now: Instant) -> ColumnElement[bool]:
-    end = func.coalesce(TermRow.ended_s, TermRow.end_s)
-    own = TermRow.ban == BanRow.number
-    begun = and_(TermRow.start_s <= now, TermRow.recorded_s <= now)
-    held = exists().where(own, begun, or_(end.is_(None), end > now))
-    ahead = exists().where(own, TermRow.start_s > now, or_(end.is_(None), end > TermRow.start_s))
-    beyond = exists().where(own, or_(end.is_(None), and_(end > now + ENDING_S, end > TermRow.start_s)))
-    match state:
-        case "in_force":
-            return held
-        case "ending":
-            return and_(held, not_(beyond))
-        case "planned":
-            return and_(not_(held), ahead)
-        case _:
-            return and_(not_(held), not_(ahead))
+def suspended(session: Session, now: Instant) -> Suspended:
+    """Who is suspended now."""
+    rows = session.scalars(select(SuspensionRow).where(SuspensionRow.start_s <= now, SuspensionRow.end_s > now))
+    return suspended_at(rows, now)
+
+
+def _follows(number: int) -> ColumnElement[bool]:
+    """That the decision of the ban, or of a term of it, follows the ban `number`."""
+    of_term = exists().where(TermRow.ban == BanRow.number, TermRow.decision["follows"].as_integer() == number)
+    return or_(BanRow.decision["follows"].as_integer() == number, of_term)

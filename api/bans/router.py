@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy.orm import Session
 
 from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
-from api.bans.reading import decision_value, read_ban, read_bans, term_value, term_values
-from api.bans.schemas import BanRead, BanWrite, Ending, Renewal
-from api.bans.service import BanChange
+from api.bans.change import BanChange
+from api.bans.reading import Subject, decision_value, read_ban, read_bans, term_value, term_values
+from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal
+from api.bans.standing import State
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
@@ -21,16 +21,21 @@ from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Page, ServiceSlug, Slug
-from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.model import Mode
 
 bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
 of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
 
 StateFilter = Annotated[
-    Literal["planned", "in_force", "ending", "lapsed"] | None,
-    Query(description="`ending` bans are in force, and end within thirty days"),
+    State | None,
+    Query(
+        description="`ending` bans end, or are to be reviewed, within thirty days; `in_force` has those too. "
+        "`suspended` bans would be in force, and are in neither"
+    ),
 ]
-
+FollowsFilter = Annotated[
+    BanReference | None, Query(description="those that follow this ban, by their decision or that of a term")
+]
 
 Sort = Annotated[
     Literal[
@@ -47,24 +52,14 @@ def list_bans(
     authority: Slug | None = None,
     service: ServiceSlug | None = None,
     mode: Mode | None = None,
+    follows: FollowsFilter = None,
     sort: Sort = "number",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[BanRead]:
     """Bans of all authorities, by number unless `sort` says otherwise."""
-    rows, following = repository.page(
-        unit.session,
-        unit.now_s,
-        state=state,
-        authority=authority,
-        service=service,
-        mode=mode,
-        sort=sort,
-        limit=limit,
-        cursor=cursor,
-    )
-    zones = {slug: authorities.get(unit.session, slug).time_zone for slug in {row.authority for row in rows}}
-    return Page(items=read_bans(unit.session, rows, unit.now_s, zones), next=following)
+    wanted = repository.Wanted(state, authority, service, mode, follows)
+    return _listed(unit, wanted, sort, limit, cursor)
 
 
 @of_authority.get(
@@ -75,31 +70,21 @@ def list_authority_bans(
     unit: UnitDep,
     state: StateFilter = None,
     mode: Mode | None = None,
+    follows: FollowsFilter = None,
     sort: Sort = "number",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[BanRead]:
     """Bans of one authority, by number unless `sort` says otherwise."""
-    owner = authorities.get(unit.session, slug)
-    rows, following = repository.page(
-        unit.session,
-        unit.now_s,
-        state=state,
-        authority=slug,
-        service=None,
-        mode=mode,
-        sort=sort,
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=read_bans(unit.session, rows, unit.now_s, {slug: owner.time_zone}), next=following)
+    authorities.get(unit.session, slug)
+    return _listed(unit, repository.Wanted(state, slug, None, mode, follows), sort, limit, cursor)
 
 
 @of_authority.get("/{service}", operation_id="get_ban", summary="Get a ban", responses=documented(NOT_FOUND))
 def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, response: Response) -> BanRead:
     """The authority's ban on the service."""
     owner = authorities.get(unit.session, slug)
-    return _answer(unit.session, owner, repository.get(unit.session, slug, service), unit.now_s, response)
+    return _answer(unit, owner, repository.get(unit.session, slug, service), response)
 
 
 @of_authority.put(
@@ -122,6 +107,7 @@ def put_ban(
 ) -> BanRead:
     """Adopts the ban with its decision and terms, or provisionally; of a ban that exists it changes what is given.
 
+    Without terms, a decision that `follows` a ban takes over that ban's; a later renewal or end of it changes nothing.
     `{"mode": "off"}` and `{"mode": "enforce"}` toggle a ban that exists. Terms that have begun are never rewritten.
     """
     owner = authorities.get(unit.session, slug)
@@ -129,7 +115,7 @@ def put_ban(
     precondition.check(known.revision if known else None)
     row, created = _put(unit, held, owner, service, body)
     response.status_code = 201 if created else 200
-    return _answer(unit.session, owner, row, unit.now_s, response)
+    return _answer(unit, owner, row, response)
 
 
 @of_authority.patch(
@@ -152,7 +138,7 @@ def patch_ban(
     known = repository.get(unit.session, slug, service)
     precondition.check(known.revision)
     row, _ = _put(unit, held, owner, service, body)
-    return _answer(unit.session, owner, row, unit.now_s, response)
+    return _answer(unit, owner, row, response)
 
 
 @of_authority.delete(
@@ -189,9 +175,9 @@ def renew_ban(
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
-    acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, owner.time_zone, "body"))
+    acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, _subject(owner, row.service), "body"))
     response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
-    return _answer(unit.session, owner, row, unit.now_s, response)
+    return _answer(unit, owner, row, response)
 
 
 @of_authority.post(
@@ -213,7 +199,7 @@ def end_ban(
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
     _end(unit, owner, row, body)
-    return _answer(unit.session, owner, row, unit.now_s, response)
+    return _answer(unit, owner, row, response)
 
 
 def _put(unit: UnitOfWork, held: Runtime, owner: AuthorityRow, slug: str, body: BanWrite) -> tuple[BanRow, bool]:
@@ -223,11 +209,13 @@ def _put(unit: UnitOfWork, held: Runtime, owner: AuthorityRow, slug: str, body: 
     row = repository.find(unit.session, owner.slug, slug)
     # A provisional ban is confirmed by terms of its own, not by the one that it has.
     terms = [] if row is None or row.provisional else row.terms
-    return acts.put(unit, owner, known, _change(unit.session, body, terms, unit.now_s, owner.time_zone))
+    return acts.put(unit, owner, known, _change(unit, body, terms, _subject(owner, slug)))
 
 
 def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> None:
-    decision = decision_value(unit.session, body.decision, "body.decision") if body.decision else None
+    decision = None
+    if body.decision is not None:
+        decision = decision_value(unit.session, body.decision, _subject(owner, row.service), "body.decision")
     try:
         at = unit.now_s if body.at is None else parse_moment(body.at, owner.time_zone)
     except ValueError as error:
@@ -235,20 +223,39 @@ def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> No
     acts.end(unit, owner, row, at, body.reason, decision)
 
 
-def _change(session: Session, body: BanWrite, known: Sequence[TermRow], now: Instant, time_zone: str) -> BanChange:
+def _change(unit: UnitOfWork, body: BanWrite, known: Sequence[TermRow], subject: Subject) -> BanChange:
+    session, decision, terms = unit.session, None, None
+    if body.decision is not None:
+        decision = decision_value(session, body.decision, subject, "body.decision")
+    if body.terms is not None:
+        terms = term_values(session, body.terms, known, unit.now_s, subject)
     return BanChange(
-        body.mode,
-        body.reply,
-        None if body.addresses is None else tuple(body.addresses),
-        None if body.tiers is None else frozenset(body.tiers),
-        None if body.funding is None else frozenset(body.funding),
-        None if body.audience is None else frozenset(body.audience),
-        None if body.decision is None else decision_value(session, body.decision, "body.decision"),
-        None if body.terms is None else term_values(session, body.terms, known, now, time_zone),
-        body.provisional,
+        mode=body.mode,
+        mode_reason=body.mode_reason,
+        reply=body.reply,
+        addresses=None if body.addresses is None else tuple(body.addresses),
+        tiers=None if body.tiers is None else frozenset(body.tiers),
+        funding=None if body.funding is None else frozenset(body.funding),
+        audience=None if body.audience is None else frozenset(body.audience),
+        decision=decision,
+        terms=terms,
+        provisional=body.provisional,
     )
 
 
-def _answer(session: Session, owner: AuthorityRow, row: BanRow, now: Instant, response: Response) -> BanRead:
+def _subject(owner: AuthorityRow, service: str) -> Subject:
+    return Subject(owner.slug, service, owner.time_zone)
+
+
+def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, cursor: str | None) -> Page[BanRead]:
+    session = unit.session
+    rows, following = repository.page(session, unit.now_s, wanted, sort, limit, cursor)
+    zones = {slug: authorities.get(session, slug).time_zone for slug in {row.authority for row in rows}}
+    suspended = repository.suspended(session, unit.now_s)
+    return Page(items=read_bans(session, rows, unit.now_s, zones, suspended), next=following)
+
+
+def _answer(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, response: Response) -> BanRead:
     tag(response, row.revision)
-    return read_ban(session, row, now, owner.time_zone)
+    suspended = repository.suspended(unit.session, unit.now_s)
+    return read_ban(unit.session, row, unit.now_s, owner.time_zone, suspended)

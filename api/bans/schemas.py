@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from api.bans.standing import State
+from api.bans.standing import Days, State, What
 from api.moments import parse_date
 from api.schemas import DayText, Line, MomentText, Read, Reason, ServiceSlug, Slug, SpanText, Strict
 from dnsfilter.policy.model import Audience, Funding, Mode, Reply
@@ -21,7 +21,7 @@ Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[\x
 
 
 class DecisionWrite(Strict):
-    """The formal decision. `follows` is the ban that was adopted."""
+    """The formal decision. `follows` is the ban that was adopted: another authority's, on the same service."""
 
     organ: Line = ""
     reference: Line = ""
@@ -61,9 +61,14 @@ Audiences = Annotated[list[Audience], Field(min_length=1, max_length=3)]
 
 
 class BanWrite(Strict):
-    """The fields of a ban. One that exists keeps what is not given; one that does not needs decision and terms."""
+    """The fields of a ban. One that exists keeps what is not given; one that does not needs decision and terms.
+
+    Without terms, a decision that `follows` another ban takes over its terms that have not ended, and its tiers,
+    funding and audience where they are not given; it needs a legal basis and a reference of its own.
+    """
 
     mode: Mode | None = None
+    mode_reason: Reason | None = Field(default=None, description="why the mode is set, if it is to be on record")
     reply: Reply | None = Field(
         default=None,
         description="`refused` makes many stub resolvers ask the next resolver they know: name no other one to clients",
@@ -120,13 +125,30 @@ class TermRead(Read):
     ended_decision: FormalRead | None
 
 
+class EndingRead(Read):
+    """What a ban in force comes to within thirty days: `days` is the tightest of 30, 7 and 1 that is reached.
+
+    `days_left` are begun days; an overdue review has 0.
+    """
+
+    at: str
+    what: What
+    days: Days
+    days_left: int
+
+
 class BanRead(Read):
-    """An authority's decision on one service. `state` is at the time of the answer; `ending`: within thirty days."""
+    """An authority's decision on one service. `state` and `ending` are at the time of the answer.
+
+    `mode_set` is when its mode was set last, for `mode_reason`.
+    """
 
     number: int
     authority: Slug
     service: ServiceSlug
     mode: Mode
+    mode_reason: str
+    mode_set: str | None
     reply: Reply
     addresses: list[str]
     tiers: list[int]
@@ -136,5 +158,5 @@ class BanRead(Read):
     terms: list[TermRead]
     provisional: bool
     state: State
-    ending: bool
+    ending: EndingRead | None
     revision: int

@@ -3,10 +3,12 @@
 No term that has begun is rewritten, and no decision once a term has begun: either is 409 to the caller.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from api.bans import repository
+from api.bans.change import BanChange
+from api.bans.following import followed
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
 from api.bans.standing import effective_end
 from api.db.base import Json
@@ -17,9 +19,7 @@ from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
     DEFAULT_TIERS,
-    Audience,
     DecisionRecord,
-    Funding,
     Instant,
     Mode,
     Reply,
@@ -30,32 +30,19 @@ from dnsfilter.policy.model import (
 PROVISIONAL_S = 72 * 3600
 MAX_TERMS = 100
 
-
-@dataclass(frozen=True, slots=True)
-class BanChange:
-    """What a caller wants of a ban; None leaves a field as it is.
-
-    `loaded` says that the ban comes with a whole policy into an empty database: it was decided elsewhere, and is taken
-    with what is known of its decision.
-    """
-
-    mode: Mode | None = None
-    reply: Reply | None = None
-    addresses: tuple[str, ...] | None = None
-    tiers: frozenset[int] | None = None
-    funding: frozenset[Funding] | None = None
-    audience: frozenset[Audience] | None = None
-    decision: DecisionRecord | None = None
-    terms: tuple[Term, ...] | None = None
-    provisional: bool | None = None
-    loaded: bool = False
+Step: TypeAlias = Callable[[BanRow, BanChange, Instant], None]
+"""Sets one part of a ban as the change says, at an instant."""
 
 
 def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> tuple[BanRow, bool]:
     """Adopt a ban, or change the one there is; says whether it is new. Nothing happens where nothing differs."""
+    if change.mode is None and change.mode_reason is not None:
+        raise Invalid.at("body.mode_reason", "a reason goes with the mode that is set")
     row = repository.find(unit.session, authority.slug, service.slug)
     if row is None:
-        return _adopt(unit, authority, service, change), True
+        return _adopt(unit, authority, service, followed(unit.session, change, unit.now_s)), True
+    if row.provisional and change.provisional is False:
+        change = followed(unit.session, change, unit.now_s)
     _change(unit, authority, service, row, change)
     return row, False
 
@@ -122,6 +109,8 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
         authority=authority.slug,
         service=service.slug,
         mode=str(change.mode or Mode.ENFORCE),
+        mode_reason=change.mode_reason or "",
+        mode_set_s=unit.now_s,
         reply=str(change.reply or Reply.REFUSED),
         addresses=list(change.addresses or ()),
         tiers=sorted(change.tiers or DEFAULT_TIERS),
@@ -151,25 +140,44 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
         if not confirmed and any(term.start_s <= unit.now_s for term in row.terms):
             raise Conflict("the decision behind a ban that has begun is not rewritten: a renewal carries its own")
         row.decision = decision_columns(change.decision)
-    wanted = {
-        "mode": change.mode and str(change.mode),
-        "reply": change.reply and str(change.reply),
-        "addresses": None if change.addresses is None else list(change.addresses),
-        "tiers": change.tiers and sorted(change.tiers),
-        "funding": change.funding and sorted(map(str, change.funding)),
-        "audience": change.audience and sorted(map(str, change.audience)),
-    }
-    toggled = wanted["mode"] is not None and wanted["mode"] != row.mode
-    for field, value in wanted.items():
-        if value is not None and getattr(row, field) != value:
-            setattr(row, field, value)
-    if row.reply != Reply.ADDRESS and change.addresses is None:
-        row.addresses = []
+    # Each is an act of its own, and the toggle the last one.
+    steps: tuple[tuple[str, Step], ...] = (
+        ("ban.change", _set_reply),
+        ("ban.set_scope", _set_scope),
+        (f"ban.set_{change.mode}", _set_mode),
+    )
+    for act, step in steps:
+        step(row, change, unit.now_s)
+        if not confirmed and shown(unit.session, row, unit.now_s, authority.time_zone) != before:
+            before = _recorded(unit, authority, row, act, before)
     _checked(row, service)
     if confirmed:
         _recorded(unit, authority, row, "ban.confirm", before)
-    elif shown(unit.session, row, unit.now_s, authority.time_zone) != before:
-        _recorded(unit, authority, row, f"ban.set_{row.mode}" if toggled else "ban.change", before)
+
+
+def _set_reply(row: BanRow, change: BanChange, _now: Instant) -> None:
+    if change.reply is not None:
+        row.reply = str(change.reply)
+    if change.addresses is not None:
+        row.addresses = list(change.addresses)
+    elif row.reply != Reply.ADDRESS:
+        row.addresses = []
+
+
+def _set_scope(row: BanRow, change: BanChange, _now: Instant) -> None:
+    if change.tiers:
+        row.tiers = sorted(change.tiers)
+    if change.funding:
+        row.funding = sorted(map(str, change.funding))
+    if change.audience:
+        row.audience = sorted(map(str, change.audience))
+
+
+def _set_mode(row: BanRow, change: BanChange, now: Instant) -> None:
+    """Set the mode, with the reason that is given for it or none; the same mode again may be given another reason."""
+    if change.mode is None or (change.mode == row.mode and change.mode_reason in (None, row.mode_reason)):
+        return
+    row.mode, row.mode_reason, row.mode_set_s = str(change.mode), change.mode_reason or "", now
 
 
 def _confirm(row: BanRow, change: BanChange) -> bool:

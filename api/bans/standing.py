@@ -1,21 +1,47 @@
-"""Where a ban stands at an instant, from its terms alone."""
+"""Where a ban stands at an instant, from its terms and from what is suspended."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
-from api.db.models import TermRow
+from api.db.models import SuspensionRow, TermRow
 from dnsfilter.policy.model import Instant
 
-ENDING_S = 30 * 86400
-"""A ban that ends within this time is worth a warning."""
+Days: TypeAlias = Literal[1, 7, 30]
+WARNINGS_DAYS: tuple[Days, ...] = (1, 7, 30)
+"""So long before a ban ends, or is to be reviewed, it is worth a warning; the tightest first."""
+DAY_S = 86_400
+ENDING_S = WARNINGS_DAYS[-1] * DAY_S
+
+Suspended: TypeAlias = frozenset[str | None]
+"""The authorities that are suspended; with None in it, all are."""
 
 
 class State(StrEnum):
-    """Whether a term holds, will hold, or no longer does."""
+    """Whether a term holds, will hold, or no longer does. One that holds is in force, unless the others say more."""
 
     PLANNED = "planned"
     IN_FORCE = "in_force"
+    ENDING = "ending"
+    SUSPENDED = "suspended"
     LAPSED = "lapsed"
+
+
+class What(StrEnum):
+    """What is ahead of a ban that is ending."""
+
+    END = "end"
+    REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a ban in force comes to, at `at`; `days` is the tightest warning that is reached."""
+
+    at: Instant
+    what: What
+    days: Days
 
 
 def effective_end(term: TermRow) -> Instant | None:
@@ -29,21 +55,72 @@ def holds(term: TermRow, at: Instant) -> bool:
     return max(term.start_s, term.recorded_s) <= at and (end is None or at < end)
 
 
-def state_of(terms: Sequence[TermRow], at: Instant) -> State:
-    """The state of a ban with these terms."""
+def has_ended(term: TermRow, at: Instant) -> bool:
+    """Whether the term is over by then, or never holds."""
+    end = effective_end(term)
+    return end is not None and (end <= at or end <= term.start_s)
+
+
+def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool) -> State:
+    """The state of a ban with these terms; `suspended`: its authority is."""
     if any(holds(term, at) for term in terms):
-        return State.IN_FORCE
+        if suspended:
+            return State.SUSPENDED
+        return State.IN_FORCE if due(terms, at) is None else State.ENDING
     if any(_ahead(term, at) for term in terms):
         return State.PLANNED
     return State.LAPSED
 
 
-def is_ending(terms: Sequence[TermRow], at: Instant) -> bool:
-    """Whether the ban is in force and no term of it reaches beyond the next thirty days."""
-    ends = [effective_end(term) for term in terms if holds(term, at) or _ahead(term, at)]
-    return state_of(terms, at) is State.IN_FORCE and all(end is not None and end <= at + ENDING_S for end in ends)
+def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
+    """The end or the review of a ban in force within the next thirty days; a review may also be overdue.
+
+    The end is that of the last term that touches or overlaps the one before it. A ban with a term in force that has
+    no end is due for review at the latest date that its terms without an end have.
+    """
+    live = [term for term in terms if not has_ended(term, at)]
+    held = [term for term in live if holds(term, at)]
+    if not held:
+        return None
+    if any(effective_end(term) is None for term in held):
+        reviews = [term.review_by_s for term in live if effective_end(term) is None and term.review_by_s is not None]
+        return _due(max(reviews, default=None), What.REVIEW, at)
+    return _due(_reach(live, held), What.END, at)
+
+
+def suspended_at(rows: Iterable[SuspensionRow], at: Instant) -> Suspended:
+    """Who is suspended at that instant."""
+    return frozenset(row.authority for row in rows if row.start_s <= at < _suspended_until(row))
+
+
+def is_suspended(authority: str, suspended: Suspended) -> bool:
+    """Whether the authority, or everybody, is suspended."""
+    return authority in suspended or None in suspended
+
+
+def _suspended_until(row: SuspensionRow) -> Instant:
+    # An interval is never empty: one ended in the second of its start ends in the next.
+    return row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
+
+
+def _reach(live: Sequence[TermRow], held: Sequence[TermRow]) -> Instant | None:
+    """How far terms lead from those in force on without a gap; None: to no end."""
+    reach = max(effective_end(term) or 0 for term in held)
+    for term in sorted(live, key=lambda term: term.start_s):
+        end = effective_end(term)
+        if term.start_s > reach:
+            break
+        if end is None:
+            return None
+        reach = max(reach, end)
+    return reach
+
+
+def _due(at: Instant | None, what: What, now: Instant) -> Due | None:
+    if at is None or at > now + ENDING_S:
+        return None
+    return Due(at, what, next(days for days in WARNINGS_DAYS if at <= now + days * DAY_S))
 
 
 def _ahead(term: TermRow, at: Instant) -> bool:
-    end = effective_end(term)
-    return term.start_s > at and (end is None or end > term.start_s)
+    return term.start_s > at and not has_ended(term, at)

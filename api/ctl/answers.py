@@ -161,6 +161,15 @@ class Term(Answer):
     ended_decision: Decision | None
 
 
+class Ending(Answer):
+    """What a ban in force comes to within thirty days."""
+
+    at: Moment
+    what: str
+    days: Number
+    days_left: Number
+
+
 class Ban(Answer):
     """An authority's decision on one service."""
 
@@ -168,6 +177,8 @@ class Ban(Answer):
     authority: str
     service: str
     mode: str
+    mode_reason: str
+    mode_set: Moment | None
     reply: str
     addresses: list[str]
     tiers: list[int]
@@ -177,7 +188,7 @@ class Ban(Answer):
     terms: list[Term]
     provisional: bool
     state: str
-    ending: bool
+    ending: Ending | None
     revision: Number
 
 

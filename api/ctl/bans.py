@@ -1,8 +1,9 @@
 """dnsfilterctl ban: an authority's decisions on services."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from api.ctl.answers import Ban, Decision
+from api.ctl.answers import Ban, Binding, Decision
+from api.ctl.bindings import standing_words
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     AUDIENCE,
@@ -21,20 +22,23 @@ from api.ctl.commands import (
     choices,
     decision_body,
     given,
+    reference,
     slug,
     term_body,
     tiers,
 )
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
-from api.ctl.moments import reach_words, term_words
+from api.ctl.moments import at_words, parse_instant, reach_words, term_words
 from api.ctl.names import Names
 from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, table
 
 MODES = ("enforce", "monitor", "off")
 REPLIES = ("refused", "nxdomain", "nodata", "address")
-STATES = ("planned", "in_force", "ending", "lapsed")
+STATES = ("planned", "in_force", "ending", "suspended", "lapsed")
+MAX_RELATED = 1_000
+"""So many bindings, and followers, are shown with a ban."""
 _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
 
 
@@ -44,9 +48,12 @@ def add(groups: Group) -> None:
     lister = add_verb(group, "list", _list, "list bans", "ban list --authority ghent --state in_force")
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
     lister.add_argument("--service", type=slug, metavar="SERVICE", help="those on one service")
+    lister.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="those that follow this ban")
     lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add_limit(lister)
-    _add_subject(add_verb(group, "show", _show, "show a ban with its decision and terms", "ban show ghent tiktok"))
+    summary = "show a ban with its decision and terms, where it applies besides, and who follows it"
+    _add_subject(add_verb(group, "show", _show, summary, "ban show ghent tiktok"))
+    _add_adopt(group)
     _add_set(group)
     renew = add_verb(
         group,
@@ -72,18 +79,51 @@ def _add_subject(parser: Parser) -> None:
     parser.add_argument("service", type=slug, metavar="SERVICE")
 
 
+def _add_adopt(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "adopt",
+        _adopt,
+        "adopt a ban: with a decision and a term, following another authority's, or provisionally",
+        'ban adopt ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
+        'ban adopt mechelen tiktok --following federal/tiktok --legal-basis "decree" --reference 2026/9',
+        "ban adopt diest tiktok --provisional",
+    )
+    _add_subject(parser)
+    parser.add_argument(
+        "--following",
+        type=reference,
+        metavar="AUTHORITY/SERVICE",
+        help="take over terms and scope of this ban, by a decision of one's own; its later acts change nothing",
+    )
+    parser.add_argument("--provisional", action="store_true", help="without a decision yet, for 72 hours")
+    _add_fields(parser)
+    add_term(parser, review=True)
+    add_decision(parser)
+
+
 def _add_set(group: Group) -> None:
     parser = add_verb(
         group,
         "set",
         _set,
         "toggle or change a ban; adopt one, with its decision and a term, or provisionally",
-        "ban set ghent tiktok --mode off",
+        'ban set ghent tiktok --mode off --reason "election night"',
         'ban set ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
         "ban set ghent tiktok --provisional",
     )
     _add_subject(parser)
+    _add_fields(parser)
+    standing = parser.add_mutually_exclusive_group()
+    standing.add_argument("--provisional", action="store_true", help="a new ban without a decision, for 72 hours")
+    standing.add_argument("--confirm", action="store_true", help="make a provisional ban an ordinary one")
+    add_term(parser, review=True)
+    add_decision(parser)
+
+
+def _add_fields(parser: Parser) -> None:
     parser.add_argument("--mode", choices=MODES, metavar="MODE", help="enforce, monitor (answer and count), or off")
+    parser.add_argument("--reason", metavar="TEXT", help="why the mode is set; it stays on record")
     parser.add_argument(
         "--reply",
         choices=REPLIES,
@@ -100,21 +140,46 @@ def _add_set(group: Group) -> None:
     parser.add_argument(
         "--audience", type=choices(*AUDIENCE), metavar="LIST", help="covers ranges used by: " + ",".join(AUDIENCE)
     )
-    standing = parser.add_mutually_exclusive_group()
-    standing.add_argument("--provisional", action="store_true", help="a new ban without a decision, for 72 hours")
-    standing.add_argument("--confirm", action="store_true", help="make a provisional ban an ordinary one")
-    add_term(parser, review=True)
-    add_decision(parser)
 
 
 def _list(client: Client, options: Options) -> Result:
-    query = given(options, "authority", "service", "state")
+    query = given(options, "authority", "service", "state", "follows")
     page = client.list(Ban, path("bans"), options.limit, query)
     return listed(page, lambda: _listed(client, page.items, options.authority), "bans")
 
 
 def _show(client: Client, options: Options) -> Result:
-    return _shown(client, client.get(Ban, _where(options)))
+    ban = client.get(Ban, _where(options))
+    return Result(ban.model_dump(mode="json"), lambda: _whole(client, ban))
+
+
+def _whole(client: Client, ban: Ban) -> Iterator[str]:
+    """A ban with what else belongs to it."""
+    subject, names = f"{ban.authority}/{ban.service}", Names(client)
+    bound = client.list(Binding, path("bindings"), MAX_RELATED, {"ban": subject}).items
+    followers = client.list(Ban, path("bans"), MAX_RELATED, {"follows": subject}).items
+    names.prepare({item.authority for item in bound} | {item.authority for item in followers})
+    rows = [
+        ("applies in", f"{item.authority}  {names.authority(item.authority)}: {_standing(item, names)}")
+        for item in bound
+    ]
+    rows += [("followed by", f"{item.authority}  {names.authority(item.authority)}") for item in followers]
+    yield from _lines(ban, names, rows)
+
+
+def _standing(item: Binding, names: Names) -> str:
+    return standing_words(item, names.time_zone(item.authority))
+
+
+def _adopt(client: Client, options: Options) -> Result:
+    body = _change(options)
+    if options.following is not None:
+        if "terms" in body or options.follows is not None:
+            raise WrongInput("--following takes over the terms of a ban: give no term and no --follows besides")
+        body["decision"] = {**body.get("decision", {}), "follows": options.following}
+    if not body.keys() & {"decision", "terms", "provisional"}:
+        raise WrongInput("a ban needs a decision and a term, a ban to follow, or --provisional: see --help")
+    return _shown(client, client.send(Ban, "PUT", _where(options), body))
 
 
 def _set(client: Client, options: Options) -> Result:
@@ -128,12 +193,14 @@ def _set(client: Client, options: Options) -> Result:
 
 def _change(options: Options) -> Body:
     body = given(options, *_FIELDS, "addresses")
+    if options.reason is not None:
+        body["mode_reason"] = options.reason
     decision, term = decision_body(options), term_body(options)
     if decision:
         body["decision"] = decision
     if term:
         body["terms"] = [term]
-    if options.provisional or options.confirm:
+    if options.provisional or vars(options).get("confirm"):
         body["provisional"] = options.provisional
     return body
 
@@ -167,12 +234,12 @@ def _shown(client: Client, ban: Ban) -> Result:
     return Result(ban.model_dump(mode="json"), lambda: _lines(ban, Names(client)))
 
 
-def _lines(ban: Ban, names: Names) -> Iterator[str]:
+def _lines(ban: Ban, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
     zone = names.time_zone(ban.authority)
     rows = [
         ("authority", f"{ban.authority}  {names.authority(ban.authority)}"),
         ("service", f"{ban.service}  {names.service(ban.service)}"),
-        ("mode", ban.mode),
+        ("mode", _mode(ban, zone)),
         ("state", _state(ban)),
         ("reply", " ".join([ban.reply, *ban.addresses])),
         ("tiers", ",".join(map(str, ban.tiers))),
@@ -186,7 +253,7 @@ def _lines(ban: Ban, names: Names) -> Iterator[str]:
         rows += decision_rows(term.decision, "  ")
         if term.ended_decision is not None:
             rows += decision_rows(term.ended_decision, "  ended: ")
-    yield from columns(rows)
+    yield from columns([*rows, *more])
 
 
 def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]:
@@ -201,6 +268,11 @@ def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]
         ("follows", decision.follows or ""),
     ]
     return [(prefix + name, value) for name, value in fields if value]
+
+
+def _mode(ban: Ban, zone: str) -> str:
+    words = ban.mode if ban.mode_set is None else f"{ban.mode}, set {at_words(ban.mode_set, zone)}"
+    return f"{words}: {ban.mode_reason}" if ban.mode_reason else words
 
 
 def _state(ban: Ban) -> str:
@@ -241,6 +313,6 @@ def _table(items: list[Ban], names: Names) -> Iterator[str]:
             _state(item),
             reach_words(item.terms, names.time_zone(item.authority)),
         )
-        for item in items
+        for item in sorted(items, key=_urgency)
     ]
     yield from table(("authority", "name", "service", "name", "mode", "reply", "state", "term"), rows)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from api.authorities import service as authority_acts
 from api.bans import repository as bans
 from api.bans import service as ban_acts
-from api.bans.service import BanChange
+from api.bans.change import BanChange
 from api.bindings import service as binding_acts
 from api.bindings.repository import binders
 from api.bindings.schemas import BindingState, binding_state
@@ -143,15 +143,15 @@ class _Run:
         # A provisional ban's only term is made when it is recorded.
         keeps_term = ban.provisional and (known is None or known.provisional)
         return BanChange(
-            ban.mode,
-            ban.reply,
-            tuple(str(address) for address in ban.addresses),
-            ban.tiers,
-            ban.funding,
-            ban.audience,
-            None if keeps_term and known is not None else self._decision(ban.decision),
-            None if keeps_term else tuple(self._term(term) for term in ban.terms),
-            ban.provisional,
+            mode=ban.mode,
+            reply=ban.reply,
+            addresses=tuple(str(address) for address in ban.addresses),
+            tiers=ban.tiers,
+            funding=ban.funding,
+            audience=ban.audience,
+            decision=None if keeps_term and known is not None else self._decision(ban.decision),
+            terms=None if keeps_term else tuple(self._term(term) for term in ban.terms),
+            provisional=ban.provisional,
             loaded=self.empty,
         )
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from api.audit.repository import of_revision
 from api.bans import service as ban_acts
-from api.bans.service import BanChange
+from api.bans.change import BanChange
 from api.bindings.repository import binders
 from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.bans.reading import read_ban
 from api.bans.schemas import BanRead, FormalRead, TermRead
-from api.bans.standing import holds
+from api.bans.standing import holds, suspended_at
 from api.bindings.schemas import BindingRead, read_binding
 from api.db.models import AuditRow, BanRow, PublicationRow
 from api.errors import Invalid
@@ -142,7 +142,7 @@ def _ban(
     if decision.winner is None:
         return None, None, None
     row = _ban_row(past, decision.winner.ban_number)
-    ban = read_ban(session, row, at, _zones(past)[row.authority])
+    ban = read_ban(session, row, at, _zones(past)[row.authority], suspended_at(past.rows.suspensions, at))
     # Both are in the order of their starts, as the ban is read.
     rows = sorted(row.terms, key=lambda term: (term.start_s, term.id))
     term = next(read for read, kept in zip(ban.terms, rows, strict=True) if holds(kept, at))

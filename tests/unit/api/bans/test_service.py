@@ -90,7 +90,7 @@ def test_patch_does_not_create(town: Plane) -> None:
 def test_a_provisional_ban_lasts_72_hours_unless_it_is_confirmed(town: Plane) -> None:
     path = "/v1/authorities/town/bans/beta"
     made = town.done("PUT", path, {"provisional": True})
-    assert (made["provisional"], made["state"], made["terms"][0]["end"]) == (True, "in_force", "2026-09-24T14:13:20Z")
+    assert (made["provisional"], made["state"], made["terms"][0]["end"]) == (True, "ending", "2026-09-24T14:13:20Z")
     assert town.done("PUT", path, {"provisional": True})["revision"] == made["revision"]
     assert town.call("POST", f"{path}/terms", {"for": "6 months"}).status_code == 409
     assert town.call("PUT", path, {"provisional": False}).status_code == 422
@@ -243,7 +243,7 @@ def test_a_ban_lapses_at_its_end_and_is_listed_so(town: Plane) -> None:
     def listed(state: str) -> list[str]:
         return [item["service"] for item in town.done("GET", f"/v1/bans?authority=town&state={state}")["items"]]
 
-    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"start": "2026-10-01", "review_by": "2027-01-01"}]))
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"start": "2026-10-01", "review_by": "2028-01-01"}]))
     states = ("planned", "in_force", "ending", "lapsed")
     seen = []
     for instant in (START, START + 11 * DAY, LAPSES - 10 * DAY, LAPSES - 1, LAPSES):
@@ -330,7 +330,7 @@ def test_a_ban_whose_followed_one_is_gone_can_still_be_read(town: Plane) -> None
     with town.database.reading() as session:
         row = repository.get(session, "zone", "alpha")
         row.decision = {**row.decision, "follows": 999}
-        assert read_ban(session, row, START, "UTC").decision.follows is None
+        assert read_ban(session, row, START, "UTC", frozenset()).decision.follows is None
 
 
 def test_a_stale_view_does_not_toggle(town: Plane) -> None:

@@ -35,6 +35,7 @@ service list
 service show tiktok
 ban list
 ban show ghent tiktok
+ban adopt police-brussels-capital-ixelles tiktok --following federal/tiktok --legal-basis B-2 --reference R-2
 ban set ghent facebook --provisional
 ban renew ghent tiktok --start 2027-03-25 --for "1 month" --reference R-1
 ban end ghent facebook --reason "no need"

@@ -61,7 +61,7 @@ def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ct
         ["reference", "EXAMPLE-GNT-2023-1"],
         [],
         ["acts:"],
-        [*lines[-7][:2], "the installation", "ban.adopt", "ban/ghent/tiktok", "revision 1", "sets 10 fields"],
+        [*lines[-7][:2], "the installation", "ban.adopt", "ban/ghent/tiktok", "revision 1", "sets 11 fields"],
         [*lines[-6][:2], ADMINISTRATOR, "ban.set_enforce", "ban/ghent/tiktok", "revision 3", "sets mode"],
         [],
         ["considered:"],

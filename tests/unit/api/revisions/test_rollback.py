@@ -136,7 +136,9 @@ def test_a_rollback_restores_ranges_modes_tiers_and_replies_as_a_new_revision(to
     now = town.done("GET", BAN)
     assert {**now, "revision": 0} == {**kept, "revision": 0}
     assert sorted((act["act"], act["object"]) for act in done["acts"]) == [
+        ("ban.change", "ban/town/alpha"),
         ("ban.set_monitor", "ban/town/alpha"),
+        ("ban.set_scope", "ban/town/alpha"),
         ("range.change", "range/default/198.51.100.0/24"),
         ("range.register", "range/default/192.0.2.0/24"),
         ("range.remove", "range/default/192.0.2.0/24"),
@@ -146,7 +148,7 @@ def test_a_rollback_restores_ranges_modes_tiers_and_replies_as_a_new_revision(to
     assert (last["act"], last["before"], last["after"]) == (
         "policy.rollback",
         {"revision": before},
-        {"restored": then, "reason": "for a test", "acts": 5},
+        {"restored": then, "reason": "for a test", "acts": 7},
     )
     told = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")
     assert told["verdict"] == "monitor"

@@ -1,0 +1,26 @@
+"""What a caller wants of a ban."""
+
+from dataclasses import dataclass
+
+from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Mode, Reply, Term
+
+
+@dataclass(frozen=True, slots=True)
+class BanChange:
+    """What a caller wants of a ban; None leaves a field as it is. A mode that is set has the reason given, or none.
+
+    `loaded` says that the ban comes with a whole policy into an empty database: it was decided elsewhere, and is taken
+    with what is known of its decision.
+    """
+
+    mode: Mode | None = None
+    mode_reason: str | None = None
+    reply: Reply | None = None
+    addresses: tuple[str, ...] | None = None
+    tiers: frozenset[int] | None = None
+    funding: frozenset[Funding] | None = None
+    audience: frozenset[Audience] | None = None
+    decision: DecisionRecord | None = None
+    terms: tuple[Term, ...] | None = None
+    provisional: bool | None = None
+    loaded: bool = False

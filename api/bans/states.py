@@ -1,0 +1,78 @@
+"""The states of bans as conditions of a query: what `standing` says of a row, said to a database."""
+
+from typing import assert_never
+
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_
+from sqlalchemy.orm import aliased
+
+from api.bans.standing import ENDING_S, State
+from api.db.models import BanRow, SuspensionRow, TermRow
+from dnsfilter.policy.model import Instant
+
+
+def in_state(state: State, now: Instant) -> ColumnElement[bool]:
+    """What `state_of` says of a ban, as a condition; a ban that is ending is in force too."""
+    term, own = _term()
+    held, ahead = _held(now), exists().where(own, term.start_s > now, not_(_over(term, now)))
+    match state:
+        case State.SUSPENDED:
+            return and_(held, _is_suspended(now))
+        case State.IN_FORCE:
+            return and_(held, not_(_is_suspended(now)))
+        case State.ENDING:
+            return and_(held, not_(_is_suspended(now)), or_(_nears_end(now), _nears_review(now)))
+        case State.PLANNED:
+            return and_(not_(held), ahead)
+        case State.LAPSED:
+            return and_(not_(held), not_(ahead))
+        case _:
+            assert_never(state)
+
+
+def _term() -> tuple[type[TermRow], ColumnElement[bool]]:
+    """A term under a name of its own, and that it is one of the ban's."""
+    term = aliased(TermRow)
+    return term, term.ban == BanRow.number
+
+
+def _end(term: type[TermRow]) -> ColumnElement[int | None]:
+    return func.coalesce(term.ended_s, term.end_s)
+
+
+def _over(term: type[TermRow], now: Instant) -> ColumnElement[bool]:
+    end = _end(term)
+    return and_(end.is_not(None), or_(end <= now, end <= term.start_s))
+
+
+def _held(now: Instant) -> ColumnElement[bool]:
+    term, own = _term()
+    end = _end(term)
+    return exists().where(own, term.start_s <= now, term.recorded_s <= now, or_(end.is_(None), end > now))
+
+
+def _nears_end(now: Instant) -> ColumnElement[bool]:
+    """Of a ban in force: that within thirty days a term ends when no other holds."""
+    term, own = _term()
+    other, _ = _term()
+    end, further = _end(term), _end(other)
+    covered = exists().where(other.ban == term.ban, other.start_s <= end, or_(further.is_(None), further > end))
+    return exists().where(own, end > now, end <= now + ENDING_S, end > term.start_s, not_(covered))
+
+
+def _nears_review(now: Instant) -> ColumnElement[bool]:
+    """Of a ban in force: that it has no end, and no date of review beyond thirty days."""
+    held, is_of_held = _term()
+    begun = (held.start_s <= now, held.recorded_s <= now, _end(held).is_(None))
+    term, own = _term()
+    other, same = _term()
+    dated = exists().where(own, _end(term).is_(None), term.review_by_s <= now + ENDING_S)
+    later = exists().where(same, _end(other).is_(None), other.review_by_s > now + ENDING_S)
+    return and_(exists().where(is_of_held, *begun), dated, not_(later))
+
+
+def _is_suspended(now: Instant) -> ColumnElement[bool]:
+    row = SuspensionRow
+    # One that was ended in the second of its start ends in the next.
+    lasts = or_(row.ended_s.is_(None), row.ended_s > now, row.start_s == now)
+    whose = or_(row.authority.is_(None), row.authority == BanRow.authority)
+    return exists().where(whose, row.start_s <= now, row.end_s > now, lasts)

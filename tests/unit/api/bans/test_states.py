@@ -1,0 +1,109 @@
+"""What a row's state is, and what a database is asked for it, agree at every instant."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.bans.repository import suspended
+from api.bans.standing import State, due, is_suspended, state_of
+from api.bans.states import in_state
+from api.db.models import BanRow, SuspensionRow, TermRow
+from tests.unit.api.conftest import START, Plane, on_both_databases
+
+DAY = 86_400
+OFFSETS = (-40 * DAY, -1, 0, 1, DAY, 10 * DAY, 29 * DAY, 30 * DAY, 30 * DAY + 1, 31 * DAY, 90 * DAY)
+"""From now: around what the states turn on, so that drawn terms touch and overlap often."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A term, as offsets from now."""
+
+    start: int
+    end: int | None
+    review: int | None
+    ended: int | None
+
+
+_offsets = st.sampled_from(OFFSETS)
+_maybe = st.none() | _offsets
+_terms = st.lists(st.builds(Drawn, _offsets, _maybe, _maybe, _maybe), max_size=4)
+_suspensions = st.lists(st.tuples(st.sampled_from([None, "town", "zone"]), _offsets, _offsets, _maybe), max_size=2)
+
+
+def _term(drawn: Drawn) -> TermRow:
+    at = {name: None if offset is None else START + offset for name, offset in vars(drawn).items()}
+    return TermRow(
+        start_s=at["start"],
+        end_s=at["end"],
+        review_by_s=at["review"],
+        recorded_s=START - DAY,
+        decision={},
+        ended_s=at["ended"],
+        ended_reason="",
+        ended_decision={},
+    )
+
+
+def _ban(authority: str, number: int, terms: list[Drawn]) -> BanRow:
+    row = BanRow(authority=authority, service=f"service{number}", mode="enforce", reply="refused", addresses=[])
+    row.tiers, row.funding, row.audience, row.provisional = [1], ["public"], ["staff"], False
+    row.decision, row.revision, row.terms, row.mode_reason = {}, 1, [_term(term) for term in terms], ""
+    return row
+
+
+def _suspension(authority: str | None, start: int, length: int, ended: int | None) -> SuspensionRow:
+    row = SuspensionRow(authority=authority, start_s=START + start, reason="a test", recorded_by=0, ended_reason="")
+    row.end_s = row.start_s + 1 + abs(length)
+    row.ended_s = None if ended is None else max(START + ended, row.start_s)
+    row.revision = 1
+    return row
+
+
+@on_both_databases
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=st.lists(_terms, min_size=1, max_size=6), suspensions=_suspensions)
+def test_a_list_by_state_has_the_bans_that_are_in_it(
+    town: Plane, drawn: list[list[Drawn]], suspensions: list[tuple[str | None, int, int, int | None]]
+) -> None:
+    with Session(town.database.engine) as session:
+        rows = [_ban(("town", "zone")[number % 2], number, terms) for number, terms in enumerate(drawn)]
+        session.add_all([*rows, *(_suspension(*suspension) for suspension in suspensions)])
+        session.flush()
+        now = suspended(session, START)
+        states = {row.number: state_of(row.terms, START, suspended=is_suspended(row.authority, now)) for row in rows}
+        for state in State:
+            wanted = {State.IN_FORCE, State.ENDING} if state is State.IN_FORCE else {state}
+            listed = select(BanRow.number).where(BanRow.number.in_(states), in_state(state, START))
+            assert set(session.scalars(listed)) == {number for number in states if states[number] in wanted}, state
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        ([Drawn(-DAY, 30 * DAY, None, None)], (30 * DAY, "end", 30)),
+        ([Drawn(-DAY, 30 * DAY + 1, None, None)], None),
+        ([Drawn(-DAY, 7 * DAY + 1, None, None)], (7 * DAY + 1, "end", 30)),
+        ([Drawn(-DAY, 7 * DAY, None, None)], (7 * DAY, "end", 7)),
+        ([Drawn(-DAY, DAY, None, None)], (DAY, "end", 1)),
+        ([Drawn(-DAY, 90 * DAY, None, 2 * DAY)], (2 * DAY, "end", 7)),
+        ([Drawn(-DAY, DAY, None, None), Drawn(DAY, 90 * DAY, None, None)], None),
+        ([Drawn(-DAY, 2 * DAY, None, None), Drawn(DAY, 90 * DAY, None, None)], None),
+        ([Drawn(-DAY, DAY, None, None), Drawn(DAY + 1, 90 * DAY, None, None)], (DAY, "end", 1)),
+        ([Drawn(-DAY, DAY, None, None), Drawn(DAY, 9 * DAY, None, None)], (9 * DAY, "end", 30)),
+        ([Drawn(-DAY, DAY, None, None), Drawn(DAY, None, 9 * DAY, None)], None),
+        ([Drawn(-DAY, None, 9 * DAY, None)], (9 * DAY, "review", 30)),
+        ([Drawn(-DAY, None, -1, None)], (-1, "review", 1)),
+        ([Drawn(-DAY, None, 9 * DAY, None), Drawn(5 * DAY, None, 90 * DAY, None)], None),
+        ([Drawn(-DAY, 90 * DAY, 9 * DAY, None)], None),
+        ([Drawn(DAY, 2 * DAY, None, None)], None),
+        ([Drawn(-2 * DAY, 0, None, None)], None),
+    ],
+)
+def test_a_ban_in_force_nears_its_end_or_its_review(terms: list[Drawn], expected: tuple[int, str, int] | None) -> None:
+    found = due([_term(term) for term in terms], START)
+    assert (None if found is None else (found.at - START, str(found.what), found.days)) == expected
