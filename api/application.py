@@ -32,7 +32,9 @@ from api.policies.router import router as policies
 from api.problems import install
 from api.publish.router import router as decisions
 from api.publish.service import Publisher
+from api.ranges.imports import Imports
 from api.ranges.router import ranges, sites
+from api.ranges.tables import tables
 from api.revisions.router import router as revisions
 from api.services.router import router as services
 from api.settings import UnixSocket
@@ -55,6 +57,7 @@ ROUTERS = (
     sites,
     spaces,
     ranges,
+    tables,
     services,
     bans,
     of_authority,
@@ -104,6 +107,7 @@ def make_application(
     app.state.publisher = publisher
     app.state.witness = witness
     app.state.failures = failures
+    app.state.imports = Imports()
     app.state.fleet = fleet
     registry.register(NodesCollector(fleet))
     app.state.holding = holding

@@ -28,13 +28,12 @@ FIELDS = (
     "previous",
 )
 """What an entry's hash covers."""
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical(entry: Mapping[str, Any]) -> bytes:
     """The octets of a JSON object that are hashed or signed; raises ValueError for a number that is no integer."""
-    return json.dumps(
-        _whole(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _ENCODER.encode(_whole(entry)).encode()
 
 
 def entry_hash(entry: Mapping[str, Any]) -> str:
@@ -43,6 +42,8 @@ def entry_hash(entry: Mapping[str, Any]) -> str:
 
 
 def _whole(value: Any) -> Any:
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, float):
         raise ValueError(f"{value!r} is no integer: the audit keeps none")
     if isinstance(value, Mapping):

@@ -6,8 +6,10 @@ ApiError
 ├── TooMany               too many failed tries from one address
 ├── NotFound              the named thing is not registered
 ├── Conflict              the record forbids it: history, uniqueness, an order of steps
+├── Withheld              the act would do more than its request allows
 ├── Stale                 the caller's view (`If-Match`) is not the current one
 ├── Invalid               the request contradicts itself or the policy; carries every fault
+│   └── BadRows           rows of a file, by line
 └── NotPublished          the act is recorded, the snapshot is not yet out; it is retried
 """
 
@@ -55,6 +57,10 @@ class Conflict(ApiError):
         self.faults = tuple(faults)
 
 
+class Withheld(ApiError):
+    """The act would do more than its request allows; nothing was done."""
+
+
 class Stale(ApiError):
     """The resource has changed since the caller read it."""
 
@@ -70,6 +76,16 @@ class Invalid(ApiError):
     def at(cls, place: str, message: str) -> "Invalid":
         """A single fault."""
         return cls((Fault(place, message),))
+
+
+class BadRows(Invalid):
+    """A file with rows that cannot be taken: each one a fault, in the order of their lines; the message counts them."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(())
+        count = len(faults)
+        self.args = (f"{count} row{'s' if count != 1 else ''} cannot be taken: nothing was done",)
+        self.faults = tuple(faults)
 
 
 class NotPublished(ApiError):

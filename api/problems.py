@@ -17,6 +17,8 @@ from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = 100
+MAX_ROWS = 10_000
+"""Of a file, as many faults are told: whoever sent it mends all of them at once."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -37,6 +39,7 @@ NOT_FOUND = Kind(404, "not-found", "not found")
 METHOD = Kind(405, "method-not-allowed", "the resource has no such method")
 TIMEOUT = Kind(408, "request-timeout", "the request's body did not arrive in time")
 CONFLICT = Kind(409, "conflict", "what is recorded forbids it")
+WITHHELD = Kind(409, "withheld", "more would be done than the request allows")
 STALE = Kind(412, "stale", "the resource has changed")
 TOO_LARGE = Kind(413, "too-large", "the request's body is too large")
 MEDIA = Kind(415, "unsupported-media-type", "the body's type is not accepted here")
@@ -53,8 +56,10 @@ OF_ERROR: dict[type[errors.ApiError], Kind] = {
     errors.TooMany: TOO_MANY,
     errors.NotFound: NOT_FOUND,
     errors.Conflict: CONFLICT,
+    errors.Withheld: WITHHELD,
     errors.Stale: STALE,
     errors.Invalid: INVALID,
+    errors.BadRows: INVALID,
     errors.NotPublished: NOT_PUBLISHED,
 }
 _OF_STATUS = {
@@ -65,13 +70,17 @@ _OF_STATUS = {
 _HEADERS_OF = {NOT_AUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="dnsfilter"'}}
 
 
-def problem(kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = ()) -> JSONResponse:
-    """The response for a problem; `request` is the request's id."""
+def problem(
+    kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = (), most: int = MAX_FAULTS
+) -> JSONResponse:
+    """The response for a problem; `request` is the request's id, and at most `most` faults are told."""
     headers = _HEADERS_OF.get(kind, {})
-    return JSONResponse(content(kind, detail, request, faults), kind.status, headers, MEDIA_TYPE)
+    return JSONResponse(content(kind, detail, request, faults, most), kind.status, headers, MEDIA_TYPE)
 
 
-def content(kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = ()) -> dict[str, Any]:
+def content(
+    kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = (), most: int = MAX_FAULTS
+) -> dict[str, Any]:
     """The body of a problem."""
     told: dict[str, Any] = {
         "type": f"/problems/{kind.slug}",
@@ -81,7 +90,7 @@ def content(kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault
         "request": request,
     }
     if faults:
-        told["faults"] = [{"place": fault.place[:MAX_PLACE], "message": fault.message} for fault in faults[:MAX_FAULTS]]
+        told["faults"] = [{"place": fault.place[:MAX_PLACE], "message": fault.message} for fault in faults[:most]]
     return told
 
 
@@ -117,7 +126,8 @@ def _of_api_error(request: Request, error: Exception) -> JSONResponse:
 def of_error(error: errors.ApiError, request: str) -> JSONResponse:
     """The response for an error that was raised on purpose."""
     faults = error.faults if isinstance(error, errors.Invalid | errors.Conflict) else ()
-    response = problem(OF_ERROR[type(error)], str(error), request, faults)
+    most = MAX_ROWS if isinstance(error, errors.BadRows) else MAX_FAULTS
+    response = problem(OF_ERROR[type(error)], str(error), request, faults, most)
     if isinstance(error, errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

@@ -95,6 +95,8 @@ OF_OPERATION: Mapping[str, Rule] = {
     "put_range": _OPERATE_OBJECT,
     "patch_range": _OPERATE_OBJECT,
     "delete_range": _OPERATE_OBJECT,
+    "import_ranges": _OPERATE_OBJECT,
+    "get_import": _ACCOUNT,
     # services
     "list_services": _ACCOUNT,
     "get_service": _ACCOUNT,

@@ -3,10 +3,11 @@
 Kept beside the audit, in which texts are for people: from the versions a past policy is made again, row by row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, TypeAlias
 
-from sqlalchemy import event, inspect
+from sqlalchemy import event, insert, inspect
 from sqlalchemy.orm import Session, UOWTransaction
 
 from api.db.base import Base, Json
@@ -35,6 +36,9 @@ KINDS: Mapping[str, type[Base]] = {
 }
 """What is kept, by the word under which it is. A term is kept within its ban."""
 
+BATCH = 2_000
+"""Versions that are written at once."""
+_VERSIONS = Base.metadata.tables[VersionRow.__tablename__]
 _OF_CLASS = {row: kind for kind, row in KINDS.items()}
 _CHANGED = "changed objects"
 _BANS = "bans of changed terms"
@@ -64,6 +68,14 @@ def keep(session: Session) -> None:
         session.add(VersionRow(kind=_OF_CLASS[cls], key=str(key), revision=revision, body=body))
     changed.clear()
     session.info[_BANS].clear()
+
+
+def keep_all(session: Session, kind: str, revision: int, bodies: Iterable[tuple[int | str, Json | None]]) -> None:
+    """Add a version of each of many objects, by key, that were not changed through the session's own rows."""
+    rest = iter(bodies)
+    while batch := list(islice(rest, BATCH)):
+        rows = [{"kind": kind, "key": str(key), "revision": revision, "body": body} for key, body in batch]
+        session.execute(insert(_VERSIONS), rows)
 
 
 def columns(row: Base) -> Json:

@@ -1,19 +1,23 @@
 """The unit of work: one session, and the record of the acts done in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from api.chain import GENESIS, entry_hash
-from api.db.base import Json
+from api.db.base import Base, Json
 from api.db.models.record import INSTALLATION, AuditRow, InstallationRow, MatterRow
 from api.moments import moment_text
 
 INSTALLATION_ACCOUNT = 0
 """Who acts where nobody was asked for a token: whoever may write to the installation's files."""
+BATCH = 2_000
+"""Entries that are written at once."""
+_AUDIT, _MATTERS = (Base.metadata.tables[row.__tablename__] for row in (AuditRow, MatterRow))
 
 
 class Access(StrEnum):
@@ -36,6 +40,17 @@ class Actor:
 
 LOCAL = Actor(INSTALLATION_ACCOUNT, Access.LOCAL)
 LOADED = Actor(INSTALLATION_ACCOUNT, Access.LOADED)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An act as the record has it; `authorities` are those whose matter it is."""
+
+    act: str
+    subject: str
+    before: Json | None
+    after: Json | None
+    authorities: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -79,25 +94,43 @@ class UnitOfWork:
     def _add(
         self, act: str, subject: str, before: Json | None, after: Json | None, authorities: Sequence[str], revision: int
     ) -> None:
-        seq, previous = self._head or head(self.session)
-        row = AuditRow(
-            seq=seq + 1,
-            time_s=self.now_s,
-            account=self.actor.account,
-            access=str(self.actor.access),
-            request=self.actor.request,
-            act=act,
-            object=subject,
-            authorities=sorted(set(authorities)),
-            before=before,
-            after=after,
-            revision=revision,
-            previous=previous,
-        )
-        row.hash = entry_hash(entry_of(row))
+        row = AuditRow(**self._next(Act(act, subject, before, after, tuple(authorities)), revision))
         self.session.add(row)
         self.session.add_all(MatterRow(authority=authority, seq=row.seq) for authority in row.authorities)
-        self._head = row.seq, row.hash
+
+    def record_all(self, acts: Iterable[Act], done: Callable[[int], None]) -> None:
+        """As `record`, of many acts: the same entries, in far less time. `done` is told how many there are."""
+        revision, count = self.new_revision(), 0
+        self.session.flush()
+        rest = iter(acts)
+        while batch := [self._next(act, revision) for act in islice(rest, BATCH)]:
+            matters = [{"authority": whose, "seq": row["seq"]} for row in batch for whose in row["authorities"]]
+            self.session.execute(insert(_AUDIT), batch)
+            if matters:
+                self.session.execute(insert(_MATTERS), matters)
+            count += len(batch)
+            done(count)
+
+    def _next(self, act: Act, revision: int) -> Json:
+        """The columns of the entry that follows."""
+        seq, previous = self._head or head(self.session)
+        row: Json = {
+            "seq": seq + 1,
+            "time_s": self.now_s,
+            "account": self.actor.account,
+            "access": str(self.actor.access),
+            "request": self.actor.request,
+            "act": act.act,
+            "object": act.subject,
+            "authorities": sorted(set(act.authorities)),
+            "before": act.before,
+            "after": act.after,
+            "revision": revision,
+            "previous": previous,
+        }
+        row["hash"] = entry_hash({**row, "time": moment_text(self.now_s)})
+        self._head = row["seq"], row["hash"]
+        return row
 
     def _installation(self) -> InstallationRow:
         return self.session.get_one(InstallationRow, INSTALLATION)

@@ -13,7 +13,7 @@ from api.db.models import RangeRow, SiteRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.ranges import repository
-from api.ranges.schemas import read_range, read_site
+from api.ranges.schemas import read_site
 from dnsfilter.policy.model import DEFAULT_SITE, Range
 
 
@@ -103,7 +103,19 @@ def delete_unnamed(unit: UnitOfWork, row: RangeRow, binders: Mapping[str, tuple[
 
 def shown(row: RangeRow) -> Json:
     """The range as the audit keeps it."""
-    return read_range(row).model_dump(mode="json", exclude={"revision"})
+    return shown_fields(row.site, row.prefix, row.authority, row.label, row.funding, row.audience)
+
+
+def shown_fields(site: str, prefix: str, authority: str, label: str, funding: str, audience: str) -> Json:
+    """As `shown`, of a range without a row."""
+    return {
+        "site": site,
+        "prefix": prefix,
+        "authority": authority,
+        "funding": funding,
+        "audience": audience,
+        "label": label,
+    }
 
 
 def _site_shown(row: SiteRow) -> Json:

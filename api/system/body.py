@@ -9,15 +9,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import errors
+from api import errors, rangefile
 from api.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
 
 MAX_OCTETS = 1024 * 1024
 MAX_UNKNOWN_OCTETS = 64 * 1024
 MAX_POLICY_OCTETS = 8 * 1024 * 1024
-POLICY_PATHS = ("/v1/policy/diff", "/v1/policy/apply")
-POLICY_TYPES = ("application/toml", "text/plain")
-JSON_TYPES = ("application/json",)
+JSON = (MAX_OCTETS, ("application/json",))
+"""The most octets and the types of a body, where a path has none of its own."""
+_POLICY = (MAX_POLICY_OCTETS, ("application/toml", "text/plain"))
+OF_PATH = {
+    "/v1/policy/diff": _POLICY,
+    "/v1/policy/apply": _POLICY,
+    "/v1/ranges/import": (rangefile.MAX_OCTETS, (rangefile.MEDIA_TYPE, "text/plain")),
+}
 READ_TIMEOUT_S = 30.0
 
 
@@ -41,8 +46,7 @@ class BodyMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        policy = scope["path"] in POLICY_PATHS
-        limit, types = (MAX_POLICY_OCTETS, POLICY_TYPES) if policy else (MAX_OCTETS, JSON_TYPES)
+        limit, types = OF_PATH.get(scope["path"], JSON)
         headers = {name.lower(): value for name, value in scope["headers"]}
         if b"transfer-encoding" in headers and b"content-length" in headers:
             # RFC 9112 section 6.1: nobody can say which of the two whoever is between here and there went by.

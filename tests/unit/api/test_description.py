@@ -125,7 +125,8 @@ def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged
         token = plane.other() if route.operation_id in deciding else None
         options: dict[str, Any] = {"token": of_node.get(route.operation_id, token)}
         if "text" in example:
-            headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": "application/toml"}
+            media_type = example.get("type", "application/toml")
+            headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": media_type}
             options = {"content": example["text"], "headers": headers}
         answer = plane.call(method, example["path"], example.get("body"), **options)
         assert answer.status_code < 300, f"{example['operation']}: {answer.text}"

@@ -89,7 +89,7 @@ async def _walk(
 
 
 async def _send(client: httpx.AsyncClient, caller: Caller, route: str, case: Asked) -> httpx.Response:
-    headers = {"Content-Type": "application/toml" if case.content is not None else "application/json"}
+    headers = {"Content-Type": case.type if case.content is not None else "application/json"}
     if caller.token is not None:
         headers["Authorization"] = f"Bearer {caller.token}"
     path = case.path.replace("{self}", str(caller.account)).replace("{token}", str(caller.number))

@@ -22,6 +22,8 @@ class Asked:
     path: str
     json: Any = None
     content: str | None = None
+    type: str = "application/toml"
+    """Of its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
         Asked(frozenset({slug}), f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:2::/64", _range(slug)) for slug in each
     ]
     found |= _bindings(world) | _exemptions(world)
+    found["POST /v1/ranges/import"] = [
+        Asked(frozenset({slug}), "/v1/ranges/import", content=_table(slug), type="text/csv") for slug in each
+    ]
     found["POST /v1/grants"] = [
         Asked(frozenset({slug}), "/v1/grants", _grant(world.bystander, "reader", slug)) for slug in each
     ] + [Asked(frozenset(), "/v1/grants", _grant(world.bystander, "auditor", None))]
@@ -189,6 +194,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "PUT /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:1:9::/64", {"authority": OWN}),
     "DELETE /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:1::/48", None),
     "GET /v1/ranges": ("/v1/ranges", None),
+    "GET /v1/ranges/imports/{key}": ("/v1/ranges/imports/monday", None),
     "GET /v1/services": ("/v1/services", None),
     "GET /v1/services/{slug}": ("/v1/services/alpha", None),
     "GET /v1/bans": ("/v1/bans", None),
@@ -278,6 +284,10 @@ def _space(slug: str) -> str:
 
 def _range(slug: str) -> dict[str, str]:
     return {"authority": slug, "funding": "public", "audience": "staff"}
+
+
+def _table(slug: str) -> str:
+    return f"prefix,authority,funding,audience\n2001:db8:{NUMBER[slug]}:3::/64,{slug},public,staff\n"
 
 
 def _question(path: str, client: str, now: str) -> str:

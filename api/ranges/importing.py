@@ -1,0 +1,236 @@
+"""A table of ranges -> acts, all or none: the same entries and versions as single requests would leave, in bulk.
+
+What is compared and refused is found by `make_plan`, which writes nothing: once before it is a writer's turn, so that
+nobody waits for a file that cannot be taken, and again when it is.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import NamedTuple, TypeAlias
+
+from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from api.bindings.repository import binders
+from api.db import history
+from api.db.base import Base, Json
+from api.db.models import AuthorityRow, RangeRow, SiteRow, SpaceRow
+from api.db.unit import Act, UnitOfWork
+from api.errors import BadRows, Conflict, Fault, Withheld
+from api.rangefile import Row, fault
+from api.ranges import repository
+from api.ranges.imports import Import, Stage
+from api.ranges.service import shown_fields
+from api.spaces.ground import Ground, make_ground
+from dnsfilter.policy.model import Instant, Prefix, Range
+
+_BATCH = 2_000
+_RANGES = Base.metadata.tables[RangeRow.__tablename__]
+_GIVEN = ("label", "funding", "audience")
+"""What may be changed of a range that is registered."""
+_Columns: TypeAlias = tuple[str, str, str, str, str, str]
+"""Site, prefix, authority, label, funding and audience of a range."""
+
+
+class Known(NamedTuple):
+    """A range as it is registered, by the columns of its row."""
+
+    id: int
+    site: str
+    prefix: str
+    authority: str
+    label: str
+    funding: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """That what `authority` has at `site` and the table has not, is removed: at most `most` ranges."""
+
+    authority: str
+    site: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The rows of a table, and whether they are all that there is to be."""
+
+    rows: tuple[Row, ...]
+    sync: Sync | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a table asks for, in the order of its lines; nothing of it is done."""
+
+    register: list[Range] = field(default_factory=list)
+    change: list[tuple[Known, Range]] = field(default_factory=list)
+    remove: list[Known] = field(default_factory=list)
+    unchanged: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many acts it is."""
+        return len(self.register) + len(self.change) + len(self.remove)
+
+    def acts(self, concerned: Mapping[str, tuple[str, ...]]) -> Iterator[Act]:
+        """The acts, removals first; `concerned` has by authority the others whose matter its ranges are too."""
+        for known in self.remove:
+            yield _act("range.remove", known[1:], None, concerned)
+        for wanted in self.register:
+            yield _act("range.register", None, _columns(wanted), concerned)
+        for known, wanted in self.change:
+            yield _act("range.change", known[1:], _columns(wanted), concerned)
+
+
+def make_plan(
+    session: Session, wanted: Wanted, acting_for: frozenset[str] | None, now_s: Instant, *, administers: bool
+) -> Plan:
+    """What the table asks for; `acting_for` are the authorities whose operator the caller is, None for all.
+
+    Raises BadRows with every row that cannot be taken, Conflict for ranges that exemptions name, and Withheld where
+    more would be removed than the request allows.
+    """
+    plan, faults = Plan(), list[Fault]()
+    known = _known(session, wanted)
+    authorities, sites = set(session.scalars(select(AuthorityRow.slug))), set(session.scalars(select(SiteRow.slug)))
+    grounds = {} if administers else _grounds(session, wanted, known)
+    for row in wanted.rows:
+        value = row.value
+        held = known.get((value.site, str(value.prefix)))
+        wrong = _unknown(value, authorities, sites) or _foreign(value, held, wanted.sync, acting_for)
+        differs = held is None or held[1:] != _columns(value)
+        if wrong is None and differs and not administers:
+            wrong = grounds[value.site].refusal(value.prefix, value.authority)
+        if wrong is not None:
+            faults.append(fault(row.line, wrong))
+        elif held is None:
+            plan.register.append(value)
+        elif differs:
+            plan.change.append((held, value))
+        else:
+            plan.unchanged += 1
+    if wanted.sync is not None:
+        plan.remove = _missing(wanted, known, wanted.sync)
+        faults += [] if administers else _not_theirs(plan.remove, grounds)
+    if faults:
+        raise BadRows(faults)
+    _check_removals(session, plan, wanted.sync, now_s)
+    return plan
+
+
+def carry_out(unit: UnitOfWork, plan: Plan, watched: Import) -> None:
+    """Do what is planned, with an entry and a version for each range."""
+    if not plan.count:
+        return
+    watched.enter(Stage.RECORDING, plan.count)
+    session, revision = unit.session, unit.new_revision()
+    session.flush()
+    unit.record_all(plan.acts(binders(session, unit.now_s)), watched.reach)
+    one = _RANGES.c.id == bindparam("key")
+    for keys in _batches([{"key": known.id} for known in plan.remove]):
+        session.execute(delete(_RANGES).where(one), keys)
+    for rows in _batches([_row(value, revision) for value in plan.register]):
+        session.execute(insert(_RANGES), rows)
+    changed: dict[str, BindParameter[object]] = {name: bindparam(name) for name in (*_GIVEN, "revision")}
+    for rows in _batches([{"key": held.id, **_row(value, revision)} for held, value in plan.change]):
+        session.execute(update(_RANGES).where(one).values(changed), rows)
+    history.keep_all(session, "range", revision, _versions(session, plan, revision))
+
+
+def _versions(session: Session, plan: Plan, revision: int) -> Iterator[tuple[int, Json | None]]:
+    """Each range that is gone, and each whose row has the revision, as the session's own rows would leave it."""
+    yield from ((known.id, None) for known in plan.remove)
+    names = _RANGES.columns.keys()
+    for row in session.execute(select(_RANGES).where(_RANGES.c.revision == revision).order_by(_RANGES.c.id)):
+        yield row.id, dict(zip(names, row, strict=True))
+
+
+def _known(session: Session, wanted: Wanted) -> dict[tuple[str, str], Known]:
+    sites = {row.value.site for row in wanted.rows} | ({wanted.sync.site} if wanted.sync else set())
+    columns = [getattr(RangeRow, name) for name in Known._fields]
+    rows = session.execute(select(*columns).where(RangeRow.site.in_(sites)).order_by(RangeRow.id))
+    return {(row.site, row.prefix): Known(*row) for row in rows}
+
+
+def _grounds(session: Session, wanted: Wanted, known: Mapping[tuple[str, str], Known]) -> dict[str, Ground]:
+    """What the caller may do at each site: by the ranges that are registered, and those that are to be."""
+    ranges: defaultdict[str, dict[str, tuple[Prefix, str]]] = defaultdict(dict)
+    for row in wanted.rows:
+        ranges[row.value.site][str(row.value.prefix)] = row.value.prefix, row.value.authority
+    for (site, prefix), held in known.items():
+        ranges[site][prefix] = ip_network(prefix), held.authority
+    spaces: defaultdict[str, list[tuple[Prefix, str]]] = defaultdict(list)
+    for space in session.execute(select(SpaceRow.site, SpaceRow.prefix, SpaceRow.authority)):
+        spaces[space.site].append((ip_network(space.prefix), space.authority))
+    return {site: make_ground(spaces[site], found.values()) for site, found in ranges.items()}
+
+
+def _unknown(value: Range, authorities: set[str], sites: set[str]) -> str | None:
+    if value.authority not in authorities:
+        return f"authority {value.authority} is not registered"
+    return f"site {value.site} is not registered" if value.site not in sites else None
+
+
+def _foreign(value: Range, held: Known | None, sync: Sync | None, acting_for: frozenset[str] | None) -> str | None:
+    """Why the row is not of the authority that it may be of, or None."""
+    if acting_for is not None and value.authority not in acting_for:
+        return f"you do not act for {value.authority}"
+    if sync is not None and (value.authority, value.site) != (sync.authority, sync.site):
+        return f"only ranges of {sync.authority} at site {sync.site} are synchronised"
+    if held is None or held.authority == value.authority:
+        return None
+    owner = held.authority if acting_for is None or held.authority in acting_for else "another authority"
+    return f"{value.prefix} at site {value.site} is registered to {owner}"
+
+
+def _missing(wanted: Wanted, known: Mapping[tuple[str, str], Known], sync: Sync) -> list[Known]:
+    told = {(row.value.site, str(row.value.prefix)) for row in wanted.rows}
+    return [
+        held
+        for key, held in known.items()
+        if key not in told and (held.authority, held.site) == (sync.authority, sync.site)
+    ]
+
+
+def _not_theirs(removed: Sequence[Known], grounds: Mapping[str, Ground]) -> list[Fault]:
+    refused = ((held, grounds[held.site].refusal(ip_network(held.prefix), held.authority)) for held in removed)
+    return [Fault(_subject(held), f"is not in the file, and {why}") for held, why in refused if why is not None]
+
+
+def _check_removals(session: Session, plan: Plan, sync: Sync | None, now_s: Instant) -> None:
+    if sync is None:
+        return
+    exempted = repository.exempted(session, now_s)
+    named = [held for held in plan.remove if (held.site, held.prefix) in exempted]
+    if named:
+        told = "is not in the file, and an exemption names it: revoke or reject it first"
+        raise Conflict("nothing was done: exemptions name ranges", [Fault(_subject(held), told) for held in named])
+    if len(plan.remove) > sync.most:
+        raise Withheld(f"{len(plan.remove)} ranges would be removed, and at most {sync.most} may be: nothing was done")
+
+
+def _act(name: str, before: _Columns | None, after: _Columns | None, concerned: Mapping[str, tuple[str, ...]]) -> Act:
+    site, prefix, authority, *_ = after or before or ("",) * 6
+    was, becomes = (None if columns is None else shown_fields(*columns) for columns in (before, after))
+    return Act(name, f"range/{site}/{prefix}", was, becomes, (authority, *concerned.get(authority, ())))
+
+
+def _columns(value: Range) -> _Columns:
+    return value.site, str(value.prefix), value.authority, value.label, str(value.funding), str(value.audience)
+
+
+def _row(value: Range, revision: int) -> Json:
+    return {**dict(zip(Known._fields[1:], _columns(value), strict=True)), "revision": revision}
+
+
+def _subject(known: Known) -> str:
+    return f"range/{known.site}/{known.prefix}"
+
+
+def _batches(rows: Sequence[Json]) -> Iterator[Sequence[Json]]:
+    return (rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH))

@@ -1,0 +1,161 @@
+"""/v1/ranges/import: many ranges at once, from a table."""
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from api import idempotency
+from api.auth.caller import Permit
+from api.deps import PermitDep, RuntimeDep, UnitDep, permit
+from api.errors import BadRows, Invalid
+from api.problems import CONFLICT, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
+from api.rangefile import MAX_ROWS, MEDIA_TYPE, parse_table
+from api.ranges.importing import Plan, Sync, Wanted, carry_out, make_plan
+from api.ranges.imports import Import, ImportProgressRead, Stage, imports_of
+from api.routing import Route
+from api.schemas import Read, Slug
+from dnsfilter.policy.model import DEFAULT_SITE
+
+MAX_TOLD = 200
+DEFAULT_REMOVALS = 10
+
+tables = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"], dependencies=[Depends(permit)])
+
+_BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
+
+DryRun = Annotated[bool, Query(description="only tell what would be done")]
+Synced = Annotated[
+    bool, Query(alias="sync", description="also remove what `authority` has at `site` and not in the file")
+]
+Removals = Annotated[
+    int, Query(ge=0, le=MAX_ROWS, description="with `sync`: where more would be removed, nothing is done")
+]
+
+
+class ChangeRead(Read):
+    """What is done to one range."""
+
+    act: str
+    object: str
+    before: dict[str, str] | None
+    after: dict[str, str] | None
+
+
+class ImportRead(Read):
+    """What an import has done, or with `dry_run` would do; `more` is how many follow the `changes` that are told."""
+
+    dry_run: bool
+    registered: int
+    changed: int
+    removed: int
+    unchanged: int
+    changes: list[ChangeRead]
+    more: int
+    revision: int
+
+
+async def table_text(request: Request, _permit: PermitDep) -> str:
+    """The body as text; raises Invalid."""
+    try:
+        return (await request.body()).decode()
+    except UnicodeDecodeError as error:
+        raise Invalid.at("body", f"is not UTF-8 at octet {error.start}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A table that was read and found to be one that can be taken, as far as is known before it is its turn."""
+
+    wanted: Wanted
+    watched: Import
+
+
+def asked(
+    request: Request,
+    permit: PermitDep,
+    text: Annotated[str, Depends(table_text)],
+    held: RuntimeDep,
+    sync: Synced = False,
+    authority: Slug | None = None,
+    site: Slug = DEFAULT_SITE,
+    max_removals: Removals = DEFAULT_REMOVALS,
+) -> Asked:
+    """The table; raises BadRows, Conflict and Withheld before anybody else has to wait for it."""
+    if sync != (authority is not None):
+        raise Invalid.at("query.authority", "name it with `sync`, and only then: whose ranges the file has")
+    watched = imports_of(request).begin(permit.caller.account, request.headers.get(idempotency.HEADER))
+    watched.enter(Stage.CHECKING, 0)
+    table = parse_table(text, site)
+    whose = {row.value.authority for row in table.rows} | ({authority} if authority is not None else set())
+    _demand(permit, whose)
+    if table.faults:
+        raise BadRows(table.faults)
+    wanted = Wanted(table.rows, Sync(authority, site, max_removals) if authority is not None else None)
+    with held.database.reading() as session:
+        make_plan(session, wanted, permit.visible(), int(held.clock()), administers=permit.caller.administers)
+    return Asked(wanted, watched)
+
+
+def _demand(permit: Permit, whose: set[str]) -> None:
+    """Raises Forbidden where the caller acts for none of those whose ranges the file has."""
+    own = permit.visible()
+    if own is not None and whose and not own & whose:
+        permit.demand(*whose)
+
+
+@tables.post(
+    "/import",
+    operation_id="import_ranges",
+    summary="Import ranges",
+    responses=documented(CONFLICT, WITHHELD, TOO_LARGE, NOT_PUBLISHED),
+    openapi_extra=_BODY,
+)
+def import_ranges(
+    table: Annotated[Asked, Depends(asked)], unit: UnitDep, permit: PermitDep, dry_run: DryRun = False
+) -> ImportRead:
+    """Registers and changes what a table has, in one revision, or nothing.
+
+    Each row that cannot be taken is a fault, with its line. An operator imports for its authorities, inside their
+    space. With an `Idempotency-Key`, `/v1/ranges/imports/{key}` tells meanwhile how far it is.
+    """
+    # The parameters' order counts: the table is read and compared before the transaction begins.
+    unit.rehearsing = dry_run
+    plan = make_plan(unit.session, table.wanted, permit.visible(), unit.now_s, administers=permit.caller.administers)
+    if not dry_run:
+        carry_out(unit, plan, table.watched)
+        table.watched.enter(Stage.PUBLISHING, plan.count)
+    return _told(plan, unit.revision, dry_run)
+
+
+@tables.get(
+    "/imports/{key}",
+    operation_id="get_import",
+    summary="Tell how far an import is",
+    responses=documented(),
+)
+def get_import(
+    key: Annotated[str, Path(max_length=idempotency.MAX_KEY, description="its Idempotency-Key")],
+    request: Request,
+    permit: PermitDep,
+) -> ImportProgressRead:
+    """Of the caller's own import with that key, while it is worked on; `waiting` where none is known."""
+    return imports_of(request).find(permit.caller.account, key)
+
+
+def _told(plan: Plan, revision: int, dry_run: bool) -> ImportRead:
+    changes = [
+        ChangeRead(act=act.act, object=act.subject, before=act.before, after=act.after)
+        for act in islice(plan.acts({}), MAX_TOLD)
+    ]
+    return ImportRead(
+        dry_run=dry_run,
+        registered=len(plan.register),
+        changed=len(plan.change),
+        removed=len(plan.remove),
+        unchanged=plan.unchanged,
+        changes=changes,
+        more=plan.count - len(changes),
+        revision=revision,
+    )
