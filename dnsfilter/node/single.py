@@ -17,6 +17,7 @@ from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.load import load_config
 from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.errors import UnavailableError
+from dnsfilter.node.thismachine import join
 
 START_S = 60.0
 STOP_S = 10.0
@@ -46,7 +47,7 @@ class _Interrupted(Exception):
 
 def run_single(options: Options) -> int:
     """Run both until Ctrl-C or SIGTERM; the exit code. Raises ConfigError or UnavailableError if they cannot start."""
-    config_path = _write_config(options)
+    config_path = _write_config(options, follows=True)
     config = load_config(config_path)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
@@ -55,6 +56,8 @@ def run_single(options: Options) -> int:
     try:
         api = subprocess.Popen(_api_command(options))
         _await_ready(api, "control plane", options.api)
+        if not _is_joined(options, config):
+            _write_config(options, follows=False)
         node = subprocess.Popen([_program("dnsfilter"), "serve", "--config", str(config_path)])
         _await_ready(node, "resolver", options.metrics)
         print(_banner(options, config), flush=True)
@@ -73,8 +76,21 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise _Interrupted
 
 
-def _write_config(options: Options) -> Path:
-    """The resolver's configuration, written anew at each start, so that it can be looked at and copied."""
+def _is_joined(options: Options, config: Config) -> bool:
+    """Whether the control plane knows this machine's node. If not, which is said, the node reads its files on disk."""
+    try:
+        join(config.control_plane, config.node_dir, options.state_dir / "admin-token")
+    except UnavailableError as error:
+        print(f"this machine is not registered as a node, and reads snapshots from the disk: {error}", flush=True)
+        return False
+    return True
+
+
+def _write_config(options: Options, *, follows: bool) -> Path:
+    """The resolver's configuration, written anew at each start, so that it can be looked at and copied.
+
+    If it `follows` the control plane it asks it for snapshots, as every other node does.
+    """
     lines = [
         "# Written by `dnsfilter up` at each start.",
         f'listen = ["{endpoint_text(options.listen)}"]',
@@ -88,6 +104,8 @@ def _write_config(options: Options) -> Path:
     if options.upstreams:
         servers = ", ".join(f'"{endpoint_text(server)}"' for server in options.upstreams)
         lines += ["", "[upstream]", f"servers = [{servers}]"]
+    if follows:
+        lines += ["", "[control_plane]", f'url = "http://{endpoint_text(options.api)}"']
     lines += [
         "",
         "# This machine may ask as much as it likes, so that what the resolver can do may be measured from here.",

@@ -18,6 +18,7 @@ from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.signature import sign_manifest
 
 ONE_TIME = "dnsf_one-time-token-of-tests"
+ADMINISTRATOR = "dnsf_the-administrator-of-tests"
 TOKEN = "dnsf_the-node-token-of-tests"
 
 
@@ -54,7 +55,8 @@ class Played:
         self.script = Script()
         self.spoken: list[Spoken] = []
         self.reports: list[dict[str, Any]] = []
-        self.one_time: set[str] = {ONE_TIME}
+        self.one_time = {ONE_TIME}
+        self.registered: set[str] = set()
         self.token = TOKEN
         self.signing = Ed25519PrivateKey.generate()
         self.news = Condition()
@@ -155,8 +157,19 @@ def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
                 plane.reports.append(report)
                 number = max((entry["number"] for entry in report["journal"]), default=0)
                 self._say(200, json.dumps({"journal": number}).encode())
+            elif bearer == ADMINISTRATOR:
+                self._register(spoken)
             else:
                 self._problem(401)
+
+        def _register(self, spoken: Spoken) -> None:
+            name = spoken.path.split("/")[3] if spoken.path.endswith("/enrolment") else json.loads(spoken.body)["name"]
+            if (name in plane.registered) != spoken.path.endswith("/enrolment"):
+                self._problem(409)
+                return
+            plane.registered.add(name)
+            plane.one_time.add(ONE_TIME)
+            self._say(201, json.dumps({"name": name, "enrolment_token": ONE_TIME}).encode())
 
         def _note(self) -> Spoken:
             parts = urlsplit(self.path)
