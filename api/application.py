@@ -28,6 +28,7 @@ from api.nodes.fleet import Fleet
 from api.nodes.own import router as own_of_node
 from api.nodes.router import beside as beside_nodes
 from api.nodes.router import router as nodes
+from api.notices.router import router as notices
 from api.policies.router import router as policies
 from api.problems import install
 from api.publish.router import router as decisions
@@ -70,6 +71,7 @@ ROUTERS = (
     revisions,
     audit,
     proof,
+    notices,
     archive,
     own_of_node,
     nodes,

@@ -50,6 +50,7 @@ TAGS: Mapping[str, str] = {
     "revisions": "What each change of the policy changed, and the way back.",
     "audit": "The record of acts: a chain that is only added to, its signed checkpoints, and its export.",
     "nodes": "Machines that answer queries: registered, enrolled, given signed snapshots, and what they report.",
+    "notices": "What authorities are told by mail, and what became of it.",
     "installation": "Everything, to be kept elsewhere.",
     "accounts": "People and programs, their tokens, the roles that they hold, and tokens that were not taken.",
 }

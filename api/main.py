@@ -28,6 +28,7 @@ from api.db.session import Database
 from api.deps import Runtime
 from api.errors import NotPublished
 from api.listening import Listener, taken
+from api.notices.notifier import Notifier
 from api.nodes.fleet import Fleet
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
@@ -37,6 +38,7 @@ from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_s
 from api.system.connections import MAX_THREADS, GuardedProtocol, raise_limit
 from api.system.handshakes import Handshakes
 from api.system.metrics import MetricsServer, Registry
+from api.system.notices import NoticesCollector
 from api.tls import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import ConfigError, UnavailableError
@@ -103,6 +105,11 @@ def serve(settings: Settings) -> int:
         stack.callback(publisher.stop)
         witness.start()
         stack.callback(witness.stop)
+        notifier = _notifier(settings, runtime, publisher)
+        if notifier is not None:
+            registry.register(NoticesCollector(notifier))
+            notifier.start()
+            stack.callback(notifier.stop)
         fleet.start()
         stack.callback(fleet.stop)
         certificate = _certificate(settings.tls)
@@ -275,6 +282,15 @@ def _witness(settings: Settings, runtime: Runtime) -> Witness:
     except (OSError, ValueError) as error:
         raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
     return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
+
+
+def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher) -> Notifier | None:
+    if settings.notices_mail is None:
+        return None
+    names = {service.slug: service.name for service in runtime.services.values()}
+    return Notifier(
+        runtime.database, names, settings.notices_mail, runtime.clock, lambda: publisher.status.published
+    )
 
 
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:

@@ -142,6 +142,8 @@ OF_OPERATION: Mapping[str, Rule] = {
     "export_audit": _INSPECT_ALL,
     "list_checkpoints": _INSPECT_ALL,
     "make_checkpoint": _INSPECT_ALL,
+    # notices
+    "list_notices": _READ_SOME,
     # the installation
     "get_backup": _ADMINISTER,
     "get_archive": _INSPECT_ALL,

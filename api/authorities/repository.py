@@ -12,6 +12,7 @@ from api.db.models import (
     BindingRow,
     ConcernRow,
     GrantRow,
+    NoticeRow,
     RangeRow,
     SpaceRow,
     SuspensionRow,
@@ -65,6 +66,7 @@ def in_use(session: Session, slug: str) -> bool:
         exists().where(SpaceRow.authority == slug),
         exists().where(AccountRow.authority == slug),
         exists().where(GrantRow.authority == slug),
+        exists().where(NoticeRow.authority == slug),
         exists().where(SuspensionRow.authority == slug),
     )
     return bool(session.scalar(select(used)))

@@ -207,6 +207,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/revisions": ("/v1/revisions", None),
     "GET /v1/revisions/{number}": ("/v1/revisions/1", None),
     "GET /v1/audit": ("/v1/audit", None),
+    "GET /v1/notices": ("/v1/notices", None),
     "GET /v1/audit/export": ("/v1/audit/export", None),
     "GET /v1/audit/checkpoints": ("/v1/audit/checkpoints", None),
     "POST /v1/audit/checkpoints": ("/v1/audit/checkpoints", None),

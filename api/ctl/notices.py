@@ -1,0 +1,67 @@
+"""dnsfilterctl notice: what authorities were told by mail."""
+
+from collections.abc import Iterator
+
+from api.ctl.answers import Answer, Moment, Number
+from api.ctl.client import Client, path
+from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb, given, slug
+from api.ctl.listing import listed
+from api.ctl.moments import at_words
+from api.ctl.names import Names
+from api.ctl.terminal import table
+
+STATES = ("waiting", "sent", "failed")
+
+
+class Notice(Answer):
+    """Mail to an authority's contact, or to the installation's (None)."""
+
+    number: Number
+    kind: str
+    authority: str | None
+    ban: str | None
+    state: str
+    made: Moment
+    sent: Moment | None
+    next_try: Moment | None
+    tries: Number
+    failure: str
+
+
+def add(groups: Group) -> None:
+    """Add the group's command."""
+    group = add_group(groups, "notice", "what authorities were told by mail")
+    lister = add_verb(group, "list", _list, "list notices, newest first", "notice list --state failed")
+    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those to one authority")
+    add_limit(lister)
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(Notice, path("notices"), options.limit, given(options, "state", "authority"))
+    return listed(page, lambda: _table(page.items, Names(client)), "notices")
+
+
+def _table(items: list[Notice], names: Names) -> Iterator[str]:
+    names.prepare({item.authority for item in items if item.authority is not None})
+    rows = [
+        (
+            str(item.number),
+            item.kind.replace("_", " "),
+            item.ban or "",
+            item.authority or "",
+            "the installation" if item.authority is None else names.authority(item.authority),
+            _state_words(item, "UTC" if item.authority is None else names.time_zone(item.authority)),
+            item.failure,
+        )
+        for item in items
+    ]
+    yield from table(("no.", "about", "ban", "to", "name", "state", "failure"), rows)
+
+
+def _state_words(item: Notice, time_zone: str) -> str:
+    if item.sent is not None:
+        return f"sent {at_words(item.sent, time_zone)}"
+    if item.next_try is None:
+        return f"failed, made {at_words(item.made, time_zone)}"
+    return f"waiting since {at_words(item.made, time_zone)}, tries: {item.tries}"

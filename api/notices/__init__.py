@@ -1,0 +1,1 @@
+"""Notices: what authorities are told by mail."""

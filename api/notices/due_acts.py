@@ -1,0 +1,126 @@
+"""Notices about exemptions, bindings and suspensions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from api.db.base import Json
+from api.db.models import AuthorityRow, BanRow, BindingRow, ConcernRow, ExemptionRow, SuspensionRow
+from api.notices.due_bans import ban_facts
+from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
+from dnsfilter.policy.model import Ground
+
+BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
+REMINDED_S = 7 * DAY_S
+"""After so long an undecided request is told of again."""
+
+
+def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
+    """Requests to whoever decides them; decisions and ends to the authorities of the ranges."""
+    row = ExemptionRow
+    undecided = and_(row.approved_s.is_(None), row.rejected_s.is_(None), row.revoked_s.is_(None), row.end_s > hour.now)
+    decided = or_(row.approved_s > hour.oldest, row.rejected_s > hour.oldest, row.revoked_s > hour.oldest)
+    last = hour.now + BEFORE_EXEMPTIONS_END_S[-1]
+    ending = and_(row.approved_s.is_not(None), row.revoked_s.is_(None), row.end_s > hour.now, row.end_s <= last)
+    rows = session.scalars(select(row).where(or_(undecided, decided, ending)).order_by(row.number)).all()
+    bans = _bans(session, {found.ban for found in rows})
+    owners = _owners(session, [found.number for found in rows])
+    for found in rows:
+        facts = {**ban_facts(bans[found.ban]), "number": found.number}
+        if found.approved_s is None and found.rejected_s is None and found.revoked_s is None:
+            yield _waiting(found, bans[found.ban].authority, facts, hour)
+            continue
+        for kind, at in (
+            (Kind.EXEMPTION_APPROVED, found.approved_s),
+            (Kind.EXEMPTION_REJECTED, found.rejected_s),
+            (Kind.EXEMPTION_REVOKED, found.revoked_s),
+        ):
+            # What was approved and then revoked before anybody looked is revoked.
+            if at is not None and hour.fresh(at) and (kind is not Kind.EXEMPTION_APPROVED or found.revoked_s is None):
+                for owner in owners.get(found.number, ()):
+                    told = {**facts, "at_s": at, "until_s": found.end_s}
+                    yield Due(f"{kind}/{found.number}/{owner}", kind, owner, told)
+        if found.approved_s is not None and found.revoked_s is None and found.end_s > hour.now:
+            yield from _ending(found, found.approved_s, owners.get(found.number, ()), facts, hour)
+
+
+def _waiting(row: ExemptionRow, authority: str, facts: Json, hour: Hour) -> Due:
+    kind, key = Kind.EXEMPTION_WAITING, f"{Kind.EXEMPTION_WAITING}/{row.number}"
+    told = {**facts, "at_s": row.requested_s}
+    if hour.now - row.requested_s >= REMINDED_S:
+        return Due(f"{key}/again", kind, authority, told)
+    return Due(key, kind, authority, told, (f"{key}/again",))
+
+
+def _ending(row: ExemptionRow, approved_s: int, owners: Sequence[str], facts: Json, hour: Hour) -> Iterator[Due]:
+    reached = threshold(row.end_s, approved_s, hour.now, BEFORE_EXEMPTIONS_END_S)
+    if reached is None:
+        return
+    for owner in owners:
+        key = f"{Kind.EXEMPTION_ENDING}/{row.number}/{owner}"
+        said = tuple(f"{key}/{length}" for length in reached[1])
+        yield Due(f"{key}/{reached[0]}", Kind.EXEMPTION_ENDING, owner, {**facts, "until_s": row.end_s}, said)
+
+
+def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
+    """What is proposed or recorded, to the authority bound; what that one has answered, to the ban's."""
+    row = BindingRow
+    wanted: ColumnElement[bool] = or_(
+        row.recorded_s > hour.oldest, row.accepted_s > hour.oldest, row.ended_s > hour.oldest
+    )
+    rows = session.scalars(select(row).where(wanted).order_by(row.number)).all()
+    bans = _bans(session, {found.ban for found in rows})
+    for found in rows:
+        ban = bans[found.ban]
+        facts = {**ban_facts(ban), "number": found.number, "bound": found.authority}
+        law = found.ground == Ground.LAW
+        if found.ended_s is not None:
+            # The end may lie ahead: it is told when it was recorded.
+            if found.ended_s > hour.oldest:
+                away = found.ended_by == "withdrawal"
+                kind = Kind.BINDING_WITHDRAWN if away else Kind.BINDING_ENDED
+                to = ban.authority if away else found.authority
+                yield Due(f"{kind}/{found.number}", kind, to, {**facts, "at_s": found.ended_s})
+        elif hour.fresh(found.accepted_s):
+            told = {**facts, "at_s": found.accepted_s}
+            yield Due(f"{Kind.BINDING_ACCEPTED}/{found.number}", Kind.BINDING_ACCEPTED, ban.authority, told)
+        elif found.accepted_s is None and hour.fresh(found.recorded_s):
+            kind = Kind.BINDING_BY_LAW if law else Kind.BINDING_PROPOSED
+            yield Due(f"{kind}/{found.number}", kind, found.authority, {**facts, "at_s": found.start_s})
+
+
+def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
+    """Beginnings and early ends, to the authority; of all authorities', to each and to the installation."""
+    row = SuspensionRow
+    rows = session.scalars(select(row).where(or_(row.start_s > hour.oldest, row.ended_s > hour.oldest))).all()
+    everybody: Sequence[str | None] = ()
+    if any(found.authority is None for found in rows):
+        everybody = (None, *session.scalars(select(AuthorityRow.slug).order_by(AuthorityRow.slug)))
+    for found in rows:
+        early = found.ended_s if found.ended_s is not None and found.ended_s < found.end_s else None
+        for to in everybody if found.authority is None else (found.authority,):
+            facts = {"scope": found.authority}
+            if hour.fresh(found.start_s):
+                kind = Kind.SUSPENSION_STARTED
+                told = {**facts, "at_s": found.start_s, "until_s": found.end_s}
+                yield Due(f"{kind}/{found.number}/{to or ''}", kind, to, told)
+            if hour.fresh(early):
+                kind = Kind.SUSPENSION_ENDED
+                yield Due(f"{kind}/{found.number}/{to or ''}", kind, to, {**facts, "at_s": early})
+
+
+def _bans(session: Session, numbers: set[int]) -> Mapping[int, BanRow]:
+    if not numbers:
+        return {}
+    return {row.number: row for row in session.scalars(select(BanRow).where(BanRow.number.in_(numbers)))}
+
+
+def _owners(session: Session, numbers: Sequence[int]) -> Mapping[int, list[str]]:
+    """By exemption, the authorities of its ranges."""
+    found: dict[int, list[str]] = {}
+    if numbers:
+        statement = select(ConcernRow).where(ConcernRow.exemption.in_(numbers)).order_by(ConcernRow.authority)
+        for row in session.scalars(statement):
+            found.setdefault(row.exemption, []).append(row.authority)
+    return found

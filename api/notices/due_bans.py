@@ -1,0 +1,205 @@
+"""Notices about bans: what ends or has ended, what is to be reviewed, and what became of a ban that others follow."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from api.bans.standing import effective_end
+from api.db.base import Json
+from api.db.models import BanRow, BindingRow, TermRow
+from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
+from dnsfilter.policy.model import Ground, Instant
+
+BEFORE_END_S = (DAY_S, 7 * DAY_S, 30 * DAY_S)
+BEFORE_LAPSE_S = (6 * 3600, 24 * 3600)
+"""Of a provisional ban, which lasts for 72 hours."""
+FOLLOWED_S = 30 * DAY_S
+"""For so long after its own ban has lapsed an authority is still told what became of the one that it followed."""
+
+
+def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
+    """Ends and reviews of bans, to their authorities and to those in which they apply."""
+    last = hour.now + BEFORE_END_S[-1]
+    end = func.coalesce(TermRow.ended_s, TermRow.end_s)
+    ending = and_(end > hour.oldest, end <= last)
+    reviewed = and_(TermRow.review_by_s > hour.now, TermRow.review_by_s <= last)
+    rows = _bans(session, or_(ending, reviewed))
+    bindings = _bindings(session, [row.number for row in rows])
+    for row in rows:
+        bound = [binding for binding in bindings if binding.ban == row.number]
+        for term in row.terms:
+            yield from _of_end(row, term, bound, hour)
+            yield from _of_review(row, term, bound, hour)
+
+
+def due_sources(session: Session, hour: Hour) -> Iterator[Due]:
+    """Renewals and early ends of bans that other decisions follow, to whoever decided those."""
+    sources = _bans(session, or_(TermRow.recorded_s > hour.oldest, TermRow.ended_s > hour.oldest))
+    if not sources:
+        return
+    followers = _followers(session, {row.number for row in sources})
+    for source in sources:
+        for follower in followers:
+            if source.number in _followed(follower) and follower.number != source.number:
+                yield from _of_source(source, follower, hour)
+
+
+def _bans(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]:
+    """The bans with a term like that."""
+    statement = select(BanRow).where(BanRow.number.in_(select(TermRow.ban).where(wanted)))
+    return session.scalars(statement.order_by(BanRow.number)).all()
+
+
+def _bindings(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
+    """The bindings of these bans that bind."""
+    agreed = or_(BindingRow.ground == str(Ground.LAW), BindingRow.accepted_s.is_not(None))
+    return session.scalars(select(BindingRow).where(BindingRow.ban.in_(numbers), agreed)).all() if numbers else ()
+
+
+def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
+    end = effective_end(term)
+    if end is None or not hour.oldest < end or _continued(row, term, end):
+        return
+    facts = {**ban_facts(row, term), "until_s": end}
+    if end <= hour.now:
+        begins = [other.start_s for other in row.terms if other.start_s > end]
+        facts |= {"resumes_s": min(begins)} if begins else {}
+        own = {**facts, "provisional": True} if row.provisional else facts
+        yield Due(f"ban_lapsed/{row.number}/{end}", Kind.BAN_LAPSED, row.authority, own)
+        for authority in _bound_at(bound, end - 1):
+            key = f"ban_lapsed/{row.number}/{end}/{authority}"
+            yield Due(key, Kind.BOUND_BAN_LAPSED, authority, facts)
+        return
+    # An early end is a decision too, of an hour that is not known: nobody is spared the notice of that.
+    known = term.recorded_s if term.ended_s is None else 0
+    if row.provisional:
+        yield from _before(row, end, known, hour, BEFORE_LAPSE_S, (Kind.PROVISIONAL_ENDING, None), (), facts)
+        return
+    kinds = (Kind.BAN_ENDING, Kind.BOUND_BAN_ENDING)
+    yield from _before(row, end, known, hour, BEFORE_END_S, kinds, _bound_at(bound, end - 1), facts)
+
+
+def _of_review(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
+    review, end = term.review_by_s, effective_end(term)
+    if review is None or review <= hour.now or (end is not None and end <= review) or _reviewed(row, term, review):
+        return
+    kinds = (Kind.BAN_REVIEW, Kind.BOUND_BAN_REVIEW)
+    facts = {**ban_facts(row, term), "review_s": review}
+    yield from _before(row, review, term.recorded_s, hour, BEFORE_END_S, kinds, _bound_at(bound, review), facts)
+
+
+def _before(
+    row: BanRow,
+    at: Instant,
+    known: Instant,
+    hour: Hour,
+    lengths: Sequence[int],
+    kinds: tuple[Kind, Kind | None],
+    bound: Sequence[str],
+    facts: Json,
+) -> Iterator[Due]:
+    """The notice before `at` whose turn it is: the first kind to the ban's authority, the other to those bound."""
+    reached = threshold(at, known, hour.now, lengths)
+    if reached is None:
+        return
+    own, other = kinds
+    for authority in (None, *bound):
+        kind = own if authority is None else other
+        if kind is not None:
+            key = f"{kind}/{row.number}/{at}/{authority or row.authority}"
+            said = tuple(f"{key}/{length}" for length in reached[1])
+            yield Due(f"{key}/{reached[0]}", kind, authority or row.authority, facts, said)
+
+
+def _of_source(source: BanRow, follower: BanRow, hour: Hour) -> Iterator[Due]:
+    adopted = min(term.recorded_s for term in follower.terms)
+    own = _reach(follower, hour.now)
+    if own.get("own_until_s", hour.now) < hour.now - FOLLOWED_S:
+        return
+    facts = {"ban": reference_of(follower), "source": source.authority, **own}
+    first = min(term.recorded_s for term in source.terms)
+    for term in source.terms:
+        end = effective_end(term)
+        told = {**facts, "reference": _reference(source, term), **({} if end is None else {"until_s": end})}
+        renewed = term.recorded_s > first and term.ended_s is None
+        if renewed and hour.fresh(term.recorded_s) and term.recorded_s >= adopted:
+            yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, told)
+        ended = term.ended_s
+        if ended is not None and ended > max(hour.oldest, adopted) and not _continued(source, term, ended):
+            key = f"source_ended/{source.number}/{ended}/{follower.number}"
+            yield Due(key, Kind.SOURCE_ENDED, follower.authority, told)
+
+
+def ban_facts(row: BanRow, term: TermRow | None = None) -> Json:
+    """What tells which ban it is."""
+    return {"ban": reference_of(row), "reference": _reference(row, term)}
+
+
+def reference_of(row: BanRow) -> str:
+    """The ban as commands name it: `authority/service`."""
+    return f"{row.authority}/{row.service}"
+
+
+def _reference(row: BanRow, term: TermRow | None) -> str:
+    own = term.decision.get("reference") if term is not None else None
+    return str(own or row.decision.get("reference") or "")
+
+
+def _continued(row: BanRow, term: TermRow, end: Instant) -> bool:
+    """Whether another term holds when this one has ended."""
+    return _any_other(row, term, end, lambda _: True)
+
+
+def _reviewed(row: BanRow, term: TermRow, review: Instant) -> bool:
+    """Whether another term holds at the date of review, and that has an end or a later review."""
+
+    def further(other: TermRow) -> bool:
+        return effective_end(other) is not None or (other.review_by_s is not None and other.review_by_s > review)
+
+    return _any_other(row, term, review, further)
+
+
+def _any_other(row: BanRow, term: TermRow, at: Instant, wanted: Callable[[TermRow], bool]) -> bool:
+    for other in row.terms:
+        end = effective_end(other)
+        if other is not term and other.start_s <= at and (end is None or end > at) and wanted(other):
+            return True
+    return False
+
+
+def _bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:
+    """The authorities that are bound at that instant."""
+    found = set()
+    for row in bindings:
+        ends = [end for end in (row.end_s, row.ended_s) if end is not None]
+        if row.start_s <= at and (not ends or min(ends) > at):
+            found.add(row.authority)
+    return sorted(found)
+
+
+def _reach(row: BanRow, now: Instant) -> Json:
+    """How far a ban reaches: to an end, or to a date of review, or further."""
+    endless = [term for term in row.terms if effective_end(term) is None]
+    if endless:
+        reviews = [term.review_by_s for term in endless if term.review_by_s is not None]
+        return {"own_review_s": max(reviews)} if reviews else {}
+    last = max(end for term in row.terms if (end := effective_end(term)) is not None)
+    return {"own_until_s": last, "own_lapsed": last <= now}
+
+
+def _followers(session: Session, numbers: set[int]) -> Sequence[BanRow]:
+    """The bans of which a decision follows one of these."""
+    of_terms = select(TermRow.ban).where(_follows(TermRow.decision, numbers))
+    wanted = or_(_follows(BanRow.decision, numbers), BanRow.number.in_(of_terms))
+    return session.scalars(select(BanRow).where(wanted).order_by(BanRow.number)).all()
+
+
+def _follows(decision: InstrumentedAttribute[Json], numbers: set[int]) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = decision["follows"].as_integer().in_(numbers)
+    return found
+
+
+def _followed(row: BanRow) -> set[int]:
+    decisions = (row.decision, *(term.decision for term in row.terms))
+    return {number for decision in decisions if (number := decision.get("follows")) is not None}

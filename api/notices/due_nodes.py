@@ -1,0 +1,75 @@
+"""Notices about nodes that have not the policy, or say nothing, for longer than ten minutes; and that they do again."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.db.base import Json
+from api.db.models import NodeRow, NoticeRow, PublicationRow, RangeRow
+from api.notices.kinds import DAY_S, Due, Hour, Kind
+
+LATE_S = 600
+REMEMBERED_S = 90 * DAY_S
+"""For so long after it was told of a node's trouble somebody is told that the node is back."""
+
+
+def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
+    """Trouble to the installation and to the authorities with ranges at the node's site; its end to whoever knew."""
+    nodes = session.scalars(select(NodeRow).where(NodeRow.removed_s.is_(None), NodeRow.enrolled_s.is_not(None))).all()
+    if not nodes:
+        return
+    troubled = _troubled(session, hour)
+    concerned: dict[str, Sequence[str | None]] = {}
+    for node in nodes:
+        trouble = _trouble(session, node, hour)
+        facts: Json = {"node": node.name, "site": node.site}
+        if trouble is None:
+            heard = node.seen_s is not None and hour.now - node.seen_s <= LATE_S
+            for told in troubled.get(node.name, ()) if heard else ():
+                yield Due(f"{Kind.NODE_BACK}/{told.number}", Kind.NODE_BACK, told.authority, facts)
+            continue
+        kind, mark, at_s = trouble
+        if node.site not in concerned:
+            concerned[node.site] = _concerned(session, node.site)
+        for to in concerned[node.site]:
+            yield Due(f"{kind}/{node.number}/{mark}/{to or ''}", kind, to, {**facts, "at_s": at_s})
+
+
+def _trouble(session: Session, node: NodeRow, hour: Hour) -> tuple[Kind, int, int] | None:
+    """What is wrong with a node, what tells this trouble from the next, and since when; None where none is known."""
+    seen_s = node.seen_s or node.enrolled_s or 0
+    # Nobody could report to a process that did not run.
+    if hour.now - max(seen_s, hour.up_since) > LATE_S:
+        return Kind.NODE_SILENT, seen_s, seen_s
+    has = node.report.get("revision")
+    if not isinstance(has, int):
+        return None
+    # What it has not taken in ten minutes before it last spoke.
+    statement = select(func.min(PublicationRow.time_s)).where(
+        PublicationRow.revision > has, PublicationRow.time_s < seen_s - LATE_S
+    )
+    missed_s = session.scalar(statement)
+    return None if missed_s is None else (Kind.NODE_BEHIND, has, missed_s)
+
+
+def _troubled(session: Session, hour: Hour) -> Mapping[str, list[NoticeRow]]:
+    """By node, the last notice to each that tells of trouble."""
+    statement = (
+        select(NoticeRow)
+        .where(NoticeRow.kind.in_((str(Kind.NODE_SILENT), str(Kind.NODE_BEHIND))))
+        .where(NoticeRow.made_s > hour.now - REMEMBERED_S)
+        .order_by(NoticeRow.number)
+    )
+    last: dict[tuple[str, str | None], NoticeRow] = {}
+    for row in session.scalars(statement):
+        last[str(row.facts["node"]), row.authority] = row
+    found: dict[str, list[NoticeRow]] = {}
+    for (node, _), row in last.items():
+        found.setdefault(node, []).append(row)
+    return found
+
+
+def _concerned(session: Session, site: str) -> Sequence[str | None]:
+    statement = select(RangeRow.authority).where(RangeRow.site == site).distinct().order_by(RangeRow.authority)
+    return (None, *session.scalars(statement))

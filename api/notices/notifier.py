@@ -1,0 +1,270 @@
+"""Makes notices in time and sends them, without holding up an act.
+
+What is due is looked for every 30 s and after each publication, and written down in a short transaction; what is
+written down is sent outside any. What fails is tried again after 1 minute to 6 hours, for 3 days. A message whose
+recipient the server refuses for good is given up at once. After a crash between sending and writing that down, it is
+sent once more, under the same Message-ID.
+"""
+
+import hashlib
+import logging
+import smtplib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from api.db.models import NoticeRow
+from api.db.session import Database
+from api.mail import MAIL_FAILURES, connect, make_message
+from api.notices import repository
+from api.notices.due import due
+from api.notices.kinds import DAY_S, Due, Hour, Kind
+from api.notices.letters import Names, bodies_of, letter
+from api.places import MailPlace, is_mailbox
+from dnsfilter.policy.model import Authority, Instant
+from dnsfilter.telemetry.logs import emit
+
+LOOK_S = 30.0
+SOON_S = 5.0
+"""The least between two looks, however often something is published."""
+TICK_S = 1.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 60, 6 * 3600
+GIVE_UP_S = 3 * DAY_S
+BATCH = 100
+"""How many are sent over one connection."""
+ROWS = 200
+"""How many are written down in one transaction."""
+MAX_BROKEN = 3
+"""Connections that may break before the rest of a batch waits."""
+STOP_S = 10.0
+NO_ADDRESS = "the contact is no mail address"
+GONE = "the authority is not registered any more"
+TOO_LATE = "not sent within three days"
+NO_TEXT = "its text cannot be made by this version"
+
+log = logging.getLogger("dnsfilter.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How sending goes. `oldest_age_s` is how long the oldest notice has waited, 0 without any."""
+
+    waiting: int
+    oldest_age_s: int
+    given_up: int
+    failures: int
+    """Tries that failed since this process started."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a try: sent, refused for good (neither of both), or to be tried again."""
+
+    sent: bool = False
+    again: bool = False
+    reason: str = ""
+
+
+class _Broken(Exception):
+    """The connection is of no use any more: says why."""
+
+
+class Notifier:
+    """Notices of one database through one mail server. Also a thread, once started; `look` and `send` do without it."""
+
+    def __init__(
+        self,
+        database: Database,
+        services: Mapping[str, str],
+        place: MailPlace,
+        clock: Callable[[], float],
+        published: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`services` are display names by slug; `published` counts what has come into force."""
+        self._database = database
+        self._services = services
+        self._place = place
+        self._clock = clock
+        self._published = published
+        self._up_since_s = int(clock())
+        self._failures = 0
+        self._told: set[str] = set()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
+
+    def look(self) -> int:
+        """Write down the notices that are due; how many were new. Raises SQLAlchemyError."""
+        now_s = int(self._clock())
+        with self._database.reading() as session:
+            since_s = repository.beginning(session)
+            hour = Hour(now_s, now_s if since_s is None else since_s, self._up_since_s)
+            fresh = repository.missing(session, [one for one in due(session, hour) if self._wanted(one)])
+        if since_s is None:
+            with self._database.writing() as session:
+                if repository.beginning(session) is None:
+                    repository.begin(session, now_s)
+        for start in range(0, len(fresh), ROWS):
+            with self._database.writing() as session:
+                self._write(session, fresh[start : start + ROWS], now_s)
+        return len(fresh)
+
+    def send(self) -> int:
+        """Try to send what waits and whose turn has come; how many were sent. Raises SQLAlchemyError."""
+        sent = 0
+        while not self._stopping.is_set():
+            now_s = int(self._clock())
+            with self._database.reading() as session:
+                rows = repository.waiting(session, now_s, LAST_PAUSE_S, BATCH)
+                slugs = {slug for row in rows for slug in bodies_of(row.facts)}
+                bodies = repository.bodies(session, slugs | {row.authority for row in rows if row.authority})
+            if not rows:
+                break
+            outcomes = self._try(rows, Names(bodies, self._services))
+            with self._database.writing() as session:
+                for row, outcome in outcomes:
+                    self._settle(session.get_one(NoticeRow, row.number), outcome, int(self._clock()))
+            sent += sum(outcome.sent for _, outcome in outcomes)
+        return sent
+
+    def status(self) -> Status:
+        """How sending goes; raises SQLAlchemyError."""
+        with self._database.reading() as session:
+            found = repository.counts(session)
+        age_s = 0 if found.oldest_s is None else max(0, int(self._clock()) - found.oldest_s)
+        return Status(found.waiting, age_s, found.given_up, self._failures)
+
+    def start(self) -> None:
+        """Start looking and sending in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, once the message in hand is sent or has taken too long; what waits is sent after the next start."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+        if self._thread.is_alive():
+            emit(log, logging.WARNING, "the mail server did not answer while stopping")
+
+    def _run(self) -> None:
+        seen, looked = -1, monotonic() - LOOK_S
+        while not self._stopping.wait(TICK_S):
+            passed, published = monotonic() - looked, self._published()
+            if passed >= LOOK_S or (published != seen and passed >= SOON_S):
+                seen, looked = published, monotonic()
+                try:
+                    self.look()
+                    self.send()
+                except SQLAlchemyError as error:
+                    emit(log, logging.ERROR, "notices not made, which is retried", error=type(error).__name__)
+
+    def _wanted(self, one: Due) -> bool:
+        """What has no authority goes to the installation's own contact, where there is one."""
+        return one.authority is not None or bool(self._place.recipients)
+
+    def _write(self, session: Session, fresh: Sequence[Due], now_s: Instant) -> None:
+        fresh = repository.missing(session, fresh)
+        bodies = repository.bodies(session, {one.authority for one in fresh if one.authority is not None})
+        for one in fresh:
+            if one.authority is not None and one.authority not in bodies:
+                continue
+            addressed = one.authority is None or self._addressed(bodies[one.authority])
+            row = NoticeRow(
+                key=one.key,
+                kind=str(one.kind),
+                authority=one.authority,
+                facts=one.facts,
+                made_s=now_s,
+                next_try_s=now_s if addressed else None,
+                tries=0,
+                failure="" if addressed else NO_ADDRESS,
+            )
+            session.add(row)
+
+    def _addressed(self, to: Authority) -> bool:
+        """Whether an authority can be sent mail; where it cannot, that is said once."""
+        if is_mailbox(to.contact):
+            self._told.discard(to.slug)
+            return True
+        if to.slug not in self._told:
+            self._told.add(to.slug)
+            emit(log, logging.WARNING, "no notices: the contact is no mail address", authority=to.slug)
+        return False
+
+    def _try(self, rows: Sequence[NoticeRow], names: Names) -> list[tuple[NoticeRow, _Outcome]]:
+        """Send the messages one after the other; each row has an outcome, also where the server is not there."""
+        outcomes: list[tuple[NoticeRow, _Outcome]] = []
+        left, broken = list(rows), 0
+        while left and not self._stopping.is_set():
+            try:
+                with connect(self._place) as server:
+                    while left and not self._stopping.is_set():
+                        outcomes.append((left[0], self._send(server, left[0], names)))
+                        del left[0]
+            except (_Broken, *MAIL_FAILURES) as error:
+                # Not connected at all, nobody is served; broken amid a message, it may be that message's fault.
+                broken += 1
+                away = not isinstance(error, _Broken)
+                lost = len(left) if away or broken >= MAX_BROKEN else 1
+                outcomes += [(row, _Outcome(again=True, reason=_reason(error))) for row in left[:lost]]
+                del left[:lost]
+        return outcomes
+
+    def _send(self, server: smtplib.SMTP, row: NoticeRow, names: Names) -> _Outcome:
+        to = names.bodies.get(row.authority) if row.authority is not None else None
+        if row.authority is not None and to is None:
+            return _Outcome(reason=GONE)
+        recipients = self._place.recipients if to is None else (to.contact,)
+        if not recipients or not all(map(is_mailbox, recipients)):
+            return _Outcome(reason=NO_ADDRESS)
+        if int(self._clock()) - row.made_s >= GIVE_UP_S:
+            return _Outcome(reason=TOO_LATE)
+        try:
+            written = letter(Kind(row.kind), row.facts, to, names)
+        except (KeyError, ValueError):
+            return _Outcome(reason=NO_TEXT)
+        identity = f"notice.{hashlib.sha256(f'{row.key}/{row.made_s}'.encode()).hexdigest()[:32]}"
+        message = make_message(self._place.sender, recipients, written.subject, identity)
+        message.set_content(written.text, charset="utf-8", cte="quoted-printable")
+        try:
+            refused = server.send_message(message, self._place.sender, list(recipients))
+        except smtplib.SMTPRecipientsRefused as error:
+            return _refused(error.recipients)
+        except smtplib.SMTPDataError as error:
+            return _Outcome(again=error.smtp_code < 500, reason=f"refused with {error.smtp_code}")
+        except smtplib.SMTPResponseException as error:
+            return _Outcome(again=True, reason=f"refused with {error.smtp_code}")
+        except MAIL_FAILURES as error:
+            raise _Broken(_reason(error)) from error
+        return _Outcome(sent=True, reason=f"{len(refused)} of {len(recipients)} recipients refused" if refused else "")
+
+    def _settle(self, row: NoticeRow, outcome: _Outcome, now_s: Instant) -> None:
+        """Write down what became of a try."""
+        if outcome.sent:
+            row.sent_s, row.next_try_s, row.failure, row.tries = now_s, None, outcome.reason, row.tries + 1
+            return
+        self._failures += 1
+        row.tries += 1
+        row.failure = outcome.reason
+        pause_s = min(FIRST_PAUSE_S * 2 ** min(row.tries - 1, 16), LAST_PAUSE_S)
+        row.next_try_s = now_s + pause_s if outcome.again and now_s - row.made_s < GIVE_UP_S else None
+        event = "notice given up" if row.next_try_s is None else "notice not sent, which is retried"
+        emit(log, logging.WARNING, event, notice=row.number, kind=row.kind, tries=row.tries, error=outcome.reason)
+
+
+def _refused(recipients: Mapping[str, tuple[int, bytes]]) -> _Outcome:
+    """Nobody was taken as a recipient: for good only where everybody was refused so."""
+    codes = [code for code, _ in recipients.values()]
+    return _Outcome(again=min(codes) < 500, reason=f"recipient refused with {min(codes)}")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, _Broken):
+        return str(error)
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"refused with {error.smtp_code}"
+    # A server's own words may name people.
+    return (getattr(error, "strerror", None) or type(error).__name__)[:200]

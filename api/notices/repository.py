@@ -1,0 +1,126 @@
+"""Queries on notices."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuthorityRow, NoticeRow
+from api.notices.kinds import Due, in_chunks
+from api.pagination import select_page
+from dnsfilter.policy.model import Authority, Instant, Kind
+
+BEGINNING = "beginning"
+"""Key and kind of the row that says since when this installation has made notices. It is no notice."""
+CHUNK = 500
+
+
+class NoticeState(StrEnum):
+    """What became of a notice. `failed` is given up: refused, tried for too long, or without an address."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many notices wait, since when the oldest has been tried, and how many were given up."""
+
+    waiting: int
+    oldest_s: Instant | None
+    given_up: int
+
+
+def beginning(session: Session) -> Instant | None:
+    """Since when this installation has made notices; None where it never has."""
+    return session.scalar(select(NoticeRow.made_s).where(NoticeRow.key == BEGINNING))
+
+
+def begin(session: Session, now_s: Instant) -> None:
+    """Make notices from now on."""
+    session.add(NoticeRow(key=BEGINNING, kind=BEGINNING, authority=None, facts={}, made_s=now_s, tries=0))
+
+
+def missing(session: Session, found: Sequence[Due]) -> list[Due]:
+    """Those of the notices that are not made yet, and whose turn has not passed."""
+    made = _made(session, {key for one in found for key in (one.key, *one.said)})
+    return [one for one in found if made.isdisjoint((one.key, *one.said))]
+
+
+def waiting(session: Session, now_s: Instant, longest_s: int, limit: int) -> Sequence[NoticeRow]:
+    """The notices whose turn to be sent has come, the first first.
+
+    No pause is longer than `longest_s`: a turn further off was set by a clock that ran ahead.
+    """
+    turn = or_(NoticeRow.next_try_s <= now_s, NoticeRow.next_try_s > now_s + longest_s)
+    statement = select(NoticeRow).where(turn).order_by(NoticeRow.next_try_s, NoticeRow.number)
+    return session.scalars(statement.limit(limit)).all()
+
+
+def counts(session: Session) -> Counts:
+    """How many notices wait, and how many were given up."""
+    waits = _in_state(NoticeState.WAITING)
+    number, oldest = session.execute(select(func.count(), func.min(NoticeRow.made_s)).where(waits)).one()
+    given_up = select(func.count()).select_from(NoticeRow).where(_in_state(NoticeState.FAILED))
+    return Counts(number, oldest, session.scalar(given_up) or 0)
+
+
+def page(
+    session: Session,
+    visible: frozenset[str] | None,
+    state: NoticeState | None,
+    authority: str | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[Sequence[NoticeRow], str | None]:
+    """A page of notices, newest first; to `visible`, unless it is None."""
+    statement = select(NoticeRow).where(NoticeRow.kind != BEGINNING)
+    if visible is not None:
+        statement = statement.where(NoticeRow.authority.in_(visible))
+    if authority is not None:
+        statement = statement.where(NoticeRow.authority == authority)
+    if state is not None:
+        statement = statement.where(_in_state(state))
+    return select_page(session, statement, NoticeRow.number, int, limit, cursor, newest_first=True)
+
+
+def state_of(row: NoticeRow) -> NoticeState:
+    """What became of a notice."""
+    if row.sent_s is not None:
+        return NoticeState.SENT
+    return NoticeState.FAILED if row.next_try_s is None else NoticeState.WAITING
+
+
+def bodies(session: Session, slugs: Iterable[str]) -> Mapping[str, Authority]:
+    """What authorities are called, with their languages, zones and contacts."""
+    found: dict[str, Authority] = {}
+    for chunk in in_chunks(sorted(set(slugs)), CHUNK):
+        for row in session.scalars(select(AuthorityRow).where(AuthorityRow.slug.in_(chunk))):
+            found[row.slug] = Authority(
+                row.slug, Kind(row.kind), tuple(row.names.items()), tuple(row.languages), row.time_zone, row.contact
+            )
+    return found
+
+
+def _made(session: Session, keys: set[str]) -> set[str]:
+    found: set[str] = set()
+    for chunk in in_chunks(sorted(keys), CHUNK):
+        found.update(session.scalars(select(NoticeRow.key).where(NoticeRow.key.in_(chunk))))
+    return found
+
+
+def _in_state(state: NoticeState) -> ColumnElement[bool]:
+    row = NoticeRow
+    match state:
+        case NoticeState.WAITING:
+            return row.next_try_s.is_not(None)
+        case NoticeState.SENT:
+            return row.sent_s.is_not(None)
+        case NoticeState.FAILED:
+            return and_(row.next_try_s.is_(None), row.sent_s.is_(None), row.kind != BEGINNING)
+        case _:
+            assert_never(state)

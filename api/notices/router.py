@@ -1,0 +1,28 @@
+"""/v1/notices: what authorities were told by mail."""
+
+from fastapi import APIRouter
+
+from api.deps import PermitDep, UnitDep
+from api.notices import repository
+from api.notices.repository import NoticeState
+from api.notices.schemas import NoticeRead, read_notice
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import documented
+from api.routing import Route
+from api.schemas import Page, Slug
+
+router = APIRouter(route_class=Route, prefix="/v1/notices", tags=["notices"])
+
+
+@router.get("", operation_id="list_notices", summary="List notices", responses=documented())
+def list_notices(
+    unit: UnitDep,
+    permit: PermitDep,
+    state: NoticeState | None = None,
+    authority: Slug | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[NoticeRead]:
+    """Notices, newest first: those to authorities in which the caller has a role, or all for the installation's."""
+    rows, following = repository.page(unit.session, permit.visible(), state, authority, limit, cursor)
+    return Page(items=[read_notice(row) for row in rows], next=following)

@@ -1,0 +1,305 @@
+"""Which notices are made when: each once, none about the past."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import String
+
+from api.db.models import AuthorityRow, NodeRow, NoticeRow
+from api.notices.kinds import threshold
+from api.publish.service import Publisher
+from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
+from tests.unit.api.notices.support import DAY_S, begun, new_kinds, notifier, rows
+
+OWN = [("ban_ending", "town")]
+
+
+def _bound(plane: Plane, ground: str = "law") -> int:
+    body = {"ban": "town/alpha", "authority": "zone", "ground": ground, "instrument": "decree 2"}
+    number: int = plane.done("POST", "/v1/bindings", body)["number"]
+    return number
+
+
+def _end_s(plane: Plane, which: str = "town/bans/alpha") -> int:
+    """The end of the ban's last term."""
+    return _instant(plane.done("GET", f"/v1/authorities/{which}")["terms"][-1]["end"])
+
+
+def _instant(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("now", "known", "expected"),
+    [
+        (9, 0, None),
+        (10, 0, (30, (1, 7))),
+        (32, 0, (30, (1, 7))),
+        (33, 0, (7, (1,))),
+        (39, 0, (1, ())),
+        (33, 33, (7, (1,))),
+        (33, 34, None),
+        (20, 11, None),
+    ],
+)
+def test_the_shortest_threshold_that_has_begun_counts_unless_it_had_begun_when_the_end_was_decided(
+    now: int, known: int, expected: tuple[int, tuple[int, ...]] | None
+) -> None:
+    assert threshold(40, known, now, (1, 7, 30)) == expected
+
+
+@on_both_databases
+def test_an_end_is_told_30_7_and_1_days_before_and_on_the_day_to_those_bound_too(town: Plane) -> None:
+    _bound(town)
+    telling = begun(town)
+    end_s = _end_s(town)
+    both = [("ban_ending", "town"), ("bound_ban_ending", "zone")]
+    lapsed = [("ban_lapsed", "town"), ("bound_ban_lapsed", "zone")]
+    played = [
+        (end_s - 30 * DAY_S - 1, []),
+        (end_s - 30 * DAY_S, both),
+        (end_s - 30 * DAY_S + 60, []),
+        (end_s - 7 * DAY_S - 1, []),
+        (end_s - 7 * DAY_S, both),
+        (end_s - DAY_S, both),
+        (end_s - 1, []),
+        (end_s, lapsed),
+        (end_s + 60, []),
+    ]
+    for at_s, expected in played:
+        town.clock.now = at_s
+        assert new_kinds(town, telling.look) == expected, at_s
+
+
+def test_whoever_was_away_is_told_once_of_the_nearest_threshold(town: Plane) -> None:
+    telling = begun(town)
+    end_s = _end_s(town)
+    town.clock.now = end_s - DAY_S / 2
+    assert new_kinds(town, telling.look) == OWN
+    # Neither does a clock that goes back bring up what lay further off.
+    town.clock.now = end_s - 5 * DAY_S
+    assert new_kinds(town, telling.look) == []
+
+
+def test_a_new_process_makes_nothing_twice(town: Plane) -> None:
+    begun(town)
+    town.clock.now = _end_s(town) - 7 * DAY_S
+    assert new_kinds(town, notifier(town).look) == OWN
+    assert new_kinds(town, notifier(town).look) == []
+
+
+@pytest.mark.parametrize(("start", "told"), [("end", []), ("later", OWN)])
+def test_a_renewal_that_leaves_no_gap_ends_nothing(town: Plane, start: str, told: list[Any]) -> None:
+    telling = begun(town)
+    end_s = _end_s(town)
+    term = town.done("GET", "/v1/authorities/town/bans/alpha")["terms"][0]
+    begins = term["end"] if start == "end" else "2027-06-01"
+    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {"start": begins, "for": "6 months"})
+    town.clock.now = end_s - 7 * DAY_S
+    assert new_kinds(town, telling.look) == told
+
+
+def test_a_short_ban_is_not_told_of_what_was_known_when_it_was_decided(town: Plane) -> None:
+    telling = begun(town)
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(terms=[{"for": "2 weeks"}]))
+    assert new_kinds(town, telling.look) == []
+    town.clock.now = _end_s(town, "zone/bans/alpha") - 7 * DAY_S
+    assert new_kinds(town, telling.look) == [("ban_ending", "zone")]
+
+
+def test_a_review_is_told_and_a_later_term_takes_its_place(town: Plane) -> None:
+    telling = begun(town)
+    for slug in ("town", "zone"):
+        reviewed = ban(terms=[{"review_by": "2027-01-10"}])
+        town.done("PUT", f"/v1/authorities/{slug}/bans/beta", reviewed)
+    town.done("POST", "/v1/authorities/zone/bans/beta/terms", {"start": "2027-01-01", "review_by": "2028-01-10"})
+    town.clock.now = START + 107 * DAY_S
+    assert new_kinds(town, telling.look) == [("ban_review", "town")]
+
+
+def test_a_provisional_ban_is_told_24_and_6_hours_before(town: Plane) -> None:
+    telling = begun(town)
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", {"provisional": True})
+    end_s = _end_s(town, "zone/bans/alpha")
+    told = []
+    for hour in range(73):
+        town.clock.now = end_s - (72 - hour) * 3600
+        told += [(72 - hour, kind) for kind, _ in new_kinds(town, telling.look)]
+    assert told == [(24, "provisional_ending"), (6, "provisional_ending"), (0, "ban_lapsed")]
+
+
+def test_the_first_start_tells_what_lies_ahead_and_nothing_of_the_past(town: Plane) -> None:
+    _bound(town, "agreement")
+    town.done("POST", "/v1/bindings/1/withdraw", {"reason": "it is over"})
+    end_s = _end_s(town)
+    town.clock.now = end_s - 3 * DAY_S
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(terms=[{"start": "2026-01-01", "until": "2026-12-31"}]))
+    telling = notifier(town)
+    assert new_kinds(town, telling.look) == OWN
+    town.clock.now = end_s + 8 * DAY_S
+    assert new_kinds(town, telling.look) == [], "what ended more than seven days ago is told to nobody"
+
+
+def test_exemptions_are_told_as_they_go(town: Plane) -> None:
+    _bound(town)
+    telling = begun(town)
+    asked = {"ban": "town/alpha", "ranges": ["198.51.100.0/24"], "for": "60 days", "reason": "promotion"}
+    numbers = [town.done("POST", "/v1/exemptions", asked)["number"] for _ in range(2)]
+    end_s = _instant(town.done("GET", f"/v1/exemptions/{numbers[0]}")["end"])
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("exemption_waiting", "town")] * 2
+    town.clock.now += 7 * DAY_S
+    assert new_kinds(town, telling.look) == [("exemption_waiting", "town")] * 2
+    town.done("POST", f"/v1/exemptions/{numbers[0]}/approve", {}, token=town.other())
+    town.done("POST", f"/v1/exemptions/{numbers[1]}/reject", {"reason": "no need"}, token=town.other())
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("exemption_approved", "zone"), ("exemption_rejected", "zone")]
+    town.clock.now = end_s - 7 * DAY_S
+    assert new_kinds(town, telling.look) == [("exemption_ending", "zone")]
+    town.clock.now = end_s - DAY_S
+    assert new_kinds(town, telling.look) == [("exemption_ending", "zone")]
+    town.done("POST", f"/v1/exemptions/{numbers[0]}/revoke", {"reason": "not used"}, token=town.other())
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("exemption_revoked", "zone")]
+
+
+def test_bindings_are_told_to_the_other_side(town: Plane) -> None:
+    telling = begun(town)
+    number = _bound(town, "agreement")
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("binding_proposed", "zone")]
+    town.done("POST", f"/v1/bindings/{number}/accept")
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("binding_accepted", "town")]
+    town.done("POST", f"/v1/bindings/{number}/withdraw", {"at": "2026-12-01", "reason": "it is over"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("binding_withdrawn", "town")]
+    law = _bound(town)
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("binding_by_law", "zone")]
+    town.done("POST", f"/v1/bindings/{law}/end", {"reason": "repealed"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("binding_ended", "zone")]
+
+
+@on_both_databases
+def test_whoever_followed_is_told_that_the_source_was_renewed_or_ended(town: Plane) -> None:
+    decision = {**ban()["decision"], "follows": "town/alpha"}
+    town.clock.now += 1
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(decision=decision))
+    telling = begun(town)
+    end = town.done("GET", "/v1/authorities/town/bans/alpha")["terms"][0]["end"]
+    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {"start": end, "for": "6 months"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("source_renewed", "zone")]
+    (row,) = rows(town)
+    assert row.facts["source"] == "town"
+    assert row.facts["own_until_s"] == _end_s(town, "zone/bans/alpha")
+    town.done("POST", "/v1/authorities/town/bans/alpha/end", {"at": "2026-12-01", "reason": "annulled"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("source_ended", "zone")]
+
+
+def test_suspensions_are_told_to_whom_they_concern(town: Plane) -> None:
+    telling = begun(town, to=("installation@example.org",))
+    asked = {"for": "30m", "reason": "nobody can work"}
+    numbers = [town.done("POST", "/v1/suspensions", {"authority": whom, **asked})["number"] for whom in ("town", None)]
+    town.clock.now += 1
+    to = [None, "town", "town", "zone"]
+    assert new_kinds(town, telling.look) == [("suspension_started", whom) for whom in to]
+    town.done("POST", f"/v1/suspensions/{numbers[0]}/end", {"reason": "it works again"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("suspension_ended", "town")]
+    town.clock.now += 3600
+    assert new_kinds(town, telling.look) == [], "an end that was foreseen is not told"
+
+
+def _node(plane: Plane, seen_s: int, revision: int, name: str = "office") -> None:
+    with plane.database.writing() as session:
+        row = session.get(NodeRow, 1)
+        if row is None:
+            row = NodeRow(name=name, site="default", registered_s=START, enrolled_s=START, report={}, revision=1)
+            session.add(row)
+        row.seen_s, row.report = seen_s, {"revision": revision}
+
+
+def _settled(publisher: Publisher) -> int:
+    publisher.settle()
+    return publisher.database_revision()
+
+
+def test_a_silent_node_is_told_of_and_that_it_is_back(town: Plane) -> None:
+    telling = begun(town, to=("installation@example.org",))
+    revision = _settled(town.publisher)
+    now_s = int(town.clock.now)
+    _node(town, now_s, revision)
+    everybody = [None, "town", "zone"]
+    played = [
+        (600, now_s, []),
+        (601, now_s, ["node_silent"]),
+        (900, now_s, []),
+        (901, now_s + 900, ["node_back"]),
+        (960, now_s + 960, []),
+    ]
+    for after_s, seen_s, kinds in played:
+        town.clock.now = now_s + after_s
+        _node(town, seen_s, revision)
+        told = [(kind, to) for kind in kinds for to in everybody]
+        assert new_kinds(town, telling.look) == told, after_s
+
+
+def test_a_control_plane_that_was_down_blames_no_node_for_it(town: Plane) -> None:
+    begun(town)
+    _node(town, int(town.clock.now), _settled(town.publisher))
+    town.clock.now += DAY_S
+    telling = notifier(town)
+    assert new_kinds(town, telling.look) == []
+    town.clock.now += 601
+    assert [kind for kind, _ in new_kinds(town, telling.look)] == ["node_silent"] * 2
+    restarted = notifier(town)
+    assert new_kinds(town, restarted.look) == [], "not heard of is not back"
+
+
+def test_a_node_that_lacks_a_revision_for_ten_minutes_is_behind(town: Plane) -> None:
+    telling = begun(town)
+    before = _settled(town.publisher)
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    after = _settled(town.publisher)
+    since_s = int(town.clock.now)
+    for after_s, revision, kinds in ((300, before, []), (700, before, ["node_behind"]), (760, after, ["node_back"])):
+        town.clock.now = since_s + after_s
+        _node(town, since_s + after_s, revision)
+        assert [kind for kind, _ in new_kinds(town, telling.look)] == kinds * 2, after_s
+
+
+def test_an_authority_that_has_closed_is_told_nothing(town: Plane) -> None:
+    telling = begun(town)
+    with town.database.writing() as session:
+        session.get_one(AuthorityRow, "town").closes_s = int(town.clock.now)
+    town.clock.now = _end_s(town) - DAY_S
+    assert new_kinds(town, telling.look) == []
+
+
+def test_facts_are_of_bodies_and_decisions_only(town: Plane) -> None:
+    _bound(town)
+    telling = begun(town)
+    asked = {"ban": "town/alpha", "ranges": ["198.51.100.0/24"], "for": "60 days", "reason": "Jan Example asked"}
+    town.done("POST", "/v1/exemptions", asked)
+    town.clock.now += 1
+    telling.look()
+    (row,) = rows(town)
+    assert row.facts == {"ban": "town/alpha", "reference": "C-1", "number": 1, "at_s": row.made_s - 1}
+
+
+def test_keys_are_short_enough_for_the_longest_slugs(town: Plane) -> None:
+    slug = "x" * 63
+    town.done("PUT", f"/v1/authorities/{slug}", authority())
+    telling = begun(town)
+    town.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
+    town.clock.now = _end_s(town, f"{slug}/bans/alpha") - DAY_S
+    telling.look()
+    kind = NoticeRow.__table__.c.key.type
+    assert isinstance(kind, String)
+    assert kind.length is not None
+    assert all(len(row.key) <= kind.length - 20 for row in rows(town))
