@@ -31,14 +31,16 @@ from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
 from dnsfilter.node.identity import IDENTITY, load_token
-from dnsfilter.node.policyfeed import PolicyFeed
+from dnsfilter.node.localprompt import add_local_commands, suspension_text, suspension_value
+from dnsfilter.node.policyfeed import PolicyFeed, laid_over
+from dnsfilter.node.privatefiles import make_private
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, open_tcp, receive_buffer
 from dnsfilter.node.supervisor import Means, Supervisor
 from dnsfilter.node.upgrade import Program, take_handover
 from dnsfilter.node.workerprocess import Recruit
 from dnsfilter.policy.decide import Decision
-from dnsfilter.policy.model import Instant, Policy, Service
+from dnsfilter.policy.model import Instant, Policy, Service, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import RELEASED_S, Files, SnapshotStore
@@ -47,6 +49,7 @@ from dnsfilter.wire.names import parse_name
 
 if TYPE_CHECKING:
     from dnsfilter.node.control import Control
+    from dnsfilter.node.localcommands import LocalNode
 
 KEPT_REVISIONS = 20
 DAY_S = 86_400
@@ -90,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     enrol.add_argument("--config", type=Path, required=True, help="configuration (TOML), with control_plane.url")
     enrol.add_argument("--token-file", type=Path, required=True, help="file that holds the one-time token")
     enrol.add_argument("--ca", type=Path, help="certificates of who vouches for the control plane (PEM)")
+    add_local_commands(commands, _local_node)
     up = _command(commands, "up", _up, "run resolver and control plane together on this machine")
     up.add_argument("--state-dir", type=Path, default=Path(".run"), help="database, snapshots, token (default: .run)")
     up.add_argument("--upstream", action="append", default=[], metavar="HOST:PORT", help="ask this server (repeatable)")
@@ -139,7 +143,7 @@ def _serve(options: argparse.Namespace) -> int:
         publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
     elif follow is not None and store.current_revision() is None:
         _pull_first(config, one_time_token)
-    feed = PolicyFeed(store, config.control_plane.site)
+    feed = PolicyFeed(store, config.control_plane.site, node_dir=_node_dir(config))
     _load(feed, config)
 
     def load() -> Config:
@@ -269,6 +273,22 @@ def _services() -> dict[str, Service]:
     return {service.slug: service for service in load_catalogue().services}
 
 
+def _node_dir(config: Config) -> Path:
+    """The node's own directory, which is made while we are the node; without it nothing can be suspended by hand."""
+    try:
+        make_private(config.node_dir)
+    except UnavailableError as error:
+        logs.emit(_LOG, logging.WARNING, "nothing can be done to this node by hand", reason=error)
+    return config.node_dir
+
+
+def _local_node(options: argparse.Namespace) -> "LocalNode":
+    from dnsfilter.node.localcommands import LocalNode
+
+    config = _config(options)
+    return LocalNode(config, _store(options, config), by_policy_file=options.policy is not None)
+
+
 def _load(feed: PolicyFeed, config: Config) -> None:
     try:
         feed.load()
@@ -354,25 +374,44 @@ def _explain(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
-    snapshot = _snapshot(options, config, now)
+    suspensions = _suspensions(options)
+    snapshot = _snapshot(options, config, now, suspensions)
     decision = snapshot.decide(client, name, at)
+    concerning = () if decision.authority is None else (None, decision.authority)
+    aside = [each for each in suspensions if each.start <= at < each.end and each.authority in concerning]
     if options.json:
-        print(json.dumps({"revision": snapshot.revision, **_decision_value(decision)}))
-    else:
-        print(f"revision {snapshot.revision}: {_decision_text(decision)}")
+        suspended = [suspension_value(suspension) for suspension in aside]
+        print(json.dumps({"revision": snapshot.revision, **_decision_value(decision), "suspended": suspended}))
+        return DONE
+    for suspension in aside:
+        print(suspension_text(suspension))
+    print(f"revision {snapshot.revision}: {_decision_text(decision)}")
     return DONE
 
 
-def _snapshot(options: argparse.Namespace, config: Config, now: Instant) -> Snapshot:
+def _suspensions(options: argparse.Namespace) -> tuple[Suspension, ...]:
+    """What is suspended on this node itself; nothing, which is said, where others may not know that."""
+    try:
+        return _local_node(options).suspensions()
+    except UnavailableError as error:
+        print(f"dnsfilter: without what is suspended on this node itself: {error}", file=sys.stderr)
+        return ()
+
+
+def _snapshot(
+    options: argparse.Namespace, config: Config, now: Instant, suspensions: tuple[Suspension, ...]
+) -> Snapshot:
     """What the node decides by, or would by that policy file; nothing is written."""
     from dnsfilter.config.resolved import resolved_policy
 
-    site = config.control_plane.site
     if options.policy is None:
-        return _store(options, config).load(site).snapshot
-    policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now, keep=False)
-    made = compile_policy(policy, now)
-    return Snapshot.open(made.manifest, made.names.data, made.ranges.data, made.rules.data, site)
+        files = _store(options, config).read_current()
+    else:
+        policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now, keep=False)
+        made = compile_policy(policy, now)
+        files = Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
+    laid = laid_over(files, suspensions, now)
+    return Snapshot.open(laid.manifest, laid.names, laid.ranges, laid.rules, config.control_plane.site)
 
 
 def _instant(text: str) -> Instant:

@@ -125,7 +125,7 @@ class PolicyFeed:
         anchor = self._anchor_of(files)
         now = self._now(anchor)
         suspensions = self._holding(now)
-        laid = _laid_over(files, suspensions, now.instant)
+        laid = laid_over(files, suspensions, now.instant)
         sealed, snapshot = self._seal(laid)
         in_use = {descriptor for _, descriptor in sealed}
         for _, descriptor in self._sealed:
@@ -200,7 +200,7 @@ class PolicyFeed:
         self._sealed = []
 
 
-def _laid_over(files: Files, suspensions: tuple[Suspension, ...], at: Instant) -> Files:
+def laid_over(files: Files, suspensions: tuple[Suspension, ...], at: Instant) -> Files:
     """The files with these suspensions; the very object where they change nothing."""
     rules = overlay_rules(files.rules, suspensions, at)
     if rules is files.rules:

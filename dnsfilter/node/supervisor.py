@@ -184,6 +184,7 @@ class Supervisor:
             self._set_aside,
             self._fallen_back,
             receive_buffer(self._listening.sets[0].udp[0]),
+            tuple(suspension.authority or "" for suspension in self._feed.suspensions),
         )
 
     def _open_status(self) -> None:

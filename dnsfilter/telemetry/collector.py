@@ -65,6 +65,7 @@ def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:
         metrics.SNAPSHOTS_QUARANTINED.name: {(): state.snapshots_quarantined},
         metrics.ENGINE_FALLBACK.name: {(): int(state.fallen_back)},
         metrics.RECEIVE_BUFFER_BYTES.name: {(): state.receive_buffer_bytes},
+        metrics.SUSPENDED.name: {(("authority", authority),): 1 for authority in state.suspended},
     }
     if state.snapshot_revision is not None:
         samples[metrics.SNAPSHOT_REVISION.name] = {(): state.snapshot_revision}

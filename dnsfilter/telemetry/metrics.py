@@ -169,6 +169,11 @@ RECEIVE_BUFFER_BYTES: Final = Metric(
     MetricType.GAUGE,
     "What the kernel grants each listening UDP socket for waiting queries, about 1664 octets each.",
 )
+SUSPENDED: Final = Metric(
+    "dnsfilter_suspended", MetricType.GAUGE,
+    "Authorities for which nothing is refused because that was suspended on this node itself: 1 while it holds.",
+    ("authority",),
+)  # fmt: skip
 COUNTS_LOST: Final = Metric(
     "dnsfilter_policy_counts_lost_total", MetricType.COUNTER,
     "Refused, monitored and exempted queries that no authority and service could be found for.",
@@ -178,7 +183,7 @@ METRICS: Final = (
     QUERIES, REFUSED, MONITORED, EXEMPTED, BYPASS_ATTEMPTS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES,
     UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
     TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS,
-    SNAPSHOTS_QUARANTINED, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, COUNTS_LOST,
+    SNAPSHOTS_QUARANTINED, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST,
 )  # fmt: skip
 
 LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyType(
@@ -224,7 +229,8 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
 
 OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "authority": "slug of an authority of the policy in force that lets itself be counted",
+        "authority": "slug of an authority of the policy in force that lets itself be counted; "
+        "of `dnsfilter_suspended` any authority's, empty for all",
         "service": "slug of a service of the catalogue that one of its bans concerns",
         "upstream": "address and port of a configured upstream or zone server",
         "version": "the running version",

@@ -17,3 +17,5 @@ class NodeState:
     snapshots_quarantined: int = 0
     fallen_back: bool = False
     receive_buffer_bytes: int = 0
+    suspended: tuple[str, ...] = ()
+    """Slugs of the authorities that are suspended on this node itself; "" for all."""

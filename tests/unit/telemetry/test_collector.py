@@ -38,6 +38,7 @@ STATE = NodeState(
     snapshot_revision=12,
     snapshot_age_s=3.5,
     clock_doubted=True,
+    suspended=("", "ghent"),
 )
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -109,6 +110,8 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_build_info", {"version": "1.2.3", "engine": "reference"}, 1),
         ("dnsfilter_workers", {}, 2),
         ("dnsfilter_worker_restarts_total", {}, 1),
+        ("dnsfilter_suspended", {"authority": "ghent"}, 1),
+        ("dnsfilter_suspended", {"authority": ""}, 1),
     ],
 )
 def test_sample_is_exposed(totals: Totals, name: str, labels: dict[str, str], value: float) -> None:

@@ -1,0 +1,225 @@
+"""What is done to a node by hand, on it, when there is no control plane to do it: suspending, going back to a snapshot.
+
+For root and the user that the node runs as. Each act is in the journal before it has effect; what cannot be written
+there is not done.
+"""
+
+import os
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from dnsfilter.config.model import Config
+from dnsfilter.engine.clock import Anchor, SystemClock
+from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
+from dnsfilter.node.journal import REASON_CHARS, Act, Journal
+from dnsfilter.node.localacts import FILE_NAME, MAX_GIVEN, Given, Moment, change_given, load_given, this_boot
+from dnsfilter.node.privatefiles import Owner, acting_as, make_private, owner_of
+from dnsfilter.node.privileges import unprivileged_user
+from dnsfilter.policy.calendar import parse_duration
+from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.snapshot.manifest import parse_manifest
+from dnsfilter.snapshot.rulebook import RuleTable
+from dnsfilter.snapshot.store import Files, SnapshotStore
+
+JOURNAL_NAME = "journal.jsonl"
+_MOST_NAMED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A snapshot that is on this node. `trouble` is why it cannot be read; `quarantined` why it is not to be."""
+
+    revision: int
+    made_s: Instant | None
+    octets: int
+    current: bool
+    signed: bool
+    quarantined: str | None
+    trouble: str = ""
+
+
+class LocalNode:
+    """The node of this configuration, as whoever is at its keyboard may act on it."""
+
+    def __init__(self, config: Config, store: SnapshotStore, *, by_policy_file: bool) -> None:
+        self._config = config
+        self._store = store
+        self._by_policy_file = by_policy_file
+        self._path = config.node_dir / FILE_NAME
+        self._uid = os.getuid()
+
+    def suspend(self, authority: str | None, duration: str, reason: str) -> Suspension:
+        """Have nothing refused for the clients of that authority (None: all), from now on and for that long.
+
+        It takes the place of one that holds for the same. Raises ConfigError for what was typed wrong, UnavailableError
+        where it may not or cannot be done.
+        """
+        for_s = _duration_s(duration)
+        _check_reason(reason)
+        files = self._files()
+        if authority is not None:
+            _check_authority(authority, files)
+        with self._acting():
+            now = _now(files)
+            given = Given(authority, now, for_s, reason)
+            until = now.instant + for_s
+            self._journal().add(now.instant, self._uid, Act.SUSPEND, reason, authority=authority, until=until)
+            change_given(self._path, now, lambda held: _with(held, given))
+        return Suspension(authority, now.instant, until, reason)
+
+    def end_suspension(self, authority: str | None, reason: str) -> None:
+        """End the suspension of that authority, or of all, that was given here.
+
+        Raises UnavailableError where there is none, or it may not or cannot be done.
+        """
+        _check_reason(reason, needed=False)
+        with self._acting():
+            now = _now(self._files())
+            held = [given for given in load_given(self._path) if given.holds(now) is not None]
+            if all(given.authority != authority for given in held):
+                others = ", ".join(sorted(_name(given.authority) for given in held))
+                left = f"; suspended here: {others}" if others else ""
+                raise UnavailableError(f"end suspension: there is none of {_name(authority)} on this node{left}")
+            self._journal().add(now.instant, self._uid, Act.END_SUSPENSION, reason, authority=authority)
+            change_given(self._path, now, lambda given: tuple(each for each in given if each.authority != authority))
+
+    def suspensions(self) -> tuple[Suspension, ...]:
+        """Those given here that hold. Raises UnavailableError where they may not or cannot be read."""
+        now = _now(self._files())
+        found = (given.holds(now) for given in load_given(self._path))
+        return tuple(suspension for suspension in found if suspension is not None)
+
+    def snapshots(self) -> tuple[Kept, ...]:
+        """The snapshots that this node has, newest first."""
+        current = self._store.current_revision()
+        return tuple(self._kept(revision, current) for revision in self._store.revisions())
+
+    def use_revision(self, revision: int, reason: str) -> str:
+        """Decide by a revision that is still here; says what that means. Raises as `suspend` does."""
+        _check_reason(reason)
+        here = self._store.revisions()
+        if revision not in here:
+            known = ", ".join(map(str, here)) or "none"
+            raise ConfigError((Problem("REVISION", f"revision {revision} is not on this node; here: {known}"),))
+        quarantined = self._store.quarantine_reason(revision)
+        if quarantined is not None:
+            raise UnavailableError(f"use revision {revision}: it is quarantined: {quarantined or 'no reason is noted'}")
+        if revision == self._store.current_revision():
+            return f"revision {revision} is in use on this node already"
+        try:
+            self._store.check(revision)
+        except SnapshotError as error:
+            raise UnavailableError(f"use revision {revision}: {error}") from error
+        with self._acting():
+            now = _now(self._files())
+            self._journal().add(now.instant, self._uid, Act.USE_REVISION, reason, revision=revision)
+        self._point_to(revision)
+        return f"revision {revision} is in use on this node until {self._superseded_when()}"
+
+    def _superseded_when(self) -> str:
+        if self._by_policy_file:
+            return "the policy file is read again: at a reload or a restart"
+        if self._config.control_plane.url is not None:
+            return "a newer one is pulled from the control plane"
+        return "a newer one is published: with the next act, or when the control plane starts again"
+
+    def _point_to(self, revision: int) -> None:
+        """In the store, which may be another user's than the node's."""
+        directory = self._store.directory
+        owner = owner_of(directory)
+        if owner is None:
+            raise UnavailableError(f"use revision {revision}: there is no {directory}")
+        if os.geteuid() not in (0, owner.uid):
+            raise UnavailableError(f"use revision {revision}: {directory} is user {owner.uid}'s: do it as root")
+        with acting_as(owner):
+            self._store.use(revision)
+
+    def _kept(self, revision: int, current: int | None) -> Kept:
+        quarantined = self._store.quarantine_reason(revision)
+        try:
+            manifest = self._store.manifest(revision)
+        except SnapshotError as error:
+            return Kept(revision, None, 0, revision == current, False, quarantined, str(error))
+        octets = sum(file.size for file in (manifest.names, manifest.ranges, manifest.rules))
+        signed = bool(manifest.signature)
+        return Kept(revision, manifest.made_s, octets, revision == current, signed, quarantined)
+
+    def _files(self) -> Files | None:
+        """The snapshot that the node decides by; None without any that is whole."""
+        try:
+            return self._store.read_last_good()[0]
+        except SnapshotError:
+            return None
+
+    def _journal(self) -> Journal:
+        return Journal(self._config.node_dir / JOURNAL_NAME)
+
+    def _acting(self) -> AbstractContextManager[None]:
+        return acting_as(self._owner())
+
+    def _owner(self) -> Owner:
+        """The node's user, which whoever asks is, or root. Raises UnavailableError for everybody else."""
+        node_dir, state_dir = self._config.node_dir, self._config.state_dir
+        above = owner_of(state_dir)
+        if above is None:
+            raise UnavailableError(f"read {state_dir}: it is not there: has the node never run?")
+        owner = owner_of(node_dir)
+        made = owner is not None
+        if owner is None:
+            # A directory that several share is root's: then the node is whom it becomes.
+            user = unprivileged_user(self._config.user) if above.uid == 0 else None
+            owner = above if user is None else Owner(user.pw_uid, user.pw_gid)
+        if os.geteuid() not in (0, owner.uid):
+            raise UnavailableError(
+                f"only root and user {owner.uid}, whose {node_dir if made else state_dir} is, may do this on a node"
+            )
+        if not made:
+            with acting_as(above):
+                make_private(node_dir, owner if owner != above else None)
+        return owner
+
+
+def _with(held: tuple[Given, ...], given: Given) -> tuple[Given, ...]:
+    others = tuple(each for each in held if each.authority != given.authority)
+    if len(others) >= MAX_GIVEN:
+        raise UnavailableError(f"suspend: {MAX_GIVEN} are suspended on this node: suspend all")
+    return (*others, given)
+
+
+def _now(files: Files | None) -> Moment:
+    """Now, by the wall clock as far as it can be right."""
+    boot_ms = SystemClock().boot_ns() // 1_000_000
+    made_s = 0 if files is None else parse_manifest(files.manifest).made_s
+    return Moment(Anchor(made_s, boot_ms).instant(int(time.time()), boot_ms), boot_ms, this_boot())
+
+
+def _duration_s(text: str) -> int:
+    try:
+        duration_s = parse_duration(text)
+    except ValueError as error:
+        raise ConfigError((Problem("--for", str(error)),)) from error
+    if duration_s > MAX_SUSPENSION_S:
+        raise ConfigError((Problem("--for", f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours"),))
+    return duration_s
+
+
+def _check_reason(reason: str, *, needed: bool = True) -> None:
+    if (needed and not reason.strip()) or len(reason) > REASON_CHARS or not reason.isprintable():
+        raise ConfigError((Problem("--reason", f"give a reason: one line of at most {REASON_CHARS} characters"),))
+
+
+def _check_authority(authority: str, files: Files | None) -> None:
+    """Raises ConfigError for one that no range of the snapshot is of, UnavailableError without a snapshot."""
+    if files is None:
+        raise UnavailableError(f"suspend {authority}: there is no snapshot that knows it; without AUTHORITY all are")
+    known = sorted(set(RuleTable(files.rules).authorities))
+    if authority not in known:
+        more = f", and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+        names = ", ".join(known[:_MOST_NAMED]) + more or "none"
+        raise ConfigError((Problem("AUTHORITY", f"no range here is of {authority!r}; known: {names}"),))
+
+
+def _name(authority: str | None) -> str:
+    return "all" if authority is None else authority

@@ -1,0 +1,119 @@
+"""The commands `suspend` and `snapshot`: what is typed, and what is printed."""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.node.journal import instant_text
+
+if TYPE_CHECKING:
+    from dnsfilter.node.localcommands import Kept, LocalNode
+    from dnsfilter.policy.model import Suspension
+
+    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+Opened: TypeAlias = "Callable[[argparse.Namespace], LocalNode]"
+
+DONE = 0
+
+
+def add_local_commands(commands: "Commands", opened: Opened) -> None:
+    """Add both commands; `opened` gives the node that the files on the command line are of."""
+    text = "have nothing refused on this node for a while, without the control plane"
+    suspend = _command(commands, "suspend", text, partial(_suspend, opened))
+    suspend.add_argument("authority", nargs="?", metavar="AUTHORITY", help="for its clients alone (default: for all)")
+    suspend.add_argument("--for", dest="duration", metavar="TIME", help="30m, 1h30m …; at most 4h; it ends by itself")
+    suspend.add_argument("--reason", default="", help="why; it is kept in the node's journal")
+    other = suspend.add_mutually_exclusive_group()
+    other.add_argument("--end", action="store_true", help="end it now")
+    other.add_argument("--list", action="store_true", help="what is suspended on this node")
+    suspend.add_argument("--json", action="store_true", help="print the list as JSON")
+    snapshot = commands.add_parser("snapshot", help="the snapshots that this node has")
+    acts = snapshot.add_subparsers(required=True, metavar="COMMAND")
+    kept = _command(acts, "list", "list the snapshots that this node has", partial(_list, opened))
+    kept.add_argument("--json", action="store_true", help="print the list as JSON")
+    use = _command(acts, "use", "decide by an older snapshot until a newer one comes", partial(_use, opened))
+    use.add_argument("revision", type=int, metavar="REVISION", help="one of `snapshot list`")
+    use.add_argument("--reason", default="", help="why; it is kept in the node's journal")
+
+
+def _command(commands: "Commands", name: str, text: str, run: object) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
+    command.add_argument("--config", type=Path, help="configuration (TOML)")
+    command.add_argument("--policy", type=Path, help="policy file, where the node decides by one")
+    return command
+
+
+def _suspend(opened: Opened, options: argparse.Namespace) -> int:
+    if options.list:
+        _show_suspensions(opened(options).suspensions(), as_json=options.json)
+        return DONE
+    if options.end:
+        opened(options).end_suspension(options.authority, options.reason)
+        print(f"{options.authority or 'all'}: the suspension on this node has ended")
+        return DONE
+    if options.duration is None:
+        raise ConfigError((Problem("command line", "give --for TIME, or --end, or --list"),))
+    print(suspension_text(opened(options).suspend(options.authority, options.duration, options.reason)))
+    return DONE
+
+
+def _list(opened: Opened, options: argparse.Namespace) -> int:
+    kept = opened(options).snapshots()
+    if options.json:
+        print(json.dumps([_value(each) for each in kept]))
+    elif not kept:
+        print("there is no snapshot on this node")
+    for each in () if options.json else kept:
+        print(_kept_text(each))
+    return DONE
+
+
+def _use(opened: Opened, options: argparse.Namespace) -> int:
+    print(opened(options).use_revision(options.revision, options.reason))
+    return DONE
+
+
+def suspension_text(suspension: "Suspension") -> str:
+    """One line, for people."""
+    who = suspension.authority or "all"
+    return f"{who}: nothing is refused on this node until {instant_text(suspension.end)}: {suspension.reason}"
+
+
+def suspension_value(suspension: "Suspension") -> dict[str, str | None]:
+    """For JSON."""
+    return {
+        "authority": suspension.authority,
+        "start": instant_text(suspension.start),
+        "until": instant_text(suspension.end),
+        "reason": suspension.reason,
+    }
+
+
+def _show_suspensions(suspensions: "tuple[Suspension, ...]", *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([suspension_value(suspension) for suspension in suspensions]))
+        return
+    for suspension in suspensions:
+        print(suspension_text(suspension))
+    if not suspensions:
+        print("nothing is suspended on this node")
+
+
+def _value(kept: "Kept") -> dict[str, object]:
+    value = asdict(kept)
+    made_s = value.pop("made_s")
+    return {**value, "made": None if made_s is None else instant_text(made_s)}
+
+
+def _kept_text(kept: "Kept") -> str:
+    """One line: the mark of the one in use, revision, making, size, and what is odd about it."""
+    made = kept.trouble if kept.made_s is None else f"made {instant_text(kept.made_s)}, {kept.octets} octets"
+    signed = ", signed" if kept.signed else ""
+    aside = "" if kept.quarantined is None else f", quarantined: {kept.quarantined or 'no reason is noted'}"
+    return f"{'*' if kept.current else ' '} {kept.revision}: {made}{signed}{aside}"

@@ -1,0 +1,248 @@
+"""What is done to a node by hand: what has effect, what is written down, and what is refused."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from dnsfilter.config.load import default_config
+from dnsfilter.config.model import Config, ControlPlane
+from dnsfilter.errors import ConfigError, UnavailableError
+from dnsfilter.node import localcommands
+from dnsfilter.node.journal import Act, Entry, Journal
+from dnsfilter.node.localacts import FILE_NAME
+from dnsfilter.node.localcommands import JOURNAL_NAME, LocalNode
+from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
+from tests.support.policies import NOW, ban, network, policy, service
+
+CLOCK: Instant = NOW + 500
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dnsfilter.node.localcommands.time.time", lambda: float(CLOCK))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    state = tmp_path / "state"
+    state.mkdir()
+    return replace(default_config(), state_dir=state)
+
+
+@pytest.fixture
+def store(config: Config) -> SnapshotStore:
+    made = SnapshotStore(config.state_dir / "snapshots")
+    things = (
+        network("192.0.2.0/24", "ghent"),
+        network("198.51.100.0/24", "mechelen"),
+        service("video", ["example.org"]),
+    )
+    for revision, mode in ((1, Mode.OFF), (2, Mode.MONITOR), (3, Mode.ENFORCE)):
+        made.publish(compile_policy(policy(*things, ban(1, "ghent", "video", mode), revision=revision), NOW))
+    return made
+
+
+@pytest.fixture
+def node(config: Config, store: SnapshotStore) -> LocalNode:
+    return LocalNode(config, store, by_policy_file=False)
+
+
+def journal(config: Config) -> tuple[Entry, ...]:
+    return Journal(config.node_dir / JOURNAL_NAME).entries()
+
+
+def test_a_suspension_holds_from_now_and_is_written_down(node: LocalNode, config: Config) -> None:
+    given = node.suspend("ghent", "30m", "payroll is down")
+    assert (given.authority, given.start, given.end) == ("ghent", CLOCK, CLOCK + 1800)
+    assert node.suspensions() == (given,)
+    assert journal(config) == (
+        Entry(1, CLOCK, os.getuid(), Act.SUSPEND, "ghent", CLOCK + 1800, None, "payroll is down"),
+    )
+
+
+def test_another_for_the_same_takes_its_place(node: LocalNode) -> None:
+    node.suspend("ghent", "30m", "first")
+    every = node.suspend(None, "1h", "second")
+    again = node.suspend("ghent", "4h", "third")
+    assert node.suspensions() == (every, again)
+
+
+def test_ending_one_leaves_the_others(node: LocalNode, config: Config) -> None:
+    node.suspend("ghent", "30m", "first")
+    every = node.suspend(None, "1h", "second")
+    node.end_suspension("ghent", "")
+    assert node.suspensions() == (every,)
+    last = journal(config)[-1]
+    assert (last.number, last.act, last.authority) == (3, Act.END_SUSPENSION, "ghent")
+    node.end_suspension(None, "done")
+    assert node.suspensions() == ()
+
+
+def test_ending_what_is_not_suspended_says_what_is(node: LocalNode, config: Config) -> None:
+    node.suspend("ghent", "30m", "first")
+    with pytest.raises(UnavailableError, match=r"none of all on this node; suspended here: ghent"):
+        node.end_suspension(None, "")
+    assert len(journal(config)) == 1
+
+
+@pytest.mark.parametrize(
+    ("authority", "duration", "reason", "said"),
+    [
+        ("gent", "30m", "why", r"'gent'; known: ghent, mechelen"),
+        ("ghent", "4h1s", "why", r"longer than 4 hours"),
+        ("ghent", "0m", "why", r"no duration"),
+        ("ghent", "soon", "why", r"'soon' is no duration"),
+        ("ghent", "30m", " ", r"give a reason"),
+        ("ghent", "30m", "x" * 501, r"at most 500"),
+        ("ghent", "30m", "two\nlines", r"one line"),
+        ("ghent", "30m", "\x1b[31mred", r"one line"),
+    ],
+)
+def test_wrong_input_is_said_and_changes_nothing(
+    node: LocalNode, config: Config, authority: str, duration: str, reason: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        node.suspend(authority, duration, reason)
+    assert not config.node_dir.exists()
+
+
+def test_of_many_authorities_some_are_named(node: LocalNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(localcommands, "_MOST_NAMED", 1)
+    with pytest.raises(ConfigError, match="known: ghent, and 1 more"):
+        node.suspend("gent", "30m", "why")
+
+
+def test_without_a_snapshot_only_all_can_be_suspended(config: Config, tmp_path: Path) -> None:
+    node = LocalNode(config, SnapshotStore(tmp_path / "nothing"), by_policy_file=False)
+    with pytest.raises(UnavailableError, match="without AUTHORITY"):
+        node.suspend("ghent", "30m", "why")
+    assert node.suspend(None, "30m", "why").end == CLOCK + 1800
+
+
+def test_a_wall_clock_that_cannot_be_right_is_not_written_down(
+    node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnsfilter.node.localcommands.time.time", lambda: 7.0)
+    given = node.suspend("ghent", "30m", "why")
+    assert (given.start, given.end) == (NOW, NOW + 1800)
+    assert journal(config)[0].time == NOW
+
+
+def test_what_cannot_be_journaled_is_not_done(node: LocalNode, config: Config, store: SnapshotStore) -> None:
+    config.node_dir.mkdir(mode=0o700)
+    (config.node_dir / JOURNAL_NAME).mkdir()
+    for act in (lambda: node.suspend("ghent", "30m", "why"), lambda: node.use_revision(2, "why")):
+        with pytest.raises(UnavailableError, match="journal"):
+            act()
+    assert not (config.node_dir / FILE_NAME).exists()
+    assert store.current_revision() == 3
+
+
+def test_a_node_that_never_ran_has_nothing_to_act_on(tmp_path: Path, store: SnapshotStore) -> None:
+    config = replace(default_config(), state_dir=tmp_path / "nowhere")
+    with pytest.raises(UnavailableError, match="never run"):
+        LocalNode(config, store, by_policy_file=False).suspend(None, "30m", "why")
+
+
+def test_another_users_node_is_not_acted_on(node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = config.state_dir.stat().st_uid
+    monkeypatch.setattr("dnsfilter.node.localcommands.os.geteuid", lambda: owner + 4242)
+    for act in (lambda: node.suspend("ghent", "30m", "why"), lambda: node.use_revision(2, "why")):
+        with pytest.raises(UnavailableError, match=f"only root and user {owner}"):
+            act()
+    assert not config.node_dir.exists()
+
+
+def test_what_a_node_keeps_is_its_users_alone(node: LocalNode, config: Config) -> None:
+    node.suspend("ghent", "30m", "why")
+    assert config.node_dir.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in config.node_dir.iterdir()} == {0o600}
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A directory that any user may enter, which those of a test are not."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
+@pytest.mark.parametrize("made", [True, False])
+def test_what_root_writes_belongs_to_the_nodes_user(
+    store: SnapshotStore, config: Config, shared: Path, made: bool
+) -> None:
+    config = replace(config, state_dir=shared)
+    os.chown(shared, 65_534, 65_534)
+    if made:
+        config.node_dir.mkdir(mode=0o700)
+        os.chown(config.node_dir, 65_534, 65_534)
+    node = LocalNode(config, store, by_policy_file=False)
+    given = node.suspend("ghent", "30m", "why")
+    kept = [config.node_dir, *config.node_dir.iterdir()]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in kept} == {(65_534, 65_534)}
+    assert journal(config)[0].uid == 0
+    assert node.suspensions() == (given,)
+    assert os.geteuid() == 0
+
+
+def test_the_snapshots_of_a_node_are_listed(node: LocalNode, store: SnapshotStore, config: Config) -> None:
+    store.use(2)
+    store.quarantine(3, "workers died of it")
+    newest, current, oldest = node.snapshots()
+    assert (newest.revision, newest.current, newest.quarantined) == (3, False, "workers died of it")
+    assert (current.revision, current.current, current.quarantined, current.made_s) == (2, True, None, NOW)
+    assert (
+        current.octets
+        == sum(path.stat().st_size for path in store.directory.iterdir() if path.suffix in (".names", ".ranges"))
+        + store.manifest(2).rules.size
+    )
+    assert not oldest.signed
+    next(store.directory.glob("1.*.manifest")).write_bytes(b"spoiled")
+    assert "not those of its digest" in node.snapshots()[2].trouble
+
+
+@pytest.mark.parametrize(
+    ("url", "by_policy_file", "until"),
+    [
+        (None, False, "a newer one is published"),
+        ("https://api.example.org", False, "a newer one is pulled"),
+        (None, True, "the policy file is read again"),
+    ],
+)
+def test_an_older_revision_is_used_until_it_is_superseded(
+    config: Config, store: SnapshotStore, url: str | None, by_policy_file: bool, until: str
+) -> None:
+    config = replace(config, control_plane=ControlPlane(url))
+    node = LocalNode(config, store, by_policy_file=by_policy_file)
+    assert until in node.use_revision(2, "the newest has no end")
+    assert store.current_revision() == 2
+    assert journal(config) == (Entry(1, CLOCK, os.getuid(), Act.USE_REVISION, None, None, 2, "the newest has no end"),)
+
+
+def test_the_revision_in_use_is_not_chosen_again(node: LocalNode, config: Config) -> None:
+    assert "already" in node.use_revision(3, "why")
+    assert journal(config) == ()
+
+
+def test_a_revision_that_cannot_be_used_is_refused_with_the_reason(
+    node: LocalNode, store: SnapshotStore, config: Config
+) -> None:
+    store.quarantine(2, "workers died of it")
+    rules = store.manifest(1).rules.digest.hex()
+    (store.directory / f"{rules}.rules").write_bytes(b"spoiled")
+    for revision, said in ((2, "quarantined: workers died of it"), (1, "octets instead of")):
+        with pytest.raises(UnavailableError, match=said):
+            node.use_revision(revision, "why")
+    with pytest.raises(ConfigError, match="revision 9 is not on this node; here: 3, 2, 1"):
+        node.use_revision(9, "why")
+    with pytest.raises(ConfigError, match="give a reason"):
+        node.use_revision(2, "")
+    assert store.current_revision() == 3
+    assert journal(config) == ()

@@ -1,0 +1,124 @@
+"""The commands that act on a node by hand, in this process: arguments, exit codes, what they print."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.cli import main, publish_policy_file
+from dnsfilter.snapshot.store import SnapshotStore
+
+EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    publish_policy_file(EXAMPLE, tmp_path / "state", store, int(time.time()))
+    return path
+
+
+def run(config: Path, *arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--config", str(config), "--policy", str(EXAMPLE)])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def explained(config: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
+    capsys.readouterr()
+    assert run(config, "explain", *more, "127.0.5.10", "www.tiktok.com") == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_suspending_is_said_listed_explained_and_ended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "payroll is down") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("ghent: nothing is refused on this node until 2")
+    assert said.endswith(": payroll is down\n")
+    assert run(config, "suspend", "--list") == 0
+    assert capsys.readouterr().out == said
+    first, second = explained(config, capsys)
+    assert f"{first}\n" == said
+    assert "pass for a client of ghent (set aside: tiktok)" in second
+    assert run(config, "suspend", "--end", "ghent") == 0
+    assert "ended" in capsys.readouterr().out
+    assert run(config, "suspend", "--list") == 0
+    assert capsys.readouterr().out == "nothing is suspended on this node\n"
+    assert len(explained(config, capsys)) == 1
+
+
+def test_without_an_authority_all_are_suspended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "suspend", "--for", "1h", "--reason", "fire") == 0
+    assert capsys.readouterr().out.startswith("all: ")
+    assert run(config, "suspend", "--list", "--json") == 0
+    (only,) = json.loads(capsys.readouterr().out)
+    assert (only["authority"], only["reason"]) == (None, "fire")
+    (line,) = explained(config, capsys, "--json")
+    assert json.loads(line)["suspended"] == [only]
+    assert len(explained(config, capsys, "--at", "2023-04-01T00:00:00Z")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("suspend", "ghent"), 2, "give --for TIME"),
+        (("suspend", "gand", "--for", "30m", "--reason", "x"), 2, "known: brussels-city, "),
+        (("suspend", "ghent", "--for", "5h", "--reason", "x"), 2, "4 hours"),
+        (("suspend", "ghent", "--for", "30m"), 2, "--reason"),
+        (("suspend", "--end"), 1, "none of all"),
+        (("snapshot", "use", "7", "--reason", "x"), 2, "here: 1"),
+        (("snapshot", "use", "1"), 2, "--reason"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    config: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    assert run(config, *arguments) == code
+    assert said in capsys.readouterr().err
+
+
+def test_snapshots_are_listed_and_an_older_one_used(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    other = tmp_path / "other.toml"
+    other.write_text(
+        EXAMPLE.read_text() + '\n[[range]]\nprefix = "192.0.2.0/24"\nauthority = "ghent"\n'
+        'funding = "public"\naudience = "staff"\n'
+    )
+    publish_policy_file(other, tmp_path / "state", store, int(time.time()))
+    assert run(config, "snapshot", "use", "1", "--reason", "wrong ranges") == 0
+    assert "until the policy file is read again" in capsys.readouterr().out
+    store.quarantine(2, "workers died of it")
+    assert run(config, "snapshot", "list") == 0
+    newest, oldest = capsys.readouterr().out.splitlines()
+    assert newest.startswith("  2: made 2")
+    assert newest.endswith("quarantined: workers died of it")
+    assert oldest.startswith("* 1: made 2")
+    assert run(config, "snapshot", "list", "--json") == 0
+    assert [each["current"] for each in json.loads(capsys.readouterr().out)] == [False, True]
+    assert run(config, "snapshot", "use", "2", "--reason", "again") == 1
+    assert "workers died of it" in capsys.readouterr().err
+    assert run(config, "snapshot", "use", "1", "--reason", "again") == 0
+    assert "already" in capsys.readouterr().out
+
+
+def test_a_node_without_snapshots_has_none_to_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
+    assert run(path, "snapshot", "list") == 0
+    assert capsys.readouterr().out == "there is no snapshot on this node\n"
+
+
+def test_what_others_may_not_read_is_left_out_of_an_explanation(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "x") == 0
+    (tmp_path / "state" / "node").chmod(0o770)
+    capsys.readouterr()
+    assert run(config, "explain", "127.0.5.10", "www.tiktok.com") == 0
+    assert "without what is suspended on this node itself" in capsys.readouterr().err
