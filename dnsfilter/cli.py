@@ -30,6 +30,7 @@ from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
+from dnsfilter.node.explaining import decision_text, decision_value
 from dnsfilter.node.identity import IDENTITY, load_token
 from dnsfilter.node.localprompt import add_local_commands, suspension_text, suspension_value
 from dnsfilter.node.policyfeed import PolicyFeed, laid_over
@@ -39,7 +40,6 @@ from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_lis
 from dnsfilter.node.supervisor import Means, Supervisor
 from dnsfilter.node.upgrade import Program, take_handover
 from dnsfilter.node.workerprocess import Recruit
-from dnsfilter.policy.decide import Decision
 from dnsfilter.policy.model import Instant, Policy, Service, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
@@ -381,11 +381,11 @@ def _explain(options: argparse.Namespace) -> int:
     aside = [each for each in suspensions if each.start <= at < each.end and each.authority in concerning]
     if options.json:
         suspended = [suspension_value(suspension) for suspension in aside]
-        print(json.dumps({"revision": snapshot.revision, **_decision_value(decision), "suspended": suspended}))
+        print(json.dumps({"revision": snapshot.revision, **decision_value(decision), "suspended": suspended}))
         return DONE
     for suspension in aside:
         print(suspension_text(suspension))
-    print(f"revision {snapshot.revision}: {_decision_text(decision)}")
+    print(f"revision {snapshot.revision}: {decision_text(decision)}")
     return DONE
 
 
@@ -417,26 +417,6 @@ def _snapshot(
 def _instant(text: str) -> Instant:
     at = datetime.fromisoformat(text)
     return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
-
-
-def _decision_value(decision: Decision) -> dict[str, object]:
-    return {
-        "verdict": decision.verdict,
-        "authority": decision.authority,
-        "ban": decision.ban,
-        "service": decision.service,
-        "bound": decision.bound,
-        "monitored": sorted(decision.monitored),
-        "exempted": sorted(decision.exempted),
-    }
-
-
-def _decision_text(decision: Decision) -> str:
-    if decision.authority is None:
-        return "the client is in no registered range"
-    because = "" if decision.ban is None else f" by ban {decision.ban} on {decision.service}"
-    aside = f" (set aside: {', '.join(sorted(decision.exempted))})" if decision.exempted else ""
-    return f"{decision.verdict}{because} for a client of {decision.authority}{aside}"
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -71,6 +71,12 @@ def parse_manifest(data: bytes) -> Manifest:
     )
 
 
+def named_files(manifest: Manifest) -> tuple[tuple[str, FileRef], ...]:
+    """The names, the ranges and the rules, each with what its file is called."""
+    parts = {"names": manifest.names, "ranges": manifest.ranges, "rules": manifest.rules}
+    return tuple((f"{file.digest.hex()}.{suffix}", file) for suffix, file in parts.items())
+
+
 def _part_value(part: FileRef) -> dict[str, str | int]:
     return {"sha256": part.digest.hex(), "size": part.size}
 

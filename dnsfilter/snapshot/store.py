@@ -24,7 +24,7 @@ from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.disk import TEMPORARY, read_bounded, sync_directory, sync_files, write_whole
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
-from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
+from dnsfilter.snapshot.manifest import FileRef, Manifest, named_files, parse_manifest
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.sections import Buffer
 
@@ -109,7 +109,7 @@ class SnapshotStore:
 
     def missing(self, manifest: Manifest) -> tuple[FileRef, ...]:
         """Which of its files are not here whole, in the order names, ranges, rules."""
-        return tuple(file for name, file in _references(manifest) if not self._is_whole(name, file))
+        return tuple(file for name, file in named_files(manifest) if not self._is_whole(name, file))
 
     def receive(self, manifest: bytes, files: Mapping[bytes, bytes]) -> None:
         """Makes a snapshot that was made elsewhere current, whatever is; `files` are those missing, by digest.
@@ -120,7 +120,7 @@ class SnapshotStore:
         read = parse_manifest(manifest)
         pointer = _Pointer(read.revision, sha256(manifest).hexdigest())
         with self._writing(f"receive revision {read.revision}"):
-            for name, file in _references(read):
+            for name, file in named_files(read):
                 if file.digest in files:
                     self._keep(name, files[file.digest], file.digest)
                 elif not self._is_whole(name, file):
@@ -210,7 +210,7 @@ class SnapshotStore:
         """The file of this SHA-256, opened, where a manifest here names it; else None. Its octets are not checked."""
         for pointer in sorted(self._pointers(), reverse=True):
             with suppress(SnapshotError, OSError):
-                for name, file in _references(self._manifest(pointer)[1]):
+                for name, file in named_files(self._manifest(pointer)[1]):
                     if file.digest.hex() == digest:
                         return self._path(name).open("rb")
         return None
@@ -297,7 +297,7 @@ class SnapshotStore:
         named: set[str] = set()
         for pointer in pointers:
             try:
-                named.update(name for name, _ in _references(self._manifest(pointer)[1]))
+                named.update(name for name, _ in named_files(self._manifest(pointer)[1]))
             except SnapshotError:
                 return None
         return named
@@ -309,7 +309,7 @@ class SnapshotStore:
         held = _held(known)
         names, ranges, rules = (
             held[reference.digest] if reference.digest in held else self._read_file(name, reference)
-            for name, reference in _references(manifest)
+            for name, reference in named_files(manifest)
         )
         return Files(pointer.revision, data, names, ranges, rules)
 
@@ -432,15 +432,6 @@ class SnapshotStore:
         write_whole(self._path(name), data, sync=not self._sync_late)
         if self._sync_late:
             self._unsynced.append(self._path(name))
-
-
-def _references(manifest: Manifest) -> tuple[tuple[str, FileRef], ...]:
-    """File name and reference of the names, the ranges and the rules."""
-    return (
-        (f"{manifest.names.digest.hex()}.names", manifest.names),
-        (f"{manifest.ranges.digest.hex()}.ranges", manifest.ranges),
-        (f"{manifest.rules.digest.hex()}.rules", manifest.rules),
-    )
 
 
 def _held(known: Files | None) -> dict[bytes, Buffer]:
