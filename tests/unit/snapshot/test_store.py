@@ -5,7 +5,6 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
-from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -246,6 +245,7 @@ def test_an_earlier_revision_can_be_used_again(store: SnapshotStore) -> None:
     store.publish(compiled(3))
     assert store.read_current().revision == 3
 
+
 def test_a_store_tells_what_it_has(store: SnapshotStore, directory: Path) -> None:
     for revision in (1, 2, 3):
         store.publish(compiled(revision))
@@ -260,7 +260,6 @@ def test_a_store_tells_what_it_has(store: SnapshotStore, directory: Path) -> Non
         with pytest.raises(SnapshotError, match=reason):
             store.check(revision)
     assert store.directory == directory
-
 
 
 def test_what_is_not_here_or_not_whole_cannot_be_used(store: SnapshotStore, directory: Path) -> None:
@@ -400,12 +399,15 @@ def test_a_lower_revision_is_received_where_somebody_answers_for_it(store: Snaps
     assert store.read_current().revision == 6
 
 
-def test_the_newest_is_the_highest_revision_whatever_is_current(store: SnapshotStore) -> None:
-    assert store.newest() is None
-    for revision in (7, 8):
+def test_manifests_come_from_the_highest_revision_down_whatever_is_current(
+    store: SnapshotStore, directory: Path
+) -> None:
+    assert list(store.manifests()) == []
+    for revision in (7, 8, 9):
         received(store, compiled(revision))
     store.use(7)
-    assert store.newest() == (8, sha256(compiled(8).manifest).hexdigest())
+    spoil(next(directory.glob("9.*.manifest")))
+    assert list(store.manifests()) == [compiled(8).manifest, compiled(7).manifest]
 
 
 def test_with_syncs_late_a_cut_of_power_leaves_the_one_before(directory: Path) -> None:
