@@ -34,6 +34,8 @@ from api.problems import install
 from api.publish.router import router as decisions
 from api.publish.service import Publisher
 from api.ranges.imports import Imports
+from api.ranges.layout import Layouts
+from api.ranges.overlaps import overlaps
 from api.ranges.router import ranges, sites
 from api.ranges.tables import tables
 from api.revisions.router import router as revisions
@@ -59,6 +61,7 @@ ROUTERS = (
     spaces,
     ranges,
     tables,
+    overlaps,
     services,
     bans,
     of_authority,
@@ -110,6 +113,7 @@ def make_application(
     app.state.witness = witness
     app.state.failures = failures
     app.state.imports = Imports()
+    app.state.layouts = Layouts()
     app.state.fleet = fleet
     registry.register(NodesCollector(fleet))
     app.state.holding = holding

@@ -97,6 +97,8 @@ OF_OPERATION: Mapping[str, Rule] = {
     "delete_range": _OPERATE_OBJECT,
     "import_ranges": _OPERATE_OBJECT,
     "get_import": _ACCOUNT,
+    "list_overlaps": _READ_SOME,
+    "list_gaps": _READ_SOME,
     # services
     "list_services": _ACCOUNT,
     "get_service": _ACCOUNT,

@@ -4,8 +4,18 @@ from ipaddress import IPv6Address, ip_address
 
 from api.errors import Invalid
 from api.moments import moment_text
-from api.publish.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, SuspendedRead, WhoRead, WinnerRead
-from dnsfilter.policy.decide import Considered, Decision, Verdict, concerning, consider, range_of
+from api.publish.schemas import (
+    AllottedRead,
+    ConcernRead,
+    ConsideredRead,
+    DecisionRead,
+    NestedRead,
+    PlaceRead,
+    SuspendedRead,
+    WhoRead,
+    WinnerRead,
+)
+from dnsfilter.policy.decide import Considered, Decision, Verdict, concerning, consider, range_of, ranges_of
 from dnsfilter.policy.explain import Explanation, explain
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
 from dnsfilter.policy.texts import ede_code, refusal_text
@@ -69,8 +79,13 @@ def decision_read(policy: Policy, site: str, client: Address, name: WireName, at
     )
 
 
-def who_read(policy: Policy, site: str, client: Address, at: Instant) -> WhoRead:
-    """Whose the address is, whom to ask, and which bans concern its range."""
+def who_read(
+    policy: Policy, site: str, client: Address, at: Instant, visible: frozenset[str] | None, space: AllottedRead | None
+) -> WhoRead:
+    """Whose the address is, whom to ask, and which bans concern its range; of ranges around it those of `visible`.
+
+    `space` is what is allotted there.
+    """
     found = range_of(policy, site, client)
     authority = next((entry for entry in policy.authorities if found and entry.slug == found.authority), None)
     concerns = [] if found is None else _concerns(policy, found, at)
@@ -78,6 +93,8 @@ def who_read(policy: Policy, site: str, client: Address, at: Instant) -> WhoRead
         address=str(client),
         site=site,
         range=_place(found),
+        nesting=_nesting(policy, site, client, visible),
+        space=space,
         authority=authority.slug if authority else None,
         names=dict(authority.names) if authority else {},
         contact=authority.contact if authority else None,
@@ -86,6 +103,21 @@ def who_read(policy: Policy, site: str, client: Address, at: Instant) -> WhoRead
         at=moment_text(at),
         revision=policy.revision,
     )
+
+
+def _nesting(policy: Policy, site: str, client: Address, visible: frozenset[str] | None) -> list[NestedRead]:
+    held = sorted(ranges_of(policy, site, client), key=lambda entry: entry.prefix.prefixlen, reverse=True)
+    return [
+        NestedRead(
+            prefix=str(entry.prefix),
+            authority=entry.authority,
+            label=entry.label,
+            funding=str(entry.funding),
+            audience=str(entry.audience),
+        )
+        for entry in held
+        if visible is None or entry.authority in visible
+    ]
 
 
 def suspension_read(policy: Policy, authority: str | None, at: Instant) -> SuspendedRead | None:

@@ -1,5 +1,7 @@
 """The queries that gather a policy."""
 
+from ipaddress import ip_network
+
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
@@ -11,11 +13,12 @@ from api.db.models import (
     InstallationRow,
     RangeRow,
     SiteRow,
+    SpaceRow,
     SuspensionRow,
 )
 from api.db.models.record import INSTALLATION
 from api.publish.source import Rows, range_value
-from dnsfilter.policy.model import Instant, Range
+from dnsfilter.policy.model import Address, Instant, Range
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
 ACTING = "acting"
@@ -67,6 +70,15 @@ def load_rows(session: Session, ranges: RangeCache, now: Instant) -> Rows:
         session.scalars(select(ExemptionRow).order_by(ExemptionRow.number)).all(),
         session.scalars(lately.order_by(SuspensionRow.number)).all(),
     )
+
+
+def space_of(session: Session, site: str, client: Address) -> SpaceRow | None:
+    """The narrowest allotted space that holds an address, or None."""
+    one = ip_network(client)
+    around = [str(one.supernet(new_prefix=length)) for length in range(one.prefixlen, -1, -1)]
+    rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
+    found = {row.prefix: row for row in rows}
+    return next((found[prefix] for prefix in around if prefix in found), None)
 
 
 def revision(session: Session) -> int:

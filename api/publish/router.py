@@ -9,7 +9,8 @@ from api.errors import Invalid
 from api.moments import parse_moment
 from api.problems import documented
 from api.publish.answers import authority_of, decision_read, parse_client, parse_question, who_read
-from api.publish.schemas import DecisionRead, WhoRead
+from api.publish.repository import space_of
+from api.publish.schemas import AllottedRead, DecisionRead, WhoRead
 from api.routing import Route
 from api.schemas import MomentText, Slug
 from dnsfilter.policy.model import DEFAULT_SITE
@@ -45,8 +46,10 @@ def get_decision(
 def get_who(
     unit: UnitDep, permit: PermitDep, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
 ) -> WhoRead:
-    """The address's range, authority, contact and bans."""
+    """The address's range with those around it, authority, contact and bans."""
     client = parse_client(address, "query.address")
     policy = held.publishing.current(unit)
     permit.demand(authority_of(policy, site, client))
-    return who_read(policy, site, client, unit.now_s)
+    space = space_of(unit.session, site, client)
+    allotted = None if space is None else AllottedRead(prefix=space.prefix, authority=space.authority)
+    return who_read(policy, site, client, unit.now_s, permit.visible(), allotted)

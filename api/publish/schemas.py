@@ -87,12 +87,35 @@ class ConcernRead(Read):
     standing: str
 
 
+class NestedRead(Read):
+    """A range that holds an address."""
+
+    prefix: str
+    authority: str
+    label: str
+    funding: str
+    audience: str
+
+
+class AllottedRead(Read):
+    """Space that holds an address, and the authority that it is allotted to."""
+
+    prefix: str
+    authority: str
+
+
 class WhoRead(Read):
-    """Whose an address is, and what is banned there."""
+    """Whose an address is, and what is banned there.
+
+    `nesting` are the ranges that hold it, the narrowest first: of those around `range` what the caller may see. `space`
+    is the narrowest allotted space there.
+    """
 
     address: str
     site: str
     range: PlaceRead | None
+    nesting: list[NestedRead]
+    space: AllottedRead | None
     authority: str | None
     names: dict[str, str]
     contact: str | None

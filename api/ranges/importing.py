@@ -5,7 +5,7 @@ nobody waits for a file that cannot be taken, and again when it is.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import NamedTuple, TypeAlias
@@ -97,12 +97,15 @@ def make_plan(
     """
     plan, faults = Plan(), list[Fault]()
     known = _known(session, wanted)
-    authorities, sites = set(session.scalars(select(AuthorityRow.slug))), set(session.scalars(select(SiteRow.slug)))
+    authorities = {row.slug: row.closes_s for row in session.execute(select(AuthorityRow.slug, AuthorityRow.closes_s))}
+    sites = set(session.scalars(select(SiteRow.slug)))
     grounds = {} if administers else _grounds(session, wanted, known)
     for row in wanted.rows:
         value = row.value
         held = known.get((value.site, str(value.prefix)))
         wrong = _unknown(value, authorities, sites) or _foreign(value, held, wanted.sync, acting_for)
+        if wrong is None and held is None:
+            wrong = _closed(value.authority, authorities[value.authority], now_s)
         differs = held is None or held[1:] != _columns(value)
         if wrong is None and differs and not administers:
             wrong = grounds[value.site].refusal(value.prefix, value.authority)
@@ -170,10 +173,14 @@ def _grounds(session: Session, wanted: Wanted, known: Mapping[tuple[str, str], K
     return {site: make_ground(spaces[site], found.values()) for site, found in ranges.items()}
 
 
-def _unknown(value: Range, authorities: set[str], sites: set[str]) -> str | None:
+def _unknown(value: Range, authorities: Collection[str], sites: Collection[str]) -> str | None:
     if value.authority not in authorities:
         return f"authority {value.authority} is not registered"
     return f"site {value.site} is not registered" if value.site not in sites else None
+
+
+def _closed(authority: str, closes_s: Instant | None, now_s: Instant) -> str | None:
+    return f"authority {authority} is closed" if closes_s is not None and closes_s <= now_s else None
 
 
 def _foreign(value: Range, held: Known | None, sync: Sync | None, acting_for: frozenset[str] | None) -> str | None:

@@ -111,12 +111,17 @@ def precedence(item: Considered) -> tuple[bool, bool, int, int]:
 
 def range_of(policy: Policy, site: str, client: Address) -> Range | None:
     """The most specific range of `site` that holds `client`."""
-    holding = (
+    holding = ranges_of(policy, site, client)
+    return max(holding, key=lambda candidate: candidate.prefix.prefixlen, default=None)
+
+
+def ranges_of(policy: Policy, site: str, client: Address) -> Iterator[Range]:
+    """The ranges of `site` that hold `client`, in no order."""
+    return (
         candidate
         for candidate in policy.ranges
         if candidate.site == site and client.version == candidate.prefix.version and client in candidate.prefix
     )
-    return max(holding, key=lambda candidate: candidate.prefix.prefixlen, default=None)
 
 
 def consider(policy: Policy, registered: Range, name: WireName, at: Instant) -> tuple[Considered, ...]:

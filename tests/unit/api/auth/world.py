@@ -194,6 +194,8 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "PUT /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:1:9::/64", {"authority": OWN}),
     "DELETE /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:1::/48", None),
     "GET /v1/ranges": ("/v1/ranges", None),
+    "GET /v1/ranges/overlaps": ("/v1/ranges/overlaps", None),
+    "GET /v1/spaces/gaps": ("/v1/spaces/gaps", None),
     "GET /v1/ranges/imports/{key}": ("/v1/ranges/imports/monday", None),
     "GET /v1/services": ("/v1/services", None),
     "GET /v1/services/{slug}": ("/v1/services/alpha", None),

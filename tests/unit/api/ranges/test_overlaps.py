@@ -1,0 +1,137 @@
+"""Ranges inside others, and space without ranges, as the API lists them to whom."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api.conftest import Plane
+
+OVERLAPS, GAPS = "/v1/ranges/overlaps", "/v1/spaces/gaps"
+
+
+@pytest.fixture
+def nested(town: Plane) -> Plane:
+    """With ranges of town and of zone in each other, and space of both."""
+    town.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    for prefix, owner in (
+        ("default/192.0.2.128/25", "zone"),
+        ("default/192.0.2.192/26", "town"),
+        ("default/192.0.2.0/26", "town"),
+        ("depot/192.0.2.0/24", "zone"),
+        ("depot/192.0.2.5/32", "town"),
+    ):
+        body = {"authority": owner, "funding": "public", "audience": "staff", "label": prefix}
+        town.done("PUT", f"/v1/ranges/{prefix}", body)
+    for prefix, owner in (
+        ("default/192.0.2.0/24", "town"),
+        ("default/192.0.2.128/26", "zone"),
+        ("default/203.0.113.0/24", "town"),
+        ("default/203.0.113.64/26", "zone"),
+        ("depot/192.0.2.0/28", "town"),
+    ):
+        town.done("PUT", f"/v1/spaces/{prefix}", {"authority": owner})
+    return town
+
+
+def _pairs(found: Any) -> list[tuple[str, str, str | None]]:
+    return [
+        (item["site"], item["prefix"], item["within"] and f"{item['within']['prefix']} {item['within']['authority']}")
+        for item in found["items"]
+    ]
+
+
+ALL = [
+    ("default", "192.0.2.128/25", "192.0.2.0/24 town"),
+    ("default", "192.0.2.192/26", "192.0.2.128/25 zone"),
+    ("depot", "192.0.2.5/32", "192.0.2.0/24 zone"),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("", ALL),
+        ("?site=depot", ALL[2:]),
+        ("?authority=town", ALL),
+        ("?authority=nobody", []),
+        ("?own=true", [("default", "192.0.2.0/26", "192.0.2.0/24 town"), *ALL]),
+    ],
+)
+def test_ranges_inside_those_of_others(nested: Plane, query: str, told: list[tuple[str, str, str]]) -> None:
+    assert _pairs(nested.done("GET", f"{OVERLAPS}{query}")) == told
+
+
+def test_a_page_follows_another(nested: Plane) -> None:
+    for path in (f"{OVERLAPS}?own=true", f"{GAPS}?"):
+        whole, items, cursor = nested.done("GET", path)["items"], [], ""
+        while True:
+            page = nested.done("GET", f"{path}&limit=1{cursor}")
+            items += page["items"]
+            if page["next"] is None:
+                break
+            cursor = f"&cursor={page['next']}"
+        assert items == whole
+        assert len(items) > 3
+        assert nested.call("GET", f"{path}&cursor=IjlnYWci").status_code == 422
+
+
+def test_somebody_sees_its_own_ranges_inside_others_and_not_whose_those_are(nested: Plane) -> None:
+    _, reader = nested.account("reader", ("reader", "town"))
+    told = nested.done("GET", OVERLAPS, token=reader)
+    assert _pairs(told) == [("default", "192.0.2.192/26", None), ("depot", "192.0.2.5/32", None)]
+    assert _pairs(nested.done("GET", f"{OVERLAPS}?authority=zone", token=reader)) == []
+    _, other = nested.account("other", ("reader", "zone"))
+    assert _pairs(nested.done("GET", OVERLAPS, token=other)) == [("default", "192.0.2.128/25", None)]
+
+
+def _gaps(found: Any) -> list[str]:
+    return [f"{item['site']} {item['prefix']} of {item['space']} {item['authority']}" for item in found["items"]]
+
+
+def test_space_that_no_range_of_its_authority_covers(nested: Plane) -> None:
+    nested.done("PUT", "/v1/ranges/default/203.0.113.0/25", _place("town"))
+    told = [
+        "default 203.0.113.128/25 of 203.0.113.0/24 town",
+        "default 203.0.113.64/26 of 203.0.113.64/26 zone",
+        *(f"depot 192.0.2.{prefix} of 192.0.2.0/28 town" for prefix in ("0/30", "4/32", "6/31", "8/29")),
+    ]
+    assert _gaps(nested.done("GET", GAPS)) == told
+    assert _gaps(nested.done("GET", f"{GAPS}?site=depot&authority=town")) == told[2:]
+    assert _gaps(nested.done("GET", f"{GAPS}?authority=zone")) == told[1:2]
+    _, reader = nested.account("reader", ("reader", "zone"))
+    assert _gaps(nested.done("GET", GAPS, token=reader)) == told[1:2]
+    nested.done("PUT", "/v1/ranges/default/203.0.113.64/26", _place("zone"))
+    assert _gaps(nested.done("GET", GAPS))[:2] == [told[0], told[2]]
+
+
+def test_a_list_continues_where_its_last_space_was_withdrawn(nested: Plane) -> None:
+    first = nested.done("GET", f"{GAPS}?limit=1")
+    rest = _gaps(nested.done("GET", f"{GAPS}?site=depot"))
+    nested.done("DELETE", f"/v1/spaces/default/{first['items'][0]['space']}")
+    assert _gaps(nested.done("GET", f"{GAPS}?cursor={first['next']}"))[-len(rest) :] == rest
+
+
+def _place(authority: str) -> dict[str, str]:
+    return {"authority": authority, "funding": "public", "audience": "staff"}
+
+
+def _nesting(plane: Plane, address: str, token: str | None = None) -> list[str]:
+    found = plane.done("GET", f"/v1/who?address={address}", token=token)
+    return [f"{item['prefix']} {item['authority']} {item['funding']} {item['audience']}" for item in found["nesting"]]
+
+
+def test_who_tells_the_ranges_around_and_the_space(nested: Plane) -> None:
+    assert _nesting(nested, "192.0.2.200") == [
+        "192.0.2.192/26 town public staff",
+        "192.0.2.128/25 zone public staff",
+        "192.0.2.0/24 town public staff",
+    ]
+    _, reader = nested.account("reader", ("reader", "town"))
+    assert [line.split()[0] for line in _nesting(nested, "192.0.2.200", reader)] == ["192.0.2.192/26", "192.0.2.0/24"]
+    assert nested.done("GET", "/v1/who?address=192.0.2.130")["space"] == {
+        "prefix": "192.0.2.128/26",
+        "authority": "zone",
+    }
+    assert nested.done("GET", "/v1/who?address=192.0.2.200")["space"]["prefix"] == "192.0.2.0/24"
+    nobody = nested.done("GET", "/v1/who?address=2001:db8::1")
+    assert (nobody["nesting"], nobody["space"]) == ([], None)
