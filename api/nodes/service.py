@@ -73,8 +73,9 @@ def remove(unit: UnitOfWork, row: NodeRow) -> None:
         raise Conflict(f"node {row.name} was removed already")
     row.revision = _next(unit)
     unit.note("node.remove", _subject(row), _shown(row), None)
-    _reset(row)
-    row.removed_s = unit.now_s
+    # The hash of its token stays: a try to use that is told from one with any other.
+    row.enrolment_public, row.enrolment_digest, row.enrolment_until_s = None, "", None
+    row.removed_s, row.report = unit.now_s, {}
 
 
 def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]) -> int:

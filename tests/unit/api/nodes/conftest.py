@@ -6,7 +6,10 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from api.auth.tokens import load_key
+from api.db.unit import LOCAL, UnitOfWork
 from api.moments import moment_text
+from api.nodes import service
 from tests.unit.api.conftest import START, Plane
 
 
@@ -51,6 +54,15 @@ class Machine:
         """What the control plane says of it."""
         found: dict[str, Any] = self.plane.done("GET", f"/v1/nodes/{self.name}")
         return found
+
+
+def crowd(plane: Plane, count: int) -> list[str]:
+    """The tokens of so many enrolled nodes, made at once."""
+    key = load_key(plane.settings.token_key_path)
+    with plane.database.writing() as session:
+        unit = UnitOfWork(session, LOCAL, int(plane.clock.now))
+        rows = [service.register(unit, key, f"node-{number}", "default")[0] for number in range(count)]
+        return [service.enrol(unit, key, row, "1").text for row in rows]
 
 
 def report(**changes: Any) -> dict[str, Any]:
