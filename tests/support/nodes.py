@@ -86,14 +86,14 @@ class Process:
 
 
 class Node(Process):
-    """`dnsfilter serve` by a policy file. `config` is TOML to put behind the addresses and the upstream."""
+    """`dnsfilter serve`, by a policy file unless `policy` is None. `config` is TOML to put behind the addresses."""
 
     def __init__(
         self,
         directory: Path,
         upstream: str,
         *,
-        policy: Path | str = EXAMPLE,
+        policy: Path | str | None = EXAMPLE,
         config: str = "",
         top: str = "",
         workers: int = 1,
@@ -119,7 +119,8 @@ class Node(Process):
         self.policy = policy
 
     def command(self) -> list[str]:
-        return [program("dnsfilter"), "serve", "--config", str(self.config), "--policy", str(self.policy)]
+        command = [program("dnsfilter"), "serve", "--config", str(self.config)]
+        return command if self.policy is None else [*command, "--policy", str(self.policy)]
 
     def ready_url(self) -> str:
         return f"http://{self.metrics_address}/readyz"

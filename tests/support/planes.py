@@ -1,8 +1,13 @@
-"""The real control plane on loopback, alone, and nodes that follow it."""
+"""The real control plane, on loopback or in a network of its own, and nodes that follow it."""
 
+import json
+import socket
 from collections.abc import Sequence
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
+from tests.support.namespaces import Namespace
 from tests.support.nodes import Node, Process, program
 from tests.support.ports import free_port
 
@@ -40,9 +45,44 @@ class Follower(Node):
     """`dnsfilter serve` by the snapshots of a control plane on the same machine."""
 
     def __init__(self, directory: Path, upstream: str, snapshots: Path) -> None:
-        super().__init__(directory, upstream, policy="")
+        super().__init__(directory, upstream, policy=None)
         self.state.mkdir()
         (self.state / "snapshots").symlink_to(snapshots)
 
+
+class ApiWithin(Api):
+    """`dnsfilter-api` inside a namespace, at port 8080 of an IPv4 address there, without encryption."""
+
+    def __init__(self, space: Namespace, directory: Path, policy: str, address: str) -> None:
+        self.place = f"{address}:8080"
+        super().__init__(directory, policy, ("--listen", self.place, "--allow-plain"))
+        self.url = f"http://{self.place}"
+        self._space = space
+
     def command(self) -> list[str]:
-        return [program("dnsfilter"), "serve", "--config", str(self.config)]
+        return self._space.command(*super().command())
+
+    def is_ready(self) -> bool:
+        return self._space.status_of(self.place) == 200
+
+    def connection(self) -> HTTPConnection:
+        """A new one, of a client beside it."""
+        host, _, port = self.place.rpartition(":")
+        made = HTTPConnection(host, int(port))
+        made.sock = self._space.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.sock.settimeout(60)
+        made.sock.connect((host, int(port)))
+        return made
+
+    def __call__(self, method: str, path: str, value: object = None) -> Any:
+        """Ask as the administrator; AssertionError for an answer that is none."""
+        connection = self.connection()
+        try:
+            headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"}
+            connection.request(method, path, None if value is None else json.dumps(value), headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        assert answer.status < 300, f"{method} {path}: {answer.status} {text}"
+        return json.loads(text) if text else None

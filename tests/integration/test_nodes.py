@@ -1,0 +1,229 @@
+"""Two nodes in networks of their own, one control plane: what both hear of, and what one goes on with alone."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.between import Between
+from tests.support.namespaces import KnotWithin, Namespace, NodeWithin, link
+from tests.support.nodes import EXAMPLE, eventually, program
+from tests.support.planes import ApiWithin
+from tests.support.zones import ZONES
+
+HOME = "203.0.113.1"
+"""Where the control plane is, behind both wires."""
+GHENT, MECHELEN, FEDERAL = "127.0.5.10", "127.0.7.10", "127.0.1.10"
+"""Clients of theirs, in either network."""
+
+
+@dataclass
+class Branch:
+    """A network with a node in it, and the wire to the control plane."""
+
+    space: Namespace
+    node: NodeWithin
+    gateway: str
+
+    @property
+    def name(self) -> str:
+        """Of the node, and of both ends of the wire."""
+        return self.node.directory.name
+
+    def join(self) -> None:
+        """Have the wire lead to the control plane."""
+        self.space.ip("link", "set", self.name, "up")
+        self.space.ip("route", "replace", f"{HOME}/32", "via", self.gateway)
+
+    def cut(self) -> None:
+        """Have it lead nowhere."""
+        self.space.ip("link", "set", self.name, "down")
+
+    def rcode(self, client: str = GHENT) -> str:
+        """What that client is answered."""
+        return self.node.dig("www.tiktok.com", bind=client).rcode
+
+    def revision(self) -> int:
+        """What the node decides by."""
+        (text,) = self.node.dig("health.dnsfilter.internal", "TXT").rdata("TXT")
+        return int("".join(filter(str.isdigit, text)))
+
+    def restart(self) -> None:
+        """Stop the node and start it again."""
+        self.node.stop()
+        self.node.start()
+
+
+@dataclass
+class World:
+    """A control plane and two branches."""
+
+    api: ApiWithin
+    one: Branch
+    two: Branch
+
+    def set_mode(self, mode: str, authority: str = "ghent") -> int:
+        """Toggle a ban on TikTok; the revision that is published with it."""
+        self.api("PATCH", f"/v1/authorities/{authority}/bans/tiktok", {"mode": mode})
+        return self.published()
+
+    def published(self) -> int:
+        """The revision that every node is to have."""
+        return int(self.api("GET", "/v1/decision?client=127.0.5.10&name=www.tiktok.com")["revision"])
+
+    def shown(self, branch: Branch) -> Any:
+        """What the control plane knows of a node."""
+        return self.api("GET", f"/v1/nodes/{branch.name}")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One node is enrolled by hand, the other enrols itself."""
+    directory = tmp_path_factory.mktemp("world")
+    with ExitStack() as stack:
+        centre = stack.enter_context(Namespace())
+        centre.add_address(f"{HOME}/32")
+        branches = [
+            _branch(stack, centre, directory / name, f"198.51.100.{first}", f"198.51.100.{first + 1}")
+            for name, first in (("one", 1), ("two", 5))
+        ]
+        api = stack.enter_context(ApiWithin(centre, directory / "api", EXAMPLE.read_text(), HOME))
+        for branch in branches:
+            made = api("POST", "/v1/nodes", {"name": branch.name})
+            (branch.node.directory / "token").write_text(made["enrolment_token"])
+        _enrol_by_hand(branches[0])
+        for branch in branches:
+            stack.enter_context(branch.node)
+        yield World(api, *branches)
+
+
+def _branch(stack: ExitStack, centre: Namespace, directory: Path, gateway: str, address: str) -> Branch:
+    space = stack.enter_context(Namespace(beside=centre))
+    link(centre, space, [f"{gateway}/30"], [f"{address}/30"], directory.name)
+    upstream = stack.enter_context(KnotWithin(space, ZONES))
+    own_token = 'token = "token"' if directory.name == "two" else ""
+    config = f'[control_plane]\nurl = "http://{HOME}:8080"\n{own_token}\n'
+    node = NodeWithin(space, directory, upstream.hostport, policy=None, config=config)
+    made = Branch(space, node, gateway)
+    made.join()
+    return made
+
+
+def _enrol_by_hand(branch: Branch) -> None:
+    files = ["--config", str(branch.node.config), "--token-file", str(branch.node.directory / "token")]
+    done = branch.space.run(program("dnsfilter"), "enrol", *files)
+    assert (done.returncode, "enrolled at" in done.stdout) == (0, True), done.stderr
+    again = branch.space.run(program("dnsfilter"), "enrol", *files)
+    assert (again.returncode, "does not take this token" in again.stderr) == (1, True)
+
+
+@pytest.fixture
+def joined(world: World) -> Iterator[World]:
+    """Both in step, as every test begins and ends."""
+    for branch in (world.one, world.two):
+        branch.join()
+    revision = max(world.set_mode("enforce"), world.set_mode("enforce", "mechelen"))
+    for branch in (world.one, world.two):
+        assert eventually(lambda at=branch: at.revision() == revision, 60)  # type: ignore[misc]
+    yield world
+    world.two.join()
+
+
+def test_a_toggle_is_in_force_on_both(joined: World, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = joined.one, joined.two
+    taken = []
+    for mode, expected in 3 * (("off", "NOERROR"), ("enforce", "REFUSED")):
+        begun = time.monotonic()
+        revision = joined.set_mode(mode)
+        assert eventually(lambda rcode=expected: (one.rcode(), two.rcode()) == (rcode, rcode))  # type: ignore[misc]
+        taken.append(1000 * (time.monotonic() - begun))
+    for branch in (one, two):
+        assert eventually(lambda at=branch: joined.shown(at)["revision"] == revision)  # type: ignore[misc]
+        assert (joined.shown(branch)["state"], joined.shown(branch)["trouble"]) == ("current", "")
+    with capsys.disabled():
+        print(f"\nfrom the request until both nodes' digs saw it: {', '.join(f'{ms:.0f}' for ms in taken)} ms")
+
+
+def test_a_node_that_is_cut_off_and_restarted_decides_by_the_last_and_ends_a_term_on_time(joined: World) -> None:
+    one, two = joined.one, joined.two
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12)
+    body = {"at": end.isoformat(), "reason": "the council withdrew it"}
+    joined.api("POST", "/v1/authorities/federal/bans/tiktok/end", body)
+    revision = joined.published()
+    assert eventually(lambda: two.revision() == revision)
+    two.cut()
+    two.restart()
+    joined.set_mode("off", "mechelen")
+    assert eventually(lambda: one.rcode(MECHELEN) == "NOERROR")
+    assert (two.rcode(MECHELEN), two.revision()) == ("REFUSED", revision)
+    before = [branch.rcode(FEDERAL) for branch in (one, two)]
+    assert before == ["REFUSED", "REFUSED"] or datetime.now(UTC) >= end
+    assert eventually(lambda: datetime.now(UTC) >= end, 20)
+    assert [branch.rcode(FEDERAL) for branch in (one, two)] == ["NOERROR", "NOERROR"]
+    assert two.rcode(MECHELEN) == "REFUSED"
+    two.join()
+    assert eventually(lambda: two.rcode(MECHELEN) == "NOERROR", 60)
+    assert eventually(lambda: two.node.logged('event="snapshot pulled"', f"revision={joined.published()}"))
+
+
+def unaltered(_path: str, body: bytes) -> bytes:
+    """Everything as it is."""
+    return body
+
+
+def unsigned(path: str, body: bytes) -> bytes:
+    """Manifests without a signature."""
+    return json.dumps({**json.loads(body), "signature": ""}).encode() if "/snapshot" in path else body
+
+
+def resigned(path: str, body: bytes) -> bytes:
+    """Manifests with the signature of somebody else."""
+    return json.dumps({**json.loads(body), "signature": 128 * "a"}).encode() if "/snapshot" in path else body
+
+
+def spoilt(path: str, body: bytes) -> bytes:
+    """Files with another last octet."""
+    return body[:-1] + bytes([body[-1] ^ 1]) if "/files/" in path else body
+
+
+@pytest.fixture
+def between(joined: World) -> Iterator[Between]:
+    """Somebody between node two and the control plane: its address is theirs too, in that network."""
+    space = joined.two.space
+    space.add_address(f"{HOME}/32")
+    sock = space.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.bind((HOME, 8080))
+    with Between(sock, joined.api.connection) as proxy:
+        joined.two.restart()
+        yield proxy
+    space.ip("address", "delete", f"{HOME}/32", "dev", "lo")
+    joined.two.restart()
+
+
+def test_what_somebody_in_between_alters_is_refused_and_named(joined: World, between: Between) -> None:
+    one, two = joined.one, joined.two
+    # Rules that a node has had before are not fetched again, and so not spoilt on the way.
+    steps = [
+        (unsigned, "off", "NOERROR", "it has no signature"),
+        (resigned, "enforce", "REFUSED", "its signature is not one under"),
+        (spoilt, "monitor", "NOERROR", "are not those of its digest"),
+    ]
+    for alter, mode, expected, reason in steps:
+        before = two.rcode(), two.revision()
+        between.alter = alter
+        refused = f"revision {joined.set_mode(mode)} refused"
+        assert eventually(lambda rcode=expected: one.rcode() == rcode)  # type: ignore[misc]
+        assert eventually(lambda why=reason: why in joined.shown(two)["trouble"]), reason  # type: ignore[misc]
+        assert joined.shown(two)["trouble"].startswith(refused)
+        assert two.node.logged('event="snapshot refused"', refused, reason)
+        assert (two.rcode(), two.revision()) == before
+        between.alter = unaltered
+        assert eventually(lambda rcode=expected: two.rcode() == rcode, 60)  # type: ignore[misc]
+        assert eventually(lambda: joined.shown(two)["trouble"] == "")

@@ -1,0 +1,79 @@
+"""Somebody between a node and its control plane, who reads and may alter all that passes: nothing is encrypted."""
+
+import socket
+from collections.abc import Callable
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+_PASSED_ON = ("authorization", "content-type", "if-none-match", "user-agent")
+
+
+class Between:
+    """`with Between(sock, connect) as proxy:` answers at a bound socket what the other side says, by `proxy.alter`."""
+
+    def __init__(self, sock: socket.socket, connect: Callable[[], HTTPConnection]) -> None:
+        """`connect` makes a connection to the control plane."""
+        self.alter: Callable[[str, bytes], bytes] = lambda _path, body: body
+        """Path and body of a good answer to what is told instead."""
+        self._server = _Server(sock.getsockname(), _handler(self, connect), bind_and_activate=False)
+        self._server.socket.close()
+        self._server.socket = sock
+        sock.settimeout(None)
+        sock.listen(16)
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Either side may be gone before the other."""
+
+
+def _handler(between: Between, connect: Callable[[], HTTPConnection]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            self._pass_on()
+
+        def do_POST(self) -> None:
+            self._pass_on()
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name: value for name, value in self.headers.items() if name.lower() in _PASSED_ON}
+            connection = connect()
+            try:
+                connection.request(self.command, self.path, body or None, headers)
+                answer = connection.getresponse()
+                octets = answer.read()
+            finally:
+                connection.close()
+            if answer.status == 200:
+                octets = between.alter(self.path, octets)
+            self.send_response(answer.status)
+            if answer.headers["ETag"] is not None:
+                self.send_header("ETag", answer.headers["ETag"])
+            if answer.status != 304:
+                self.send_header("Content-Length", str(len(octets)))
+            self.end_headers()
+            self.wfile.write(octets)
+
+    return Handler
