@@ -1,5 +1,7 @@
 """What a refusal says: the text of its Extended DNS Error (RFC 8914 section 2), and which code."""
 
+from collections.abc import Mapping
+
 from dnsfilter.policy.model import Authority, Ban, Service
 
 TEXT_OCTETS = 128
@@ -22,20 +24,36 @@ def ede_code(bound: bool) -> int:
 def refusal_text(ban: Ban, service: Service, decider: Authority, client: Authority) -> str:
     """Reference and contact once, then a phrase per language of the client's authority while 128 octets hold them.
 
-    `decider` is the ban's authority; `client` that of the range, whose contact answers questions.
+    `decider` is the ban's authority; `client` that of the range, whose contact answers questions. A region of a
+    language ("nl-BE") is no language of its own. What does not fit ends the text: a later language that is shorter
+    must not take the place of one that comes before it.
     """
     parts = [part for part in (ban.decision.reference, client.contact) if part]
     text = ""
     for part in parts:
         text = _joined(text, part)
-    for language in client.languages:
-        phrase = _PHRASES.get(language)
-        if phrase is not None:
-            longer = _joined(text, phrase.format(service=service.name, authority=decider.name(language)))
-            if longer == text:
-                break
-            text = longer
+    for language, tag in _spoken(client.languages).items():
+        phrase = _PHRASES[language].format(service=service.name, authority=_name(decider, tag, language))
+        longer = _joined(text, phrase)
+        if longer == text:
+            break
+        text = longer
     return text
+
+
+def _spoken(tags: tuple[str, ...]) -> Mapping[str, str]:
+    """The languages that there are phrases in, each once and in order, with the first tag that stands for it."""
+    found: dict[str, str] = {}
+    for tag in tags:
+        language = tag.partition("-")[0]
+        if language in _PHRASES:
+            found.setdefault(language, tag)
+    return found
+
+
+def _name(authority: Authority, tag: str, language: str) -> str:
+    """The authority's name under the tag, else under its language, else in the first of its own languages."""
+    return authority.name(tag if tag in dict(authority.names) else language)
 
 
 def _joined(text: str, part: str) -> str:

@@ -1,5 +1,6 @@
 """Mail and syslog servers of loopback that keep what they are sent."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,14 +15,34 @@ from tests.support.ports import free_port
 
 @dataclass
 class Mailbox:
-    """A mail server's handler. It refuses everything while `refusing`."""
+    """A mail server's handler. It refuses everything while `refusing`.
+
+    `answers` are what single recipients are refused with. `hanging_s` is for how long it says nothing to a message,
+    `asked` is set once there is one.
+    """
 
     port: int = 0
     refusing: bool = False
     received: list[Envelope] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+    hanging_s: float = 0.0
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take a recipient, or not."""
+        if address in self.answers:
+            return self.answers[address]
+        envelope.rcpt_tos.append(address)
+        return "250 taken"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         """Keep a message."""
+        self.asked.set()
+        if self.hanging_s:
+            await asyncio.sleep(self.hanging_s)
+            return "451 too slow"
         if self.refusing:
             return "451 try again later"
         self.received.append(envelope)

@@ -5,7 +5,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from api.notices.notifier import Status
 from api.system.metrics import CheckpointsCollector, PlaceStatus, SuspensionsCollector
+from api.system.notices import NoticesCollector
 from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component
 
@@ -29,7 +31,7 @@ def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> No
     assert checked.returncode == 0, checked.stdout + checked.stderr
     asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(re.findall(r"expr: (.+)", ALERTS.read_text()))))
     assert asked
-    collectors = (CheckpointsCollector(_NoPlace()), SuspensionsCollector(_Nobody()))
+    collectors = (CheckpointsCollector(_NoPlace()), SuspensionsCollector(_Nobody()), NoticesCollector(_Nothing()))
     assert asked <= {metric.name for metric in METRICS} | {
         family.name for collector in collectors for family in collector.collect()
     }
@@ -38,6 +40,11 @@ def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> No
 class _NoPlace:
     def status(self) -> Sequence[PlaceStatus]:
         return ()
+
+
+class _Nothing:
+    def status(self) -> Status:
+        return Status(0, 0, 0, 0)
 
 
 class _Nobody:

@@ -73,6 +73,49 @@ def test_an_unknown_language_has_no_phrase() -> None:
     assert text(GHENT, replace(GHENT, languages=("it",))) == "ict@example.org"
 
 
+FLANDERS = replace(authority("flanders", ("nl",)), names=(("nl", "Vlaamse overheid"),), contact="ict@example.org")
+WALLONIA = replace(authority("wallonia", ("fr",)), names=(("fr", "Région wallonne"),), contact="tic@example.org")
+COMMUNITY = replace(
+    authority("ostbelgien", ("de",)), names=(("de", "Ostbelgien"), ("fr", "Communauté germanophone")), contact=""
+)
+REGION = replace(
+    authority("brussels-region", ("fr", "nl")),
+    names=(("fr", "Région de Bruxelles"), ("nl", "Brussels Gewest")),
+    contact="it@example.org",
+)
+STATE = replace(FEDERAL, languages=("fr", "nl"), contact="it@example.org")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (FLANDERS, "ict@example.org; TikTok geblokkeerd door Vlaamse overheid"),
+        (WALLONIA, "tic@example.org; TikTok bloqué par Région wallonne"),
+        (COMMUNITY, "TikTok gesperrt durch Ostbelgien"),
+        (REGION, "it@example.org; TikTok bloqué par Région de Bruxelles; TikTok geblokkeerd door Brussels Gewest"),
+        (STATE, "it@example.org; TikTok bloqué par État fédéral; TikTok geblokkeerd door Federale overheid"),
+    ],
+    ids=lambda value: value.slug if isinstance(value, Authority) else None,
+)
+def test_each_body_is_spoken_for_in_its_own_languages(body: Authority, expected: str) -> None:
+    assert text(body, body) == expected
+
+
+def test_another_bodys_ban_is_told_in_the_languages_of_whoever_asks() -> None:
+    assert text(FEDERAL, COMMUNITY) == "TikTok gesperrt durch Federale overheid"
+    assert text(COMMUNITY, WALLONIA) == "tic@example.org; TikTok bloqué par Communauté germanophone"
+
+
+def test_a_region_of_a_language_is_that_language_once() -> None:
+    client = replace(STATE, languages=("nl-BE", "nl-NL", "fr-BE"), names=(("nl", "Overheid"), ("fr-BE", "État")))
+    assert text(client, client) == "it@example.org; TikTok geblokkeerd door Overheid; TikTok bloqué par État"
+
+
+def test_a_shorter_phrase_does_not_overtake_a_longer_one_that_comes_first() -> None:
+    long = replace(STATE, names=(("fr", "É" * 60), ("nl", "kort")))
+    assert text(long, long) == "it@example.org"
+
+
 @given(st.text(max_size=140), st.text(max_size=140), st.permutations(["nl", "fr", "de", "en"]))
 def test_never_longer_than_128_octets_and_never_cut(reference: str, contact: str, languages: list[str]) -> None:
     client = replace(BRUSSELS, contact=contact, languages=tuple(languages))

@@ -1,0 +1,167 @@
+"""What notices say: every kind in every language, dates as people write them, nothing forged."""
+
+import re
+from string import Formatter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.moments import parse_moment
+from api.notices.dates import at_words, end_words
+from api.notices.kinds import Kind
+from api.notices.letters import SEPARATOR, WIDTH, Names, languages_of, letter
+from api.notices.texts import COMMANDS, PHRASES, TEXTS
+from dnsfilter.policy import model
+from dnsfilter.policy.model import Authority
+
+MIDNIGHT = parse_moment("2026-10-01", "Europe/Brussels")
+MORNING = parse_moment("2026-10-01T09:00:00+02:00", "UTC")
+FACTS: dict[str, Any] = {
+    "ban": "federal/tiktok",
+    "reference": "KB 2026/12",
+    "number": 7,
+    "until_s": MIDNIGHT,
+    "at_s": MORNING,
+    "review_s": MIDNIGHT,
+    "own_until_s": MIDNIGHT,
+    "source": "federal",
+    "bound": "ghent",
+    "scope": "ghent",
+    "node": "office-1",
+    "site": "default",
+}
+
+
+def _authority(slug: str, *languages: str, **names: str) -> Authority:
+    kind = model.Kind.MUNICIPALITY
+    return Authority(slug, kind, tuple(names.items()), languages, "Europe/Brussels", "ict@example.org")
+
+
+FEDERAL = _authority("federal", "fr", "nl", fr="État fédéral", nl="Federale overheid")
+GHENT = _authority("ghent", "nl", nl="Stad Gent")
+COMMUNITY = _authority("ostbelgien", "de", de="Deutschsprachige Gemeinschaft")
+NAMES = Names({one.slug: one for one in (FEDERAL, GHENT, COMMUNITY)}, {"tiktok": "TikTok"})
+
+
+def _placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_has_every_language_with_the_same_placeholders(kind: Kind) -> None:
+    said = {
+        language: (
+            _placeholders(texts[kind].subject),
+            _placeholders(texts[kind].what),
+            _placeholders(texts[kind].do),
+            bool(texts[kind].do),
+        )
+        for language, texts in TEXTS.items()
+    }
+    assert set(said) == {"nl", "fr", "de", "en"}
+    assert all(found == said["en"] for found in said.values())
+    # Whoever is told what to type is told what for.
+    assert kind not in COMMANDS or TEXTS["en"][kind].do.endswith(":")
+
+
+def test_phrases_have_the_same_placeholders_in_every_language() -> None:
+    assert set(PHRASES) == set(TEXTS)
+    for field in PHRASES["en"].__slots__:
+        assert len({frozenset(_placeholders(getattr(phrases, field))) for phrases in PHRASES.values()}) == 1, field
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("to", [None, FEDERAL, GHENT, COMMUNITY], ids=lambda to: to.slug if to else "installation")
+def test_no_line_is_too_long_and_no_placeholder_is_left(kind: Kind, to: Authority | None) -> None:
+    written = letter(kind, FACTS, to, NAMES)
+    assert "\n" not in written.subject
+    assert not re.search(r"[{}]|None", written.subject + written.text)
+    assert max(map(len, written.text.splitlines())) <= WIDTH
+    assert written.text.count(SEPARATOR) == len(languages_of(to)) - 1
+
+
+def test_both_languages_of_an_authority_are_there_in_order_and_each_is_complete() -> None:
+    written = letter(Kind.BAN_ENDING, FACTS, FEDERAL, NAMES)
+    french, dutch = written.text.split(f"\n\n{SEPARATOR}\n\n")
+    assert "TikTok (État fédéral) s'applique encore jusqu'au 30 septembre 2026 inclus" in " ".join(french.split())
+    assert "TikTok (Federale overheid) geldt nog tot en met 30 september 2026" in " ".join(dutch.split())
+    for section in (french, dutch):
+        assert "KB 2026/12" in section
+        assert "dnsfilterctl ban renew federal tiktok" in section
+    assert written.subject == (
+        "dnsfilter: l'interdiction visant TikTok arrive à échéance (jusqu'au 30 septembre 2026 inclus) / "
+        "het verbod op TikTok loopt af (tot en met 30 september 2026)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("languages", "expected"),
+    [
+        (("nl",), ("nl",)),
+        (("de", "fr"), ("de", "fr")),
+        (("it", "es"), ("en",)),
+        (("it", "nl", "es", "en"), ("en", "nl")),
+        (("nl-BE", "fr-BE", "nl-NL"), ("nl", "fr")),
+    ],
+)
+def test_languages_without_texts_are_english_once(languages: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    assert languages_of(_authority("somewhere", *languages)) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "through", "until", "at"),
+    [
+        ("nl", "tot en met 30 september 2026", "tot 1 oktober 2026 om 09:00 CEST", "op 1 oktober 2026"),
+        ("fr", "jusqu'au 30 septembre 2026 inclus", "jusqu'au 1er octobre 2026 à 09:00 CEST", "le 1er octobre 2026"),
+        ("de", "bis einschließlich 30. September 2026", "bis zum 1. Oktober 2026 um 09:00 CEST", "am 1. Oktober 2026"),
+        ("en", "through 30 September 2026", "until 1 October 2026 at 09:00 CEST", "on 1 October 2026"),
+    ],
+)
+def test_dates_are_as_people_write_them(language: str, through: str, until: str, at: str) -> None:
+    assert end_words(MIDNIGHT, "Europe/Brussels", language) == through
+    assert end_words(MORNING, "Europe/Brussels", language) == until
+    assert at_words(MIDNIGHT, "Europe/Brussels", language) == at
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"own_until_s": MIDNIGHT}, "it applies through 30 September 2026"),
+        ({"own_until_s": MIDNIGHT, "own_lapsed": True}, "it applied through 30 September 2026 and has lapsed"),
+        ({"own_review_s": MIDNIGHT}, "it is to be reviewed on 1 October 2026"),
+        ({}, "it has no end"),
+    ],
+)
+def test_a_follower_is_told_how_far_its_own_decision_reaches(own: dict[str, Any], said: str) -> None:
+    facts = {"ban": "mechelen/tiktok", "source": "federal", "reference": "KB 2027/1", "until_s": MIDNIGHT, **own}
+    to = _authority("mechelen", "en", en="Mechelen")
+    text = letter(Kind.SOURCE_RENEWED, facts, to, NAMES).text
+    assert said in " ".join(text.split())
+    assert "Ban: TikTok, État fédéral (federal/tiktok)\nReference: KB 2027/1" in text
+    assert "dnsfilterctl ban renew mechelen tiktok" in text
+
+
+def test_a_renewal_without_an_end_says_so() -> None:
+    facts = {"ban": "mechelen/tiktok", "source": "federal", "reference": ""}
+    assert "(without an end)" in letter(Kind.SOURCE_RENEWED, facts, None, NAMES).text
+
+
+def test_a_lapsed_provisional_ban_is_confirmed_and_not_renewed() -> None:
+    written = letter(Kind.BAN_LAPSED, {**FACTS, "provisional": True}, GHENT, NAMES)
+    assert "ban set federal tiktok --confirm" in written.text
+
+
+def test_a_ban_that_begins_again_says_when() -> None:
+    text = letter(Kind.BAN_LAPSED, {**FACTS, "resumes_s": MORNING}, None, NAMES).text
+    assert "A further term begins on 1 October 2026 at 07:00 UTC." in " ".join(text.split())
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_no_name_forges_a_header_or_a_line(name: str, reference: str) -> None:
+    body = Authority("federal", model.Kind.FEDERAL, (("nl", name),), ("nl",), "Europe/Brussels", "")
+    written = letter(Kind.BAN_ENDING, {**FACTS, "reference": reference}, body, Names({"federal": body}, {}))
+    assert written.subject.isprintable()
+    assert all(line.isprintable() for line in written.text.split("\n"))
+    assert max(map(len, written.text.split("\n"))) <= WIDTH
