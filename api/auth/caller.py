@@ -1,6 +1,6 @@
 """Who calls, which roles it holds at this instant, and what an operation lets it do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import or_, select
@@ -113,6 +113,15 @@ class Permit:
         if account in makers(session, self.caller.token):
             raise Forbidden(f"{what}; account {account} made the token at hand")
 
+    def not_given_by(
+        self, session: Session, account: int, roles: frozenset[Role], authority: str, now_s: int, what: str
+    ) -> None:
+        """Raises Forbidden where the caller holds one of `roles` in `authority` by grants of `account` only."""
+        counting = {held for held in self.caller.held if held.role in roles and held.authority in (None, authority)}
+        grants = [row for row in _grants(session, self.caller.account, now_s) if _held(row) in counting]
+        if grants and all(row.recorded_by == account for row in grants):
+            raise Forbidden(f"{what}; account {account} granted the role by which it would be approved")
+
     def _refused(self, authority: str | None) -> Forbidden:
         roles = " or ".join(sorted(self.rule.roles - {Role.ADMINISTRATOR})) or "administrator"
         place = f" of {authority}" if authority is not None else ""
@@ -121,13 +130,21 @@ class Permit:
 
 def roles_of(session: Session, account: int, now_s: int) -> frozenset[Held]:
     """The roles that an account holds at an instant."""
+    return frozenset(map(_held, _grants(session, account, now_s)))
+
+
+def _grants(session: Session, account: int, now_s: int) -> Sequence[GrantRow]:
     statement = select(GrantRow).where(
         GrantRow.account == account,
         GrantRow.start_s <= now_s,
         or_(GrantRow.end_s.is_(None), GrantRow.end_s > now_s),
         or_(GrantRow.ended_s.is_(None), GrantRow.ended_s > now_s),
     )
-    return frozenset(Held(Role(row.role), row.authority) for row in session.scalars(statement))
+    return session.scalars(statement).all()
+
+
+def _held(row: GrantRow) -> Held:
+    return Held(Role(row.role), row.authority)
 
 
 def narrowed(held: Iterable[Held], token: TokenRow) -> frozenset[Held]:

@@ -76,14 +76,14 @@ def page(
 def in_state(state: ExemptionState, now_s: Instant) -> ColumnElement[bool]:
     """What `exemption_state` says of a row, as a condition."""
     row = ExemptionRow
-    alive = and_(row.rejected_s.is_(None), row.revoked_s.is_(None))
+    alive = and_(row.rejected_s.is_(None), or_(row.revoked_s.is_(None), row.revoked_s > now_s))
     held = and_(alive, row.end_s > now_s)
     match state:
         case ExemptionState.REJECTED:
             return row.rejected_s.is_not(None)
         case ExemptionState.REVOKED:
-            return and_(row.rejected_s.is_(None), row.revoked_s.is_not(None))
-        case ExemptionState.ENDED:
+            return and_(row.rejected_s.is_(None), row.revoked_s <= now_s)
+        case ExemptionState.LAPSED:
             return and_(alive, row.end_s <= now_s)
         case ExemptionState.REQUESTED:
             return and_(held, row.approved_s.is_(None))

@@ -12,7 +12,7 @@ from api.db.models import BanRow, ExemptionRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
-from api.exemptions import repository, service
+from api.exemptions import approval, repository, service
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
 from api.moments import parse_end, parse_moment, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
@@ -99,11 +99,14 @@ def approve_exemption(
     precondition: PreconditionDep,
     body: Note | None = None,
 ) -> ExemptionRead:
-    """From now on, or from its start, the ban is set aside in the ranges. Nobody approves a request of their own."""
+    """From now on, or from its start, the ban is set aside in the ranges.
+
+    Nobody approves a request of their own, through a role that they gave either. One that leaves an authority no range
+    in which the ban applies, by itself or with others of that time, is approved by an administrator.
+    """
     row = _decided(number, unit, permit)
     precondition.check(row.revision)
-    what = "nobody approves a request of their own: somebody else has to"
-    permit.not_for_oneself(unit.session, row.requested_by, what)
+    approval.demand(unit, permit, row)
     service.approve(unit, row, body.note if body is not None else "")
     return _answer(unit, row, response)
 

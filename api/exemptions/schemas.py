@@ -16,14 +16,17 @@ HoursText = Annotated[str, StringConstraints(min_length=3, max_length=80), Field
 
 
 class ExemptionState(StrEnum):
-    """Where an exemption stands at an instant; weekly hours are looked at by nodes, not here."""
+    """Where an exemption stands at an instant; weekly hours are looked at by nodes, not here.
+
+    One whose end has passed is lapsed, whether it was approved or never decided about.
+    """
 
     REQUESTED = "requested"
     REJECTED = "rejected"
     PLANNED = "planned"
     IN_FORCE = "in_force"
     REVOKED = "revoked"
-    ENDED = "ended"
+    LAPSED = "lapsed"
 
 
 class ExemptionWrite(Strict):
@@ -85,10 +88,10 @@ def exemption_state(row: ExemptionRow, now: Instant) -> ExemptionState:
     """The state of an exemption at `now`."""
     if row.rejected_s is not None:
         return ExemptionState.REJECTED
-    if row.revoked_s is not None:
+    if row.revoked_s is not None and row.revoked_s <= now:
         return ExemptionState.REVOKED
     if row.end_s <= now:
-        return ExemptionState.ENDED
+        return ExemptionState.LAPSED
     if row.approved_s is None:
         return ExemptionState.REQUESTED
     return ExemptionState.IN_FORCE if row.start_s <= now else ExemptionState.PLANNED

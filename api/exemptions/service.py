@@ -3,14 +3,14 @@
 from api.bans import repository as bans
 from api.bindings import repository as bindings
 from api.db.base import Json
-from api.db.models import BanRow, ConcernRow, ExemptionRow
+from api.db.models import AuthorityRow, BanRow, ConcernRow, ExemptionRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
 from api.exemptions.schemas import ExemptionState, exemption_state, read_exemption
 from api.moments import zoned_hours_text
 from api.ranges import repository as ranges
-from dnsfilter.policy.check import prefix_order
+from dnsfilter.policy.check import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption
 
 
@@ -20,6 +20,8 @@ def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) ->
     owners = _owners(unit, ban, wanted.site, prefixes)
     if wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the exemption ends before it has effect")
+    if lasts_too_long(wanted, unit.session.get_one(AuthorityRow, ban.authority).time_zone):
+        raise Invalid.at("body.end", "an exemption lasts at most a year")
     row = ExemptionRow(
         ban=ban.number,
         site=wanted.site,

@@ -61,6 +61,14 @@ def prefix_fault(prefix: Prefix) -> str | None:
     return None
 
 
+def lasts_too_long(exemption: Exemption, time_zone: str) -> bool:
+    """Whether the exemption lasts for more than a year of the calendar in the zone of the ban's authority."""
+    try:
+        return exemption.end > end_after(exemption.start, Span(months=12), time_zone)
+    except (ValueError, OverflowError, OSError):
+        return False  # The zone or the start is at fault, and reported as such.
+
+
 class _Check:
     """One pass over a policy, with what its objects refer to indexed."""
 
@@ -196,7 +204,7 @@ class _Check:
             yield Problem(f"{place}.of", f"there is no ban {exemption.ban}")
             return
         owner = self._authorities.get(ban.authority)
-        if owner is not None and exemption.start < exemption.end and _longer_than_a_year(exemption, owner):
+        if owner is not None and exemption.start < exemption.end and lasts_too_long(exemption, owner.time_zone):
             yield Problem(f"{place}.end", "lies more than a year after the start: an exemption lasts at most one year")
 
     def _suspension(self, place: str, suspension: Suspension) -> Found:
@@ -301,10 +309,3 @@ def _hours(place: str, hours: WeeklyHours) -> Found:
         zone(hours.time_zone)
     except ValueError as error:
         yield Problem(place, str(error))
-
-
-def _longer_than_a_year(exemption: Exemption, owner: Authority) -> bool:
-    try:
-        return exemption.end > end_after(exemption.start, Span(months=12), owner.time_zone)
-    except (ValueError, OverflowError, OSError):
-        return False  # The zone or the start is at fault, and reported as such.

@@ -15,10 +15,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from api.accounts.repository import get
-from api.accounts.service import TokenWanted, make_token
+from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
 from api.application import make_application
 from api.audit.key import load_signing_key
 from api.audit.witness import Witness
+from api.auth.permissions import Role
 from api.auth.tokens import load_key, make_first_token
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
@@ -101,14 +102,21 @@ class Plane:
         return number, made["token"]
 
     def other(self) -> str:
-        """The token of a second administrator, which the first has not made: nobody approves a request of their own."""
+        """The token of a second administrator, whom the first gave neither that nor the role.
+
+        Nobody approves a request of their own.
+        """
         if self._other is None:
-            number = self._made("another", ("administrator", None), kind="service")
+            number = self._made("another", kind="service")
             now_s = int(self.clock())
-            wanted = TokenWanted("test", now_s + 90 * 86_400, frozenset(), frozenset())
+            end_s = now_s + 90 * 86_400
+            wanted = TokenWanted("test", end_s, frozenset(), frozenset())
+            role = GrantWanted(Role.ADMINISTRATOR, None, now_s, end_s, "for a test")
             with self.database.writing() as session:
                 unit, key = UnitOfWork(session, LOCAL, now_s), load_key(self.settings.token_key_path)
-                self._other = make_token(unit, key, get(session, number), wanted)[1].text
+                account = get(session, number)
+                grant(unit, account, role)
+                self._other = make_token(unit, key, account, wanted)[1].text
         return self._other
 
     def _made(self, login: str, *roles: tuple[str, str | None], kind: str) -> int:

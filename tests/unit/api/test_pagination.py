@@ -101,7 +101,7 @@ def test_other_lists_are_sorted_too(town: Plane, path: str, sort: str, field: st
         ("/v1/exemptions", "state=in_force", set()),
         ("/v1/exemptions", "state=rejected", {4}),
         ("/v1/exemptions", "state=revoked", {5}),
-        ("/v1/exemptions", "state=ended", set()),
+        ("/v1/exemptions", "state=lapsed", set()),
     ],
 )
 def test_lists_are_filtered(town: Plane, path: str, query: str, found: set[Any]) -> None:
@@ -114,7 +114,7 @@ def test_a_state_that_is_filtered_by_is_the_state_that_is_shown(town: Plane) -> 
     body = {"ban": "town/alpha", "site": "default", "ranges": ["192.0.2.0/24"], "reason": "a test of states"}
     number = town.done("POST", "/v1/exemptions", {**body, "start": "2026-09-23", "for": "1 month"})["number"]
     town.done("POST", f"/v1/exemptions/{number}/approve", token=town.other())
-    states = ("requested", "planned", "in_force", "ended", "rejected", "revoked")
+    states = ("requested", "planned", "in_force", "lapsed", "rejected", "revoked")
     shown: set[str] = set()
     for days in (0, 3, 60):
         town.clock.now += days * DAY_S

@@ -61,7 +61,9 @@ def test_hours_hold_in_the_time_zone_of_the_ranges(town: Plane) -> None:
         ({"ranges": ["198.51.100.0/24"]}, 422),
         ({"ranges": ["192.0.2.1/24"]}, 422),
         ({"for": "2 years"}, 422),
+        ({"for": "366 days"}, 422),
         ({"for": "1 year"}, 201),
+        ({"start": "2027-03-01", "for": "366 days"}, 201),
         ({"for": None}, 422),
         ({"reason": ""}, 422),
         ({"hours": ["Mon-Fri 12:00-09:00"]}, 422),
@@ -83,3 +85,8 @@ def test_a_bound_authority_exempts_its_own_range(town: Plane) -> None:
     _approved(town, number)
     told = town.done("GET", "/v1/decision?client=198.51.100.9&name=alpha1.example.org")
     assert (told["verdict"], told["rows"][0]["standing"], told["rows"][0]["exemption"]) == ("pass", "exempted", number)
+
+
+def test_more_than_a_year_is_said_to_be_so_at_the_end(town: Plane) -> None:
+    response = town.call("POST", "/v1/exemptions", {**BODY, "for": "13 months"})
+    assert response.json()["faults"] == [{"place": "body.end", "message": "an exemption lasts at most a year"}]
