@@ -15,6 +15,7 @@ ApiError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,14 @@ class Invalid(ApiError):
 class BadRows(Invalid):
     """A file with rows that cannot be taken: each one a fault, in the order of their lines; the message counts them."""
 
+    TOLD: ClassVar[int] = 10_000
+    """So many are told at once: whoever sent the file mends them all."""
+
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(())
         count = len(faults)
-        self.args = (f"{count} row{'s' if count != 1 else ''} cannot be taken: nothing was done",)
+        told = f", of which the first {self.TOLD} are told" if count > self.TOLD else ""
+        self.args = (f"{count} row{'s' if count != 1 else ''} cannot be taken{told}: nothing was done",)
         self.faults = tuple(faults)
 
 

@@ -17,8 +17,6 @@ from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FAULTS = 100
-MAX_ROWS = 10_000
-"""Of a file, as many faults are told: whoever sent it mends all of them at once."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -126,7 +124,7 @@ def _of_api_error(request: Request, error: Exception) -> JSONResponse:
 def of_error(error: errors.ApiError, request: str) -> JSONResponse:
     """The response for an error that was raised on purpose."""
     faults = error.faults if isinstance(error, errors.Invalid | errors.Conflict) else ()
-    most = MAX_ROWS if isinstance(error, errors.BadRows) else MAX_FAULTS
+    most = errors.BadRows.TOLD if isinstance(error, errors.BadRows) else MAX_FAULTS
     response = problem(OF_ERROR[type(error)], str(error), request, faults, most)
     if isinstance(error, errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_s)

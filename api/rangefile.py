@@ -22,6 +22,7 @@ MAX_LABEL = 200
 NEEDED = ("prefix", "authority", "funding", "audience")
 COLUMNS = ("site", *NEEDED, "label")
 
+_OFTEN = 1_000
 _MAX_SHOWN = 60
 """Characters of a cell that a message repeats."""
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -50,8 +51,11 @@ class Table:
     faults: tuple[Fault, ...]
 
 
-def parse_table(text: str, site: str) -> Table:
-    """The table in `text`; rows without a site are of `site`. Raises nothing: whatever is wrong is a fault."""
+def parse_table(text: str, site: str, reached: Callable[[int], None] | None = None) -> Table:
+    """The table in `text`; rows without a site are of `site`. Raises nothing: whatever is wrong is a fault.
+
+    `reached` is told now and then how many rows were read.
+    """
     text = text.removeprefix("\ufeff")
     lines = _lines(text)
     line, cells = next(lines, (1, "the file is empty"))
@@ -60,7 +64,7 @@ def parse_table(text: str, site: str) -> Table:
     if wrong is not None:
         return Table((), (fault(line, f"{wrong}; the first row names the columns {', '.join(COLUMNS)}"),))
     reading = _Reading(header, site)
-    reading.read(lines)
+    reading.read(lines, reached)
     return Table(tuple(reading.rows), tuple(reading.faults))
 
 
@@ -108,8 +112,10 @@ class _Reading:
     faults: list[Fault] = field(default_factory=list)
     seen: dict[tuple[str, Prefix], int] = field(default_factory=dict)
 
-    def read(self, lines: Iterator[_Line]) -> None:
+    def read(self, lines: Iterator[_Line], reached: Callable[[int], None] | None) -> None:
         for count, (line, cells) in enumerate(lines):
+            if reached is not None and count % _OFTEN == 0:
+                reached(count)
             if count == MAX_ROWS:
                 self.faults.append(fault(line, f"the file has more than {MAX_ROWS} rows: part it"))
                 return

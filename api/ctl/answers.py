@@ -331,12 +331,31 @@ class Concern(Answer):
     standing: str
 
 
+class Nested(Answer):
+    """A range that holds an address."""
+
+    prefix: str
+    authority: str
+    label: str
+    funding: str
+    audience: str
+
+
+class Allotted(Answer):
+    """Space that holds an address."""
+
+    prefix: str
+    authority: str
+
+
 class Who(Answer):
     """Whose an address is, and what is banned there."""
 
     address: str
     site: str
     range: Place | None
+    nesting: list[Nested] = []
+    space: Allotted | None = None
     authority: str | None
     names: dict[str, str]
     contact: str | None
@@ -344,6 +363,33 @@ class Who(Answer):
     bans: list[Concern]
     at: Moment
     revision: Number
+
+
+class Holder(Answer):
+    """A range that holds another."""
+
+    prefix: str
+    authority: str
+    label: str
+
+
+class Overlap(Answer):
+    """A range inside another; `within` is null where that is not to be seen."""
+
+    site: str
+    prefix: str
+    authority: str
+    label: str
+    within: Holder | None
+
+
+class Gap(Answer):
+    """Part of allotted space that no range of its authority covers."""
+
+    site: str
+    prefix: str
+    space: str
+    authority: str
 
 
 class Act(Answer):
@@ -367,6 +413,27 @@ class Applied(Answer):
 
     acts: list[Act]
     revision: Number
+
+
+class Import(Answer):
+    """What an import of ranges has done, or would do."""
+
+    dry_run: bool
+    registered: Number
+    changed: Number
+    removed: Number
+    unchanged: Number
+    changes: list[Act]
+    more: Number
+    revision: Number
+
+
+class ImportProgress(Answer):
+    """How far an import is."""
+
+    stage: str
+    done: Number
+    total: Number
 
 
 class Entry(Act):

@@ -11,7 +11,7 @@ import httpx
 from pydantic import ValidationError
 
 from api.ctl.answers import Answer, Item, Page, Problem
-from api.ctl.errors import CtlError, Denied, NotInForce, NotTaken, Unreachable, WrongInput
+from api.ctl.errors import CtlError, Denied, NotInForce, NotTaken, Unreachable, Withheld, WrongInput
 from dnsfilter import __version__
 
 CONNECT_S = 5.0
@@ -162,10 +162,18 @@ class Client:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{self.url} is not reachable, or broke off: {error or type(error).__name__}") from error
 
-    def send_text(self, kind: type[Found], where: str, text: str) -> Found:
-        """What the API answers to a policy file; raises CtlError."""
-        headers = {"Content-Type": "application/toml"}
-        return self._read(kind, self._ask("POST", where, content=text.encode(), headers=headers))
+    def send_text(
+        self,
+        kind: type[Found],
+        where: str,
+        text: str,
+        media_type: str = "application/toml",
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Found:
+        """What the API answers to a file, a policy's unless its type is given; raises CtlError."""
+        told = {**(headers or {}), "Content-Type": media_type}
+        return self._read(kind, self._ask("POST", where, query=query, content=text.encode(), headers=told))
 
     def _ask(
         self,
@@ -230,6 +238,8 @@ class Client:
             return _refusal(status, *lines)
         if problem.type == "/problems/not-published":
             return NotInForce(*lines)
+        if problem.type == "/problems/withheld":
+            return Withheld(*lines)
         return (
             Unreachable(f"{self.url} cannot do it now: {lines[0]}", *lines[1:]) if status >= 500 else WrongInput(*lines)
         )

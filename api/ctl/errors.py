@@ -24,6 +24,12 @@ class NotInForce(CtlError):
     code = FOUND
 
 
+class Withheld(CtlError):
+    """More would be done than was allowed, and so nothing is."""
+
+    code = FOUND
+
+
 class WrongInput(CtlError):
     """What was asked for does not exist, contradicts the record, or is not well formed."""
 

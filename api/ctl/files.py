@@ -80,6 +80,11 @@ class Progress:
         self._shown = sys.stderr.isatty()
         self._next_s = 0.0
 
+    @property
+    def shown(self) -> bool:
+        """Whether anybody can see it."""
+        return self._shown
+
     def __enter__(self) -> Self:
         return self
 

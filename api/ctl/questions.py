@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from api.ctl.answers import Concern, Considered, Explanation, Place, Who, Winner
 from api.ctl.client import Client
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
+from api.ctl.layout import nesting_lines
 from api.ctl.moments import at_words
 from api.ctl.names import Names
 from api.ctl.suspensions import suspended_lines
@@ -147,6 +148,10 @@ def _owner(found: Who, names: Names) -> Iterator[str]:
         ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),
     ]
     yield from columns(rows)
+    if found.nesting or found.space is not None:
+        yield ""
+        yield "lies in:"
+        yield from nesting_lines(found.nesting, found.space, names)
     if found.range is None:
         return
     yield ""

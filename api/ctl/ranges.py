@@ -19,9 +19,11 @@ from api.ctl.commands import (
     prefix,
     slug,
 )
+from api.ctl.layout import add_layout
 from api.ctl.listing import listed
 from api.ctl.names import Names
 from api.ctl.nodes import add_unregistered
+from api.ctl.tables import add_import
 from api.ctl.terminal import columns, table
 
 
@@ -46,6 +48,8 @@ def add(groups: Group) -> None:
     remove = add_verb(group, "remove", _remove, "deregister a range", "range remove 192.0.2.0/24")
     remove.add_argument("prefix", type=prefix, metavar="PREFIX")
     add_site(remove)
+    add_import(group)
+    add_layout(group)
     add_unregistered(group)
     _add_sites(groups)
 

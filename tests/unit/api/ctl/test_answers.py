@@ -14,7 +14,10 @@ from api.ctl import answers, past, people
 from api.exemptions.schemas import ExemptionRead
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 from api.publish import schemas as publish
+from api.ranges.imports import ImportProgressRead
+from api.ranges.overlaps import GapRead, HolderRead, OverlapRead
 from api.ranges.schemas import RangeRead, SiteRead
+from api.ranges.tables import ImportRead
 from api.revisions import schemas as revisions
 from api.schemas import FaultRead, ProblemRead
 from api.services import schemas as services
@@ -46,6 +49,13 @@ from api.trace import schemas as trace
         (answers.Place, publish.PlaceRead),
         (answers.Who, publish.WhoRead),
         (answers.Concern, publish.ConcernRead),
+        (answers.Nested, publish.NestedRead),
+        (answers.Allotted, publish.AllottedRead),
+        (answers.Overlap, OverlapRead),
+        (answers.Holder, HolderRead),
+        (answers.Gap, GapRead),
+        (answers.Import, ImportRead),
+        (answers.ImportProgress, ImportProgressRead),
         (answers.Act, ActRead),
         (answers.Difference, DifferenceRead),
         (answers.Applied, AppliedRead),

@@ -30,6 +30,10 @@ space withdraw 192.0.2.0/24
 range add ghent 192.0.2.0/24 --funding public --audience staff
 range list
 range set 192.0.2.0/24 --audience public
+range import ranges.csv
+range import ranges.csv --sync --authority ghent --max-removals 50 --dry-run
+range overlaps --own
+range gaps --site default
 range remove 192.0.2.0/24
 service list
 service show tiktok
@@ -108,6 +112,7 @@ def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, mon
     (tmp_path / "another").chmod(0o600)
     (tmp_path / "policy.toml").write_text(ctl("export").out)
     (tmp_path / "record.jsonl").write_text(ctl("audit", "export").out)
+    (tmp_path / "ranges.csv").write_text("prefix,authority,funding,audience\n192.0.2.128/25,ghent,public,staff\n")
     lines = [shlex.split(line) for line in COMMANDS.strip().splitlines()]
     for words in lines:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(token.encode())))

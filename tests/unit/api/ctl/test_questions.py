@@ -96,8 +96,28 @@ def test_who_tells_range_authority_contact_and_bans(served: Served, ctl: Ctl) ->
         ["contact", "ict@police-zone.example"],
         ["at", "21 September 2026 16:13:20 CEST, revision 1"],
         [],
+        ["lies in:"],
+        [
+            "127.0.14.0/24",
+            "police-brussels-capital-ixelles",
+            "Zone de police Bruxelles-Capitale-Ixelles",
+            "(offices; staff, public)",
+        ],
+        [],
         ["bans:"],
         ["ban 7", "brussels-region/tiktok", "Région de Bruxelles-Capitale", "TikTok", "enforce", "bound", "in force"],
+    ]
+
+
+def test_who_shows_ranges_in_each_other_and_the_space(served: Served, ctl: Ctl) -> None:
+    ctl("range", "add", "diest", "127.0.5.64/26", "--funding", "private", "--audience", "pupils")
+    ctl("space", "allot", "ghent", "127.0.5.0/24")
+    lines = ctl("who", "127.0.5.70").out.splitlines()
+    first = lines.index("lies in:")
+    assert lines[first + 1 : first + 4] == [
+        "  127.0.5.0/24  ghent  Stad Gent  (offices; staff, public)",
+        "    127.0.5.64/26  diest  Stad Diest  (pupils, private)",
+        "in 127.0.5.0/24, which is allotted to ghent  Stad Gent",
     ]
 
 

@@ -1,0 +1,139 @@
+"""dnsfilterctl range import: a table of ranges, checked here and then taken whole or not at all."""
+
+import secrets
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from api.ctl.acts import act_lines
+from api.ctl.answers import Import, ImportProgress
+from api.ctl.client import Client, path
+from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, slug
+from api.ctl.errors import CtlError, WrongInput
+from api.ctl.files import Progress
+from api.rangefile import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE, parse_table
+
+DEFAULT_REMOVALS = 10
+_EVERY_S = 0.5
+_STAGES = {
+    "waiting": "waiting for its turn",
+    "checking": "comparing",
+    "recording": "recording",
+    "publishing": "publishing",
+}
+
+
+def add_import(group: Group) -> None:
+    """Add the verb to those of ranges."""
+    parser = add_verb(
+        group,
+        "import",
+        _import,
+        "register and change what a table has, all of it or nothing",
+        "range import ranges.csv",
+        "range import export.csv --sync --authority ghent --dry-run",
+    )
+    parser.add_argument(
+        "file", metavar="FILE", help="CSV whose first row names prefix, authority, funding, audience, label, site"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    parser.add_argument(
+        "--sync", action="store_true", help="also remove the authority's ranges at the site that the file has not"
+    )
+    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="with --sync: whose ranges the file has")
+    parser.add_argument(
+        "--max-removals",
+        type=_count,
+        metavar="N",
+        help=f"with --sync: where more would be removed, nothing is done, and the exit code is 1 ({DEFAULT_REMOVALS})",
+    )
+    add_site(parser)
+
+
+def _import(client: Client, options: Options) -> Result:
+    if options.sync != (options.authority is not None) or (options.max_removals is not None and not options.sync):
+        raise WrongInput("--sync, --authority and --max-removals belong together: say whose ranges the file has")
+    text = _read(options.file)
+    with Progress() as progress:
+        _check(options.file, text, options.site, progress)
+        key = secrets.token_hex(16)
+        query = {
+            **given(options, "site", "authority", "max_removals"),
+            "sync": "true" if options.sync else None,
+            "dry_run": "true" if options.dry_run else None,
+        }
+        with _watched(client, key, progress):
+            done = client.send_text(Import, path("ranges", "import"), text, MEDIA_TYPE, query, {"Idempotency-Key": key})
+    return Result(done.model_dump(mode="json"), lambda: _lines(done))
+
+
+def _check(name: str, text: str, site: str, progress: Progress) -> None:
+    """Raises WrongInput with every row that no control plane would take."""
+    table = parse_table(text, site, lambda count: progress.say(f"{name}: {count} rows read"))
+    if table.faults:
+        count = len(table.faults)
+        told = f"cannot import {name}: {count} row{'s' if count != 1 else ''} cannot be taken; nothing was sent"
+        raise WrongInput(told, *(f"{fault.place}: {fault.message}" for fault in table.faults))
+
+
+@contextmanager
+def _watched(client: Client, key: str, progress: Progress) -> Iterator[None]:
+    """Show meanwhile how far the control plane is, where somebody looks."""
+    if not progress.shown:
+        yield
+        return
+    ended = threading.Event()
+    watching = threading.Thread(target=_watch, args=(client, key, progress, ended), daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
+
+
+def _watch(client: Client, key: str, progress: Progress, ended: threading.Event) -> None:
+    while not ended.wait(_EVERY_S):
+        try:
+            found = client.get(ImportProgress, path("ranges", "imports", key))
+        except CtlError:
+            return  # The request itself tells what is wrong.
+        stage = _STAGES.get(found.stage, found.stage)
+        progress.say(f"{stage}: {found.done} of {found.total} ranges" if found.done else stage)
+
+
+def _lines(done: Import) -> Iterator[str]:
+    if done.dry_run:
+        for change in done.changes:
+            yield from act_lines(change)
+        if done.more:
+            yield f"and {done.more} more"
+    counts = (
+        f"{done.registered} registered, {done.changed} changed, {done.removed} removed, {done.unchanged} as they were"
+    )
+    yield f"nothing was done: there would be {counts}" if done.dry_run else f"{counts}: revision {done.revision}"
+
+
+def _read(name: str) -> str:
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(MAX_OCTETS + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MAX_OCTETS + 1)
+        text = data.decode()
+    except OSError as error:
+        raise WrongInput(f"cannot read {name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WrongInput(f"cannot read {name}: not UTF-8 at octet {error.start}; save it as CSV UTF-8") from error
+    if len(data) > MAX_OCTETS:
+        raise WrongInput(f"cannot read {name}: it is larger than {MAX_OCTETS} octets")
+    return text
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) <= MAX_ROWS):
+        raise ValueError(f"{text!r} is not a number from 0 to {MAX_ROWS}")
+    return int(text)
