@@ -42,6 +42,7 @@ from api.revisions.router import router as revisions
 from api.services.router import router as services
 from api.settings import UnixSocket
 from api.spaces.router import router as spaces
+from api.succession.router import router as succession
 from api.suspensions.holding import Holding
 from api.suspensions.router import router as suspensions
 from api.system.access import AccessMiddleware
@@ -57,6 +58,7 @@ from dnsfilter import __version__
 ROUTERS = (
     system,
     authorities,
+    succession,
     sites,
     spaces,
     ranges,

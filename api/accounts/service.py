@@ -12,6 +12,7 @@ from api.accounts.schemas import AccountKind, AccountWrite, grant_state, read_gr
 from api.accounts.schemas import GrantState as State
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.tokens import DAY_S, Fresh, new_token
+from api.authorities.life import demand_within
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
@@ -124,14 +125,14 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
     return row
 
 
-def end_grant(unit: UnitOfWork, row: GrantRow, reason: str) -> None:
-    """End a role now; raises Conflict where it has ended, or where nobody would administer the installation."""
+def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None = None) -> None:
+    """End a role at `at`, or now; raises Conflict where it has ended, or nobody would administer the installation."""
     if grant_state(row, unit.now_s) is State.ENDED:
         raise Conflict(f"grant {row.number} has ended")
     if row.role == Role.ADMINISTRATOR and not _others_administer(unit, row):
         raise Conflict("nobody else would administer the installation")
     before = _grant_shown(unit, row)
-    row.ended_s, row.ended_reason, row.revision = unit.now_s, reason, row.revision + 1
+    row.ended_s, row.ended_reason, row.revision = unit.now_s if at is None else at, reason, row.revision + 1
     unit.note("grant.end", f"grant/{row.number}", before, _grant_shown(unit, row), *_authorities(row))
 
 
@@ -210,6 +211,8 @@ def _grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> No
         faults.append(Fault("body.end", "a mandate of a person of another body has an end: give end, until or for"))
     if faults:
         raise Invalid(faults)
+    if wanted.authority is not None:
+        demand_within(unit.session.get_one(AuthorityRow, wanted.authority), wanted.end, unit.now_s)
 
 
 def _others_administer(unit: UnitOfWork, row: GrantRow) -> bool:

@@ -81,6 +81,8 @@ OF_OPERATION: Mapping[str, Rule] = {
     "put_authority": _ADMINISTER,
     "patch_authority": _ADMINISTER,
     "delete_authority": _ADMINISTER,
+    "close_authority": _ADMINISTER,
+    "merge_authority": _ADMINISTER,
     # sites, space and ranges
     "list_sites": _ACCOUNT,
     "get_site": _ACCOUNT,

@@ -32,7 +32,7 @@ def list_authorities(
 ) -> Page[AuthorityRead]:
     """Authorities, by slug unless `sort` says otherwise."""
     rows, following = repository.page(unit.session, kind, group, sort, limit, cursor)
-    return Page(items=[read_authority(row) for row in rows], next=following)
+    return Page(items=[read_authority(row, unit.now_s) for row in rows], next=following)
 
 
 @router.get("/{slug}", operation_id="get_authority", summary="Get an authority", responses=documented(NOT_FOUND))
@@ -40,7 +40,7 @@ def get_authority(slug: Slug, unit: UnitDep, response: Response) -> AuthorityRea
     """One authority, with its ETag."""
     row = repository.get(unit.session, slug)
     tag(response, row.revision)
-    return read_authority(row)
+    return read_authority(row, unit.now_s)
 
 
 @router.put(
@@ -58,7 +58,7 @@ def put_authority(
     row, created = service.put(unit, body.value(slug))
     response.status_code = 201 if created else 200
     tag(response, row.revision)
-    return read_authority(row)
+    return read_authority(row, unit.now_s)
 
 
 @router.patch(
@@ -73,11 +73,11 @@ def patch_authority(
     """Changes the fields given, and no other."""
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
-    known = read_authority(row).model_dump(exclude={"slug", "revision"})
+    known = read_authority(row, unit.now_s).model_dump(include=set(AuthorityWrite.model_fields))
     merged = validated(AuthorityWrite, {**known, **body.model_dump(exclude_none=True)})
     row, _ = service.put(unit, merged.value(slug))
     tag(response, row.revision)
-    return read_authority(row)
+    return read_authority(row, unit.now_s)
 
 
 @router.delete(

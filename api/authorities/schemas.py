@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
+from api.authorities.life import AuthorityState, authority_state
 from api.db.models import AuthorityRow
+from api.moments import optional_text
 from api.schemas import Read, ShortLine, Slug, Strict
 from dnsfilter.policy.calendar import zone
-from dnsfilter.policy.model import Authority, Kind, Usage
+from dnsfilter.policy.model import Authority, Instant, Kind, Usage
 
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 Name = Annotated[ShortLine, StringConstraints(min_length=1)]
@@ -75,8 +77,19 @@ class AuthorityPatch(Strict):
     group: ShortLine | None = None
 
 
+class ClosureRead(Read):
+    """The formal decision to close an authority."""
+
+    organ: str = ""
+    reference: str = ""
+    date: str = ""
+    legal_basis: str = ""
+    advice: str = ""
+    link: str = ""
+
+
 class AuthorityRead(Read):
-    """A public body."""
+    """A public body. `closes` is when it ceases to be, once that is on record; `successor` whom it was merged into."""
 
     slug: Slug
     kind: Kind
@@ -86,11 +99,21 @@ class AuthorityRead(Read):
     contact: str
     usage: Usage
     group: str
+    state: AuthorityState
+    closes: str | None
+    closed_reason: str
+    closed_decision: ClosureRead | None
+    successor: str | None
     revision: int
 
 
-def read_authority(row: AuthorityRow) -> AuthorityRead:
+DECIDED = frozenset(ClosureRead.model_fields)
+
+
+def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
     """An authority as the API shows it."""
+    # Kept versions from before authorities could close have none of what belongs to that.
+    decision = {field: text for field, text in (row.closed_decision or {}).items() if field in DECIDED}
     return AuthorityRead(
         slug=row.slug,
         kind=Kind(row.kind),
@@ -100,5 +123,10 @@ def read_authority(row: AuthorityRow) -> AuthorityRead:
         contact=row.contact,
         usage=Usage(row.usage),
         group=row.group,
+        state=authority_state(row, now),
+        closes=optional_text(row.closes_s),
+        closed_reason=row.closed_reason or "",
+        closed_decision=ClosureRead(**decision) if any(decision.values()) else None,
+        successor=row.successor,
         revision=row.revision,
     )

@@ -16,7 +16,7 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     row = repository.find(unit.session, wanted.slug)
     values = _columns(wanted)
     if row is None:
-        row = AuthorityRow(slug=wanted.slug, revision=unit.new_revision(), **values)
+        row = AuthorityRow(slug=wanted.slug, revision=unit.new_revision(), closes_s=None, successor=None, **values)
         unit.session.add(row)
         unit.record("authority.register", f"authority/{row.slug}", None, shown(row), row.slug)
         return row, True
@@ -40,8 +40,8 @@ def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
 
 
 def shown(row: AuthorityRow) -> Json:
-    """The authority as the audit keeps it."""
-    return read_authority(row).model_dump(mode="json", exclude={"revision"})
+    """The authority as the audit keeps it: without what depends on the hour."""
+    return read_authority(row, 0).model_dump(mode="json", exclude={"revision", "state"})
 
 
 def _columns(wanted: Authority) -> Json:

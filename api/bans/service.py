@@ -6,15 +6,17 @@ No term that has begun is rewritten, and no decision once a term has begun: eith
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from api.authorities.life import demand_open, demand_within
 from api.bans import repository
 from api.bans.change import BanChange
 from api.bans.following import followed
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
-from api.bans.standing import effective_end
+from api.bans.standing import effective_end, has_ended
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
+from api.publish.source import begins
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
@@ -123,6 +125,8 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
     )
     _bounded(row.terms)
     _checked(row, service)
+    demand_open(authority, unit.now_s)
+    _within_life(authority, row.terms, unit.now_s)
     unit.session.add(row)
     unit.session.flush()
     act = "ban.adopt_provisionally" if provisional else "ban.adopt"
@@ -220,7 +224,8 @@ def _replace_terms(unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], omissi
     Says whether a ban that has begun was given a term that it did not have.
     """
     known = list(row.terms)
-    missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
+    # A term that was ended before it began is in no policy, and stays on record.
+    missing = [term for term in known if begins(term) and not any(same_term(term, other) for other in wanted)]
     if any(term.start_s <= unit.now_s and term not in omissible for term in missing):
         raise Conflict("a term that has begun is not rewritten or left out: repeat it as it is, or end the ban")
     for gone in missing:
@@ -281,8 +286,17 @@ def _bounded(terms: Sequence[TermRow]) -> None:
         raise Invalid.at("body.terms", f"a ban has at most {MAX_TERMS} terms")
 
 
+def _within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: Instant) -> None:
+    """Raises Conflict where a term reaches beyond the authority's closing."""
+    for term in terms:
+        end = effective_end(term)
+        if not has_ended(term, now) and end != term.start_s + 1:
+            demand_within(authority, end, now)
+
+
 def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: Json) -> Json:
     """Record the act; gives the ban as it is after it."""
+    _within_life(authority, row.terms, unit.now_s)
     row.revision = unit.new_revision()
     unit.session.flush()
     after = shown(unit.session, row, unit.now_s, authority.time_zone)

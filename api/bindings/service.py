@@ -1,6 +1,7 @@
 """Acts on bindings: bind, accept, withdraw, end."""
 
 from api.authorities import repository as authorities
+from api.authorities.life import demand_within
 from api.bans import repository as bans
 from api.bindings import repository
 from api.bindings.schemas import BindingState, binding_state, read_binding
@@ -15,8 +16,11 @@ def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     """Record that `ban` applies in another authority; raises Invalid, or Conflict where it does already."""
     if wanted.authority == ban.authority:
         raise Invalid.at("body.authority", f"{ban.authority} needs no binding to its own ban")
-    if authorities.find(unit.session, wanted.authority) is None:
+    bound = authorities.find(unit.session, wanted.authority)
+    if bound is None:
         raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
+    for party in (authorities.get(unit.session, ban.authority), bound):
+        demand_within(party, wanted.end, unit.now_s)
     if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the binding ends before it has effect")
     for other in repository.of(unit.session, ban.number, wanted.authority):

@@ -56,6 +56,17 @@ class Problem(Answer):
     faults: list[Fault] = []
 
 
+class Closure(Answer):
+    """The formal decision to close an authority."""
+
+    organ: str
+    reference: str
+    date: str
+    legal_basis: str
+    advice: str
+    link: str
+
+
 class Authority(Answer):
     """A public body."""
 
@@ -67,6 +78,11 @@ class Authority(Answer):
     contact: str
     usage: str
     group: str
+    state: str = "open"
+    closes: Moment | None = None
+    closed_reason: str = ""
+    closed_decision: Closure | None = None
+    successor: str | None = None
     revision: Number
 
     @property

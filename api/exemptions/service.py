@@ -1,5 +1,6 @@
 """Acts on exemptions: ask, approve, reject, revoke."""
 
+from api.authorities.life import demand_within
 from api.bans import repository as bans
 from api.bindings import repository as bindings
 from api.db.base import Json
@@ -11,11 +12,12 @@ from api.exemptions.schemas import ExemptionState, exemption_state, read_exempti
 from api.moments import zoned_hours_text
 from api.ranges import repository as ranges
 from dnsfilter.policy.check import lasts_too_long, prefix_order
-from dnsfilter.policy.model import Exemption
+from dnsfilter.policy.model import Exemption, Instant
 
 
 def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> ExemptionRow:
     """Record a request; it has no effect before it is approved. Raises Invalid for ranges the ban cannot concern."""
+    demand_within(unit.session.get_one(AuthorityRow, ban.authority), wanted.end, unit.now_s)
     prefixes = [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)]
     owners = _owners(unit, ban, wanted.site, prefixes)
     if wanted.end <= max(wanted.start, unit.now_s):
@@ -70,8 +72,18 @@ def reject(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
 def revoke(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
     """End an approved exemption now."""
     _must_be(row, unit.now_s, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
+    _revoke(unit, row, unit.now_s, reason)
+
+
+def cut(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str) -> None:
+    """End an exemption, or a request, at `at`: the ban's authority is no more from then on."""
+    _must_be(row, unit.now_s, ExemptionState.REQUESTED, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
+    _revoke(unit, row, at, reason)
+
+
+def _revoke(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str) -> None:
     before = shown(unit, row)
-    row.revoked_s, row.decided_by, row.note = unit.now_s, unit.actor.account, reason
+    row.revoked_s, row.decided_by, row.note = at, unit.actor.account, reason
     _recorded(unit, row, "exemption.revoke", before)
 
 

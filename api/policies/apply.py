@@ -29,6 +29,7 @@ from api.errors import Conflict, Fault, Invalid, NotFound
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState, exemption_state
 from api.moments import zoned_hours_text
+from api.publish.source import has_terms
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from dnsfilter.policy.model import Ban, Binding, DecisionRecord, Exemption, Ground, Policy, Service, Term
@@ -216,7 +217,8 @@ class _Run:
         bans_kept = {(ban.authority, ban.service) for ban in self.wanted.bans}
         self._remove(
             BanRow,
-            lambda row: (row.authority, row.service) in bans_kept,
+            # One that was ended before it began is in no file.
+            lambda row: (row.authority, row.service) in bans_kept or not has_terms(row),
             lambda row: f"ban/{row.authority}/{row.service}",
             lambda row: ban_acts.delete(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
         )

@@ -1,7 +1,8 @@
 """Rows -> Policy. Pure: what the rows say, and no more than has effect or may yet have.
 
-Left out are exemptions that were rejected, bindings and exemptions that were ended before they began, ranges that an
-exemption names but that are registered no longer, and bans on services that the catalogue has dropped.
+Left out are exemptions that were rejected, terms, bindings and exemptions that were ended before they began, ranges
+that an exemption names but that are registered no longer, bans of which no term is left, and bans on services that the
+catalogue has dropped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ class Rows:
 
 def policy_of(rows: Rows, services: Mapping[str, Service]) -> Policy:
     """The policy that the rows say."""
-    known = {row.number for row in rows.bans if row.service in services}
+    known = {row.number for row in rows.bans if row.service in services and has_terms(row)}
     registered = {(entry.site, entry.prefix) for entry in rows.ranges} if rows.exemptions else set()
     bindings = (_binding(row) for row in rows.bindings if row.ban in known)
     exemptions = (_exemption(row, registered) for row in rows.exemptions if row.ban in known)
@@ -65,6 +66,11 @@ def policy_of(rows: Rows, services: Mapping[str, Service]) -> Policy:
         exemptions=tuple(exemption for exemption in exemptions if exemption is not None),
         suspensions=tuple(_suspension(row) for row in rows.suspensions),
     )
+
+
+def has_terms(row: BanRow) -> bool:
+    """Whether the ban has a term that was not ended before it began."""
+    return any(map(begins, row.terms))
 
 
 def range_value(site: str, prefix: str, authority: str, funding: str, audience: str, label: str) -> Range:
@@ -91,7 +97,7 @@ def _ban(row: BanRow, known: set[int]) -> Ban:
         row.authority,
         row.service,
         Mode(row.mode),
-        tuple(_term(term, known) for term in sorted(row.terms, key=lambda term: (term.start_s, term.id))),
+        tuple(_term(term, known) for term in sorted(filter(begins, row.terms), key=lambda t: (t.start_s, t.id))),
         Reply(row.reply),
         tuple(ip_address(address) for address in row.addresses),
         frozenset(row.tiers),
@@ -100,6 +106,11 @@ def _ban(row: BanRow, known: set[int]) -> Ban:
         _decision(row.decision, known),
         row.provisional,
     )
+
+
+def begins(row: TermRow) -> bool:
+    """Whether the term was not ended before it began."""
+    return row.ended_s is None or row.ended_s > row.start_s
 
 
 def _term(row: TermRow, known: set[int]) -> Term:

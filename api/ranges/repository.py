@@ -89,7 +89,9 @@ def exempted(session: Session, now_s: int) -> frozenset[tuple[str, str]]:
     """Site and prefix of every range that an exemption names which is open or in force at `now_s`."""
     rows = session.scalars(
         select(ExemptionRow).where(
-            ExemptionRow.end_s > now_s, ExemptionRow.rejected_s.is_(None), ExemptionRow.revoked_s.is_(None)
+            ExemptionRow.end_s > now_s,
+            ExemptionRow.rejected_s.is_(None),
+            or_(ExemptionRow.revoked_s.is_(None), ExemptionRow.revoked_s > now_s),
         )
     )
     return frozenset((row.site, prefix) for row in rows for prefix in row.ranges)

@@ -7,6 +7,7 @@ authority whose ban is bound to the range's: it sees in the record where its ban
 from collections.abc import Mapping
 
 from api.authorities import repository as authorities
+from api.authorities.life import demand_open
 from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import RangeRow, SiteRow
@@ -63,6 +64,7 @@ def put_known(
     """
     concerned = (wanted.authority, *binders.get(wanted.authority, ()))
     if row is None:
+        demand_open(authorities.get(unit.session, wanted.authority), unit.now_s)
         row = RangeRow(
             site=wanted.site,
             prefix=str(wanted.prefix),

@@ -75,7 +75,9 @@ class _Run:
                     del known[key]
         # A prefix has one row: the old ones have to be gone before new ones come.
         session.flush()
-        sites, authorities = set(session.scalars(select(SiteRow.slug))), set(session.scalars(select(AuthorityRow.slug)))
+        sites = set(session.scalars(select(SiteRow.slug)))
+        # The rows: each range would ask for its authority's anew.
+        authorities = {row.slug: row for row in session.scalars(select(AuthorityRow))}
         for key, entry in then.items():
             row_ = known.get(key)
             if row_ is not None and row_.authority != entry.authority:

@@ -2,6 +2,7 @@
 
 from api.auth.caller import Caller
 from api.authorities import repository as authorities
+from api.authorities.life import demand_open
 from api.db.base import Json
 from api.db.models import SpaceRow
 from api.db.unit import UnitOfWork, head
@@ -18,13 +19,15 @@ def allot(unit: UnitOfWork, site: str, prefix: Prefix, authority: str) -> tuple[
     Raises NotFound for the site, Invalid for an unknown authority, Conflict where another one has exactly that prefix.
     """
     ranges.get_site(unit.session, site)
-    if authorities.find(unit.session, authority) is None:
+    owner = authorities.find(unit.session, authority)
+    if owner is None:
         raise Invalid.at("body.authority", f"authority {authority} is not registered")
     row = repository.find(unit.session, site, prefix)
     if row is not None and row.authority != authority:
         raise Conflict(f"{prefix} at site {site} is allotted to {row.authority}: withdraw it first")
     if row is not None:
         return row, False
+    demand_open(owner, unit.now_s)
     # Space makes no revision of the policy. The number of its entry in the record is never that of another allotment.
     row = SpaceRow(site=site, prefix=str(prefix), authority=authority, revision=head(unit.session)[0] + 1)
     unit.session.add(row)

@@ -186,6 +186,11 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "PUT /v1/authorities/{slug}": ("/v1/authorities/new", authority()),
     "PATCH /v1/authorities/{slug}": ("/v1/authorities/town", {"group": "coast"}),
     "DELETE /v1/authorities/{slug}": ("/v1/authorities/empty", None),
+    "POST /v1/authorities/{slug}/close": ("/v1/authorities/town/close", {"reason": "it is no more"}),
+    "POST /v1/authorities/{slug}/merge": (
+        "/v1/authorities/zone/merge",
+        {"into": "town", "reason": "they are one", "decision": {"legal_basis": "decree 2"}},
+    ),
     "GET /v1/sites": ("/v1/sites", None),
     "GET /v1/sites/{site}": ("/v1/sites/depot", None),
     "PUT /v1/sites/{site}": ("/v1/sites/hall", {"name": "hall"}),

@@ -20,8 +20,10 @@ def test_put_creates_then_replaces_then_does_nothing(plane: Plane) -> None:
 def test_patch_changes_the_given_field_only(plane: Plane) -> None:
     plane.done("PUT", "/v1/authorities/town", authority())
     changed = plane.done("PATCH", "/v1/authorities/town", {"group": "coast"})
-    assert changed == {**authority(), "slug": "town", "group": "coast", "usage": "authority", "revision": 2} | {
-        "time_zone": "Europe/Brussels"
+    assert changed == {
+        **authority(),
+        **{"slug": "town", "group": "coast", "usage": "authority", "time_zone": "Europe/Brussels", "revision": 2},
+        **{"state": "open", "closes": None, "closed_reason": "", "closed_decision": None, "successor": None},
     }
 
 

@@ -1,0 +1,1 @@
+"""The end of an authority: closed on a date, or merged into another."""

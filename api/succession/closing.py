@@ -1,0 +1,73 @@
+"""An authority ceases to be: what it has decided ends with it, its ranges and space stay registered."""
+
+from api.accounts import service as accounts
+from api.authorities.life import AuthorityState, authority_state
+from api.authorities.service import shown
+from api.bans import closing as bans
+from api.bans.reading import decision_columns
+from api.bindings import service as bindings
+from api.db.models import AuthorityRow, BindingRow, ExemptionRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Invalid
+from api.exemptions import service as exemptions
+from api.exemptions.schemas import ExemptionState
+from api.succession import repository
+from dnsfilter.policy.intervals import until
+from dnsfilter.policy.model import DecisionRecord, Instant
+
+LIVE = (ExemptionState.REQUESTED, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
+
+
+def close(
+    unit: UnitOfWork,
+    row: AuthorityRow,
+    at: Instant,
+    reason: str,
+    decision: DecisionRecord,
+    successor: str | None = None,
+) -> None:
+    """End at `at` whatever the authority has: terms, bindings to and from it, exemptions from its bans, roles in it.
+
+    Raises Invalid for a time that is past, and Conflict where its end is on record already: it is not put off, since
+    what has ended by an act is not revived.
+    """
+    demand_unclosed(unit, row)
+    if at < unit.now_s:
+        raise Invalid.at("body.at", "an authority cannot have closed in the past: what was refused was refused")
+    before = shown(row)
+    for exemption in _exemptions(unit, row, at):
+        exemptions.cut(unit, exemption, at, reason)
+    for binding in _bindings(unit, row, at):
+        bindings.end(unit, binding, at, reason)
+    for ban in repository.bans(unit.session, row.slug):
+        bans.close(unit, row, ban, at, reason, decision)
+    for grant in repository.grants(unit.session, row.slug, unit.now_s):
+        if grant.end_s is None or grant.end_s > at:
+            accounts.end_grant(unit, grant, reason, at)
+    row.closes_s, row.closed_reason, row.successor = at, reason, successor
+    row.closed_decision = decision_columns(decision)
+    row.revision = unit.new_revision()
+    unit.record("authority.close", f"authority/{row.slug}", before, shown(row), *filter(None, (row.slug, successor)))
+
+
+def demand_unclosed(unit: UnitOfWork, row: AuthorityRow) -> None:
+    """Raises Conflict where the authority has closed, or will."""
+    state = authority_state(row, unit.now_s)
+    if state is not AuthorityState.OPEN:
+        raise Conflict(f"authority {row.slug} is {state}: its end is on record, and stays so")
+
+
+def _exemptions(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[ExemptionRow]:
+    found = [
+        exemption
+        for ban in repository.bans(unit.session, row.slug)
+        for exemption in repository.exemptions_from(unit.session, ban.number, unit.now_s, *LIVE)
+    ]
+    return [exemption for exemption in found if exemption.end_s > at]
+
+
+def _bindings(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[BindingRow]:
+    found = list(repository.bindings_to(unit.session, row.slug, unit.now_s))
+    for ban in repository.bans(unit.session, row.slug):
+        found += repository.bindings_of(unit.session, ban.number, unit.now_s)
+    return [binding for binding in found if until(binding.end_s if binding.ended_s is None else binding.ended_s) > at]

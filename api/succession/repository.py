@@ -1,0 +1,76 @@
+"""Queries on what an authority leaves."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.accounts.schemas import GrantState, grant_state
+from api.bindings.schemas import BindingState, binding_state
+from api.db.models import (
+    AuditRow,
+    BanRow,
+    BindingRow,
+    ConcernRow,
+    ExemptionRow,
+    GrantRow,
+    RangeRow,
+    SpaceRow,
+)
+from api.exemptions.repository import in_state
+from api.exemptions.schemas import ExemptionState
+from dnsfilter.policy.model import Instant
+
+
+def bans(session: Session, authority: str) -> Sequence[BanRow]:
+    """Its bans, by number."""
+    return session.scalars(select(BanRow).where(BanRow.authority == authority).order_by(BanRow.number)).all()
+
+
+def bindings_of(session: Session, ban: int, now: Instant) -> Sequence[BindingRow]:
+    """The bindings of a ban that have not ended, by number."""
+    return _live(
+        session.scalars(select(BindingRow).where(BindingRow.ban == ban).order_by(BindingRow.number)).all(), now
+    )
+
+
+def bindings_to(session: Session, authority: str, now: Instant) -> Sequence[BindingRow]:
+    """The bindings to an authority that have not ended, by number."""
+    statement = select(BindingRow).where(BindingRow.authority == authority).order_by(BindingRow.number)
+    return _live(session.scalars(statement).all(), now)
+
+
+def exemptions_from(session: Session, ban: int, now: Instant, *states: ExemptionState) -> Sequence[ExemptionRow]:
+    """The exemptions from a ban in one of these states, by number."""
+    statement = select(ExemptionRow).where(ExemptionRow.ban == ban).order_by(ExemptionRow.number)
+    return [row for state in states for row in session.scalars(statement.where(in_state(state, now)))]
+
+
+def grants(session: Session, authority: str, now: Instant) -> Sequence[GrantRow]:
+    """The roles in an authority that have not ended, by number."""
+    statement = select(GrantRow).where(GrantRow.authority == authority).order_by(GrantRow.number)
+    return [row for row in session.scalars(statement) if grant_state(row, now) is not GrantState.ENDED]
+
+
+def ranges(session: Session, authority: str) -> Sequence[RangeRow]:
+    """Its ranges, in the order of their registration."""
+    return session.scalars(select(RangeRow).where(RangeRow.authority == authority).order_by(RangeRow.id)).all()
+
+
+def spaces(session: Session, authority: str) -> Sequence[SpaceRow]:
+    """Its space, in the order in which it was allotted."""
+    return session.scalars(select(SpaceRow).where(SpaceRow.authority == authority).order_by(SpaceRow.id)).all()
+
+
+def concerns(session: Session, authority: str) -> frozenset[int]:
+    """The exemptions that name ranges of it."""
+    return frozenset(session.scalars(select(ConcernRow.exemption).where(ConcernRow.authority == authority)))
+
+
+def entries_after(session: Session, seq: int) -> Sequence[AuditRow]:
+    """What was entered in the record after an entry."""
+    return session.scalars(select(AuditRow).where(AuditRow.seq > seq).order_by(AuditRow.seq)).all()
+
+
+def _live(rows: Sequence[BindingRow], now: Instant) -> Sequence[BindingRow]:
+    return [row for row in rows if binding_state(row, now) is not BindingState.ENDED]

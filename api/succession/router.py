@@ -1,0 +1,98 @@
+"""/v1/authorities/{slug}/close and /v1/authorities/{slug}/merge."""
+
+from collections.abc import Iterable
+
+from fastapi import APIRouter, Response
+
+from api.authorities import repository as authorities
+from api.authorities.schemas import read_authority
+from api.db.models import AuthorityRow
+from api.db.unit import UnitOfWork, head
+from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.errors import Invalid
+from api.moments import parse_moment
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.routing import Route
+from api.schemas import Slug
+from api.succession import closing, merging, repository
+from api.succession.schemas import ClosedRead, ClosingWrite, ContinuedRead, DoneRead, MergedRead, MergingWrite
+from dnsfilter.policy.model import DecisionRecord, Instant
+
+router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["authorities"])
+
+
+@router.post(
+    "/close",
+    operation_id="close_authority",
+    summary="Close an authority",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def close_authority(
+    slug: Slug, body: ClosingWrite, unit: UnitDep, response: Response, precondition: PreconditionDep
+) -> ClosedRead:
+    """Ends at an instant the terms of its bans, bindings to and from it, exemptions from its bans, and roles in it.
+
+    Its ranges and space stay registered. What is on record is not taken back: what has ended by an act is not revived.
+    """
+    row = authorities.get(unit.session, slug)
+    precondition.check(row.revision)
+    decision = DecisionRecord() if body.decision is None else body.decision.value()
+    before, _ = head(unit.session)
+    closing.close(unit, row, _at(body.at, row, unit.now_s), body.reason, decision)
+    unit.rehearsing = body.dry_run
+    tag(response, row.revision)
+    return ClosedRead(authority=read_authority(row, unit.now_s), acts=_acts(unit, before), dry_run=body.dry_run)
+
+
+@router.post(
+    "/merge",
+    operation_id="merge_authority",
+    summary="Merge an authority into another",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def merge_authority(
+    slug: Slug,
+    body: MergingWrite,
+    unit: UnitDep,
+    held: RuntimeDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> MergedRead:
+    """Makes `into` the successor from now on: ranges and space move, and what holds there goes on holding.
+
+    Bans go on as the successor's own, by the merger's decision, unless it has one on the service: then that applies.
+    """
+    row = authorities.get(unit.session, slug)
+    precondition.check(row.revision)
+    into = authorities.find(unit.session, body.into)
+    if into is None:
+        raise Invalid.at("body.into", f"authority {body.into} is not registered")
+    before, _ = head(unit.session)
+    done = merging.merge(unit, row, into, body.reason, body.decision.value(), held.services)
+    unit.rehearsing = body.dry_run
+    tag(response, row.revision)
+    return MergedRead(
+        authority=read_authority(row, unit.now_s),
+        into=read_authority(into, unit.now_s),
+        continued=_pairs(done.continued),
+        covered=_pairs(done.covered),
+        ended=done.ended,
+        acts=_acts(unit, before),
+        dry_run=body.dry_run,
+    )
+
+
+def _at(text: str | None, row: AuthorityRow, now: Instant) -> Instant:
+    try:
+        return now if text is None else parse_moment(text, row.time_zone)
+    except ValueError as error:
+        raise Invalid.at("body.at", str(error)) from error
+
+
+def _acts(unit: UnitOfWork, before: int) -> list[DoneRead]:
+    unit.session.flush()
+    return [DoneRead(act=row.act, object=row.object) for row in repository.entries_after(unit.session, before)]
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> list[ContinuedRead]:
+    return [ContinuedRead(object=of, by=by) for of, by in pairs]

@@ -1,0 +1,91 @@
+"""Closing and merging as written, and what was done."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from api.authorities.schemas import AuthorityRead
+from api.bans.schemas import Link
+from api.moments import parse_date
+from api.schemas import Line, MomentText, Read, Reason, Slug, Strict
+from dnsfilter.policy.model import DecisionRecord
+
+
+class EndDecision(Strict):
+    """The formal decision about an authority's end."""
+
+    organ: Line = ""
+    reference: Line = ""
+    date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    legal_basis: Line = ""
+    advice: Line = ""
+    link: Link = ""
+
+    @field_validator("date")
+    @classmethod
+    def _date(cls, value: str) -> str:
+        if value:
+            parse_date(value)
+        return value
+
+    def value(self) -> DecisionRecord:
+        """As the policy has it."""
+        return DecisionRecord(self.organ, self.reference, self.date, self.legal_basis, self.advice, self.link)
+
+
+class ClosingWrite(Strict):
+    """That an authority ceases to be at `at` (now, if absent). With `dry_run` nothing is recorded."""
+
+    at: MomentText | None = None
+    reason: Reason
+    decision: EndDecision | None = None
+    dry_run: bool = False
+
+
+class MergingWrite(Strict):
+    """That an authority is from now on part of `into`, by a decision that is that of the bans continued there.
+
+    With `dry_run` nothing is recorded.
+    """
+
+    into: Slug
+    reason: Reason
+    decision: EndDecision
+    dry_run: bool = False
+
+
+class DoneRead(Read):
+    """One act that was done, or would be."""
+
+    act: str = Field(examples=["ban.end"])
+    object: str = Field(examples=["ban/ghent/tiktok"])
+
+
+class ClosedRead(Read):
+    """An authority with its end on record, and every act that belongs to it."""
+
+    authority: AuthorityRead
+    acts: list[DoneRead]
+    dry_run: bool
+
+
+class ContinuedRead(Read):
+    """A ban, a binding or an exemption of the merged authority, and that of the successor which continues it."""
+
+    object: str = Field(examples=["ban/ghent/tiktok"])
+    by: str
+
+
+class MergedRead(Read):
+    """A merged authority and its successor; what goes on there as what, and what the successor had already.
+
+    `ended` is what goes on nowhere: its service is no longer in the catalogue, or its ranges are registered no longer.
+    """
+
+    authority: AuthorityRead
+    into: AuthorityRead
+    continued: list[ContinuedRead]
+    covered: list[ContinuedRead]
+    ended: list[str]
+    acts: list[DoneRead]
+    dry_run: bool

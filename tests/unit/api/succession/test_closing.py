@@ -1,0 +1,257 @@
+"""Closing an authority: on its date everything that it decided ends, and the office does not go down."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from api.db.models import AuditRow
+from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
+
+CLOSE = "/v1/authorities/town/close"
+WHY = {"reason": "it is part of another from now on"}
+DATE = "2026-10-01"
+DAY_S = 86_400
+UNTIL_DATE_S = 805_600
+"""From the clock's start to that day's local midnight."""
+
+
+def _verdict(plane: Plane, client: str = "192.0.2.10", service: str = "alpha") -> str:
+    return str(plane.done("GET", f"/v1/decision?client={client}&name={service}1.example.org")["verdict"])
+
+
+def _grown(plane: Plane) -> dict[str, int]:
+    """With bindings both ways, exemptions in each state, and people; the numbers of these."""
+    plane.done("PUT", "/v1/authorities/zone/bans/beta", ban())
+    numbers = {"law": _number(plane, "/v1/bindings", _binding("town/alpha", "zone", "law"))}
+    numbers["agreement"] = _number(plane, "/v1/bindings", _binding("zone/beta", "town", "agreement"))
+    plane.done("POST", f"/v1/bindings/{numbers['agreement']}/accept")
+    numbers["proposal"] = _number(
+        plane, "/v1/bindings", {**_binding("town/alpha", "zone", "agreement"), "start": "2026-11-01", "for": "1 month"}
+    )
+    wanted = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "reason": "promotion", "hours": ["Mon 00:00-01:00"]}
+    numbers["approved"] = _number(plane, "/v1/exemptions", {**wanted, "for": "6 months"})
+    plane.done("POST", f"/v1/exemptions/{numbers['approved']}/approve", {}, token=plane.other())
+    numbers["requested"] = _number(plane, "/v1/exemptions", {**wanted, "for": "5 months"})
+    numbers["account"], _ = plane.account("the-operator", ("operator", "town"))
+    return numbers
+
+
+def _number(plane: Plane, path: str, body: dict[str, Any]) -> int:
+    return int(plane.done("POST", path, body)["number"])
+
+
+def _binding(of: str, to: str, ground: str) -> dict[str, str]:
+    return {"ban": of, "authority": to, "ground": ground, "instrument": "letter 1"}
+
+
+def _states(plane: Plane, numbers: dict[str, int]) -> dict[str, str]:
+    found = {name: plane.done("GET", f"/v1/bindings/{numbers[name]}")["state"] for name in ("law", "agreement")}
+    found["proposal"] = plane.done("GET", f"/v1/bindings/{numbers['proposal']}")["state"]
+    for name in ("approved", "requested"):
+        found[name] = plane.done("GET", f"/v1/exemptions/{numbers[name]}")["state"]
+    found["ban"] = plane.done("GET", "/v1/authorities/town/bans/alpha")["state"]
+    grants = plane.done("GET", f"/v1/grants?account={numbers['account']}")["items"]
+    return {**found, "grant": grants[0]["state"], "authority": plane.done("GET", "/v1/authorities/town")["state"]}
+
+
+@on_both_databases
+def test_at_once_everything_ends_with_an_act_each_and_ranges_stay(town: Plane) -> None:
+    numbers = _grown(town)
+    town.clock.now += 60
+    told = town.done("POST", CLOSE, {**WHY, "decision": {"reference": "D-9", "legal_basis": "decree 9"}})
+    assert _states(town, numbers) == {
+        "law": "ended",
+        "agreement": "ended",
+        "proposal": "ended",
+        "approved": "revoked",
+        "requested": "revoked",
+        "ban": "lapsed",
+        "grant": "ended",
+        "authority": "closed",
+    }
+    assert [(act["act"], act["object"]) for act in told["acts"]] == [
+        ("exemption.revoke", f"exemption/{numbers['requested']}"),
+        ("exemption.revoke", f"exemption/{numbers['approved']}"),
+        ("binding.end", f"binding/{numbers['agreement']}"),
+        ("binding.end", f"binding/{numbers['law']}"),
+        ("binding.end", f"binding/{numbers['proposal']}"),
+        ("ban.end", "ban/town/alpha"),
+        ("grant.end", "grant/3"),
+        ("authority.close", "authority/town"),
+    ]
+    found = told["authority"]
+    assert (found["closes"], found["successor"], found["closed_reason"]) == (
+        "2026-09-21T14:14:20Z",
+        None,
+        WHY["reason"],
+    )
+    assert found["closed_decision"]["reference"] == "D-9"
+    assert [_verdict(town), _verdict(town, service="beta"), _verdict(town, "198.51.100.9")] == ["pass", "pass", "pass"]
+    assert town.done("GET", "/v1/who?address=192.0.2.10")["authority"] == "town"
+    term = town.done("GET", "/v1/authorities/town/bans/alpha")["terms"][0]
+    assert (term["ended"], term["ended_decision"]["reference"]) == ("2026-09-21T14:14:20Z", "D-9")
+
+
+@on_both_databases
+def test_on_a_later_date_all_holds_until_then(town: Plane) -> None:
+    numbers = _grown(town)
+    revision = town.revision()
+    told = town.done("POST", CLOSE, {**WHY, "at": DATE})
+    assert (told["authority"]["state"], told["authority"]["closes"]) == ("closing", "2026-09-30T22:00:00Z")
+    assert town.revision() == revision + 1
+    held = {
+        "law": "in_force",
+        "agreement": "in_force",
+        "proposal": "proposed",
+        "approved": "in_force",
+        "requested": "requested",
+        "grant": "in_force",
+        "authority": "closing",
+    }
+    found = _states(town, numbers)
+    assert {name: found[name] for name in held} == held
+    town.clock.now += UNTIL_DATE_S - 1
+    assert [_verdict(town), _verdict(town, service="beta"), _verdict(town, "198.51.100.9")] == ["refuse"] * 3
+    town.clock.now += 1
+    assert [_verdict(town), _verdict(town, service="beta"), _verdict(town, "198.51.100.9")] == ["pass"] * 3
+    assert set(_states(town, numbers).values()) == {"ended", "revoked", "lapsed", "closed"}
+    assert town.revision() == revision + 1
+
+
+def test_terms_that_would_begin_later_never_do_and_stay_on_record(town: Plane) -> None:
+    planned = ban(terms=[{"start": "2026-09-25", "for": "1 month"}, {"start": "2026-11-01", "for": "1 month"}])
+    town.done("PUT", "/v1/authorities/town/bans/beta", planned)
+    town.done("PUT", "/v1/authorities/zone/bans/beta", ban(terms=[{"start": "2026-11-01", "for": "1 month"}]))
+    law = _number(town, "/v1/bindings", {**_binding("zone/beta", "town", "law"), "start": "2026-11-01"})
+    town.done("POST", CLOSE, {**WHY, "at": DATE})
+    town.done("POST", "/v1/authorities/zone/close", {**WHY, "at": DATE})
+    terms = town.done("GET", "/v1/authorities/town/bans/beta")["terms"]
+    assert [term["ended"] for term in terms] == ["2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z"]
+    gone = town.done("GET", "/v1/authorities/zone/bans/beta")
+    assert (gone["state"], len(gone["terms"]), gone["terms"][0]["ended_reason"]) == ("lapsed", 1, WHY["reason"])
+    for days, verdict in ((4, "refuse"), (20, "pass"), (45, "pass")):
+        town.clock.now = 1_790_000_000 + days * DAY_S
+        assert _verdict(town, service="beta") == verdict, days
+    assert town.done("GET", f"/v1/bindings/{law}")["state"] == "ended"
+    exported = town.call("GET", "/v1/policy").text
+    assert town.done("POST", "/v1/policy/diff", content=exported, headers=_toml(town)) == {"acts": [], "faults": []}
+
+
+def _toml(plane: Plane) -> dict[str, str]:
+    return {"Authorization": f"Bearer {plane.token}", "Content-Type": "application/toml"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/v1/authorities/town/bans/beta", ban()),
+        ("PUT", "/v1/authorities/town/bans/beta", {"provisional": True}),
+        ("POST", "/v1/authorities/town/bans/alpha/terms", {"for": "1 year"}),
+        ("POST", "/v1/bindings", _binding("zone/beta", "town", "law")),
+        ("POST", "/v1/bindings", _binding("town/alpha", "zone", "law")),
+        ("POST", "/v1/exemptions", {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 year", "reason": "why"}),
+        ("PUT", "/v1/ranges/default/192.0.3.0/24", {"authority": "town", "funding": "public", "audience": "staff"}),
+        ("PUT", "/v1/spaces/default/192.0.3.0/24", {"authority": "town"}),
+        ("POST", "/v1/grants", {"account": 2, "role": "reader", "authority": "town", "for": "1 year", "reason": "why"}),
+        ("POST", CLOSE, WHY),
+        ("POST", "/v1/authorities/zone/merge", {"into": "town", "decision": {"legal_basis": "decree 9"}, **WHY}),
+    ],
+)
+def test_nothing_begins_in_a_closed_authority_nor_reaches_beyond_one_that_closes(
+    town: Plane, method: str, path: str, body: dict[str, Any]
+) -> None:
+    town.done("PUT", "/v1/authorities/zone/bans/beta", ban())
+    town.account("somebody")
+    town.done("POST", CLOSE, {**WHY, "at": DATE})
+    before = town.call(method, path, body)
+    lasting = not path.startswith(("/v1/ranges", "/v1/spaces")) and body != {"provisional": True}
+    assert (before.status_code, "2026-10-01" in before.text or "closing" in before.text) == (
+        (409, True) if lasting else (201, False)
+    )
+    if not lasting:
+        return
+    town.clock.now += UNTIL_DATE_S
+    after = town.call(method, path, body)
+    assert (after.status_code, "closed" in after.json()["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/ranges/default/192.0.3.0/24", {"authority": "town", "funding": "public", "audience": "staff"}),
+        ("/v1/spaces/default/192.0.3.0/24", {"authority": "town"}),
+        ("/v1/authorities/town/bans/beta", {"provisional": True}),
+    ],
+)
+def test_a_closed_authority_gets_no_more_ranges_and_space(town: Plane, path: str, body: dict[str, Any]) -> None:
+    town.done("POST", CLOSE, WHY)
+    answer = town.call("PUT", path, body)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "authority town closed on 2026-09-21")
+
+
+def test_what_fits_before_the_date_is_taken(town: Plane) -> None:
+    town.done("POST", CLOSE, {**WHY, "at": DATE})
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"until": "2026-09-30"}]))
+    town.done("POST", "/v1/bindings", {**_binding("town/beta", "zone", "law"), "until": "2026-09-30"})
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
+    assert _verdict(town, "198.51.100.9", "beta") == "refuse"
+
+
+def test_a_ban_that_began_this_second_can_still_be_toggled(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban())
+    town.done("POST", CLOSE, WHY)
+    town.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "monitor"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"at": "2026-09-20"}, 422),
+        ({"at": "tomorrow-or-so"}, 422),
+        ({"reason": ""}, 422),
+        ({"decision": {"follows": "zone/alpha"}}, 422),
+        ({"at": "2027-01-01"}, 200),
+    ],
+)
+def test_what_a_closing_needs(town: Plane, body: dict[str, Any], status: int) -> None:
+    assert town.call("POST", CLOSE, {**WHY, **body}).status_code == status
+
+
+def test_a_rehearsal_tells_the_same_and_does_nothing(town: Plane) -> None:
+    revision = town.revision()
+    told = town.done("POST", CLOSE, {**WHY, "dry_run": True})
+    assert (told["dry_run"], town.revision(), _verdict(town)) == (True, revision, "refuse")
+    assert town.done("GET", "/v1/authorities/town")["state"] == "open"
+    assert town.done("POST", CLOSE, WHY)["acts"] == told["acts"]
+
+
+def test_only_an_administrator_closes_and_merges(town: Plane) -> None:
+    _, token = town.account("the-operator", ("operator", "town"), ("approver", "town"), ("operator", "zone"))
+    merging = {"into": "zone", "decision": {"legal_basis": "decree 9"}, **WHY}
+    for path, body in ((CLOSE, WHY), ("/v1/authorities/town/merge", merging)):
+        assert town.call("POST", path, body, token=token).status_code == 403
+    assert town.call("POST", "/v1/authorities/nobody/close", WHY).status_code == 404
+
+
+def test_acts_are_matters_of_those_concerned_and_the_past_is_reproduced(town: Plane) -> None:
+    numbers = _grown(town)
+    town.publisher.settle()
+    at = town.done("GET", "/v1/who?address=192.0.2.10")["at"]
+    town.clock.now += 60
+    town.done("POST", CLOSE, WHY)
+    town.publisher.settle()
+    with town.database.reading() as session:
+        rows = {row.object: row.authorities for row in session.scalars(select(AuditRow).order_by(AuditRow.seq))}
+    assert rows["authority/town"] == ["town"]
+    assert rows[f"binding/{numbers['law']}"] == ["town", "zone"]
+    now = town.done("GET", "/v1/who?address=192.0.2.10")["at"]
+    told = [town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={when}") for when in (at, now)]
+    assert [found["reproduced"] for found in told] == [True, True]
+    assert [found["decision"]["verdict"] for found in told] == ["refuse", "pass"]
+
+
+def test_a_register_of_closed_ones_can_still_be_corrected(town: Plane) -> None:
+    town.done("POST", CLOSE, WHY)
+    changed = town.done("PUT", "/v1/authorities/town", authority(contact="archive@example.org"))
+    assert (changed["contact"], changed["state"]) == ("archive@example.org", "closed")
