@@ -107,7 +107,8 @@ def load_given(path: Path) -> tuple[Given, ...]:
 def change_given(path: Path, now: Moment, change: Callable[[tuple[Given, ...]], tuple[Given, ...]]) -> None:
     """Replace what the file holds by what `change` makes of those that hold still. Raises UnavailableError.
 
-    A file that cannot be understood is replaced: it holds nothing. `change` runs while no other command writes.
+    A file that cannot be understood is replaced: it holds nothing. `change` runs while no other command writes, and
+    before anything is written; where it raises, nothing is.
     """
     with writing(f"write {path}", path.with_suffix(".lock")):
         octets = read_private(path, _MAX_OCTETS)

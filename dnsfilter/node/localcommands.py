@@ -5,6 +5,7 @@ there is not done.
 """
 
 import os
+import re
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from dnsfilter.snapshot.store import Files, SnapshotStore
 
 JOURNAL_NAME = "journal.jsonl"
 _MOST_NAMED = 100
+_UID = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class LocalNode:
         self._store = store
         self._by_policy_file = by_policy_file
         self._path = config.node_dir / FILE_NAME
-        self._uid = os.getuid()
+        self._uid = _caller()
 
     def suspend(self, authority: str | None, duration: str, reason: str) -> Suspension:
         """Have nothing refused for the clients of that authority (None: all), from now on and for that long.
@@ -63,10 +65,16 @@ class LocalNode:
             _check_authority(authority, files)
         with self._acting():
             now = _now(files)
-            given = Given(authority, now, for_s, reason)
             until = now.instant + for_s
-            self._journal().add(now.instant, self._uid, Act.SUSPEND, reason, authority=authority, until=until)
-            change_given(self._path, now, lambda held: _with(held, given))
+
+            def add(held: tuple[Given, ...]) -> tuple[Given, ...]:
+                others = _others(held, authority)
+                if len(others) >= MAX_GIVEN:
+                    raise UnavailableError(f"suspend: {MAX_GIVEN} are suspended on this node: suspend all")
+                self._journal().add(now.instant, self._uid, Act.SUSPEND, reason, authority=authority, until=until)
+                return (*others, Given(authority, now, for_s, reason))
+
+            change_given(self._path, now, add)
         return Suspension(authority, now.instant, until, reason)
 
     def end_suspension(self, authority: str | None, reason: str) -> None:
@@ -77,13 +85,17 @@ class LocalNode:
         _check_reason(reason, needed=False)
         with self._acting():
             now = _now(self._files())
-            held = [given for given in load_given(self._path) if given.holds(now) is not None]
-            if all(given.authority != authority for given in held):
-                others = ", ".join(sorted(_name(given.authority) for given in held))
-                left = f"; suspended here: {others}" if others else ""
-                raise UnavailableError(f"end suspension: there is none of {_name(authority)} on this node{left}")
-            self._journal().add(now.instant, self._uid, Act.END_SUSPENSION, reason, authority=authority)
-            change_given(self._path, now, lambda given: tuple(each for each in given if each.authority != authority))
+
+            def end(held: tuple[Given, ...]) -> tuple[Given, ...]:
+                others = _others(held, authority)
+                if len(others) == len(held):
+                    names = ", ".join(sorted(_name(given.authority) for given in held))
+                    left = f"; suspended here: {names}" if names else ""
+                    raise UnavailableError(f"end suspension: there is none of {_name(authority)} on this node{left}")
+                self._journal().add(now.instant, self._uid, Act.END_SUSPENSION, reason, authority=authority)
+                return others
+
+            change_given(self._path, now, end)
 
     def suspensions(self) -> tuple[Suspension, ...]:
         """Those given here that hold. Raises UnavailableError where they may not or cannot be read."""
@@ -181,11 +193,14 @@ class LocalNode:
         return owner
 
 
-def _with(held: tuple[Given, ...], given: Given) -> tuple[Given, ...]:
-    others = tuple(each for each in held if each.authority != given.authority)
-    if len(others) >= MAX_GIVEN:
-        raise UnavailableError(f"suspend: {MAX_GIVEN} are suspended on this node: suspend all")
-    return (*others, given)
+def _others(held: tuple[Given, ...], authority: str | None) -> tuple[Given, ...]:
+    return tuple(given for given in held if given.authority != authority)
+
+
+def _caller() -> int:
+    """The number of the user who gave the command; with sudo, of who called that."""
+    uid, before = os.getuid(), os.environ.get("SUDO_UID", "")
+    return int(before) if uid == 0 and _UID.fullmatch(before) else uid
 
 
 def _now(files: Files | None) -> Moment:

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.node.journal import instant_text
 
 if TYPE_CHECKING:
@@ -26,9 +25,9 @@ def add_local_commands(commands: "Commands", opened: Opened) -> None:
     text = "have nothing refused on this node for a while, without the control plane"
     suspend = _command(commands, "suspend", text, partial(_suspend, opened))
     suspend.add_argument("authority", nargs="?", metavar="AUTHORITY", help="for its clients alone (default: for all)")
-    suspend.add_argument("--for", dest="duration", metavar="TIME", help="30m, 1h30m …; at most 4h; it ends by itself")
     suspend.add_argument("--reason", default="", help="why; it is kept in the node's journal")
-    other = suspend.add_mutually_exclusive_group()
+    other = suspend.add_mutually_exclusive_group(required=True)
+    other.add_argument("--for", dest="duration", metavar="TIME", help="30m, 1h30m …; at most 4h; it ends by itself")
     other.add_argument("--end", action="store_true", help="end it now")
     other.add_argument("--list", action="store_true", help="what is suspended on this node")
     suspend.add_argument("--json", action="store_true", help="print the list as JSON")
@@ -57,8 +56,6 @@ def _suspend(opened: Opened, options: argparse.Namespace) -> int:
         opened(options).end_suspension(options.authority, options.reason)
         print(f"{options.authority or 'all'}: the suspension on this node has ended")
         return DONE
-    if options.duration is None:
-        raise ConfigError((Problem("command line", "give --for TIME, or --end, or --list"),))
     print(suspension_text(opened(options).suspend(options.authority, options.duration, options.reason)))
     return DONE
 

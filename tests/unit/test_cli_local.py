@@ -65,7 +65,7 @@ def test_without_an_authority_all_are_suspended(config: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("suspend", "ghent"), 2, "give --for TIME"),
+        (("suspend", "ghent"), 2, "--for --end --list"),
         (("suspend", "gand", "--for", "30m", "--reason", "x"), 2, "known: brussels-city, "),
         (("suspend", "ghent", "--for", "5h", "--reason", "x"), 2, "4 hours"),
         (("suspend", "ghent", "--for", "30m"), 2, "--reason"),

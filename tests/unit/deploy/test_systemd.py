@@ -124,10 +124,10 @@ def test_example_environment_is_accepted_and_meets_the_resolver_s() -> None:
     assert settings.metrics_listen.port == 9154
 
 
-@pytest.mark.parametrize("path", ["/var/lib/dnsfilter", "/var/lib/dnsfilter/snapshots", "/var/lib/dnsfilter/api"])
+@pytest.mark.parametrize("path", ["", "/snapshots", "/api", "/node"])
 def test_directories_that_the_examples_use_are_laid_out(path: str) -> None:
     rows = [line.split() for line in (SYSTEMD / "dnsfilter.tmpfiles").read_text().splitlines()]
-    assert path in {row[1] for row in rows if row and row[0] == "d"}
+    assert f"/var/lib/dnsfilter{path}" in {row[1] for row in rows if row and row[0] == "d"}
 
 
 def test_the_receive_buffer_that_is_set_is_enough() -> None:

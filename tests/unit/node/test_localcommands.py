@@ -25,6 +25,7 @@ CLOCK: Instant = NOW + 500
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
     monkeypatch.setattr("dnsfilter.node.localcommands.time.time", lambda: float(CLOCK))
 
 
@@ -110,6 +111,27 @@ def test_wrong_input_is_said_and_changes_nothing(
     with pytest.raises(ConfigError, match=said):
         node.suspend(authority, duration, reason)
     assert not config.node_dir.exists()
+
+
+def test_more_than_can_be_kept_are_not_suspended_one_by_one(
+    node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(localcommands, "MAX_GIVEN", 1)
+    node.suspend("ghent", "30m", "why")
+    with pytest.raises(UnavailableError, match="suspend all"):
+        node.suspend("mechelen", "30m", "why")
+    assert len(journal(config)) == 1
+    node.suspend("ghent", "1h", "longer")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root is called by sudo")
+@pytest.mark.parametrize(("said", "uid"), [("1000", 1000), ("", 0), ("root", 0), ("-1", 0)])
+def test_with_sudo_the_journal_has_who_called_it(
+    config: Config, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch, said: str, uid: int
+) -> None:
+    monkeypatch.setenv("SUDO_UID", said)
+    LocalNode(config, store, by_policy_file=False).suspend("ghent", "30m", "why")
+    assert journal(config)[0].uid == uid
 
 
 def test_of_many_authorities_some_are_named(node: LocalNode, monkeypatch: pytest.MonkeyPatch) -> None:
