@@ -104,9 +104,7 @@ class Notifier:
             hour = Hour(now_s, now_s if since_s is None else since_s, self._up_since_s)
             fresh = repository.missing(session, [one for one in due(session, hour) if self._wanted(one)])
         if since_s is None:
-            with self._database.writing() as session:
-                if repository.beginning(session) is None:
-                    repository.begin(session, now_s)
+            self._begin()
         for start in range(0, len(fresh), ROWS):
             with self._database.writing() as session:
                 self._write(session, fresh[start : start + ROWS], now_s)
@@ -138,7 +136,8 @@ class Notifier:
         return Status(found.waiting, age_s, found.given_up, self._failures)
 
     def start(self) -> None:
-        """Start looking and sending in the background."""
+        """Start looking and sending in the background; what happens from now on is told. Raises SQLAlchemyError."""
+        self._begin()
         self._thread.start()
 
     def stop(self) -> None:
@@ -148,6 +147,12 @@ class Notifier:
             self._thread.join(STOP_S)
         if self._thread.is_alive():
             emit(log, logging.WARNING, "the mail server did not answer while stopping")
+
+    def _begin(self) -> None:
+        """Say that this installation makes notices from now on, unless it does already."""
+        with self._database.writing() as session:
+            if repository.beginning(session) is None:
+                repository.begin(session, int(self._clock()))
 
     def _run(self) -> None:
         seen, looked = -1, monotonic() - LOOK_S
