@@ -29,6 +29,7 @@ from api.nodes.own import router as own_of_node
 from api.nodes.router import beside as beside_nodes
 from api.nodes.router import router as nodes
 from api.notices.router import router as notices
+from api.onboarding.router import router as onboarding
 from api.policies.router import router as policies
 from api.problems import install
 from api.publish.router import router as decisions
@@ -59,6 +60,7 @@ ROUTERS = (
     system,
     authorities,
     succession,
+    onboarding,
     sites,
     spaces,
     ranges,

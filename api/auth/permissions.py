@@ -60,6 +60,7 @@ _OPEN = Rule(Where.OPEN)
 _ACCOUNT = Rule(Where.ACCOUNT)
 _READ_OBJECT = Rule(Where.OBJECT, _READ)
 _READ_SOME = Rule(Where.SOME, _READ)
+_READ_PATH = Rule(Where.PATH, _READ)
 _OPERATE_PATH = Rule(Where.PATH, _OPERATE)
 _OPERATE_OBJECT = Rule(Where.OBJECT, _OPERATE)
 _APPROVE_OBJECT = Rule(Where.OBJECT, _APPROVE)
@@ -81,6 +82,7 @@ OF_OPERATION: Mapping[str, Rule] = {
     "put_authority": _ADMINISTER,
     "patch_authority": _ADMINISTER,
     "delete_authority": _ADMINISTER,
+    "get_onboarding": _READ_PATH,
     "close_authority": _ADMINISTER,
     "merge_authority": _ADMINISTER,
     # sites, space and ranges

@@ -240,6 +240,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
 """What is no authority's matter, or is everybody's: one request is enough."""
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "GET /v1/authorities/{slug}": ("/v1/authorities/{slug}", None),
+    "GET /v1/authorities/{slug}/onboarding": ("/v1/authorities/{slug}/onboarding", None),
     "GET /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:{n}::/48", None),
     "GET /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/127.0.{n}.0/24", None),
     "PATCH /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/2001:db8:{n}:1::/64", {"label": "hall"}),

@@ -1,0 +1,1 @@
+"""What a public body still needs before it is served."""

@@ -1,0 +1,24 @@
+"""/v1/authorities/{slug}/onboarding."""
+
+from fastapi import APIRouter
+
+from api.authorities import repository
+from api.deps import UnitDep
+from api.onboarding.schemas import OnboardingRead
+from api.onboarding.service import onboarding
+from api.problems import NOT_FOUND, documented
+from api.routing import Route
+from api.schemas import Slug
+
+router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authorities"])
+
+
+@router.get(
+    "/{slug}/onboarding",
+    operation_id="get_onboarding",
+    summary="Tell what an authority still needs",
+    responses=documented(NOT_FOUND),
+)
+def get_onboarding(slug: Slug, unit: UnitDep) -> OnboardingRead:
+    """Names, networks, a decision, people and nodes: each step with what there is, or what is to be done."""
+    return onboarding(unit.session, repository.get(unit.session, slug), unit.now_s)

@@ -1,0 +1,36 @@
+"""What an authority has of what it needs, as read."""
+
+from enum import StrEnum
+
+from api.schemas import Read, Slug
+
+
+class Step(StrEnum):
+    """What a public body needs."""
+
+    NAMES = "names"
+    CONTACT = "contact"
+    TIME_ZONE = "time_zone"
+    SPACE = "space"
+    RANGES = "ranges"
+    BAN = "ban"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    NODE = "node"
+
+
+class StepRead(Read):
+    """One step: what there is, and where it is not done, what is to be done."""
+
+    step: Step
+    done: bool
+    found: str
+    todo: str
+
+
+class OnboardingRead(Read):
+    """Every step, in the order in which they are best taken; `complete` where nothing is missing."""
+
+    authority: Slug
+    complete: bool
+    steps: list[StepRead]

@@ -1,0 +1,96 @@
+"""What a new body still needs, step by step until nothing is missing."""
+
+from typing import Any
+
+import pytest
+
+from api.onboarding.schemas import Step
+from tests.unit.api.conftest import Plane, authority, ban
+
+PATH = "/v1/authorities/town/onboarding"
+
+
+def _missing(plane: Plane, token: str | None = None) -> list[str]:
+    found = plane.done("GET", PATH, token=token)
+    assert [step["step"] for step in found["steps"]] == list(map(str, Step))
+    assert all(step["done"] == (step["todo"] == "") for step in found["steps"])
+    missing = [step["step"] for step in found["steps"] if not step["done"]]
+    assert found["complete"] == (missing == [])
+    return missing
+
+
+def _found(plane: Plane, step: str) -> tuple[str, str]:
+    steps = {item["step"]: item for item in plane.done("GET", PATH)["steps"]}
+    return steps[step]["found"], steps[step]["todo"]
+
+
+def _enrol(plane: Plane, name: str, site: str) -> None:
+    made = plane.done("POST", "/v1/nodes", {"name": name, "site": site})
+    headers = {"Authorization": f"Bearer {made['enrolment_token']}"}
+    plane.done("POST", "/v1/nodes/enrol", {"version": "1"}, headers=headers)
+
+
+def test_a_new_body_is_led_to_the_end(plane: Plane) -> None:
+    plane.done("PUT", "/v1/authorities/town", authority(names={"nl": "Stad"}))
+    missing = ["names", "space", "ranges", "ban", "operator", "approver", "node"]
+    assert _missing(plane) == missing
+    assert _found(plane, "names")[1].startswith("give its name in fr:")
+    place = {"authority": "town", "funding": "public", "audience": "staff"}
+    acts: list[tuple[str, str, str, Any]] = [
+        ("names", "PATCH", "/v1/authorities/town", {"names": {"nl": "Stad", "fr": "Ville"}}),
+        ("space", "PUT", "/v1/spaces/default/192.0.2.0/24", {"authority": "town"}),
+        ("ranges", "PUT", "/v1/ranges/default/192.0.2.0/24", place),
+        ("ban", "PUT", "/v1/authorities/town/bans/alpha", ban(terms=[{"start": "2027-01-01", "for": "6 months"}])),
+    ]
+    for step, method, path, body in acts:
+        plane.done(method, path, body)
+        missing.remove(step)
+        assert _missing(plane) == missing
+    assert _found(plane, "ban")[0] == "alpha (planned)"
+    plane.account("desk", ("operator", "town"))
+    assert _missing(plane) == ["approver", "node"]
+    plane.account("chief", ("approver", "town"))
+    assert _missing(plane) == ["node"]
+    assert _found(plane, "node")[1] == "enrol a node at default"
+    _enrol(plane, "first", "default")
+    assert _missing(plane) == []
+
+
+def test_one_person_alone_approves_nothing(town: Plane) -> None:
+    number, _ = town.account("desk", ("operator", "town"), ("approver", "town"))
+    assert "approver" in _missing(town)
+    assert "a second person" in _found(town, "approver")[1]
+    other, _ = town.account("other", ("operator", "town"))
+    assert "approver" not in _missing(town)
+    town.done("POST", f"/v1/accounts/{other}/disable")
+    assert "approver" in _missing(town)
+    town.done("POST", f"/v1/accounts/{number}/disable")
+    assert {"operator", "approver"} <= set(_missing(town))
+
+
+def test_each_site_needs_a_node_that_has_enrolled(town: Plane) -> None:
+    town.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    place = {"authority": "town", "funding": "private", "audience": "public"}
+    town.done("PUT", "/v1/ranges/depot/192.0.2.0/24", place)
+    _enrol(town, "first", "default")
+    town.done("POST", "/v1/nodes", {"name": "second", "site": "depot"})
+    assert _found(town, "node") == ("first at default", "enrol a node at depot")
+    _enrol(town, "third", "depot")
+    assert _found(town, "node") == ("first at default, third at depot", "")
+    assert _found(town, "ranges")[0] == "1 (public, private), 1 (staff, public)"
+
+
+def test_a_ban_that_has_lapsed_is_none(town: Plane) -> None:
+    assert "ban" not in _missing(town)
+    town.clock.now += 200 * 86_400
+    assert "ban" in _missing(town)
+
+
+@pytest.mark.parametrize(("role", "slug", "status"), [("reader", "town", 200), ("operator", "zone", 403)])
+def test_those_of_the_authority_see_it(town: Plane, role: str, slug: str, status: int) -> None:
+    _, token = town.account("somebody", (role, slug))
+    assert town.call("GET", PATH, token=token).status_code == status
+
+
+def test_an_authority_that_is_not_registered_has_none(plane: Plane) -> None:
+    assert plane.call("GET", PATH).status_code == 404
