@@ -21,7 +21,7 @@ def read_bans(
     session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str], suspended: Suspended
 ) -> list[BanRead]:
     """Bans as the API shows them; `zones` has the time zone of each authority, `suspended` who is suspended now."""
-    follows = {number for row in rows for number in _followed(row)}
+    follows = {number for row in rows for number in repository.followed_by(row)}
     names = repository.references(session, follows)
     return [_read(row, now, zones[row.authority], names, suspended) for row in rows]
 
@@ -62,6 +62,9 @@ def _source(session: Session, reference: str, subject: Subject, place: str) -> i
     source = repository.find(session, authority, service)
     if source is None:
         raise Invalid.at(place, f"there is no ban {reference}")
+    own = repository.find(session, subject.authority, subject.service)
+    if own is not None and repository.leads_to(session, source, own.number):
+        raise Invalid.at(place, f"{reference} follows {subject.authority}/{subject.service}: not both the other")
     return source.number
 
 
@@ -129,11 +132,6 @@ def decision_columns(record: DecisionRecord) -> Json:
 def decision_record(stored: Json) -> DecisionRecord:
     """A stored decision as the policy has it."""
     return DecisionRecord(**stored)
-
-
-def _followed(row: BanRow) -> list[int]:
-    stored = [row.decision] + [term.decision for term in row.terms] + [term.ended_decision for term in row.terms]
-    return [decision["follows"] for decision in stored if decision.get("follows") is not None]
 
 
 def _decision(stored: Json, names: Mapping[int, str]) -> FormalRead:

@@ -96,6 +96,24 @@ def is_followed(session: Session, number: int) -> bool:
     return bool(session.scalar(select(or_(decided, exists().where(TermRow.ban != number, renewed_or_ended)))))
 
 
+def followed_by(row: BanRow) -> list[int]:
+    """The numbers of the bans that decisions about the ban follow."""
+    stored = [row.decision] + [term.decision for term in row.terms] + [term.ended_decision for term in row.terms]
+    return [decision["follows"] for decision in stored if decision.get("follows") is not None]
+
+
+def leads_to(session: Session, row: BanRow, number: int) -> bool:
+    """Whether the ban, or one that it follows, and so on, follows the ban `number`."""
+    known, ahead = {row.number}, [row]
+    while ahead:
+        following = set(followed_by(ahead.pop())) - known
+        if number in following:
+            return True
+        known |= following
+        ahead += [found for found in (session.get(BanRow, other) for other in following) if found is not None]
+    return False
+
+
 def provisional_since(session: Session, subject: str) -> Instant | None:
     """When the ban that the audit calls `subject` was adopted provisionally; None if it was not.
 

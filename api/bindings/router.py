@@ -24,7 +24,7 @@ from dnsfilter.policy.model import Binding, Ground, Instant
 router = APIRouter(route_class=Route, prefix="/v1/bindings", tags=["bindings"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
-Ender: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str], None]
+Ender: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str, str], None]
 
 
 @router.get("", operation_id="list_bindings", summary="List bindings", responses=documented())
@@ -148,7 +148,7 @@ def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Re
         at = unit.now_s if body.at is None else parse_moment(body.at, zone)
     except ValueError as error:
         raise Invalid.at("body.at", str(error)) from error
-    act(unit, row, at, body.reason)
+    act(unit, row, at, body.reason, body.reference)
     return _answer(unit, row, response)
 
 

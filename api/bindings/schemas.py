@@ -43,10 +43,11 @@ class BindingWrite(Strict):
 
 
 class BindingEnding(Strict):
-    """An end by an act: at `at` (now, if absent)."""
+    """An end by an act: at `at` (now, if absent). `reference` is that of the decision behind it, if there is one."""
 
     at: MomentText | None = None
     reason: Reason
+    reference: Line = ""
 
 
 class BindingRead(Read):
@@ -67,6 +68,7 @@ class BindingRead(Read):
     ended: str | None
     ended_by: str
     ended_reason: str
+    ended_reference: str
     state: BindingState
     revision: int
 
@@ -99,6 +101,8 @@ def read_binding(row: BindingRow, reference: str, now: Instant, time_zone: str) 
         ended=optional_text(row.ended_s),
         ended_by=row.ended_by,
         ended_reason=row.ended_reason,
+        # What is kept from before references were has none.
+        ended_reference=row.ended_reference or "",
         state=binding_state(row, now),
         revision=row.revision,
     )

@@ -39,6 +39,7 @@ def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
         ended_s=None,
         ended_by="",
         ended_reason="",
+        ended_reference="",
         revision=unit.new_revision(),
     )
     unit.session.add(row)
@@ -66,16 +67,16 @@ def accept(unit: UnitOfWork, row: BindingRow) -> None:
         _recorded(unit, row, "binding.accept", before)
 
 
-def withdraw(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str) -> None:
-    """The bound authority withdraws from an agreement; never from a law."""
+def withdraw(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str, reference: str = "") -> None:
+    """The bound authority withdraws from an agreement, by the decision of that reference; never from a law."""
     if row.ground == Ground.LAW:
         raise Conflict("nobody withdraws from a law")
-    _finish(unit, row, at, reason, "withdrawal")
+    _finish(unit, row, at, "withdrawal", reason, reference)
 
 
-def end(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str) -> None:
+def end(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str, reference: str = "") -> None:
     """The binding ends early, whatever its ground: the law or the agreement itself has ended."""
-    _finish(unit, row, at, reason, "end")
+    _finish(unit, row, at, "end", reason, reference)
 
 
 def shown(unit: UnitOfWork, row: BindingRow) -> Json:
@@ -85,14 +86,14 @@ def shown(unit: UnitOfWork, row: BindingRow) -> Json:
     return read_binding(row, reference, unit.now_s, zone).model_dump(mode="json", exclude={"revision", "state"})
 
 
-def _finish(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str, by: str) -> None:
+def _finish(unit: UnitOfWork, row: BindingRow, at: Instant, by: str, reason: str, reference: str) -> None:
     if at < unit.now_s:
         raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
     finish = row.end_s if row.ended_s is None else row.ended_s
     if finish is not None and finish <= at:
         raise Conflict("the binding has ended by then")
     before = shown(unit, row)
-    row.ended_s, row.ended_by, row.ended_reason = at, by, reason
+    row.ended_s, row.ended_by, row.ended_reason, row.ended_reference = at, by, reason, reference
     _recorded(unit, row, f"binding.{'withdraw' if by == 'withdrawal' else 'end'}", before)
 
 

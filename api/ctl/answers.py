@@ -223,6 +223,7 @@ class Binding(Answer):
     ended: Moment | None
     ended_by: str
     ended_reason: str
+    ended_reference: str
     state: str
     revision: Number
 

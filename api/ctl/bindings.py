@@ -68,6 +68,7 @@ def _add_finish(group: Group, name: str, run: Run, summary: str) -> None:
     parser.add_argument("number", type=number, metavar="NUMBER")
     parser.add_argument("--at", metavar="WHEN", help="a date or an RFC 3339 time from now on (now)")
     add_reason(parser)
+    parser.add_argument("--reference", metavar="TEXT", help="of the decision behind it, if there is one")
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -97,7 +98,7 @@ def _end(client: Client, options: Options) -> Result:
 
 
 def _finish(client: Client, options: Options, act: str) -> Result:
-    body = given(options, "at", "reason")
+    body = given(options, "at", "reason", "reference")
     return _shown(client, client.send(Binding, "POST", path("bindings", options.number, act), body))
 
 
@@ -119,7 +120,8 @@ def _lines(found: Binding, names: Names) -> Iterator[str]:
     if found.accepted is not None:
         rows.append(("accepted", at_words(found.accepted, zone)))
     if found.ended is not None:
-        rows.append(("ended", f"{end_words(found.ended, zone)}: {found.ended_reason}"))
+        reference = f" ({found.ended_reference})" if found.ended_reference else ""
+        rows.append(("ended", f"{end_words(found.ended, zone)}: {found.ended_reason}{reference}"))
     yield from columns(rows)
 
 

@@ -29,14 +29,17 @@ def done(whole: Whole, *arguments: str) -> str:
 
 
 def exempt(whole: Whole) -> dict[str, str]:
-    """Have an operator ask for an exemption and an approver grant it; their tokens."""
+    """Have an operator ask for an exemption and the administrator grant it; an operator's and an approver's tokens.
+
+    With the one in set hours that the policy brings it is of all that Ghent has: no approver's to decide.
+    """
     administrator = Administrator(whole)
     tokens = {role: administrator.token_of(f"ghent-{role}", role, "ghent") for role in ("operator", "approver")}
-    operator, approver = (Administrator(whole, tokens[role]) for role in ("operator", "approver"))
+    operator = Administrator(whole, tokens["operator"])
     asked = {"ban": "ghent/tiktok", "ranges": ["127.0.5.0/24"], "for": "30 days", "reason": "a campaign of the city"}
     number = operator("POST", "/v1/exemptions", asked)["number"]
-    approver("POST", f"/v1/exemptions/{number}/approve", {"note": "as the college asked"})
-    for client in (administrator, operator, approver):
+    administrator("POST", f"/v1/exemptions/{number}/approve", {"note": "as the college asked"})
+    for client in (administrator, operator):
         client.close()
     return tokens
 

@@ -7,7 +7,10 @@ from api.db.base import Base
 
 
 class BindingRow(Base):
-    """The record that a ban applies in another authority; `ended_s` is a withdrawal or an early end."""
+    """The record that a ban applies in another authority; `ended_s` is a withdrawal or an early end.
+
+    `ended_reference` is that of the decision behind it, where there is one.
+    """
 
     __tablename__ = "bindings"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -25,4 +28,5 @@ class BindingRow(Base):
     ended_s: Mapped[int | None]
     ended_by: Mapped[str] = mapped_column(String(16), default="")
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
+    ended_reference: Mapped[str] = mapped_column(String(500), default="")
     revision: Mapped[int]

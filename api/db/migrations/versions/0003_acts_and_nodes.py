@@ -64,6 +64,8 @@ def _columns() -> None:
     op.add_column("authorities", sa.Column("successor", sa.String(length=63), nullable=True))
     op.add_column("bans", sa.Column("mode_reason", texts, nullable=False, server_default=""))
     op.add_column("bans", sa.Column("mode_set_s", sa.BigInteger(), nullable=True))
+    reference = sa.Column("ended_reference", sa.String(length=500), nullable=False, server_default="")
+    op.add_column("bindings", reference)
 
 
 def _nodes() -> None:

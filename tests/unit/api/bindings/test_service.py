@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import Plane, on_both_databases
+from tests.unit.api.conftest import Plane, ban, on_both_databases
 
 QUESTION = "/v1/decision?client=198.51.100.10&name=www.alpha1.example.org"
 BODY = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "letter 1"}
@@ -65,3 +65,35 @@ def test_two_bindings_of_one_ground_do_not_overlap(town: Plane) -> None:
     assert town.call("POST", "/v1/bindings", {**BODY, "start": "2027-01-01"}).status_code == 201
     assert len(town.done("GET", "/v1/bindings?authority=zone&ban=town/alpha")["items"]) == 2
     assert town.done("GET", "/v1/bindings?ban=zone/alpha")["items"] == []
+
+
+def test_an_agreement_has_no_effect_before_its_acceptance_whatever_its_start(town: Plane) -> None:
+    made = town.done("POST", "/v1/bindings", {**BODY, "start": "2026-09-01", "date": "2026-08-28"})
+    assert (made["start"], made["date"], made["state"]) == ("2026-08-31T22:00:00Z", "2026-08-28", "proposed")
+    town.clock.now += 3600
+    accepted = town.done("POST", f"/v1/bindings/{made['number']}/accept")
+    assert (accepted["start"], accepted["accepted"]) == (made["start"], "2026-09-21T15:13:20Z")
+    verdicts = [town.done("GET", f"{QUESTION}&at=2026-09-21T15:13:{second}Z")["verdict"] for second in (19, 20)]
+    assert verdicts == ["pass", "refuse"]
+
+
+def test_a_withdrawal_says_which_decision_and_is_brought_forward_but_never_put_off(town: Plane) -> None:
+    path = f"/v1/bindings/{town.done('POST', '/v1/bindings', BODY)['number']}"
+    town.done("POST", f"{path}/accept")
+    body = {"reason": "council vote", "reference": "C-7", "at": "2026-12-01"}
+    left = town.done("POST", f"{path}/withdraw", body)
+    assert (left["ended"], left["ended_reference"], left["state"]) == ("2026-11-30T23:00:00Z", "C-7", "in_force")
+    assert town.done("GET", "/v1/audit?limit=1")["items"][0]["after"]["ended_reference"] == "C-7"
+    assert town.call("POST", f"{path}/withdraw", {**body, "at": "2027-01-01"}).status_code == 409
+    sooner = town.done("POST", f"{path}/withdraw", {**body, "at": "2026-10-01", "reference": ""})
+    assert (sooner["ended"], sooner["ended_reference"]) == ("2026-09-30T22:00:00Z", "")
+
+
+def test_a_binding_is_never_removed_nor_the_ban_behind_it(town: Plane) -> None:
+    term = {"start": "2026-12-01", "for": "6 months"}
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[term]))
+    number = town.done("POST", "/v1/bindings", {**BODY, "ban": "town/beta"})["number"]
+    assert town.call("DELETE", f"/v1/bindings/{number}").status_code == 405
+    town.done("POST", f"/v1/bindings/{number}/withdraw", {"reason": "not with us"})
+    assert town.call("DELETE", "/v1/authorities/town/bans/beta").status_code == 409
+    assert town.done("GET", f"/v1/bindings/{number}")["state"] == "ended"

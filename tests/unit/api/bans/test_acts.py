@@ -1,0 +1,127 @@
+"""What is an act of its own: a mode with its reason, the scope, a renewal; and what stays whatever comes."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api.conftest import Plane, ban, on_both_databases
+
+PATH = "/v1/authorities/town/bans/alpha"
+DAY = 86_400
+END = "2027-03-21T15:13:20Z"
+"""Of the term that the ban begins with."""
+
+
+def _acts(plane: Plane, many: int) -> list[Any]:
+    """The newest acts, oldest first."""
+    entries: list[Any] = plane.done("GET", f"/v1/audit?limit={many}")["items"]
+    return entries[::-1]
+
+
+@on_both_databases
+def test_a_mode_is_set_with_a_reason_or_without_and_once(town: Plane) -> None:
+    adopted = town.done("GET", PATH)
+    assert (adopted["mode_reason"], adopted["mode_set"]) == ("", "2026-09-21T14:13:20Z")
+    town.clock.now += 60
+    off = town.done("PATCH", PATH, {"mode": "off", "mode_reason": "election night"})
+    assert (off["mode_reason"], off["mode_set"]) == ("election night", "2026-09-21T14:14:20Z")
+    town.clock.now += 60
+    for body in ({"mode": "off", "mode_reason": "election night"}, {"mode": "off"}):
+        assert town.done("PATCH", PATH, body) == off
+    corrected = town.done("PATCH", PATH, {"mode": "off", "mode_reason": "night of the election"})
+    assert corrected["mode_set"] == "2026-09-21T14:15:20Z"
+    town.done("PUT", PATH, {"mode": "enforce"})
+    told = [(entry["act"], entry["before"]["mode_reason"], entry["after"]["mode_reason"]) for entry in _acts(town, 3)]
+    assert told == [
+        ("ban.set_off", "", "election night"),
+        ("ban.set_off", "election night", "night of the election"),
+        ("ban.set_enforce", "night of the election", ""),
+    ]
+
+
+def test_a_reason_goes_with_a_mode(town: Plane) -> None:
+    refused = town.call("PATCH", PATH, {"mode_reason": "for no mode"})
+    assert (refused.status_code, refused.json()["faults"][0]["place"]) == (422, "body.mode_reason")
+
+
+@pytest.mark.parametrize(
+    "change", [{"tiers": [1]}, {"funding": ["private"]}, {"audience": ["pupils"], "tiers": [2]}], ids=str
+)
+def test_the_scope_of_a_ban_that_has_begun_is_changed_by_an_act_of_its_own(town: Plane, change: Any) -> None:
+    before = town.done("GET", PATH)
+    town.done("PATCH", PATH, change)
+    (act,) = _acts(town, 1)
+    assert (act["act"], act["object"]) == ("ban.set_scope", "ban/town/alpha")
+    changed = {name for name in act["after"] if act["after"][name] != act["before"][name]}
+    assert (changed, {name: act["before"][name] for name in changed}) == (
+        set(change), {name: before[name] for name in change},
+    )  # fmt: skip
+    revision = town.revision()
+    town.done("PATCH", PATH, change)
+    assert town.revision() == revision
+
+
+def test_one_request_with_several_changes_is_several_acts_of_one_revision(town: Plane) -> None:
+    body = {"mode": "monitor", "mode_reason": "a study", "tiers": [1], "reply": "nxdomain"}
+    done = town.done("PATCH", PATH, body)
+    acts = _acts(town, 3)
+    assert [act["act"] for act in acts] == ["ban.change", "ban.set_scope", "ban.set_monitor"]
+    assert {act["revision"] for act in acts} == {done["revision"]}
+    assert [acts[0]["after"], acts[1]["after"]] == [acts[1]["before"], acts[2]["before"]]
+
+
+def test_a_renewal_that_touches_leaves_no_gap_and_rewrites_nothing(town: Plane) -> None:
+    first = town.done("GET", PATH)["terms"][0]
+    question = "/v1/decision?client=192.0.2.10&name=alpha1.example.org&at="
+    town.clock.now += 160 * DAY
+    assert town.done("GET", PATH)["ending"] == {"at": END, "what": "end", "days": 30, "days_left": 22}
+    renewed = town.done("POST", f"{PATH}/terms", {"start": END, "for": "6 months", "decision": {"reference": "C-2"}})
+    assert (renewed["terms"][0], renewed["state"], renewed["ending"]) == (first, "in_force", None)
+    verdicts = [town.done("GET", question + at)["verdict"] for at in ("2027-03-21T15:13:19Z", END)]
+    assert verdicts == ["refuse", "refuse"]
+
+
+def test_a_ban_that_has_lapsed_is_renewed_and_what_was_between_stays_open(town: Plane) -> None:
+    first = town.done("GET", PATH)["terms"][0]
+    town.clock.now += 200 * DAY
+    assert town.done("GET", PATH)["state"] == "lapsed"
+    renewed = town.done("POST", f"{PATH}/terms", {"for": "3 months", "decision": {"reference": "C-2"}})
+    assert (renewed["terms"][0], renewed["state"]) == (first, "in_force")
+    assert renewed["terms"][1]["start"] == "2027-04-09T14:13:20Z"
+
+
+def test_an_end_that_was_brought_forward_stays_so_whatever_is_added(town: Plane) -> None:
+    town.clock.now += DAY
+    ended = town.done("POST", f"{PATH}/end", {"reason": "lifted", "at": "2026-12-01"})["terms"][0]
+    renewed = town.done("POST", f"{PATH}/terms", {"start": "2027-01-01", "for": "3 months"})
+    assert renewed["terms"][0] == ended
+    own = {"start": ended["start"], "end": ended["end"]}
+    later = {"start": "2027-01-01", "for": "3 months"}
+    for terms in ([own, later], [{**own, "end": ended["ended"]}, later]):
+        assert town.done("PUT", PATH, {"terms": terms})["terms"][0] == ended
+    assert town.call("POST", f"{PATH}/end", {"reason": "later", "at": "2027-06-01"}).status_code == 409
+
+
+def test_a_ban_that_has_begun_is_never_removed(town: Plane) -> None:
+    assert town.call("DELETE", PATH).status_code == 409
+    town.clock.now += 200 * DAY
+    refused = town.call("DELETE", PATH)
+    assert (refused.status_code, "has begun" in refused.json()["detail"]) == (409, True)
+    assert town.done("GET", PATH)["state"] == "lapsed"
+
+
+def test_a_suspended_authoritys_ban_is_suspended_and_in_no_other_list(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(terms=[{"for": "20 days"}]))
+    town.done("POST", "/v1/suspensions", {"authority": "zone", "for": "30m", "reason": "crisis centre"})
+    town.done("PUT", "/v1/authorities/zone/bans/beta", ban(terms=[{"start": "2027-01-01", "for": "1 month"}]))
+
+    def listed(state: str) -> list[str]:
+        found = town.done("GET", f"/v1/bans?state={state}")["items"]
+        return [f"{item['authority']}/{item['service']} {item['state']}" for item in found]
+
+    assert (listed("suspended"), listed("ending")) == (["zone/alpha suspended"], [])
+    assert (listed("in_force"), listed("planned")) == (["town/alpha in_force"], ["zone/beta planned"])
+    assert town.done("GET", "/v1/authorities/zone/bans/alpha")["ending"]["days_left"] == 20
+    town.clock.now += 1800
+    assert (listed("suspended"), listed("ending")) == ([], ["zone/alpha ending"])
+    assert listed("in_force") == ["town/alpha in_force", "zone/alpha ending"]
