@@ -19,6 +19,8 @@ from api.nodes.schemas import ReportWrite, Stranger
 from dnsfilter.telemetry.logs import emit
 
 EVERY_S = 60.0
+STRANGERS_S = 24 * 3600
+"""Prefixes of unknown clients are forgotten after so long, also where the node has fallen silent."""
 LOOK_S = 2.0
 BATCH = 100
 """Rows per transaction: an act waits for one of them at most."""
@@ -65,14 +67,28 @@ class Board:
         """The node's last report; None where it has not reported to this process."""
         return self._heard.get(number)
 
+    def strangers(self, number: int) -> Iterator[tuple[Stranger, float]]:
+        """The prefixes of unknown clients that a node told of, and when the last query came from each."""
+        heard, since_s = self._heard.get(number), self._clock() - STRANGERS_S
+        if heard is None:
+            return
+        for stranger in heard.strangers:
+            if heard.at_s - stranger.seen_s_ago > since_s:
+                yield stranger, heard.at_s - stranger.seen_s_ago
+
     def forget(self, number: int) -> None:
         """Drop what a node reported."""
         with self._lock:
             self._heard.pop(number, None)
 
     def settle(self) -> None:
-        """Write what is due; raises SQLAlchemyError."""
-        for batch in self._batches(self._clock()):
+        """Write what is due, and forget what is old; raises SQLAlchemyError."""
+        now_s = self._clock()
+        with self._lock:
+            for number, heard in self._heard.items():
+                if heard.strangers and heard.at_s <= now_s - STRANGERS_S:
+                    self._heard[number] = replace(heard, strangers=())
+        for batch in self._batches(now_s):
             with self._database.writing() as session:
                 for number, heard in batch:
                     row = session.get(NodeRow, number)

@@ -89,11 +89,10 @@ class Fleet:
         """The prefixes in no range that these nodes had queries from, by site; the last seen come first."""
         seen: dict[tuple[str, str], _Seen] = {}
         for row in rows:
-            heard = self.board.heard(row.number)
-            for stranger in heard.strangers if heard is not None else ():
+            for stranger, seen_s in self.board.strangers(row.number):
                 one = seen.setdefault((row.site, stranger.prefix), _Seen())
                 one.queries += stranger.queries
-                one.seen_s = max(one.seen_s, heard.at_s - stranger.seen_s_ago if heard is not None else 0.0)
+                one.seen_s = max(one.seen_s, seen_s)
                 one.nodes.add(row.name)
         newest = sorted(seen.items(), key=lambda item: (-int(item[1].seen_s), item[0]))
         return [

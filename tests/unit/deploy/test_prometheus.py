@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from api.notices.notifier import Status
-from api.system.metrics import CheckpointsCollector, PlaceStatus, SuspensionsCollector
+from api.system.metrics import CheckpointsCollector, NodesCollector, PlaceStatus, SuspensionsCollector
 from api.system.notices import NoticesCollector
 from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component
@@ -31,7 +31,12 @@ def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> No
     assert checked.returncode == 0, checked.stdout + checked.stderr
     asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(re.findall(r"expr: (.+)", ALERTS.read_text()))))
     assert asked
-    collectors = (CheckpointsCollector(_NoPlace()), SuspensionsCollector(_Nobody()), NoticesCollector(_Nothing()))
+    collectors = (
+        CheckpointsCollector(_NoPlace()),
+        SuspensionsCollector(_Nobody()),
+        NoticesCollector(_Nothing()),
+        NodesCollector(_NoNodes()),
+    )
     assert asked <= {metric.name for metric in METRICS} | {
         family.name for collector in collectors for family in collector.collect()
     }
@@ -45,6 +50,11 @@ class _NoPlace:
 class _Nothing:
     def status(self) -> Status:
         return Status(0, 0, 0, 0)
+
+
+class _NoNodes:
+    def counts(self) -> Mapping[str, int]:
+        return {"behind": 0}
 
 
 class _Nobody:

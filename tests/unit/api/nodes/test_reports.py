@@ -270,5 +270,19 @@ def test_networks_in_no_range_are_merged_by_site_the_last_seen_first(plane: Plan
     assert [item["site"] for item in plane.done("GET", "/v1/unregistered")["items"]] == ["depot"]
 
 
+def test_networks_in_no_range_are_forgotten_after_a_day(machine: Machine) -> None:
+    plane, board = machine.plane, _fleet(machine.plane).board
+    machine.report(unregistered=[_stranger("192.0.2.0/24", 4, 100), _stranger("198.51.100.0/24", 4, 0)])
+    plane.clock.now += 86_400 - 50
+    fresh = plane.account("auditor", ("auditor", None))[1]
+    found = plane.done("GET", "/v1/unregistered", token=fresh)["items"]
+    assert [item["prefix"] for item in found] == ["198.51.100.0/24"]
+    plane.clock.now += 50
+    board.settle()
+    heard = board.heard(1)
+    assert heard is not None
+    assert heard.strangers == ()
+
+
 def _stranger(prefix: str, queries: int, seen_s_ago: int) -> dict[str, Any]:
     return {"prefix": prefix, "queries": queries, "seen_s_ago": seen_s_ago}
