@@ -91,6 +91,37 @@ class Authority(Answer):
         return next((self.names[tag] for tag in self.languages if tag in self.names), self.slug)
 
 
+class Done(Answer):
+    """One act that was done, or would be."""
+
+    act: str
+    object: str
+
+
+class Continued(Answer):
+    """An object of a merged authority, and that of the successor which continues it."""
+
+    object: str
+    by: str
+
+
+class Closed(Answer):
+    """An authority with its end on record, and the acts that belong to it."""
+
+    authority: Authority
+    acts: list[Done]
+    dry_run: bool
+
+
+class Merged(Closed):
+    """A merged authority and its successor, and what became of its objects."""
+
+    into: Authority
+    continued: list[Continued]
+    covered: list[Continued]
+    ended: list[str]
+
+
 class Site(Answer):
     """A network with an address plan of its own."""
 

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 
 from api.ctl.answers import Authority
 from api.ctl.client import Client, path
-from api.ctl.commands import Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
+from api.ctl.commands import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
 from api.ctl.listing import listed
+from api.ctl.moments import at_words, usable_zone
 from api.ctl.names import Names
+from api.ctl.succession import add_ends
 from api.ctl.suspensions import first_lines, holding
+from api.ctl.onboarding import add_onboard
 from api.ctl.terminal import columns, table
 
-KINDS = (
-    "federal", "community", "region", "province", "municipality", "ocmw_cpas",
-    "police_zone", "rescue_zone", "intermunicipal", "agency", "school",
-)  # fmt: skip
 USAGES = ("none", "authority", "range")
 _FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
 
@@ -29,10 +28,12 @@ def add(groups: Group) -> None:
     show = add_verb(group, "show", _show, "show one authority", "authority show ghent")
     show.add_argument("authority", type=slug, metavar="AUTHORITY")
     _add_set(group)
+    add_onboard(group)
     remove = add_verb(
         group, "remove", _remove, "remove an authority without ranges, bans and bindings", "authority remove ghent"
     )
     remove.add_argument("authority", type=slug, metavar="AUTHORITY")
+    add_ends(group)
 
 
 def _add_set(group: Group) -> None:
@@ -104,9 +105,22 @@ def _lines(found: Authority) -> Iterator[str]:
             ("contact", found.contact),
             ("usage", found.usage),
             ("group", found.group or "none"),
+            *_end_rows(found),
             ("revision", str(found.revision)),
         ]
     )
+
+
+def _end_rows(found: Authority) -> Iterator[tuple[str, str]]:
+    if found.closes is None:
+        return
+    verb = "closed" if found.state == "closed" else "closes"
+    yield verb, f"{at_words(found.closes, usable_zone(found.time_zone))}: {found.closed_reason}"
+    if found.closed_decision is not None:
+        words = (found.closed_decision.organ, found.closed_decision.reference, found.closed_decision.date)
+        yield "decision", ", ".join(filter(None, words))
+    if found.successor is not None:
+        yield "successor", found.successor
 
 
 def _table(items: list[Authority]) -> Iterator[str]:

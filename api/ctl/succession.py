@@ -1,0 +1,94 @@
+"""dnsfilterctl authority close and merge: the end of a public body."""
+
+from collections.abc import Iterator
+
+from api.ctl.answers import Closed, Done, Merged
+from api.ctl.client import Client, path
+from api.ctl.commands import Group, Options, Parser, Result, add_reason, add_verb, given, slug
+from api.ctl.moments import at_words, usable_zone
+
+_DECISION = ("organ", "reference", "date", "legal_basis", "advice", "link")
+
+
+def add_ends(group: Group) -> None:
+    """Add the verbs to those of authorities."""
+    close = add_verb(
+        group,
+        "close",
+        _close,
+        "end on a date all that an authority has decided; its ranges stay, and it is not taken back",
+        'authority close harbour --at 2027-01-01 --reason "its tasks go to others"',
+    )
+    close.add_argument("authority", type=slug, metavar="AUTHORITY")
+    close.add_argument("--at", metavar="WHEN", help="a date or an RFC 3339 time from now on (now)")
+    _add_common(close, "the decision to close it")
+    merge = add_verb(
+        group,
+        "merge",
+        _merge,
+        "make an authority part of another from now on: ranges, space and what holds there go to that one",
+        'authority merge village --into ghent --reason "decree 2026/4" --legal-basis "decree, article 343" --dry-run',
+    )
+    merge.add_argument("authority", type=slug, metavar="AUTHORITY")
+    merge.add_argument("--into", type=slug, required=True, metavar="AUTHORITY", help="its successor")
+    _add_common(merge, "the decision to merge them, which is that of the bans that go on")
+
+
+def _add_common(parser: Parser, what: str) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
+    add_reason(parser)
+    group = parser.add_argument_group(what)
+    group.add_argument("--organ", metavar="TEXT", help="who decided")
+    group.add_argument("--reference", metavar="TEXT", help="the decision's reference")
+    group.add_argument("--date", metavar="DATE", help="of the decision")
+    group.add_argument("--legal-basis", metavar="TEXT", help="the legal basis")
+    group.add_argument("--advice", metavar="TEXT", help="reference of the advice behind it")
+    group.add_argument("--link", metavar="URL", help="where it can be read")
+
+
+def _close(client: Client, options: Options) -> Result:
+    body = given(options, "at", "reason", "dry_run")
+    decision = given(options, *_DECISION)
+    if decision:
+        body["decision"] = decision
+    done = client.send(Closed, "POST", path("authorities", options.authority, "close"), body)
+    return Result(done.model_dump(mode="json"), lambda: _closed(done))
+
+
+def _merge(client: Client, options: Options) -> Result:
+    body = {**given(options, "into", "reason", "dry_run"), "decision": given(options, *_DECISION)}
+    done = client.send(Merged, "POST", path("authorities", options.authority, "merge"), body)
+    return Result(done.model_dump(mode="json"), lambda: _merged(done))
+
+
+def _closed(done: Closed) -> Iterator[str]:
+    row = done.authority
+    zone = usable_zone(row.time_zone)
+    when = "now" if row.closes is None else at_words(row.closes, zone)
+    verb = "closed" if row.state == "closed" else "closes"
+    yield from _heading(done.dry_run)
+    yield f"{row.slug}  {row.name} {verb} {when}; its ranges and space stay registered"
+    yield from _acts(done.acts)
+
+
+def _merged(done: Merged) -> Iterator[str]:
+    yield from _heading(done.dry_run)
+    yield f"{done.authority.slug}  {done.authority.name} is part of {done.into.slug}  {done.into.name}"
+    for item in done.continued:
+        yield f"  {item.object} goes on as {item.by}"
+    for item in done.covered:
+        yield f"  {item.object} ends: {item.by} applies"
+    for ended in done.ended:
+        yield f"  {ended} ends, and nothing goes on in its place"
+    yield from _acts(done.acts)
+
+
+def _heading(dry_run: bool) -> Iterator[str]:
+    if dry_run:
+        yield "nothing was done; this would be:"
+
+
+def _acts(acts: list[Done]) -> Iterator[str]:
+    yield ""
+    yield "acts:"
+    yield from (f"  {act.object}  {act.act}" for act in acts)
