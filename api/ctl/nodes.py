@@ -12,7 +12,7 @@ from api.ctl.terminal import columns, table
 
 STATES = ("current", "behind", "silent", "waiting", "removed")
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
-TOKEN_FILE = "/root/enrolment-token"
+TOKEN_FILE = "/etc/dnsfilter/enrolment-token"
 _ONCE = "the token is shown this once, taken once, and only until {until}"
 
 
