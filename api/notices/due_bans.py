@@ -59,7 +59,8 @@ def _bindings(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
 
 def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
     end = effective_end(term)
-    if end is None or not hour.oldest < end or _continued(row, term, end):
+    # One that was ended before it began, or recorded when it was over, has never held.
+    if end is None or end <= max(hour.oldest, term.start_s, term.recorded_s) or _continued(row, term, end):
         return
     facts = {**ban_facts(row, term), "until_s": end}
     if end <= hour.now:

@@ -1,4 +1,4 @@
-"""Notices about nodes that have not the policy, or say nothing, for longer than ten minutes; and that they do again."""
+"""Notices about nodes: what is suspended on them by hand, that they lack the policy, are silent, or back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Json
 from api.db.models import NodeRow, NoticeRow, PublicationRow, RangeRow
+from api.moments import parse_moment
 from api.notices.kinds import DAY_S, Due, Hour, Kind
 
 LATE_S = 600
@@ -20,8 +21,9 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
     if not nodes:
         return
     troubled = _troubled(session, hour)
-    concerned: dict[str, Sequence[str | None]] = {}
+    concerned = {site: _concerned(session, site) for site in {node.site for node in nodes}}
     for node in nodes:
+        yield from _suspended(node, concerned[node.site], hour)
         trouble = _trouble(session, node, hour)
         facts: Json = {"node": node.name, "site": node.site}
         if trouble is None:
@@ -30,8 +32,6 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
                 yield Due(f"{Kind.NODE_BACK}/{told.number}", Kind.NODE_BACK, told.authority, facts)
             continue
         kind, mark, at_s = trouble
-        if node.site not in concerned:
-            concerned[node.site] = _concerned(session, node.site)
         for to in concerned[node.site]:
             yield Due(f"{kind}/{node.number}/{mark}/{to or ''}", kind, to, {**facts, "at_s": at_s})
 
@@ -51,6 +51,18 @@ def _trouble(session: Session, node: NodeRow, hour: Hour) -> tuple[Kind, int, in
     )
     missed_s = session.scalar(statement)
     return None if missed_s is None else (Kind.NODE_BEHIND, has, missed_s)
+
+
+def _suspended(node: NodeRow, concerned: Sequence[str | None], hour: Hour) -> Iterator[Due]:
+    """What was suspended on the node itself, as it last said; to the authority, or to all there."""
+    for entry in node.report.get("suspended", ()):
+        until_s, scope = parse_moment(entry["until"], "UTC"), entry["authority"]
+        if until_s <= hour.now:
+            continue
+        facts: Json = {"node": node.name, "site": node.site, "scope": scope, "until_s": until_s}
+        for to in concerned if scope is None else (scope,):
+            key = f"{Kind.NODE_SUSPENDED}/{node.number}/{until_s}/{scope or ''}/{to or ''}"
+            yield Due(key, Kind.NODE_SUSPENDED, to, facts)
 
 
 def _troubled(session: Session, hour: Hour) -> Mapping[str, list[NoticeRow]]:

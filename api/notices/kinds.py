@@ -36,6 +36,7 @@ class Kind(StrEnum):
     BINDING_ACCEPTED = "binding_accepted"
     BINDING_WITHDRAWN = "binding_withdrawn"
     BINDING_ENDED = "binding_ended"
+    NODE_SUSPENDED = "node_suspended"
     NODE_SILENT = "node_silent"
     NODE_BEHIND = "node_behind"
     NODE_BACK = "node_back"

@@ -203,6 +203,11 @@ _DUTCH: Mapping[Kind, Text] = {
         "het verbod op {service} geldt niet langer bij u",
         "Binding {number} is beëindigd, met ingang {at}: het verbod op {service} ({body}) geldt dan niet langer bij u.",
     ),
+    Kind.NODE_SUSPENDED: Text(
+        "de verboden zijn op resolver {node} opgeschort voor {scope}",
+        "Op resolver {node} (locatie {site}) zijn alle verboden ter plaatse opgeschort voor {scope}: er wordt daar "
+        "niets geweigerd. De opschorting eindigt vanzelf en duurt {until}.",
+    ),
     Kind.NODE_SILENT: Text(
         "resolver {node} laat niets meer van zich horen",
         "Resolver {node} (locatie {site}) heeft voor het laatst {at} iets van zich laten horen. Hij kan nog werken "
@@ -334,6 +339,11 @@ _FRENCH: Mapping[Kind, Text] = {
         "Il a été mis fin au lien {number}, avec effet {at} : l'interdiction visant {service} ({body}) ne s'applique "
         "alors plus chez vous.",
     ),
+    Kind.NODE_SUSPENDED: Text(
+        "les interdictions sont suspendues sur le résolveur {node} pour {scope}",
+        "Sur le résolveur {node} (site {site}), toutes les interdictions ont été suspendues sur place pour {scope} : "
+        "rien n'y est refusé. La suspension prend fin d'elle-même et dure {until}.",
+    ),
     Kind.NODE_SILENT: Text(
         "le résolveur {node} ne donne plus signe de vie",
         "Le résolveur {node} (site {site}) a donné signe de vie pour la dernière fois {at}. Il peut encore fonctionner "
@@ -458,6 +468,11 @@ _GERMAN: Mapping[Kind, Text] = {
         "Die Bindung {number} wurde beendet. Wirksam wird dies {at}: Das Verbot von {service} ({body}) gilt dann nicht "
         "mehr bei Ihnen.",
     ),
+    Kind.NODE_SUSPENDED: Text(
+        "die Verbote sind auf dem Resolver {node} ausgesetzt für {scope}",
+        "Auf dem Resolver {node} (Standort {site}) wurden alle Verbote vor Ort ausgesetzt für {scope}: Es wird dort "
+        "nichts verweigert. Die Aussetzung endet von selbst und dauert {until}.",
+    ),
     Kind.NODE_SILENT: Text(
         "der Resolver {node} meldet sich nicht mehr",
         "Der Resolver {node} (Standort {site}) hat sich zuletzt {at} gemeldet. Er kann mit den Regeln, die er hat, "
@@ -580,6 +595,11 @@ _ENGLISH: Mapping[Kind, Text] = {
         "the ban on {service} no longer applies to you",
         "Binding {number} has been ended, with effect {at}: the ban on {service} ({body}) then no longer applies to "
         "you.",
+    ),
+    Kind.NODE_SUSPENDED: Text(
+        "bans are suspended on resolver {node} for {scope}",
+        "On resolver {node} (site {site}) all bans were suspended on the spot for {scope}: nothing is refused there. "
+        "The suspension ends by itself and lasts {until}.",
     ),
     Kind.NODE_SILENT: Text(
         "resolver {node} has fallen silent",

@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import String
+from sqlalchemy import String, select
 
-from api.db.models import AuthorityRow, NodeRow, NoticeRow
-from api.notices.kinds import threshold
+from api.db.models import AuthorityRow, NodeRow, NoticeRow, TermRow
+from api.moments import moment_text
+from api.notices.due import due
+from api.notices.kinds import Hour, threshold
 from api.publish.service import Publisher
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, notifier, rows
@@ -271,6 +273,31 @@ def test_a_node_that_lacks_a_revision_for_ten_minutes_is_behind(town: Plane) -> 
         town.clock.now = since_s + after_s
         _node(town, since_s + after_s, revision)
         assert [kind for kind, _ in new_kinds(town, telling.look)] == kinds * 2, after_s
+
+
+def test_a_suspension_by_hand_on_a_node_is_told_once(town: Plane) -> None:
+    telling = begun(town, to=("installation@example.org",))
+    now_s = int(town.clock.now)
+    _node(town, now_s, _settled(town.publisher))
+    for authority_, to in (("zone", ["zone"]), (None, [None, "town", "zone"])):
+        with town.database.writing() as session:
+            until = moment_text(now_s + 1800)
+            session.get_one(NodeRow, 1).report = {"suspended": [{"authority": authority_, "until": until}]}
+        assert new_kinds(town, telling.look) == [("node_suspended", whom) for whom in to]
+    assert new_kinds(town, telling.look) == []
+    assert rows(town)[0].facts["until_s"] == now_s + 1800
+
+
+def test_a_term_that_never_held_ends_nothing(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(terms=[{"start": "2026-11-01", "for": "6 months"}]))
+    with town.database.reading() as session:
+        term = session.scalars(select(TermRow).where(TermRow.ban == 2)).one()
+        told = []
+        for ended_s in (term.start_s, term.start_s + 3600):
+            term.ended_s = ended_s
+            session.flush()
+            told.append([one.kind for one in due(session, Hour(ended_s, START, START)) if one.authority == "zone"])
+    assert told == [[], ["ban_lapsed"]]
 
 
 def test_an_authority_that_has_closed_is_told_nothing(town: Plane) -> None:
