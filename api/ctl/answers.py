@@ -463,6 +463,23 @@ class Applied(Answer):
     revision: Number
 
 
+class OnboardingStep(Answer):
+    """One step of what an authority needs."""
+
+    step: str
+    done: bool
+    found: str
+    todo: str
+
+
+class Onboarding(Answer):
+    """What an authority has of what it needs."""
+
+    authority: str
+    complete: bool
+    steps: list[OnboardingStep]
+
+
 class Import(Answer):
     """What an import of ranges has done, or would do."""
 

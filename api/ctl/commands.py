@@ -18,6 +18,10 @@ PROGRAM = "dnsfilterctl"
 WIDTH = 110
 DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
 
+KINDS = (
+    "federal", "community", "region", "province", "municipality", "ocmw_cpas",
+    "police_zone", "rescue_zone", "intermunicipal", "agency", "school",
+)  # fmt: skip
 FUNDING = ("public", "partly_public", "private")
 AUDIENCE = ("staff", "public", "pupils")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")

@@ -12,6 +12,7 @@ from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
 from api.ctl import answers, past, people
 from api.exemptions.schemas import ExemptionRead
+from api.onboarding.schemas import OnboardingRead, StepRead
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 from api.publish import schemas as publish
 from api.ranges.imports import ImportProgressRead
@@ -55,6 +56,8 @@ from api.trace import schemas as trace
         (answers.Holder, HolderRead),
         (answers.Gap, GapRead),
         (answers.Import, ImportRead),
+        (answers.Onboarding, OnboardingRead),
+        (answers.OnboardingStep, StepRead),
         (answers.ImportProgress, ImportProgressRead),
         (answers.Act, ActRead),
         (answers.Difference, DifferenceRead),

@@ -19,6 +19,7 @@ diff policy.toml
 apply policy.toml
 authority list
 authority show ghent
+authority onboard ghent
 authority set harbour --kind agency --name nl=Haven --languages nl --contact ict@example.org
 authority remove harbour
 site set harbour --name Harbour

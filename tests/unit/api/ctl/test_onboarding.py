@@ -1,0 +1,121 @@
+"""authority onboard: asked on a terminal, told elsewhere."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.unit.api.ctl.conftest import Ctl, Outcome, Served
+
+Lead = Callable[..., Outcome]
+
+
+@pytest.fixture
+def lead(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> Lead:
+    """Runs `authority onboard harbour` at a terminal where these answers are typed; then the input ends."""
+
+    def run(*answers: str, name: str = "harbour") -> Outcome:
+        rest, asked = list(answers), list[str]()
+
+        def typed(question: str) -> str:
+            asked.append(question)
+            if not rest:
+                raise EOFError
+            return rest.pop(0)
+
+        monkeypatch.setattr("api.ctl.onboarding.at_terminal", lambda: True)
+        monkeypatch.setattr("builtins.input", typed)
+        done = ctl("authority", "onboard", name)
+        assert rest == [], f"nobody asked for {rest}; asked was {asked}"
+        return Outcome(done.code, "\n".join(asked) + "\n" + done.out, done.err)
+
+    return run
+
+
+REGISTERED = ("agency", "nl,fr", "Haven", "Port", "ict@harbour.example", "")
+
+
+def test_a_new_body_is_asked_for_all_that_it_needs(served: Served, lead: Lead) -> None:
+    done = lead(
+        *REGISTERED,
+        "192.0.2.0/24", "", "",
+        "192.0.2.0/25", "", "public", "staff", "quay", "",
+        "tiktok", "decree 7", "board", "H-1", "2026-09-20", "", "6 months",
+    )  # fmt: skip
+    assert done.code == 1, done.out + done.err
+    assert "harbour is registered" in done.out
+    assert "the ban of tiktok is in force" in done.out
+    assert "dnsfilterctl grant add LOGIN operator harbour" in done.out
+    assert "3 of 9 steps are missing" in done.out
+    plane = served.plane
+    made = plane.done("GET", "/v1/authorities/harbour")
+    assert (made["names"], made["languages"]) == ({"nl": "Haven", "fr": "Port"}, ["nl", "fr"])
+    assert (made["kind"], made["contact"], made["time_zone"]) == ("agency", "ict@harbour.example", "Europe/Brussels")
+    assert plane.done("GET", "/v1/spaces?authority=harbour")["items"][0]["prefix"] == "192.0.2.0/24"
+    [registered] = plane.done("GET", "/v1/ranges?authority=harbour")["items"]
+    assert (registered["prefix"], registered["funding"], registered["audience"], registered["label"]) == (
+        "192.0.2.0/25", "public", "staff", "quay",
+    )  # fmt: skip
+    ban = plane.done("GET", "/v1/authorities/harbour/bans/tiktok")
+    assert (ban["decision"]["reference"], ban["provisional"], ban["state"]) == ("H-1", False, "in_force")
+    again = lead()
+    assert (again.code, "3 of 9 steps are missing" in again.out) == (1, True)
+
+
+def test_every_question_may_be_left_out(served: Served, lead: Lead) -> None:
+    done = lead(*REGISTERED, "", "", "")
+    assert (done.code, "6 of 9 steps are missing" in done.out) == (1, True)
+    assert served.plane.done("GET", "/v1/ranges?authority=harbour")["items"] == []
+
+
+def test_what_was_answered_is_done_where_the_input_ends(served: Served, lead: Lead) -> None:
+    done = lead(*REGISTERED, "192.0.2.0/24", "")
+    assert (done.code, "ended; what was answered is done" in done.out) == (1, True)
+    assert served.plane.done("GET", "/v1/spaces?authority=harbour")["items"][0]["prefix"] == "192.0.2.0/24"
+
+
+def test_a_wrong_answer_is_asked_for_again(served: Served, lead: Lead) -> None:
+    done = lead(
+        "harbour", "agency", "nl", "Haven", "ict@harbour.example", "Europe/Nowhere",
+        "agency", "nl", "Haven", "ict@harbour.example", "",
+        "192.0.2.1/24", "192.0.2.0/24", "hall", "192.0.2.0/24", "default", "",
+        "", "tiktok", "",
+    )  # fmt: skip
+    assert "'harbour' is none of federal" in done.out
+    assert "time_zone" in done.out
+    assert "has host bits set" in done.out
+    assert "site hall is not registered" in done.out
+    assert "in force for 72 hours" in done.out
+    assert served.plane.done("GET", "/v1/authorities/harbour/bans/tiktok")["provisional"] is True
+
+
+def test_a_body_that_is_not_registered_stays_so_where_nobody_says_its_kind(served: Served, lead: Lead) -> None:
+    done = lead("")
+    assert (done.code, "authority harbour is not registered" in done.err) == (2, True)
+
+
+def test_a_missing_name_is_asked_for_in_its_language(served: Served, lead: Lead) -> None:
+    body = {"kind": "agency", "names": {"nl": "Haven"}, "languages": ["nl", "fr"], "contact": "ict@harbour.example"}
+    served.plane.done("PUT", "/v1/authorities/harbour", body)
+    lead("Port", "", "", "")
+    assert served.plane.done("GET", "/v1/authorities/harbour")["names"] == {"nl": "Haven", "fr": "Port"}
+
+
+def test_without_a_terminal_it_is_told_what_is_missing(served: Served, ctl: Ctl) -> None:
+    done = ctl("authority", "onboard", "ghent")
+    lines = done.out.splitlines()
+    assert done.code == 1
+    assert lines[0].split() == ["names", "done", "nl:", "Stad", "Gent"]
+    assert [line.split()[0] for line in lines if "  missing  " in line] == ["space", "operator", "approver", "nodes"]
+    found = json.loads(ctl("authority", "onboard", "ghent", "--json").out)
+    assert (found["authority"], found["complete"], len(found["steps"])) == ("ghent", False, 9)
+    assert ctl("authority", "onboard", "nowhere").code == 2
+
+
+def test_who_may_not_act_is_told_so_and_led_on(served: Served, lead: Lead) -> None:
+    _, token = served.plane.account("reader", ("reader", "ghent"))
+    file = served.plane.settings.token_path
+    file.write_text(token)
+    done = lead("127.0.5.0/24", "", name="ghent")
+    assert (done.code, "space:" in done.out, "dnsfilterctl node register" in done.out) == (1, True, True)
+    assert served.plane.call("GET", "/v1/spaces").json()["items"] == []
