@@ -7,12 +7,11 @@ from api.ctl.answers import Authority
 from api.ctl.client import Client, path
 from api.ctl.commands import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
 from api.ctl.listing import listed
-from api.ctl.onboarding import add_onboard
 from api.ctl.moments import at_words, usable_zone
 from api.ctl.names import Names
+from api.ctl.onboarding import add_onboard
 from api.ctl.succession import add_ends
 from api.ctl.suspensions import first_lines, holding
-from api.ctl.onboarding import add_onboard
 from api.ctl.terminal import columns, table
 
 USAGES = ("none", "authority", "range")
