@@ -5,10 +5,12 @@ import os
 from hypothesis import HealthCheck, settings
 
 # No deadlines: how long an example takes says how busy the machine is. CI draws the same examples each time.
+# DNSFILTER_EXAMPLES draws more, where a test does not say how many itself.
 settings.register_profile(
     "dnsfilter",
     parent=settings.get_profile("ci" if os.environ.get("CI") == "true" else "default"),
     deadline=None,
+    max_examples=int(os.environ.get("DNSFILTER_EXAMPLES", "40")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dnsfilter")

@@ -34,7 +34,7 @@ RANGES = {
     "203.0.113.0/24": ("city", "partly_public", "staff"),
 }
 COVERED = ({"public", "partly_public"}, {"staff"})
-EXAMPLES = int(os.environ.get("DNSFILTER_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("DNSFILTER_EXAMPLES", "12"))
 HOUR, DAY = 3600, 86_400
 FOREVER = 2**62
 MINUTE = 60

@@ -25,14 +25,14 @@ from tests.support.nursery import Nursery
 from tests.support.ports import free_port
 from tests.support.soaking import SOAKING, drawn_seed, say
 
-KILLS = 200 if SOAKING else 20
+KILLS = 200 if SOAKING else 10
 BODIES, WRITERS = 10, 4
 MODES = ("off", "monitor", "enforce")
 LOAD_S = 0.25
 """A kill comes at most so long after the first act was answered."""
 START_S = 0.4
 """One of five comes while the control plane starts, at most so long after its beginning."""
-SAID_EVERY = 10
+SAID_EVERY = 5
 
 pytestmark = pytest.mark.usefixtures("alone")
 

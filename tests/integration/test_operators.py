@@ -19,7 +19,7 @@ from tests.support.nodes import eventually
 from tests.support.planes import Api, Follower
 from tests.support.soaking import SOAKING, drawn_seed, say
 
-LOAD_S = 60 if SOAKING else 5
+LOAD_S = 60 if SOAKING else 3
 OPERATORS, BODIES, READERS, NODES = 50, 25, 3, 2
 MODES = ("off", "monitor", "enforce")
 SAY_EVERY_S = 10

@@ -8,7 +8,7 @@ import httpx
 
 from tests.support.clocks import MovedClock
 from tests.support.digging import DigResult
-from tests.support.nodes import EXAMPLE, Whole
+from tests.support.nodes import EXAMPLE, Whole, eventually
 
 _DECIDED = "# ---- what was decided"
 
@@ -42,10 +42,21 @@ class Office(Whole):
         return self._http.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
 
     def done(self, method: str, path: str, body: object = None, token: str | None = None) -> Any:
-        """The answer to a request that succeeds."""
+        """The answer to a request that succeeds; an act is in force when this returns."""
         response = self.request(method, path, body, token)
         assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
+        if method != "GET":
+            self.settle()
         return response.json() if response.content else None
+
+    def settle(self) -> None:
+        """Wait until the resolver answers by the newest revision."""
+        revision = self.request("GET", "/readyz").json()["revision"]
+        assert eventually(lambda: self._revision() == revision, 30), f"revision {revision} is not in force"
+
+    def _revision(self) -> int:
+        texts = self.dig("health.dnsfilter.internal", "TXT").rdata("TXT")
+        return int(texts[0].strip('"').removeprefix("revision="))
 
     def token_of(self, login: str, role: str, authority: str) -> str:
         """A token of a new account that holds one role."""
