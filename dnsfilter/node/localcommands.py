@@ -124,10 +124,12 @@ class LocalNode:
             self._store.check(revision)
         except SnapshotError as error:
             raise UnavailableError(f"use revision {revision}: {error}") from error
+        keeper = self._keeper(revision)
         with self._acting():
             now = _now(self._files())
             self._journal().add(now.instant, self._uid, Act.USE_REVISION, reason, revision=revision)
-        self._point_to(revision)
+        with acting_as(keeper):
+            self._store.use(revision)
         return f"revision {revision} is in use on this node until {self._superseded_when()}"
 
     def _superseded_when(self) -> str:
@@ -137,16 +139,15 @@ class LocalNode:
             return "a newer one is pulled from the control plane"
         return "a newer one is published: with the next act, or when the control plane starts again"
 
-    def _point_to(self, revision: int) -> None:
-        """In the store, which may be another user's than the node's."""
+    def _keeper(self, revision: int) -> Owner:
+        """Whose the store is, which whoever asks is, or root. It may be another user's than the node's."""
         directory = self._store.directory
         owner = owner_of(directory)
         if owner is None:
             raise UnavailableError(f"use revision {revision}: there is no {directory}")
         if os.geteuid() not in (0, owner.uid):
             raise UnavailableError(f"use revision {revision}: {directory} is user {owner.uid}'s: do it as root")
-        with acting_as(owner):
-            self._store.use(revision)
+        return owner
 
     def _kept(self, revision: int, current: int | None) -> Kept:
         quarantined = self._store.quarantine_reason(revision)

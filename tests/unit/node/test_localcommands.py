@@ -36,17 +36,19 @@ def config(tmp_path: Path) -> Config:
     return replace(default_config(), state_dir=state)
 
 
+def filled(directory: Path) -> SnapshotStore:
+    """A store with three revisions, the last of them current."""
+    made = SnapshotStore(directory)
+    ranges = (network("192.0.2.0/24", "ghent"), network("198.51.100.0/24", "mechelen"))
+    for revision, mode in ((1, Mode.OFF), (2, Mode.MONITOR), (3, Mode.ENFORCE)):
+        held = policy(*ranges, service("video", ["example.org"]), ban(1, "ghent", "video", mode), revision=revision)
+        made.publish(compile_policy(held, NOW))
+    return made
+
+
 @pytest.fixture
 def store(config: Config) -> SnapshotStore:
-    made = SnapshotStore(config.state_dir / "snapshots")
-    things = (
-        network("192.0.2.0/24", "ghent"),
-        network("198.51.100.0/24", "mechelen"),
-        service("video", ["example.org"]),
-    )
-    for revision, mode in ((1, Mode.OFF), (2, Mode.MONITOR), (3, Mode.ENFORCE)):
-        made.publish(compile_policy(policy(*things, ban(1, "ghent", "video", mode), revision=revision), NOW))
-    return made
+    return filled(config.state_dir / "snapshots")
 
 
 @pytest.fixture
@@ -175,9 +177,10 @@ def test_a_node_that_never_ran_has_nothing_to_act_on(tmp_path: Path, store: Snap
 def test_another_users_node_is_not_acted_on(node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = config.state_dir.stat().st_uid
     monkeypatch.setattr("dnsfilter.node.localcommands.os.geteuid", lambda: owner + 4242)
-    for act in (lambda: node.suspend("ghent", "30m", "why"), lambda: node.use_revision(2, "why")):
-        with pytest.raises(UnavailableError, match=f"only root and user {owner}"):
-            act()
+    with pytest.raises(UnavailableError, match=f"only root and user {owner}"):
+        node.suspend("ghent", "30m", "why")
+    with pytest.raises(UnavailableError, match=f"is user {owner}'s: do it as root"):
+        node.use_revision(2, "why")
     assert not config.node_dir.exists()
 
 
@@ -246,6 +249,18 @@ def test_an_older_revision_is_used_until_it_is_superseded(
     assert until in node.use_revision(2, "the newest has no end")
     assert store.current_revision() == 2
     assert journal(config) == (Entry(1, CLOCK, os.getuid(), Act.USE_REVISION, None, None, 2, "the newest has no end"),)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
+def test_a_store_of_another_user_is_roots_to_change_and_stays_that_users(config: Config, shared: Path) -> None:
+    config = replace(config, state_dir=shared)
+    store = filled(shared / "snapshots")
+    for path in (store.directory, *store.directory.iterdir()):
+        os.chown(path, 65_534, 65_534)
+    LocalNode(config, store, by_policy_file=False).use_revision(2, "why")
+    assert {path.stat().st_uid for path in store.directory.iterdir()} == {65_534}
+    assert store.current_revision() == 2
+    assert {path.stat().st_uid for path in config.node_dir.iterdir()} == {0}
 
 
 def test_the_revision_in_use_is_not_chosen_again(node: LocalNode, config: Config) -> None:
