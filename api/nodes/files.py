@@ -28,17 +28,22 @@ class FileAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send as many octets as were announced; raises OSError where the file has fewer."""
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            left = self._size
-            while left > 0:
-                piece = await run_in_threadpool(self._file.read, min(PIECE, left))
-                if not piece:
-                    raise OSError("the file has become shorter")
-                left -= len(piece)
-                message = {"type": "http.response.body", "body": piece, "more_body": left > 0}
-                await asyncio.wait_for(send(message), STALLED_S)
-            if self._size == 0:
-                await send({"type": "http.response.body", "body": b""})
+            # Who takes long to receive takes no place of those that ask.
+            with scope["rest"]():
+                await self._send(send)
         finally:
             self._file.close()
             self._done()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        left = self._size
+        while left > 0:
+            piece = await run_in_threadpool(self._file.read, min(PIECE, left))
+            if not piece:
+                raise OSError("the file has become shorter")
+            left -= len(piece)
+            message = {"type": "http.response.body", "body": piece, "more_body": left > 0}
+            await asyncio.wait_for(send(message), STALLED_S)
+        if self._size == 0:
+            await send({"type": "http.response.body", "body": b""})
