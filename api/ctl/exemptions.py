@@ -29,6 +29,8 @@ from api.ctl.moments import at_words, period_words, usable_zone
 from api.ctl.names import Names
 from api.ctl.terminal import columns, table
 
+STATES = ("requested", "rejected", "planned", "in_force", "revoked", "lapsed")
+
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
@@ -36,6 +38,7 @@ def add(groups: Group) -> None:
     lister = add_verb(group, "list", _list, "list exemptions, requests too", "exemption list --ban ghent/tiktok")
     lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those from one ban")
     lister.add_argument("--site", type=slug, metavar="SITE", help="those at one site")
+    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add_limit(lister)
     _add_number(group, "show", _show, "show an exemption", "exemption show 1")
     _add_ask(group)
@@ -73,7 +76,7 @@ def _add_number(group: Group, name: str, run: Run, summary: str, example: str) -
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Exemption, path("exemptions"), options.limit, given(options, "ban", "site"))
+    page = client.list(Exemption, path("exemptions"), options.limit, given(options, "ban", "site", "state"))
     return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "exemptions")
 
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 GHENT = ("ghent", "tiktok")
@@ -37,6 +39,50 @@ def test_toggling_changes_the_mode_and_nothing_else(served: Served, ctl: Ctl) ->
         assert _shown(ctl, "ban", "set", *GHENT, "--mode", mode)["mode"] == mode
         assert _last_act(served) == f"ban.set_{mode} ban/ghent/tiktok"
     assert _shown(ctl, "ban", "show", *GHENT) == {**before, "revision": before["revision"] + 3}
+
+
+def test_a_mode_is_set_for_a_reason_that_is_shown(served: Served, ctl: Ctl) -> None:
+    done = ctl("ban", "set", *GHENT, "--mode", "off", "--reason", "election night")
+    assert "mode       off, set 21 September 2026 16:13:20 CEST: election night\n" in done.out
+    alone = ctl("ban", "set", *GHENT, "--reason", "election night")
+    assert (alone.code, "a reason goes with the mode" in alone.err) == (2, True)
+
+
+def test_a_ban_is_adopted_following_another_and_shown_with_it(served: Served, ctl: Ctl) -> None:
+    own = ("--legal-basis", "decree", "--reference", "2026/9")
+    made = _shown(ctl, "ban", "adopt", *ZONE, "--following", "federal/tiktok", *own, "--mode", "monitor")
+    assert (made["decision"]["follows"], made["mode"], _last_act(served)) == (
+        "federal/tiktok", "monitor", "ban.adopt ban/police-brussels-capital-ixelles/tiktok",
+    )  # fmt: skip
+    federal = _shown(ctl, "ban", "show", "federal", "tiktok")
+    assert [term["end"] for term in made["terms"]] == [term["end"] for term in federal["terms"]]
+    followers = ctl("ban", "list", "--follows", "federal/tiktok").out
+    assert "police-brussels-capital-ixelles" in followers
+    assert "ghent " not in followers
+    ctl("binding", "add", "federal/tiktok", "diest", "--ground", "law", "--instrument", "L-1")
+    shown = ctl("ban", "show", "federal", "tiktok").out
+    assert "applies in   diest  Stad Diest: law, in force, no end\n" in shown
+    assert "followed by  police-brussels-capital-ixelles  " in shown
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--following", "federal/tiktok", "--for", "1 month"), ("--following", "a/tiktok", "--follows", "b/tiktok")],
+)
+def test_what_is_no_adoption_is_told_without_asking(served: Served, ctl: Ctl, options: tuple[str, ...]) -> None:
+    before = served.plane.revision()
+    assert (ctl("ban", "adopt", *ZONE, *options).code, served.plane.revision()) == (2, before)
+
+
+def test_what_is_suspended_and_what_ends_stands_first(served: Served, ctl: Ctl) -> None:
+    ctl("ban", "adopt", "mechelen", "capcut", "--legal-basis", "decree", "--for", "20 days")
+    ctl("ban", "adopt", "diest", "capcut", "--legal-basis", "decree", "--review-by", "2026-09-23")
+    ctl("suspend", "ghent", "--for", "30m", "--reason", "crisis centre")
+    lines = [line for line in ctl("ban", "list").out.splitlines() if " TikTok " in line or " CapCut " in line]
+    assert [line.split()[0] for line in lines[:3]] == ["ghent", "diest", "mechelen"]
+    states = ("suspended", "ending, review in 2 days", "ending, 20 days left")
+    assert [state in line for state, line in zip(states, lines, strict=False)] == [True] * 3
+    assert ctl("ban", "list", "--state", "suspended").out.count("TikTok") == 1
 
 
 def test_a_ban_is_adopted_with_decision_term_and_scope(served: Served, ctl: Ctl) -> None:
@@ -101,8 +147,8 @@ def test_an_agreement_is_proposed_accepted_and_left(served: Served, ctl: Ctl) ->
         number, "federal", "Autorité", "fédérale", "tiktok", "TikTok", "diest", "Stad", "Diest", "agreement", "in",
         "force", "until", "21", "December", "2026", "16:13:20", "CET",
     ]  # fmt: skip
-    left = ctl("binding", "withdraw", number, "--at", "2026-10-01", "--reason", "own decision")
-    assert "ended       through 30 September 2026: own decision" in left.out
+    left = ctl("binding", "withdraw", number, "--at", "2026-10-01", "--reason", "own decision", "--reference", "C-7")
+    assert "ended       through 30 September 2026: own decision (C-7)" in left.out
     law = _shown(ctl, "binding", "add", "federal/tiktok", "mechelen", "--ground", "law", "--instrument", "L-1")
     refused = ctl("binding", "withdraw", str(law["number"]), "--reason", "no more")
     assert (refused.code, "nobody withdraws from a law" in refused.err) == (2, True)
@@ -128,6 +174,7 @@ def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl, tmp_pat
     assert "decided by    account 1 (administrator): not used" in revoked
     assert "hours         Mon-Fri 09:00-12:00 Europe/Brussels" in revoked
     again = _shown(ctl, "exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 day", "--reason", "once more")
+    assert ctl("exemption", "list", "--state", "requested").out.count("127.0.5.0/24") == 1
     rejected = ctl("exemption", "reject", str(again["number"]), "--reason", "no need")
     assert "state         rejected" in rejected.out
     assert [line.split()[0] for line in ctl("exemption", "list", "--ban", "ghent/tiktok").out.splitlines()] == [
