@@ -91,37 +91,6 @@ class Authority(Answer):
         return next((self.names[tag] for tag in self.languages if tag in self.names), self.slug)
 
 
-class Done(Answer):
-    """One act that was done, or would be."""
-
-    act: str
-    object: str
-
-
-class Continued(Answer):
-    """An object of a merged authority, and that of the successor which continues it."""
-
-    object: str
-    by: str
-
-
-class Closed(Answer):
-    """An authority with its end on record, and the acts that belong to it."""
-
-    authority: Authority
-    acts: list[Done]
-    dry_run: bool
-
-
-class Merged(Closed):
-    """A merged authority and its successor, and what became of its objects."""
-
-    into: Authority
-    continued: list[Continued]
-    covered: list[Continued]
-    ended: list[str]
-
-
 class Site(Answer):
     """A network with an address plan of its own."""
 
@@ -278,23 +247,6 @@ class Exemption(Answer):
     revoked: Moment | None
     decided_by: Number | None
     note: str
-    state: str
-    revision: Number
-
-
-class Suspension(Answer):
-    """Nothing is refused for an authority, or for all, for some minutes."""
-
-    number: Number
-    authority: str | None
-    start: Moment
-    end: Moment
-    since: Moment
-    reason: str
-    recorded_by: Number
-    ended: Moment | None
-    ended_by: Number | None
-    ended_reason: str
     state: str
     revision: Number
 

@@ -2,12 +2,43 @@
 
 from collections.abc import Iterator
 
-from api.ctl.answers import Closed, Done, Merged
+from api.ctl.answers import Answer, Authority
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_reason, add_verb, given, slug
 from api.ctl.moments import at_words, usable_zone
 
 _DECISION = ("organ", "reference", "date", "legal_basis", "advice", "link")
+
+
+class Done(Answer):
+    """One act that was done, or would be."""
+
+    act: str
+    object: str
+
+
+class Continued(Answer):
+    """An object of a merged authority, and that of the successor which continues it."""
+
+    object: str
+    by: str
+
+
+class Closed(Answer):
+    """An authority with its end on record, and the acts that belong to it."""
+
+    authority: Authority
+    acts: list[Done]
+    dry_run: bool
+
+
+class Merged(Closed):
+    """A merged authority and its successor, and what became of its objects."""
+
+    into: Authority
+    continued: list[Continued]
+    covered: list[Continued]
+    ended: list[str]
 
 
 def add_ends(group: Group) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from api.ctl.accounts import Accounts
-from api.ctl.answers import Suspension
+from api.ctl.answers import Answer, Moment, Number
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     MAX_LIMIT,
@@ -28,6 +28,23 @@ from api.ctl.terminal import columns, table
 STATES = ("in_force", "ended")
 EVERYBODY = "everybody"
 _ZONE_OF_ALL = "UTC"
+
+
+class Suspension(Answer):
+    """Nothing is refused for an authority, or for all, for some minutes."""
+
+    number: Number
+    authority: str | None
+    start: Moment
+    end: Moment
+    since: Moment
+    reason: str
+    recorded_by: Number
+    ended: Moment | None
+    ended_by: Number | None
+    ended_reason: str
+    state: str
+    revision: Number
 
 
 def add(groups: Group) -> None:
