@@ -21,10 +21,11 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
     if not nodes:
         return
     troubled = _troubled(session, hour)
+    newest = session.scalar(select(PublicationRow.revision).order_by(PublicationRow.id.desc()).limit(1)) or 0
     concerned = {site: _concerned(session, site) for site in {node.site for node in nodes}}
     for node in nodes:
         yield from _suspended(node, concerned[node.site], hour)
-        trouble = _trouble(session, node, hour)
+        trouble = _trouble(session, node, newest, hour)
         facts: Json = {"node": node.name, "site": node.site}
         if trouble is None:
             heard = node.seen_s is not None and hour.now - node.seen_s <= LATE_S
@@ -36,14 +37,14 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
             yield Due(f"{kind}/{node.number}/{mark}/{to or ''}", kind, to, {**facts, "at_s": at_s})
 
 
-def _trouble(session: Session, node: NodeRow, hour: Hour) -> tuple[Kind, int, int] | None:
+def _trouble(session: Session, node: NodeRow, newest: int, hour: Hour) -> tuple[Kind, int, int] | None:
     """What is wrong with a node, what tells this trouble from the next, and since when; None where none is known."""
     seen_s = node.seen_s or node.enrolled_s or 0
     # Nobody could report to a process that did not run.
     if hour.now - max(seen_s, hour.up_since) > LATE_S:
         return Kind.NODE_SILENT, seen_s, seen_s
     has = node.report.get("revision")
-    if not isinstance(has, int):
+    if not isinstance(has, int) or has >= newest:
         return None
     # What it has not taken in ten minutes before it last spoke.
     statement = select(func.min(PublicationRow.time_s)).where(

@@ -40,6 +40,8 @@ ROWS = 200
 """How many are written down in one transaction."""
 MAX_BROKEN = 3
 """Connections that may break before the rest of a batch waits."""
+JUMP_S = 60.0
+"""By so much a clock is set, rather than adjusted."""
 STOP_S = 10.0
 NO_ADDRESS = "the contact is no mail address"
 GONE = "the authority is not registered any more"
@@ -83,14 +85,19 @@ class Notifier:
         place: MailPlace,
         clock: Callable[[], float],
         published: Callable[[], int] = lambda: 0,
+        elapsed: Callable[[], float] = monotonic,
     ) -> None:
-        """`services` are display names by slug; `published` counts what has come into force."""
+        """`services` are display names by slug; `published` counts what has come into force.
+
+        `elapsed` gives seconds that no setting of the clock adds to.
+        """
         self._database = database
         self._services = services
         self._place = place
         self._clock = clock
         self._published = published
-        self._up_since_s = int(clock())
+        self._elapsed = elapsed
+        self._up_since_s, self._looked = int(clock()), (clock(), elapsed())
         self._failures = 0
         self._told: set[str] = set()
         self._stopping = threading.Event()
@@ -98,7 +105,7 @@ class Notifier:
 
     def look(self) -> int:
         """Write down the notices that are due; how many were new. Raises SQLAlchemyError."""
-        now_s = int(self._clock())
+        now_s = self._hour()
         with self._database.reading() as session:
             since_s = repository.beginning(session)
             hour = Hour(now_s, now_s if since_s is None else since_s, self._up_since_s)
@@ -165,6 +172,14 @@ class Notifier:
                     self.send()
                 except SQLAlchemyError as error:
                     emit(log, logging.ERROR, "notices not made, which is retried", error=type(error).__name__)
+
+    def _hour(self) -> Instant:
+        """The time. Where the clock was set ahead, or the machine slept, nodes are given time to report again."""
+        looked, self._looked = self._looked, (self._clock(), self._elapsed())
+        by_clock, by_time = (now - before for now, before in zip(self._looked, looked, strict=True))
+        if by_clock - by_time > JUMP_S:
+            self._up_since_s = int(self._looked[0])
+        return int(self._looked[0])
 
     def _wanted(self, one: Due) -> bool:
         """What has no authority goes to the installation's own contact, where there is one."""

@@ -10,8 +10,10 @@ from api.db.models import AuthorityRow, NodeRow, NoticeRow, TermRow
 from api.moments import moment_text
 from api.notices.due import due
 from api.notices.kinds import Hour, threshold
+from api.notices.notifier import Notifier
+from api.places import MailPlace
 from api.publish.service import Publisher
-from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
+from tests.unit.api.conftest import START, Clock, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, notifier, rows
 
 OWN = [("ban_ending", "town")]
@@ -261,6 +263,18 @@ def test_a_control_plane_that_was_down_blames_no_node_for_it(town: Plane) -> Non
     assert [kind for kind, _ in new_kinds(town, telling.look)] == ["node_silent"] * 2
     restarted = notifier(town)
     assert new_kinds(town, restarted.look) == [], "not heard of is not back"
+
+
+def test_a_clock_that_is_set_ahead_silences_no_node(town: Plane) -> None:
+    begun(town)
+    _node(town, int(town.clock.now), _settled(town.publisher))
+    elapsed = Clock()
+    place = MailPlace("127.0.0.1", 1, False, "dns@example.org", ())
+    telling = Notifier(town.database, {}, place, town.clock, elapsed=elapsed)
+    for by_clock, by_time, kinds in ((0, 0, []), (3600, 10, []), (590, 590, []), (20, 20, ["node_silent"] * 2)):
+        town.clock.now += by_clock
+        elapsed.now += by_time
+        assert [kind for kind, _ in new_kinds(town, telling.look)] == kinds
 
 
 def test_a_node_that_lacks_a_revision_for_ten_minutes_is_behind(town: Plane) -> None:
