@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from api.ctl.answers import Ban, Binding, Decision
 from api.ctl.bindings import standing_words
 from api.ctl.client import Client, path
 from api.ctl.commands import (
@@ -27,6 +26,7 @@ from api.ctl.commands import (
     term_body,
     tiers,
 )
+from api.ctl.decisions import Ban, Binding, Decision
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, parse_instant, reach_words, term_words

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from api.ctl.answers import Binding
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     Group,
@@ -20,6 +19,7 @@ from api.ctl.commands import (
     slug,
     term_body,
 )
+from api.ctl.decisions import Binding
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, end_words, period_words
 from api.ctl.names import Names

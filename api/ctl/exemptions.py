@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from api.ctl.accounts import Accounts
-from api.ctl.answers import Exemption
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     Group,
@@ -24,6 +23,7 @@ from api.ctl.commands import (
     slug,
     term_body,
 )
+from api.ctl.decisions import Exemption
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, period_words, usable_zone
 from api.ctl.names import Names

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from api.ctl.answers import Term
+from api.ctl.decisions import Term
 from dnsfilter.policy.calendar import last_day, local_day, local_midnight, zone
 from dnsfilter.policy.model import Instant
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
-from api.ctl.answers import Authority, Ban, Onboarding, OnboardingStep, Range
+from api.ctl.answers import Authority, Onboarding, OnboardingStep, Range
 from api.ctl.client import Client, path
 from api.ctl.commands import AUDIENCE, FUNDING, KINDS, PROGRAM, Body, Group, Options, Result, add_verb, prefix, slug
+from api.ctl.decisions import Ban
 from api.ctl.dialogue import Ended, ask, ask_for, at_terminal, choice, say
 from api.ctl.errors import DONE, FOUND, Denied, WrongInput
 from api.ctl.people import Space

@@ -4,20 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from api.ctl.answers import (
-    Act,
-    Answer,
-    Ban,
-    Binding,
-    Decision,
-    Exemption,
-    Explanation,
-    Moment,
-    Number,
-    Page,
-    Source,
-    Term,
-)
+from api.ctl.answers import Act, Answer, Explanation, Moment, Number, Page, Source
+from api.ctl.decisions import Ban, Binding, Decision, Exemption, Term
 
 
 class Publication(Answer):

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ValidationError
 from api.accounts import schemas as accounts
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.authorities.schemas import AuthorityRead
-from api.bans.schemas import BanRead, FormalRead, TermRead
+from api.bans.schemas import BanRead, EndingRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
-from api.ctl import answers, past, people
+from api.ctl import answers, decisions, past, people
 from api.exemptions.schemas import ExemptionRead
 from api.onboarding.schemas import OnboardingRead, StepRead
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
@@ -39,11 +39,12 @@ from api.trace import schemas as trace
         (answers.Service, services.ServiceRead),
         (answers.Tier, services.TierRead),
         (answers.Source, services.SourceRead),
-        (answers.Decision, FormalRead),
-        (answers.Term, TermRead),
-        (answers.Ban, BanRead),
-        (answers.Binding, BindingRead),
-        (answers.Exemption, ExemptionRead),
+        (decisions.Decision, FormalRead),
+        (decisions.Term, TermRead),
+        (decisions.Ending, EndingRead),
+        (decisions.Ban, BanRead),
+        (decisions.Binding, BindingRead),
+        (decisions.Exemption, ExemptionRead),
         (answers.Explanation, publish.DecisionRead),
         (answers.Winner, publish.WinnerRead),
         (answers.Considered, publish.ConsideredRead),

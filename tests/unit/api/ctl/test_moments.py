@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.ctl.answers import Decision, Term
+from api.ctl.decisions import Decision, Term
 from api.ctl.moments import at_words, end_words, period_words, reach_words, start_words, term_words, usable_zone
 
 BRUSSELS = "Europe/Brussels"
