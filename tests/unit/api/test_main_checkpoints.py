@@ -63,11 +63,12 @@ def test_a_stop_leaves_a_checkpoint_of_the_last_entry_outside(tmp_path: Path) ->
     assert key not in "".join(said)
 
 
+@pytest.mark.parametrize(("option", "what"), [("--checkpoint-key", "checkpoints"), ("--snapshot-key", "snapshots")])
 @pytest.mark.parametrize("content", ["", "no key"])
-def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str) -> None:
+def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str, option: str, what: str) -> None:
     key = tmp_path / "key"
     key.write_text(content)
-    options = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--checkpoint-key", str(key)]
+    options = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", option, str(key)]
     done = subprocess.run(
         [sys.executable, "-m", "api.main", "--state-dir", str(tmp_path / "state"), *options],
         cwd=ROOT,
@@ -78,5 +79,5 @@ def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str) -> N
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
-        f"dnsfilter-api: cannot use the key of checkpoints: {key} holds no private key in PEM without a password"
+        f"dnsfilter-api: cannot use the key of {what}: {key} holds no private key in PEM without a password"
     )

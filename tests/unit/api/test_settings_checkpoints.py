@@ -14,6 +14,16 @@ def test_the_key_is_in_the_state_directory_and_there_is_no_place_unless_said(tmp
     assert (settings.checkpoint_key, settings.checkpoint_places) == (tmp_path / "checkpoint-key", ())
 
 
+def test_the_key_of_snapshots_is_a_file_of_its_own(tmp_path: Path) -> None:
+    given = {"state_dir": str(tmp_path)}
+    assert parse_settings(given, {}).snapshot_key == tmp_path / "snapshot-key"
+    elsewhere = {"DNSFILTER_API_SNAPSHOT_KEY": "/etc/dnsfilter/key"}
+    settings = parse_settings(given, elsewhere)
+    assert (settings.snapshot_key, settings.checkpoint_key) == (Path("/etc/dnsfilter/key"), tmp_path / "checkpoint-key")
+    with pytest.raises(ConfigError, match=r"--snapshot-key: .* is a directory: name a file"):
+        parse_settings({**given, "snapshot_key": str(tmp_path)}, {})
+
+
 def test_each_place_is_set_by_itself(tmp_path: Path) -> None:
     environ = {
         "DNSFILTER_API_CHECKPOINT_KEY": "/etc/dnsfilter/checkpoint-key",

@@ -3,13 +3,15 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from resource import RLIM_INFINITY
 from typing import TypeAlias
 
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from api.system.connections import GuardedProtocol
+from api.system import connections
+from api.system.connections import DESCRIPTORS, GuardedProtocol
 
 Peer: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HEAD = b"GET / HTTP/1.1\r\nHost: testserver\r\n"
@@ -25,6 +27,27 @@ class Narrow(GuardedProtocol):
     """Takes three connections."""
 
     max_connections = 3
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"),
+    [
+        (1024, RLIM_INFINITY, DESCRIPTORS),
+        (1024, 524_288, DESCRIPTORS),
+        (1024, 2048, 2048),
+        (65_536, 524_288, None),
+        (RLIM_INFINITY, RLIM_INFINITY, None),
+        (2048, 2048, None),
+    ],
+)
+def test_descriptors_are_raised_to_what_connections_need_as_far_as_one_may(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, expected: int | None
+) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(connections, "getrlimit", lambda _what: (soft, hard))
+    monkeypatch.setattr(connections, "setrlimit", lambda _what, limits: told.append(limits))
+    connections.raise_limit()
+    assert told == ([] if expected is None else [(expected, hard)])
 
 
 def _with(protocol: type[GuardedProtocol], act: Callable[[Callable[[], Awaitable[Peer]]], Awaitable[None]]) -> None:
