@@ -35,11 +35,13 @@ from api.db.models import (
     ExemptionRow,
     InstallationRow,
     NameRow,
+    SuspensionRow,
 )
 from api.db.models.record import INSTALLATION
 from api.db.unit import entry_of, head
 from api.exemptions.schemas import read_exemption
 from api.moments import moment_text, optional_text
+from api.suspensions.service import shown as shown_suspension
 
 FORMAT = 1
 _MODE = 0o644
@@ -114,6 +116,7 @@ class _Found:
             "decisions/bans.json": (ban.ban for ban in self.dossiers),
             "decisions/bindings.json": (binding for ban in self.dossiers for binding in ban.bindings),
             "decisions/exemptions.json": (exemption for ban in self.dossiers for exemption in ban.exemptions),
+            "decisions/suspensions.json": map(shown_suspension, self._rows(SuspensionRow, SuspensionRow.number)),
             "accounts.json": self._accounts(names=names),
         }
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from api.ctl.accounts import Accounts
+from api.ctl.answers import Suspended
 from api.ctl.bans import decision_rows
 from api.ctl.client import Client
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
@@ -80,8 +81,14 @@ def _question(found: Trace, names: Names, zone: str) -> Cells:
         ("authority", f"{told.authority}  {names.authority(told.authority)}" if told.authority else "none"),
         ("answer", answer_words(told)),
         *([("text", told.text)] if told.text else []),
+        *([("suspended", _suspended(told.suspension, zone))] if told.suspension is not None else []),
         ("why", told.reason),
     ]
+
+
+def _suspended(found: Suspended, zone: str) -> str:
+    whom = "for everybody" if found.authority is None else "for the authority"
+    return f"suspension {found.number}, {whom}, until {at_words(found.until, zone)}: {found.reason}"
 
 
 def _revision(found: Trace, zone: str) -> Cells:

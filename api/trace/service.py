@@ -83,7 +83,7 @@ def trace(
         formal=formal,
         binding=binding,
         exemptions=exemptions,
-        acts=_acts(session, past.publication.revision, ban, binding, exemptions),
+        acts=_acts(session, past.publication.revision, decision, ban, binding, exemptions),
         lists=[_listed(found, sources) for found in listed(session, past.publication, services, asked.name)],
     )
 
@@ -167,9 +167,16 @@ def _exemptions(past: Past, decision: DecisionRead, at: Instant) -> list[Exempti
 
 
 def _acts(
-    session: Session, revision: int, ban: BanRead | None, binding: BindingRead | None, exemptions: list[ExemptionRead]
+    session: Session,
+    revision: int,
+    decision: DecisionRead,
+    ban: BanRead | None,
+    binding: BindingRead | None,
+    exemptions: list[ExemptionRead],
 ) -> list[TracedActRead]:
     found: list[tuple[AuditRow, list[str]]] = []
+    if decision.suspension is not None:
+        found += acts_on(session, f"suspension/{decision.suspension.number}", revision)
     if ban is not None:
         found += acts_on_ban(session, f"ban/{ban.authority}/{ban.service}", revision)
     if binding is not None:

@@ -10,7 +10,7 @@ from tests.unit.api.conftest import Plane, authority, ban, make_plane
 
 
 def fill(plane: Plane) -> None:
-    """Accounts, an exemption, an agreement, a failed try, space, a range that is gone, a publication on record."""
+    """Accounts, an exemption, an agreement, a failed try, space, a range that is gone, a suspension, a publication."""
     for slug, prefix in (("town", "192.0.2.0/24"), ("zone", "198.51.100.0/24")):
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
         plane.done("PUT", f"/v1/ranges/default/{prefix}", {"authority": slug, "funding": "public", "audience": "staff"})
@@ -23,6 +23,7 @@ def fill(plane: Plane) -> None:
     agreed = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "letter 1"}
     plane.done("POST", "/v1/bindings", agreed)
     plane.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
+    plane.done("POST", "/v1/suspensions", {"authority": "zone", "for": "1m", "reason": "an exercise"})
     assert plane.call("GET", "/v1/self", token=f"dnsf_{'0' * 12}_{'a' * 43}").status_code == 401
     plane.clock.now += 60
     plane.done("POST", f"/v1/accounts/{number}/tokens", {"label": "second", "for": "30 days"}, token=operator)

@@ -104,6 +104,8 @@ def test_decisions_are_there_as_json_and_as_text(files: Members) -> None:
     assert "state" not in ban
     (binding,) = listed(files, "decisions/bindings.json")
     (exemption,) = listed(files, "decisions/exemptions.json")
+    (suspension,) = listed(files, "decisions/suspensions.json")
+    assert (suspension["authority"], suspension["reason"]) == ("zone", "an exercise")
     assert (binding["authority"], exemption["note"]) == ("zone", "“zó” is fine")
     assert [row["slug"] for row in listed(files, "decisions/authorities.json")] == ["town", "zone"]
     text = files["decisions/decisions.txt"].decode()

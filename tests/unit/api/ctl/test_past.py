@@ -25,6 +25,15 @@ def toggled(served: Served, ctl: Ctl) -> Served:
     return served
 
 
+def test_trace_tells_that_nothing_was_refused_then(toggled: Served, ctl: Ctl) -> None:
+    assert ctl("suspend", "ghent", "--for", "30m", "--reason", "crisis centre").code == 0
+    toggled.plane.clock.now += 3600
+    told = ctl("trace", "--at", "2026-09-21T18:20+02:00", *GHENT).out
+    until = "21 September 2026 18:43:20 CEST"
+    assert f"suspended  suspension 1, for the authority, until {until}: crisis centre" in told
+    assert "suspension/1" in told
+
+
 def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ctl) -> None:
     done = ctl("trace", "--at", "2026-09-21T17:15+02:00", *GHENT)
     lines = _cells(done.out)

@@ -223,6 +223,7 @@ def test_past_policies_are_reproduced_and_old_suspensions_leave_the_policy(town:
         assert told["reproduced"] is True
     told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={moment_text(begun + 60)}")
     assert (told["decision"]["verdict"], told["decision"]["suspension"]["number"]) == ("pass", 1)
+    assert [act["act"] for act in told["acts"]] == ["suspension.start"]
 
 
 def test_an_authority_that_was_suspended_is_not_removed(town: Plane) -> None:
