@@ -279,7 +279,7 @@ class Acts(RuleBasedStateMachine):
         body = {"authority": slug, "for": f"{minutes}m", "reason": "nothing works"}
         made = self.act("POST", "/v1/suspensions", body)
         if made is not None:
-            self.suspended[made["number"]] = (slug, Span(second(made["start"]), second(made["until"]), self.now))
+            self.suspended[made["number"]] = (slug, Span(second(made["start"]), second(made["end"]), self.now))
 
     @rule(place=st.integers(0, 100))
     def end_a_suspension(self, place: int) -> None:
