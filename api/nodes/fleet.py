@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import get_args
 
+from api.auth.failures import Bucket
 from api.db.models import NodeRow
 from api.db.session import Database
 from api.moments import moment_text
@@ -18,6 +19,10 @@ from api.publish.service import Publisher
 
 MAX_DOWNLOADS = 64
 """Files on their way at once: the requests of people have room beside them."""
+
+
+JOURNAL_BURST, JOURNAL_INTERVAL_S = 2000, 6.0
+"""Entries of one node's journal that go on record at once, and how often one more. A node keeps what is not taken."""
 
 
 class Downloads:
@@ -60,6 +65,8 @@ class Fleet:
         self.publisher = publisher
         self.board = Board(database, clock)
         self.downloads = Downloads()
+        self._lock = Lock()
+        self._journals: dict[int, Bucket] = {}
 
     @property
     def news(self) -> News:
@@ -78,6 +85,17 @@ class Fleet:
         """Drop what a node reported, and let it wait no longer."""
         self.board.forget(number)
         self.news.dismiss(number)
+
+    def admitted(self, number: int, entries: int) -> int:
+        """How many of so many entries of a node's journal may go on record now: who has its token fills no disk."""
+        now = self._clock()
+        with self._lock:
+            bucket = self._journals.setdefault(number, Bucket(JOURNAL_BURST, JOURNAL_INTERVAL_S))
+            for taken in range(entries):
+                if bucket.wait_s(now) > 0:
+                    return taken
+                bucket.take(now)
+            return entries
 
     def counts(self) -> Mapping[str, int]:
         """How many nodes there are in each state; raises SQLAlchemyError."""

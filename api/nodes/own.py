@@ -118,7 +118,8 @@ def get_own_file(sha256: Annotated[Sha256, Path()], request: Request, node: Node
 def report_node(body: ReportWrite, request: Request, node: NodeDep, held: RuntimeDep, fleet: FleetDep) -> Reported:
     """What a node decides by and how it fares; with what was done on it by hand, which goes on record once."""
     now_s = int(held.clock())
-    fresh = [entry for entry in body.journal if entry.number > node.journal]
+    fresh = sorted((entry for entry in body.journal if entry.number > node.journal), key=lambda entry: entry.number)
+    fresh = fresh[: fleet.admitted(node.number, len(fresh))]
     journal = _on_record(request, held, node, fresh) if fresh else node.journal
     fleet.board.hear(node.number, body, parse_moment(body.clock, "UTC") - now_s)
     return Reported(journal=journal)

@@ -22,9 +22,9 @@ def get(session: Session, name: str) -> NodeRow:
     return row
 
 
-def all_of(session: Session, site: str | None = None) -> Sequence[NodeRow]:
-    """Every node, by name; of one site or of all."""
-    statement = select(NodeRow).order_by(NodeRow.name)
+def all_of(session: Session, site: str | None = None, after: str = "", limit: int | None = None) -> Sequence[NodeRow]:
+    """Every node behind the name `after`, by name; of one site or of all, and at most `limit`."""
+    statement = select(NodeRow).where(NodeRow.name > after).order_by(NodeRow.name).limit(limit)
     return session.scalars(statement if site is None else statement.where(NodeRow.site == site)).all()
 
 

@@ -36,11 +36,9 @@ def list_nodes(
     wanted = {state} if state is not None else set()
     wanted |= {"behind"} if behind else set()
     after = decode_cursor(cursor, str) if cursor is not None else ""
-    rows = [
-        row
-        for row in repository.all_of(unit.session, site)
-        if row.name > after and (not wanted or wanted == {fleet.state(row)})
-    ]
+    rows = repository.all_of(unit.session, site, after, None if wanted else limit + 1)
+    if wanted:
+        rows = [row for row in rows if wanted == {fleet.state(row)}]
     shown, following = cut_page(rows[: limit + 1], limit, lambda row: row.name)
     return Page(items=[fleet.read(row) for row in shown], next=following)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from api.db.models import NodeRow
+from api.nodes import fleet
 from api.nodes.fleet import Fleet
 from tests.unit.api.conftest import START, Plane, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
@@ -198,6 +199,18 @@ def test_what_was_done_on_a_node_goes_on_record_once(town: Plane) -> None:
     assert [act["act"] for act in seen] == ["node.end_suspension", "node.suspend"]
 
 
+def test_what_is_too_much_for_now_goes_on_record_later(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "JOURNAL_BURST", 3)
+    entries = [_entry(number, authority=None) for number in range(6, 0, -1)]
+    assert [machine.report(journal=entries) for _ in range(2)] == [3, 3]
+    machine.plane.clock.now += fleet.JOURNAL_INTERVAL_S
+    assert machine.report(journal=entries) == 4
+    machine.plane.clock.now += 10 * fleet.JOURNAL_INTERVAL_S
+    assert machine.report(journal=entries) == 6
+    numbers = [act["after"]["number"] for act in machine.plane.done("GET", "/v1/audit?act=node.suspend")["items"]]
+    assert numbers == [6, 5, 4, 3, 2, 1]
+
+
 def test_the_journal_of_a_replaced_machine_begins_anew(machine: Machine) -> None:
     plane = machine.plane
     assert machine.report(journal=[_entry(5, authority=None)]) == 5
@@ -210,12 +223,12 @@ def test_the_journal_of_a_replaced_machine_begins_anew(machine: Machine) -> None
 
 
 def test_reports_are_written_at_most_once_a_minute_or_when_something_changed(machine: Machine) -> None:
-    plane, fleet = machine.plane, _fleet(machine.plane)
+    plane, board = machine.plane, _fleet(machine.plane).board
 
     def reported(**changes: Any) -> int | None:
         plane.clock.now += 10
         machine.report(**changes)
-        fleet.board.settle()
+        board.settle()
         return _row(plane).seen_s
 
     assert reported() == START + 10
