@@ -1,0 +1,101 @@
+"""`dnsfilter enrol`, and what a node that has a control plane starts by."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsfilter import cli
+from dnsfilter.config.load import load_config
+from dnsfilter.errors import UnavailableError
+from tests.support.played import ONE_TIME, TOKEN, Played
+from tests.unit.node.conftest import compiled
+from tests.unit.test_cli import run
+
+
+@pytest.fixture
+def plane() -> Iterator[Played]:
+    with Played() as made:
+        made.publish(compiled(1))
+        yield made
+
+
+def written(directory: Path, control_plane: str, top: str = "") -> Path:
+    path = directory / "dnsfilter.toml"
+    text = f'listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n{top}\n[upstream]\nservers = ["192.0.2.53"]\n'
+    path.write_text(f"{text}[control_plane]\n{control_plane}\n")
+    return path
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text(f"{ONE_TIME}\n")
+    return path
+
+
+def test_enrol_says_who_the_node_is_and_whose_snapshots_it_takes(
+    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, f'url = "{plane.url}"')
+    assert run("enrol", "--config", config, "--token-file", token) == 0
+    said = capsys.readouterr().out
+    assert f"enrolled at {plane.url} as one, site default" in said
+    assert plane.key in said
+    assert TOKEN not in said
+    assert json.loads((tmp_path / "state/node/identity.json").read_text())["token"] == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("control_plane", "code", "reason"),
+    [
+        ("", 2, "control_plane.url: is needed to enrol"),
+        ('url = "{url}"\nsite = "annex"', 1, "registered at site default, and this node is configured for annex"),
+        ('url = "http://127.0.0.1:9"', 1, "connection refused"),
+    ],
+)
+def test_enrol_says_what_is_in_the_way_and_keeps_nothing(
+    plane: Played,
+    tmp_path: Path,
+    token: Path,
+    capsys: pytest.CaptureFixture[str],
+    control_plane: str,
+    code: int,
+    reason: str,
+) -> None:
+    config = written(tmp_path, control_plane.replace("{url}", plane.url))
+    assert run("enrol", "--config", config, "--token-file", token) == code
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "state/node/identity.json").exists()
+
+
+def test_enrol_takes_a_token_from_a_file_alone(
+    plane: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, f'url = "{plane.url}"')
+    assert run("enrol", "--config", config, "--token-file", tmp_path / "nowhere") == 1
+    assert "no such file" in capsys.readouterr().err
+    assert plane.spoken == []
+
+
+def test_without_anything_to_decide_by_a_node_does_not_start(plane: Played, tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, f'url = "{plane.url}"'))
+    with pytest.raises(UnavailableError, match=r"no snapshot to decide by in .*: this node has not enrolled"):
+        cli._pull_first(config, None)
+
+
+def test_told_to_start_without_a_snapshot_it_does(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = load_config(written(tmp_path, 'url = "http://127.0.0.1:9"', "start_without_snapshot = true"))
+    cli._pull_first(config, None)
+    assert "no snapshot from the control plane" in caplog.text
+
+
+def test_explain_decides_by_what_was_pulled(
+    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, f'url = "{plane.url}"\ntoken = "token"')
+    cli._pull_first(load_config(path), None)
+    assert run("explain", "--config", path, "192.0.2.1", "example.org") == 0
+    assert "revision 1: refuse" in capsys.readouterr().out
+    assert not (tmp_path / "state/snapshots").exists()
