@@ -208,7 +208,7 @@ def test_toggles_at_once_end_in_the_newest_revision(town: Plane) -> None:
     answers: list[int] = []
 
     def toggle(mode: str) -> None:
-        answers.append(town.call("PATCH", BAN, {"mode": mode, "reply": "nxdomain"}).status_code)
+        answers.append(town.call("PATCH", BAN, {"mode": mode}).status_code)
 
     threads = [threading.Thread(target=toggle, args=(mode,)) for mode in modes]
     for thread in threads:
@@ -261,6 +261,7 @@ ACTS: list[tuple[str, str, Any, str]] = [
     ("PUT", "/v1/authorities/town/bans/beta", {"provisional": True}, "ban.adopt_provisionally"),
     ("PATCH", BAN, {"mode": "monitor"}, "ban.set_monitor"),
     ("PATCH", BAN, {"reply": "nxdomain"}, "ban.change"),
+    ("PATCH", BAN, {"tiers": [1]}, "ban.set_scope"),
     ("POST", f"{BAN}/terms", {"start": "2027-03-01", "for": "6 months"}, "ban.renew"),
     ("POST", f"{BAN}/end", {"reason": "lifted"}, "ban.end"),
     (
