@@ -49,6 +49,8 @@ from dnsfilter.telemetry.logs import emit
 MAX_HEADER_OCTETS = 16 * 1024
 SHUTDOWN_S = 5
 BACKLOG = 2048
+COLLECTED_AFTER = 50_000, 20, 50
+"""Objects, and collections of younger ones: Python's own (700, 10, 10) take a fifth of an act on 100,000 ranges."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -101,6 +103,7 @@ def serve(settings: Settings) -> int:
         # The catalogue stays for good: collections that walk a million names would hold up a toggle.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECTED_AFTER)
         publisher.start()
         stack.callback(publisher.stop)
         witness.start()
