@@ -81,6 +81,12 @@ def _apply(old: str, new: str) -> Act:
     return act
 
 
+def _suspend(authority: str | None, span: str) -> Act:
+    return _call("POST", "/v1/suspensions", {"authority": authority, "for": span, "reason": "for a test"})
+
+
+_MERGER = {"into": "town", "reason": "for a test", "decision": {"legal_basis": "decree 2"}}
+_closings = st.sampled_from([None, "2026-12-01", "2027-06-15"])
 slugs, prefixes, numbers = st.sampled_from(SLUGS), st.sampled_from(PREFIXES), st.integers(1, 3)
 acts = st.one_of(
     st.builds(lambda slug, to: _call("PUT", f"/v1/authorities/{slug}", authority(contact=to)), slugs, slugs),
@@ -116,6 +122,10 @@ acts = st.one_of(
         lambda number: _call("POST", f"/v1/revisions/{number}/rollback", {"reason": "for a test"}), st.integers(1, 9)
     ),
     st.just(_apply('funding = "public"', 'funding = "partly_public"')),
+    st.builds(_suspend, st.sampled_from(["town", "zone", None]), st.sampled_from(["1s", "2s", "4h"])),
+    st.builds(lambda number: _call("POST", f"/v1/suspensions/{number}/end", {"reason": "for a test"}), numbers),
+    st.builds(lambda at: _call("POST", "/v1/authorities/zone/close", {"at": at, "reason": "for a test"}), _closings),
+    st.just(_call("POST", "/v1/authorities/zone/merge", _MERGER)),
 )  # fmt: skip
 first = [
     *(_call("PUT", f"/v1/authorities/{slug}", authority()) for slug in SLUGS),
