@@ -6,6 +6,7 @@ import sys
 import pytest
 
 COLLECTORS = ("prometheus_client", "uvicorn", "importlib.metadata", "multiprocessing", "http", "blocklists")
+CONTROL = ("cryptography", "dnsfilter.node.control")
 ENGINES = ("dnsfilter.engine.reference", "dnsfilter.engine._engine", "dnslib", "uvloop")
 # Its plugins make pydantic read what is installed.
 AT_THE_SCHEMA = {"importlib.metadata"}
@@ -14,8 +15,8 @@ AT_THE_SCHEMA = {"importlib.metadata"}
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import dnsfilter.cli", {*COLLECTORS, *ENGINES} - AT_THE_SCHEMA),
-        ("import dnsfilter.node.worker", {*COLLECTORS, "pydantic", "dnsfilter.config.schema", "tomllib"}),
+        ("import dnsfilter.cli", {*COLLECTORS, *CONTROL, *ENGINES} - AT_THE_SCHEMA),
+        ("import dnsfilter.node.worker", {*COLLECTORS, *CONTROL, "pydantic", "dnsfilter.config.schema", "tomllib"}),
     ],
 )
 def test_what_is_not_needed_to_serve_is_not_imported(statement: str, absent: set[str]) -> None:
