@@ -17,7 +17,7 @@ from api.bindings import service as binding_acts
 from api.bindings.schemas import BindingState, binding_state
 from api.db.models import AuthorityRow, BanRow, BindingRow, ConcernRow, ExemptionRow
 from api.db.unit import UnitOfWork, head
-from api.errors import Invalid
+from api.errors import Conflict, Invalid
 from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
@@ -27,6 +27,7 @@ from api.ranges.service import shown as range_shown
 from api.spaces.schemas import read_space
 from api.succession import repository
 from api.succession.closing import close, demand_unclosed
+from api.suspensions import repository as suspensions
 from dnsfilter.policy.intervals import FOREVER, difference, union, until
 from dnsfilter.policy.model import (
     Audience,
@@ -71,6 +72,10 @@ def merge(
         raise Invalid.at("body.decision.legal_basis", "the bans that go on need the merger's legal basis")
     for row in (old, new):
         demand_unclosed(unit, row)
+    held = suspensions.in_force_of(unit.session, old.slug, unit.now_s)
+    if held:
+        # It would end for the clients that move, or begin for those of the successor: neither was meant.
+        raise Conflict(f"suspension {held[0].number} of {old.slug} is in force: end it, or wait")
     run = _Run(unit, old, new, reason, decision, services)
     # What binds and exempts is continued before it ends; ranges move first, so that exemptions name ranges of `new`.
     run.transfer()

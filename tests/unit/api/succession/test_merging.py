@@ -293,6 +293,18 @@ def test_neither_closes_already(village: Plane, closing: str) -> None:
     )
 
 
+def test_nobody_is_merged_while_suspended(village: Plane) -> None:
+    body = {"authority": "village", "for": "30m", "reason": "crisis centre"}
+    village.done("POST", "/v1/suspensions", body)
+    answer = village.call("POST", PATH, BODY)
+    assert (answer.status_code, "suspension 1 of village is in force" in answer.text) == (409, True)
+    village.done("POST", "/v1/suspensions", {**body, "authority": "town"})
+    village.done("POST", "/v1/suspensions", {**body, "authority": None})
+    village.clock.now += 60
+    village.done("POST", "/v1/suspensions/1/end", {"reason": "it is over"})
+    village.done("POST", PATH, BODY)
+
+
 def test_going_back_before_a_merger_is_refused_and_its_past_is_reproduced(village: Plane) -> None:
     village.done("PUT", "/v1/authorities/village/bans/beta", ban())
     village.publisher.settle()
