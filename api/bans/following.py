@@ -1,6 +1,5 @@
 """A ban that follows another: what it takes over when it is adopted. Whatever becomes of the other changes it never."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
@@ -36,14 +35,10 @@ def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
 
 
 def _own(decision: DecisionRecord) -> None:
-    what = "a ban that follows another is a decision of its own: give its"
-    lacking = [(field, value) for field, value in _required(decision) if not value]
+    lacking = [field for field in ("legal_basis", "reference") if not getattr(decision, field)]
     if lacking:
-        raise Invalid([Fault(f"body.decision.{field}", f"{what} {field.replace('_', ' ')}") for field, _ in lacking])
-
-
-def _required(decision: DecisionRecord) -> Sequence[tuple[str, str]]:
-    return ("legal_basis", decision.legal_basis), ("reference", decision.reference)
+        what = "a ban that follows another is a decision of its own: give its"
+        raise Invalid([Fault(f"body.decision.{field}", f"{what} {field.replace('_', ' ')}") for field in lacking])
 
 
 def _terms(source: BanRow, now: Instant) -> tuple[Term, ...]:
