@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from api.db.base import Json
 from api.notices.dates import at_words, end_words
 from api.notices.kinds import Kind
-from api.notices.texts import COMMANDS, FALLBACK, PHRASES, TEXTS, Phrases
+from api.notices.texts import COMMANDS, FALLBACK, PHRASES, TEXTS
+from api.notices.wording import Phrases
 from dnsfilter.policy.model import Authority
 
 WIDTH = 78

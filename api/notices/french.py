@@ -1,0 +1,154 @@
+"""Notices in French."""
+
+from collections.abc import Mapping
+
+from api.notices.kinds import Kind
+from api.notices.wording import Phrases, Text
+
+PHRASES = Phrases(
+    ban="Interdiction",
+    reference="Référence",
+    everybody="toutes les autorités",
+    own_until="Votre propre décision n'en est pas modifiée : elle s'applique {until}.",
+    own_lapsed="Votre propre décision n'en est pas modifiée : elle s'est appliquée {until} et a expiré.",
+    own_review="Votre propre décision n'en est pas modifiée : elle sera réexaminée {review}.",
+    own_endless="Votre propre décision n'en est pas modifiée : elle n'a pas d'échéance.",
+    endless="sans échéance",
+    resumes="Une nouvelle période commence {at}.",
+)
+
+TEXTS: Mapping[Kind, Text] = {
+    Kind.BAN_ENDING: Text(
+        "l'interdiction visant {service} arrive à échéance ({until})",
+        "L'interdiction visant {service} ({body}) s'applique encore {until}. Elle expirera ensuite d'elle-même.",
+        "Pour la maintenir, renouvelez-la par une nouvelle décision :",
+    ),
+    Kind.BOUND_BAN_ENDING: Text(
+        "une interdiction visant {service} qui vous lie arrive à échéance ({until})",
+        "L'interdiction visant {service} ({body}), qui vous lie aussi, s'applique {until}. Elle expirera ensuite "
+        "d'elle-même.",
+        "Vous n'avez rien à faire. Un renouvellement relève de l'autorité qui a pris l'interdiction.",
+    ),
+    Kind.BAN_REVIEW: Text(
+        "l'interdiction visant {service} doit être réexaminée ({review})",
+        "L'interdiction visant {service} ({body}) n'a pas d'échéance, mais doit être réexaminée {review}.",
+        "Après l'évaluation, enregistrez la nouvelle décision ou mettez fin à l'interdiction :",
+    ),
+    Kind.BOUND_BAN_REVIEW: Text(
+        "une interdiction visant {service} qui vous lie sera réexaminée ({review})",
+        "L'interdiction visant {service} ({body}), qui vous lie aussi, sera réexaminée {review}.",
+        "Vous n'avez rien à faire. La suite relève de l'autorité qui a pris l'interdiction.",
+    ),
+    Kind.PROVISIONAL_ENDING: Text(
+        "l'interdiction provisoire visant {service} expire bientôt ({until})",
+        "L'interdiction provisoire visant {service} ({body}) s'applique encore {until}. Sans décision, elle expirera "
+        "d'elle-même.",
+        "Pour la maintenir, confirmez-la avec sa base légale et une durée :",
+    ),
+    Kind.BAN_LAPSED: Text(
+        "l'interdiction visant {service} a expiré",
+        "L'interdiction visant {service} ({body}) s'est appliquée {until} et a expiré. Plus rien n'est refusé ni "
+        "compté sur cette base. {resumes}",
+        "Pour qu'elle s'applique à nouveau, une nouvelle décision est nécessaire :",
+    ),
+    Kind.BOUND_BAN_LAPSED: Text(
+        "une interdiction visant {service} qui vous liait a expiré",
+        "L'interdiction visant {service} ({body}) s'est appliquée {until}, chez vous aussi, et a expiré. Plus rien "
+        "n'est refusé ni compté sur cette base. {resumes}",
+    ),
+    Kind.SOURCE_RENEWED: Text(
+        "l'interdiction visant {service} que vous aviez reprise a été renouvelée",
+        "L'interdiction visant {service} ({source}), que vous aviez reprise par une décision propre, a été renouvelée "
+        "({until}). {own}",
+        "Si vous souhaitez renouveler la vôtre aussi, une décision propre est nécessaire :",
+    ),
+    Kind.SOURCE_ENDED: Text(
+        "l'interdiction visant {service} que vous aviez reprise prend fin plus tôt",
+        "Il a été mis fin anticipativement à l'interdiction visant {service} ({source}), que vous aviez reprise par "
+        "une décision propre : elle s'applique {until}. {own}",
+        "Si vous souhaitez mettre fin à la vôtre aussi, une décision propre est nécessaire :",
+    ),
+    Kind.EXEMPTION_WAITING: Text(
+        "une demande de dérogation à l'interdiction visant {service} attend votre décision",
+        "La dérogation {number} à l'interdiction visant {service} ({body}) a été demandée {at} et attend votre "
+        "décision. D'ici là, elle est sans effet.",
+        "La personne qui décide en votre nom examine la demande, puis l'approuve (approve) ou la rejette (reject) :",
+    ),
+    Kind.EXEMPTION_APPROVED: Text(
+        "la dérogation à l'interdiction visant {service} est approuvée",
+        "La dérogation {number} à l'interdiction visant {service} ({body}) a été approuvée {at}. Elle s'applique "
+        "{until}.",
+    ),
+    Kind.EXEMPTION_REJECTED: Text(
+        "la dérogation à l'interdiction visant {service} est rejetée",
+        "La dérogation {number} à l'interdiction visant {service} ({body}) a été rejetée {at}. L'interdiction reste "
+        "d'application.",
+    ),
+    Kind.EXEMPTION_REVOKED: Text(
+        "la dérogation à l'interdiction visant {service} est révoquée",
+        "La dérogation {number} à l'interdiction visant {service} ({body}) a été révoquée {at}. L'interdiction "
+        "s'applique à nouveau.",
+    ),
+    Kind.EXEMPTION_ENDING: Text(
+        "la dérogation à l'interdiction visant {service} arrive à échéance ({until})",
+        "La dérogation {number} à l'interdiction visant {service} ({body}) s'applique encore {until}. Ensuite, "
+        "l'interdiction s'appliquera à nouveau.",
+        "Si la dérogation reste nécessaire, demandez-en une nouvelle à temps.",
+    ),
+    Kind.SUSPENSION_STARTED: Text(
+        "les interdictions sont suspendues pour {scope}",
+        "Toutes les interdictions ont été suspendues {at} pour {scope} : rien n'est refusé. La suspension prend fin "
+        "d'elle-même et dure {until}.",
+    ),
+    Kind.SUSPENSION_ENDED: Text(
+        "la suspension pour {scope} a pris fin plus tôt",
+        "Il a été mis fin anticipativement, {at}, à la suspension pour {scope}. Les interdictions s'appliquent à "
+        "nouveau.",
+    ),
+    Kind.BINDING_PROPOSED: Text(
+        "proposition d'appliquer aussi chez vous l'interdiction visant {service}",
+        "Il est proposé d'appliquer aussi chez vous, par la convention {number}, l'interdiction visant {service} "
+        "({body}), à partir de cette date : {at}. Tant que vous n'acceptez pas, la proposition est sans effet.",
+        "Pour accepter :",
+    ),
+    Kind.BINDING_BY_LAW: Text(
+        "l'interdiction visant {service} s'applique aussi chez vous",
+        "En vertu de la réglementation, l'interdiction visant {service} ({body}) s'applique aussi chez vous, à partir "
+        "de cette date : {at} (lien {number}).",
+    ),
+    Kind.BINDING_ACCEPTED: Text(
+        "votre interdiction visant {service} est acceptée ({bound})",
+        "La convention {number} a été acceptée {at} : l'interdiction visant {service} ({body}) s'applique aussi à une "
+        "autre autorité ({bound}).",
+    ),
+    Kind.BINDING_WITHDRAWN: Text(
+        "la convention sur l'interdiction visant {service} est dénoncée ({bound})",
+        "La convention {number} sur l'interdiction visant {service} ({body}) a été dénoncée par l'autre autorité "
+        "({bound}), avec effet {at}.",
+    ),
+    Kind.BINDING_ENDED: Text(
+        "l'interdiction visant {service} ne s'applique plus chez vous",
+        "Il a été mis fin au lien {number}, avec effet {at} : l'interdiction visant {service} ({body}) ne s'applique "
+        "alors plus chez vous.",
+    ),
+    Kind.NODE_SUSPENDED: Text(
+        "les interdictions sont suspendues sur le résolveur {node} pour {scope}",
+        "Sur le résolveur {node} (site {site}), toutes les interdictions ont été suspendues sur place pour {scope} : "
+        "rien n'y est refusé. La suspension prend fin d'elle-même et dure {until}.",
+    ),
+    Kind.NODE_SILENT: Text(
+        "le résolveur {node} ne donne plus signe de vie",
+        "Le résolveur {node} (site {site}) a donné signe de vie pour la dernière fois {at}. Il peut encore fonctionner "
+        "avec les règles dont il dispose, mais ne reçoit pas les modifications.",
+        "Vérifiez que la machine fonctionne et qu'elle atteint le serveur de gestion.",
+    ),
+    Kind.NODE_BEHIND: Text(
+        "le résolveur {node} fonctionne avec d'anciennes règles",
+        "Le résolveur {node} (site {site}) n'applique pas encore la modification entrée en vigueur {at}.",
+        "Cherchez dans le journal de la machine pourquoi elle ne reprend pas les nouvelles règles.",
+    ),
+    Kind.NODE_BACK: Text(
+        "le résolveur {node} applique à nouveau les règles en vigueur",
+        "Le résolveur {node} (site {site}) est joignable et applique à nouveau les règles en vigueur.",
+    ),
+}
