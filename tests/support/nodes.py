@@ -112,15 +112,14 @@ class Node(Process):
             f'listen = ["127.0.0.1:{self.port}"]\nmetrics_listen = "{self.metrics_address}"\nstate_dir = "state"\n'
             f'workers = {workers}\n{top}\n[upstream]\nservers = ["{upstream}"]\n{config}\n'
         )
+        self._decides_by_it = policy is not None
+        self.policy = policy if isinstance(policy, Path) else directory / "policy.toml"
         if isinstance(policy, str):
-            path = directory / "policy.toml"
-            path.write_text(policy)
-            policy = path
-        self.policy = policy
+            self.policy.write_text(policy)
 
     def command(self) -> list[str]:
         command = [program("dnsfilter"), "serve", "--config", str(self.config)]
-        return command if self.policy is None else [*command, "--policy", str(self.policy)]
+        return [*command, "--policy", str(self.policy)] if self._decides_by_it else command
 
     def ready_url(self) -> str:
         return f"http://{self.metrics_address}/readyz"

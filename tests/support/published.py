@@ -6,19 +6,16 @@ from time import time
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
-from tests.support.nodes import Node, program
+from tests.support.nodes import Node
 
 
 class PublishedNode(Node):
     """`dnsfilter serve` without a policy file; the first policy is there before it starts."""
 
     def __init__(self, directory: Path, upstream: str, policy: Policy, *, made_s: int | None = None) -> None:
-        super().__init__(directory, upstream, policy="")
+        super().__init__(directory, upstream, policy=None)
         self._store = SnapshotStore(self.state / "snapshots")
         self.publish(policy, made_s)
-
-    def command(self) -> list[str]:
-        return [program("dnsfilter"), "serve", "--config", str(self.config)]
 
     def publish(self, policy: Policy, made_s: int | None = None) -> None:
         """Put a policy in the store, made now unless said otherwise."""
