@@ -366,14 +366,14 @@ class Acts(RuleBasedStateMachine):
         for binding in self.plane.done("GET", "/v1/bindings?limit=200")["items"]:
             if second(binding["start"]) <= self.now:
                 names = ("ban", "authority", "ground", "instrument", "date", "start", "end", "recorded")
-                yield ("binding", binding["number"]), ({name: binding[name] for name in names}, binding["ended"])
+                kept = {name: binding[name] for name in names}
+                yield ("binding", binding["number"]), (kept, binding["ended"])
         for exemption in self.plane.done("GET", "/v1/exemptions?limit=200")["items"]:
             if exemption["approved"] is not None and second(exemption["start"]) <= self.now:
-                names = ("ban", "ranges", "start", "end", "hours", "reason", "approved")
-                yield (
-                    ("exemption", exemption["number"]),
-                    ({name: exemption[name] for name in names}, exemption["revoked"]),
-                )
+                kept = {
+                    name: exemption[name] for name in ("ban", "ranges", "start", "end", "hours", "reason", "approved")
+                }
+                yield ("exemption", exemption["number"]), (kept, exemption["revoked"])
 
 
 def _decision(reference: str) -> dict[str, str]:

@@ -15,7 +15,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api import problems
+from api.notices.notifier import Status
 from api.system.load import LoadMiddleware
+from api.system.notices import NoticesCollector
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.components import component
 from tests.unit.api.conftest import Plane, authority
@@ -245,6 +247,13 @@ def test_promtool_finds_nothing_to_complain_of(town: Plane) -> None:
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
+class Sending:
+    """What the notifier tells where notices are sent, which here they are not."""
+
+    def status(self) -> Status:
+        return Status(waiting=0, oldest_age_s=0, given_up=0, failures=0)
+
+
 def test_the_documentation_lists_every_operation_metric_and_problem(town: Plane) -> None:
     text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
     described = town.done("GET", "/openapi.json")
@@ -252,7 +261,8 @@ def test_the_documentation_lists_every_operation_metric_and_problem(town: Plane)
     assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", text, re.MULTILINE)) == operations
     types = {name for name in generate_latest(town.registry).decode().splitlines() if name.startswith("# TYPE")}
     metrics = {line.split()[2].removesuffix("_created") for line in types}
-    assert {name.removesuffix("_total") for name in re.findall(r"`(dnsfilter_api_\w+)`", text)} == {
+    metrics |= {family.name for family in NoticesCollector(Sending()).collect()}
+    assert {name.removesuffix("_total") for name in re.findall(r"^\| `(dnsfilter_\w+)` \|", text, re.MULTILINE)} == {
         name.removesuffix("_total") for name in metrics
     }
     kinds = {f"/problems/{kind.slug}" for kind in vars(problems).values() if isinstance(kind, problems.Kind)}
