@@ -15,7 +15,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -176,10 +176,10 @@ def _one_time_token(config: Config) -> str | None:
     return None
 
 
-def _follow(config: Config, one_time_token: str | None) -> "Control":
+def _follow(config: Config, one_time_token: str | None, placed: Callable[[], object]) -> "Control":
     from dnsfilter.node.control import Control
 
-    return Control(config, one_time_token)
+    return Control(config, one_time_token, placed)
 
 
 def _pull_first(config: Config, one_time_token: str | None) -> None:

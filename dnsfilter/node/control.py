@@ -124,9 +124,15 @@ class _Errand:
 class Control:
     """Made and used by the supervisor's thread; `report` and `close` do not wait."""
 
-    def __init__(self, config: Config, one_time_token: str | None = None) -> None:
-        """Starts both threads. Raises UnavailableError for a file of certificates that cannot be used."""
+    def __init__(
+        self, config: Config, one_time_token: str | None = None, placed: Callable[[], object] = lambda: None
+    ) -> None:
+        """Starts both threads; `placed` is called by one of them when another snapshot is current in the store.
+
+        Raises UnavailableError for a file of certificates that cannot be used.
+        """
         self._config = config
+        self._placed = placed
         self._membership = Membership(config, one_time_token)
         self._journal = Journal(config.node_dir / "journal.jsonl")
         self._pulling, self._reporting = ControlClient(config.control_plane), ControlClient(config.control_plane)
@@ -222,7 +228,7 @@ class Control:
         def turn() -> None:
             nonlocal wait_s
             asked_s = time.monotonic()
-            revision = puller.pull(wait_s)
+            revision = puller.pull(wait_s, self._placed)
             self._set_trouble(None)
             if revision is not None:
                 logs.emit(_LOG, logging.INFO, "snapshot pulled", revision=revision)

@@ -4,6 +4,7 @@ Nothing that fails a check touches what is in force.
 """
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -42,9 +43,10 @@ class Puller:
         self._revision, self._tag = self._pulled()
         """The newest; nobody takes the node back before it. The tag is its manifest's, while all of it is here."""
 
-    def pull(self, wait_s: int) -> int | None:
+    def pull(self, wait_s: int, placed: Callable[[], object] = lambda: None) -> int | None:
         """The revision that has come into the store; None when the control plane has had no other for `wait_s`.
 
+        `placed` is called as soon as it is current there.
         Raises UnavailableError when it cannot be asked or does not answer as agreed, SnapshotError naming the revision
         when what it gave is refused.
         """
@@ -61,7 +63,7 @@ class Puller:
         manifest = parse_manifest(octets)
         self._check(manifest, octets)
         files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
-        self._store.receive(octets, files)
+        self._store.receive(octets, files, placed)
         self._note(manifest.revision, sha256(octets).hexdigest())
         self._store.prune(KEPT_REVISIONS)
         return manifest.revision

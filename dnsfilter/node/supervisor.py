@@ -59,12 +59,13 @@ _LOG = logging.getLogger("dnsfilter.node")
 class Means:
     """How a running node gets its configuration read anew, its program's newest form, and its control plane's news.
 
-    `follow` is for a node that has one, and is called once it serves.
+    `follow` is for a node that has one, and is called once it serves, with what is to be called from any thread when
+    the store has another snapshot.
     """
 
     load_config: Callable[[], Config]
     program: Program
-    follow: "Callable[[], Control] | None" = None
+    follow: "Callable[[Callable[[], object]], Control] | None" = None
 
 
 class Supervisor:
@@ -208,7 +209,8 @@ class Supervisor:
         if self._means.follow is None or self._control is not None:
             return
         try:
-            self._control = self._means.follow()
+            loop = asyncio.get_running_loop()
+            self._control = self._means.follow(lambda: loop.call_soon_threadsafe(self._stir))
         except UnavailableError as error:
             logs.emit(_LOG, logging.ERROR, "control plane cannot be asked before a restart", reason=error)
 

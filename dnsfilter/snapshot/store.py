@@ -11,7 +11,7 @@ Writers hold the lock; readers need none and no write permission.
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
@@ -111,11 +111,14 @@ class SnapshotStore:
         """Which of its files are not here whole, in the order names, ranges, rules."""
         return tuple(file for name, file in named_files(manifest) if not self._is_whole(name, file))
 
-    def receive(self, manifest: bytes, files: Mapping[bytes, bytes]) -> None:
+    def receive(
+        self, manifest: bytes, files: Mapping[bytes, bytes], placed: Callable[[], object] = lambda: None
+    ) -> None:
         """Makes a snapshot that was made elsewhere current, whatever is; `files` are those missing, by digest.
 
         Raises SnapshotError for one of which a file is neither here nor given, and UnavailableError when the disk
-        refuses. Whoever calls it answers for the manifest and for the digests.
+        refuses. Whoever calls it answers for the manifest and for the digests. `placed` is called once it is current,
+        which with `sync_late` is before the disk has it.
         """
         read = parse_manifest(manifest)
         pointer = _Pointer(read.revision, sha256(manifest).hexdigest())
@@ -127,6 +130,7 @@ class SnapshotStore:
                     raise SnapshotError(f"receive revision {read.revision}: {name} is missing")
             self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
             self._make_current(pointer)
+            placed()
 
     def manifests(self) -> Iterator[bytes]:
         """Every manifest here that can be read, current or not, quarantined or not, from the highest revision down."""

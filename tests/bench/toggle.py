@@ -40,7 +40,7 @@ from tests.bench.large import (
 )
 from tests.bench.unbound import ZONE, running_unbound
 from tests.support.authority import Knot
-from tests.support.nodes import ROOT, Node, Process, program
+from tests.support.nodes import ROOT, Node, Process
 from tests.support.ports import free_port
 from tests.support.zones import zone
 
@@ -130,8 +130,16 @@ class ControlPlane(Process):
 class StoreNode(Node):
     """`dnsfilter serve` by what is published in its state directory."""
 
-    def command(self) -> list[str]:
-        return [program("dnsfilter"), "serve", "--config", str(self.config)]
+    def __init__(self, directory: Path, upstream: str, config: str = "") -> None:
+        super().__init__(directory, upstream, policy=None, config=config)
+
+
+def enrolled(control: ControlPlane, client: httpx.Client, upstream: str) -> StoreNode:
+    """A node that has its snapshots from the API, as every node has."""
+    made = client.post("/v1/nodes", json={"name": "one"}).raise_for_status()
+    (control.directory / "token").write_text(made.json()["enrolment_token"])
+    url = f"http://127.0.0.1:{control.port}"
+    return StoreNode(control.directory, upstream, f'[control_plane]\nurl = "{url}"\ntoken = "token"\n')
 
 
 Switch: TypeAlias = Callable[[bool], float]
@@ -175,11 +183,12 @@ def show_memory(what: str, pid: int) -> None:
 
 def through_the_api(directory: Path, upstream: str, number: int) -> list[float]:
     """Toggles by PATCH, as the console and the command line do; gives the times from the request."""
-    with ControlPlane(directory) as control, StoreNode(directory, upstream, policy="") as node:
+    with ControlPlane(directory) as control:
         token = (control.state / "admin-token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
         with (
             httpx.Client(base_url=f"http://127.0.0.1:{control.port}", headers=headers, timeout=60) as client,
+            enrolled(control, client, upstream) as node,
             Watcher(node.port) as watcher,
         ):
 
@@ -190,9 +199,9 @@ def through_the_api(directory: Path, upstream: str, number: int) -> list[float]:
                 return begun
 
             whole, after = switched(watcher, number, REFUSED, switch)
+            show_memory("worker", node.worker_pid())
         show("dnsfilter, from the request to the API", whole)
         show("dnsfilter, from the API's response", after)
-        show_memory("worker", node.worker_pid())
         assert control.process is not None
         show_memory("control plane", control.process.pid)
     return whole
@@ -201,7 +210,7 @@ def through_the_api(directory: Path, upstream: str, number: int) -> list[float]:
 def through_the_store(directory: Path, upstream: str, number: int) -> None:
     """Toggles by publishing alone: neither database nor HTTP has a part."""
     service, ranges = make_service(), make_ranges()
-    node = StoreNode(directory, upstream, policy="")
+    node = StoreNode(directory, upstream)
     store = SnapshotStore(node.state / "snapshots")
     compiled = compile_policy(make_policy(service, ranges, 1, {}), int(time.time()))
     store.publish(compiled)

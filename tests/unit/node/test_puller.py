@@ -48,6 +48,19 @@ def test_the_first_snapshot_comes_with_all_its_files(
     assert "if-none-match" not in plane.asked("/v1/nodes/self/snapshot")[0].headers
 
 
+def test_whoever_waits_for_it_is_told_once_it_is_current(
+    plane: Played, make_puller: MakePuller, store: SnapshotStore
+) -> None:
+    told: list[int | None] = []
+    pulling = make_puller()
+    pulling.pull(0, lambda: told.append(store.current_revision()))
+    pulling.pull(0, lambda: told.append(store.current_revision()))
+    plane.script.alter_file = lambda data: b""
+    plane.publish(compiled(2, Mode.OFF))
+    refused(plane, pulling, store, "revision 2 refused")
+    assert told == [1]
+
+
 def test_a_toggle_fetches_rules_alone(plane: Played, make_puller: MakePuller, store: SnapshotStore) -> None:
     pulling = make_puller()
     pulling.pull(0)
