@@ -116,11 +116,11 @@ def make_application(
     app.state.publisher = publisher
     app.state.witness = witness
     app.state.failures = failures
-    app.state.imports = Imports()
-    app.state.layouts = Layouts()
     app.state.fleet = fleet
     registry.register(NodesCollector(fleet))
     app.state.holding = holding
+    app.state.imports = Imports()
+    app.state.layouts = Layouts()
     return app, registry
 
 

@@ -28,8 +28,8 @@ from api.db.session import Database
 from api.deps import Runtime
 from api.errors import NotPublished
 from api.listening import Listener, taken
-from api.notices.notifier import Notifier
 from api.nodes.fleet import Fleet
+from api.notices.notifier import Notifier
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
 from api.publish.signing import Signing

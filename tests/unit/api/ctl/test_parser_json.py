@@ -32,7 +32,7 @@ range add ghent 192.0.2.0/24 --funding public --audience staff
 range list
 range set 192.0.2.0/24 --audience public
 range import ranges.csv
-range import ranges.csv --sync --authority ghent --max-removals 50 --dry-run
+range import ranges.csv --dry-run
 range overlaps --own
 range gaps --site default
 range remove 192.0.2.0/24

@@ -181,6 +181,7 @@ def test_a_failed_publication_is_told_and_made_up_for(town: Plane, monkeypatch: 
             "database": True,
             "revision": revision + 1,
             "published": revision,
+            "suspensions": 0,
         }
     assert town.done("GET", BAN)["mode"] == "off"
     town.publisher.start()
