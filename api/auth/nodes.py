@@ -15,7 +15,7 @@ JOURNAL = "journal"
 
 @dataclass(frozen=True, slots=True)
 class NodeCaller:
-    """A node that presents its token, of which `public` is the public part; `journal` is how far its journal is known."""
+    """A node with the public part of the token that it presents; `journal` is how far its journal is known."""
 
     number: int
     public: str

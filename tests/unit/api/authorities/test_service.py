@@ -22,8 +22,16 @@ def test_patch_changes_the_given_field_only(plane: Plane) -> None:
     changed = plane.done("PATCH", "/v1/authorities/town", {"group": "coast"})
     assert changed == {
         **authority(),
-        **{"slug": "town", "group": "coast", "usage": "authority", "time_zone": "Europe/Brussels", "revision": 2},
-        **{"state": "open", "closes": None, "closed_reason": "", "closed_decision": None, "successor": None},
+        "slug": "town",
+        "group": "coast",
+        "usage": "authority",
+        "time_zone": "Europe/Brussels",
+        "revision": 2,
+        "state": "open",
+        "closes": None,
+        "closed_reason": "",
+        "closed_decision": None,
+        "successor": None,
     }
 
 

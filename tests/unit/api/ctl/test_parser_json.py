@@ -59,6 +59,20 @@ exemption reject 3 --reason "no need"
 exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "another"
 exemption approve 4 --token-file another
 exemption revoke 4 --reason "not used"
+suspend ghent --for 30m --reason "nothing works"
+suspension list
+suspension show 1
+suspension end 1 --reason "it works again"
+node register cellar
+node list
+node show cellar
+node token cellar
+node key
+node remove cellar
+range unregistered
+notice list
+authority merge mechelen --into ghent --reason "a merger" --legal-basis "decree 2" --dry-run
+authority close diest --at 2027-01-01 --reason "it ceases to be"
 explain 127.0.5.10 www.tiktok.com
 who 127.0.5.10
 trace --at 2026-09-21T14:13:20Z --client 127.0.5.10 www.tiktok.com
