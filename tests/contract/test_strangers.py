@@ -35,6 +35,8 @@ def noted(rig: Rig) -> dict[str, int]:
         query("plain.example.org", rd=False),
         PLAIN + b"\0",
     ],
+    # A query's id is drawn: it must not be in the test's name, which all processes of a run have to agree upon.
+    ids=["plain", "banned", "local", "ANY", "AXFR", "CH", "RD=0", "longer"],
 )
 def test_whatever_a_stranger_asks_his_network_is_noted_once_and_not_he(
     start: Start, message: bytes, transport: Transport
