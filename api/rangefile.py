@@ -22,6 +22,7 @@ MAX_LABEL = 200
 NEEDED = ("prefix", "authority", "funding", "audience")
 COLUMNS = ("site", *NEEDED, "label")
 
+_LINE = "line "
 _OFTEN = 1_000
 _MAX_SHOWN = 60
 """Characters of a cell that a message repeats."""
@@ -70,7 +71,12 @@ def parse_table(text: str, site: str, reached: Callable[[int], None] | None = No
 
 def fault(line: int, message: str) -> Fault:
     """What is wrong with the row that begins on a line."""
-    return Fault(f"line {line}", message)
+    return Fault(f"{_LINE}{line}", message)
+
+
+def line_of(found: Fault) -> int:
+    """The line of such a fault."""
+    return int(found.place.removeprefix(_LINE))
 
 
 def _lines(text: str) -> Iterator[_Line]:

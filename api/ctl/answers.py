@@ -337,6 +337,7 @@ class Import(Answer):
     """What an import of ranges has done, or would do."""
 
     dry_run: bool
+    withheld: str
     registered: Number
     changed: Number
     removed: Number

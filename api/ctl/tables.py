@@ -1,4 +1,4 @@
-"""dnsfilterctl range import: a table of ranges, checked here and then taken whole or not at all."""
+"""dnsfilterctl range import: a table of ranges, taken whole or not at all."""
 
 import secrets
 import sys
@@ -11,9 +11,9 @@ from api.ctl.acts import act_lines
 from api.ctl.answers import Import, ImportProgress
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, slug
-from api.ctl.errors import CtlError, WrongInput
+from api.ctl.errors import DONE, FOUND, CtlError, WrongInput
 from api.ctl.files import Progress
-from api.rangefile import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE, parse_table
+from api.rangefile import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE
 
 DEFAULT_REMOVALS = 10
 _EVERY_S = 0.5
@@ -47,7 +47,8 @@ def add_import(group: Group) -> None:
         "--max-removals",
         type=_count,
         metavar="N",
-        help=f"with --sync: where more would be removed, nothing is done, and the exit code is 1 ({DEFAULT_REMOVALS})",
+        help=f"with --sync: where more would be removed, nothing is done, and the exit code is 1 ({DEFAULT_REMOVALS}); "
+        "needed for a file without rows",
     )
     add_site(parser)
 
@@ -57,7 +58,6 @@ def _import(client: Client, options: Options) -> Result:
         raise WrongInput("--sync, --authority and --max-removals belong together: say whose ranges the file has")
     text = _read(options.file)
     with Progress() as progress:
-        _check(options.file, text, options.site, progress)
         key = secrets.token_hex(16)
         query = {
             **given(options, "site", "authority", "max_removals"),
@@ -66,16 +66,7 @@ def _import(client: Client, options: Options) -> Result:
         }
         with _watched(client, key, progress):
             done = client.send_text(Import, path("ranges", "import"), text, MEDIA_TYPE, query, {"Idempotency-Key": key})
-    return Result(done.model_dump(mode="json"), lambda: _lines(done))
-
-
-def _check(name: str, text: str, site: str, progress: Progress) -> None:
-    """Raises WrongInput with every row that no control plane would take."""
-    table = parse_table(text, site, lambda count: progress.say(f"{name}: {count} rows read"))
-    if table.faults:
-        count = len(table.faults)
-        told = f"cannot import {name}: {count} row{'s' if count != 1 else ''} cannot be taken; nothing was sent"
-        raise WrongInput(told, *(f"{fault.place}: {fault.message}" for fault in table.faults))
+    return Result(done.model_dump(mode="json"), lambda: _lines(done), FOUND if done.withheld else DONE)
 
 
 @contextmanager
@@ -101,7 +92,7 @@ def _watch(client: Client, key: str, progress: Progress, ended: threading.Event)
         except CtlError:
             return  # The request itself tells what is wrong.
         stage = _STAGES.get(found.stage, found.stage)
-        progress.say(f"{stage}: {found.done} of {found.total} ranges" if found.done else stage)
+        progress.say(f"{stage}: {found.done} of {found.total} rows" if found.done else stage)
 
 
 def _lines(done: Import) -> Iterator[str]:
@@ -114,6 +105,8 @@ def _lines(done: Import) -> Iterator[str]:
         f"{done.registered} registered, {done.changed} changed, {done.removed} removed, {done.unchanged} as they were"
     )
     yield f"nothing was done: there would be {counts}" if done.dry_run else f"{counts}: revision {done.revision}"
+    if done.withheld:
+        yield f"it would be refused: {done.withheld}; --max-removals says how many"
 
 
 def _read(name: str) -> str:

@@ -19,13 +19,14 @@ from api.db.base import Base, Json
 from api.db.models import AuthorityRow, RangeRow, SiteRow, SpaceRow
 from api.db.unit import Act, UnitOfWork
 from api.errors import BadRows, Conflict, Fault, Withheld
-from api.rangefile import Row, fault
+from api.rangefile import Row, fault, line_of
 from api.ranges import repository
 from api.ranges.imports import Import, Stage
 from api.ranges.service import shown_fields
 from api.spaces.ground import Ground, make_ground
 from dnsfilter.policy.model import Instant, Prefix, Range
 
+DEFAULT_REMOVALS = 10
 _BATCH = 2_000
 _RANGES = Base.metadata.tables[RangeRow.__tablename__]
 _GIVEN = ("label", "funding", "audience")
@@ -48,19 +49,23 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """That what `authority` has at `site` and the table has not, is removed: at most `most` ranges."""
+    """That what `authority` has at `site` and the table has not, is removed: at most `most` ranges.
+
+    Without a number at most DEFAULT_REMOVALS, and none by a table without rows, which may be an export that failed.
+    """
 
     authority: str
     site: str
-    most: int
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The rows of a table, and whether they are all that there is to be."""
+    """The good rows of a table, what is wrong with the others, and whether they are all that there is to be."""
 
     rows: tuple[Row, ...]
     sync: Sync | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(slots=True)
@@ -71,6 +76,8 @@ class Plan:
     change: list[tuple[Known, Range]] = field(default_factory=list)
     remove: list[Known] = field(default_factory=list)
     unchanged: int = 0
+    withheld: str = ""
+    """Why it is not carried out though every row can be taken; empty where it is."""
 
     @property
     def count(self) -> int:
@@ -92,10 +99,10 @@ def make_plan(
 ) -> Plan:
     """What the table asks for; `acting_for` are the authorities whose operator the caller is, None for all.
 
-    Raises BadRows with every row that cannot be taken, Conflict for ranges that exemptions name, and Withheld where
-    more would be removed than the request allows.
+    Raises BadRows with every row that cannot be taken, and Conflict for ranges that exemptions name. Where more would
+    be removed than the request allows, the plan is withheld.
     """
-    plan, faults = Plan(), list[Fault]()
+    plan, faults = Plan(), list(wanted.faults)
     known = _known(session, wanted)
     authorities = {row.slug: row.closes_s for row in session.execute(select(AuthorityRow.slug, AuthorityRow.closes_s))}
     sites = set(session.scalars(select(SiteRow.slug)))
@@ -117,17 +124,23 @@ def make_plan(
             plan.change.append((held, value))
         else:
             plan.unchanged += 1
-    if wanted.sync is not None:
+    faults.sort(key=line_of)
+    # What the file has not is not known while rows of it cannot be read.
+    if wanted.sync is not None and not wanted.faults:
         plan.remove = _missing(wanted, known, wanted.sync)
         faults += [] if administers else _not_theirs(plan.remove, grounds)
     if faults:
         raise BadRows(faults)
-    _check_removals(session, plan, wanted.sync, now_s)
+    if wanted.sync is not None:
+        _check_exempted(session, plan, now_s)
+        plan.withheld = _withheld(plan, wanted, wanted.sync)
     return plan
 
 
 def carry_out(unit: UnitOfWork, plan: Plan, watched: Import) -> None:
-    """Do what is planned, with an entry and a version for each range."""
+    """Do what is planned, with an entry and a version for each range; raises Withheld."""
+    if plan.withheld:
+        raise Withheld(f"{plan.withheld}: nothing was done")
     if not plan.count:
         return
     watched.enter(Stage.RECORDING, plan.count)
@@ -209,16 +222,27 @@ def _not_theirs(removed: Sequence[Known], grounds: Mapping[str, Ground]) -> list
     return [Fault(_subject(held), f"is not in the file, and {why}") for held, why in refused if why is not None]
 
 
-def _check_removals(session: Session, plan: Plan, sync: Sync | None, now_s: Instant) -> None:
-    if sync is None:
-        return
+def _check_exempted(session: Session, plan: Plan, now_s: Instant) -> None:
     exempted = repository.exempted(session, now_s)
     named = [held for held in plan.remove if (held.site, held.prefix) in exempted]
     if named:
         told = "is not in the file, and an exemption names it: revoke or reject it first"
         raise Conflict("nothing was done: exemptions name ranges", [Fault(_subject(held), told) for held in named])
-    if len(plan.remove) > sync.most:
-        raise Withheld(f"{len(plan.remove)} ranges would be removed, and at most {sync.most} may be: nothing was done")
+
+
+def _withheld(plan: Plan, wanted: Wanted, sync: Sync) -> str:
+    most = DEFAULT_REMOVALS if sync.most is None else sync.most
+    count = len(plan.remove)
+    if count > most:
+        return f"{_ranges(count)} would be removed, and at most {most} may be"
+    if count and not wanted.rows and sync.most is None:
+        left = f"the file has no rows, and {sync.authority} would be left without a range at site {sync.site}"
+        return f"{left}: say how many may be removed where that is meant ({_ranges(count)})"
+    return ""
+
+
+def _ranges(count: int) -> str:
+    return f"{count} range{'' if count == 1 else 's'}"
 
 
 def _act(name: str, before: _Columns | None, after: _Columns | None, concerned: Mapping[str, tuple[str, ...]]) -> Act:

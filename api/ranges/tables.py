@@ -9,17 +9,17 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from api import idempotency
 from api.auth.caller import Permit
 from api.deps import PermitDep, RuntimeDep, UnitDep, permit
-from api.errors import BadRows, Invalid
+from api.errors import Invalid, Withheld
 from api.problems import CONFLICT, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.rangefile import MAX_ROWS, MEDIA_TYPE, parse_table
-from api.ranges.importing import Plan, Sync, Wanted, carry_out, make_plan
+from api.ranges import repository
+from api.ranges.importing import DEFAULT_REMOVALS, Plan, Sync, Wanted, carry_out, make_plan
 from api.ranges.imports import Import, ImportProgressRead, Stage, imports_of
 from api.routing import Route
 from api.schemas import Read, Slug
 from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_TOLD = 200
-DEFAULT_REMOVALS = 10
 
 tables = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"], dependencies=[Depends(permit)])
 
@@ -30,7 +30,13 @@ Synced = Annotated[
     bool, Query(alias="sync", description="also remove what `authority` has at `site` and not in the file")
 ]
 Removals = Annotated[
-    int, Query(ge=0, le=MAX_ROWS, description="with `sync`: where more would be removed, nothing is done")
+    int | None,
+    Query(
+        ge=0,
+        le=MAX_ROWS,
+        description=f"with `sync`: where more would be removed ({DEFAULT_REMOVALS}), nothing is done; a file without "
+        "rows removes nothing unless it is given",
+    ),
 ]
 
 
@@ -44,9 +50,13 @@ class ChangeRead(Read):
 
 
 class ImportRead(Read):
-    """What an import has done, or with `dry_run` would do; `more` is how many follow the `changes` that are told."""
+    """What an import has done, or with `dry_run` would do; `more` is how many follow the `changes` that are told.
+
+    `withheld` says of a dry run why it would be refused all the same; empty where it would not.
+    """
 
     dry_run: bool
+    withheld: str
     registered: int
     changed: int
     removed: int
@@ -80,21 +90,26 @@ def asked(
     sync: Synced = False,
     authority: Slug | None = None,
     site: Slug = DEFAULT_SITE,
-    max_removals: Removals = DEFAULT_REMOVALS,
+    max_removals: Removals = None,
+    dry_run: DryRun = False,
 ) -> Asked:
     """The table; raises BadRows, Conflict and Withheld before anybody else has to wait for it."""
     if sync != (authority is not None):
         raise Invalid.at("query.authority", "name it with `sync`, and only then: whose ranges the file has")
     watched = imports_of(request).begin(permit.caller.account, request.headers.get(idempotency.HEADER))
-    watched.enter(Stage.CHECKING, 0)
-    table = parse_table(text, site)
+    watched.enter(Stage.CHECKING, text.count("\n"))
+    table = parse_table(text, site, watched.reach)
     whose = {row.value.authority for row in table.rows} | ({authority} if authority is not None else set())
     _demand(permit, whose)
-    if table.faults:
-        raise BadRows(table.faults)
-    wanted = Wanted(table.rows, Sync(authority, site, max_removals) if authority is not None else None)
+    sync_of = Sync(authority, site, max_removals) if authority is not None else None
+    wanted = Wanted(table.rows, sync_of, table.faults)
     with held.database.reading() as session:
-        make_plan(session, wanted, permit.visible(), int(held.clock()), administers=permit.caller.administers)
+        if repository.find_site(session, site) is None:
+            raise Invalid.at("query.site", f"site {site} is not registered")
+        now_s = int(held.clock())
+        plan = make_plan(session, wanted, permit.visible(), now_s, administers=permit.caller.administers)
+    if plan.withheld and not dry_run:
+        raise Withheld(f"{plan.withheld}: nothing was done")
     return Asked(wanted, watched)
 
 
@@ -151,6 +166,7 @@ def _told(plan: Plan, revision: int, dry_run: bool) -> ImportRead:
     ]
     return ImportRead(
         dry_run=dry_run,
+        withheld=plan.withheld,
         registered=len(plan.register),
         changed=len(plan.change),
         removed=len(plan.remove),

@@ -238,12 +238,39 @@ def test_a_sync_beyond_its_cap_does_nothing(town: Plane) -> None:
         town.done("PUT", f"/v1/ranges/default/203.0.113.{last}/32", place)
     before = rows(town), town.revision()
     text = f"{HEADER}192.0.2.0/24,town,public,staff,\n"
-    for query in ("?sync=true&authority=town", "?sync=true&authority=town&dry_run=true&max_removals=11"):
+    for query in ("?sync=true&authority=town", "?sync=true&authority=town&max_removals=11"):
         response = send(town, text, query)
         assert (response.status_code, response.json()["type"]) == (409, "/problems/withheld")
         assert "12 ranges would be removed" in response.json()["detail"]
+        told = done(town, text, f"{query}&dry_run=true")
+        assert (told["removed"], [change["act"] for change in told["changes"]]) == (12, ["range.remove"] * 12)
+        assert told["withheld"].startswith("12 ranges would be removed")
     assert (rows(town), town.revision()) == before
     assert done(town, text, "?sync=true&authority=town&max_removals=12")["removed"] == 12
+
+
+def test_a_file_without_rows_removes_nothing_unless_it_is_said_how_many(town: Plane) -> None:
+    before = rows(town), town.revision()
+    response = send(town, HEADER, "?sync=true&authority=town")
+    assert (response.status_code, response.json()["type"]) == (409, "/problems/withheld")
+    assert "town would be left without a range at site default" in response.json()["detail"]
+    told = done(town, HEADER, "?sync=true&authority=town&dry_run=true")
+    assert (told["removed"], "has no rows" in told["withheld"]) == (1, True)
+    assert (rows(town), town.revision()) == before
+    assert done(town, HEADER, "?sync=true&authority=town&max_removals=1")["removed"] == 1
+
+
+def test_rows_that_cannot_be_read_hide_nothing_that_is_wrong_with_others(town: Plane) -> None:
+    bad = "192.0.2.0/24,zone,public,staff,\nsomewhere,town,public,staff,\n203.0.113.0/24,nobody,public,staff,\n"
+    told = [("line 2", "registered to town"), ("line 3", "is no prefix"), ("line 4", "nobody is not registered")]
+    for query in ("", "?dry_run=true"):
+        found = faults(send(town, HEADER + bad, query))
+        assert [place for place, _ in found] == [place for place, _ in told]
+        assert all(words in message for (_, words), (_, message) in zip(told, found, strict=True))
+    # What a sync would remove is not known while a row cannot be read.
+    assert [
+        place for place, _ in faults(send(town, f"{HEADER}x,town,public,staff,\n", "?sync=true&authority=town"))
+    ] == ["line 2"]
 
 
 def test_a_sync_removes_no_range_that_an_exemption_names(town: Plane) -> None:
