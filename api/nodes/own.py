@@ -1,6 +1,7 @@
 """/v1/nodes/enrol and /v1/nodes/self: what a node itself asks, with its own token."""
 
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -11,7 +12,7 @@ from api.db.models import InstallationRow, NodeRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
 from api.deps import MAX_TAGS, UNKNOWN_TOKEN, Runtime, RuntimeDep, request_id
-from api.errors import NotAuthenticated, NotFound, NotPublished
+from api.errors import Invalid, NotAuthenticated, NotFound, NotPublished
 from api.moments import parse_moment
 from api.nodes import service
 from api.nodes.callers import EnrollingDep, FleetDep, NodeDep, refused
@@ -20,8 +21,11 @@ from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, Repor
 from api.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, documented, id_of, problem
 from api.publish.news import Dismissed
 from api.routing import Route
+from dnsfilter.policy.check import MAX_SUSPENSION_S
 
 MAX_WAIT_S = 30
+CLOCK_SLACK_S = 300
+"""So far a node's clock may be ahead of this one."""
 _OCTETS = {"type": "string", "format": "binary"}
 
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
@@ -103,26 +107,38 @@ async def get_own_snapshot(
 )
 def get_own_file(sha256: Annotated[Sha256, Path()], request: Request, node: NodeDep, fleet: FleetDep) -> Response:
     """A file that the newest manifest or one that is still kept names, by its SHA-256."""
-    if not fleet.downloads.begin():
+    if not fleet.downloads.begin(node.number):
         answer = problem(OVERLOADED, "many files are on their way already; try again soon", id_of(request.scope))
         answer.headers["Retry-After"] = "1"
         return answer
-    file = fleet.publisher.store.open_named(sha256)
-    if file is None:
-        fleet.downloads.end()
-        raise NotFound(f"no snapshot has a file {sha256}")
-    return FileAnswer(file, fleet.downloads.end)
+    done = partial(fleet.downloads.end, node.number)
+    try:
+        file = fleet.publisher.store.open_named(sha256)
+        if file is None:
+            raise NotFound(f"no snapshot has a file {sha256}")
+        return FileAnswer(file, done)
+    except BaseException:
+        done()
+        raise
 
 
 @router.post("/self/report", operation_id="report_node", summary="Report", responses=documented())
 def report_node(body: ReportWrite, request: Request, node: NodeDep, held: RuntimeDep, fleet: FleetDep) -> Reported:
     """What a node decides by and how it fares; with what was done on it by hand, which goes on record once."""
     now_s = int(held.clock())
+    _check_suspended(body, now_s)
     fresh = sorted((entry for entry in body.journal if entry.number > node.journal), key=lambda entry: entry.number)
     fresh = fresh[: fleet.admitted(node.number, len(fresh))]
     journal = _on_record(request, held, node, fresh) if fresh else node.journal
     fleet.board.hear(node.number, body, parse_moment(body.clock, "UTC") - now_s)
     return Reported(journal=journal)
+
+
+def _check_suspended(body: ReportWrite, now_s: int) -> None:
+    """Raise Invalid for a suspension of a length that no node allows."""
+    for place, one in enumerate(body.suspended):
+        if parse_moment(one.until, "UTC") > now_s + MAX_SUSPENSION_S + CLOCK_SLACK_S:
+            raise Invalid.at(f"body.suspended.{place}.until", "no suspension lasts longer than 4 hours")
 
 
 def _on_record(request: Request, held: Runtime, node: NodeCaller, entries: list[JournalEntry]) -> int:

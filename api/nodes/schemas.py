@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.moments import parse_moment
 from api.schemas import Line, MomentText, Read, ShortLine, Slug, Strict
@@ -11,7 +11,8 @@ from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_STRANGERS = 256
 MAX_JOURNAL = 100
-MAX_SUSPENDED = 2000
+MAX_SUSPENDED = 201
+"""A node keeps 200 suspensions of its own, of one authority each, and one of all."""
 RESERVED = frozenset({"enrol", "self"})
 """No names of nodes: they stand in paths for something else."""
 _LARGEST = 2**63 - 1
@@ -37,6 +38,12 @@ def _checked_stranger(text: str) -> str:
     return str(prefix)
 
 
+def _checked_suspended(found: list["SuspendedNow"]) -> list["SuspendedNow"]:
+    if len({one.authority for one in found}) < len(found):
+        raise ValueError("an authority is there twice")
+    return found
+
+
 NodeName = Annotated[Slug, AfterValidator(_checked_name)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[ShortLine, StringConstraints(max_length=64)]
@@ -48,6 +55,12 @@ LocalAct = Literal["suspend", "end_suspension", "use_revision"]
 State = Literal["current", "behind", "silent", "waiting", "removed"]
 
 
+class Told(BaseModel):
+    """What a node says: a field that is not known is passed over, as that of a node that was upgraded first."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class NodeWrite(Strict):
     """A node to register: its name, and the site that it serves."""
 
@@ -55,7 +68,7 @@ class NodeWrite(Strict):
     site: Slug = DEFAULT_SITE
 
 
-class Enrolling(Strict):
+class Enrolling(Told):
     """What a node says when it enrols."""
 
     version: Word
@@ -71,14 +84,14 @@ class Enrolled(Read):
     installation: str
 
 
-class SuspendedNow(Strict):
+class SuspendedNow(Told):
     """A suspension that holds on the node; without an authority for all."""
 
     authority: Slug | None
     until: CheckedMoment
 
 
-class Load(Strict):
+class Load(Told):
     """How busy the node is."""
 
     queries_per_second: Amount
@@ -87,7 +100,7 @@ class Load(Strict):
     cache_entries: Count
 
 
-class Stranger(Strict):
+class Stranger(Told):
     """A prefix in no range, from which queries came."""
 
     prefix: StrangerPrefix
@@ -95,7 +108,7 @@ class Stranger(Strict):
     seen_s_ago: Count
 
 
-class JournalEntry(Strict):
+class JournalEntry(Told):
     """Something that was done on the node itself, by the local user `uid`."""
 
     number: Annotated[int, Field(ge=1, le=_LARGEST)]
@@ -108,7 +121,7 @@ class JournalEntry(Strict):
     reason: Annotated[Line, StringConstraints(max_length=1000)]
 
 
-class ReportWrite(Strict):
+class ReportWrite(Told):
     """What a node says of itself, every ten seconds and after each change. `trouble` is empty where there is none."""
 
     revision: Count | None
@@ -120,7 +133,12 @@ class ReportWrite(Strict):
     clock: CheckedMoment
     uptime_s: Count
     trouble: Annotated[Line, StringConstraints(max_length=1000)] = ""
-    suspended: Annotated[list[SuspendedNow], Field(max_length=MAX_SUSPENDED), Field(default_factory=list)]
+    suspended: Annotated[
+        list[SuspendedNow],
+        Field(max_length=MAX_SUSPENDED),
+        AfterValidator(_checked_suspended),
+        Field(default_factory=list),
+    ]
     load: Load
     unregistered: Annotated[list[Stranger], Field(max_length=MAX_STRANGERS), Field(default_factory=list)]
     journal: Annotated[list[JournalEntry], Field(max_length=MAX_JOURNAL), Field(default_factory=list)]

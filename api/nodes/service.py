@@ -1,6 +1,8 @@
 """Acts on nodes. Nodes are no part of the policy, so that their acts make no revision."""
 
+import json
 from collections.abc import Sequence
+from typing import get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -8,16 +10,19 @@ from sqlalchemy.orm import Session
 from api.auth.nodes import JOURNAL
 from api.auth.tokens import Fresh, new_token
 from api.db.base import Json
-from api.db.models import AuthorityRow, NodeRow, SiteRow
+from api.db.models import AuditRow, AuthorityRow, NodeRow, SiteRow
 from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Invalid
-from api.moments import moment_text
+from api.moments import moment_text, parse_moment
 from api.nodes import repository
-from api.nodes.schemas import JournalEntry
+from api.nodes.schemas import JournalEntry, LocalAct
 
 ENROLMENT_S = 24 * 3600
 MAX_NODES = 1500
 """What the connections of one control plane allow, each node waiting on one, with room for everybody else."""
+
+RECORDED = 2500
+LOCAL_ACTS = tuple(f"node.{act}" for act in get_args(LocalAct))
 
 
 def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRow, Fresh]:
@@ -79,16 +84,50 @@ def remove(unit: UnitOfWork, row: NodeRow) -> None:
 
 
 def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]) -> int:
-    """Put on record what was done on a node itself, each entry once; gives the highest number that is."""
+    """Put on record what was done on a node itself, each entry once; gives the highest number that is.
+
+    Numbers that a node passes over go on record too, as a gap: what was done there is not known. A node that has
+    enrolled again sends what it had sent before, as does one whose control plane was restored.
+    """
     highest: int = row.report.get(JOURNAL, 0)
-    for entry in sorted(entries, key=lambda entry: entry.number):
-        if entry.number <= highest:
+    fresh = sorted((entry for entry in entries if entry.number > highest), key=lambda entry: entry.number)
+    earlier = _recorded(unit.session, row) if fresh and _may_be_recorded(row, highest, fresh) else []
+    known = {_words(act, after) for act, after in earlier}
+    # Of one that has enrolled again, what was on record before is no gap.
+    reached = highest or max((after["number"] for _, after in earlier), default=0)
+    for entry in fresh:
+        if entry.number == highest:
             continue
+        if entry.number > max(highest, reached) + 1:
+            missing = {"since": max(highest, reached) + 1, "through": entry.number - 1}
+            unit.note("node.journal_gap", _subject(row), None, missing)
         highest = entry.number
-        after = entry.model_dump(mode="json", exclude={"act"})
-        unit.note(f"node.{entry.act}", _subject(row), None, after, *_matters(unit.session, entry.authority))
+        act, after = f"node.{entry.act}", entry.model_dump(mode="json", exclude={"act"})
+        if _words(act, after) not in known:
+            unit.note(act, _subject(row), None, after, *_matters(unit.session, entry.authority))
     row.report = {**row.report, JOURNAL: highest}
     return highest
+
+
+def _words(act: str, after: Json) -> str:
+    return f"{act} {json.dumps(after, sort_keys=True)}"
+
+
+def _may_be_recorded(row: NodeRow, highest: int, fresh: Sequence[JournalEntry]) -> bool:
+    """Whether entries may be from before the node enrolled, and be on record from then."""
+    oldest_s = min(parse_moment(entry.time, "UTC") for entry in fresh)
+    return highest == 0 or row.enrolled_s is None or oldest_s <= row.enrolled_s
+
+
+def _recorded(session: Session, row: NodeRow) -> list[tuple[str, Json]]:
+    """The last acts on a node itself that are on record: at least as many as a node keeps."""
+    statement = (
+        select(AuditRow.act, AuditRow.after)
+        .where(AuditRow.object == _subject(row), AuditRow.act.in_(LOCAL_ACTS))
+        .order_by(AuditRow.seq.desc())
+        .limit(RECORDED)
+    )
+    return [(act, after) for act, after in session.execute(statement) if after is not None]
 
 
 def _matters(session: Session, authority: str | None) -> tuple[str, ...]:

@@ -101,9 +101,20 @@ def test_downloads_are_bounded_and_each_gives_its_place_back(machine: Machine) -
     for _ in range(3):
         assert machine.call("GET", f"files/{digest}").status_code == 200
         assert machine.call("GET", f"files/{'0' * 64}").status_code == 404
-    assert fleet.downloads.begin()
+    assert fleet.downloads.begin(7)
     busy = machine.call("GET", f"files/{digest}")
     assert (busy.status_code, busy.json()["type"], busy.headers["retry-after"]) == (503, "/problems/overloaded", "1")
+
+
+def test_one_node_takes_two_files_at_once_and_leaves_room_for_others(machine: Machine) -> None:
+    other = Machine.enrolled(machine.plane, "office-2")
+    fleet = _fleet(machine.plane)
+    digest = parse_manifest(machine.call("GET", "snapshot").content).names.digest.hex()
+    assert [fleet.downloads.begin(1) for _ in range(3)] == [True, True, False]
+    assert machine.call("GET", f"files/{digest}").status_code == 503
+    assert other.call("GET", f"files/{digest}").status_code == 200
+    fleet.downloads.end(1)
+    assert machine.call("GET", f"files/{digest}").status_code == 200
 
 
 def test_a_file_that_ends_early_or_is_not_taken_is_closed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.db.models import NodeRow
-from api.nodes import fleet
+from api.nodes import fleet, service
 from api.nodes.fleet import Fleet
 from tests.unit.api.conftest import START, Plane, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
@@ -126,7 +126,6 @@ def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"other": 1},
         {"revision": -1},
         {"revision": 2**63},
         {"manifest": "x"},
@@ -140,7 +139,9 @@ def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
         {"load": {}},
         {"load": {"queries_per_second": -1, "cpu_percent": 0, "memory_octets": 0, "cache_entries": 0}},
         {"suspended": [{"authority": "Town", "until": "2026-09-21T15:00:00Z"}]},
-        {"suspended": [{"authority": None, "until": "2026-09-21T15:00:00Z"}] * 2001},
+        {"suspended": [{"authority": "town", "until": "2026-09-21T15:00:00Z"}] * 2},
+        {"suspended": [{"authority": f"b-{number}", "until": "2026-09-21T15:00:00Z"} for number in range(202)]},
+        {"suspended": [{"authority": None, "until": "2026-09-21T18:18:21Z"}]},
         {"unregistered": [{"prefix": "192.0.2.0/25", "queries": 1, "seen_s_ago": 1}]},
         {"unregistered": [{"prefix": "2001:db8::/49", "queries": 1, "seen_s_ago": 1}]},
         {"unregistered": [{"prefix": "192.0.2.1/24", "queries": 1, "seen_s_ago": 1}]},
@@ -156,6 +157,16 @@ def test_a_report_that_is_none_is_refused_whole(machine: Machine, changes: dict[
     assert machine.call("POST", "report", report(**changes)).status_code == 422
     assert machine.stands()["seen"] is None
     assert machine.plane.done("GET", "/v1/audit?act=node.suspend")["items"] == []
+
+
+def test_what_a_newer_node_says_besides_is_passed_over(machine: Machine) -> None:
+    suspended = {"authority": None, "until": "2026-09-21T18:18:20Z", "other": 1}
+    entry = _entry(1, authority=None, other=1)
+    load = {**report()["load"], "other": 1}
+    assert machine.report(other=1, suspended=[suspended], journal=[entry], load=load) == 1
+    assert machine.stands()["suspended"] == [{"authority": None, "until": "2026-09-21T18:18:20Z"}]
+    (act,) = machine.plane.done("GET", "/v1/audit?act=node.suspend")["items"]
+    assert "other" not in act["after"]
 
 
 def test_infinity_is_no_load(machine: Machine) -> None:
@@ -220,6 +231,52 @@ def test_the_journal_of_a_replaced_machine_begins_anew(machine: Machine) -> None
     assert replaced.report(journal=[_entry(1, authority="nobody")]) == 1
     (last, *_) = plane.done("GET", "/v1/audit?act=node.suspend")["items"]
     assert (last["after"]["number"], last["authorities"]) == (1, [])
+
+
+def _acts(plane: Plane) -> list[tuple[str, Any]]:
+    items = plane.done("GET", "/v1/audit?object=node/office-1&sort=seq&limit=100")["items"]
+    return [
+        (item["act"], item["after"].get("number", item["after"])) for item in items if item["act"] in service.LOCAL_ACTS
+    ] + [(item["act"], item["after"]) for item in items if item["act"] == "node.journal_gap"]
+
+
+def test_numbers_that_a_journal_passes_over_go_on_record(machine: Machine) -> None:
+    assert machine.report(journal=[_entry(3), _entry(4), _entry(7)]) == 7
+    assert machine.report(journal=[_entry(4), _entry(8)]) == 8
+    assert _acts(machine.plane) == [
+        *(("node.suspend", number) for number in (3, 4, 7, 8)),
+        ("node.journal_gap", {"since": 1, "through": 2}),
+        ("node.journal_gap", {"since": 5, "through": 6}),
+    ]
+
+
+@on_both_databases
+def test_what_a_node_sends_again_after_it_has_enrolled_anew_is_on_record_once(town: Plane) -> None:
+    machine = Machine.enrolled(town, "office-1")
+    assert machine.report(journal=[_entry(number) for number in range(1, 6)]) == 5
+    town.clock.now += 60
+    again = Machine.of(town, town.done("POST", "/v1/nodes/office-1/enrolment")["enrolment_token"])
+    later = [_entry(6), _entry(7, time="2026-09-21T15:00:00Z")]
+    assert again.report(journal=[_entry(3)]) == 3
+    assert again.report(journal=[_entry(4), _entry(5), *later]) == 7
+    assert again.report(journal=[_entry(9, time="2026-09-21T15:00:00Z")]) == 9
+    assert _acts(town) == [
+        *(("node.suspend", number) for number in (1, 2, 3, 4, 5, 6, 7, 9)),
+        ("node.journal_gap", {"since": 8, "through": 8}),
+    ]
+
+
+@on_both_databases
+def test_what_a_restored_control_plane_does_not_know_any_more_is_taken_again(town: Plane) -> None:
+    machine = Machine.enrolled(town, "office-1")
+    assert machine.report(journal=[_entry(1), _entry(2)]) == 2
+    with town.database.writing() as session:
+        row = session.query(NodeRow).one()
+        row.report = {**row.report, "journal": 0}
+    assert machine.report() == 0
+    other = [_entry(1), _entry(2, reason="another act under that number")]
+    assert machine.report(journal=other) == 2
+    assert _acts(town) == [("node.suspend", number) for number in (1, 2, 2)]
 
 
 def test_reports_are_written_at_most_once_a_minute_or_when_something_changed(machine: Machine) -> None:
