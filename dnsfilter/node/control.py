@@ -4,23 +4,22 @@ One asks for snapshots and is answered when there is one (or after a while), the
 as the node does, whatever fails; what fails is said once in the log, and in the report.
 """
 
-import json
 import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from dnsfilter.config.model import Config
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
-from dnsfilter.node.controlclient import ControlClient, refusal
+from dnsfilter.node.controlclient import ControlClient, Disowned, NotNow
 from dnsfilter.node.enrolment import TokenRefused, enrol
-from dnsfilter.node.identity import Identity, load_identity, load_token
-from dnsfilter.node.journal import Entry, Journal
+from dnsfilter.node.identity import Identity, identity_mark, load_identity, load_token
+from dnsfilter.node.journal import Journal
 from dnsfilter.node.puller import Puller
-from dnsfilter.node.report import MOST_ENTRIES, Facts, Load, LoadMeter, report_body
+from dnsfilter.node.report import Facts
+from dnsfilter.node.reporter import Reporter
 from dnsfilter.telemetry import logs
 
 WAIT_S = 25
@@ -30,6 +29,10 @@ LONGEST_BACK_OFF_S = 30.0
 LONGEST_AT_HOME_S = 1.0
 """On the control plane's own machine there are no thousand nodes to spare it, and somebody waits for a toggle."""
 FIRST_PAUSE_S = 1.0
+DISOWNED_S = 300.0
+"""How long a control plane is left alone that takes this node's token no longer; another enrolment ends that."""
+LOOK_S = 1.0
+"""How often it is looked for."""
 MOST_SAID = 100
 """Different failures in a row that are logged."""
 _LOG = logging.getLogger("dnsfilter.node.control")
@@ -134,13 +137,15 @@ class Control:
         self._config = config
         self._placed = placed
         self._membership = Membership(config, one_time_token)
-        self._journal = Journal(config.node_dir / "journal.jsonl")
         self._pulling, self._reporting = ControlClient(config.control_plane), ControlClient(config.control_plane)
-        self._begun_s = time.monotonic()
+        journal = Journal(config.node_dir / "journal.jsonl")
+        self._reporter = Reporter(self._reporting, journal, self._membership.identity)
         self._closed = threading.Event()
         self._news = threading.Condition()
         self._facts: Facts | None = None
         self._trouble: str | None = None
+        self._disowned = False
+        """Whether that is the trouble; to be told to ask later says nothing else."""
         if not self._pulling.is_private:
             logs.emit(_LOG, logging.WARNING, "control plane is asked without encryption", url=self._pulling.url)
         errands = (
@@ -188,9 +193,12 @@ class Control:
         back_off = BackOff(LONGEST_AT_HOME_S if self._pulling.is_at_home else LONGEST_BACK_OFF_S)
         said: set[str] = set()
         turn: Callable[[], None] | None = None
+        enrolled: object = None
         while not self._closed.is_set():
             try:
-                turn = turn or errand.begin()
+                if turn is None:
+                    enrolled = identity_mark(self._config.node_dir)
+                    turn = errand.begin()
                 turn()
             except Exception as error:  # noqa: BLE001
                 # Of whatever kind: nobody would miss the thread, and this node would never hear of a change again.
@@ -198,18 +206,32 @@ class Control:
                     return
                 turn = None
                 self._say(errand, error, said)
-                self._closed.wait(back_off.next_s())
+                self._rest(error, back_off.next_s(), enrolled)
                 continue
             back_off.reset()
             if said:
                 said.clear()
                 logs.emit(_LOG, logging.INFO, errand.recovered)
 
+    def _rest(self, error: Exception, back_off_s: float, enrolled: object) -> None:
+        """Wait after a failure, also as long as whoever answered asks; once disowned, longer or until it enrols."""
+        match error:
+            case Disowned():
+                until_s = time.monotonic() + DISOWNED_S * random.uniform(0.5, 1.0)
+                while time.monotonic() < until_s and identity_mark(self._config.node_dir) == enrolled:
+                    if self._closed.wait(LOOK_S):
+                        return
+            case NotNow():
+                self._closed.wait(error.for_s + back_off_s)
+            case _:
+                self._closed.wait(back_off_s)
+
     def _say(self, errand: _Errand, error: Exception, said: set[str]) -> None:
         """Log a failure unless it was said since the last success; those of pulling are reported too."""
         ours = not isinstance(error, DnsfilterError)
         reason = f"{type(error).__name__}: {error}" if ours else str(error)
-        if errand.name == "pull":
+        if errand.name == "pull" and not (self._disowned and isinstance(error, NotNow)):
+            self._disowned = isinstance(error, Disowned)
             self._set_trouble(reason)
         if reason not in said and len(said) < MOST_SAID:
             said.add(reason)
@@ -239,7 +261,7 @@ class Control:
         return turn
 
     def _begin_reporting(self) -> Callable[[], None]:
-        meter = LoadMeter()
+        self._reporter.begin()
         told: tuple[Facts | None, str | None] = None, None
 
         def turn() -> None:
@@ -247,44 +269,8 @@ class Control:
             with self._news:
                 self._news.wait_for(lambda: self._closed.is_set() or (self._facts, self._trouble) != told)
                 facts, trouble = self._facts, self._trouble
-            if facts is None or self._closed.is_set():
-                told = facts, trouble
-                return
-            load = meter.read(facts, time.monotonic())
-            while self._send(facts, load, trouble):
-                pass
+            if facts is not None and not self._closed.is_set():
+                self._reporter.tell(facts, trouble)
             told = facts, trouble
 
         return turn
-
-    def _send(self, facts: Facts, load: Load, trouble: str | None) -> bool:
-        """Whether entries of the journal are left to be told."""
-        identity = self._membership.identity()
-        entries, problem = self._unreported()
-        uptime_s = int(time.monotonic() - self._begun_s)
-        body = report_body(facts, load, trouble or problem, int(time.time()), uptime_s, entries)
-        kind = {"Content-Type": "application/json"}
-        answer = self._reporting.ask("POST", "/v1/nodes/self/report", identity.token, headers=kind, body=body)
-        if answer.status != HTTPStatus.OK:
-            raise UnavailableError(f"report to {self._reporting.url}: it answers with {refusal(answer)}")
-        taken = _journal_number(answer.body)
-        if not entries or taken < entries[0].number:
-            return False
-        self._journal.mark_reported(taken)
-        return len(entries) > MOST_ENTRIES
-
-    def _unreported(self) -> tuple[Sequence[Entry], str | None]:
-        try:
-            return self._journal.unreported(), None
-        except UnavailableError as error:
-            return (), str(error)
-
-
-def _journal_number(body: bytes) -> int:
-    try:
-        number = json.loads(body)["journal"]
-    except (ValueError, LookupError, TypeError):
-        number = None
-    if type(number) is not int:
-        raise UnavailableError("report: the answer has no number of the journal")
-    return number

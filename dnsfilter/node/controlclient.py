@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ipaddress import ip_address
 from types import TracebackType
@@ -21,17 +22,31 @@ CONNECT_S = 5.0
 SILENCE_S = 10.0
 """How long the control plane may say nothing, beyond what it was asked to wait."""
 LARGEST_PROBLEM = 65_536
+LONGEST_RETRY_S = 300
 _PIECE = 1 << 20
 _DETAIL_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, entity tag and octets."""
+    """Status, entity tag, octets, and for how long it asks to be left alone."""
 
     status: int
     tag: str | None
     body: bytes
+    retry_after_s: int = 0
+
+
+class NotNow(UnavailableError):
+    """The control plane asks to be left alone for so long."""
+
+    def __init__(self, text: str, for_s: int) -> None:
+        super().__init__(text)
+        self.for_s = for_s
+
+
+class Disowned(UnavailableError):
+    """The control plane takes this node's token no longer, and will not later."""
 
 
 class ControlClient:
@@ -87,7 +102,7 @@ class ControlClient:
             if self._closed:
                 raise UnavailableError(f"ask {self.url}: it is given up") from error
             raise UnavailableError(f"ask {self.url}{path.partition('?')[0]}: {_reason(error)}") from error
-        return Answer(response.status, response.getheader("ETag"), content)
+        return Answer(response.status, response.getheader("ETag"), content, _seconds(response.getheader("Retry-After")))
 
     def close(self) -> None:
         """End what is under way, in whatever thread, and refuse what comes."""
@@ -160,6 +175,21 @@ class ControlClient:
             with suppress(OSError):
                 # Not SSLSocket's own, which another thread that reads would not survive.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def failure(action: str, answer: Answer) -> UnavailableError:
+    """What an answer to a node's own token is that does not give what was asked for."""
+    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return Disowned(f"{action}: it takes this node's token no longer; enrol it again")
+    text = f"{action}: it answers with {refusal(answer)}"
+    return NotNow(text, answer.retry_after_s) if answer.retry_after_s else UnavailableError(text)
+
+
+def _seconds(text: str | None) -> int:
+    """Of a Retry-After in seconds (RFC 9110, section 10.2.3), at most LONGEST_RETRY_S; 0 for a date, or for none."""
+    if text is None or not text.isascii() or not text.isdecimal():
+        return 0
+    return min(int(text[:9]), LONGEST_RETRY_S)
 
 
 def refusal(answer: Answer) -> str:

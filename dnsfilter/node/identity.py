@@ -8,6 +8,7 @@ The key is that under which the control plane signs snapshots. It is pinned: onl
 import json
 import re
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 
 from dnsfilter.errors import UnavailableError
@@ -30,6 +31,11 @@ class Identity:
     installation: str
     url: str
 
+    @property
+    def enrolment(self) -> str:
+        """What tells this enrolment from every other, and nothing about its token."""
+        return sha256(self.token.encode()).hexdigest()[:16]
+
     def __repr__(self) -> str:
         return f"Identity({self.name!r}, site {self.site!r}, key {self.key[:16]}…)"
 
@@ -49,6 +55,15 @@ def load_identity(directory: Path) -> Identity | None:
     if identity is None:
         raise UnavailableError(f"read {path}: it is no identity; enrol this node again")
     return identity
+
+
+def identity_mark(directory: Path) -> tuple[int, int] | None:
+    """Something cheap that changes with each enrolment; None where there has been none."""
+    try:
+        status = (directory / IDENTITY).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def load_token(path: Path) -> str:

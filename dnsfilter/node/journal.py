@@ -1,16 +1,19 @@
 """What was done to this node by hand: an append-only file of JSON lines, numbered, on disk before the act has effect.
 
     {"number": 7, "time": "2026-09-30T22:00:00Z", "uid": 0, "act": "suspend", "authority": "ghent", …}
-    {"reported": 7}
+    {"reported": 7, "from": 0, "enrolment": "5f0c…"}
 
-Commands append, the supervisor notes what the control plane has; a lock beside the file makes them take turns. A line
-that a power cut left broken is passed over and counted: what it began to say never had effect.
+Commands append, the supervisor notes what the control plane has, as it says itself; a lock beside the file makes them
+take turns. A line that a power cut left broken, or that no act can have written, is passed over and counted: what it
+began to say never had effect.
 """
 
 import json
 import os
+import re
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +28,10 @@ MAX_ENTRIES = 2_000
 """More are not kept: the oldest go first, those already reported before others."""
 KEPT_REPORTED = 200
 REASON_CHARS = 500
+MOST_UID = 2**32 - 2
+"""The one above stands for no user (chown(2))."""
+_MOST = 2**63 - 1
+_SLUG = re.compile(r"[a-z0-9_-]{1,63}")
 _SPARE = 500
 """How many entries too many may gather before the file is written anew."""
 _MAX_LINE_OCTETS = 16_384
@@ -59,11 +66,23 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class _Mark:
+    """Up to which number entries are reported; none up to `base` is told to the control plane of this enrolment."""
+
+    reported: int = 0
+    base: int = 0
+    enrolment: str = ""
+
+    def value(self) -> dict[str, int | str]:
+        return {"reported": self.reported, "from": self.base, "enrolment": self.enrolment}
+
+
+@dataclass(frozen=True, slots=True)
 class _Content:
-    """The file as read: its entries, up to which number they are reported, and how many lines are broken."""
+    """The file as read: its entries, which are reported, and how many lines are broken."""
 
     entries: tuple[Entry, ...] = ()
-    reported: int = 0
+    mark: _Mark = _Mark()
     broken: int = 0
     is_open: bool = False
     """Whether the last line has no end."""
@@ -71,7 +90,12 @@ class _Content:
     @property
     def last(self) -> int:
         """The highest number ever given; what was reported may be gone from the file."""
-        return max(self.reported, self.entries[-1].number if self.entries else 0)
+        return max(self.mark.reported, self.entries[-1].number if self.entries else 0)
+
+    @property
+    def waiting(self) -> tuple[Entry, ...]:
+        """Those that are not reported."""
+        return tuple(entry for entry in self.entries if entry.number > self.mark.reported)
 
 
 class Journal:
@@ -93,6 +117,7 @@ class Journal:
         revision: int | None = None,
     ) -> Entry:
         """Write an act down, to last. Raises UnavailableError where that cannot be done: then it must not be done."""
+        uid = min(max(uid, 0), MOST_UID)
         with self._writing("write the journal"):
             held = self._read()
             entry = Entry(held.last + 1, time, uid, act, authority, until, revision, reason[:REASON_CHARS])
@@ -106,22 +131,36 @@ class Journal:
 
     def unreported(self) -> tuple[Entry, ...]:
         """Those that the control plane does not have yet, oldest first. Raises UnavailableError."""
-        held = self._content()
-        return tuple(entry for entry in held.entries if entry.number > held.reported)
+        return self._content().waiting
 
     def broken_lines(self) -> int:
         """How many lines cannot be read. Raises UnavailableError when the file cannot be."""
         return self._content().broken
 
-    def mark_reported(self, number: int) -> None:
-        """Note that the control plane has all up to that number. Raises UnavailableError."""
+    def mark_reported(self, number: int, told: int = _MOST, enrolment: str = "") -> None:
+        """Note that the control plane has all up to that number, as it says, and to whom. Raises UnavailableError.
+
+        Below what it had, as after a restore: what is kept from there on is unreported again, unless it was told to
+        another enrolment. Above what it had or was `told`: this journal is not the one that it knows, which is lost;
+        what is unreported here goes on above that number.
+        """
         with self._writing("note in the journal what is reported"):
             held = self._read()
-            number = min(number, held.last)
-            if number <= held.reported:
+            before = held.mark
+            base = before.base if enrolment == before.enrolment else before.reported
+            mark = _Mark(max(number, base), base, enrolment)
+            if mark == before or (not mark.reported and not held.entries):
                 return
-            self._append({"reported": number}, held.is_open)
+            if number > max(told, before.reported) and held.waiting:
+                self._renumber(held, mark)
+                return
+            self._append(mark.value(), held.is_open)
             self._trim()
+
+    def _renumber(self, held: _Content, mark: _Mark) -> None:
+        told = [entry for entry in held.entries if entry.number <= held.mark.reported]
+        waiting = [replace(entry, number=mark.reported + at) for at, entry in enumerate(held.waiting, 1)]
+        self._replace(mark, (*told, *waiting))
 
     def _content(self) -> _Content:
         """The file, read again only where it has changed."""
@@ -139,17 +178,17 @@ class Journal:
     def _read(self) -> _Content:
         data = read_private(self._path, _MAX_FILE_OCTETS) or b""
         entries: list[Entry] = []
-        reported = broken = 0
+        mark, broken = _Mark(), 0
         for line in data.splitlines():
             match _parsed(line):
                 case Entry() as entry if not entries or entry.number > entries[-1].number:
                     entries.append(entry)
-                case int() as number:
-                    reported = max(reported, number)
+                case _Mark() as noted:
+                    mark = noted
                 case _:
                     broken += 1
         is_open = bool(data) and not data.endswith(b"\n")
-        return _Content(tuple(entries), reported, broken, is_open)
+        return _Content(tuple(entries), mark, broken, is_open)
 
     def _append(self, value: dict[str, Any], after_open_line: bool) -> None:
         line = ("\n" if after_open_line else "") + _line(value)
@@ -168,11 +207,13 @@ class Journal:
     def _trim(self) -> None:
         """Where much can go, keep what is not reported, as far as that is bounded, and the last of what is."""
         held = self._read()
-        waiting = [entry for entry in held.entries if entry.number > held.reported][-MAX_ENTRIES:]
-        told = [entry for entry in held.entries if entry.number <= held.reported][-KEPT_REPORTED:]
-        if len(held.entries) <= len(waiting) + len(told) + _SPARE:
-            return
-        lines = [_line({"reported": held.reported}), *(_line(entry.value()) for entry in (*told, *waiting))]
+        waiting = held.waiting[-MAX_ENTRIES:]
+        told = [entry for entry in held.entries if entry.number <= held.mark.reported][-KEPT_REPORTED:]
+        if len(held.entries) > len(waiting) + len(told) + _SPARE:
+            self._replace(held.mark, (*told, *waiting))
+
+    def _replace(self, mark: _Mark, entries: Iterable[Entry]) -> None:
+        lines = [_line(mark.value()), *(_line(entry.value()) for entry in entries)]
         replace_private(self._path, "".join(lines).encode())
 
     def _writing(self, action: str) -> AbstractContextManager[None]:
@@ -196,27 +237,36 @@ def _line(value: dict[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":")) + "\n"
 
 
-def _parsed(line: bytes) -> Entry | int | None:
-    """An entry, the number up to which all are reported, or None for a line that is neither."""
+def _parsed(line: bytes) -> Entry | _Mark | None:
+    """An entry, a note of what is reported, or None for a line that is neither."""
     if len(line) > _MAX_LINE_OCTETS:
         return None
     try:
         value = json.loads(line)
         if "reported" in value:
-            return int(value["reported"])
+            base = _within(value.get("from", 0), 0, _MOST)
+            return _Mark(_within(value["reported"], 0, _MOST), base, str(value.get("enrolment", "")))
         return Entry(
-            int(value["number"]),
+            _within(value["number"], 1, _MOST),
             parse_instant(value["time"]),
-            int(value["uid"]),
+            _within(value["uid"], 0, MOST_UID),
             Act(value["act"]),
-            _text_or_none(value["authority"]),
+            _authority(value["authority"]),
             None if value["until"] is None else parse_instant(value["until"]),
-            None if value["revision"] is None else int(value["revision"]),
-            str(value["reason"]),
+            None if value["revision"] is None else _within(value["revision"], 0, _MOST),
+            str(value["reason"])[:REASON_CHARS],
         )
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 
 
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else str(value)
+def _within(value: object, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{value!r} is no whole number from {least} to {most}")
+    return value
+
+
+def _authority(value: object) -> str | None:
+    if value is not None and (not isinstance(value, str) or _SLUG.fullmatch(value) is None):
+        raise ValueError(f"{value!r} is no authority")
+    return value

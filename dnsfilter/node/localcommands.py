@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dnsfilter.config.model import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
-from dnsfilter.node.journal import REASON_CHARS, Act, Journal
+from dnsfilter.node.journal import MOST_UID, REASON_CHARS, Act, Journal
 from dnsfilter.node.localacts import FILE_NAME, MAX_GIVEN, Given, Moment, change_given, load_given, this_boot
 from dnsfilter.node.privatefiles import Owner, acting_as, make_private, owner_of
 from dnsfilter.node.privileges import unprivileged_user
@@ -201,7 +201,7 @@ def _others(held: tuple[Given, ...], authority: str | None) -> tuple[Given, ...]
 def _caller() -> int:
     """The number of the user who gave the command; with sudo, of who called that."""
     uid, before = os.getuid(), os.environ.get("SUDO_UID", "")
-    return int(before) if uid == 0 and _UID.fullmatch(before) else uid
+    return int(before) if uid == 0 and _UID.fullmatch(before) and int(before) <= MOST_UID else uid
 
 
 def _now(files: Files | None) -> Moment:

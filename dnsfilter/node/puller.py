@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from dnsfilter.errors import SnapshotError, UnavailableError
-from dnsfilter.node.controlclient import Answer, ControlClient, refusal
+from dnsfilter.node.controlclient import Answer, ControlClient, failure
 from dnsfilter.node.identity import Identity
 from dnsfilter.node.privatefiles import read_private, replace_private
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
@@ -39,7 +39,7 @@ class Puller:
         self._client = client
         self._store = own_store(directory)
         self._path = directory / PULLED
-        self._enrolment = sha256(identity.token.encode()).hexdigest()[:16]
+        self._enrolment = identity.enrolment
         self._revision, self._tag = self._pulled()
         """The newest; nobody takes the node back before it. The tag is its manifest's, while all of it is here."""
 
@@ -125,10 +125,6 @@ def own_store(directory: Path) -> SnapshotStore:
 
 
 def _content(answer: Answer, what: str, url: str) -> bytes:
-    match answer.status:
-        case HTTPStatus.OK:
-            return answer.body
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            raise UnavailableError(f"ask {url} for the {what}: it takes this node's token no longer; enrol it again")
-        case _:
-            raise UnavailableError(f"ask {url} for the {what}: it answers with {refusal(answer)}")
+    if answer.status != HTTPStatus.OK:
+        raise failure(f"ask {url} for the {what}", answer)
+    return answer.body

@@ -1,7 +1,7 @@
 """What a node tells its control plane about itself: numbers and names of networks, never a client or a question."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from os import sysconf
@@ -17,7 +17,8 @@ from dnsfilter.telemetry.totals import Counts
 
 REPORT_S = 10.0
 MOST_ENTRIES = 100
-MOST_SUSPENDED = 100
+MOST_SUSPENDED = 201
+"""All, and as many authorities as may be suspended on a node."""
 MOST_STRANGERS = 256
 TROUBLE_CHARS = 500
 _PROC = Path("/proc")
@@ -56,16 +57,16 @@ class Load:
 
 @dataclass(slots=True)
 class Pace:
-    """When a node's facts are told: every REPORT_S, and at once when another revision is in force."""
+    """When a node's facts are told: every REPORT_S, and at once when it decides by something else."""
 
     _told_s: float | None = None
-    _revision: int | None = None
+    _by: Hashable = None
 
-    def is_due(self, now_s: float, revision: int | None) -> bool:
-        """Whether to tell them now; if so, they count as told."""
-        if self._told_s is not None and now_s - self._told_s < REPORT_S and revision == self._revision:
+    def is_due(self, now_s: float, by: Hashable) -> bool:
+        """Whether to tell them now; if so, they count as told. `by` is what it decides by, told from all else."""
+        if self._told_s is not None and now_s - self._told_s < REPORT_S and by == self._by:
             return False
-        self._told_s, self._revision = now_s, revision
+        self._told_s, self._by = now_s, by
         return True
 
 
@@ -99,20 +100,23 @@ def queries_and_entries(counts: Counts) -> tuple[int, int]:
 def report_body(
     facts: Facts, load: Load, trouble: str | None, clock_s: Instant, uptime_s: int, journal: Sequence[Entry]
 ) -> bytes:
-    """The report as it is sent, within the bounds that the control plane sets; `trouble` goes before the facts' own."""
+    """The report as it is sent, within the bounds that the control plane sets; `trouble` goes before the facts' own.
+
+    What a clock that was set makes negative is 0.
+    """
+    until_by_authority = dict(facts.suspended[:MOST_SUSPENDED])
     value: dict[str, Any] = {
         "revision": facts.revision,
         "manifest": facts.manifest,
-        "age_s": facts.age_s,
+        "age_s": None if facts.age_s is None else max(0, facts.age_s),
         "version": __version__,
         "engine": facts.engine,
         "workers": facts.workers,
         "clock": instant_text(clock_s),
-        "uptime_s": uptime_s,
+        "uptime_s": max(0, uptime_s),
         "trouble": _plain(trouble or facts.trouble or ""),
         "suspended": [
-            {"authority": authority, "until": instant_text(until)}
-            for authority, until in facts.suspended[:MOST_SUSPENDED]
+            {"authority": authority, "until": instant_text(until)} for authority, until in until_by_authority.items()
         ],
         "load": {
             "queries_per_second": load.queries_per_second,
@@ -121,10 +125,10 @@ def report_body(
             "cache_entries": load.cache_entries,
         },
         "unregistered": [
-            {"prefix": each.prefix, "queries": each.queries, "seen_s_ago": each.seen_s_ago}
+            {"prefix": each.prefix, "queries": each.queries, "seen_s_ago": max(0, each.seen_s_ago)}
             for each in facts.strangers[:MOST_STRANGERS]
         ],
-        "journal": [entry.value() for entry in journal[:MOST_ENTRIES]],
+        "journal": [{**entry.value(), "reason": _plain(entry.reason)} for entry in journal[:MOST_ENTRIES]],
     }
     return json.dumps(value, separators=(",", ":")).encode()
 

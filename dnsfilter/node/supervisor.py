@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
@@ -172,6 +172,10 @@ class Supervisor:
         revisions = (worker.revision for worker in self._crew.serving() if worker.revision is not None)
         return min(revisions, default=None)
 
+    def _decides_by(self) -> Hashable:
+        """What changes with what is decided: the revision in force, its making, and what is suspended here."""
+        return self._revision_in_force(), self._feed.manifest_digest, self._feed.suspensions
+
     def _state(self) -> NodeState:
         serving, revision = self._crew.serving(), self._revision_in_force()
         return NodeState(
@@ -262,7 +266,7 @@ class Supervisor:
         if self._status is None and (self._ready_said or now >= self._status_due):
             self._open_status()
             self._follow()
-        if self._control is not None and self._pace.is_due(now, self._revision_in_force()):
+        if self._control is not None and self._pace.is_due(now, self._decides_by()):
             self._control.report(self._facts())
         if self._crew.is_renewed:
             self._let_go_of_the_past(now)

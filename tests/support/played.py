@@ -37,7 +37,8 @@ class Spoken:
 class Script:
     """How the played control plane behaves; a test may change it at any time.
 
-    `status` answers everything so; `alter_manifest` and `alter_file` are what a man in the middle does.
+    `status` answers everything so; `alter_manifest` and `alter_file` are what a man in the middle does,
+    `refuses` says which reports are not taken.
     """
 
     site: str = "default"
@@ -46,6 +47,7 @@ class Script:
     alter_manifest: Callable[[bytes], bytes] = bytes
     alter_file: Callable[[bytes], bytes] = bytes
     waits: bool = True
+    refuses: Callable[[dict[str, Any]], object] = field(default=lambda report: False)
 
 
 class Played:
@@ -58,6 +60,8 @@ class Played:
         self.one_time = {ONE_TIME}
         self.registered: set[str] = set()
         self.token = TOKEN
+        self.journal = 0
+        """The highest number of a node's journal that is on record."""
         self.signing = Ed25519PrivateKey.generate()
         self.news = Condition()
         self.manifest: bytes | None = None
@@ -154,9 +158,12 @@ def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
                 self._say(201, json.dumps({**value, "installation": "of-tests"}).encode())
             elif spoken.path == "/v1/nodes/self/report" and bearer == plane.token:
                 report = json.loads(spoken.body)
+                if plane.script.refuses(report):
+                    self._problem(422)
+                    return
                 plane.reports.append(report)
-                number = max((entry["number"] for entry in report["journal"]), default=0)
-                self._say(200, json.dumps({"journal": number}).encode())
+                plane.journal = max([plane.journal, *(entry["number"] for entry in report["journal"])])
+                self._say(200, json.dumps({"journal": plane.journal}).encode())
             elif bearer == ADMINISTRATOR:
                 self._register(spoken)
             else:

@@ -1,9 +1,10 @@
 """The link to the control plane: it enrols, pulls and reports, says what fails once, and ends when it is told to."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.node import control
 from dnsfilter.node.control import BackOff, Control, pull_first
 from dnsfilter.node.enrolment import enrol
-from dnsfilter.node.identity import load_identity
+from dnsfilter.node.identity import Identity, load_identity
 from dnsfilter.node.journal import Act, Journal
 from dnsfilter.node.puller import own_store
 from dnsfilter.node.report import Facts
@@ -30,7 +31,7 @@ FACTS = Facts(1, 64 * "a", 12, "compiled", 1, None, 0, 0, ())
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FIRST_BACK_OFF_S", "LONGEST_AT_HOME_S", "FIRST_PAUSE_S"):
+    for name in ("FIRST_BACK_OFF_S", "LONGEST_AT_HOME_S", "FIRST_PAUSE_S", "LOOK_S"):
         monkeypatch.setattr(control, name, 0.01)
 
 
@@ -143,6 +144,42 @@ def test_another_enrolment_by_hand_is_noticed_without_a_restart(plane: Played, c
     assert eventually(has(config, 2))
 
 
+def test_a_control_plane_that_disowns_the_node_is_left_alone_until_it_enrols_again(
+    plane: Played, config: Config, follow: Follow
+) -> None:
+    link = follow(config)
+    assert eventually(has(config, 1))
+    link.report(FACTS)
+    assert eventually(lambda: bool(plane.reports))
+    plane.token = f"{TOKEN}-of-another-enrolment"
+    plane.publish(compiled(2, Mode.OFF))
+    disowned = "takes this node's token no longer; enrol it again"
+    assert eventually(lambda: (link.trouble or "").endswith(disowned))
+    link.report(replace(FACTS, revision=2))
+    before = len(plane.asked("/v1/nodes/self/snapshot"))
+    plane.one_time.add(ONE_TIME)
+    enrol(config.control_plane, ONE_TIME, config.node_dir)
+    assert eventually(has(config, 2))
+    assert eventually(lambda: link.trouble is None)
+    assert len(plane.asked("/v1/nodes/self/snapshot")) <= before + 3
+    assert eventually(lambda: plane.reports[-1]["revision"] == 2)
+
+
+def test_to_be_asked_later_is_respected(plane: Played, config: Config, follow: Follow) -> None:
+    plane.script.status, plane.script.headers = 429, {"Retry-After": "300"}
+    enrolled = config.node_dir / "identity.json"
+    enrolled.parent.mkdir(parents=True)
+    identity = Identity("one", "default", TOKEN, plane.key, "i", plane.url)
+    enrolled.write_text(json.dumps(asdict(identity)))
+    link = follow(config)
+    link.report(FACTS)
+    assert eventually(lambda: "status 429" in (link.trouble or ""))
+    assert eventually(lambda: len(plane.asked("/v1/nodes/self/report")) == 1)
+    link.close()
+    link.join(20)
+    assert len(plane.spoken) == 2
+
+
 def test_whoever_does_not_wait_as_asked_is_not_asked_without_pause(
     plane: Played, config: Config, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,11 +200,11 @@ def test_the_journal_is_told_once_in_parts(plane: Played, config: Config, follow
         journal.add(NOW, 0, Act.SUSPEND, f"reason {number}", authority="ghent", until=NOW + 60)
     link = follow(config)
     link.report(FACTS)
-    assert eventually(lambda: len(plane.reports) == 2)
-    link.report(replace(FACTS, revision=2))
     assert eventually(lambda: len(plane.reports) == 3)
+    link.report(replace(FACTS, revision=2))
+    assert eventually(lambda: len(plane.reports) == 4)
     told = [[entry["number"] for entry in report["journal"]] for report in plane.reports]
-    assert told == [list(range(1, 101)), [101, 102, 103], []]
+    assert told == [[], list(range(1, 101)), [101, 102, 103], []]
     assert journal.unreported() == ()
 
 

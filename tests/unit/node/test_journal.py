@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,54 @@ def test_what_is_reported_is_not_reported_again(path: Path) -> None:
     watcher.mark_reported(3)
     assert watcher.unreported() == (entries[3],)
     assert Journal(path).unreported() == (entries[3],)
-    watcher.mark_reported(2)
-    assert watcher.unreported() == (entries[3],)
+
+
+def test_what_the_control_plane_has_no_longer_is_unreported_again(path: Path) -> None:
+    entries = add(path, 4)
+    Journal(path).mark_reported(4, enrolment="a")
+    Journal(path).mark_reported(2, enrolment="a")
+    assert Journal(path).unreported() == tuple(entries[2:])
+    assert add(path)[0].number == 5
+
+
+def test_what_was_told_to_another_enrolment_is_not_told_to_the_next(path: Path) -> None:
+    entries = add(path, 3)
+    Journal(path).mark_reported(2, enrolment="a")
+    Journal(path).mark_reported(0, enrolment="b")
+    Journal(path).mark_reported(0, enrolment="b")
+    assert Journal(path).unreported() == (entries[2],)
+    Journal(path).mark_reported(3, enrolment="b")
+    Journal(path).mark_reported(2, enrolment="b")
+    assert Journal(path).unreported() == (entries[2],)
+
+
+def test_a_journal_that_was_lost_goes_on_above_what_is_on_record(path: Path) -> None:
+    Journal(path).mark_reported(7, told=0, enrolment="a")
+    assert not path.exists() or Journal(path).entries() == ()
+    assert add(path)[0].number == 8
+
+
+def test_what_was_written_before_that_is_known_goes_on_above_it(path: Path) -> None:
+    entries = add(path, 3)
+    Journal(path).mark_reported(7, told=0, enrolment="a")
+    assert Journal(path).unreported() == tuple(replace(entry, number=entry.number + 7) for entry in entries)
+    assert add(path)[0].number == 11
+
+
+def test_an_answer_that_was_lost_makes_no_journal_another(path: Path) -> None:
+    entries = add(path, 3)
+    Journal(path).mark_reported(2, told=3, enrolment="a")
+    assert Journal(path).unreported() == (entries[2],)
+
+
+def test_a_node_to_which_nothing_was_done_gets_no_journal(path: Path) -> None:
+    Journal(path).mark_reported(0, enrolment="a")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("uid", [-1, 2**32 - 1, 9_999_999_999])
+def test_no_user_has_a_number_that_none_can_have(path: Path, uid: int) -> None:
+    assert 0 <= Journal(path).add(NOW, uid, Act.SUSPEND, "why").uid <= journal.MOST_UID
 
 
 def test_what_another_process_adds_is_seen(path: Path) -> None:
@@ -79,13 +126,6 @@ def test_what_another_process_adds_is_seen(path: Path) -> None:
     assert watcher.unreported() == tuple(first)
     second = add(path)
     assert watcher.unreported() == (*first, *second)
-
-
-def test_no_number_is_reported_that_was_never_given(path: Path) -> None:
-    add(path, 2)
-    Journal(path).mark_reported(50)
-    assert add(path)[0].number == 3
-    assert [entry.number for entry in Journal(path).unreported()] == [3]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 30])
@@ -112,6 +152,18 @@ def test_a_last_line_that_a_power_cut_broke_is_counted_and_the_next_act_stands_o
         b'{"number": 2, "time": "now", "uid": 0, "act": "suspend", "authority": null, "until": null, "revision": null,'
         b' "reason": ""}',
         b"[" * 20_000,
+        b'{"reported": -1}',
+        *(
+            json.dumps({**Entry(9, NOW, 0, Act.SUSPEND).value(), **odd}).encode()
+            for odd in (
+                {"number": 0},
+                {"number": 2**63},
+                {"uid": -1},
+                {"uid": 2**32},
+                {"authority": "a b"},
+                {"revision": -1},
+            )
+        ),
     ],
 )
 def test_a_line_that_is_no_entry_is_counted_and_passed_over(path: Path, line: bytes) -> None:
