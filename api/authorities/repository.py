@@ -1,6 +1,6 @@
 """Queries on authorities."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
@@ -44,6 +44,12 @@ def get(session: Session, slug: str) -> AuthorityRow:
     return row
 
 
+def time_zones(session: Session, slugs: Iterable[str]) -> dict[str, str]:
+    """The time zone of each of these authorities."""
+    rows = session.execute(select(AuthorityRow.slug, AuthorityRow.time_zone).where(AuthorityRow.slug.in_(set(slugs))))
+    return {row.slug: row.time_zone for row in rows}
+
+
 def page(
     session: Session, kind: str | None, group: str | None, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[AuthorityRow], str | None]:
@@ -68,5 +74,7 @@ def in_use(session: Session, slug: str) -> bool:
         exists().where(GrantRow.authority == slug),
         exists().where(NoticeRow.authority == slug),
         exists().where(SuspensionRow.authority == slug),
+        exists().where(AuthorityRow.successor == slug),
+        exists().where(AuthorityRow.slug == slug, AuthorityRow.closes_s.is_not(None)),
     )
     return bool(session.scalar(select(used)))

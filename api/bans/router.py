@@ -250,7 +250,7 @@ def _subject(owner: AuthorityRow, service: str) -> Subject:
 def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, cursor: str | None) -> Page[BanRead]:
     session = unit.session
     rows, following = repository.page(session, unit.now_s, wanted, sort, limit, cursor)
-    zones = {slug: authorities.get(session, slug).time_zone for slug in {row.authority for row in rows}}
+    zones = authorities.time_zones(session, (row.authority for row in rows))
     suspended = repository.suspended(session, unit.now_s)
     return Page(items=read_bans(session, rows, unit.now_s, zones, suspended), next=following)
 

@@ -1,6 +1,6 @@
 """/v1/bindings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Path, Response
@@ -40,7 +40,7 @@ def list_bindings(
     if ban is not None and row is None:
         return Page(items=[])
     rows, following = repository.page(unit.session, authority, row.number if row else None, limit, cursor)
-    return Page(items=[_read(unit, row) for row in rows], next=following)
+    return Page(items=_read(unit, rows), next=following)
 
 
 @router.get("/{number}", operation_id="get_binding", summary="Get a binding", responses=documented(NOT_FOUND))
@@ -154,10 +154,10 @@ def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Re
 
 def _answer(unit: UnitOfWork, row: BindingRow, response: Response) -> BindingRead:
     tag(response, row.revision)
-    return _read(unit, row)
+    return _read(unit, [row])[0]
 
 
-def _read(unit: UnitOfWork, row: BindingRow) -> BindingRead:
-    reference = bans.references(unit.session, {row.ban})[row.ban]
-    zone = authorities.get(unit.session, row.authority).time_zone
-    return read_binding(row, reference, unit.now_s, zone)
+def _read(unit: UnitOfWork, rows: Sequence[BindingRow]) -> list[BindingRead]:
+    references = bans.references(unit.session, {row.ban for row in rows})
+    zones = authorities.time_zones(unit.session, (row.authority for row in rows))
+    return [read_binding(row, references[row.ban], unit.now_s, zones[row.authority]) for row in rows]

@@ -53,8 +53,16 @@ def watch(session: Session) -> None:
     event.listen(session, "after_flush", _noted)
 
 
+def is_watched(session: Session) -> bool:
+    """Whether the session is a watched one: it may have changed what it yet rolls back."""
+    return _CHANGED in session.info
+
+
 def keep(session: Session) -> None:
-    """Add a version of every object that a watched session changed; to be called before its commit."""
+    """Add a version of every object that a watched session changed; to be called before its commit.
+
+    Raises RuntimeError where one was changed without being given the revision that this makes.
+    """
     session.flush()
     changed: _Changed = session.info[_CHANGED]
     for number in session.info[_BANS]:
@@ -65,6 +73,9 @@ def keep(session: Session) -> None:
     revision = session.get_one(InstallationRow, INSTALLATION).revision
     for (cls, key), row in changed.items():
         body = None if row is None else columns(row)
+        if body is not None and body["revision"] != revision:
+            # Whoever keeps what a row says would take it for the one of before.
+            raise RuntimeError(f"keep a version: {_OF_CLASS[cls]} {key} was changed without a new revision")
         session.add(VersionRow(kind=_OF_CLASS[cls], key=str(key), revision=revision, body=body))
     changed.clear()
     session.info[_BANS].clear()

@@ -1,5 +1,6 @@
 """/v1/exemptions."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -52,7 +53,7 @@ def list_exemptions(
     wanted = repository.in_state(state, unit.now_s) if state is not None else None
     number = row.number if row is not None else None
     rows, following = repository.page(unit.session, visible, number, site, wanted, sort, limit, cursor)
-    return Page(items=[_read(unit, row) for row in rows], next=following)
+    return Page(items=_read(unit, rows), next=following)
 
 
 @router.get("/{number}", operation_id="get_exemption", summary="Get an exemption", responses=documented(NOT_FOUND))
@@ -183,9 +184,9 @@ def _time_zone(unit: UnitOfWork, ban: BanRow, site: str, prefixes: frozenset[Pre
 
 def _answer(unit: UnitOfWork, row: ExemptionRow, response: Response) -> ExemptionRead:
     tag(response, row.revision)
-    return _read(unit, row)
+    return _read(unit, [row])[0]
 
 
-def _read(unit: UnitOfWork, row: ExemptionRow) -> ExemptionRead:
-    reference = bans.references(unit.session, {row.ban})[row.ban]
-    return read_exemption(row, reference, unit.now_s)
+def _read(unit: UnitOfWork, rows: Sequence[ExemptionRow]) -> list[ExemptionRead]:
+    references = bans.references(unit.session, {row.ban for row in rows})
+    return [read_exemption(row, references[row.ban], unit.now_s) for row in rows]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.db.models import PublicationRow
 from api.publish.past import Past, kept_since, rows_at
 from api.publish.repository import revision
-from api.publish.source import policy_of
+from api.publish.source import policy_of, values_of
 from dnsfilter import __version__
 from dnsfilter.errors import DnsfilterError
 from dnsfilter.policy.model import Instant, Policy, Service
@@ -50,7 +50,7 @@ def is_ours(session: Session, manifest: Manifest, services: Mapping[str, Service
         return True
     if not kept_since(session) <= manifest.revision <= revision(session):
         return False
-    policy = policy_of(rows_at(session, manifest.revision), services)
+    policy = policy_of(values_of(rows_at(session, manifest.revision)), services)
     return _makes(policy, ranges, rules, range(manifest.made_s, manifest.made_s + 1))
 
 

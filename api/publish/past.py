@@ -29,7 +29,7 @@ from api.db.models import (
 from api.errors import NotFound
 from api.moments import moment_text
 from api.publish.lists import service_of
-from api.publish.source import Rows, policy_of, range_value
+from api.publish.source import Rows, policy_of, range_value, values_of
 from dnsfilter.policy.model import Instant, Policy, Range, Service
 
 BEGIN_ACT = "history.begin"
@@ -83,7 +83,7 @@ def policy_at(session: Session, at: Instant, held: Held) -> Past:
     if found.revision < begun:
         raise NotFound(f"what revision {found.revision} said is not kept: not kept before revision {begun}")
     rows = rows_at(session, found.revision)
-    return Past(found, rows, policy_of(rows, services_of(session, found.catalogue, held)))
+    return Past(found, rows, policy_of(values_of(rows), services_of(session, found.catalogue, held)))
 
 
 def publication_at(session: Session, at: Instant) -> Publication | None:

@@ -1,10 +1,14 @@
 """The queries that gather a policy."""
 
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import event, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import event, func, inspect, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from api.db.base import Base
+from api.db.history import is_watched
 from api.db.models import (
     AuthorityRow,
     BanRow,
@@ -17,59 +21,113 @@ from api.db.models import (
     SuspensionRow,
 )
 from api.db.models.record import INSTALLATION
-from api.publish.source import Rows, range_value
+from api.publish.source import (
+    Values,
+    authority_value,
+    ban_value,
+    binding_value,
+    exemption_value,
+    range_value,
+    site_value,
+    suspension_value,
+    told,
+)
 from dnsfilter.policy.model import Address, Instant, Range
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
-ACTING = "acting"
-"""Set in the info of a session that has changed something."""
+MANY = 500
+"""More changed rows than these are read with all the others: a statement's parameters are bounded."""
+
+Row = TypeVar("Row", bound=Base)
+Value = TypeVar("Value")
 
 
-class RangeCache:
-    """The ranges as values, kept while the table is the same: a toggle need not parse every prefix again.
+class Kept(Generic[Row, Value]):
+    """What the rows of one table say, made again only of those that changed: a toggle changes one of thousands.
 
-    Number of rows and highest revision identify the table's state, since a revision is never used twice.
+    Each change of a row gives it the revision that it makes (`history.keep` sees to that), and a committed revision is
+    never used twice. So a value is known by its row's key and revision, and a whole table by its number of rows and
+    their highest revision. Values of the newest revision are not kept: the transaction that makes it may yet be rolled
+    back, or go on, and then other values have the same revision.
     """
 
-    def __init__(self) -> None:
-        self._held: tuple[tuple[int, int | None], tuple[Range, ...]] | None = None
+    def __init__(
+        self, kind: type[Row], value: Callable[[Row], Value | None], *order: InstrumentedAttribute[Any]
+    ) -> None:
+        self._kind, self._value, self._order = kind, value, order
+        self._table = inspect(kind)
+        self._key, self._revision = self._table.primary_key[0], self._table.columns["revision"]
+        self._made: Mapping[Any, tuple[int, Value | None]] = {}
+        self._all: tuple[tuple[int, int], tuple[Value, ...]] | None = None
 
-    def load(self, session: Session) -> tuple[Range, ...]:
-        """Every range by site and registration."""
-        count, newest = session.execute(select(func.count(RangeRow.id), func.max(RangeRow.revision))).one()
-        state, held = (count, newest), self._held
-        if held is not None and held[0] == state:
+    def load(self, session: Session, newest: int) -> tuple[Value, ...]:
+        """What all rows say, in order, without those that say nothing; `newest` is the session's revision."""
+        count, highest = session.execute(select(func.count(self._key), func.max(self._revision))).one()
+        held = self._all
+        if held is not None and held[0] == (count, highest):
             return held[1]
-        columns = select(
-            RangeRow.site, RangeRow.prefix, RangeRow.authority, RangeRow.funding, RangeRow.audience, RangeRow.label
-        )
-        ranges = tuple(range_value(*row) for row in session.execute(columns.order_by(RangeRow.site, RangeRow.id)))
-        if session.info.get(ACTING):
-            # What a transaction may yet roll back is not kept: another act would have the same revision.
-            event.listen(session, "after_commit", lambda _session: self._hold(state, ranges), once=True)
+        stamps = session.execute(select(self._key, self._revision).order_by(*self._order)).all()
+        made = self._made
+        changed = [key for key, revision in stamps if key not in made or made[key][0] != revision]
+        fresh = self._read(session, changed)
+        now = {key: (revision, fresh[key] if key in fresh else made[key][1]) for key, revision in stamps}
+        values = told(value for _, value in now.values())
+        self._made = {key: stamped for key, stamped in now.items() if stamped[0] < newest}
+        if count and highest < newest:
+            self._hold((count, highest), values, session)
+        return values
+
+    def _hold(self, state: tuple[int, int], values: tuple[Value, ...], session: Session) -> None:
+        def hold(_session: object = None) -> None:
+            self._all = state, values
+
+        # What a transaction removes is there again when it is rolled back, and another may remove as many others.
+        if is_watched(session):
+            event.listen(session, "after_commit", hold, once=True)
         else:
-            self._hold(state, ranges)
-        return ranges
+            hold()
 
-    def _hold(self, state: tuple[int, int | None], ranges: tuple[Range, ...]) -> None:
-        self._held = state, ranges
+    def _read(self, session: Session, keys: Sequence[Any]) -> dict[Any, Value | None]:
+        """What the rows of these keys say, and perhaps others too."""
+        statement = select(self._kind)
+        if len(keys) <= MANY:
+            statement = statement.where(self._key.in_(keys))
+        rows = session.scalars(statement) if keys else ()
+        return {self._table.primary_key_from_instance(row)[0]: self._value(row) for row in rows}
 
 
-def load_rows(session: Session, ranges: RangeCache, now: Instant) -> Rows:
-    """All of the database that makes a policy, but suspensions that a snapshot made after `now` does not have."""
-    # Years of suspensions would slow every toggle. A day more than a snapshot keeps: clocks are set back now and then.
-    ended = func.coalesce(SuspensionRow.ended_s, SuspensionRow.end_s)
-    lately = select(SuspensionRow).where(SuspensionRow.end_s > now - 2 * KEPT_PAST_S, ended > now - 2 * KEPT_PAST_S)
-    return Rows(
-        session.get_one(InstallationRow, INSTALLATION).revision,
-        session.scalars(select(AuthorityRow).order_by(AuthorityRow.slug)).all(),
-        session.scalars(select(SiteRow).order_by(SiteRow.slug)).all(),
-        ranges.load(session),
-        session.scalars(select(BanRow).order_by(BanRow.number)).all(),
-        session.scalars(select(BindingRow).order_by(BindingRow.number)).all(),
-        session.scalars(select(ExemptionRow).order_by(ExemptionRow.number)).all(),
-        session.scalars(lately.order_by(SuspensionRow.number)).all(),
-    )
+class Policies:
+    """The policy's objects as the database has them, of which only what changed is read again."""
+
+    def __init__(self) -> None:
+        self._authorities = Kept(AuthorityRow, authority_value, AuthorityRow.slug)
+        self._sites = Kept(SiteRow, site_value, SiteRow.slug)
+        self._ranges = Kept(RangeRow, _range, RangeRow.site, RangeRow.id)
+        self._bans = Kept(BanRow, ban_value, BanRow.number)
+        self._bindings = Kept(BindingRow, binding_value, BindingRow.number)
+        self._exemptions = Kept(ExemptionRow, exemption_value, ExemptionRow.number)
+
+    def load(self, session: Session, now: Instant) -> Values:
+        """All that makes the policy, but suspensions that a snapshot made after `now` does not have."""
+        session.flush()
+        newest = revision(session)
+        # Years of suspensions would slow every toggle. A day more than a snapshot keeps: clocks are set back at times.
+        ended = func.coalesce(SuspensionRow.ended_s, SuspensionRow.end_s)
+        lately = select(SuspensionRow).where(SuspensionRow.end_s > now - 2 * KEPT_PAST_S, ended > now - 2 * KEPT_PAST_S)
+        return Values(
+            newest,
+            self._authorities.load(session, newest),
+            self._sites.load(session, newest),
+            self._ranges.load(session, newest),
+            self._bans.load(session, newest),
+            self._bindings.load(session, newest),
+            self._exemptions.load(session, newest),
+            tuple(map(suspension_value, session.scalars(lately.order_by(SuspensionRow.number)))),
+        )
+
+
+def _range(row: RangeRow) -> Range:
+    return range_value(row.site, row.prefix, row.authority, row.funding, row.audience, row.label)
 
 
 def space_of(session: Session, site: str, client: Address) -> SpaceRow | None:

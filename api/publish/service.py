@@ -14,7 +14,7 @@ from api.errors import Fault, Invalid, NotPublished
 from api.publish.again import is_ours
 from api.publish.news import News
 from api.publish.recorder import Recorder
-from api.publish.repository import ACTING, RangeCache, load_rows, revision
+from api.publish.repository import Policies, revision
 from api.publish.signing import Signing
 from api.publish.source import policy_of
 from dnsfilter.errors import DnsfilterError, SnapshotError
@@ -69,7 +69,7 @@ class Publisher:
         self._signing = signing
         self._news = News()
         self._names = compile_names(tuple(services.values()))
-        self._ranges = RangeCache()
+        self._policies = Policies()
         self._policy: Policy | None = None
         self._compiled: tuple[Policy, Compiled] | None = None
         # What the last check found sound and what was last compiled, whose ranges another policy may share.
@@ -107,9 +107,7 @@ class Publisher:
 
         What cannot be compiled must not be recorded: no act after it would come into force either.
         """
-        unit.session.flush()
-        unit.session.info[ACTING] = True
-        policy = policy_of(load_rows(unit.session, self._ranges, unit.now_s), self._services)
+        policy = policy_of(self._policies.load(unit.session, unit.now_s), self._services)
         found = problems(policy, self._sound)
         if found:
             raise Invalid([Fault(f"policy.{problem.place}", problem.message) for problem in found])
@@ -125,7 +123,7 @@ class Publisher:
         held = self._policy
         if held is not None and held.revision == unit.revision:
             return held
-        return policy_of(load_rows(unit.session, self._ranges, unit.now_s), self._services)
+        return policy_of(self._policies.load(unit.session, unit.now_s), self._services)
 
     def publish(self, policy: Policy) -> None:
         """Bring a committed policy into force, unless a newer one is; raises NotPublished, and then retries."""
@@ -140,7 +138,7 @@ class Publisher:
         with self._turn:
             try:
                 with self._database.reading() as session:
-                    policy = policy_of(load_rows(session, self._ranges, int(self._clock())), self._services)
+                    policy = policy_of(self._policies.load(session, int(self._clock())), self._services)
             except SQLAlchemyError as error:
                 raise self._failure("the database cannot be read", error) from error
             self._compile_and_store(policy)

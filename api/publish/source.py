@@ -5,9 +5,10 @@ that an exemption names but that are registered no longer, bans of which no term
 catalogue has dropped.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
+from typing import TypeVar
 
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, SiteRow, SuspensionRow, TermRow
 from api.moments import parse_zoned_hours
@@ -34,6 +35,8 @@ from dnsfilter.policy.model import (
     Usage,
 )
 
+Value = TypeVar("Value")
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -49,23 +52,75 @@ class Rows:
     suspensions: Sequence[SuspensionRow]
 
 
-def policy_of(rows: Rows, services: Mapping[str, Service]) -> Policy:
-    """The policy that the rows say."""
-    known = {row.number for row in rows.bans if row.service in services and has_terms(row)}
-    registered = {(entry.site, entry.prefix) for entry in rows.ranges} if rows.exemptions else set()
-    bindings = (_binding(row) for row in rows.bindings if row.ban in known)
-    exemptions = (_exemption(row, registered) for row in rows.exemptions if row.ban in known)
-    return Policy(
-        revision=rows.revision,
-        authorities=tuple(_authority(row) for row in rows.authorities),
-        sites=tuple(Site(row.slug, row.name) for row in rows.sites),
-        ranges=rows.ranges,
-        services=tuple(services.values()),
-        bans=tuple(_ban(row, known) for row in rows.bans if row.number in known),
-        bindings=tuple(binding for binding in bindings if binding is not None),
-        exemptions=tuple(exemption for exemption in exemptions if exemption is not None),
-        suspensions=tuple(_suspension(row) for row in rows.suspensions),
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What each row says by itself, at one revision: whether what it refers to is left out too, it does not know."""
+
+    revision: int
+    authorities: tuple[Authority, ...]
+    sites: tuple[Site, ...]
+    ranges: tuple[Range, ...]
+    bans: tuple[Ban, ...]
+    bindings: tuple[Binding, ...]
+    exemptions: tuple[Exemption, ...]
+    suspensions: tuple[Suspension, ...]
+
+
+def values_of(rows: Rows) -> Values:
+    """What the rows say, each by itself."""
+    return Values(
+        rows.revision,
+        tuple(map(authority_value, rows.authorities)),
+        tuple(map(site_value, rows.sites)),
+        rows.ranges,
+        told(map(ban_value, rows.bans)),
+        told(map(binding_value, rows.bindings)),
+        told(map(exemption_value, rows.exemptions)),
+        tuple(map(suspension_value, rows.suspensions)),
     )
+
+
+def told(values: Iterable[Value | None]) -> tuple[Value, ...]:
+    """The values, without what says nothing."""
+    return tuple(value for value in values if value is not None)
+
+
+def policy_of(values: Values, services: Mapping[str, Service]) -> Policy:
+    """The policy that the values say together."""
+    known = {ban.number for ban in values.bans if ban.service in services}
+    registered = {(entry.site, entry.prefix) for entry in values.ranges} if values.exemptions else set()
+    exemptions = (_registered(entry, registered) for entry in values.exemptions if entry.ban in known)
+    return Policy(
+        revision=values.revision,
+        authorities=values.authorities,
+        sites=values.sites,
+        ranges=values.ranges,
+        services=tuple(services.values()),
+        bans=tuple(_following(ban, known) for ban in values.bans if ban.number in known),
+        bindings=tuple(binding for binding in values.bindings if binding.ban in known),
+        exemptions=tuple(exemption for exemption in exemptions if exemption.ranges),
+        suspensions=values.suspensions,
+    )
+
+
+def _following(ban: Ban, known: set[int]) -> Ban:
+    """The ban, whose decisions follow none that is not known."""
+    decisions = (ban.decision, *(term.decision for term in ban.terms))
+    followed = (decision.follows for decision in decisions if decision.follows is not None)
+    if known.issuperset(followed):
+        return ban
+
+    def cut(decision: DecisionRecord) -> DecisionRecord:
+        return decision if decision.follows in known else replace(decision, follows=None)
+
+    terms = tuple(replace(term, decision=cut(term.decision)) for term in ban.terms)
+    return replace(ban, decision=cut(ban.decision), terms=terms)
+
+
+def _registered(exemption: Exemption, registered: set[tuple[str, Prefix]]) -> Exemption:
+    """The exemption, of ranges that are registered."""
+    ranges = frozenset(prefix for prefix in exemption.ranges if (exemption.site, prefix) in registered)
+    return exemption if ranges == exemption.ranges else replace(exemption, ranges=ranges)
 
 
 def has_terms(row: BanRow) -> bool:
@@ -78,7 +133,8 @@ def range_value(site: str, prefix: str, authority: str, funding: str, audience: 
     return Range(ip_network(prefix), authority, Funding(funding), Audience(audience), label, site)
 
 
-def _authority(row: AuthorityRow) -> Authority:
+def authority_value(row: AuthorityRow) -> Authority:
+    """The authority that a row says."""
     return Authority(
         row.slug,
         Kind(row.kind),
@@ -91,19 +147,27 @@ def _authority(row: AuthorityRow) -> Authority:
     )
 
 
-def _ban(row: BanRow, known: set[int]) -> Ban:
+def site_value(row: SiteRow) -> Site:
+    """The site that a row says."""
+    return Site(row.slug, row.name)
+
+
+def ban_value(row: BanRow) -> Ban | None:
+    """The ban that a row says; None where no term is left."""
+    if not has_terms(row):
+        return None
     return Ban(
         row.number,
         row.authority,
         row.service,
         Mode(row.mode),
-        tuple(_term(term, known) for term in sorted(filter(begins, row.terms), key=lambda t: (t.start_s, t.id))),
+        tuple(_term(term) for term in sorted(filter(begins, row.terms), key=lambda t: (t.start_s, t.id))),
         Reply(row.reply),
         tuple(ip_address(address) for address in row.addresses),
         frozenset(row.tiers),
         frozenset(map(Funding, row.funding)),
         frozenset(map(Audience, row.audience)),
-        _decision(row.decision, known),
+        _decision(row.decision),
         row.provisional,
     )
 
@@ -113,18 +177,19 @@ def begins(row: TermRow) -> bool:
     return row.ended_s is None or row.ended_s > row.start_s
 
 
-def _term(row: TermRow, known: set[int]) -> Term:
+def _term(row: TermRow) -> Term:
     end = row.end_s if row.ended_s is None else row.ended_s
-    return Term(row.start_s, end, row.review_by_s, row.recorded_s, _decision(row.decision, known))
+    return Term(row.start_s, end, row.review_by_s, row.recorded_s, _decision(row.decision))
 
 
-def _decision(stored: Mapping[str, object], known: set[int]) -> DecisionRecord:
+def _decision(stored: Mapping[str, object]) -> DecisionRecord:
     follows = stored.get("follows")
     texts = {key: str(value) for key, value in stored.items() if key != "follows"}
-    return DecisionRecord(**texts, follows=follows if isinstance(follows, int) and follows in known else None)
+    return DecisionRecord(**texts, follows=follows if isinstance(follows, int) else None)
 
 
-def _binding(row: BindingRow) -> Binding | None:
+def binding_value(row: BindingRow) -> Binding | None:
+    """The binding that a row says; None for one that was ended before it began."""
     end = _earlier(row.end_s, row.ended_s)
     if end is not None and end <= row.start_s:
         return None
@@ -142,15 +207,15 @@ def _binding(row: BindingRow) -> Binding | None:
     )
 
 
-def _exemption(row: ExemptionRow, registered: set[tuple[str, Prefix]]) -> Exemption | None:
-    ranges = frozenset(prefix for prefix in map(ip_network, row.ranges) if (row.site, prefix) in registered)
+def exemption_value(row: ExemptionRow) -> Exemption | None:
+    """The exemption that a row says; None for one that was rejected, or ended before it began."""
     end = row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
-    if row.rejected_s is not None or not ranges or end <= row.start_s:
+    if row.rejected_s is not None or end <= row.start_s:
         return None
     return Exemption(
         row.number,
         row.ban,
-        ranges,
+        frozenset(map(ip_network, row.ranges)),
         row.start_s,
         end,
         tuple(parse_zoned_hours(text, row.time_zone) for text in row.hours),
@@ -160,7 +225,8 @@ def _exemption(row: ExemptionRow, registered: set[tuple[str, Prefix]]) -> Exempt
     )
 
 
-def _suspension(row: SuspensionRow) -> Suspension:
+def suspension_value(row: SuspensionRow) -> Suspension:
+    """The suspension that a row says."""
     # An interval is never empty: one ended in the second of its start ends in the next.
     end = row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
     return Suspension(row.authority, row.start_s, end, row.reason, row.number)

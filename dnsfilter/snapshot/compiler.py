@@ -1,7 +1,7 @@
 """Policy to snapshot: three files and the manifest that names them. Equal input gives equal octets."""
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dnsfilter.errors import PolicyError
 from dnsfilter.policy.model import Instant, Policy, Prefix, Range
@@ -76,7 +76,8 @@ def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:
     """The ranges file and what it was made from; taken from `before` where that was made from the same."""
     exempted = exempted_ranges(policy)
     if before is not None and (before.classified.ranges, before.classified.exempted) == (policy.ranges, exempted):
-        return before.classified, before.ranges
+        # With these ranges, which the next policy has too: what is identical is compared in no time.
+        return replace(before.classified, ranges=policy.ranges), before.ranges
     by_range = classify(policy)
     classes = range_classes(by_range)
     file = compile_ranges(policy, by_range, {c: number for number, c in enumerate(classes)})

@@ -6,7 +6,7 @@ rewrites what has begun.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from itertools import pairwise
@@ -17,8 +17,11 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
-from api.publish.repository import RangeCache, load_rows
+from api.db.unit import LOCAL, UnitOfWork
+from api.publish.repository import Policies
 from api.publish.source import policy_of
 from dnsfilter.policy.decide import decide
 from dnsfilter.wire.names import parse_name
@@ -35,6 +38,15 @@ RANGES = {
 }
 COVERED = ({"public", "partly_public"}, {"staff"})
 EXAMPLES = int(os.environ.get("DNSFILTER_EXAMPLES", "12"))
+LOST: dict[str, tuple[str, str, Any]] = {
+    "toggle": ("PATCH", "/v1/authorities/{slug}/bans/{service}", {"mode": "monitor", "reply": "nxdomain"}),
+    "end": ("POST", "/v1/authorities/{slug}/bans/{service}/end", {"reason": "it is lifted"}),
+    "adoption": ("PUT", "/v1/authorities/{slug}/bans/{service}", {"provisional": True}),
+    "removal": ("DELETE", "/v1/authorities/{slug}/bans/{service}", None),
+    "range": ("DELETE", "/v1/ranges/default/192.0.2.128/25", None),
+    "registration": ("PUT", "/v1/authorities/{slug}", authority(time_zone="Europe/Brussels")),
+}
+"""Acts of which nothing is left."""
 HOUR, DAY = 3600, 86_400
 FOREVER = 2**62
 MINUTE = 60
@@ -125,6 +137,8 @@ class Acts(RuleBasedStateMachine):
             body = {"authority": owner, "funding": funding, "audience": audience}
             self.plane.done("PUT", f"/v1/ranges/default/{prefix}", body)
         self.other = self.plane.other()
+        # Another process on the same database: it does no act, and has to learn of each.
+        self.beside = Policies()
 
     # Time.
 
@@ -205,6 +219,24 @@ class Acts(RuleBasedStateMachine):
             terms[:] = [span for span in terms if span.start <= self.now or span.start < at]
             for span in terms:
                 span.end = min(span.end, max(at, span.start + 1)) if span.end > at else span.end
+
+    @rule(slug=slugs, service=services, what=st.sampled_from(sorted(LOST)), mode=modes)
+    def lose(self, slug: str, service: str, what: str, mode: str) -> None:
+        """The database fails at the last moment, and the next act has the revision of the lost one."""
+        method, path, body = LOST[what]
+
+        def refuse(_connection: object) -> None:
+            raise OperationalError("COMMIT", None, Exception("disk I/O error"))
+
+        before = self.plane.revision()
+        event.listen(self.plane.database.engine, "commit", refuse)
+        try:
+            answer = self.plane.call(method, path.format(slug=slug, service=service), body)
+        finally:
+            event.remove(self.plane.database.engine, "commit", refuse)
+        assert not answer.is_success
+        assert self.plane.revision() == before
+        self.toggle(slug, service, mode)
 
     # Elsewhere.
 
@@ -320,11 +352,22 @@ class Acts(RuleBasedStateMachine):
         return "refuse" if "enforce" in found else "monitor" if found else "pass"
 
     @invariant()
+    def nothing_kept_is_out_of_date(self) -> None:
+        if not hasattr(self, "other"):
+            return
+        with self.plane.database.reading() as session:
+            read = Policies().load(session, self.now)
+            assert self.beside.load(session, self.now) == read
+            # Suspensions that are over leave with time, and not by an act.
+            current = self.plane.publisher.current(UnitOfWork(session, LOCAL, self.now))
+        assert replace(current, suspensions=read.suspensions) == policy_of(read, self.services)
+
+    @invariant()
     def all_three_agree(self) -> None:
         if not hasattr(self, "other"):
             return
         with self.plane.database.reading() as session:
-            policy = policy_of(load_rows(session, RangeCache(), self.now), self.services)
+            policy = policy_of(Policies().load(session, self.now), self.services)
         snapshot = self.plane.store.load("default").snapshot
         assert snapshot.revision == policy.revision
         edges = sorted({edge for edge in self.edges() if self.now <= edge < FOREVER})

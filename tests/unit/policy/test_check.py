@@ -64,6 +64,7 @@ def test_a_sound_policy_has_no_problem() -> None:
         {"ranges": (RANGE, RANGE)},
         {"ranges": (replace(RANGE, prefix=ip_network("169.254.0.0/24")),)},
         {"authorities": (DIEST,)},
+        {"authorities": tuple(replace(authority, contact="") for authority in SOUND.authorities)},
         {"sites": (Site("annex"),)},
         {"exemptions": (replace(EXEMPTION, ranges=frozenset({ip_network("192.0.2.0/25")})),)},
         {"bans": (replace(BAN, terms=()), OTHER)},
@@ -76,8 +77,9 @@ def test_a_sound_policy_before_it_hides_no_problem(changes: dict[str, Any]) -> N
     assert bool(problems(changed)) == ("revision" not in changes)
 
 
-def test_ranges_of_a_sound_policy_are_not_looked_at_again() -> None:
-    unsound = replace(SOUND, ranges=(RANGE, RANGE))
+@pytest.mark.parametrize("changes", [{"ranges": (RANGE, RANGE)}, {"authorities": (replace(DIEST, contact=""),)}])
+def test_what_a_sound_policy_has_too_is_not_looked_at_again(changes: dict[str, Any]) -> None:
+    unsound = replace(Policy(1, SOUND.authorities, SOUND.sites), **changes)
     assert problems(replace(unsound, revision=2), unsound) == ()
 
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import String, select
 
 from api.db.models import AuthorityRow, NodeRow, NoticeRow, TermRow
+from api.db.unit import LOCAL, UnitOfWork
 from api.moments import moment_text
 from api.notices.due import due
 from api.notices.kinds import Hour, threshold
@@ -17,6 +18,8 @@ from tests.unit.api.conftest import START, Clock, Plane, authority, ban, on_both
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, notifier, rows
 
 OWN = [("ban_ending", "town")]
+
+RENEWAL = {"for": "6 months", "decision": {"reference": "C-2"}}
 
 
 def _bound(plane: Plane, ground: str = "law") -> int:
@@ -99,7 +102,7 @@ def test_a_renewal_that_leaves_no_gap_ends_nothing(town: Plane, start: str, told
     end_s = _end_s(town)
     term = town.done("GET", "/v1/authorities/town/bans/alpha")["terms"][0]
     begins = term["end"] if start == "end" else "2027-06-01"
-    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {"start": begins, "for": "6 months"})
+    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {**RENEWAL, "start": begins})
     town.clock.now = end_s - 7 * DAY_S
     assert new_kinds(town, telling.look) == told
 
@@ -117,7 +120,8 @@ def test_a_review_is_told_and_a_later_term_takes_its_place(town: Plane) -> None:
     for slug in ("town", "zone"):
         reviewed = ban(terms=[{"review_by": "2027-01-10"}])
         town.done("PUT", f"/v1/authorities/{slug}/bans/beta", reviewed)
-    town.done("POST", "/v1/authorities/zone/bans/beta/terms", {"start": "2027-01-01", "review_by": "2028-01-10"})
+    renewal = {"start": "2027-01-01", "review_by": "2028-01-10", "decision": RENEWAL["decision"]}
+    town.done("POST", "/v1/authorities/zone/bans/beta/terms", renewal)
     town.clock.now = START + 107 * DAY_S
     assert new_kinds(town, telling.look) == [("ban_review", "town")]
 
@@ -194,7 +198,7 @@ def test_whoever_followed_is_told_that_the_source_was_renewed_or_ended(town: Pla
     town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(decision=decision))
     telling = begun(town)
     end = town.done("GET", "/v1/authorities/town/bans/alpha")["terms"][0]["end"]
-    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {"start": end, "for": "6 months"})
+    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {**RENEWAL, "start": end})
     town.clock.now += 1
     assert new_kinds(town, telling.look) == [("source_renewed", "zone")]
     (row,) = rows(town)
@@ -317,7 +321,9 @@ def test_a_term_that_never_held_ends_nothing(town: Plane) -> None:
 def test_an_authority_that_has_closed_is_told_nothing(town: Plane) -> None:
     telling = begun(town)
     with town.database.writing() as session:
-        session.get_one(AuthorityRow, "town").closes_s = int(town.clock.now)
+        row = session.get_one(AuthorityRow, "town")
+        row.closes_s = int(town.clock.now)
+        row.revision = UnitOfWork(session, LOCAL, row.closes_s).new_revision()
     town.clock.now = _end_s(town) - DAY_S
     assert new_kinds(town, telling.look) == []
 

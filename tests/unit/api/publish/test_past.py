@@ -20,7 +20,7 @@ from api.errors import NotFound
 from api.publish.again import is_reproduced
 from api.publish.lists import list_of, service_of
 from api.publish.past import Held, kept_since, policy_at, publication_at, rows_at
-from api.publish.source import policy_of
+from api.publish.source import policy_of, values_of
 from api.publish.start import keep_history
 from dnsfilter.policy.model import Policy, Service, Tier
 from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
@@ -108,7 +108,7 @@ acts = st.one_of(
     st.builds(lambda tiers: _call("PATCH", BAN, {"tiers": tiers}), st.sampled_from([[1], [2], [1, 2]])),
     st.just(_call("PATCH", BAN, {"reply": "address", "addresses": ["192.0.2.80", "2001:db8::80"]})),
     st.just(_call("PATCH", BAN, {"reply": "nxdomain"})),
-    st.just(_call("POST", f"{BAN}/terms", {"start": "2027-06-01", "for": "1 month"})),
+    st.just(_call("POST", f"{BAN}/terms", {"start": "2027-06-01", "for": "1 month", "decision": {"reference": "C-2"}})),
     st.just(_call("POST", f"{BAN}/end", {"reason": "for a test"})),
     st.builds(_bind, st.sampled_from(["law", "agreement"])),
     st.builds(
@@ -149,7 +149,7 @@ def test_any_past_policy_is_made_again_as_it_was_compiled(done: list[tuple[Act, 
         services = plane.app.state.runtime.services
         with plane.database.reading() as session:
             for revision, policy in run.copies.items():
-                assert policy_of(rows_at(session, revision), services) == policy
+                assert policy_of(values_of(rows_at(session, revision)), services) == policy
             for second in range(START, int(plane.clock.now) + 1):
                 expected = [revision for at, revision in run.seconds if at <= second][-1]
                 found = policy_at(session, second, Held("another", {}))

@@ -1,45 +1,123 @@
-"""Ranges are parsed once, and never from a transaction that was rolled back."""
+"""Rows are read once as long as they do not change, and never as a transaction had them that was rolled back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from tests.unit.api.conftest import Plane
+from api.db.models import BanRow, RangeRow
+from api.db.unit import LOCAL, UnitOfWork
+from api.publish.repository import Policies
+from api.publish.source import policy_of
+from tests.unit.api.conftest import Plane, authority, ban, catalogue, on_both_databases
 
-BODY = {"authority": "town", "funding": "public", "audience": "staff"}
+BAN = "/v1/authorities/town/bans/alpha"
+RENEWAL = {"for": "2 months", "decision": {"reference": "C-2"}}
+RENEWAL = {"for": "2 months", "decision": {"organ": "council", "reference": "C-2", "legal_basis": "decree 1"}}
+RANGE = {"authority": "town", "funding": "public", "audience": "staff"}
+ACTS: dict[str, tuple[tuple[str, str, Any], tuple[str, str, Any]]] = {
+    "mode": (("PATCH", BAN, {"mode": "off"}), ("PATCH", BAN, {"mode": "monitor"})),
+    "end": (
+        ("POST", f"{BAN}/end", {"reason": "so decided"}),
+        ("POST", f"{BAN}/end", {"reason": "so decided", "at": "2026-10-01T00:00:00Z"}),
+    ),
+    "term": (
+        ("POST", f"{BAN}/terms", {"start": "2027-06-01T00:00:00Z", **RENEWAL}),
+        ("POST", f"{BAN}/terms", {"start": "2027-07-01T00:00:00Z", **RENEWAL}),
+    ),
+    "authority": (
+        ("PUT", "/v1/authorities/town", authority(contact="lost@example.org")),
+        ("PUT", "/v1/authorities/town", authority(contact="kept@example.org")),
+    ),
+    "site": (("PUT", "/v1/sites/east", {"name": "lost"}), ("PUT", "/v1/sites/east", {"name": "kept"})),
+    "range": (
+        ("PUT", "/v1/ranges/default/192.0.2.0/24", {**RANGE, "funding": "private"}),
+        ("PUT", "/v1/ranges/default/192.0.2.0/24", {**RANGE, "audience": "public"}),
+    ),
+    "range that comes": (
+        ("PUT", "/v1/ranges/default/203.0.113.0/24", RANGE),
+        ("PUT", "/v1/ranges/default/203.0.113.0/25", RANGE),
+    ),
+    "range that goes": (
+        ("DELETE", "/v1/ranges/default/192.0.2.0/26", None),
+        ("DELETE", "/v1/ranges/default/192.0.2.64/26", None),
+    ),
+    "binding": (
+        ("POST", "/v1/bindings", {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "lost"}),
+        ("POST", "/v1/bindings", {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "kept"}),
+    ),
+    "suspension": (
+        ("POST", "/v1/suspensions", {"authority": "town", "for": "1h", "reason": "lost"}),
+        ("POST", "/v1/suspensions", {"authority": "zone", "for": "2h", "reason": "kept"}),
+    ),
+}
+"""An act that is lost, and one that is then done instead and has the revision of the lost one."""
 
 
-def _authority_of(plane: Plane, address: str) -> Any:
-    return plane.done("GET", f"/v1/who?address={address}")["authority"]
-
-
-@pytest.mark.parametrize(
-    ("failed", "after"),
-    [
-        (("PUT", "203.0.113.0/24", BODY), ("PUT", "203.0.113.0/25", BODY)),
-        (("DELETE", "192.0.2.0/24", None), ("DELETE", "198.51.100.0/24", None)),
-    ],
-    ids=["registered", "removed"],
-)
-def test_what_was_rolled_back_is_not_taken_for_what_follows(town: Plane, failed: Any, after: Any) -> None:
+@contextmanager
+def _losing(plane: Plane) -> Iterator[None]:
     def refuse(_connection: Any) -> None:
         raise OperationalError("COMMIT", None, Exception("disk I/O error"))
 
-    def send(method: str, prefix: str, body: Any) -> int:
-        return town.call(method, f"/v1/ranges/default/{prefix}", body).status_code
-
-    event.listen(town.database.engine, "commit", refuse)
+    event.listen(plane.database.engine, "commit", refuse)
     try:
-        assert send(*failed) == 503
+        yield
     finally:
-        event.remove(town.database.engine, "commit", refuse)
-    assert send(*after) < 300
-    assert _authority_of(town, "192.0.2.1") == "town"
-    assert _authority_of(town, "203.0.113.1") == ("town" if after[0] == "PUT" else None)
-    assert _authority_of(town, "203.0.113.129") is None
-    assert _authority_of(town, "198.51.100.1") == ("zone" if after[0] == "PUT" else None)
+        event.remove(plane.database.engine, "commit", refuse)
+
+
+@on_both_databases
+@pytest.mark.parametrize(("lost", "done"), ACTS.values(), ids=ACTS.keys())
+def test_what_was_rolled_back_is_not_taken_for_what_follows(town: Plane, lost: Any, done: Any) -> None:
+    beside, services = Policies(), {service.slug: service for service in catalogue().services}
+    for prefix in ("192.0.2.0/26", "192.0.2.64/26", "192.0.2.128/26"):
+        town.done("PUT", f"/v1/ranges/default/{prefix}", RANGE)
+    town.done("PUT", "/v1/sites/east", {"name": "east"})
+
+    def agree() -> None:
+        with town.database.reading() as session:
+            now = int(town.clock.now)
+            read = Policies().load(session, now)
+            assert beside.load(session, now) == read
+            assert town.publisher.current(UnitOfWork(session, LOCAL, now)) == policy_of(read, services)
+
+    agree()
+    with _losing(town):
+        assert town.call(*lost).status_code == 503
+    agree()
+    town.done(*done)
+    agree()
+    town.done("PUT", "/v1/sites/east", {"name": "as before"})
+    agree()
+
+
+def test_a_row_that_changes_without_a_new_revision_is_not_committed(town: Plane) -> None:
+    with pytest.raises(RuntimeError, match="range 1 was changed without a new revision"), town.database.writing() as s:
+        s.get_one(RangeRow, 1).label = "another"
+    with town.database.reading() as session:
+        assert session.get_one(RangeRow, 1).label != "another"
+
+
+def test_a_toggle_reads_one_ban(town: Plane) -> None:
+    town.done("PATCH", BAN, {"mode": "off"})
+    for number in range(3):
+        town.done("PUT", f"/v1/authorities/zone{number}", authority())
+        town.done("PUT", f"/v1/authorities/zone{number}/bans/alpha", ban())
+    town.done("PATCH", BAN, {"mode": "enforce"})
+    read: list[int] = []
+
+    def note(row: BanRow, _context: Any) -> None:
+        read.append(row.number)
+
+    event.listen(BanRow, "load", note)
+    try:
+        town.done("PATCH", BAN, {"mode": "off"})
+    finally:
+        event.remove(BanRow, "load", note)
+    assert set(read) == {1}
 
 
 def test_a_toggle_reads_no_prefix_again(town: Plane) -> None:

@@ -1,0 +1,44 @@
+"""A page of many is read with as many statements as a page of one."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from tests.unit.api.conftest import Plane, authority, ban
+
+BANS = ("zone", "ghent", "diest")
+
+
+@pytest.fixture
+def many(town: Plane) -> Plane:
+    """A control plane with several of everything that has pages."""
+    for slug in BANS:
+        town.done("PUT", f"/v1/authorities/{slug}", authority())
+        town.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
+        body = {"ban": f"{slug}/alpha", "authority": "town", "ground": "law", "instrument": "decree 1"}
+        town.done("POST", "/v1/bindings", body)
+        request = {"ban": f"{slug}/alpha", "ranges": ["192.0.2.0/24"], "for": "2 days", "reason": "promotion"}
+        town.done("POST", "/v1/exemptions", request)
+    return town
+
+
+@pytest.mark.parametrize("path", ["/v1/bans", "/v1/bindings", "/v1/exemptions", "/v1/ranges", "/v1/authorities"])
+def test_a_page_of_many_takes_no_more_statements_than_one_of_one(many: Plane, path: str) -> None:
+    counted: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        counted.append(statement)
+
+    def page(limit: int) -> tuple[int, int]:
+        """How many items it has, and what it took."""
+        counted.clear()
+        return len(many.done("GET", f"{path}?limit={limit}")["items"]), len(counted)
+
+    event.listen(many.database.engine, "before_cursor_execute", note)
+    try:
+        (one, of_one), (all_, of_all) = page(1), page(200)
+    finally:
+        event.remove(many.database.engine, "before_cursor_execute", note)
+    assert one == 1 < all_
+    assert of_one == of_all
