@@ -28,6 +28,8 @@ ALL_INTERVAL_S = 0.1
 """Of all addresses together, for tokens that are none of ours: a whole network that fails does not keep the database
 busy either. It does not hide that somebody tries one of ours."""
 MAX_ADDRESSES = 10_000
+MAX_MACHINES = 10_000
+"""Tokens of machines that are remembered as kept for a day."""
 LOCAL = "local"
 """Whoever comes through a Unix socket."""
 
@@ -91,9 +93,17 @@ class Failures:
         self._limits = Limits()
         self._lock = Lock()
         self._counts: Counter[str] = Counter()
+        self._days: OrderedDict[str, int] = OrderedDict()
 
-    def note(self, refused: Refused, address: str, request: str, now: float) -> None:
-        """Keep a failed try; raises TooMany, and keeps nothing, where its address has failed too often."""
+    def note(self, refused: Refused, address: str, request: str, now: float, machine: str | None = None) -> None:
+        """Keep a failed try; raises TooMany, and keeps nothing, where its address has failed too often.
+
+        `machine` is the hash of a token that a machine presents, which does not stop by itself: it is kept once a day.
+        """
+        if machine is not None and self._days.get(machine) == int(now) // DAY_S:
+            with self._lock:
+                self._counts[str(refused.reason)] += 1
+            return
         wait_s = self._limits.admit(address, now, ours=refused.token is not None)
         with self._lock:
             self._counts[str(refused.reason) if wait_s == 0 else "limited"] += 1
@@ -111,11 +121,20 @@ class Failures:
             )
             session.flush()
             sweep(session, int(now))
+        if machine is not None:
+            self._remember(machine, int(now) // DAY_S)
 
     def counts(self) -> Mapping[str, int]:
         """Tokens that were not taken, by reason; `limited` are those of which nothing was kept."""
         with self._lock:
             return dict(self._counts)
+
+    def _remember(self, machine: str, day: int) -> None:
+        with self._lock:
+            self._days[machine] = day
+            self._days.move_to_end(machine)
+            if len(self._days) > MAX_MACHINES:
+                self._days.popitem(last=False)
 
 
 def sweep(session: Session, now_s: int) -> None:

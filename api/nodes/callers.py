@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller
 from api.auth.nodes import NodeCaller, authenticate_enrolment, authenticate_node
-from api.auth.tokens import Refused, authenticate
+from api.auth.tokens import Refused, authenticate, digest
 from api.db.models import NodeRow
 from api.deps import UNKNOWN_TOKEN, BearerDep, Runtime, RuntimeDep, note_failure
 from api.errors import Forbidden, NotAuthenticated
@@ -22,7 +22,7 @@ def enrolled_node(request: Request, held: RuntimeDep, credentials: BearerDep) ->
         found = authenticate_node(session, held.token_key, token)
         theirs = _is_another(session, held, token) if isinstance(found, Refused) else False
     if isinstance(found, Refused):
-        raise refused(request, held, found, known=theirs)
+        raise refused(request, held, found, token, known=theirs)
     return found
 
 
@@ -33,7 +33,7 @@ def enrolling_token(request: Request, held: RuntimeDep, credentials: BearerDep) 
         found = authenticate_enrolment(session, held.token_key, token, int(held.clock()))
         theirs = _is_another(session, held, token) if not isinstance(found, NodeRow) else False
     if isinstance(found, Refused):
-        raise refused(request, held, found, known=theirs)
+        raise refused(request, held, found, token, known=theirs)
     return token
 
 
@@ -50,11 +50,17 @@ NodeDep = Annotated[NodeCaller, Depends(enrolled_node)]
 EnrollingDep = Annotated[str, Depends(enrolling_token)]
 
 
-def refused(request: Request, held: Runtime, found: Refused, *, known: bool = False) -> Forbidden | NotAuthenticated:
-    """What is to be raised where a token is not taken; a try that is kept, unless its token is `known` elsewhere."""
+def refused(
+    request: Request, held: Runtime, found: Refused, token: str, *, known: bool = False
+) -> Forbidden | NotAuthenticated:
+    """What is to be raised where a token is not taken; a try that is kept, unless the token is `known` elsewhere.
+
+    A node that was removed asks on and on: its token is kept once a day, and its address need not wait for that.
+    """
     if known:
         return Forbidden("this is for nodes, which have tokens of their own")
-    note_failure(request.app.state.failures, found, request.scope, held.clock())
+    failures = request.app.state.failures
+    note_failure(failures, found, request.scope, held.clock(), machine=digest(held.token_key, token))
     return NotAuthenticated(UNKNOWN_TOKEN)
 
 

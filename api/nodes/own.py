@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from api.auth.nodes import NodeCaller, authenticate_enrolment
-from api.auth.tokens import Refusal, Refused
+from api.auth.tokens import Refused
 from api.db.models import InstallationRow, NodeRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
@@ -45,7 +45,7 @@ def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: Run
             identity = session.get_one(InstallationRow, INSTALLATION).identity
     # A failed try is written in a transaction of its own.
     if isinstance(found, Refused):
-        raise refused(request, held, found)
+        raise refused(request, held, found, token)
     fleet.forget(found.number)
     return Enrolled(
         name=found.name, site=found.site, token=fresh.text, key=fleet.publisher.public_key, installation=identity
@@ -148,7 +148,8 @@ def _on_record(request: Request, held: Runtime, node: NodeCaller, entries: list[
         taken = row is not None and row.removed_s is None and row.public == node.public
         highest = service.take_journal(unit, row, entries) if row is not None and taken else None
     if highest is None:
-        raise refused(request, held, Refused(Refusal.REVOKED))
+        # It was removed just now; its next try is kept.
+        raise NotAuthenticated(UNKNOWN_TOKEN)
     return highest
 
 

@@ -6,9 +6,10 @@ from sqlalchemy import event, func, select
 
 from api.auth import failures
 from api.auth.failures import BURST, INTERVAL_S, KEPT_S, Limits, address_of
-from api.auth.tokens import new_token
+from api.auth.tokens import DAY_S, new_token
 from api.db.models import FailedTryRow
 from tests.unit.api.conftest import START, Plane, on_both_databases
+from tests.unit.api.nodes.conftest import Machine
 
 UNKNOWN = new_token(bytes(32)).text
 SELF = "/v1/self"
@@ -180,3 +181,32 @@ def test_metrics_count_what_was_not_taken_by_reason(plane: Plane) -> None:
     assert f'dnsfilter_api_refused_tokens_total{{reason="unknown"}} {BURST}.0' in text
     assert 'dnsfilter_api_refused_tokens_total{reason="limited"} 2.0' in text
     assert "192.0.2" not in text
+
+
+def test_a_removed_node_that_asks_on_and_on_is_kept_once_a_day(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "MAX_MACHINES", 1)
+    one, other = (Machine.enrolled(plane, name) for name in ("office-1", "office-2"))
+    for machine in (one, other):
+        plane.done("DELETE", f"/v1/nodes/{machine.name}")
+
+    def asked(machine: Machine) -> set[int]:
+        return {machine.call("GET", "snapshot").status_code for _ in range(BURST + 5)}
+
+    assert [asked(one), _kept(plane)] == [{401}, 1]
+    assert plane.done("GET", TRIES)["items"][0]["reason"] == "revoked"
+    plane.clock.now += DAY_S
+    plane.token = plane.account("watch", ("administrator", None))[1]
+    assert [asked(one), _kept(plane)] == [{401}, 2]
+    assert [asked(other), asked(one), _kept(plane)] == [{401}, {401}, 4], "no more than the bound are remembered"
+
+
+def test_a_node_s_address_waits_for_many_unknown_tokens_of_which_each_is_kept_once(plane: Plane) -> None:
+    def asked(number: int) -> int:
+        token = new_token(bytes([number]) * 32).text
+        return plane.call("GET", "/v1/nodes/self/snapshot", token=token).status_code
+
+    token = UNKNOWN
+    answers = [plane.call("GET", "/v1/nodes/self/snapshot", token=token).status_code for _ in range(BURST + 1)]
+    assert (set(answers), _kept(plane)) == ({401}, 1)
+    assert [asked(number) for number in range(BURST)] == [401] * (BURST - 1) + [429]
+    assert _kept(plane) == BURST
