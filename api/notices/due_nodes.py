@@ -10,6 +10,7 @@ from api.db.models import NodeRow, NoticeRow, PublicationRow, RangeRow
 from api.moments import parse_moment
 from api.notices.kinds import DAY_S, Due, Hour, Kind
 
+HOUR_S = 3600
 LATE_S = 600
 REMEMBERED_S = 90 * DAY_S
 """For so long after it was told of a node's trouble somebody is told that the node is back."""
@@ -55,14 +56,18 @@ def _trouble(session: Session, node: NodeRow, newest: int, hour: Hour) -> tuple[
 
 
 def _suspended(node: NodeRow, concerned: Sequence[str | None], hour: Hour) -> Iterator[Due]:
-    """What was suspended on the node itself, as it last said; to the authority, or to all there."""
+    """What was suspended on the node itself, as it last said; to the authority, or to all there.
+
+    Of several suspensions that end within the same hour the first is told: what a node says makes no heap of mail, and
+    none to bodies that have no range at its site.
+    """
     for entry in node.report.get("suspended", ()):
         until_s, scope = parse_moment(entry["until"], "UTC"), entry["authority"]
         if until_s <= hour.now:
             continue
         facts: Json = {"node": node.name, "site": node.site, "scope": scope, "until_s": until_s}
-        for to in concerned if scope is None else (scope,):
-            key = f"{Kind.NODE_SUSPENDED}/{node.number}/{until_s}/{scope or ''}/{to or ''}"
+        for to in concerned if scope is None else (scope,) if scope in concerned else ():
+            key = f"{Kind.NODE_SUSPENDED}/{node.number}/{until_s // HOUR_S}/{scope or ''}/{to or ''}"
             yield Due(key, Kind.NODE_SUSPENDED, to, facts)
 
 
