@@ -329,6 +329,8 @@ class Onboarding(Answer):
     """What an authority has of what it needs."""
 
     authority: str
+    state: str
+    closes: Moment | None
     complete: bool
     steps: list[OnboardingStep]
 

@@ -44,6 +44,11 @@ def ask_for(question: str, parse: Callable[[str], Value], default: str = "") -> 
     return None
 
 
+def agreed(question: str) -> bool:
+    """Whether it is answered with yes; an empty answer is a no. Raises Ended."""
+    return ask_for(f"{question} (yes, no)", choice(("yes", "no"))) == "yes"
+
+
 def choice(words: Sequence[str]) -> Callable[[str], str]:
     """Reads one of these words, or the first letters of one of them."""
 

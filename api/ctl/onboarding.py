@@ -1,21 +1,56 @@
 """dnsfilterctl authority onboard: what a new body still needs, shown, or asked for one by one and done."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from api.ctl.answers import Authority, Onboarding, OnboardingStep, Range
+from api.ctl.answers import Answer, Authority, Onboarding, OnboardingStep, Range, Service, Site
 from api.ctl.client import Client, path
 from api.ctl.commands import AUDIENCE, FUNDING, KINDS, PROGRAM, Body, Group, Options, Result, add_verb, prefix, slug
 from api.ctl.decisions import Ban
-from api.ctl.dialogue import Ended, ask, ask_for, at_terminal, choice, say
+from api.ctl.dialogue import Ended, agreed, ask, ask_for, at_terminal, choice, say
 from api.ctl.errors import DONE, FOUND, Denied, WrongInput
+from api.ctl.moments import end_words, usable_zone
+from api.ctl.names import Names
 from api.ctl.people import Space
 from api.ctl.terminal import columns
+from api.moments import parse_date, parse_moment
+from dnsfilter.policy.calendar import parse_span, zone
 
-Act: TypeAlias = Callable[[Client, str], bool]
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """A conversation about one authority, and what it has done so far."""
+
+    client: Client
+    name: str
+    done: list[str] = field(default_factory=list)
+
+    def did(self, what: str) -> None:
+        """Say, and keep, that something is done."""
+        say(f"  {what}")
+        self.done.append(what)
+
+    def site(self, typed: str) -> str:
+        """Reads a site that is registered; raises ValueError."""
+        return self._known("site", slug(typed), path("sites", typed), Site)
+
+    def service(self, typed: str) -> str:
+        """Reads a service that is in the catalogue; raises ValueError."""
+        return self._known("service", slug(typed), path("services", typed), Service)
+
+    def _known(self, what: str, typed: str, where: str, kind: type[Answer]) -> str:
+        if self.client.find(kind, where) is None:
+            raise ValueError(f"{what} {typed} is not registered: `{PROGRAM} {what} list` shows those that are")
+        return typed
+
+
+Act: TypeAlias = Callable[[_Talk], bool]
 """Asks for what a step needs and does it; says whether to ask for more. Raises CtlError and Ended."""
 
-_ZONE, _SITE = "Europe/Brussels", "default"
+_ZONE, _SITE, _SPAN = "Europe/Brussels", "default", "6 months"
+_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _WORDS = {
     "names": "names",
     "contact": "contact",
@@ -58,146 +93,204 @@ def add_onboard(group: Group) -> None:
 def _onboard(client: Client, options: Options) -> Result:
     where, name = path("authorities", options.authority, "onboarding"), options.authority
     if at_terminal() and not options.check and not getattr(options, "json", False):
+        talk = _Talk(client, name)
         try:
-            _lead(client, name)
+            _lead(talk)
         except Ended:
-            say("ended; what was answered is done")
+            say(f"ended; done is: {'; '.join(talk.done)}" if talk.done else "ended; nothing was done")
     found = client.get(Onboarding, where)
-    return Result(found.model_dump(mode="json"), lambda: _lines(found), DONE if found.complete else FOUND)
+    return Result(
+        found.model_dump(mode="json"), lambda: _lines(found, Names(client)), DONE if found.complete else FOUND
+    )
 
 
-def _lines(found: Onboarding) -> Iterator[str]:
+def _lines(found: Onboarding, names: Names) -> Iterator[str]:
+    yield from _end(found, names)
     rows = [
         (_WORDS.get(step.step, step.step), "done" if step.done else "missing", step.found if step.done else step.todo)
         for step in found.steps
     ]
     yield from columns(rows)
     missing = sum(not step.done for step in found.steps)
-    yield f"{missing} of {len(rows)} steps are missing" if missing else f"{found.authority} has all that it needs"
+    if missing:
+        yield f"{missing} of {len(rows)} steps are missing"
+    elif found.complete:
+        yield f"{found.authority} has all that it needs"
 
 
-def _lead(client: Client, name: str) -> None:
+def _end(found: Onboarding, names: Names) -> Iterator[str]:
+    """What stands first of an authority that is closed, or will be."""
+    if found.closes is not None:
+        end = end_words(found.closes, names.time_zone(found.authority))
+        yield f"{found.state.upper()}: {found.authority} is served {end}, and not after"
+        yield ""
+
+
+def _lead(talk: _Talk) -> None:
     """Ask for each step that is missing. Raises Ended, and CtlError where nothing more can be done."""
     say("An empty answer leaves a question out; end with Ctrl-D.")
-    if client.find(Authority, path("authorities", name)) is None:
-        say(f"{name} is not registered yet")
-        while _again(client, name, _register):
+    if talk.client.find(Authority, path("authorities", talk.name)) is None:
+        say(f"{talk.name} is not registered yet")
+        while _again(talk, _register):
             pass
-    for step in client.get(Onboarding, path("authorities", name, "onboarding")).steps:
-        if not step.done:
-            _take(client, name, step)
+    taken = set[str]()
+    while (step := _following(talk, taken)) is not None:
+        taken.add(step.step)
+        _take(talk, step)
 
 
-def _take(client: Client, name: str, step: OnboardingStep) -> None:
+def _following(talk: _Talk, taken: set[str]) -> OnboardingStep | None:
+    """The next step that is missing now, and was not yet taken: what was done for one may have done others."""
+    found = talk.client.get(Onboarding, path("authorities", talk.name, "onboarding"))
+    if found.state == "closed":
+        return None
+    return next((step for step in found.steps if not step.done and step.step not in taken), None)
+
+
+def _take(talk: _Talk, step: OnboardingStep) -> None:
     say()
     say(f"{_WORDS.get(step.step, step.step)}: {step.todo}")
     act = _ACTS.get(step.step)
     if act is None:
         for command in _COMMANDS.get(step.step, ()):
-            say(f"  {PROGRAM} {command.format(slug=name)}")
+            say(f"  {PROGRAM} {command.format(slug=talk.name)}")
         return
-    while _again(client, name, act):
+    while _again(talk, act):
         pass
 
 
-def _again(client: Client, name: str, act: Act) -> bool:
+def _again(talk: _Talk, act: Act) -> bool:
     """Take a step once; says whether to ask again, which it is where the control plane did not take the answers."""
     try:
-        return act(client, name)
+        return act(talk)
     except (WrongInput, Denied) as error:
         for line in error.lines:
             say(f"  {line}")
         return isinstance(error, WrongInput)
 
 
-def _register(client: Client, name: str) -> bool:
+def _register(talk: _Talk) -> bool:
     kind = ask_for(f"kind ({', '.join(KINDS)})", choice(KINDS))
     if kind is None:
         raise Ended
-    languages = [word.strip() for word in ask("its languages in order", "nl").split(",") if word.strip()]
+    languages = ask_for("its languages in order", _languages, "nl") or []
     names = {tag: text for tag in languages if (text := ask(f"its name in {tag}"))}
     contact = ask("the contact: a function's address, never a person's")
-    zone = ask("its time zone", _ZONE)
-    body: Body = {"kind": kind, "languages": languages, "names": names, "contact": contact, "time_zone": zone}
-    client.send(Authority, "PUT", path("authorities", name), body, {"If-None-Match": "*"})
-    say(f"  {name} is registered")
+    time_zone = _asked_zone()
+    body: Body = {"kind": kind, "languages": languages, "names": names, "contact": contact, "time_zone": time_zone}
+    talk.client.send(Authority, "PUT", path("authorities", talk.name), body, {"If-None-Match": "*"})
+    talk.did(f"{talk.name} is registered")
     return False
 
 
-def _names(client: Client, name: str) -> bool:
-    known = client.get(Authority, path("authorities", name))
+def _names(talk: _Talk) -> bool:
+    known = talk.client.get(Authority, path("authorities", talk.name))
     missing = [tag for tag in known.languages if tag not in known.names]
     given = {tag: text for tag in missing if (text := ask(f"its name in {tag}"))}
-    return _change(client, known, {"names": {**known.names, **given}} if given else {})
+    return _change(talk, known, {"names": {**known.names, **given}} if given else {}, "the names are recorded")
 
 
-def _contact(client: Client, name: str) -> bool:
+def _contact(talk: _Talk) -> bool:
     contact = ask("the contact: a function's address, never a person's")
-    return _change(client, client.get(Authority, path("authorities", name)), {"contact": contact} if contact else {})
+    known = talk.client.get(Authority, path("authorities", talk.name))
+    return _change(talk, known, {"contact": contact} if contact else {}, "the contact is recorded")
 
 
-def _zone(client: Client, name: str) -> bool:
-    zone = ask("its time zone", _ZONE)
-    return _change(client, client.get(Authority, path("authorities", name)), {"time_zone": zone})
+def _zone(talk: _Talk) -> bool:
+    body = {"time_zone": _asked_zone()}
+    known = talk.client.get(Authority, path("authorities", talk.name))
+    return _change(talk, known, body, "the time zone is recorded")
 
 
-def _change(client: Client, known: Authority, body: Body) -> bool:
+def _asked_zone() -> str:
+    return ask_for("its time zone", lambda typed: zone(typed).key, _ZONE) or _ZONE
+
+
+def _change(talk: _Talk, known: Authority, body: Body, what: str) -> bool:
     if body:
         where, unless_changed = path("authorities", known.slug), {"If-Match": f'"r{known.revision}"'}
-        client.send(Authority, "PATCH", where, body, unless_changed)
+        talk.client.send(Authority, "PATCH", where, body, unless_changed)
+        talk.did(what)
     return False
 
 
-def _space(client: Client, name: str) -> bool:
+def _space(talk: _Talk) -> bool:
     held = ask_for("a prefix that it may use", prefix)
     if held is None:
         return False
-    site = ask_for("at site", slug, _SITE) or _SITE
-    client.send(Space, "PUT", path("spaces", site, *held.split("/")), {"authority": name})
-    say(f"  {held} at site {site} is allotted")
+    site = ask_for("at site", talk.site, _SITE) or _SITE
+    talk.client.send(Space, "PUT", path("spaces", site, *held.split("/")), {"authority": talk.name})
+    talk.did(f"{held} at site {site} is allotted")
     return True
 
 
-def _range(client: Client, name: str) -> bool:
+def _range(talk: _Talk) -> bool:
     held = ask_for("the prefix of a network", prefix)
     if held is None:
         return False
-    site = ask_for("at site", slug, _SITE) or _SITE
+    site = ask_for("at site", talk.site, _SITE) or _SITE
     funding = ask_for(f"who paid for the devices ({', '.join(FUNDING)})", choice(FUNDING))
     audience = ask_for(f"who uses them ({', '.join(AUDIENCE)})", choice(AUDIENCE))
     if funding is None or audience is None:
         say("  left out: neither has a default, somebody has to know")
         return True
-    body = {"authority": name, "funding": funding, "audience": audience, "label": ask("what people call it")}
-    client.send(Range, "PUT", path("ranges", site, *held.split("/")), body, {"If-None-Match": "*"})
-    say(f"  {held} at site {site} is registered")
+    body = {"authority": talk.name, "funding": funding, "audience": audience, "label": ask("what people call it")}
+    talk.client.send(Range, "PUT", path("ranges", site, *held.split("/")), body, {"If-None-Match": "*"})
+    talk.did(f"{held} at site {site} is registered")
     return True
 
 
-def _ban(client: Client, name: str) -> bool:
-    service = ask_for("the service, for example tiktok", slug)
+def _ban(talk: _Talk) -> bool:
+    service = ask_for("the service, for example tiktok", talk.service)
     if service is None:
         return False
-    where = path("authorities", name, "bans", service)
-    basis = ask("the legal basis (without one the ban is provisional, for 72 hours)")
+    basis = ask("the legal basis (without one a ban is provisional: it holds for 72 hours)")
+    body: Body = _formal(talk, basis) if basis else {"provisional": True}
     if not basis:
-        client.send(Ban, "PUT", where, {"provisional": True}, {"If-None-Match": "*"})
-        say(f"  the ban of {service} is in force for 72 hours: record the decision before they are over")
+        question = f"refuse {service} from now on for 72 hours, without a decision"
+    elif "start" in body["terms"][0]:
+        question = f"record the ban of {service} from {body['terms'][0]['start']} on"
+    else:
+        question = f"refuse {service} from now on"
+    if not agreed(question):
+        say("  left out: nothing is recorded of a ban")
         return False
-    asked = {
-        "organ": ask("who decided, for example college"),
-        "reference": ask("the decision's reference, which clients are shown"),
-        "date": ask("its date, for example 2023-03-24"),
-        "legal_basis": basis,
-    }
-    term = {"start": ask("from: a date, or now if empty"), "for": ask("for how long", "6 months")}
-    body = {"decision": _given(asked), "terms": [_given(term)]}
-    found = client.send(Ban, "PUT", where, body, {"If-None-Match": "*"})
-    say(f"  the ban of {service} is {found.state.replace('_', ' ')}")
+    found = talk.client.send(Ban, "PUT", path("authorities", talk.name, "bans", service), body, {"If-None-Match": "*"})
+    if basis:
+        talk.did(f"the ban of {service} is {found.state.replace('_', ' ')}")
+    else:
+        talk.did(f"the ban of {service} is in force for 72 hours: record the decision before they are over")
     return False
 
 
-def _given(texts: Mapping[str, str]) -> Body:
+def _formal(talk: _Talk, basis: str) -> Body:
+    """The body of a ban with a decision."""
+    time_zone = usable_zone(talk.client.get(Authority, path("authorities", talk.name)).time_zone)
+    decision = {
+        "organ": ask("who decided, for example college"),
+        "reference": ask("the decision's reference, which clients are shown"),
+        "date": ask_for("its date, for example 2023-03-24", lambda typed: parse_date(typed).isoformat()),
+        "legal_basis": basis,
+    }
+    start = ask_for("from: a date, or now if empty", lambda typed: _readable(typed, parse_moment(typed, time_zone)))
+    span = ask_for("for how long", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN
+    return {"decision": _given(decision), "terms": [_given({"start": start, "for": span})]}
+
+
+def _readable(typed: str, _read: object) -> str:
+    """What was typed, once it was read: the control plane reads it again."""
+    return typed
+
+
+def _languages(typed: str) -> list[str]:
+    tags = [word.strip() for word in typed.split(",") if word.strip()]
+    wrong = [tag for tag in tags if not _TAG.fullmatch(tag)]
+    if wrong or len(set(tags)) < len(tags):
+        raise ValueError(f"{typed!r} are no languages in order: write for example nl,fr")
+    return tags
+
+
+def _given(texts: Mapping[str, str | None]) -> Body:
     return {key: text for key, text in texts.items() if text}
 
 

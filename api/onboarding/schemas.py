@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from api.authorities.life import AuthorityState
 from api.schemas import Read, Slug
 
 
@@ -29,8 +30,13 @@ class StepRead(Read):
 
 
 class OnboardingRead(Read):
-    """Every step, in the order in which they are best taken; `complete` where nothing is missing."""
+    """Every step, in the order in which they are best taken; `complete` where nothing is missing.
+
+    An authority that is closed, or will be at `closes`, is never complete.
+    """
 
     authority: Slug
+    state: AuthorityState
+    closes: str | None
     complete: bool
     steps: list[StepRead]

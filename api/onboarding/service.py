@@ -1,24 +1,35 @@
 """Looks through what is registered of an authority for what is missing. Reads only."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from api.auth.permissions import Role
+from api.authorities.life import AuthorityState, authority_state
 from api.bans.standing import State, state_of
 from api.db.models import AccountRow, AuthorityRow, BanRow, GrantRow, NodeRow, RangeRow, SpaceRow
+from api.moments import optional_text
 from api.onboarding.schemas import OnboardingRead, Step, StepRead
+from api.spaces.ground import Owners
 from dnsfilter.policy.calendar import zone
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, Mode, Prefix
 
 
 def onboarding(session: Session, row: AuthorityRow, now_s: Instant) -> OnboardingRead:
     """What the authority has of what it needs at `now_s`."""
     steps = [*_itself(row), *_networks(session, row.slug), _ban(session, row.slug, now_s)]
     steps += [*_people(session, row.slug, now_s), _nodes(session, row.slug)]
-    return OnboardingRead(authority=row.slug, complete=all(step.done for step in steps), steps=steps)
+    state = authority_state(row, now_s)
+    return OnboardingRead(
+        authority=row.slug,
+        state=state,
+        closes=optional_text(row.closes_s),
+        complete=state is AuthorityState.OPEN and all(step.done for step in steps),
+        steps=steps,
+    )
 
 
 def _step(step: Step, found: Sequence[str], todo: str) -> StepRead:
@@ -45,12 +56,26 @@ def _is_zone(name: str) -> bool:
 
 def _networks(session: Session, slug: str) -> Iterator[StepRead]:
     spaces = session.scalars(select(SpaceRow.prefix).where(SpaceRow.authority == slug).order_by(SpaceRow.id)).all()
-    yield _step(Step.SPACE, _first(spaces), "" if spaces else "allot space, in which its operators register ranges")
-    kinds = session.execute(select(RangeRow.audience, RangeRow.funding).where(RangeRow.authority == slug))
-    counted = Counter(f"{row.audience}, {row.funding}" for row in kinds)
+    columns = (RangeRow.site, RangeRow.prefix, RangeRow.audience, RangeRow.funding)
+    ranges = session.execute(select(*columns).where(RangeRow.authority == slug).order_by(RangeRow.id)).all()
+    outside = _outside(session, slug, [(row.site, row.prefix) for row in ranges]) if spaces else []
+    todo = "" if spaces else "allot space, in which its operators register ranges"
+    if outside:
+        todo = f"allot space around {', '.join(_first(outside))}: its operators cannot change ranges outside theirs"
+    yield _step(Step.SPACE, _first(spaces), todo)
+    counted = Counter(f"{row.audience}, {row.funding}" for row in ranges)
     found = [f"{count} ({kind})" for kind, count in sorted(counted.items())]
     todo = "" if found else "register its networks, with who paid for the devices there and who uses them"
     yield _step(Step.RANGES, found, todo)
+
+
+def _outside(session: Session, slug: str, ranges: Sequence[tuple[str, str]]) -> list[str]:
+    """Those of its ranges that do not lie in space of its own."""
+    allotted: defaultdict[str, list[tuple[Prefix, str]]] = defaultdict(list)
+    for row in session.execute(select(SpaceRow.site, SpaceRow.prefix, SpaceRow.authority)):
+        allotted[row.site].append((ip_network(row.prefix), row.authority))
+    owners = {site: Owners(allotted[site]) for site in {site for site, _ in ranges}}
+    return [f"{prefix} at {site}" for site, prefix in ranges if owners[site].of(ip_network(prefix)) != slug]
 
 
 def _first(texts: Sequence[str], most: int = 3) -> list[str]:
@@ -61,9 +86,15 @@ def _first(texts: Sequence[str], most: int = 3) -> list[str]:
 
 def _ban(session: Session, slug: str, now_s: Instant) -> StepRead:
     rows = session.scalars(select(BanRow).where(BanRow.authority == slug).order_by(BanRow.service)).all()
-    states = {row.service: state_of(row.terms, now_s, suspended=False) for row in rows}
-    live = [f"{service} ({str(state).replace('_', ' ')})" for service, state in states.items() if state != State.LAPSED]
-    return _step(Step.BAN, _first(live), "" if live else "record its decision: a ban that holds now or will")
+    states = [(row, state_of(row.terms, now_s, suspended=False)) for row in rows]
+    live = [(row, state) for row, state in states if state != State.LAPSED]
+    found = [
+        f"{row.service} ({'off' if row.mode == Mode.OFF else str(state).replace('_', ' ')})" for row, state in live
+    ]
+    todo = "" if live else "record its decision: a ban that holds now or will"
+    if live and all(row.mode == Mode.OFF for row, _ in live):
+        todo = "set the mode of its ban to enforce or monitor: at off it does nothing"
+    return _step(Step.BAN, _first(found), todo)
 
 
 def _people(session: Session, slug: str, now_s: Instant) -> Iterator[StepRead]:
@@ -101,15 +132,21 @@ def _nodes(session: Session, slug: str) -> StepRead:
         *session.scalars(select(RangeRow.site).where(RangeRow.authority == slug).distinct()),
         *session.scalars(select(SpaceRow.site).where(SpaceRow.authority == slug).distinct()),
     }
-    nodes = session.execute(
-        select(NodeRow.site, NodeRow.name)
+    enrolled = session.execute(
+        select(NodeRow.site, NodeRow.name, NodeRow.seen_s)
         .where(NodeRow.site.in_(sites), NodeRow.removed_s.is_(None), NodeRow.enrolled_s.is_not(None))
         .order_by(NodeRow.name)
     ).all()
-    without = sorted(sites - {node.site for node in nodes})
-    todo = f"enrol a node at {', '.join(_first(without))}" if without else ""
+    # One that has never reported has asked for no snapshot: it serves nobody.
+    seen = [node for node in enrolled if node.seen_s is not None]
+    served = {node.site for node in seen}
+    idle = [f"{node.name} at {node.site}" for node in enrolled if node.site not in served]
+    without = sorted(sites - {node.site for node in enrolled})
+    wanted = [f"enrol a node at {', '.join(_first(without))}"] if without else []
+    wanted += [f"start {', '.join(_first(idle))}: it has enrolled and not been heard since"] if idle else []
+    todo = "; ".join(wanted)
     return _step(
         Step.NODE,
-        _first([f"{node.name} at {node.site}" for node in nodes]),
+        _first([f"{node.name} at {node.site}" for node in seen]),
         todo or ("" if sites else "register a range first: nodes are asked for at its sites"),
     )

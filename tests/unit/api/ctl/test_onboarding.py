@@ -40,7 +40,7 @@ def test_a_new_body_is_asked_for_all_that_it_needs(served: Served, lead: Lead) -
         *REGISTERED,
         "192.0.2.0/24", "", "",
         "192.0.2.0/25", "", "public", "staff", "quay", "",
-        "tiktok", "decree 7", "board", "H-1", "2026-09-20", "", "6 months",
+        "tiktok", "decree 7", "board", "H-1", "2026-09-20", "", "6 months", "yes",
     )  # fmt: skip
     assert done.code == 1, done.out + done.err
     assert "harbour is registered" in done.out
@@ -70,28 +70,58 @@ def test_every_question_may_be_left_out(served: Served, lead: Lead) -> None:
 
 def test_what_was_answered_is_done_where_the_input_ends(served: Served, lead: Lead) -> None:
     done = lead(*REGISTERED, "192.0.2.0/24", "")
-    assert (done.code, "ended; what was answered is done" in done.out) == (1, True)
+    told = "ended; done is: harbour is registered; 192.0.2.0/24 at site default is allotted"
+    assert (done.code, told in done.out.splitlines()) == (1, True)
     assert served.plane.done("GET", "/v1/spaces?authority=harbour")["items"][0]["prefix"] == "192.0.2.0/24"
 
 
 def test_a_wrong_answer_is_asked_for_again(served: Served, lead: Lead) -> None:
     done = lead(
-        "harbour", "agency", "nl", "Haven", "ict@harbour.example", "Europe/Nowhere",
-        "agency", "nl", "Haven", "ict@harbour.example", "",
-        "192.0.2.1/24", "192.0.2.0/24", "hall", "192.0.2.0/24", "default", "",
-        "", "tiktok", "",
+        "harbour", "agency", "Dutch", "nl", "Haven", "ict@harbour.example", "Europe/Nowhere", "",
+        "192.0.2.1/24", "192.0.2.0/24", "hall", "default", "",
+        "",
+        "toktik", "tiktok", "decree 7", "", "", "20 September", "2026-09-20", "tomorrow", "2026-10-01", "long",
+        "1 year", "perhaps", "yes",
     )  # fmt: skip
     assert "'harbour' is none of federal" in done.out
-    assert "time_zone" in done.out
+    assert "'Dutch' are no languages" in done.out
+    assert "Europe/Nowhere" in done.out
     assert "has host bits set" in done.out
     assert "site hall is not registered" in done.out
-    assert "in force for 72 hours" in done.out
-    assert served.plane.done("GET", "/v1/authorities/harbour/bans/tiktok")["provisional"] is True
+    assert "service toktik is not registered" in done.out
+    assert all(f"'{wrong}' is " in done.out for wrong in ("20 September", "tomorrow", "long", "perhaps"))
+    ban = served.plane.done("GET", "/v1/authorities/harbour/bans/tiktok")
+    assert (ban["decision"]["date"], ban["terms"][0]["start"]) == ("2026-09-20", "2026-09-30T22:00:00Z")
+    assert done.out.count("harbour is registered") == 1
+
+
+@pytest.mark.parametrize(("answer", "begins"), [("", False), ("no", False), ("yes", True)])
+def test_no_ban_begins_unless_somebody_says_yes(served: Served, lead: Lead, answer: str, begins: bool) -> None:
+    done = lead(*REGISTERED, "", "", "tiktok", "", answer)
+    assert "refuse tiktok from now on for 72 hours, without a decision (yes, no)" in done.out
+    assert ("in force for 72 hours" in done.out, "nothing is recorded of a ban" in done.out) == (begins, not begins)
+    assert served.plane.call("GET", "/v1/authorities/harbour/bans/tiktok").status_code == (200 if begins else 404)
+
+
+def test_what_one_step_has_done_is_not_asked_for_by_another(served: Served, lead: Lead) -> None:
+    """Without networks no site needs a node; with one, the step is told by what is there by then."""
+    done = lead(*REGISTERED, "192.0.2.0/24", "", "", "", "")
+    assert "nodes: enrol a node at default" in done.out
+
+
+def test_one_that_will_be_closed_is_told_so_first(served: Served, ctl: Ctl, lead: Lead) -> None:
+    ctl("authority", "close", "ghent", "--at", "2026-10-01", "--reason", "merged")
+    first = "CLOSING: ghent is served through 30 September 2026, and not after"
+    assert ctl("authority", "onboard", "ghent", "--check").out.splitlines()[0] == first
+    served.plane.clock.now += 30 * 86_400
+    done = lead(name="ghent")
+    assert (done.code, "CLOSED: ghent" in done.out, "space:" in done.out) == (1, True, False)
 
 
 def test_a_body_that_is_not_registered_stays_so_where_nobody_says_its_kind(served: Served, lead: Lead) -> None:
     done = lead("")
     assert (done.code, "authority harbour is not registered" in done.err) == (2, True)
+    assert "ended; nothing was done" in done.out
 
 
 def test_a_missing_name_is_asked_for_in_its_language(served: Served, lead: Lead) -> None:

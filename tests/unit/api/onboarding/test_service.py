@@ -24,10 +24,26 @@ def _found(plane: Plane, step: str) -> tuple[str, str]:
     return steps[step]["found"], steps[step]["todo"]
 
 
-def _enrol(plane: Plane, name: str, site: str) -> None:
+def _enrol(plane: Plane, name: str, site: str) -> str:
     made = plane.done("POST", "/v1/nodes", {"name": name, "site": site})
     headers = {"Authorization": f"Bearer {made['enrolment_token']}"}
-    plane.done("POST", "/v1/nodes/enrol", {"version": "1"}, headers=headers)
+    return str(plane.done("POST", "/v1/nodes/enrol", {"version": "1"}, headers=headers)["token"])
+
+
+def _seen(plane: Plane, token: str) -> None:
+    """A node's first report."""
+    load = {"queries_per_second": 0, "cpu_percent": 0, "memory_octets": 0, "cache_entries": 0}
+    body: dict[str, Any] = {
+        "revision": None,
+        "manifest": None,
+        "age_s": None,
+        "version": "1",
+        "engine": "compiled",
+        "workers": 1,
+    }
+    body |= {"clock": "2026-09-21T14:13:20Z", "uptime_s": 1, "load": load}
+    plane.done("POST", "/v1/nodes/self/report", body, headers={"Authorization": f"Bearer {token}"})
+    plane.app.state.fleet.board.settle()
 
 
 def test_a_new_body_is_led_to_the_end(plane: Plane) -> None:
@@ -52,7 +68,10 @@ def test_a_new_body_is_led_to_the_end(plane: Plane) -> None:
     plane.account("chief", ("approver", "town"))
     assert _missing(plane) == ["node"]
     assert _found(plane, "node")[1] == "enrol a node at default"
-    _enrol(plane, "first", "default")
+    node = _enrol(plane, "first", "default")
+    assert _missing(plane) == ["node"]
+    assert _found(plane, "node")[1].startswith("start first at default")
+    _seen(plane, node)
     assert _missing(plane) == []
 
 
@@ -72,10 +91,10 @@ def test_each_site_needs_a_node_that_has_enrolled(town: Plane) -> None:
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
     place = {"authority": "town", "funding": "private", "audience": "public"}
     town.done("PUT", "/v1/ranges/depot/192.0.2.0/24", place)
-    _enrol(town, "first", "default")
+    _seen(town, _enrol(town, "first", "default"))
     town.done("POST", "/v1/nodes", {"name": "second", "site": "depot"})
     assert _found(town, "node") == ("first at default", "enrol a node at depot")
-    _enrol(town, "third", "depot")
+    _seen(town, _enrol(town, "third", "depot"))
     assert _found(town, "node") == ("first at default, third at depot", "")
     assert _found(town, "ranges")[0] == "1 (public, private), 1 (staff, public)"
 
@@ -84,6 +103,33 @@ def test_a_ban_that_has_lapsed_is_none(town: Plane) -> None:
     assert "ban" not in _missing(town)
     town.clock.now += 200 * 86_400
     assert "ban" in _missing(town)
+
+
+def test_a_ban_that_is_off_is_none(town: Plane) -> None:
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    found, todo = _found(town, "ban")
+    assert (found, "at off it does nothing" in todo) == ("alpha (off)", True)
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
+    assert "ban" not in _missing(town)
+
+
+def test_ranges_outside_its_space_are_told(town: Plane) -> None:
+    town.done("PUT", "/v1/spaces/default/192.0.2.0/25", {"authority": "town"})
+    found, todo = _found(town, "space")
+    assert (found, "192.0.2.0/24 at default" in todo) == ("192.0.2.0/25", True)
+    town.done("PUT", "/v1/spaces/default/192.0.2.0/24", {"authority": "town"})
+    assert "space" not in _missing(town)
+
+
+def test_one_that_will_be_closed_is_never_complete(plane: Plane) -> None:
+    plane.done("PUT", "/v1/authorities/town", authority())
+    found = plane.done("GET", PATH)
+    assert (found["state"], found["closes"]) == ("open", None)
+    plane.done("POST", "/v1/authorities/town/close", {"at": "2026-10-01", "reason": "merged"})
+    found = plane.done("GET", PATH)
+    assert (found["state"], found["closes"], found["complete"]) == ("closing", "2026-09-30T22:00:00Z", False)
+    plane.clock.now += 30 * 86_400
+    assert plane.done("GET", PATH)["state"] == "closed"
 
 
 @pytest.mark.parametrize(("role", "slug", "status"), [("reader", "town", 200), ("operator", "zone", 403)])
