@@ -1,32 +1,134 @@
-"""`dnsfilter-api` whose catalogue also holds the large service: `python -m tests.bench.control_plane OPTIONS`."""
+"""How fast the control plane is with very many bodies: `python -m tests.bench.control_plane [NUMBER]`.
 
+There are 1,000 authorities with a ban each, and 10,000 ranges, loaded from a policy file. Printed are milliseconds: of
+compiling all of it; of NUMBER toggles (100 unless given), until the first changed answer of a node that pulls its
+snapshots over HTTP, as every node does; and of pages of lists. A toggle is counted from its request, and from its
+commit: publishing is the first thing after that, so the API under test says when it begins, by the clock that all
+processes share. The goals are printed beside. Needs the programs of `make components`, and two cores that nobody else
+uses.
+"""
+
+import re
 import sys
-from dataclasses import dataclass
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from unittest.mock import patch
 
-from api.main import main
-from blocklists.catalogue import Catalogue, load_catalogue
-from dnsfilter.policy.model import Service
-from tests.bench.large import make_service
+import httpx
+
+from api.main import main as run_api
+from api.publish.service import Publisher
+from blocklists.catalogue import load_catalogue
+from dnsfilter.policy.model import Policy
+from dnsfilter.snapshot.compiler import compile_policy
+from tests.bench.large import authority_of, make_ranges, policy_text
+from tests.bench.toggle import RANGE, REFUSED, ControlPlane, Watcher, enrolled, p95, show_machine, switched
+from tests.support.authority import Knot
+from tests.support.policies import ban, policy
+from tests.support.zones import zone
+
+AUTHORITIES, TOGGLES, COMPILATIONS, REQUESTS = 1_000, 100, 5, 40
+SERVICE, NAME = "tiktok", "www.tiktok.com"
+COMPILE_MS, FROM_REQUEST_MS, FROM_COMMIT_MS, PAGE_MS = 1_000.0, 250.0, 100.0, 50.0
+PAGES = (
+    *("/v1/bans", "/v1/bans?limit=200", "/v1/bans?state=in_force&limit=200", "/v1/bans?state=ending"),
+    *("/v1/authorities?limit=200", "/v1/ranges?limit=200", "/v1/ranges?q=network&limit=200", "/v1/bindings"),
+    *("/v1/exemptions", "/v1/suspensions", "/v1/nodes", "/v1/revisions", "/v1/audit", "/v1/audit?limit=200"),
+)
+_COMMITTED = re.compile(r"^committed ([0-9.]+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class LargeCatalogue(Catalogue):
-    """The packaged catalogue, and one service that no file of it could hold."""
+def serve(arguments: Sequence[str]) -> int:
+    """`dnsfilter-api`, which prints when each act is committed."""
+    publish = Publisher.publish
 
-    large: Service
+    def told(self: Publisher, made: Policy) -> None:
+        print(f"committed {time.monotonic():.6f}", flush=True)
+        publish(self, made)
 
-    @property
-    def services(self) -> tuple[Service, ...]:
-        """All entries as the policy uses them, and the large one."""
-        return (*(entry.service() for entry in self.entries), self.large)
+    with patch.object(Publisher, "publish", told):
+        return run_api(arguments)
 
 
-def load_large() -> Catalogue:
-    """The packaged catalogue with the large service."""
-    return LargeCatalogue(load_catalogue().entries, make_service())
+def show(what: str, values: Sequence[float], goal: float) -> None:
+    """Print one line of the result; the goal is one for p95."""
+    median = sorted(values)[len(values) // 2]
+    kept = "kept" if p95(values) <= goal else "MISSED"
+    print(
+        f"{what:40} p50 {median:7.1f} ms   p95 {p95(values):7.1f} ms   max {max(values):7.1f} ms"
+        f"   goal {goal:5.0f} ms, {kept}",
+        flush=True,
+    )
+
+
+def compiling() -> list[float]:
+    """Milliseconds of compiling everything, names included, with nothing from before."""
+    services = [entry.service() for entry in load_catalogue().entries]
+    bans = (ban(number, authority_of(number, AUTHORITIES), SERVICE) for number in range(1, AUTHORITIES + 1))
+    made = policy(*make_ranges(authorities=AUTHORITIES), *services, *bans)
+    taken = []
+    for _ in range(COMPILATIONS):
+        begun = time.perf_counter()
+        compile_policy(made, int(time.time()))
+        taken.append(1000 * (time.perf_counter() - begun))
+    return taken
+
+
+def reading(client: httpx.Client, path: str) -> list[float]:
+    """Milliseconds of each of some requests for a page."""
+    taken = []
+    for _ in range(REQUESTS):
+        begun = time.perf_counter()
+        client.get(path).raise_for_status()
+        taken.append(1000 * (time.perf_counter() - begun))
+    return taken
+
+
+def toggling(control: ControlPlane, client: httpx.Client, upstream: str, number: int) -> None:
+    """Toggle one ban of the thousand, and print until when its node answers otherwise."""
+    path = f"/v1/authorities/{authority_of(RANGE, AUTHORITIES)}/bans/{SERVICE}"
+    requests: list[float] = []
+
+    def switch(on: bool) -> float:
+        requests.append(time.monotonic())
+        client.patch(path, json={"mode": "enforce" if on else "off"}).raise_for_status()
+        return requests[-1]
+
+    with enrolled(control, client, upstream) as node, Watcher(node.port, NAME) as watcher:
+        before = len(_COMMITTED.findall(control.log.read_text()))
+        whole, after = switched(watcher, number, REFUSED, switch)
+    effects = [request + taken / 1000 for request, taken in zip(requests, whole, strict=True)]
+    commits = [float(text) for text in _COMMITTED.findall(control.log.read_text())[before:]]
+    since = [1000 * (effect - commit) for effect, commit in zip(effects, commits, strict=True)]
+    show("toggle to effect, from the request", whole, FROM_REQUEST_MS)
+    show("toggle to effect, from the commit", since, FROM_COMMIT_MS)
+    show("toggle to effect, from the response", after, FROM_COMMIT_MS)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure everything and print it."""
+    if arguments[:1] == ["api"]:
+        return serve(arguments[1:])
+    number = int(arguments[0]) if arguments else TOGGLES
+    launcher = ("-m", "tests.bench.control_plane", "api")
+    text = policy_text(authorities=AUTHORITIES, service=SERVICE)
+    records = {"tiktok.com": zone("tiktok.com", "* 60 A 192.0.2.7\n")}
+    with tempfile.TemporaryDirectory(prefix="control-plane-") as made, Knot(records) as upstream:
+        show_machine(Path(made))
+        show("compiling", compiling(), COMPILE_MS)
+        begun = time.monotonic()
+        with ControlPlane(Path(made) / "whole", text, launcher) as control:
+            print(f"{'loading the policy file, and starting':40} {time.monotonic() - begun:.1f} s")
+            headers = {"Authorization": f"Bearer {(control.state / 'admin-token').read_text().strip()}"}
+            url = f"http://127.0.0.1:{control.port}"
+            with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+                toggling(control, client, upstream.hostport, number)
+                for path in PAGES:
+                    show(path, reading(client, path), PAGE_MS)
+    return 0
 
 
 if __name__ == "__main__":
-    with patch("api.main.load_catalogue", load_large):
-        sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

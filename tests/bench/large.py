@@ -27,9 +27,9 @@ def _wire(number: int) -> WireName:
     return parse_name(name_of(number))
 
 
-def authority_of(number: int) -> str:
-    """The authority of the range of that number."""
-    return f"body-{number % AUTHORITIES}"
+def authority_of(number: int, authorities: int = AUTHORITIES) -> str:
+    """The authority of the range of that number, of so many."""
+    return f"body-{number % authorities}"
 
 
 def prefix_of(number: int) -> str:
@@ -44,9 +44,9 @@ def client_of(number: int) -> str:
     return str(ip_network(prefix_of(number))[7])
 
 
-def make_ranges(count: int = RANGES) -> tuple[Range, ...]:
-    """So many ranges."""
-    return tuple(network(prefix_of(number), authority_of(number)) for number in range(count))
+def make_ranges(count: int = RANGES, authorities: int = AUTHORITIES) -> tuple[Range, ...]:
+    """So many ranges of so many authorities."""
+    return tuple(network(prefix_of(number), authority_of(number, authorities)) for number in range(count))
 
 
 _AUTHORITY = """\
@@ -80,12 +80,11 @@ audience = "staff"
 """
 
 
-def policy_text(ranges: int = RANGES) -> str:
-    """The same as a policy file."""
-    authorities = (_AUTHORITY.format(authority_of(number), SERVICE) for number in range(AUTHORITIES))
-    return "".join(
-        [*authorities, *(_RANGE.format(prefix_of(number), authority_of(number), number) for number in range(ranges))]
-    )
+def policy_text(ranges: int = RANGES, authorities: int = AUTHORITIES, service: str = SERVICE) -> str:
+    """The same as a policy file; each of so many authorities bans the service."""
+    bodies = (_AUTHORITY.format(authority_of(number, authorities), service) for number in range(authorities))
+    owned = ((prefix_of(number), authority_of(number, authorities), number) for number in range(ranges))
+    return "".join([*bodies, *(_RANGE.format(*each) for each in owned)])
 
 
 def make_policy(service: Service, ranges: tuple[Range, ...], revision: int, modes: Mapping[str, Mode]) -> Policy:

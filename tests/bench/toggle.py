@@ -54,12 +54,12 @@ PATIENCE_S = 120.0
 class Watcher:
     """A client that asks without pause, and remembers since when its answers have been what they are."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, name: str = name_of(NAME)) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((client_of(RANGE), 0))
         self._socket.connect(("127.0.0.1", port))
         self._socket.settimeout(1.0)
-        self._question = dns.message.make_query(name_of(NAME), "A").to_wire()
+        self._question = dns.message.make_query(name, "A").to_wire()
         self._over = Event()
         self._thread = Thread(target=self._ask, daemon=True)
         self.latest: tuple[int, float] = -1, 0.0
@@ -98,15 +98,24 @@ class Watcher:
 
 
 class ControlPlane(Process):
-    """`dnsfilter-api` with the large policy, its state where a node's is."""
+    """`dnsfilter-api` with the large policy unless another is given, its state where a node's is.
 
-    def __init__(self, directory: Path) -> None:
+    `launcher` are the arguments of the interpreter that stand before those of the program.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        policy: str | None = None,
+        launcher: Sequence[str] = ("-m", "tests.bench.large_plane"),
+    ) -> None:
         super().__init__(directory, "api")
         self.port, self.metrics_port = free_port(), free_port()
         self.state = directory / "state"
         directory.mkdir(parents=True, exist_ok=True)
         self.policy = directory / "policy.toml"
-        self.policy.write_text(policy_text())
+        self.policy.write_text(policy_text() if policy is None else policy)
+        self._launcher = launcher
 
     def command(self) -> list[str]:
         return [
@@ -114,8 +123,7 @@ class ControlPlane(Process):
                 "env",
                 f"PYTHONPATH={ROOT}",
                 sys.executable,
-                "-m",
-                "tests.bench.control_plane",
+                *self._launcher,
                 "--state-dir",
                 str(self.state),
             ),

@@ -1,0 +1,32 @@
+"""`dnsfilter-api` whose catalogue also holds the large service: `python -m tests.bench.large_plane OPTIONS`."""
+
+import sys
+from dataclasses import dataclass
+from unittest.mock import patch
+
+from api.main import main
+from blocklists.catalogue import Catalogue, load_catalogue
+from dnsfilter.policy.model import Service
+from tests.bench.large import make_service
+
+
+@dataclass(frozen=True, slots=True)
+class LargeCatalogue(Catalogue):
+    """The packaged catalogue, and one service that no file of it could hold."""
+
+    large: Service
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All entries as the policy uses them, and the large one."""
+        return (*(entry.service() for entry in self.entries), self.large)
+
+
+def load_large() -> Catalogue:
+    """The packaged catalogue with the large service."""
+    return LargeCatalogue(load_catalogue().entries, make_service())
+
+
+if __name__ == "__main__":
+    with patch("api.main.load_catalogue", load_large):
+        sys.exit(main())
