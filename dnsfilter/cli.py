@@ -29,8 +29,9 @@ from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class
-from dnsfilter.errors import ConfigError, DnsfilterError, Problem, SnapshotError, UnavailableError
+from dnsfilter.errors import ConfigError, DnsfilterError, Problem, UnavailableError
 from dnsfilter.node.explaining import decision_text, decision_value
+from dnsfilter.node.firstload import load_first
 from dnsfilter.node.identity import IDENTITY, load_token
 from dnsfilter.node.localprompt import add_local_commands, suspension_text, suspension_value
 from dnsfilter.node.policyfeed import PolicyFeed, laid_over
@@ -40,10 +41,10 @@ from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_lis
 from dnsfilter.node.supervisor import Means, Supervisor
 from dnsfilter.node.upgrade import Program, take_handover
 from dnsfilter.node.workerprocess import Recruit
-from dnsfilter.policy.model import Instant, Policy, Service, Suspension
+from dnsfilter.policy.model import Instant, Service, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.snapshot.store import RELEASED_S, Files, SnapshotStore
+from dnsfilter.snapshot.store import Files, SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.wire.names import parse_name
 
@@ -141,10 +142,8 @@ def _serve(options: argparse.Namespace) -> int:
     store = _store(options, config)
     if options.policy is not None:
         publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
-    elif follow is not None and store.current_revision() is None:
-        _pull_first(config, one_time_token)
     feed = PolicyFeed(store, config.control_plane.site, node_dir=_node_dir(config))
-    _load(feed, config)
+    load_first(feed, config, None if follow is None else partial(_pull_first, config, one_time_token))
 
     def load() -> Config:
         """The configuration as it is now; what the policy file says is published."""
@@ -183,15 +182,10 @@ def _follow(config: Config, one_time_token: str | None, placed: Callable[[], obj
 
 
 def _pull_first(config: Config, one_time_token: str | None) -> None:
-    """Have a node that has nothing to decide by ask for it. Raises UnavailableError, unless it is to start without."""
+    """Have a node that has nothing to decide by ask for it. Raises DnsfilterError."""
     from dnsfilter.node.control import pull_first
 
-    try:
-        pull_first(config, one_time_token)
-    except DnsfilterError as error:
-        if not config.start_without_snapshot:
-            raise UnavailableError(f"no snapshot to decide by in {config.node_dir}: {error}") from error
-        logs.emit(_LOG, logging.ERROR, "no snapshot from the control plane", reason=error)
+    pull_first(config, one_time_token)
 
 
 def _give_up_root(config: Config) -> None:
@@ -287,20 +281,6 @@ def _local_node(options: argparse.Namespace) -> "LocalNode":
 
     config = _config(options)
     return LocalNode(config, _store(options, config), by_policy_file=options.policy is not None)
-
-
-def _load(feed: PolicyFeed, config: Config) -> None:
-    try:
-        feed.load()
-    except SnapshotError as error:
-        if not config.start_without_snapshot:
-            raise UnavailableError(
-                f"no snapshot to decide by in {config.state_dir}: {error}; start the control plane, give --policy, "
-                "or set start_without_snapshot"
-            ) from error
-        print("dnsfilter: no snapshot yet: nothing is banned, nobody is registered", file=sys.stderr)
-        empty = compile_policy(Policy(0), max(int(time.time()), RELEASED_S))
-        feed.take(Files(0, empty.manifest, empty.names.data, empty.ranges.data, empty.rules.data))
 
 
 def _enrol(options: argparse.Namespace) -> int:

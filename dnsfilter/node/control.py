@@ -17,9 +17,10 @@ from dnsfilter.node.controlclient import ControlClient, Disowned, NotNow
 from dnsfilter.node.enrolment import TokenRefused, enrol
 from dnsfilter.node.identity import Identity, identity_mark, load_identity, load_token
 from dnsfilter.node.journal import Journal
-from dnsfilter.node.puller import Puller
+from dnsfilter.node.puller import SNAPSHOTS, Puller
 from dnsfilter.node.report import Facts
 from dnsfilter.node.reporter import Reporter
+from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
 
 WAIT_S = 25
@@ -108,9 +109,10 @@ class Membership:
 
 
 def pull_first(config: Config, one_time_token: str | None) -> None:
-    """Have a node that never pulled anything enrol, if need be, and pull what there is. Raises DnsfilterError."""
+    """Have a node that has nothing whole enrol, if need be, and pull what there is, to last. Raises DnsfilterError."""
+    store = SnapshotStore(config.node_dir / SNAPSHOTS)
     with ControlClient(config.control_plane) as client:
-        Puller(client, config.node_dir, Membership(config, one_time_token).identity()).pull(0)
+        Puller(client, config.node_dir, Membership(config, one_time_token).identity(), store).pull(0, afresh=True)
 
 
 @dataclass(frozen=True, slots=True)

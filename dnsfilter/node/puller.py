@@ -19,6 +19,7 @@ from dnsfilter.snapshot.signature import verify_manifest
 from dnsfilter.snapshot.store import SnapshotStore
 
 PULLED = "pulled.json"
+SNAPSHOTS = "snapshots"
 LARGEST_NOTE = 4096
 KEPT_REVISIONS = 20
 LARGEST_FILE = 1 << 30
@@ -30,26 +31,34 @@ class Puller:
     """One node's place in the row of snapshots: what it has pulled since it enrolled, which need not be what it uses.
 
     DIRECTORY/snapshots      what was pulled
-    DIRECTORY/pulled.json    {"enrolment": …, "revision": …, "manifest": …}: the newest of it
+    DIRECTORY/pulled.json    {"enrolment": …, "installation": …, "revision": …, "manifest": …}: the newest of it
     """
 
-    def __init__(self, client: ControlClient, directory: Path, identity: Identity) -> None:
-        """Raises UnavailableError for a file that cannot be read."""
+    def __init__(
+        self, client: ControlClient, directory: Path, identity: Identity, store: SnapshotStore | None = None
+    ) -> None:
+        """`store` None: the node's own. Raises UnavailableError for a file that cannot be read."""
         self.identity = identity
         self._client = client
-        self._store = own_store(directory)
+        self._store = store or own_store(directory)
         self._path = directory / PULLED
+        self._begins = True
+        """Whether what is here was not pulled since the enrolment."""
+        self._is_elsewhere = False
+        """Whether that was another installation's."""
         self._enrolment = identity.enrolment
         self._revision, self._tag = self._pulled()
         """The newest; nobody takes the node back before it. The tag is its manifest's, while all of it is here."""
 
-    def pull(self, wait_s: int, placed: Callable[[], object] = lambda: None) -> int | None:
+    def pull(self, wait_s: int, placed: Callable[[], object] = lambda: None, *, afresh: bool = False) -> int | None:
         """The revision that has come into the store; None when the control plane has had no other for `wait_s`.
 
-        `placed` is called as soon as it is current there.
+        `placed` is called as soon as it is current there. `afresh` takes the newest whatever is here, or was chosen.
         Raises UnavailableError when it cannot be asked or does not answer as agreed, SnapshotError naming the revision
         when what it gave is refused.
         """
+        if afresh:
+            self._tag = None
         headers = {} if self._tag is None else {"If-None-Match": f'"{self._tag}"'}
         path = f"/v1/nodes/self/snapshot?wait={wait_s}"
         answer = self._client.ask(
@@ -63,8 +72,11 @@ class Puller:
         manifest = parse_manifest(octets)
         self._check(manifest, octets)
         files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
-        self._store.receive(octets, files, placed)
+        self._store.receive(octets, files, placed, over_choice=afresh or self._begins)
+        if self._begins:
+            self._store.begin_anew(manifest.revision, with_older=self._is_elsewhere)
         self._note(manifest.revision, sha256(octets).hexdigest())
+        self._begins = False
         self._store.prune(KEPT_REVISIONS)
         return manifest.revision
 
@@ -102,17 +114,20 @@ class Puller:
         try:
             value = json.loads(noted or b"{}")
             if value.get("enrolment") != self._enrolment:
+                self._is_elsewhere = value.get("installation", self.identity.installation) != self.identity.installation
                 return -1, None
             revision, tag = int(value["revision"]), str(value["manifest"])
         except (ValueError, LookupError, TypeError, AttributeError):
             return -1, None
+        self._begins = False
         found = next((each for each in self._store.manifests() if sha256(each).hexdigest() == tag), None)
         whole = found is not None and not self._store.missing(parse_manifest(found))
         return revision, tag if whole and self._store.current_revision() is not None else None
 
     def _note(self, revision: int, tag: str) -> None:
         self._revision, self._tag = revision, tag
-        value = {"enrolment": self._enrolment, "revision": revision, "manifest": tag}
+        installation = self.identity.installation
+        value = {"enrolment": self._enrolment, "installation": installation, "revision": revision, "manifest": tag}
         try:
             replace_private(self._path, json.dumps(value).encode() + b"\n")
         except OSError as error:
@@ -121,7 +136,7 @@ class Puller:
 
 def own_store(directory: Path) -> SnapshotStore:
     """What a node has pulled. What the disk loses with the power can be had again."""
-    return SnapshotStore(directory / "snapshots", sync_late=True)
+    return SnapshotStore(directory / SNAPSHOTS, sync_late=True)
 
 
 def _content(answer: Answer, what: str, url: str) -> bytes:

@@ -4,6 +4,7 @@
     DIRECTORY/REVISION.SHA256.manifest      one per revision
     DIRECTORY/SHA256.names .ranges .rules   immutable, shared between revisions
     DIRECTORY/REVISION.quarantined          not to be loaded; holds the reason
+    DIRECTORY/held                          "REVISION", up to which nothing received takes the place of what was chosen
     DIRECTORY/lock                          held by whoever writes
 
 Writers hold the lock; readers need none and no write permission.
@@ -30,6 +31,7 @@ from dnsfilter.snapshot.sections import Buffer
 
 _CURRENT = re.compile(rb"(\d{1,19}) ([0-9a-f]{64})\n")
 _MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
+_HELD = re.compile(rb"(\d{1,19})\n")
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 _READ_RETRIES = 4
 _CURRENT_OCTETS = 128
@@ -112,13 +114,19 @@ class SnapshotStore:
         return tuple(file for name, file in named_files(manifest) if not self._is_whole(name, file))
 
     def receive(
-        self, manifest: bytes, files: Mapping[bytes, bytes], placed: Callable[[], object] = lambda: None
-    ) -> None:
+        self,
+        manifest: bytes,
+        files: Mapping[bytes, bytes],
+        placed: Callable[[], object] = lambda: None,
+        *,
+        over_choice: bool = False,
+    ) -> bool:
         """Makes a snapshot that was made elsewhere current, whatever is; `files` are those missing, by digest.
 
-        Raises SnapshotError for one of which a file is neither here nor given, and UnavailableError when the disk
-        refuses. Whoever calls it answers for the manifest and for the digests. `placed` is called once it is current,
-        which with `sync_late` is before the disk has it.
+        False, and kept only, where `use` chose an older one and it is none above what was here then; `over_choice`
+        ends that. Raises SnapshotError for one of which a file is neither here nor given, and UnavailableError when the
+        disk refuses. Whoever calls it answers for the manifest and for the digests. `placed` is called once it is
+        current, which with `sync_late` is before the disk has it.
         """
         read = parse_manifest(manifest)
         pointer = _Pointer(read.revision, sha256(manifest).hexdigest())
@@ -129,8 +137,27 @@ class SnapshotStore:
                 elif not self._is_whole(name, file):
                     raise SnapshotError(f"receive revision {read.revision}: {name} is missing")
             self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
+            if not over_choice and pointer.revision <= self._held_up_to():
+                self._remove_others(pointer)
+                return False
             self._make_current(pointer)
             placed()
+            return True
+
+    def begin_anew(self, revision: int, *, with_older: bool) -> None:
+        """Removes manifests above a revision and marks of quarantine from it on: they are of other numbers.
+
+        `with_older` removes those below as well, which are of another installation. The current one stays.
+        """
+        with self._writing(f"begin anew with revision {revision}"):
+            current = self._current_or_none()
+            for pointer in self._pointers():
+                if pointer != current and (pointer.revision > revision or with_older):
+                    self._path(pointer.file_name).unlink(missing_ok=True)
+            for path in self._directory.glob("*.quarantined"):
+                if path.stem.isdigit() and (int(path.stem) >= revision or with_older):
+                    path.unlink(missing_ok=True)
+                    self._set_aside.discard(int(path.stem))
 
     def manifests(self) -> Iterator[bytes]:
         """Every manifest here that can be read, current or not, quarantined or not, from the highest revision down."""
@@ -228,10 +255,18 @@ class SnapshotStore:
         return tuple(sorted((r for r in revisions if not self._quarantined(r)), reverse=True))
 
     def use(self, revision: int) -> None:
-        """Makes a revision that is still here current, once it has been read whole; raises SnapshotError."""
+        """Makes a revision that is still here current, once it has been read whole; raises SnapshotError.
+
+        Where there are newer ones, none of them is to take its place by being received again.
+        """
         with self._writing(f"use revision {revision}"):
             pointer = self._pointer_of(revision)
             self._read(pointer, None)
+            newest = max(other.revision for other in self._pointers())
+            if newest > revision:
+                self._write("held", f"{newest}\n".encode())
+            else:
+                self._path("held").unlink(missing_ok=True)
             self._point(pointer)
 
     def revisions(self) -> tuple[int, ...]:
@@ -255,10 +290,13 @@ class SnapshotStore:
 
     def quarantine(self, revision: int, reason: str = "") -> None:
         """Marks a revision as not to be loaded, until `release`; in this object also where the disk refuses."""
-        self._set_aside.add(revision)
-        with self._writing(f"quarantine revision {revision}"):
-            self._write(f"{revision}.quarantined", reason.encode())
-            sync_directory(self._directory)
+        try:
+            with self._writing(f"quarantine revision {revision}"):
+                self._write(f"{revision}.quarantined", reason.encode())
+                sync_directory(self._directory)
+        except UnavailableError:
+            self._set_aside.add(revision)
+            raise
 
     def release(self, revision: int) -> None:
         """Lifts a quarantine."""
@@ -386,11 +424,23 @@ class SnapshotStore:
             raise UnavailableError(f"{action}: {error}") from error
 
     def _make_current(self, pointer: _Pointer) -> None:
-        """Points to a manifest, and removes others of its revision."""
+        """Points to a manifest, which nobody chose, and removes others of its revision."""
         self._point(pointer)
+        self._path("held").unlink(missing_ok=True)
+        self._remove_others(pointer)
+
+    def _remove_others(self, pointer: _Pointer) -> None:
         for other in self._pointers():
-            if other.revision == pointer.revision and other != pointer:
+            if other.revision == pointer.revision and other not in (pointer, self._current_or_none()):
                 self._path(other.file_name).unlink(missing_ok=True)
+
+    def _held_up_to(self) -> int:
+        """The revision up to which what is received is only kept; -1 where nothing older was chosen."""
+        try:
+            match = _HELD.fullmatch(read_bounded(self._path("held"), _CURRENT_OCTETS))
+        except SnapshotError:
+            return -1
+        return -1 if match is None else int(match[1])
 
     def _point(self, pointer: _Pointer) -> None:
         """Makes a manifest current, once everything that it names is on disk."""

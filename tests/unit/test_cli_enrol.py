@@ -8,7 +8,6 @@ import pytest
 
 from dnsfilter import cli
 from dnsfilter.config.load import load_config
-from dnsfilter.errors import UnavailableError
 from tests.support.played import ONE_TIME, TOKEN, Played
 from tests.unit.node.conftest import compiled
 from tests.unit.test_cli import run
@@ -77,18 +76,6 @@ def test_enrol_takes_a_token_from_a_file_alone(
     assert run("enrol", "--config", config, "--token-file", tmp_path / "nowhere") == 1
     assert "no such file" in capsys.readouterr().err
     assert plane.spoken == []
-
-
-def test_without_anything_to_decide_by_a_node_does_not_start(plane: Played, tmp_path: Path) -> None:
-    config = load_config(written(tmp_path, f'url = "{plane.url}"'))
-    with pytest.raises(UnavailableError, match=r"no snapshot to decide by in .*: this node has not enrolled"):
-        cli._pull_first(config, None)
-
-
-def test_told_to_start_without_a_snapshot_it_does(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    config = load_config(written(tmp_path, 'url = "http://127.0.0.1:9"', "start_without_snapshot = true"))
-    cli._pull_first(config, None)
-    assert "no snapshot from the control plane" in caplog.text
 
 
 def test_explain_decides_by_what_was_pulled(

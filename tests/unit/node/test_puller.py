@@ -231,6 +231,25 @@ def test_a_chosen_older_revision_stays_until_a_newer_one_comes(
     assert store.current_revision() == 3
 
 
+def test_a_chosen_older_revision_stays_although_the_newest_is_made_anew(
+    plane: Played, make_puller: MakePuller, store: SnapshotStore
+) -> None:
+    told: list[int] = []
+    for revision in (1, 2):
+        plane.publish(compiled(revision, Mode.OFF if revision == 2 else Mode.ENFORCE))
+        make_puller().pull(0)
+    store.use(1)
+    plane.publish(compiled(2, Mode.MONITOR))
+    assert make_puller().pull(0, lambda: told.append(2)) == 2
+    assert (store.current_revision(), store.revisions(), told) == (1, (2, 1), [])
+    assert make_puller().pull(0) is None
+    store.use(2)
+    assert store.read_current().manifest == plane.manifest
+    plane.publish(compiled(2, Mode.OFF))
+    make_puller().pull(0)
+    assert store.read_current().manifest == plane.manifest
+
+
 def test_what_a_power_cut_spoilt_is_had_again(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, tmp_path: Path
 ) -> None:
@@ -255,6 +274,35 @@ def test_after_another_enrolment_what_was_pulled_before_binds_nobody(
         assert Puller(client, tmp_path, identity).pull(0) == 3
         assert store.current_revision() == 3
         assert Puller(client, tmp_path, identity).pull(0) is None
+
+
+@pytest.mark.parametrize(("installation", "left"), [("i", (5, 1)), ("another", (5,))])
+def test_what_has_other_numbers_since_an_enrolment_is_gone_with_its_marks(
+    plane: Played,
+    make_puller: MakePuller,
+    store: SnapshotStore,
+    tmp_path: Path,
+    installation: str,
+    left: tuple[int, ...],
+) -> None:
+    for revision in (1, 5, 7, 9):
+        plane.publish(compiled(revision))
+        make_puller().pull(0)
+    for revision in (1, 5, 9):
+        store.quarantine(revision, "workers died of it")
+    store.use(7)
+    plane.token = f"{TOKEN}-of-another-enrolment"
+    plane.publish(compiled(5, Mode.OFF))
+    identity = Identity("one", "default", plane.token, plane.key, installation, plane.url)
+    with ControlClient(ControlPlane(url=plane.url)) as client:
+        pulling = Puller(client, tmp_path, identity)
+        assert pulling.pull(0) == 5
+        assert store.read_current().manifest == plane.manifest
+        assert store.revisions() == left
+        assert [store.quarantine_reason(each) is None for each in left] == [True, False][: len(left)]
+        plane.publish(compiled(6))
+        assert pulling.pull(0) == 6
+        assert store.revisions() == (6, *left)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"enrolment": 1}', "null"])

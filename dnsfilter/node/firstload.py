@@ -1,0 +1,50 @@
+"""What a node that starts decides by: what is on its disk, else what it can have now, else nothing."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+from dnsfilter.config.model import Config
+from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
+from dnsfilter.node.policyfeed import PolicyFeed
+from dnsfilter.policy.model import Policy
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import RELEASED_S, Files
+from dnsfilter.telemetry import logs
+
+_LOG = logging.getLogger("dnsfilter.node")
+
+
+def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None) -> None:
+    """Load what is here; where nothing of it is whole, what `pull` brings.
+
+    Raises UnavailableError where there is neither, unless the node is to start without.
+    """
+    try:
+        _load_or_pull(feed, pull)
+    except DnsfilterError as error:
+        if not config.start_without_snapshot:
+            raise UnavailableError(
+                f"no snapshot to decide by in {config.state_dir}: {error}; start the control plane, give --policy, "
+                "or set start_without_snapshot"
+            ) from error
+        logs.emit(_LOG, logging.ERROR, "no snapshot to decide by", reason=error)
+        print("dnsfilter: no snapshot yet: nothing is banned, nobody is registered", file=sys.stderr)
+        empty = compile_policy(Policy(0), max(int(time.time()), RELEASED_S))
+        feed.take(Files(0, empty.manifest, empty.names.data, empty.ranges.data, empty.rules.data))
+
+
+def _load_or_pull(feed: PolicyFeed, pull: Callable[[], None] | None) -> None:
+    try:
+        feed.load()
+        return
+    except SnapshotError as error:
+        if pull is None:
+            raise
+        here = error
+    try:
+        pull()
+    except DnsfilterError as error:
+        raise UnavailableError(f"{error} (here: {here})") from error
+    feed.load()
