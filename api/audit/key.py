@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from api.durable import write_secret
+from api.keyfiles import read_key_file
 
 MAX_OCTETS = 16 * 1024
 
@@ -14,11 +15,10 @@ MAX_OCTETS = 16 * 1024
 def load_signing_key(path: Path) -> Ed25519PrivateKey:
     """The private key of a PEM file; made, readable by its owner only, where there is none.
 
-    Raises OSError, and ValueError where the file holds something else.
+    Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
     """
     try:
-        with path.open("rb") as file:
-            pem = file.read(MAX_OCTETS)
+        pem = read_key_file(path, MAX_OCTETS)
     except FileNotFoundError:
         key = Ed25519PrivateKey.generate()
         write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

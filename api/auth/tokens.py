@@ -22,6 +22,7 @@ from api.db.models import AccountRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
 from api.db.unit import LOCAL, Access, Actor, UnitOfWork
 from api.durable import write_secret
+from api.keyfiles import read_key_file
 
 PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"
@@ -111,15 +112,16 @@ def note_use(database: Database, caller: Caller, now_s: int) -> bool:
 def load_key(path: Path) -> bytes:
     """The key of the installation's token hashes; made, readable by its owner only, where there is none.
 
-    Raises OSError, and ValueError where the file holds something else.
+    Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
     """
     try:
-        key = path.read_bytes()
+        key = read_key_file(path, KEY_OCTETS + 1)
     except FileNotFoundError:
         key = secrets.token_bytes(KEY_OCTETS)
         write_secret(path, key)
     if len(key) != KEY_OCTETS:
-        raise ValueError(f"{path} holds {len(key)} octets, not the {KEY_OCTETS} of a key")
+        held = str(len(key)) if len(key) <= KEY_OCTETS else f"more than {KEY_OCTETS}"
+        raise ValueError(f"{path} holds {held} octets, not the {KEY_OCTETS} of a key")
     return key
 
 

@@ -67,6 +67,7 @@ def test_a_stop_leaves_a_checkpoint_of_the_last_entry_outside(tmp_path: Path) ->
 @pytest.mark.parametrize("content", ["", "no key"])
 def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str, option: str, what: str) -> None:
     key = tmp_path / "key"
+    key.touch(0o600)
     key.write_text(content)
     options = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", option, str(key)]
     done = subprocess.run(

@@ -31,6 +31,7 @@ def test_it_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_a_key_made_elsewhere_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint-key"
+    path.touch(0o600)
     path.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     assert public_text(load_signing_key(path)) == public_text(KEY)
 
@@ -40,6 +41,7 @@ def test_a_key_made_elsewhere_is_taken(tmp_path: Path) -> None:
 )
 def test_another_file_is_neither_used_nor_replaced(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "checkpoint-key"
+    path.touch(0o600)
     path.write_bytes(content)
     with pytest.raises(ValueError, match="checkpoint-key holds"):
         load_signing_key(path)
@@ -49,3 +51,12 @@ def test_another_file_is_neither_used_nor_replaced(tmp_path: Path, content: byte
 def test_without_its_directory_it_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         load_signing_key(tmp_path / "none" / "checkpoint-key")
+
+
+@pytest.mark.parametrize(("mode", "what"), [(0o660, "written"), (0o644, "read")])
+def test_a_key_that_others_have_in_hand_is_not_used(tmp_path: Path, mode: int, what: str) -> None:
+    path = tmp_path / "checkpoint-key"
+    load_signing_key(path)
+    path.chmod(mode)
+    with pytest.raises(ValueError, match=f"checkpoint-key can be {what} by others"):
+        load_signing_key(path)

@@ -99,6 +99,16 @@ def test_a_token_that_differs_is_unknown(plane: Plane, change: str) -> None:
 
 def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "token-key"
-    path.write_bytes(b"short")
-    with pytest.raises(ValueError, match="5 octets"):
+    path.touch(0o600)
+    for content, held in ((b"short", "5"), (b"x" * 100, "more than 32")):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"{held} octets"):
+            load_key(path)
+
+
+def test_a_key_that_others_could_write_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "token-key"
+    load_key(path)
+    path.chmod(0o620)
+    with pytest.raises(ValueError, match="can be written by others"):
         load_key(path)
