@@ -122,6 +122,12 @@ def test_example_environment_is_accepted_and_meets_the_resolver_s() -> None:
     settings = parse_settings({}, environ)
     assert settings.snapshot_dir == Path("/var/lib/dnsfilter/snapshots")
     assert settings.metrics_listen.port == 9154
+    # Where the resolver's user can make no file: the directory above is for both.
+    alone = Path("/var/lib/dnsfilter/api")
+    assert (settings.snapshot_key.parent, settings.checkpoint_key.parent) == (alone, alone)
+    assert settings.database == f"sqlite:///{alone / 'dnsfilter.sqlite3'}"
+    rows = [line.split() for line in (SYSTEMD / "dnsfilter.tmpfiles").read_text().splitlines()]
+    assert ["d", str(alone), "0700", "dnsfilter-api", "dnsfilter-api", "-"] in rows
 
 
 @pytest.mark.parametrize("path", ["", "/snapshots", "/api", "/node"])
