@@ -1,13 +1,15 @@
 """A ban that follows another: what it takes over when it is adopted. Whatever becomes of the other changes it never."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
 from api.bans.change import BanChange
+from api.bans.formal import demand_adoption
 from api.bans.standing import effective_end, has_ended
-from api.db.models import BanRow
-from api.errors import Conflict, Fault, Invalid
+from api.db.models import BanRow, TermRow
+from api.errors import Conflict
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Term
 
 
@@ -18,27 +20,47 @@ def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
     follows none, or has terms of its own. Raises Invalid without a decision of one's own, and Conflict where no term is
     left. A provisional ban has its own term, and no decision yet.
     """
-    number = None if change.decision is None else change.decision.follows
-    if number is None or change.decision is None or change.terms is not None or change.loaded:
+    decision = change.decision
+    if decision is None or decision.follows is None or change.loaded:
         return change
-    source = session.get_one(BanRow, number)
+    if not change.provisional:
+        demand_adoption(decision)
+    if change.terms is not None:
+        return change
+    source = session.get_one(BanRow, decision.follows)
     scoped = replace(
         change,
         tiers=change.tiers or frozenset(source.tiers),
         funding=change.funding or frozenset(map(Funding, source.funding)),
         audience=change.audience or frozenset(map(Audience, source.audience)),
     )
-    if change.provisional:
-        return scoped
-    _own(change.decision)
-    return replace(scoped, terms=_terms(source, now))
+    return scoped if change.provisional else replace(scoped, terms=_terms(source, now))
 
 
-def _own(decision: DecisionRecord) -> None:
-    lacking = [field for field in ("legal_basis", "reference") if not getattr(decision, field)]
-    if lacking:
-        what = "a ban that follows another is a decision of its own: give its"
-        raise Invalid([Fault(f"body.decision.{field}", f"{what} {field.replace('_', ' ')}") for field in lacking])
+def renewed(source: BanRow, known: Sequence[TermRow], decision: DecisionRecord, now: Instant) -> BanChange:
+    """What a ban with the terms `known` takes over when a renewal follows `source`: its scope, and terms from now on.
+
+    A term by which the ban holds already is not taken. Raises Conflict where none is left.
+    """
+    held = [term for term in known if not has_ended(term, now)]
+    terms = tuple(
+        replace(term, start=max(term.start, now), decision=decision)
+        for term in _terms(source, now)
+        if not any(_contains(own, term, now) for own in held)
+    )
+    if not terms:
+        raise Conflict(f"the ban holds already as long as {source.authority}/{source.service}")
+    return BanChange(
+        tiers=frozenset(source.tiers),
+        funding=frozenset(map(Funding, source.funding)),
+        audience=frozenset(map(Audience, source.audience)),
+        terms=terms,
+    )
+
+
+def _contains(own: TermRow, term: Term, now: Instant) -> bool:
+    same = (effective_end(own), own.review_by_s) == (term.end, term.review_by)
+    return same and own.start_s <= max(term.start, now)
 
 
 def _terms(source: BanRow, now: Instant) -> tuple[Term, ...]:

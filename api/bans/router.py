@@ -171,11 +171,18 @@ def renew_ban(
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
-    """Adds a term, with the decision to renew."""
+    """Adds a term, with the decision to renew; that has a reference.
+
+    Without a term, a decision that `follows` a ban takes over what is left of that ban's terms, and its scope.
+    """
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
-    acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, _subject(owner, row.service), "body"))
+    subject = _subject(owner, row.service)
+    if body.decision is not None and body.decision.follows is not None and body.says_no_term:
+        acts.renew_following(unit, owner, row, decision_value(unit.session, body.decision, subject, "body.decision"))
+    else:
+        acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, subject, "body"))
     response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
     return _answer(unit, owner, row, response)
 

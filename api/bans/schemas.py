@@ -88,7 +88,15 @@ class BanWrite(Strict):
 
 
 class Renewal(TermWrite):
-    """A further term, with the decision behind it."""
+    """A further term, with the decision behind it, which has a reference.
+
+    Without a term, a decision that `follows` another ban takes over what is left of its terms, and its scope.
+    """
+
+    @property
+    def says_no_term(self) -> bool:
+        """Whether nothing is said of a term, not even its start."""
+        return not any((self.start, self.end, self.until, self.for_, self.review_by))
 
 
 class Ending(Strict):

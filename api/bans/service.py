@@ -9,13 +9,14 @@ from typing import TypeAlias
 from api.authorities.life import demand_open, demand_within
 from api.bans import repository
 from api.bans.change import BanChange
-from api.bans.following import followed
+from api.bans.following import followed, renewed
+from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
 from api.bans.standing import effective_end, has_ended
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
-from api.errors import Conflict, Fault, Invalid
+from api.errors import Conflict, Invalid
 from api.publish.source import begins
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
@@ -50,15 +51,41 @@ def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: Ban
 
 
 def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> None:
-    """Add a term to an ordinary ban; raises Conflict for a provisional one, or where the ban has that term."""
-    if row.provisional:
-        raise Conflict("a provisional ban is not renewed: confirm it with its decision and terms")
+    """Add a term to an ordinary ban, by a decision with a reference.
+
+    Raises Conflict for a provisional ban, or where the ban has that term.
+    """
+    _renewable(row, term.decision)
+    demand_ahead(term, "body", unit.now_s)
     if any(same_term(known, term) for known in row.terms):
         raise Conflict("the ban has that term already")
+    _add_terms(unit, authority, row, (term,))
+
+
+def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: DecisionRecord) -> None:
+    """Renew an ordinary ban as the ban that the decision follows: for what is left of its terms, with its scope.
+
+    The scope is an act of its own. Raises Conflict as `renew`, or where nothing is left to take over.
+    """
+    _renewable(row, decision)
+    change = renewed(unit.session.get_one(BanRow, decision.follows), row.terms, decision, unit.now_s)
+    before = _add_terms(unit, authority, row, change.terms or ())
+    _set_scope(row, change, unit.now_s)
+    if shown(unit.session, row, unit.now_s, authority.time_zone) != before:
+        _recorded(unit, authority, row, "ban.set_scope", before)
+
+
+def _renewable(row: BanRow, decision: DecisionRecord) -> None:
+    if row.provisional:
+        raise Conflict("a provisional ban is not renewed: confirm it with its decision and terms")
+    demand_renewal(decision, "body.decision")
+
+
+def _add_terms(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, terms: Sequence[Term]) -> Json:
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
-    row.terms.append(_term_row(term, unit.now_s))
+    row.terms.extend(_term_row(term, unit.now_s) for term in terms)
     _bounded(row.terms)
-    _recorded(unit, authority, row, "ban.renew", before)
+    return _recorded(unit, authority, row, "ban.renew", before)
 
 
 def end(
@@ -72,6 +99,8 @@ def end(
     reaching = [term for term in row.terms if _reaches(term, at)]
     if not reaching:
         raise Conflict("the ban has no term that reaches so far")
+    if decision is not None:
+        demand_own(decision, "body.decision")
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
     for term in reaching:
         if term.start_s > unit.now_s and term.start_s >= at:
@@ -88,6 +117,8 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     """Remove a ban that has not begun and to which nothing refers; raises Conflict."""
     if any(term.start_s <= unit.now_s for term in row.terms):
         raise Conflict("the ban has begun: end it, so that its record stays")
+    if any(term.ended_s is not None for term in row.terms):
+        raise Conflict("the ban was ended before it began: that stays on record")
     if repository.referred_to(unit.session, row.number):
         raise Conflict("a binding or an exemption names the ban")
     if repository.is_followed(unit.session, row.number):
@@ -106,7 +137,9 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
             raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now, and no other")
         terms = (Term(unit.now_s, unit.now_s + PROVISIONAL_S, None, unit.now_s),)
     elif not change.loaded:
-        _formal(decision, terms)
+        demand_basis(decision, terms)
+        for index, term in enumerate(terms):
+            _demand_term(term, index, unit.now_s)
     row = BanRow(
         authority=authority.slug,
         service=service.slug,
@@ -137,12 +170,15 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
 
 def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> None:
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
-    confirmed = _confirm(row, change)
-    if change.terms is not None and _replace_terms(unit, row, change.terms, _omissible(unit, row, change, confirmed)):
-        before = before if confirmed else _recorded(unit, authority, row, "ban.renew", before)
+    confirmed = _confirm(row, change, unit.now_s)
+    if change.terms is not None:
+        renews = _replace_terms(unit, row, change.terms, _omissible(unit, row, change, confirmed), confirmed)
+        before = _recorded(unit, authority, row, "ban.renew", before) if renews else before
     if change.decision is not None and change.decision != decision_record(row.decision):
         if not confirmed and any(term.start_s <= unit.now_s for term in row.terms):
             raise Conflict("the decision behind a ban that has begun is not rewritten: a renewal carries its own")
+        if not row.provisional:
+            demand_own(change.decision, "body.decision")
         row.decision = decision_columns(change.decision)
     # Each is an act of its own, and the toggle the last one.
     steps: tuple[tuple[str, Step], ...] = (
@@ -184,16 +220,18 @@ def _set_mode(row: BanRow, change: BanChange, now: Instant) -> None:
     row.mode, row.mode_reason, row.mode_set_s = str(change.mode), change.mode_reason or "", now
 
 
-def _confirm(row: BanRow, change: BanChange) -> bool:
+def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
     """Whether the change turns a provisional ban into an ordinary one; raises where it may not."""
     if change.provisional is None or change.provisional == row.provisional:
         if row.provisional and change.terms is not None:
             raise Invalid.at("body.provisional", "false confirms the ban, with its decision and terms")
+        if change.provisional and all(has_ended(term, now) for term in row.terms):
+            raise Conflict("the provisional ban has lapsed: adopt it by a decision, with provisional false")
         return False
     if change.provisional:
         raise Conflict("an adopted ban does not become provisional")
     fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.terms))
-    _formal(change.decision or DecisionRecord(), fresh)
+    demand_basis(change.decision or DecisionRecord(), fresh)
     row.provisional = False
     return True
 
@@ -218,12 +256,16 @@ def _omissible(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool
     ]
 
 
-def _replace_terms(unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], omissible: Sequence[TermRow]) -> bool:
+def _replace_terms(
+    unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], omissible: Sequence[TermRow], confirmed: bool
+) -> bool:
     """Make `wanted` the terms: those that have begun must be among them as they are, others come and go.
 
-    Says whether a ban that has begun was given a term that it did not have.
+    Says whether it is a renewal: a ban that has begun, and is not `confirmed` by it, was given a term that it did not
+    have. That takes a decision.
     """
     known = list(row.terms)
+    begun = not confirmed and any(term.start_s <= unit.now_s for term in known)
     # A term that was ended before it began is in no policy, and stays on record.
     missing = [term for term in known if begins(term) and not any(same_term(term, other) for other in wanted)]
     if any(term.start_s <= unit.now_s and term not in omissible for term in missing):
@@ -231,25 +273,22 @@ def _replace_terms(unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], omissi
     for gone in missing:
         if gone.start_s > unit.now_s:
             row.terms.remove(gone)
-    fresh = [term for term in wanted if not any(same_term(other, term) for other in known)]
-    row.terms.extend(_term_row(term, unit.now_s) for term in fresh)
+    fresh = [(index, term) for index, term in enumerate(wanted) if not any(same_term(other, term) for other in known)]
+    for index, term in fresh:
+        if begun:
+            demand_renewal(term.decision, f"body.terms.{index}.decision")
+        _demand_term(term, index, unit.now_s)
+    row.terms.extend(_term_row(term, unit.now_s) for _, term in fresh)
     if not row.terms:
         raise Invalid.at("body.terms", "a ban has at least one term")
     _bounded(row.terms)
-    return bool(fresh) and any(term.start_s <= unit.now_s for term in known)
+    return begun and bool(fresh)
 
 
-def _formal(decision: DecisionRecord, terms: Sequence[Term]) -> None:
-    """Raises Invalid unless there are a legal basis and a term."""
-    faults = []
-    if not decision.legal_basis:
-        faults.append(
-            Fault("body.decision.legal_basis", 'a ban needs its legal basis, or "provisional": true for 72 hours')
-        )
-    if not terms:
-        faults.append(Fault("body.terms", "a ban needs a term with an end or a date of review"))
-    if faults:
-        raise Invalid(faults)
+def _demand_term(term: Term, index: int, now: Instant) -> None:
+    place = f"body.terms.{index}"
+    demand_own(term.decision, f"{place}.decision")
+    demand_ahead(term, place, now)
 
 
 def _checked(row: BanRow, service: Service) -> None:
@@ -290,7 +329,8 @@ def _within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: Instant
     """Raises Conflict where a term reaches beyond the authority's closing."""
     for term in terms:
         end = effective_end(term)
-        if not has_ended(term, now) and end != term.start_s + 1:
+        # One that was ended in the second of its start ends in the next: the closing may have been between.
+        if not has_ended(term, now) and term.ended_s != term.start_s + 1:
             demand_within(authority, end, now)
 
 

@@ -61,8 +61,15 @@ def add(groups: Group) -> None:
         _renew,
         "add a term, with the decision to renew",
         'ban renew ghent tiktok --start 2026-10-01 --for "6 months" --reference 2026/311',
+        "ban renew mechelen tiktok --following federal/tiktok --reference 2026/40",
     )
     _add_subject(renew)
+    renew.add_argument(
+        "--following",
+        type=reference,
+        metavar="AUTHORITY/SERVICE",
+        help="take over what is left of this ban's terms, and its scope; its later acts change nothing",
+    )
     add_term(renew, review=True)
     add_decision(renew, "the decision to renew")
     end = add_verb(group, "end", _end, "end a ban early", 'ban end ghent tiktok --reason "decision annulled"')
@@ -174,9 +181,7 @@ def _standing(item: Binding, names: Names) -> str:
 def _adopt(client: Client, options: Options) -> Result:
     body = _change(options)
     if options.following is not None:
-        if "terms" in body or options.follows is not None:
-            raise WrongInput("--following takes over the terms of a ban: give no term and no --follows besides")
-        body["decision"] = {**body.get("decision", {}), "follows": options.following}
+        body["decision"] = _following(options)
     if not body.keys() & {"decision", "terms", "provisional"}:
         raise WrongInput("a ban needs a decision and a term, a ban to follow, or --provisional: see --help")
     return _shown(client, client.send(Ban, "PUT", _where(options), body))
@@ -205,8 +210,21 @@ def _change(options: Options) -> Body:
     return body
 
 
+def _following(options: Options) -> Body:
+    """The decision that takes over the terms of the ban that --following names."""
+    if term_body(options) or options.follows is not None:
+        raise WrongInput("--following takes over the terms of a ban: give no term and no --follows besides")
+    return {**decision_body(options), "follows": options.following}
+
+
 def _renew(client: Client, options: Options) -> Result:
-    return _shown(client, client.send(Ban, "POST", _where(options, "terms"), _act(options, term_body(options))))
+    if not options.reference:
+        raise WrongInput("a renewal is a decision of its own: give its --reference")
+    if options.following is not None:
+        body: Body = {"decision": _following(options)}
+    else:
+        body = _act(options, term_body(options))
+    return _shown(client, client.send(Ban, "POST", _where(options, "terms"), body))
 
 
 def _end(client: Client, options: Options) -> Result:

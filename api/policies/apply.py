@@ -152,7 +152,7 @@ class _Run:
             audience=ban.audience,
             decision=None if keeps_term and known is not None else self._decision(ban.decision),
             terms=None if keeps_term else tuple(self._term(term) for term in ban.terms),
-            provisional=ban.provisional,
+            provisional=None if keeps_term and known is not None else ban.provisional,
             loaded=self.empty,
         )
 

@@ -165,6 +165,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
     base, held = "/v1/suspensions", suspensions.items()
     return {
         f"GET {base}": [Asked(frozenset(), base)],
+        f"GET {base}/by-hand": [Asked(frozenset(), f"{base}/by-hand")],
         f"GET {base}/{{number}}": [Asked(frozenset(), f"{base}/1")],
         f"POST {base}": [Asked(_matter(slug), base, _suspension(slug, "2h")) for slug, _ in held],
         f"POST {base}/{{number}}/end": [
@@ -189,7 +190,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "POST /v1/authorities/{slug}/close": ("/v1/authorities/town/close", {"reason": "it is no more"}),
     "POST /v1/authorities/{slug}/merge": (
         "/v1/authorities/zone/merge",
-        {"into": "town", "reason": "they are one", "decision": {"legal_basis": "decree 2"}},
+        {"into": "town", "reason": "they are one", "decision": {"legal_basis": "decree 2", "reference": "C-2"}},
     ),
     "GET /v1/sites": ("/v1/sites", None),
     "GET /v1/sites/{site}": ("/v1/sites/depot", None),
@@ -252,7 +253,7 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "DELETE /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/beta", None),
     "POST /v1/authorities/{slug}/bans/{service}/terms": (
         "/v1/authorities/{slug}/bans/alpha/terms",
-        {"start": "2027-03-21", "for": "6 months"},
+        {"start": "2027-03-21", "for": "6 months", "decision": {"reference": "C-2"}},
     ),
     "POST /v1/authorities/{slug}/bans/{service}/end": (
         "/v1/authorities/{slug}/bans/alpha/end",

@@ -24,7 +24,7 @@ def test_terms_that_have_not_ended_and_scope_are_taken_over(town: Plane) -> None
         "PATCH", SOURCE, {"tiers": [1], "funding": ["private"], "audience": ["pupils", "staff"], "mode": "monitor"}
     )
     town.done("POST", f"{SOURCE}/terms", {"start": "2026-09-01", "until": "2026-09-25", "decision": DECISION})
-    town.done("POST", f"{SOURCE}/terms", {"start": "2027-03-01", "review_by": "2027-06-01"})
+    town.done("POST", f"{SOURCE}/terms", {"start": "2027-03-01", "review_by": "2027-06-01", "decision": DECISION})
     town.clock.now += 30 * DAY
     made = town.done("PUT", FOLLOWER, FOLLOWING)
     assert _periods(made) == [
@@ -49,7 +49,7 @@ def test_terms_that_have_not_ended_and_scope_are_taken_over(town: Plane) -> None
 def test_what_becomes_of_the_source_later_changes_nothing(town: Plane) -> None:
     made = town.done("PUT", FOLLOWER, {**FOLLOWING, "mode": "monitor", "tiers": [1]})
     assert (made["mode"], made["tiers"]) == ("monitor", [1])
-    town.done("POST", f"{SOURCE}/terms", {"start": "2027-03-21", "for": "6 months"})
+    town.done("POST", f"{SOURCE}/terms", {"start": "2027-03-21", "for": "6 months", "decision": DECISION})
     town.done("PATCH", SOURCE, {"mode": "off", "funding": ["private"]})
     town.clock.now += DAY
     town.done("POST", f"{SOURCE}/end", {"reason": "lifted"})
@@ -118,3 +118,43 @@ def test_bans_do_not_follow_each_other_in_a_circle(town: Plane) -> None:
         body = {"for": "1 month", "decision": {**DECISION, "follows": "village/alpha"}}
         refused = town.call("POST", f"{path}/terms", body)
         assert [fault["place"] for fault in refused.json()["faults"]] == ["body.decision.follows"]
+
+
+RENEWAL = {"decision": {**DECISION, "reference": "Z-10", "follows": "town/alpha"}}
+
+
+@on_both_databases
+def test_a_lapsed_ban_follows_again_by_a_renewal_that_has_no_term(town: Plane) -> None:
+    town.done("PUT", FOLLOWER, {**FOLLOWING, "mode": "monitor"})
+    town.clock.now += DAY
+    town.done("POST", f"{FOLLOWER}/end", {"reason": "lifted"})
+    town.done("PATCH", SOURCE, {"tiers": [1], "funding": ["private"], "audience": ["pupils"]})
+    town.done("POST", f"{SOURCE}/terms", {"start": "2027-04-01", "for": "1 month", "decision": DECISION})
+    town.clock.now += DAY
+    renewed = town.done("POST", f"{FOLLOWER}/terms", RENEWAL)
+    assert _periods(renewed)[1:] == [
+        ("2026-09-23T14:13:20Z", "2027-03-21T15:13:20Z", None),
+        ("2027-03-31T22:00:00Z", "2027-04-30T22:00:00Z", None),
+    ]
+    assert [term["decision"]["reference"] for term in renewed["terms"]] == ["", "Z-10", "Z-10"]
+    assert (renewed["state"], renewed["mode"], renewed["decision"]["reference"]) == ("in_force", "monitor", "Z-9")
+    assert (renewed["tiers"], renewed["funding"], renewed["audience"]) == ([1], ["private"], ["pupils"])
+    acts = [entry["act"] for entry in town.done("GET", "/v1/audit?limit=2&object=ban/zone/alpha")["items"]]
+    assert acts == ["ban.set_scope", "ban.renew"]
+    again = town.call("POST", f"{FOLLOWER}/terms", RENEWAL)
+    assert (again.status_code, "as long as town/alpha" in again.json()["detail"]) == (409, True)
+
+
+def test_a_renewal_that_follows_with_a_term_of_its_own_takes_over_nothing(town: Plane) -> None:
+    town.done("PUT", FOLLOWER, FOLLOWING)
+    town.done("PATCH", SOURCE, {"tiers": [1]})
+    renewed = town.done("POST", f"{FOLLOWER}/terms", {**RENEWAL, "start": "2027-04-01", "for": "1 month"})
+    assert (len(renewed["terms"]), renewed["tiers"]) == (2, [1, 2])
+
+
+def test_a_renewal_follows_no_lapsed_ban(town: Plane) -> None:
+    town.done("PUT", FOLLOWER, FOLLOWING)
+    town.clock.now += DAY
+    town.done("POST", f"{SOURCE}/end", {"reason": "lifted"})
+    refused = town.call("POST", f"{FOLLOWER}/terms", RENEWAL)
+    assert (refused.status_code, "town/alpha has lapsed" in refused.json()["detail"]) == (409, True)

@@ -155,7 +155,7 @@ def test_a_put_sent_again_later_changes_nothing(town: Plane, term: Any) -> None:
     for seconds in (1, DAY):
         town.clock.now += seconds
         assert town.done("PUT", path, body) == made
-    other = {"until": "2027-04-01"}
+    other = {"until": "2027-04-01", "decision": {"reference": "C-2"}}
     assert town.call("PUT", path, {"terms": [other]}).status_code == 409
     renewed = {"terms": [term, other]}
     after = town.done("PUT", path, renewed)
@@ -167,7 +167,7 @@ def test_a_put_sent_again_later_changes_nothing(town: Plane, term: Any) -> None:
 def test_a_term_without_start_begins_now_where_the_known_one_is_repeated_or_ahead(town: Plane) -> None:
     town.clock.now += DAY
     begun = {"start": "2026-09-21T14:13:20Z", "for": "6 months"}
-    after = town.done("PUT", PATH, {"terms": [{"for": "6 months"}, begun]})
+    after = town.done("PUT", PATH, {"terms": [{"for": "6 months", "decision": {"reference": "C-2"}}, begun]})
     assert [term["start"] for term in after["terms"]] == ["2026-09-21T14:13:20Z", "2026-09-22T14:13:20Z"]
     path = "/v1/authorities/town/bans/beta"
     town.done("PUT", path, ban(terms=[{"start": "2026-10-01", "until": "2027-03-31"}]))
@@ -177,7 +177,7 @@ def test_a_term_without_start_begins_now_where_the_known_one_is_repeated_or_ahea
 
 def test_a_term_added_to_a_begun_ban_is_recorded_as_a_renewal(town: Plane) -> None:
     begun = {"start": "2026-09-21T14:13:20Z", "for": "6 months"}
-    further = {"start": "2027-04-01", "for": "6 months", "decision": {"legal_basis": "decree 2"}}
+    further = {"start": "2027-04-01", "for": "6 months", "decision": {"reference": "C-2", "legal_basis": "decree 2"}}
     town.clock.now += DAY
     town.done("PUT", PATH, {"mode": "monitor", "terms": [begun, further]})
     changed, renewed = town.done("GET", "/v1/audit?limit=2")["items"]
@@ -232,7 +232,7 @@ def test_what_has_not_begun_may_change_and_go(town: Plane) -> None:
 
 def test_a_renewal_adds_a_term_and_keeps_the_old(town: Plane) -> None:
     end = town.done("GET", PATH)["terms"][0]["end"]
-    renewal = {"start": end, "for": "6 months", "decision": {"legal_basis": "decree 2"}}
+    renewal = {"start": end, "for": "6 months", "decision": {"reference": "C-2", "legal_basis": "decree 2"}}
     renewed = town.done("POST", f"{PATH}/terms", renewal)
     assert [term["decision"]["legal_basis"] for term in renewed["terms"]] == ["", "decree 2"]
     assert town.call("POST", f"{PATH}/terms", renewal).status_code == 409
@@ -260,7 +260,7 @@ def test_a_ban_lapses_at_its_end_and_is_listed_so(town: Plane) -> None:
 
 
 def test_a_ban_is_ended_early_by_an_act_that_gives_a_reason(town: Plane) -> None:
-    town.done("POST", f"{PATH}/terms", {"start": "2027-06-01", "for": "6 months"})
+    town.done("POST", f"{PATH}/terms", {"start": "2027-06-01", "for": "6 months", "decision": {"reference": "C-2"}})
     town.clock.now += DAY
     assert town.call("POST", f"{PATH}/end", {}).status_code == 422
     assert town.call("POST", f"{PATH}/end", {"reason": "lifted", "at": "2026-09-22"}).status_code == 422
@@ -283,17 +283,17 @@ def test_a_term_without_a_start_revives_nothing_that_has_ended(town: Plane) -> N
     assert answer.status_code == 409
     assert "begun" in answer.json()["detail"]
     ended = town.done("GET", PATH)["terms"][0]
-    both = [{"start": ended["start"], "end": ended["ended"]}, {"end": end}]
+    both = [{"start": ended["start"], "end": ended["ended"]}, {"end": end, "decision": {"reference": "C-2"}}]
     assert town.done("PUT", PATH, ban(terms=both))["state"] == "in_force"
 
 
 def test_adopting_follows_a_ban_and_shows_it(town: Plane) -> None:
-    body = ban(decision={"legal_basis": "decree 3", "follows": "town/alpha"})
+    body = ban(decision={"legal_basis": "decree 3", "reference": "Z-3", "follows": "town/alpha"})
     made = town.done("PUT", "/v1/authorities/zone/bans/alpha", body)
     assert made["decision"]["follows"] == "town/alpha"
 
 
-FOLLOWING = {"legal_basis": "decree 3", "follows": "town/beta"}
+FOLLOWING = {"legal_basis": "decree 3", "reference": "Z-3", "follows": "town/beta"}
 
 
 @pytest.mark.parametrize("place", ["ban", "term", "early end"])
@@ -326,7 +326,8 @@ def test_a_ban_is_removed_once_no_other_follows_it(town: Plane) -> None:
 
 
 def test_a_ban_whose_followed_one_is_gone_can_still_be_read(town: Plane) -> None:
-    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(decision={"legal_basis": "x", "follows": "town/alpha"}))
+    decision = {"legal_basis": "x", "reference": "Z-3", "follows": "town/alpha"}
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(decision=decision))
     with town.database.reading() as session:
         row = repository.get(session, "zone", "alpha")
         row.decision = {**row.decision, "follows": 999}

@@ -93,7 +93,9 @@ def test_a_ban_that_has_lapsed_is_renewed_and_what_was_between_stays_open(town: 
 def test_an_end_that_was_brought_forward_stays_so_whatever_is_added(town: Plane) -> None:
     town.clock.now += DAY
     ended = town.done("POST", f"{PATH}/end", {"reason": "lifted", "at": "2026-12-01"})["terms"][0]
-    renewed = town.done("POST", f"{PATH}/terms", {"start": "2027-01-01", "for": "3 months"})
+    renewed = town.done(
+        "POST", f"{PATH}/terms", {"start": "2027-01-01", "for": "3 months", "decision": {"reference": "C-2"}}
+    )
     assert renewed["terms"][0] == ended
     own = {"start": ended["start"], "end": ended["end"]}
     later = {"start": "2027-01-01", "for": "3 months"}

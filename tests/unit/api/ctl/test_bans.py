@@ -134,6 +134,19 @@ def test_a_ban_is_renewed_and_ended_by_acts_of_their_own(served: Served, ctl: Ct
     assert _last_act(served) == "ban.end ban/ghent/tiktok"
 
 
+def test_a_renewal_follows_another_ban_or_has_a_term_and_always_a_reference(served: Served, ctl: Ctl) -> None:
+    before = served.plane.revision()
+    following = ("--following", "federal/tiktok")
+    for options in (("--for", "1 month"), following, (*following, "--reference", "2026/9", "--for", "1 month")):
+        assert (ctl("ban", "renew", "mechelen", "tiktok", *options).code, served.plane.revision()) == (2, before)
+    served.plane.clock.now += 3600
+    ctl("ban", "end", "mechelen", "tiktok", "--reason", "annulled")
+    served.plane.clock.now += 3600
+    renewed = _shown(ctl, "ban", "renew", "mechelen", "tiktok", *following, "--reference", "2026/9")
+    assert renewed["terms"][-1]["decision"]["follows"] == "federal/tiktok"
+    assert (renewed["state"], _last_act(served)) == ("in_force", "ban.renew ban/mechelen/tiktok")
+
+
 def test_an_agreement_is_proposed_accepted_and_left(served: Served, ctl: Ctl) -> None:
     binding = _shown(
         ctl, "binding", "add", "federal/tiktok", "diest", "--ground", "agreement", "--instrument", "A-1",

@@ -27,7 +27,7 @@ GHENT = ("ghent", "tiktok")
         (("ban", "set", "ghent", "facebook", "--legal-basis", "decree"), 2, "body.terms: a ban needs a term"),
         (("ban", "set", *GHENT), 2, "say what to set"),
         (("ban", "remove", *GHENT), 2, "what is recorded forbids it: the ban has begun"),
-        (("ban", "renew", *GHENT, "--start", "2026-13-01", "--for", "1 day"), 2, "body: "),
+        (("ban", "renew", *GHENT, "--start", "2026-13-01", "--for", "1 day", "--reference", "1"), 2, "body: "),
         (("explain", "nobody", "www.example.org"), 2, "query.client: 'nobody' is no address"),
         (("range", "add", "ghent", "192.0.2.0/24", "--funding", "public"), 2, "required: --audience"),
         (("range", "list", "--limit", "0"), 2, "'0' is not a number from 1 to 10000"),

@@ -140,9 +140,9 @@ def test_a_provisional_ban_is_told_24_and_6_hours_before(town: Plane) -> None:
 def test_the_first_start_tells_what_lies_ahead_and_nothing_of_the_past(town: Plane) -> None:
     _bound(town, "agreement")
     town.done("POST", "/v1/bindings/1/withdraw", {"reason": "it is over"})
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(terms=[{"start": "2026-01-01", "until": "2026-12-31"}]))
     end_s = _end_s(town)
     town.clock.now = end_s - 3 * DAY_S
-    town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(terms=[{"start": "2026-01-01", "until": "2026-12-31"}]))
     telling = notifier(town)
     assert new_kinds(town, telling.look) == OWN
     town.clock.now = end_s + 8 * DAY_S

@@ -85,7 +85,7 @@ def _suspend(authority: str | None, span: str) -> Act:
     return _call("POST", "/v1/suspensions", {"authority": authority, "for": span, "reason": "for a test"})
 
 
-_MERGER = {"into": "town", "reason": "for a test", "decision": {"legal_basis": "decree 2"}}
+_MERGER = {"into": "town", "reason": "for a test", "decision": {"legal_basis": "decree 2", "reference": "C-2"}}
 _closings = st.sampled_from([None, "2026-12-01", "2027-06-15"])
 slugs, prefixes, numbers = st.sampled_from(SLUGS), st.sampled_from(PREFIXES), st.integers(1, 3)
 acts = st.one_of(

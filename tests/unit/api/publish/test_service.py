@@ -263,7 +263,7 @@ ACTS: list[tuple[str, str, Any, str]] = [
     ("PATCH", BAN, {"mode": "monitor"}, "ban.set_monitor"),
     ("PATCH", BAN, {"reply": "nxdomain"}, "ban.change"),
     ("PATCH", BAN, {"tiers": [1]}, "ban.set_scope"),
-    ("POST", f"{BAN}/terms", {"start": "2027-03-01", "for": "6 months"}, "ban.renew"),
+    ("POST", f"{BAN}/terms", {"start": "2027-03-01", "for": "6 months", "decision": {"reference": "C-2"}}, "ban.renew"),
     ("POST", f"{BAN}/end", {"reason": "lifted"}, "ban.end"),
     (
         "POST",

@@ -79,7 +79,7 @@ def test_each_change_is_told_as_the_audit_tells_it(town: Plane) -> None:
     town.done("POST", "/v1/bindings/1/accept")
     asked = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 month", "reason": "a study"}
     town.done("POST", "/v1/exemptions", asked)
-    town.done("POST", f"{BAN}/terms", {"start": "2027-09-01", "for": "1 month"})
+    town.done("POST", f"{BAN}/terms", {"start": "2027-09-01", "for": "1 month", "decision": {"reference": "C-2"}})
     town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
     town.done("DELETE", "/v1/sites/annex")
     town.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
@@ -159,7 +159,7 @@ def test_a_rollback_restores_ranges_modes_tiers_and_replies_as_a_new_revision(to
 def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
     then = town.revision()
     town.done("PATCH", BAN, {"mode": "off"})
-    town.done("POST", f"{BAN}/terms", {"start": "2027-09-01", "for": "1 month"})
+    town.done("POST", f"{BAN}/terms", {"start": "2027-09-01", "for": "1 month", "decision": {"reference": "C-2"}})
     town.done("PUT", "/v1/authorities/zone/bans/beta", ban())
     bound = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "a", "for": "1 year"}
     town.done("POST", "/v1/bindings", {**bound, "date": "2026-09-01"})

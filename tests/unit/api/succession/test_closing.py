@@ -147,7 +147,7 @@ def _toml(plane: Plane) -> dict[str, str]:
     [
         ("PUT", "/v1/authorities/town/bans/beta", ban()),
         ("PUT", "/v1/authorities/town/bans/beta", {"provisional": True}),
-        ("POST", "/v1/authorities/town/bans/alpha/terms", {"for": "1 year"}),
+        ("POST", "/v1/authorities/town/bans/alpha/terms", {"for": "1 year", "decision": {"reference": "C-2"}}),
         ("POST", "/v1/bindings", _binding("zone/beta", "town", "law")),
         ("POST", "/v1/bindings", _binding("town/alpha", "zone", "law")),
         ("POST", "/v1/exemptions", {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 year", "reason": "why"}),

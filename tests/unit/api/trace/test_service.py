@@ -77,6 +77,16 @@ def test_a_ban_is_told_with_its_term_its_formal_decision_and_the_acts_that_made_
     assert {act["seq"]: act["act"] for act in after["acts"]}.items() <= numbers.items()
 
 
+def test_a_planned_renewal_that_a_later_request_left_out_is_told(town: Plane) -> None:
+    first = {"start": _at(0), "for": "6 months"}
+    later = {"start": "2027-04-01", "for": "6 months", "decision": {"reference": "C-2"}}
+    for seconds, terms in ((10, [first, later]), (20, [first]), (30, [first, {**later, "start": "2027-05-01"}])):
+        town.clock.now = START + seconds
+        town.done("PUT", BAN, {"terms": terms})
+    acts = [act["act"] for act in _trace(town, 30)["acts"]]
+    assert acts == ["ban.adopt", "ban.renew", "ban.change", "ban.renew"]
+
+
 def test_a_lapse_needs_no_act(town: Plane) -> None:
     days = 200 * 86_400
     town.clock.now = START + days
