@@ -5,10 +5,11 @@ import re
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from api.nodes.schemas import State
 from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, MetricType
 from tests.support.components import component
 from tests.support.dashboards import dashboard_queries, load_dashboard, panels, replace_variables
@@ -22,6 +23,8 @@ SERIES = {
 }
 SUSPENDED = "dnsfilter_suspended"
 """Of the control plane, and of nodes that were told so without it."""
+NODES = "dnsfilter_api_nodes"
+"""Of the control plane."""
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
 
@@ -46,7 +49,7 @@ def test_every_query_asks_for_metrics_and_label_values_that_exist(path: Path) ->
     for query in dashboard_queries(path):
         names = set(re.findall(r"\b(?:dnsfilter_\w+|up)\b", query))
         assert names
-        assert names <= SERIES | {SUSPENDED, "up"}
+        assert names <= SERIES | {SUSPENDED, NODES, "up"}
         for given in re.findall(r'outcome=~?"([^"]+)"', query):
             assert set(given.split("|")) <= outcomes.keys()
 
@@ -55,6 +58,20 @@ def test_what_is_suspended_is_the_first_panel() -> None:
     first = next(panels(load_dashboard(GRAFANA / "dashboards" / "dnsfilter.json")))
     assert (first["gridPos"]["x"], first["gridPos"]["y"]) == (0, 0)
     assert SUSPENDED in first["targets"][0]["expr"]
+
+
+def test_nodes_are_shown_by_state_and_which_are_in_trouble() -> None:
+    (panel,) = (
+        panel
+        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "dnsfilter.json"))
+        if any(NODES in target["expr"] for target in panel.get("targets", ()))
+    )
+    (target,) = panel["targets"]
+    left_out = set(re.findall(r'state!="(\w+)"', target["expr"]))
+    coloured = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
+    assert (left_out, coloured) == ({"removed"}, {"behind", "silent"})
+    assert left_out | coloured <= set(get_args(State))
+    assert target["legendFormat"] == "{{state}}"
 
 
 def test_every_promised_metric_is_on_the_dashboard() -> None:
