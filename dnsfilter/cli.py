@@ -32,7 +32,7 @@ from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, UnavailableError
 from dnsfilter.node.explaining import decision_text, decision_value
 from dnsfilter.node.firstload import load_first
-from dnsfilter.node.identity import IDENTITY, load_token
+from dnsfilter.node.identity import IDENTITY, is_key, load_token
 from dnsfilter.node.localprompt import add_local_commands, suspension_text, suspension_value
 from dnsfilter.node.policyfeed import PolicyFeed, laid_over
 from dnsfilter.node.privatefiles import make_private
@@ -63,6 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         code = int(options.run(options))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if options.run in (_serve, _up):
+            raise
+        # Whoever read the output has seen enough; the interpreter must not try to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -94,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     enrol.add_argument("--config", type=Path, required=True, help="configuration (TOML), with control_plane.url")
     enrol.add_argument("--token-file", type=Path, required=True, help="file that holds the one-time token")
     enrol.add_argument("--ca", type=Path, help="certificates of who vouches for the control plane (PEM)")
+    enrol.add_argument(
+        "--key", metavar="HEX", help="refuse any other key of snapshots than `dnsfilterctl node key` says"
+    )
+    enrol.add_argument("--allow-plain", action="store_true", help="plain HTTP also where others hear it")
     add_local_commands(commands, _local_node)
     up = _command(commands, "up", _up, "run resolver and control plane together on this machine")
     up.add_argument("--state-dir", type=Path, default=Path(".run"), help="database, snapshots, token (default: .run)")
@@ -290,9 +301,12 @@ def _enrol(options: argparse.Namespace) -> int:
     control = config.control_plane
     if control.url is None:
         raise ConfigError((Problem(f"{options.config}: control_plane.url", "is needed to enrol"),))
+    if options.key is not None and not is_key(options.key):
+        raise ConfigError((Problem("--key", "write the 64 hexadecimal digits that `dnsfilterctl node key` prints"),))
     token = load_token(options.token_file)
     _give_up_root(config)
-    identity = enrol(replace(control, ca=options.ca or control.ca), token, config.node_dir)
+    control = replace(control, ca=options.ca or control.ca)
+    identity = enrol(control, token, config.node_dir, key=options.key, allow_plain=options.allow_plain)
     print(f"enrolled at {control.url} as {identity.name}, site {identity.site}; kept in {config.node_dir}")
     print(f"snapshots are taken that are signed under the key {identity.key}, and no others")
     return DONE
@@ -385,7 +399,9 @@ def _snapshot(
     from dnsfilter.config.resolved import resolved_policy
 
     if options.policy is None:
-        files = _store(options, config).read_current()
+        files, passed_over = _store(options, config).read_last_good()
+        if passed_over is not None:
+            print(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
     else:
         policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now, keep=False)
         made = compile_policy(policy, now)

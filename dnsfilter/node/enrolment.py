@@ -21,11 +21,15 @@ class TokenRefused(UnavailableError):
     """The control plane does not take this one-time token, and will not later."""
 
 
-def enrol(control: ControlPlane, token: str, directory: Path) -> Identity:
+def enrol(
+    control: ControlPlane, token: str, directory: Path, *, key: str | None = None, allow_plain: bool = False
+) -> Identity:
     """Take the one-time token to the control plane and keep what it gives, whole or not at all.
 
     Who enrolled before is somebody else from then on. Raises UnavailableError where the token is not taken, where the
-    site is not the configured one, and where the file cannot be written, which is tried before the token is spent.
+    site is not the configured one or the key not that `key` which was brought here by hand, and where the file cannot
+    be written, which is tried before the token is spent. Where others can hear it, nothing is asked: whoever can change
+    what comes back would have their own key pinned. `allow_plain` is for a way that something else ciphers.
     """
     beside = directory / f".{IDENTITY}.new"
     try:
@@ -33,7 +37,17 @@ def enrol(control: ControlPlane, token: str, directory: Path) -> Identity:
         beside.unlink(missing_ok=True)
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file, ControlClient(control) as client:
+            if not client.is_private and not allow_plain:
+                raise UnavailableError(
+                    f"enrol at {control.url}: others on the way could take the token, and have this node pin a key of "
+                    "theirs: use https, or enrol by hand with --allow-plain where something else ciphers the way"
+                )
             identity = _ask(client, control, token)
+            if key is not None and identity.key != key:
+                raise UnavailableError(
+                    f"enrol at {control.url}: its snapshots are signed under {identity.key}, not under {key}: find out "
+                    "who answers there, and get another token"
+                )
             file.write(json.dumps(asdict(identity), indent=1, sort_keys=True).encode() + b"\n")
             file.flush()
             os.fsync(descriptor)

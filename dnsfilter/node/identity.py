@@ -78,6 +78,11 @@ def load_token(path: Path) -> str:
     return text
 
 
+def is_key(text: str) -> bool:
+    """Whether that is a public key as an identity holds it."""
+    return _KEY.fullmatch(text) is not None
+
+
 def parse_identity(value: object) -> Identity | None:
     """The identity that a JSON value says; None for any other."""
     if not isinstance(value, dict):

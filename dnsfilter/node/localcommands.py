@@ -31,12 +31,17 @@ _UID = re.compile(r"[0-9]{1,10}")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A snapshot that is on this node. `trouble` is why it cannot be read; `quarantined` why it is not to be."""
+    """A snapshot that is on this node: the one that it decides by is `in_use`.
+
+    `whole` tells whether all of it is here as it was made; `trouble` is why its manifest cannot be read, `quarantined`
+    why it is not to be used.
+    """
 
     revision: int
     made_s: Instant | None
     octets: int
-    current: bool
+    in_use: bool
+    whole: bool
     signed: bool
     quarantined: str | None
     trouble: str = ""
@@ -105,8 +110,9 @@ class LocalNode:
 
     def snapshots(self) -> tuple[Kept, ...]:
         """The snapshots that this node has, newest first."""
-        current = self._store.current_revision()
-        return tuple(self._kept(revision, current) for revision in self._store.revisions())
+        files = self._files()
+        in_use = None if files is None else files.revision
+        return tuple(self._kept(revision, in_use) for revision in self._store.revisions())
 
     def use_revision(self, revision: int, reason: str) -> str:
         """Decide by a revision that is still here; says what that means. Raises as `suspend` does."""
@@ -118,12 +124,12 @@ class LocalNode:
         quarantined = self._store.quarantine_reason(revision)
         if quarantined is not None:
             raise UnavailableError(f"use revision {revision}: it is quarantined: {quarantined or 'no reason is noted'}")
-        if revision == self._store.current_revision():
-            return f"revision {revision} is in use on this node already"
         try:
             self._store.check(revision)
         except SnapshotError as error:
             raise UnavailableError(f"use revision {revision}: {error}") from error
+        if revision == self._store.current_revision():
+            return f"revision {revision} is in use on this node already"
         keeper = self._keeper(revision)
         with self._acting():
             now = _now(self._files())
@@ -136,7 +142,7 @@ class LocalNode:
         if self._by_policy_file:
             return "the policy file is read again: at a reload or a restart"
         if self._config.control_plane.url is not None:
-            return "a newer one is pulled from the control plane"
+            return "a higher one is pulled from the control plane"
         return "a newer one is published: with the next act, or when the control plane starts again"
 
     def _keeper(self, revision: int) -> Owner:
@@ -149,15 +155,16 @@ class LocalNode:
             raise UnavailableError(f"use revision {revision}: {directory} is user {owner.uid}'s: do it as root")
         return owner
 
-    def _kept(self, revision: int, current: int | None) -> Kept:
+    def _kept(self, revision: int, in_use: int | None) -> Kept:
         quarantined = self._store.quarantine_reason(revision)
         try:
             manifest = self._store.manifest(revision)
         except SnapshotError as error:
-            return Kept(revision, None, 0, revision == current, False, quarantined, str(error))
+            return Kept(revision, None, 0, False, False, False, quarantined, str(error))
         octets = sum(file.size for file in (manifest.names, manifest.ranges, manifest.rules))
         signed = bool(manifest.signature)
-        return Kept(revision, manifest.made_s, octets, revision == current, signed, quarantined)
+        whole = self._store.is_whole(manifest)
+        return Kept(revision, manifest.made_s, octets, revision == in_use, whole, signed, quarantined)
 
     def _files(self) -> Files | None:
         """The snapshot that the node decides by; None without any that is whole."""

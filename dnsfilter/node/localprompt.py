@@ -35,7 +35,7 @@ def add_local_commands(commands: "Commands", opened: Opened) -> None:
     acts = snapshot.add_subparsers(required=True, metavar="COMMAND")
     kept = _command(acts, "list", "list the snapshots that this node has", partial(_list, opened))
     kept.add_argument("--json", action="store_true", help="print the list as JSON")
-    use = _command(acts, "use", "decide by an older snapshot until a newer one comes", partial(_use, opened))
+    use = _command(acts, "use", "decide by an older snapshot until a higher one comes", partial(_use, opened))
     use.add_argument("revision", type=int, metavar="REVISION", help="one of `snapshot list`")
     use.add_argument("--reason", default="", help="why; it is kept in the node's journal")
 
@@ -111,6 +111,7 @@ def _value(kept: "Kept") -> dict[str, object]:
 def _kept_text(kept: "Kept") -> str:
     """One line: the mark of the one in use, revision, making, size, and what is odd about it."""
     made = kept.trouble if kept.made_s is None else f"made {instant_text(kept.made_s)}, {kept.octets} octets"
+    part = ", not whole" if kept.made_s is not None and not kept.whole else ""
     signed = ", signed" if kept.signed else ""
     aside = "" if kept.quarantined is None else f", quarantined: {kept.quarantined or 'no reason is noted'}"
-    return f"{'*' if kept.current else ' '} {kept.revision}: {made}{signed}{aside}"
+    return f"{'*' if kept.in_use else ' '} {kept.revision}: {made}{part}{signed}{aside}"

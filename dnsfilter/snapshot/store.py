@@ -113,6 +113,13 @@ class SnapshotStore:
         """Which of its files are not here whole, in the order names, ranges, rules."""
         return tuple(file for name, file in named_files(manifest) if not self._is_whole(name, file))
 
+    def is_whole(self, manifest: Manifest) -> bool:
+        """Whether all its files are here as they were made; False also where one cannot be read."""
+        try:
+            return not self.missing(manifest)
+        except OSError:
+            return False
+
     def receive(
         self,
         manifest: bytes,

@@ -69,6 +69,30 @@ def test_enrol_says_what_is_in_the_way_and_keeps_nothing(
     assert not (tmp_path / "state/node/identity.json").exists()
 
 
+def test_a_key_that_was_brought_by_hand_is_compared(
+    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, f'url = "{plane.url}"')
+    assert run("enrol", "--config", config, "--token-file", token, "--key", "abc") == 2
+    assert "--key: write the 64 hexadecimal digits" in capsys.readouterr().err
+    assert plane.spoken == []
+    assert run("enrol", "--config", config, "--token-file", token, "--key", 64 * "0") == 1
+    assert f"its snapshots are signed under {plane.key}, not under 0000" in capsys.readouterr().err
+    assert not (tmp_path / "state/node/identity.json").exists()
+    plane.one_time.add(ONE_TIME)
+    assert run("enrol", "--config", config, "--token-file", token, "--key", plane.key) == 0
+
+
+def test_where_others_can_hear_it_enrol_says_nothing_unless_told_to(
+    tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, 'url = "http://control.example.invalid"')
+    assert run("enrol", "--config", config, "--token-file", token) == 1
+    assert "others on the way could take the token" in capsys.readouterr().err
+    assert run("enrol", "--config", config, "--token-file", token, "--allow-plain") == 1
+    assert "others on the way" not in capsys.readouterr().err
+
+
 def test_enrol_takes_a_token_from_a_file_alone(
     plane: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

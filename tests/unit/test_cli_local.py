@@ -1,12 +1,17 @@
 """The commands that act on a node by hand, in this process: arguments, exit codes, what they print."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from dnsfilter.cli import main, publish_policy_file
+from dnsfilter.policy.model import Policy
+from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
@@ -100,11 +105,45 @@ def test_snapshots_are_listed_and_an_older_one_used(
     assert newest.endswith("quarantined: workers died of it")
     assert oldest.startswith("* 1: made 2")
     assert run(config, "snapshot", "list", "--json") == 0
-    assert [each["current"] for each in json.loads(capsys.readouterr().out)] == [False, True]
+    assert [each["in_use"] for each in json.loads(capsys.readouterr().out)] == [False, True]
     assert run(config, "snapshot", "use", "2", "--reason", "again") == 1
     assert "workers died of it" in capsys.readouterr().err
     assert run(config, "snapshot", "use", "1", "--reason", "again") == 0
     assert "already" in capsys.readouterr().out
+
+
+def test_what_is_spoilt_is_said_and_passed_over(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    store.publish(compile_policy(Policy(2), int(time.time())))
+    node = tmp_path / "state" / "snapshots"
+    store.directory.rename(node)
+    (node / f"{SnapshotStore(node).manifest(2).rules.digest.hex()}.rules").unlink()
+    capsys.readouterr()
+    for arguments in (("snapshot", "list"), ("explain", "127.0.5.10", "www.tiktok.com")):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--config", str(config)])
+        assert ended.value.code == 0
+    said = capsys.readouterr()
+    newest, oldest, decision = said.out.splitlines()
+    assert newest.startswith("  2: made 2")
+    assert newest.endswith(", not whole")
+    assert oldest.startswith("* 1: made 2")
+    assert decision.startswith("revision 1: refuse")
+    assert "decided by revision 1: read " in said.err
+
+
+def test_whoever_has_seen_enough_of_a_list_ends_it_quietly(config: Path) -> None:
+    program = "import sys; from dnsfilter.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", program, "snapshot", "list", "--config", str(config)]
+    read, written = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(written)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_node_without_snapshots_has_none_to_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -221,8 +221,8 @@ def test_the_snapshots_of_a_node_are_listed(node: LocalNode, store: SnapshotStor
     store.use(2)
     store.quarantine(3, "workers died of it")
     newest, current, oldest = node.snapshots()
-    assert (newest.revision, newest.current, newest.quarantined) == (3, False, "workers died of it")
-    assert (current.revision, current.current, current.quarantined, current.made_s) == (2, True, None, NOW)
+    assert (newest.revision, newest.in_use, newest.quarantined) == (3, False, "workers died of it")
+    assert (current.revision, current.in_use, current.quarantined, current.made_s) == (2, True, None, NOW)
     assert (
         current.octets
         == sum(path.stat().st_size for path in store.directory.iterdir() if path.suffix in (".names", ".ranges"))
@@ -237,7 +237,7 @@ def test_the_snapshots_of_a_node_are_listed(node: LocalNode, store: SnapshotStor
     ("url", "by_policy_file", "until"),
     [
         (None, False, "a newer one is published"),
-        ("https://api.example.org", False, "a newer one is pulled"),
+        ("https://api.example.org", False, "a higher one is pulled"),
         (None, True, "the policy file is read again"),
     ],
 )
@@ -261,6 +261,22 @@ def test_a_store_of_another_user_is_roots_to_change_and_stays_that_users(config:
     assert {path.stat().st_uid for path in store.directory.iterdir()} == {65_534}
     assert store.current_revision() == 2
     assert {path.stat().st_uid for path in config.node_dir.iterdir()} == {0}
+
+
+def test_what_is_listed_as_in_use_is_what_the_node_decides_by(
+    node: LocalNode, store: SnapshotStore, config: Config
+) -> None:
+    (store.directory / f"{store.manifest(3).rules.digest.hex()}.rules").write_bytes(b"spoilt")
+    assert [(each.revision, each.whole, each.in_use) for each in node.snapshots()] == [
+        (3, False, False),
+        (2, True, True),
+        (1, True, False),
+    ]
+    with pytest.raises(UnavailableError, match=r"use revision 3: read .*\.rules: 6 octets instead of"):
+        node.use_revision(3, "why")
+    assert "is in use on this node until" in node.use_revision(2, "why")
+    assert store.current_revision() == 2
+    assert len(journal(config)) == 1
 
 
 def test_the_revision_in_use_is_not_chosen_again(node: LocalNode, config: Config) -> None:
