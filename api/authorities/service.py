@@ -32,9 +32,11 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
 
 
 def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
-    """Remove an authority to which nothing refers; raises Conflict."""
+    """Remove an authority to which nothing refers, and whose end is not on record; raises Conflict."""
     if repository.in_use(unit.session, row.slug):
-        raise Conflict(f"authority {row.slug} has space, ranges, bans, bindings or people: their record would be lost")
+        raise Conflict(
+            f"authority {row.slug} has space, ranges, bans, bindings, people or an end: their record would be lost"
+        )
     unit.record("authority.remove", f"authority/{row.slug}", shown(row), None, row.slug)
     unit.session.delete(row)
 

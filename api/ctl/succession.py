@@ -58,11 +58,14 @@ def add_ends(group: Group) -> None:
         "merge",
         _merge,
         "make an authority part of another from now on: ranges, space and what holds there go to that one",
-        'authority merge village --into ghent --reason "decree 2026/4" --legal-basis "decree, article 343" --dry-run',
+        'authority merge village --into ghent --reason merger --legal-basis "decree 343" --reference 2026/4 --dry-run',
     )
     merge.add_argument("authority", type=slug, metavar="AUTHORITY")
     merge.add_argument("--into", type=slug, required=True, metavar="AUTHORITY", help="its successor")
-    _add_common(merge, "the decision to merge them, which is that of the bans that go on")
+    _add_common(
+        merge,
+        "the decision to merge them, which is that of the bans that go on: at least its reference and legal basis",
+    )
 
 
 def _add_common(parser: Parser, what: str) -> None:

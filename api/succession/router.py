@@ -37,10 +37,10 @@ def close_authority(
     row = authorities.get(unit.session, slug)
     precondition.check(row.revision)
     decision = DecisionRecord() if body.decision is None else body.decision.value()
-    before, _ = head(unit.session)
+    revision, (before, _) = row.revision, head(unit.session)
     closing.close(unit, row, _at(body.at, row, unit.now_s), body.reason, decision)
     unit.rehearsing = body.dry_run
-    tag(response, row.revision)
+    tag(response, revision if body.dry_run else row.revision)
     return ClosedRead(authority=read_authority(row, unit.now_s), acts=_acts(unit, before), dry_run=body.dry_run)
 
 
@@ -60,17 +60,18 @@ def merge_authority(
 ) -> MergedRead:
     """Makes `into` the successor from now on: ranges and space move, and what holds there goes on holding.
 
-    Bans go on as the successor's own, by the merger's decision, unless it has one on the service: then that applies.
+    Bans go on as the successor's own, by the merger's decision, with what they bind and exempt. While a ban that it has
+    on the service holds, that applies. 409 where it has one, planned or provisional, of another mode or scope.
     """
     row = authorities.get(unit.session, slug)
     precondition.check(row.revision)
     into = authorities.find(unit.session, body.into)
     if into is None:
         raise Invalid.at("body.into", f"authority {body.into} is not registered")
-    before, _ = head(unit.session)
+    revision, (before, _) = row.revision, head(unit.session)
     done = merging.merge(unit, row, into, body.reason, body.decision.value(), held.services)
     unit.rehearsing = body.dry_run
-    tag(response, row.revision)
+    tag(response, revision if body.dry_run else row.revision)
     return MergedRead(
         authority=read_authority(row, unit.now_s),
         into=read_authority(into, unit.now_s),

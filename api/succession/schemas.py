@@ -79,7 +79,8 @@ class ContinuedRead(Read):
 class MergedRead(Read):
     """A merged authority and its successor; what goes on there as what, and what the successor had already.
 
-    `ended` is what goes on nowhere: its service is no longer in the catalogue, or its ranges are registered no longer.
+    `ended` is what goes on nowhere, or not in all of its ranges or time: requests, what belongs to a ban that has
+    lapsed, exemptions from where the successor's ban applied too, and what the catalogue or the ranges no longer have.
     """
 
     authority: AuthorityRead

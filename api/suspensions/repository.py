@@ -1,6 +1,6 @@
 """Queries on suspensions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
@@ -10,8 +10,10 @@ from api.errors import NotFound
 from api.pagination import select_page
 from api.suspensions.schemas import SuspensionState
 from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.intervals import Interval, union
 from dnsfilter.policy.model import Instant
 
+DAY_S = 86_400
 _ROW = SuspensionRow
 _ENDED = func.coalesce(_ROW.ended_s, _ROW.end_s)
 _AT_LEAST = _ROW.start_s + 1
@@ -40,40 +42,55 @@ def page(
     if state is SuspensionState.IN_FORCE:
         statement = statement.where(_in_force(now))
     elif state is SuspensionState.ENDED:
-        statement = statement.where(or_(_ROW.start_s > now, now >= FINISH))
+        statement = statement.where(now >= FINISH)
     if authority is not None:
         statement = statement.where(_concerning(authority))
     return select_page(session, statement, _ROW.number, int, limit, cursor, newest_first=True)
 
 
 def in_force(session: Session, now: Instant) -> Sequence[SuspensionRow]:
-    """All that hold at `now`, newest first."""
+    """All that have not ended at `now`, newest first."""
     return session.scalars(select(_ROW).where(_in_force(now)).order_by(_ROW.number.desc())).all()
 
 
 def in_force_of(session: Session, authority: str | None, now: Instant) -> Sequence[SuspensionRow]:
-    """Those of exactly this authority, or of all, that hold at `now`, by number."""
+    """Those of exactly this authority, or of all, that have not ended at `now`, by number."""
     return session.scalars(select(_ROW).where(_of(authority), _in_force(now)).order_by(_ROW.number)).all()
 
 
-def unbroken_since(session: Session, row: SuspensionRow) -> Instant:
-    """From when on, until this suspension, nothing was refused for its authority without a break."""
+def unbroken_since(session: Session, rows: Sequence[SuspensionRow]) -> Mapping[int, Instant]:
+    """By number, from when on until that suspension nothing was refused for its authority without a break."""
+    if not rows:
+        return {}
+    known: dict[str | None, list[Interval]] = {None: []}
+    ceiling = max(row.start_s for row in rows) + MAX_SUSPENSION_S
+    since = {row.number: row.start_s for row in rows}
+    back = DAY_S
+    # Whatever touches a stretch ends where it begins, or later: it is looked further back until it begins before that.
+    while (floor := min(since.values())) <= ceiling:
+        for authority, start, finish in _around(session, {row.authority for row in rows}, floor - back, ceiling):
+            known.setdefault(authority, []).append((start, finish))
+        ceiling, back = floor - back - 1, 2 * back
+        for authority in {row.authority for row in rows}:
+            stretches = union((*known.get(authority, ()), *known[None]))
+            for row in rows:
+                if row.authority == authority:
+                    since[row.number] = next(start for start, end in stretches if start <= row.start_s <= end)
+    return since
+
+
+def _around(
+    session: Session, authorities: set[str | None], floor: Instant, ceiling: Instant
+) -> Sequence[tuple[str | None, Instant, Instant]]:
+    """Authority, start and end of suspensions of these or of all whose recorded end lies between."""
     # In a form for which no index is taken: that of ends finds few rows, that of authorities thousands.
-    whose = row.authority or ""
-    mine = func.coalesce(_ROW.authority, whose) == whose
-    since = row.start_s
-    while True:
-        # What began before lasted four hours at most: of years of suspensions, an index gives those around.
-        around = _ROW.end_s.between(since, since + MAX_SUSPENSION_S)
-        earlier = select(func.min(_ROW.start_s)).where(mine, around, since <= FINISH)
-        first = session.scalar(earlier.where(_ROW.start_s < since))
-        if first is None:
-            return since
-        since = first
+    whose = func.coalesce(_ROW.authority, "").in_({authority or "" for authority in authorities} | {""})
+    statement = select(_ROW.authority, _ROW.start_s, FINISH).where(whose, _ROW.end_s.between(floor, ceiling))
+    return [(row[0], row[1], row[2]) for row in session.execute(statement)]
 
 
 def _in_force(now: Instant) -> ColumnElement[bool]:
-    return and_(_ROW.end_s > now, _ROW.start_s <= now, now < FINISH)
+    return and_(_ROW.end_s > now, now < FINISH)
 
 
 def _of(authority: str | None) -> ColumnElement[bool]:

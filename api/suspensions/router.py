@@ -40,7 +40,8 @@ def list_suspensions(
 ) -> Page[SuspensionRead]:
     """Suspensions, newest first."""
     rows, following = repository.page(unit.session, unit.now_s, state, authority, limit, cursor)
-    return Page(items=[_read(unit, row) for row in rows], next=following)
+    since = repository.unbroken_since(unit.session, rows)
+    return Page(items=[read_suspension(row, unit.now_s, since[row.number]) for row in rows], next=following)
 
 
 @router.get("/{number}", operation_id="get_suspension", summary="Get a suspension", responses=documented(NOT_FOUND))
@@ -101,8 +102,4 @@ def _end(body: SuspensionWrite, now: Instant) -> Instant:
 
 def _answer(unit: UnitOfWork, row: SuspensionRow, response: Response) -> SuspensionRead:
     tag(response, row.revision)
-    return _read(unit, row)
-
-
-def _read(unit: UnitOfWork, row: SuspensionRow) -> SuspensionRead:
-    return read_suspension(row, unit.now_s, repository.unbroken_since(unit.session, row))
+    return read_suspension(row, unit.now_s, repository.unbroken_since(unit.session, [row])[row.number])

@@ -68,8 +68,8 @@ def finish(row: SuspensionRow) -> Instant:
 
 
 def suspension_state(row: SuspensionRow, now: Instant) -> SuspensionState:
-    """The state of a suspension at `now`."""
-    return SuspensionState.IN_FORCE if row.start_s <= now < finish(row) else SuspensionState.ENDED
+    """The state of a suspension at `now`; one that begins after `now` was made before a clock was set back."""
+    return SuspensionState.IN_FORCE if now < finish(row) else SuspensionState.ENDED
 
 
 def read_suspension(row: SuspensionRow, now: Instant, since: Instant) -> SuspensionRead:

@@ -71,7 +71,7 @@ node key
 node remove cellar
 range unregistered
 notice list
-authority merge mechelen --into ghent --reason "a merger" --legal-basis "decree 2" --dry-run
+authority merge mechelen --into ghent --reason "a merger" --legal-basis "decree 2" --reference C-2 --dry-run
 authority close diest --at 2027-01-01 --reason "it ceases to be"
 explain 127.0.5.10 www.tiktok.com
 who 127.0.5.10

@@ -10,6 +10,7 @@ from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
 CLOSE = "/v1/authorities/town/close"
 WHY = {"reason": "it is part of another from now on"}
+DECREE = {"legal_basis": "decree 9", "reference": "D-9"}
 DATE = "2026-10-01"
 DAY_S = 86_400
 UNTIL_DATE_S = 805_600
@@ -155,7 +156,12 @@ def _toml(plane: Plane) -> dict[str, str]:
         ("PUT", "/v1/spaces/default/192.0.3.0/24", {"authority": "town"}),
         ("POST", "/v1/grants", {"account": 2, "role": "reader", "authority": "town", "for": "1 year", "reason": "why"}),
         ("POST", CLOSE, WHY),
-        ("POST", "/v1/authorities/zone/merge", {"into": "town", "decision": {"legal_basis": "decree 9"}, **WHY}),
+        (
+            "POST",
+            "/v1/authorities/town/bans/alpha/terms",
+            {"start": "2026-12-01T10:00:00Z", "end": "2026-12-01T10:00:01Z", "decision": {"reference": "C-2"}},
+        ),
+        ("POST", "/v1/authorities/zone/merge", {"into": "town", "decision": DECREE, **WHY}),
     ],
 )
 def test_nothing_begins_in_a_closed_authority_nor_reaches_beyond_one_that_closes(
@@ -220,15 +226,18 @@ def test_what_a_closing_needs(town: Plane, body: dict[str, Any], status: int) ->
 
 def test_a_rehearsal_tells_the_same_and_does_nothing(town: Plane) -> None:
     revision = town.revision()
-    told = town.done("POST", CLOSE, {**WHY, "dry_run": True})
+    rehearsed = town.call("POST", CLOSE, {**WHY, "dry_run": True})
+    told = rehearsed.json()
     assert (told["dry_run"], town.revision(), _verdict(town)) == (True, revision, "refuse")
-    assert town.done("GET", "/v1/authorities/town")["state"] == "open"
+    found = town.call("GET", "/v1/authorities/town")
+    assert found.json()["state"] == "open"
+    assert rehearsed.headers["etag"].partition(".")[0] == found.headers["etag"].partition(".")[0]
     assert town.done("POST", CLOSE, WHY)["acts"] == told["acts"]
 
 
 def test_only_an_administrator_closes_and_merges(town: Plane) -> None:
     _, token = town.account("the-operator", ("operator", "town"), ("approver", "town"), ("operator", "zone"))
-    merging = {"into": "zone", "decision": {"legal_basis": "decree 9"}, **WHY}
+    merging = {"into": "zone", "decision": DECREE, **WHY}
     for path, body in ((CLOSE, WHY), ("/v1/authorities/town/merge", merging)):
         assert town.call("POST", path, body, token=token).status_code == 403
     assert town.call("POST", "/v1/authorities/nobody/close", WHY).status_code == 404
@@ -255,3 +264,18 @@ def test_a_register_of_closed_ones_can_still_be_corrected(town: Plane) -> None:
     town.done("POST", CLOSE, WHY)
     changed = town.done("PUT", "/v1/authorities/town", authority(contact="archive@example.org"))
     assert (changed["contact"], changed["state"]) == ("archive@example.org", "closed")
+
+
+def test_what_a_closing_leaves_stays_on_record(town: Plane) -> None:
+    for slug in ("harbour", "village", "hamlet"):
+        town.done("PUT", f"/v1/authorities/{slug}", authority())
+    town.done("PUT", "/v1/authorities/village/bans/beta", ban(terms=[{"start": "2026-12-01", "for": "1 month"}]))
+    town.done("POST", "/v1/authorities/harbour/close", WHY)
+    town.done("POST", "/v1/authorities/village/close", {**WHY, "at": DATE})
+    town.done("POST", "/v1/authorities/hamlet/merge", {"into": "zone", "decision": DECREE, **WHY})
+    town.done("PUT", "/v1/authorities/mother", authority())
+    town.done("PUT", "/v1/authorities/child", authority())
+    town.done("POST", "/v1/authorities/child/merge", {"into": "mother", "decision": DECREE, **WHY})
+    gone = ["harbour", "village", "hamlet", "child", "mother"]
+    paths = [*(f"/v1/authorities/{slug}" for slug in gone), "/v1/authorities/village/bans/beta"]
+    assert {path: town.call("DELETE", path).status_code for path in paths} == dict.fromkeys(paths, 409)

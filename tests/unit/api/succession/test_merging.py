@@ -102,7 +102,7 @@ def test_ranges_and_space_move_and_the_old_authority_is_closed(village: Plane) -
 
 
 def test_where_both_have_a_ban_the_successors_applies(village: Plane) -> None:
-    village.done("PUT", "/v1/authorities/village/bans/alpha", ban(mode="monitor"))
+    village.done("PUT", "/v1/authorities/village/bans/alpha", ban(mode="monitor", terms=[{"for": "3 months"}]))
     told = village.done("POST", PATH, BODY)
     assert (_pairs(told, "covered"), told["continued"]) == ([("ban/village/alpha", "ban/town/alpha")], [])
     found = village.done("GET", f"/v1/decision?client={OLD}&name=alpha1.example.org")
@@ -259,8 +259,11 @@ def test_approved_exemptions_go_on_and_requests_do_not(village: Plane) -> None:
 def test_a_rehearsal_tells_the_same_and_does_nothing(village: Plane) -> None:
     village.done("PUT", "/v1/authorities/village/bans/beta", ban())
     revision = village.revision()
-    told = village.done("POST", PATH, {**BODY, "dry_run": True})
+    rehearsed = village.call("POST", PATH, {**BODY, "dry_run": True})
+    told = rehearsed.json()
     assert (told["dry_run"], village.revision()) == (True, revision)
+    found = village.call("GET", "/v1/authorities/village")
+    assert rehearsed.headers["etag"].partition(".")[0] == found.headers["etag"].partition(".")[0]
     assert village.done("GET", "/v1/ranges/default/203.0.113.0/24")["authority"] == "village"
     assert village.call("GET", "/v1/authorities/town/bans/beta").status_code == 404
     done = village.done("POST", PATH, BODY)
@@ -273,6 +276,7 @@ def test_a_rehearsal_tells_the_same_and_does_nothing(village: Plane) -> None:
         ({"into": "village"}, 422, "into itself"),
         ({"into": "nobody"}, 422, "not registered"),
         ({"decision": {"reference": "decree 2026/4"}}, 422, "legal basis"),
+        ({"decision": {"legal_basis": "decree 343"}}, 422, "body.decision.reference"),
         ({"decision": None}, 422, "decision"),
         ({"reason": ""}, 422, "reason"),
     ],
@@ -293,12 +297,12 @@ def test_neither_closes_already(village: Plane, closing: str) -> None:
     )
 
 
-def test_nobody_is_merged_while_suspended(village: Plane) -> None:
-    body = {"authority": "village", "for": "30m", "reason": "crisis centre"}
+@pytest.mark.parametrize("suspended", ["village", "town"])
+def test_nobody_is_merged_while_either_is_suspended(village: Plane, suspended: str) -> None:
+    body = {"authority": suspended, "for": "30m", "reason": "crisis centre"}
     village.done("POST", "/v1/suspensions", body)
     answer = village.call("POST", PATH, BODY)
-    assert (answer.status_code, "suspension 1 of village is in force" in answer.text) == (409, True)
-    village.done("POST", "/v1/suspensions", {**body, "authority": "town"})
+    assert (answer.status_code, f"suspension 1 of {suspended} is in force" in answer.text) == (409, True)
     village.done("POST", "/v1/suspensions", {**body, "authority": None})
     village.clock.now += 60
     village.done("POST", "/v1/suspensions/1/end", {"reason": "it is over"})

@@ -1,0 +1,311 @@
+"""What goes on with the successor of a merged authority: its bans, what binds and exempts, and what binds it.
+
+At no instant is a client refused that was not, or the other way, but for the successor's own ban on the service: while
+a term of that holds, it decides. What the merged authority decided fills the gaps; in what mode and scope, the
+successor's ban says where it is in force.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from typing import Protocol
+
+from api.bans import repository as bans
+from api.bans import service as ban_acts
+from api.bans.change import BanChange
+from api.bans.standing import effective_end, has_ended, holds
+from api.bindings import repository as bindings
+from api.bindings import service as binding_acts
+from api.bindings.schemas import BindingState, binding_state
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict
+from api.exemptions import repository as exemptions
+from api.exemptions import service as exemption_acts
+from api.exemptions.schemas import ExemptionState
+from api.moments import parse_zoned_hours
+from api.succession import repository
+from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union, until
+from dnsfilter.policy.model import (
+    Audience,
+    Binding,
+    DecisionRecord,
+    Exemption,
+    Funding,
+    Ground,
+    Instant,
+    Mode,
+    Reply,
+    Service,
+    Term,
+)
+
+APPROVED = (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
+
+
+class Told(Protocol):
+    """What becomes of a merged authority's objects, by their names in the record; see `merging.Merger`."""
+
+    continued: list[tuple[str, str]]
+    covered: list[tuple[str, str]]
+    ended: list[str]
+
+
+@dataclass(slots=True)
+class Heirs:
+    """One merger. `moved` are the ranges that were the merged authority's and are its successor's now."""
+
+    unit: UnitOfWork
+    old: AuthorityRow
+    new: AuthorityRow
+    reason: str
+    decision: DecisionRecord
+    services: Mapping[str, Service]
+    moved: frozenset[tuple[str, str]]
+    done: Told
+
+    def continue_bans(self) -> None:
+        """Continue every ban that has not lapsed, and what belongs to it; raises Conflict where one cannot be."""
+        for ban in repository.bans(self.unit.session, self.old.slug):
+            service = self.services.get(ban.service)
+            if _lapsed(ban, self.unit.now_s):
+                self._end_with(ban)
+            elif service is None:
+                self.done.ended.append(_of_ban(ban))
+                self._end_with(ban)
+            else:
+                self._continue(ban, service)
+
+    def continue_bindings_to(self) -> None:
+        """What binds the merged authority binds its successor."""
+        for binding in repository.bindings_to(self.unit.session, self.old.slug, self.unit.now_s):
+            ban = self.unit.session.get_one(BanRow, binding.ban)
+            if ban.authority == self.new.slug:
+                self.done.covered.append((_of_binding(binding), _of_ban(ban)))
+            else:
+                self._continue_binding(binding, ban, self.new.slug)
+
+    def _end_with(self, ban: BanRow) -> None:
+        session, now = self.unit.session, self.unit.now_s
+        self.done.ended += map(_of_binding, repository.bindings_of(session, ban.number, now))
+        asked = (*APPROVED, ExemptionState.REQUESTED)
+        self.done.ended += map(_of_exemption, repository.exemptions_from(session, ban.number, now, *asked))
+
+    def _continue(self, ban: BanRow, service: Service) -> None:
+        session, now = self.unit.session, self.unit.now_s
+        known = bans.find(session, self.new.slug, ban.service)
+        # Whom the successor's ban concerned when, before anything is added to it.
+        ruled = {} if known is None else self._bears(known)
+        row = self._heir(ban, known, service)
+        for binding in repository.bindings_of(session, ban.number, now):
+            if binding.authority == self.new.slug:
+                self.done.covered.append((_of_binding(binding), _of_ban(row)))
+            else:
+                self._continue_binding(binding, row, binding.authority)
+        for exemption in repository.exemptions_from(session, ban.number, now, *APPROVED):
+            self._continue_exemption(exemption, row, ruled)
+        asked = repository.exemptions_from(session, ban.number, now, ExemptionState.REQUESTED)
+        self.done.ended += map(_of_exemption, asked)
+
+    def _heir(self, ban: BanRow, known: BanRow | None, service: Service) -> BanRow:
+        """The successor's ban that goes on with the terms left of `ban`: the one that it has, or a new one."""
+        now = self.unit.now_s
+        live = known is not None and not _lapsed(known, now)
+        spans = _missing(ban, () if known is None or known.provisional else _held(known, now), now)
+        if known is not None and live and (not spans or ban.mode == Mode.OFF):
+            self.done.covered.append((_of_ban(ban), _of_ban(known)))
+            return known
+        follows: int | None = ban.number
+        if known is not None:
+            self._demand_continuable(ban, known, service, union(spans))
+            if bans.leads_to(self.unit.session, ban, known.number):
+                follows = None  # Neither can be the other's source.
+        decision = replace(self.decision, follows=follows)
+        terms = tuple(
+            Term(start, None if end == FOREVER else end, review, now, decision)
+            for (start, end), review in spans.items()
+        )
+        if known is None or known.provisional:
+            adopted = replace(_as_decided(ban), decision=decision, terms=terms, provisional=False)
+            row, _ = ban_acts.put(self.unit, self.new, service, adopted)
+        else:
+            # Its terms stay what they were, and these are added. How it applies is said anew only where it has lapsed.
+            row = known if live else ban_acts.put(self.unit, self.new, service, _as_decided(ban))[0]
+            for term in terms:
+                ban_acts.renew(self.unit, self.new, row, term)
+        self.done.continued.append((_of_ban(ban), _of_ban(row)))
+        return row
+
+    def _demand_continuable(self, ban: BanRow, known: BanRow, service: Service, gaps: Intervals) -> None:
+        """Raises Conflict where the terms that `known` lacks would not have in it the effect that they had."""
+        if self._will_decide(known) and _effect(known, service) != _effect(ban, service):
+            state = "provisional" if known.provisional else "planned"
+            raise Conflict(
+                f"{_name(known)} is {state}, and differs from {_name(ban)} in mode or scope: one ban cannot apply in "
+                "both ways, so give both the same, or end one, before the merger"
+            )
+        bears = self._bears(ban, always=True)
+        for exemption in repository.exemptions_from(self.unit.session, known.number, self.unit.now_s, *APPROVED):
+            life = intersection(gaps, ((exemption.start_s, _last(exemption)),))
+            owners = self._owners(exemption).values()
+            if any(intersection(life, bears.get(owner, ())) for owner in owners):
+                raise Conflict(
+                    f"exemption {exemption.number} from {_name(known)} names ranges in which {_name(ban)} goes on: "
+                    "revoke it before the merger"
+                )
+
+    def _will_decide(self, known: BanRow) -> bool:
+        """Whether the successor's ban has not lapsed, and does not decide yet: it is planned or provisional."""
+        now = self.unit.now_s
+        return not _lapsed(known, now) and (known.provisional or not any(holds(term, now) for term in known.terms))
+
+    def _bears(self, ban: BanRow, *, always: bool = False) -> Mapping[str, Intervals]:
+        """When the ban applies, in its own authority and each where it is bound; `always`: as if it had no gap."""
+        held = ((0, FOREVER),) if always else _held(ban, self.unit.now_s)
+        bound: dict[str, list[Interval]] = {ban.authority: [(0, FOREVER)]}
+        for row in repository.bindings_of(self.unit.session, ban.number, self.unit.now_s):
+            if binding_state(row, self.unit.now_s) is not BindingState.PROPOSED:
+                bound.setdefault(row.authority, []).append((row.start_s, until(_finish(row))))
+        return {authority: intersection(held, union(intervals)) for authority, intervals in bound.items()}
+
+    def _owners(self, exemption: ExemptionRow) -> Mapping[str, str]:
+        """Whose the registered ranges of an exemption were before the merger."""
+        owners = exemptions.owners(self.unit.session, exemption.site, exemption.ranges)
+        return {
+            prefix: self.old.slug if (exemption.site, prefix) in self.moved else owner
+            for prefix, owner in owners.items()
+        }
+
+    def _continue_binding(self, binding: BindingRow, ban: BanRow, authority: str) -> None:
+        """As a binding of `ban` to `authority`, as far as that is not bound already; consent goes to the successor."""
+        unit, now = self.unit, self.unit.now_s
+        accepted = binding_state(binding, now) is not BindingState.PROPOSED
+        others = bindings.of(unit.session, ban.number, authority)
+        held = union((row.start_s, until(_finish(row))) for row in others if _binds(row, binding))
+        gaps = difference(((max(binding.start_s, now), until(_finish(binding))),), held)
+        if not gaps:
+            self.done.covered.append((_of_binding(binding), _of_binding(next(r for r in others if _binds(r, binding)))))
+            return
+        for row in others:
+            # What was only proposed would stand in the way of what is in force.
+            if binding_state(row, now) is BindingState.PROPOSED:
+                binding_acts.end(unit, row, now, self.reason)
+        for start, end in gaps:
+            row = binding_acts.create(unit, ban, _wanted(binding, ban, authority, start, end, now))
+            if row.ground == Ground.AGREEMENT and accepted:
+                binding_acts.accept(unit, row)
+            self.done.continued.append((_of_binding(binding), _of_binding(row)))
+
+    def _continue_exemption(self, exemption: ExemptionRow, ban: BanRow, ruled: Mapping[str, Intervals]) -> None:
+        """As one from `ban`, but for the ranges in which that one applied already, and as long as it did."""
+        session, now = self.unit.session, self.unit.now_s
+        whole = ((max(exemption.start_s, now), _last(exemption)),)
+        bound = {row.authority for row in repository.bindings_of(session, ban.number, now)} | {
+            ban.authority,
+            self.old.slug,
+        }
+        alike: dict[Intervals, list[str]] = {}
+        for prefix, owner in self._owners(exemption).items():
+            alike.setdefault(difference(whole, ruled.get(owner, ())) if owner in bound else (), []).append(prefix)
+        for pieces, prefixes in alike.items():
+            for start, end in pieces:
+                wanted = Exemption(
+                    0,
+                    ban.number,
+                    frozenset(map(ip_network, prefixes)),
+                    start,
+                    end,
+                    tuple(parse_zoned_hours(text, exemption.time_zone) for text in exemption.hours),
+                    exemption.site,
+                    exemption.reason,
+                )
+                row = exemption_acts.request(self.unit, ban, wanted, exemption.time_zone)
+                exemption_acts.approve(self.unit, row, f"continues exemption {exemption.number} of {self.old.slug}")
+                self.done.continued.append((_of_exemption(exemption), _of_exemption(row)))
+        if set(alike) != {whole}:
+            self.done.ended.append(_of_exemption(exemption))
+
+
+def _lapsed(ban: BanRow, now: Instant) -> bool:
+    return all(has_ended(term, now) for term in ban.terms)
+
+
+def _held(ban: BanRow, now: Instant) -> Intervals:
+    """When its terms that have not ended hold."""
+    return union((max(t.start_s, t.recorded_s), until(effective_end(t))) for t in ban.terms if not has_ended(t, now))
+
+
+def _missing(ban: BanRow, held: Intervals, now: Instant) -> Mapping[Interval, Instant | None]:
+    """What is left of the ban's terms outside of `held`, each with its latest date of review."""
+    found: dict[Interval, Instant | None] = {}
+    for term in sorted(ban.terms, key=lambda term: (term.start_s, term.id)):
+        if not has_ended(term, now):
+            for span in difference(((max(term.start_s, now), until(effective_end(term))),), held):
+                found[span] = max(found.get(span) or 0, term.review_by_s or 0) or None
+    return found
+
+
+def _as_decided(ban: BanRow) -> BanChange:
+    """How the ban applies, as a change of another."""
+    return BanChange(
+        mode=Mode(ban.mode),
+        mode_reason=ban.mode_reason or None,
+        reply=Reply(ban.reply),
+        addresses=tuple(ban.addresses),
+        tiers=frozenset(ban.tiers),
+        funding=frozenset(map(Funding, ban.funding)),
+        audience=frozenset(map(Audience, ban.audience)),
+    )
+
+
+def _effect(ban: BanRow, service: Service) -> tuple[str, frozenset[int], frozenset[str], frozenset[str]]:
+    """What decides whom the ban concerns, and whether it refuses."""
+    tiers = frozenset(ban.tiers) & {tier.number for tier in service.tiers}
+    return ban.mode, tiers, frozenset(ban.funding), frozenset(ban.audience)
+
+
+def _binds(row: BindingRow, wanted: BindingRow) -> bool:
+    """Whether a binding that is there stands for the wanted one: a law is not replaced by what can be withdrawn."""
+    if row.ground == Ground.AGREEMENT:
+        return row.accepted_s is not None and wanted.ground == Ground.AGREEMENT
+    return True
+
+
+def _wanted(row: BindingRow, ban: BanRow, authority: str, start: Instant, end: Instant, now: Instant) -> Binding:
+    """What the binding says, of another ban or for another authority."""
+    return Binding(
+        0,
+        ban.number,
+        authority,
+        Ground(row.ground),
+        start,
+        None if end == FOREVER else end,
+        None,
+        now,
+        row.instrument,
+        row.date,
+    )
+
+
+def _finish(row: BindingRow) -> Instant | None:
+    return row.end_s if row.ended_s is None else row.ended_s
+
+
+def _last(row: ExemptionRow) -> Instant:
+    return row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
+
+
+def _name(row: BanRow) -> str:
+    return f"{row.authority}/{row.service}"
+
+
+def _of_ban(row: BanRow) -> str:
+    return f"ban/{_name(row)}"
+
+
+def _of_binding(row: BindingRow) -> str:
+    return f"binding/{row.number}"
+
+
+def _of_exemption(row: ExemptionRow) -> str:
+    return f"exemption/{row.number}"

@@ -1,0 +1,215 @@
+"""What a merger leaves as it was: no verdict changes at any instant, unless the successor's own ban decides."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from api.db.unit import LOCAL, UnitOfWork
+from dnsfilter.policy.decide import Verdict, decide, term_holds
+from dnsfilter.policy.model import Policy
+from dnsfilter.wire.names import parse_name
+from tests.unit.api.conftest import Plane, authority, ban
+
+DAY_S = 86_400
+OLD, OTHER, NEW, THIRD = "203.0.113.9", "203.0.113.200", "192.0.2.9", "198.51.100.9"
+"""Clients in both ranges of the village, in the town, and in the zone."""
+DECISION = {"organ": "parliament", "reference": "decree 2026/4", "date": "2026-06-05", "legal_basis": "decree 343"}
+BODY = {"into": "town", "reason": "the two are one municipality", "decision": DECISION}
+PATH = "/v1/authorities/village/merge"
+STRICTNESS = (Verdict.PASS, Verdict.MONITOR, Verdict.REFUSE)
+LATER = {"terms": [{"start": "2027-01-01", "for": "2 months"}]}
+SHORT = {"terms": [{"for": "1 month"}]}
+
+
+@pytest.fixture
+def village(town: Plane) -> Plane:
+    """Beside town and zone, an authority with two ranges and without bans; nobody has one on beta."""
+    town.done("PUT", "/v1/authorities/village", authority())
+    for prefix in ("203.0.113.0/25", "203.0.113.128/25"):
+        body = {"authority": "village", "funding": "public", "audience": "staff"}
+        town.done("PUT", f"/v1/ranges/default/{prefix}", body)
+    return town
+
+
+def _adopt(plane: Plane, whose: str, **changes: Any) -> None:
+    plane.done("PUT", f"/v1/authorities/{whose}/bans/beta", changes if "provisional" in changes else ban(**changes))
+
+
+def _bind(plane: Plane, of: str, to: str, ground: str = "law", **more: Any) -> int:
+    body = {"ban": f"{of}/beta", "authority": to, "ground": ground, "instrument": "law 7", **more}
+    number = int(plane.done("POST", "/v1/bindings", body)["number"])
+    if ground == "agreement":
+        plane.done("POST", f"/v1/bindings/{number}/accept")
+    return number
+
+
+def _exempt(plane: Plane, of: str, *prefixes: str, **more: Any) -> int:
+    body = {"ban": f"{of}/beta", "ranges": list(prefixes), "for": "4 months", "reason": "promotion", **more}
+    number = int(plane.done("POST", "/v1/exemptions", body)["number"])
+    plane.done("POST", f"/v1/exemptions/{number}/approve", {}, token=plane.other())
+    return number
+
+
+def _policy(plane: Plane) -> Policy:
+    with plane.database.reading() as session:
+        return plane.publisher.current(UnitOfWork(session, LOCAL, int(plane.clock.now)))
+
+
+def _verdict(policy: Policy, client: str, at: int) -> Verdict:
+    return decide(policy, "default", ip_address(client), parse_name("beta1.example.org"), at).verdict
+
+
+def _edges(*policies: Policy) -> Iterator[int]:
+    """The second before and the second of whatever begins or ends."""
+    for policy in policies:
+        terms = ((term.start, term.end) for entry in policy.bans for term in entry.terms)
+        bindings = ((binding.start, binding.end) for binding in policy.bindings)
+        exemptions = ((exemption.start, exemption.end) for exemption in policy.exemptions)
+        for at in chain.from_iterable(chain(terms, bindings, exemptions)):
+            if at is not None:
+                yield from (at - 1, at)
+
+
+def _merged(plane: Plane) -> dict[str, Any]:
+    """Merge, and hold every verdict at every instant against that before."""
+    plane.clock.now += 60
+    now, before = int(plane.clock.now), _policy(plane)
+    told: dict[str, Any] = plane.done("POST", PATH, BODY)
+    after = _policy(plane)
+    own = [b for b in before.bans if (b.authority, b.service) == ("town", "beta") and not b.provisional]
+    for at in sorted({now, *(edge for edge in _edges(before, after) if edge >= now)}):
+        rules = any(term_holds(term, at) for entry in own for term in entry.terms)
+        for client in (OLD, OTHER, THIRD, NEW):
+            was, found = _verdict(before, client, at), _verdict(after, client, at)
+            # What was the village's applies in the town too: it may become stricter there.
+            kept = found is was or (client == NEW and STRICTNESS.index(found) > STRICTNESS.index(was))
+            assert kept or rules, (client, at - now, was, found)
+    return told
+
+
+def _pairs(told: dict[str, Any], key: str) -> list[tuple[str, str]]:
+    return [(item["object"], item["by"]) for item in told[key]]
+
+
+BANS = [
+    ({}, {}),
+    ({}, LATER),
+    ({}, SHORT),
+    ({}, {"provisional": True}),
+    ({"provisional": True}, {"provisional": True}),
+    ({"provisional": True}, LATER),
+    (LATER, SHORT),
+    (SHORT, {}),
+    ({"mode": "monitor"}, {"mode": "monitor", **LATER}),
+    ({"mode": "off"}, LATER),
+    ({"terms": [{"for": "1 month"}, {"start": "2027-01-15", "for": "1 year"}]}, LATER),
+    ({"terms": [{"review_by": "2027-06-01"}, {"start": "2026-12-01", "review_by": "2027-09-01"}]}, SHORT),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), BANS)
+def test_a_ban_goes_on_in_the_gaps_of_the_successors_with_whom_it_binds_and_exempts(
+    village: Plane, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    _adopt(village, "village", **old)
+    _adopt(village, "town", **new)
+    law = _bind(village, "village", "zone")
+    exempted = _exempt(village, "village", "203.0.113.128/25")
+    told = _merged(village)
+    assert told["ended"] == []
+    assert [of for of, _ in _pairs(told, "continued") if not of.startswith("ban/")] == [
+        f"binding/{law}",
+        f"exemption/{exempted}",
+    ]
+    assert _verdict(_policy(village), OTHER, int(village.clock.now)) is Verdict.PASS
+
+
+@pytest.mark.parametrize("new", [{}, SHORT, LATER, {"terms": [{"end": "2026-09-21T14:13:40Z"}]}])
+def test_exemptions_set_nothing_aside_that_the_successors_ban_refused(village: Plane, new: dict[str, Any]) -> None:
+    _adopt(village, "village")
+    _adopt(village, "town", **new)
+    _bind(village, "town", "zone")
+    _bind(village, "town", "village", until="2026-10-09")
+    for bound in ("zone", "town"):
+        _bind(village, "village", bound, "agreement")
+    for prefix in ("203.0.113.128/25", "198.51.100.0/24", "192.0.2.0/24"):
+        _exempt(village, "village", prefix)
+    at = int(village.clock.now) + 60
+    refused = _verdict(_policy(village), THIRD, at)
+    _merged(village)
+    assert _verdict(_policy(village), THIRD, at) is refused
+
+
+def test_what_cannot_go_on_is_told(village: Plane) -> None:
+    _adopt(village, "village", **SHORT)
+    _adopt(village, "town")
+    lapsing = _exempt(village, "village", "203.0.113.0/25", hours=["Mon-Fri 09:00-12:00"])
+    body = {"ban": "village/beta", "ranges": ["203.0.113.128/25"], "for": "1 month", "reason": "promotion"}
+    asked = int(village.done("POST", "/v1/exemptions", body)["number"])
+    own = _bind(village, "village", "town")
+    _bind(village, "town", "village")
+    told = village.done("POST", PATH, {**BODY, "dry_run": True})
+    assert told["ended"] == [f"exemption/{lapsing}", f"exemption/{asked}"]
+    assert _pairs(told, "covered")[:2] == [
+        ("ban/village/beta", "ban/town/beta"),
+        (f"binding/{own}", "ban/town/beta"),
+    ]
+    village.clock.now += 40 * DAY_S
+    assert village.done("POST", PATH, BODY)["ended"] == [f"binding/{own}", f"exemption/{lapsing}"]
+
+
+@pytest.mark.parametrize("new", [LATER, {"provisional": True}])
+@pytest.mark.parametrize("differing", [{"mode": "monitor"}, {"audience": ["staff", "pupils"]}])
+def test_one_that_does_not_decide_yet_has_to_be_alike(
+    village: Plane, new: dict[str, Any], differing: dict[str, Any]
+) -> None:
+    _adopt(village, "village", **differing)
+    _adopt(village, "town", **new)
+    answer = village.call("POST", PATH, BODY)
+    assert (answer.status_code, "town/beta is p" in answer.json()["detail"]) == (409, True)
+    village.done("PATCH", "/v1/authorities/town/bans/beta", differing)
+    _merged(village)
+
+
+def test_one_in_force_says_how_both_apply(village: Plane) -> None:
+    _adopt(village, "village")
+    _adopt(village, "town", mode="monitor", **SHORT)
+    at = int(village.clock.now)
+    told = village.done("POST", PATH, BODY)
+    assert _pairs(told, "continued") == [("ban/village/beta", "ban/town/beta")]
+    assert {_verdict(_policy(village), OLD, at + days * DAY_S) for days in (1, 45, 90)} == {Verdict.MONITOR}
+
+
+def test_an_exemption_that_would_come_alive_stands_in_the_way(village: Plane) -> None:
+    _adopt(village, "town", **SHORT)
+    _bind(village, "town", "village")
+    number = _exempt(village, "town", "203.0.113.0/25")
+    _adopt(village, "village")
+    answer = village.call("POST", PATH, BODY)
+    assert (answer.status_code, f"exemption {number} from town/beta" in answer.json()["detail"]) == (409, True)
+    village.done("POST", f"/v1/exemptions/{number}/revoke", {"reason": "before the merger"})
+    _merged(village)
+
+
+def test_a_provisional_ban_is_confirmed_by_the_merger(village: Plane) -> None:
+    _adopt(village, "village")
+    _adopt(village, "town", provisional=True)
+    _merged(village)
+    found = village.done("GET", "/v1/authorities/town/bans/beta")
+    assert (found["provisional"], found["decision"]["reference"], len(found["terms"])) == (False, "decree 2026/4", 2)
+
+
+def test_neither_is_the_others_source(village: Plane) -> None:
+    _adopt(village, "town", terms=[{"for": "2 days"}])
+    following = {**DECISION, "reference": "own 1", "follows": "town/beta"}
+    _adopt(village, "village", decision=following, terms=[{"for": "1 year"}])
+    village.clock.now += 3 * DAY_S
+    _merged(village)
+    terms = village.done("GET", "/v1/authorities/town/bans/beta")["terms"]
+    assert terms[-1]["decision"]["follows"] is None
+    exported = village.call("GET", "/v1/policy").text
+    headers = {"Authorization": f"Bearer {village.token}", "Content-Type": "application/toml"}
+    assert village.done("POST", "/v1/policy/diff", content=exported, headers=headers) == {"acts": [], "faults": []}
