@@ -16,8 +16,10 @@ from types import FrameType
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.load import load_config
 from dnsfilter.config.model import Config, Endpoint
-from dnsfilter.errors import UnavailableError
+from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.node.puller import SNAPSHOTS
 from dnsfilter.node.thismachine import join
+from dnsfilter.snapshot.store import SnapshotStore
 
 START_S = 60.0
 STOP_S = 10.0
@@ -46,25 +48,34 @@ class _Interrupted(Exception):
 
 
 def run_single(options: Options) -> int:
-    """Run both until Ctrl-C or SIGTERM; the exit code. Raises ConfigError or UnavailableError if they cannot start."""
+    """Run both until Ctrl-C or SIGTERM; the exit code. Raises ConfigError or UnavailableError if they cannot start.
+
+    A control plane that cannot start keeps no resolver from its clients that has a snapshot: then it runs alone, which
+    is said at first and at the end, and the exit code is 1.
+    """
     config_path = _write_config(options, follows=True)
     config = load_config(config_path)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     api: subprocess.Popen[bytes] | None = None
     node: subprocess.Popen[bytes] | None = None
+    down: str | None = None
     try:
         api = subprocess.Popen(_api_command(options))
-        _await_ready(api, "control plane", options.api)
-        if not _is_joined(options, config):
+        down = _reason_not_ready(api, options)
+        follows = _is_joined(options, config) if down is None else _has_pulled(config, down)
+        if not follows:
             _write_config(options, follows=False)
         node = subprocess.Popen([_program("dnsfilter"), "serve", "--config", str(config_path)])
         _await_ready(node, "resolver", options.metrics)
-        print(_banner(options, config), flush=True)
-        return _watch(api, node, options)
+        print(_banner(options, config) if down is None else _banner_alone(options, down), flush=True)
+        return _watch(api, node, options, told=down is not None)
     except _Interrupted:
         print("\nstopping", flush=True)
-        return 0
+        if down is None:
+            return 0
+        print(f"dnsfilter: the resolver ran without a control plane: {down}", file=sys.stderr, flush=True)
+        return 1
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for process in (node, api):
@@ -74,6 +85,29 @@ def run_single(options: Options) -> int:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise _Interrupted
+
+
+def _reason_not_ready(api: subprocess.Popen[bytes], options: Options) -> str | None:
+    """Why the control plane has not started; None once it has."""
+    try:
+        _await_ready(api, "control plane", options.api)
+    except UnavailableError as error:
+        return str(error)
+    return None
+
+
+def _has_pulled(config: Config, down: str) -> bool:
+    """Whether this machine's node has something that it pulled, by which it can go on, else by the files on disk.
+
+    Raises UnavailableError, with why the control plane is `down`, where neither is whole.
+    """
+    for directory, is_pulled in ((config.node_dir, True), (config.state_dir, False)):
+        try:
+            SnapshotStore(directory / SNAPSHOTS).read_last_good()
+        except SnapshotError:
+            continue
+        return is_pulled
+    raise UnavailableError(f"{down}; there is no snapshot by which the resolver could go on without it")
 
 
 def _is_joined(options: Options, config: Config) -> bool:
@@ -152,9 +186,8 @@ def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint
     raise UnavailableError(f"start {what}: not ready within {START_S:g} s")
 
 
-def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options: Options) -> int:
-    """Wait until the resolver ends. The control plane may end before: answers do not depend on it."""
-    told = False
+def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options: Options, *, told: bool) -> int:
+    """Wait until the resolver ends. The control plane may end before, if that is not `told`: answers need it not."""
     while node.poll() is None:
         if api.poll() is not None and not told:
             told = True
@@ -173,6 +206,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _banner_alone(options: Options, down: str) -> str:
+    return f"""
+The resolver runs without its control plane, by the last policy that is on this machine: no ban can be changed.
+
+  DNS       {endpoint_text(options.listen)}, UDP and TCP
+  API       {down}
+            to start it: {" ".join(_api_command(options))}
+
+Ctrl-C stops everything."""
 
 
 def _banner(options: Options, config: Config) -> str:
