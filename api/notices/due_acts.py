@@ -9,6 +9,7 @@ from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, BindingRow, ConcernRow, ExemptionRow, SuspensionRow
 from api.notices.due_bans import ban_facts
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
+from api.notices.mergers import Heir, heirs
 from dnsfilter.policy.model import Ground
 
 BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
@@ -25,8 +26,11 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
     ending = and_(row.approved_s.is_not(None), row.revoked_s.is_(None), row.end_s > hour.now, row.end_s <= last)
     rows = session.scalars(select(row).where(or_(undecided, decided, ending)).order_by(row.number)).all()
     bans = _bans(session, {found.ban for found in rows})
-    owners = _owners(session, [found.number for found in rows])
+    owners, merged = _owners(session, [found.number for found in rows]), heirs(session, hour)
     for found in rows:
+        heir = merged.get(found.ban)
+        if heir is not None and heir.replaces(found):
+            continue  # That the one which goes on was approved is told.
         facts = {**ban_facts(bans[found.ban]), "number": found.number}
         if found.approved_s is None and found.rejected_s is None and found.revoked_s is None:
             yield _waiting(found, bans[found.ban].authority, facts, hour)
@@ -70,8 +74,10 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
         row.recorded_s > hour.oldest, row.accepted_s > hour.oldest, row.ended_s > hour.oldest
     )
     rows = session.scalars(select(row).where(wanted).order_by(row.number)).all()
-    bans = _bans(session, {found.ban for found in rows})
+    bans, merged = _bans(session, {found.ban for found in rows}), heirs(session, hour)
     for found in rows:
+        if _goes_on(found, merged):
+            continue
         ban = bans[found.ban]
         facts = {**ban_facts(ban), "number": found.number, "bound": found.authority}
         law = found.ground == Ground.LAW
@@ -88,6 +94,25 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
         elif found.accepted_s is None and hour.fresh(found.recorded_s):
             kind = Kind.BINDING_BY_LAW if law else Kind.BINDING_PROPOSED
             yield Due(f"{kind}/{found.number}", kind, found.authority, {**facts, "at_s": found.start_s})
+
+
+def due_mergers(session: Session, hour: Hour) -> Iterator[Due]:
+    """Of what goes on with a successor, to the authorities that were bound and are: this alone."""
+    for number, heir in heirs(session, hour).items():
+        for authority in sorted(heir.bound & heir.binds):
+            facts = {**ban_facts(heir.ban), "former": heir.former, "at_s": heir.at}
+            if hour.fresh(heir.at):
+                yield Due(f"bound_ban_goes_on/{number}/{authority}", Kind.BOUND_BAN_GOES_ON, authority, facts)
+
+
+def _goes_on(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
+    """Whether the binding ended with a merger and goes on as another, or is that other one."""
+    heir = merged.get(row.ban)
+    if heir is not None and row.ended_s == heir.at:
+        # What was only proposed had no effect; it is proposed anew, and told of then.
+        return heir.reaches(row.authority) or (row.ground == Ground.AGREEMENT and row.accepted_s is None)
+    made = (heir for heir in merged.values() if heir.ban.number == row.ban and heir.at == row.recorded_s)
+    return row.ended_s is None and any(row.authority in heir.bound & heir.binds for heir in made)
 
 
 def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:

@@ -9,6 +9,7 @@ from api.bans.standing import effective_end
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
+from api.notices.mergers import Heir, heirs
 from dnsfilter.policy.model import Ground, Instant
 
 BEFORE_END_S = (DAY_S, 7 * DAY_S, 30 * DAY_S)
@@ -25,11 +26,11 @@ def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
     ending = and_(end > hour.oldest, end <= last)
     reviewed = and_(TermRow.review_by_s > hour.now, TermRow.review_by_s <= last)
     rows = _bans(session, or_(ending, reviewed))
-    bindings = _bindings(session, [row.number for row in rows])
+    bindings, merged = _bindings(session, [row.number for row in rows]), heirs(session, hour)
     for row in rows:
         bound = [binding for binding in bindings if binding.ban == row.number]
         for term in row.terms:
-            yield from _of_end(row, term, bound, hour)
+            yield from _of_end(row, term, bound, hour, merged.get(row.number))
             yield from _of_review(row, term, bound, hour)
 
 
@@ -38,11 +39,11 @@ def due_sources(session: Session, hour: Hour) -> Iterator[Due]:
     sources = _bans(session, or_(TermRow.recorded_s > hour.oldest, TermRow.ended_s > hour.oldest))
     if not sources:
         return
-    followers = _followers(session, {row.number for row in sources})
+    followers, merged = _followers(session, {row.number for row in sources}), heirs(session, hour)
     for source in sources:
         for follower in followers:
             if source.number in _followed(follower) and follower.number != source.number:
-                yield from _of_source(source, follower, hour)
+                yield from _of_source(source, follower, hour, merged.get(source.number))
 
 
 def _bans(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]:
@@ -57,7 +58,7 @@ def _bindings(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
     return session.scalars(select(BindingRow).where(BindingRow.ban.in_(numbers), agreed)).all() if numbers else ()
 
 
-def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
+def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, heir: Heir | None) -> Iterator[Due]:
     end = effective_end(term)
     # One that was ended before it began, or recorded when it was over, has never held.
     if end is None or end <= max(hour.oldest, term.start_s, term.recorded_s) or _continued(row, term, end):
@@ -69,6 +70,8 @@ def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour)
         own = {**facts, "provisional": True} if row.provisional else facts
         yield Due(f"ban_lapsed/{row.number}/{end}", Kind.BAN_LAPSED, row.authority, own)
         for authority in _bound_at(bound, end - 1):
+            if heir is not None and heir.continues(term) and heir.reaches(authority):
+                continue
             key = f"ban_lapsed/{row.number}/{end}/{authority}"
             yield Due(key, Kind.BOUND_BAN_LAPSED, authority, facts)
         return
@@ -113,7 +116,7 @@ def _before(
             yield Due(f"{key}/{reached[0]}", kind, authority or row.authority, facts, said)
 
 
-def _of_source(source: BanRow, follower: BanRow, hour: Hour) -> Iterator[Due]:
+def _of_source(source: BanRow, follower: BanRow, hour: Hour, heir: Heir | None) -> Iterator[Due]:
     adopted = min(term.recorded_s for term in follower.terms)
     own = _reach(follower, hour.now)
     if own.get("own_until_s", hour.now) < hour.now - FOLLOWED_S:
@@ -127,6 +130,8 @@ def _of_source(source: BanRow, follower: BanRow, hour: Hour) -> Iterator[Due]:
         if renewed and hour.fresh(term.recorded_s) and term.recorded_s >= adopted:
             yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, told)
         ended = term.ended_s
+        if heir is not None and heir.continues(term):
+            continue
         if ended is not None and ended > max(hour.oldest, adopted) and not _continued(source, term, ended):
             key = f"source_ended/{source.number}/{ended}/{follower.number}"
             yield Due(key, Kind.SOURCE_ENDED, follower.authority, told)

@@ -124,6 +124,11 @@ TEXTS: Mapping[Kind, Text] = {
         "het verbod op {service} geldt niet langer bij u",
         "Binding {number} is beëindigd, met ingang {at}: het verbod op {service} ({body}) geldt dan niet langer bij u.",
     ),
+    Kind.BOUND_BAN_GOES_ON: Text(
+        "het verbod op {service} loopt door als dat van een andere overheid ({body})",
+        "Het verbod op {service} ({former}) loopt door als dat van een andere overheid ({body}), met begin {at}: de "
+        "ene is opgegaan in de andere. Het bindt u zoals voorheen.",
+    ),
     Kind.NODE_SUSPENDED: Text(
         "de verboden zijn op resolver {node} opgeschort voor {scope}",
         "Op resolver {node} (locatie {site}) zijn alle verboden ter plaatse opgeschort voor {scope}: er wordt daar "

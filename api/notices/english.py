@@ -123,6 +123,11 @@ TEXTS: Mapping[Kind, Text] = {
         "Binding {number} has been ended, with effect {at}: the ban on {service} ({body}) then no longer applies to "
         "you.",
     ),
+    Kind.BOUND_BAN_GOES_ON: Text(
+        "the ban on {service} goes on as that of another authority ({body})",
+        "The ban on {service} ({former}) goes on as that of another authority ({body}), beginning {at}: the one is "
+        "part of the other now. It binds you as before.",
+    ),
     Kind.NODE_SUSPENDED: Text(
         "bans are suspended on resolver {node} for {scope}",
         "On resolver {node} (site {site}) all bans were suspended on the spot for {scope}: nothing is refused there. "

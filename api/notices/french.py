@@ -131,6 +131,11 @@ TEXTS: Mapping[Kind, Text] = {
         "Il a été mis fin au lien {number}, avec effet {at} : l'interdiction visant {service} ({body}) ne s'applique "
         "alors plus chez vous.",
     ),
+    Kind.BOUND_BAN_GOES_ON: Text(
+        "l'interdiction visant {service} se poursuit comme celle d'une autre autorité ({body})",
+        "L'interdiction visant {service} ({former}) se poursuit comme celle d'une autre autorité ({body}), à partir de "
+        "cette date : {at}. La première fait désormais partie de la seconde. Vous restez lié comme auparavant.",
+    ),
     Kind.NODE_SUSPENDED: Text(
         "les interdictions sont suspendues sur le résolveur {node} pour {scope}",
         "Sur le résolveur {node} (site {site}), toutes les interdictions ont été suspendues sur place pour {scope} : "

@@ -124,6 +124,11 @@ TEXTS: Mapping[Kind, Text] = {
         "Die Bindung {number} wurde beendet. Wirksam wird dies {at}: Das Verbot von {service} ({body}) gilt dann nicht "
         "mehr bei Ihnen.",
     ),
+    Kind.BOUND_BAN_GOES_ON: Text(
+        "das Verbot von {service} gilt als das einer anderen Behörde fort ({body})",
+        "Das Verbot von {service} ({former}) gilt als das einer anderen Behörde ({body}) fort, beginnend {at}: Die "
+        "eine ist in der anderen aufgegangen. Es bindet Sie wie bisher.",
+    ),
     Kind.NODE_SUSPENDED: Text(
         "die Verbote sind auf dem Resolver {node} ausgesetzt für {scope}",
         "Auf dem Resolver {node} (Standort {site}) wurden alle Verbote vor Ort ausgesetzt für {scope}: Es wird dort "

@@ -2,8 +2,8 @@
 
 Facts: `ban` is `authority/service`, `reference` that of its decision, `provisional` that it has none yet, `number` of
 an exemption or a binding, `until_s` an exclusive end, `at_s` when something happened or begins, `review_s` a date of
-review, `resumes_s` when a ban applies again, `own_…` how far a follower's own ban reaches; `source`, `bound` and
-`scope` are authorities, the last None for all of them; `node` and `site` are names.
+review, `resumes_s` when a ban applies again, `own_…` how far a follower's own ban reaches; `source`, `bound`, `former`
+and `scope` are authorities, the last None for all of them; `node` and `site` are names.
 """
 
 import textwrap
@@ -20,7 +20,7 @@ from dnsfilter.policy.model import Authority
 WIDTH = 78
 """Of a line, at most: RFC 5322 section 2.1.1."""
 SEPARATOR = "* * *"
-_BODIES = ("source", "bound", "scope")
+_BODIES = ("source", "bound", "former", "scope")
 
 
 @dataclass(frozen=True, slots=True)

@@ -328,6 +328,37 @@ def test_an_authority_that_has_closed_is_told_nothing(town: Plane) -> None:
     assert new_kinds(town, telling.look) == []
 
 
+def test_whoever_is_bound_is_told_once_that_a_ban_goes_on_with_a_successor(town: Plane) -> None:
+    for slug in ("city", "follower"):
+        town.done("PUT", f"/v1/authorities/{slug}", authority())
+    body = {"ban": "town/alpha", "ground": "law", "instrument": "law 7"}
+    for to in ("zone", "city"):
+        town.done("POST", "/v1/bindings", {**body, "authority": to})
+    town.done("POST", "/v1/bindings", {**body, "authority": "follower", "ground": "agreement"})
+    following = {"reference": "own 1", "legal_basis": "decree 1", "follows": "town/alpha"}
+    town.done("PUT", "/v1/authorities/follower/bans/alpha", ban(decision=following))
+    wanted = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 month", "reason": "promotion"}
+    number = town.done("POST", "/v1/exemptions", wanted)["number"]
+    town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=town.other())
+    telling = begun(town)
+    decision = {"legal_basis": "decree 9", "reference": "D-9"}
+    merging = {"into": "city", "reason": "they are one", "decision": decision}
+    town.done("POST", "/v1/authorities/town/merge", merging)
+    # The agreement was only proposed: so it is by the successor.
+    told = [("binding_proposed", "follower"), ("bound_ban_goes_on", "zone"), ("exemption_approved", "city")]
+    assert new_kinds(town, telling.look) == told
+    facts = next(row.facts for row in rows(town) if row.kind == "bound_ban_goes_on")
+    assert (facts["ban"], facts["former"], facts["reference"]) == ("city/alpha", "town", "D-9")
+
+
+def test_a_closing_without_a_successor_ends_what_was_bound(town: Plane) -> None:
+    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 7"}
+    town.done("POST", "/v1/bindings", body)
+    telling = begun(town)
+    town.done("POST", "/v1/authorities/town/close", {"reason": "it is no more"})
+    assert new_kinds(town, telling.look) == [("binding_ended", "zone"), ("bound_ban_lapsed", "zone")]
+
+
 def test_facts_are_of_bodies_and_decisions_only(town: Plane) -> None:
     _bound(town)
     telling = begun(town)

@@ -28,6 +28,7 @@ FACTS: dict[str, Any] = {
     "own_until_s": MIDNIGHT,
     "source": "federal",
     "bound": "ghent",
+    "former": "federal",
     "scope": "ghent",
     "node": "office-1",
     "site": "default",

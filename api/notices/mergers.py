@@ -1,0 +1,77 @@
+"""Bans that ended with a merger and go on with the successor: of these nobody is told that they are over."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session, aliased
+
+from api.bans.standing import holds
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, TermRow
+from api.notices.kinds import Hour
+from dnsfilter.policy.model import Ground, Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Heir:
+    """The successor's `ban` that took the place of another at an instant, with the bindings of both then.
+
+    `bound` are those in which the other applied, or would, until then.
+    """
+
+    ban: BanRow
+    at: Instant
+    former: str
+    bound: frozenset[str]
+    binds: frozenset[str]
+    exemptions: Sequence[ExemptionRow]
+
+    def reaches(self, authority: str) -> bool:
+        """Whether the ban is that authority's own from then on, or it is bound to it."""
+        return authority == self.ban.authority or authority in self.binds
+
+    def holds(self) -> bool:
+        """Whether the ban applies at that instant."""
+        return any(holds(term, self.at) for term in self.ban.terms)
+
+    def replaces(self, row: ExemptionRow) -> bool:
+        """Whether that exemption from the other ban goes on as some of this one."""
+        named = {
+            prefix
+            for other in self.exemptions
+            if (other.site, other.reason, other.hours) == (row.site, row.reason, row.hours)
+            for prefix in other.ranges
+        }
+        return row.revoked_s == self.at and named.issuperset(row.ranges)
+
+    def continues(self, term: TermRow) -> bool:
+        """Whether the ban goes on where that term of the other was ended."""
+        return term.ended_s == self.at and self.holds()
+
+
+def heirs(session: Session, hour: Hour) -> Mapping[int, Heir]:
+    """By the number of the ban that ended, what goes on instead since mergers that are not past."""
+    old, new = aliased(BanRow), aliased(BanRow)
+    same = and_(new.authority == AuthorityRow.successor, new.service == old.service)
+    statement = select(old, new, AuthorityRow.closes_s).join(AuthorityRow, AuthorityRow.slug == old.authority)
+    rows = session.execute(statement.join(new, same).where(AuthorityRow.closes_s > hour.oldest))
+    found = [(was, ban, at) for was, ban, at in rows if at is not None]
+    numbers = {row.number for was, ban, _ in found for row in (was, ban)}
+    bindings = session.scalars(select(BindingRow).where(BindingRow.ban.in_(numbers))).all() if numbers else ()
+    asked = select(ExemptionRow).where(ExemptionRow.ban.in_(numbers), ExemptionRow.approved_s > hour.oldest)
+    exemptions = session.scalars(asked).all() if numbers else ()
+    return {
+        was.number: Heir(
+            ban,
+            at,
+            was.authority,
+            _bound(row for row in bindings if row.ban == was.number and row.ended_s == at),
+            _bound(row for row in bindings if row.ban == ban.number and (row.ended_s is None or row.ended_s > at)),
+            [row for row in exemptions if row.ban == ban.number and row.approved_s == row.requested_s == at],
+        )
+        for was, ban, at in found
+    }
+
+
+def _bound(rows: Iterable[BindingRow]) -> frozenset[str]:
+    return frozenset(row.authority for row in rows if row.ground == Ground.LAW or row.accepted_s is not None)
