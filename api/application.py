@@ -44,6 +44,7 @@ from api.services.router import router as services
 from api.settings import UnixSocket
 from api.spaces.router import router as spaces
 from api.succession.router import router as succession
+from api.suspensions.byhand import local as suspensions_by_hand
 from api.suspensions.holding import Holding
 from api.suspensions.router import router as suspensions
 from api.system.access import AccessMiddleware
@@ -71,6 +72,7 @@ ROUTERS = (
     of_authority,
     bindings,
     exemptions,
+    suspensions_by_hand,
     suspensions,
     decisions,
     trace,

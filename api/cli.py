@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from api.ctl.client import Client, parse_url
 from api.ctl.commands import PROGRAM, Options, Result, Verb
-from api.ctl.errors import DONE, INTERRUPTED, CtlError, NotTaken, WrongInput
+from api.ctl.errors import DONE, INTERRUPTED, CtlError, Denied, NotTaken, WrongInput
 from api.ctl.parser import make_parser
 from api.ctl.terminal import dump_json, escape, lines_of
 from api.ctl.token import Token, exposure, load_token
@@ -49,8 +49,9 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
         options.api, options.ca, environ = DEFAULT_URL, None, {}
     url = _url(getattr(options, "api", None), environ)
     token: Token | None = None
-    if verb.needs_token:
-        token = load_token(getattr(options, "token_file", None), environ, url)
+    if verb.needs_token or verb.takes_token:
+        token = _token(verb, options, environ, url)
+    if token is not None:
         _warn(token.warning, exposure(url))
     elif verb.asks_token:
         _warn(exposure(url))
@@ -66,6 +67,15 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
             *error.lines, f"the token was that of {token.source}; `dnsfilterctl login` keeps another"
         ) from error
     return result.code
+
+
+def _token(verb: Verb, options: Options, environ: Mapping[str, str], url: str) -> Token | None:
+    try:
+        return load_token(getattr(options, "token_file", None), environ, url)
+    except Denied:
+        if verb.needs_token or hasattr(options, "token_file"):
+            raise
+        return None
 
 
 def _print(result: Result, *, as_json: bool) -> None:

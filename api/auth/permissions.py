@@ -131,6 +131,7 @@ OF_OPERATION: Mapping[str, Rule] = {
     "revoke_exemption": _APPROVE_OBJECT,
     # suspensions: every account may see that nothing is refused
     "list_suspensions": _ACCOUNT,
+    "list_suspensions_by_hand": _ACCOUNT,
     "get_suspension": _ACCOUNT,
     "start_suspension": _OPERATE_OBJECT,
     "end_suspension": _OPERATE_OBJECT,

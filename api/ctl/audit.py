@@ -1,6 +1,7 @@
 """dnsfilterctl audit: who did what, and the proof that the record of it is whole."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from api.chain import canonical
 from api.ctl.accounts import Accounts, account
@@ -14,6 +15,10 @@ from api.ctl.terminal import lines_of, table
 
 MAX_CHECKPOINTS = 1_000_000
 """Of a century, with one every hour."""
+
+
+_TOLD = frozenset({"suspension.start", "node.suspend", "node.end_suspension", "node.use_revision"})
+"""Acts that change nothing that was there before, and of which whom they concern stands in no other place."""
 
 
 def add(groups: Group) -> None:
@@ -109,6 +114,19 @@ def _lines(items: list[Entry], accounts: Accounts) -> Iterator[str]:
         yield f"{item.seq}  {when}  {who}  {item.act}  {item.object}  revision {item.revision}"
         if item.before is not None and item.after is not None:
             yield from change_lines(item.before, item.after)
+        elif item.act in _TOLD and item.after is not None:
+            yield f"    {_told(item.after)}"
+
+
+def _told(after: Mapping[str, Any]) -> str:
+    """Whom an act of the emergency switch concerned, until when, and why."""
+    until = after.get("until") or after.get("end")
+    words = [f"for {after.get('authority') or 'everybody'}"]
+    if after.get("revision") is not None:
+        words = [f"revision {after['revision']}"]
+    if until is not None:
+        words.append(f"until {at_words(until, 'UTC')}")
+    return f"{' '.join(words)}: {after.get('reason', '')}"
 
 
 def _export(client: Client, options: Options) -> Result:

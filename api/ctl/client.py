@@ -96,6 +96,11 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._http.close()
 
+    @property
+    def has_token(self) -> bool:
+        """Whether it asks with a token."""
+        return "Authorization" in self._http.headers
+
     def present(self, token: str) -> None:
         """Ask with this token from now on."""
         self._http.headers["Authorization"] = f"Bearer {token}"

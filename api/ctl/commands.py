@@ -17,6 +17,7 @@ Body: TypeAlias = dict[str, Any]
 PROGRAM = "dnsfilterctl"
 WIDTH = 110
 DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
+MIN_REASON = 3
 
 KINDS = (
     "federal", "community", "region", "province", "municipality", "ocmw_cpas",
@@ -50,12 +51,13 @@ Run: TypeAlias = Callable[[Client, Options], Result]
 class Verb:
     """One command. `needs_token` is false for what the API tells everybody; one that is `local` asks no API at all.
 
-    One that `asks_token` has none yet, and is given it.
+    One that `asks_token` has none yet, and is given it; one that `takes_token` tells more with one, where there is one.
     """
 
     run: Run
     needs_token: bool = field(default=True)
     asks_token: bool = field(default=False)
+    takes_token: bool = field(default=False)
     local: bool = field(default=False)
 
 
@@ -125,7 +127,7 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
 
 def add_reason(parser: argparse.ArgumentParser) -> None:
     """--reason of an act that needs one."""
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it stays on record")
+    parser.add_argument("--reason", type=reason, required=True, metavar="TEXT", help="why; it stays on record")
 
 
 def add_site(parser: argparse.ArgumentParser) -> None:
@@ -183,6 +185,13 @@ def slug(text: str) -> str:
     """An argument that names an authority, a service or a site."""
     if not _SLUG.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no slug: lower-case letters, digits and hyphens")
+    return text
+
+
+def reason(text: str) -> str:
+    """An argument that says why."""
+    if len(text.strip()) < MIN_REASON:
+        raise argparse.ArgumentTypeError("give a reason of at least three characters")
     return text
 
 

@@ -1,11 +1,13 @@
 """Instants as people read them: in the authority's time zone, and a midnight's end as the last whole day. Pure."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, time, timedelta
 
 from api.ctl.decisions import Term
-from dnsfilter.policy.calendar import last_day, local_day, local_midnight, zone
+from dnsfilter.policy.calendar import last_day, local_day, local_instant, local_midnight, zone
 from dnsfilter.policy.model import Instant
 
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -15,6 +17,15 @@ _MONTHS = (
 def parse_instant(text: str) -> Instant:
     """The instant of the API's RFC 3339 text."""
     return int(datetime.fromisoformat(text).timestamp())
+
+
+def next_local(clock: str, now: Instant, time_zone: str) -> Instant:
+    """When a clock there shows "23:00" next; raises ValueError."""
+    if not _CLOCK.fullmatch(clock):
+        raise ValueError(f"{clock!r} is no time of a day: write for example 23:00")
+    today, shown = local_day(now, time_zone), time.fromisoformat(clock)
+    days = (datetime.combine(today + timedelta(days=ahead), shown) for ahead in (0, 1, 2))
+    return next(at for day in days if (at := local_instant(day, time_zone)) > now)
 
 
 def usable_zone(name: str) -> str:

@@ -8,7 +8,7 @@ from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
 from api.ctl.layout import nesting_lines
 from api.ctl.moments import at_words
 from api.ctl.names import Names
-from api.ctl.suspensions import suspended_lines
+from api.ctl.suspensions import by_hand_lines, suspended_lines
 from api.ctl.terminal import columns
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
@@ -48,12 +48,25 @@ def add(groups: Group) -> None:
 
 def _explain(client: Client, options: Options) -> Result:
     found = client.get(Explanation, "/v1/decision", given(options, "client", "name", "at", "site"))
-    return Result(found.model_dump(mode="json"), lambda: _explanation(found, Names(client)))
+    return Result(
+        found.model_dump(mode="json"), lambda: _explained(client, found, Names(client), now=options.at is None)
+    )
 
 
 def _who(client: Client, options: Options) -> Result:
     found = client.get(Who, "/v1/who", given(options, "address", "site"))
-    return Result(found.model_dump(mode="json"), lambda: _owner(found, Names(client)))
+    return Result(found.model_dump(mode="json"), lambda: _owned(client, found, Names(client)))
+
+
+def _explained(client: Client, found: Explanation, names: Names, *, now: bool) -> Iterator[str]:
+    if now:
+        yield from by_hand_lines(client, found.authority, found.site, names)
+    yield from _explanation(found, names)
+
+
+def _owned(client: Client, found: Who, names: Names) -> Iterator[str]:
+    yield from by_hand_lines(client, found.authority, found.site, names)
+    yield from _owner(found, names)
 
 
 def _explanation(found: Explanation, names: Names) -> Iterator[str]:

@@ -1,11 +1,15 @@
 """dnsfilterctl suspend and suspension: the emergency switch, and the line that stands first while one holds."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from api.ctl.accounts import Accounts
 from api.ctl.answers import Answer, Moment, Number
 from api.ctl.client import Client, path
 from api.ctl.commands import (
+    DEFAULT_LIMIT,
     MAX_LIMIT,
     Group,
     Options,
@@ -17,11 +21,12 @@ from api.ctl.commands import (
     add_verb,
     given,
     number,
+    reason,
     slug,
 )
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
-from api.ctl.moments import at_words, parse_instant
+from api.ctl.moments import at_words, next_local, parse_instant
 from api.ctl.names import Names
 from api.ctl.terminal import columns, table
 
@@ -47,6 +52,23 @@ class Suspension(Answer):
     revision: Number
 
 
+class ByHand(Answer):
+    """Nothing is refused by a node for an authority, or for all, as somebody told it there."""
+
+    node: str
+    site: str
+    authority: str | None
+    until: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is suspended now: by the control plane, newest first, and on nodes by hand."""
+
+    suspensions: list[Suspension]
+    by_hand: list[ByHand]
+
+
 def add(groups: Group) -> None:
     """Add the commands."""
     suspend = add_verb(
@@ -61,9 +83,12 @@ def add(groups: Group) -> None:
     suspend.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help="without it for all")
     reach = suspend.add_mutually_exclusive_group(required=True)
     reach.add_argument("--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h")
-    reach.add_argument("--until", metavar="WHEN", help="an RFC 3339 time")
+    reach.add_argument("--until", metavar="WHEN", help="a time like 23:00, the authority's; or an RFC 3339 time")
     reach.add_argument("--end", action="store_true", help="end it now")
-    add_reason(suspend)
+    reach.add_argument("--list", action="store_true", help="list what is suspended now")
+    suspend.add_argument(
+        "--reason", type=reason, metavar="TEXT", help="why; it stays on record, and only --list needs none"
+    )
     group = add_group(groups, "suspension", "when nothing was, or is, refused")
     lister = add_verb(group, "list", _list, "list suspensions, newest first", "suspension list --state in_force")
     lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
@@ -82,19 +107,40 @@ def _add_number(parser: Parser) -> None:
 
 
 def _suspend(client: Client, options: Options) -> Result:
+    if options.list:
+        options.state, options.limit = "in_force", DEFAULT_LIMIT
+        return _list(client, options)
+    if options.reason is None:
+        raise WrongInput("give --reason: why; it stays on record")
     if options.end:
         return _end_all(client, options)
     body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}
+    if ":" in body.get("until", "")[:3]:
+        body["until"] = _until(body["until"], options.authority, Names(client))
     made = client.send(Suspension, "POST", path("suspensions"), {"authority": options.authority, **body})
     return Result(made.model_dump(mode="json"), lambda: _made(made, Names(client)))
 
 
+def _until(clock: str, authority: str | None, names: Names) -> str:
+    """The instant at which a clock shows that next: one of the authority, for all one in UTC. Raises WrongInput."""
+    try:
+        at = next_local(clock, int(time.time()), _zone(authority, names))
+    except ValueError as error:
+        raise WrongInput(f"cannot suspend until {clock}: {error}") from error
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
 def _end_all(client: Client, options: Options) -> Result:
     """End what holds for exactly this authority, or for all."""
-    held = [found for found in holding(client, options.authority) if found.authority == options.authority]
-    if not held:
-        raise WrongInput(f"no suspension of {options.authority or EVERYBODY} is in force")
-    return _ended(client, held[0].number, options)
+    held = holding(client, options.authority)
+    own = [found for found in held.suspensions if found.authority == options.authority]
+    if own:
+        return _ended(client, own[0].number, options)
+    by_hand = [one.node for one in held.by_hand if one.authority == options.authority]
+    raise WrongInput(
+        f"no suspension of {options.authority or EVERYBODY} is in force",
+        *(f"node {node} was told so by hand: `dnsfilter suspend --end` there ends it" for node in by_hand),
+    )
 
 
 def _end(client: Client, options: Options) -> Result:
@@ -102,15 +148,24 @@ def _end(client: Client, options: Options) -> Result:
 
 
 def _ended(client: Client, which: int, options: Options) -> Result:
+    before = holding(client).suspensions
     ended = client.send(Suspension, "POST", path("suspensions", which, "end"), given(options, "reason"))
-    left = [found for found in holding(client, ended.authority) if found.authority is None]
-    data = ended.model_dump(mode="json")
-    return Result(data, lambda: _no_longer(ended, left if ended.authority is not None else [], Names(client)))
+    numbers = {ended.number, *(found.number for found in before if found.authority == ended.authority)}
+    return Result(ended.model_dump(mode="json"), lambda: _no_longer(client, ended, numbers, Names(client)))
 
 
-def _no_longer(ended: Suspension, left: list[Suspension], names: Names) -> Iterator[str]:
-    yield f"suspension {ended.number} has ended: what is banned is refused again for {_whom(ended.authority, names)}"
+def _no_longer(client: Client, ended: Suspension, numbers: set[int], names: Names) -> Iterator[str]:
+    """What still holds comes first: somebody may believe that what is banned is refused again."""
+    held = holding(client, ended.authority)
+    # One that was ended in its first second holds until that is over.
+    left = replace(held, suspensions=[found for found in held.suspensions if found.number not in numbers])
     yield from first_lines(left, names)
+    which = ", ".join(map(str, sorted(numbers)))
+    told = f"suspension {which} has ended" if len(numbers) == 1 else f"suspensions {which} have ended"
+    if any(found.authority is None for found in left.suspensions):
+        yield f"{told}, and all are still suspended: nothing is refused yet for {_whom(ended.authority, names)}"
+    else:
+        yield f"{told}: what is banned is refused again for {_whom(ended.authority, names)}"
 
 
 def _made(made: Suspension, names: Names) -> Iterator[str]:
@@ -123,7 +178,16 @@ def _made(made: Suspension, names: Names) -> Iterator[str]:
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(Suspension, path("suspensions"), options.limit, given(options, "state", "authority"))
-    return listed(page, lambda: _table(page.items, Accounts(client), Names(client)), "suspensions")
+    by_hand = [] if options.state == "ended" else _by_hand(client, options.authority)
+    found = listed(page, lambda: _listed(page.items, by_hand, client), "suspensions")
+    data = {**page.model_dump(mode="json"), "by_hand": [one.model_dump(mode="json") for one in by_hand]}
+    return replace(found, data=data, notes=() if by_hand and not page.items else found.notes)
+
+
+def _listed(items: list[Suspension], by_hand: list[ByHand], client: Client) -> Iterator[str]:
+    names = Names(client)
+    yield from first_lines(Held([], by_hand), names)
+    yield from _table(items, Accounts(client), names)
 
 
 def _show(client: Client, options: Options) -> Result:
@@ -167,23 +231,38 @@ def _table(items: list[Suspension], accounts: Accounts, names: Names) -> Iterato
     yield from table(("no.", "of", "state", "from", "until", "started by", "reason"), rows)
 
 
-def holding(client: Client, authority: str | None = None) -> list[Suspension]:
-    """The suspensions in force, newest first; with an authority those that concern it. Raises CtlError."""
+def holding(client: Client, authority: str | None = None) -> Held:
+    """What is suspended now; with an authority what concerns it. Raises CtlError."""
     query = {"state": "in_force", "authority": authority}
-    return client.list(Suspension, path("suspensions"), MAX_LIMIT, query).items
+    suspensions = client.list(Suspension, path("suspensions"), MAX_LIMIT, query).items
+    return Held(suspensions, _by_hand(client, authority))
 
 
-def first_lines(held: list[Suspension], names: Names) -> Iterator[str]:
+def _by_hand(client: Client, authority: str | None, site: str | None = None) -> list[ByHand]:
+    query = {"authority": authority, "site": site}
+    return client.list(ByHand, path("suspensions", "by-hand"), MAX_LIMIT, query).items
+
+
+def first_lines(held: Held, names: Names) -> Iterator[str]:
     """What stands first while suspensions hold: of each authority the one that holds longest, and an empty line."""
     longest: dict[str | None, Suspension] = {}
-    for found in held:
+    for found in held.suspensions:
         other = longest.get(found.authority)
         if other is None or parse_instant(found.end) > parse_instant(other.end):
             longest[found.authority] = found
     for authority in sorted(longest, key=lambda slug: slug or ""):
         yield _first_line(authority, longest[authority].end, longest[authority].reason, names)
-    if held:
+    for one in held.by_hand:
+        until = at_words(one.until, _zone(one.authority, names))
+        yield f"BY HAND: node {one.node} refuses nothing for {_whom(one.authority, names)} until {until}"
+    if held.suspensions or held.by_hand:
         yield ""
+
+
+def by_hand_lines(client: Client, authority: str | None, site: str, names: Names) -> Iterator[str]:
+    """What stands first about a client of a site, while nodes there were told by hand to refuse it nothing."""
+    if authority is not None:
+        yield from first_lines(Held([], _by_hand(client, authority, site)), names)
 
 
 def suspended_lines(authority: str | None, until: str, reason: str, names: Names) -> Iterator[str]:

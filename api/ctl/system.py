@@ -1,11 +1,13 @@
-"""dnsfilterctl version and status: of the control plane as a process. Neither needs a token."""
+"""dnsfilterctl version and status: of the control plane as a process. Neither needs a token; status uses one."""
 
 from collections.abc import Iterator
 
 from api.ctl.answers import Readiness, Version
 from api.ctl.client import Client
 from api.ctl.commands import PROGRAM, Group, Options, Result, Verb, add_verb
-from api.ctl.errors import DONE, FOUND
+from api.ctl.errors import DONE, FOUND, CtlError
+from api.ctl.names import Names
+from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns
 from dnsfilter import __version__
 
@@ -18,7 +20,7 @@ def add(groups: Group) -> None:
     add_verb(
         groups,
         "status",
-        Verb(_status, needs_token=False),
+        Verb(_status, needs_token=False, takes_token=True),
         "tell whether the control plane is ready; exit code 1 if it is not",
         "status",
     )
@@ -35,16 +37,27 @@ def _version(client: Client, _options: Options) -> Result:
 def _status(client: Client, _options: Options) -> Result:
     # 503 says that it is not ready, in the same words.
     found = client.get(Readiness, "/readyz", accepted=(200, 503))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, client.url), DONE if found.ready else FOUND)
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, client), DONE if found.ready else FOUND)
 
 
-def _lines(found: Readiness, url: str) -> Iterator[str]:
+def _suspended(found: Readiness, client: Client) -> Iterator[str]:
+    """What stands first while somebody is suspended: whom, where a token is at hand that is told so."""
+    try:
+        if client.has_token:
+            yield from first_lines(holding(client), Names(client))
+            return
+    except CtlError:
+        pass
     if found.suspensions:
         yield f"SUSPENDED: {found.suspensions} in force, see {PROGRAM} suspension list"
         yield ""
+
+
+def _lines(found: Readiness, client: Client) -> Iterator[str]:
+    yield from _suspended(found, client)
     yield from columns(
         [
-            ("API", url),
+            ("API", client.url),
             ("ready", "yes" if found.ready else "no"),
             ("database", "reachable" if found.database else "not reachable"),
             ("recorded", "unknown" if found.revision is None else f"revision {found.revision}"),

@@ -166,6 +166,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
     return {
         f"GET {base}": [Asked(frozenset(), base)],
         f"GET {base}/by-hand": [Asked(frozenset(), f"{base}/by-hand")],
+        f"GET {base}/by-hand": [Asked(frozenset(), f"{base}/by-hand")],
         f"GET {base}/{{number}}": [Asked(frozenset(), f"{base}/1")],
         f"POST {base}": [Asked(_matter(slug), base, _suspension(slug, "2h")) for slug, _ in held],
         f"POST {base}/{{number}}/end": [

@@ -3,7 +3,17 @@
 import pytest
 
 from api.ctl.decisions import Decision, Term
-from api.ctl.moments import at_words, end_words, period_words, reach_words, start_words, term_words, usable_zone
+from api.ctl.moments import (
+    at_words,
+    end_words,
+    next_local,
+    parse_instant,
+    period_words,
+    reach_words,
+    start_words,
+    term_words,
+    usable_zone,
+)
 
 BRUSSELS = "Europe/Brussels"
 NO_DECISION = Decision(organ="", reference="", date="", legal_basis="", advice="", link="", follows=None)
@@ -76,3 +86,22 @@ def test_a_term_ended_early_tells_both_ends_and_the_reason() -> None:
 )
 def test_a_zone_that_is_not_known_here_becomes_utc(zone: str, usable: str) -> None:
     assert usable_zone(zone) == usable
+
+
+@pytest.mark.parametrize(
+    ("clock", "now", "at"),
+    [
+        ("17:30", "2026-09-21T14:13:20Z", "2026-09-21T15:30:00Z"),
+        ("16:13", "2026-09-21T14:13:20Z", "2026-09-22T14:13:00Z"),
+        ("02:30", "2026-03-29T00:00:00Z", "2026-03-29T01:00:00Z"),
+        ("00:10", "2026-09-21T21:50:00Z", "2026-09-21T22:10:00Z"),
+    ],
+)
+def test_a_time_of_the_day_is_when_a_clock_shows_it_next(clock: str, now: str, at: str) -> None:
+    assert next_local(clock, parse_instant(now), "Europe/Brussels") == parse_instant(at)
+
+
+@pytest.mark.parametrize("clock", ["24:00", "7:00", "12:60", "noon", "12:00:00"])
+def test_what_is_no_time_of_the_day(clock: str) -> None:
+    with pytest.raises(ValueError, match="no time of a day"):
+        next_local(clock, 0, "UTC")

@@ -1,10 +1,12 @@
 """suspend and suspension; and the line that stands first while one holds."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Served
+from tests.unit.api.nodes.conftest import Machine
 
 WHY = ("--reason", "crisis centre")
 FIRST = "SUSPENDED: nothing is refused for ghent  Stad Gent until 21 September 2026 16:43:20 CEST (crisis centre)"
@@ -58,10 +60,76 @@ def test_another_authoritys_does_not_stand_first_and_one_of_all_does(served: Ser
     assert ctl("ban", "list").out.splitlines()[1].startswith("SUSPENDED: nothing is refused for diest")
 
 
-def test_status_says_so_without_a_token(served: Served, ctl: Ctl) -> None:
+def test_status_names_whom_where_a_token_is_at_hand(
+    served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "SUSPENDED" not in ctl("status").out
     ctl("suspend", "ghent", "--for", "30m", *WHY)
-    assert ctl("status").out.splitlines()[0] == "SUSPENDED: 1 in force, see dnsfilterctl suspension list"
+    assert ctl("status").out.splitlines()[:2] == [FIRST, ""]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    told = "SUSPENDED: 1 in force, see dnsfilterctl suspension list"
+    assert ctl("status").out.splitlines()[:2] == [told, ""]
+    Path("wrong").write_text("dnsf_0123456789ab_" + "x" * 43)
+    Path("wrong").chmod(0o600)
+    assert ctl("status", "--token-file", "wrong").out.splitlines()[0] == told
+    assert ctl("status", "--token-file", "missing").code == 3
+
+
+BY_HAND = "BY HAND: node office-2 refuses nothing for ghent  Stad Gent until 21 September 2026 16:43:20 CEST"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status",),
+        ("ban", "list"),
+        ("who", "127.0.5.10"),
+        ("explain", "127.0.5.10", "tiktok.com"),
+        ("authority", "show", "ghent"),
+        ("suspension", "list"),
+        ("suspend", "--list"),
+    ],
+)
+def test_one_that_was_made_on_a_node_stands_first(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
+    machine = Machine.enrolled(served.plane, "office-2")
+    assert "BY HAND" not in ctl(*command).out
+    machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
+    assert ctl(*command).out.splitlines()[:2] == [BY_HAND, ""]
+    machine.report(suspended=[{"authority": "diest", "until": "2026-09-21T14:43:20Z"}])
+    of_ghent = command[0] in ("who", "explain", "authority")
+    assert ("BY HAND" in ctl(*command).out) == (not of_ghent)
+
+
+def test_one_that_was_made_on_a_node_is_ended_there(served: Served, ctl: Ctl) -> None:
+    machine = Machine.enrolled(served.plane, "office-2")
+    machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
+    done = ctl("suspend", "ghent", "--end", *WHY)
+    assert (done.code, "node office-2 was told so by hand" in done.err) == (2, True)
+    listed = json.loads(ctl("suspension", "list", "--json").out)
+    assert [one["node"] for one in listed["by_hand"]] == ["office-2"]
+
+
+def test_a_time_of_the_day_is_the_authoritys(served: Served, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.ctl.suspensions.time.time", lambda: served.plane.clock.now)
+    done = ctl("suspend", "ghent", "--until", "17:30", *WHY)
+    assert done.out.splitlines()[-1] == "it ends by itself at 21 September 2026 17:30:00 CEST"
+    wrong = ctl("suspend", "ghent", "--until", "24:30", *WHY)
+    assert (wrong.code, "'24:30' is no time of a day" in wrong.err) == (2, True)
+
+
+def test_what_is_suspended_now_is_listed_as_on_a_node(served: Served, ctl: Ctl) -> None:
+    ctl("suspend", "ghent", "--for", "30m", *WHY)
+    assert ctl("suspend", "--list").out == ctl("suspension", "list", "--state", "in_force").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(("--for", "30m"), "give --reason"), (("--for", "30m", "--reason", "no"), "at least three characters")],
+)
+def test_a_suspension_has_a_reason(served: Served, ctl: Ctl, arguments: tuple[str, ...], told: str) -> None:
+    done = ctl("suspend", "ghent", *arguments)
+    assert (done.code, told in done.err) == (2, True)
 
 
 def test_it_is_ended_by_authority_or_by_number_and_what_still_holds_is_said(served: Served, ctl: Ctl) -> None:
@@ -70,11 +138,14 @@ def test_it_is_ended_by_authority_or_by_number_and_what_still_holds_is_said(serv
     served.plane.clock.now += 60
     ended = ctl("suspend", "ghent", "--end", "--reason", "it is over")
     assert ended.out.splitlines() == [
-        "suspension 1 has ended: what is banned is refused again for ghent  Stad Gent",
         "SUSPENDED: nothing is refused for everybody until 21 September 2026 14:23:20 UTC (crisis centre)",
         "",
+        "suspension 1 has ended, and all are still suspended: nothing is refused yet for ghent  Stad Gent",
     ]
-    assert "everybody" in ctl("suspension", "end", "2", "--reason", "it is over").out
+    ctl("suspend", "--for", "20m", *WHY)
+    served.plane.clock.now += 60
+    told = "suspensions 2, 3 have ended: what is banned is refused again for everybody\n"
+    assert ctl("suspension", "end", "2", "--reason", "it is over").out == told
     for command in (("suspension", "end", "2"), ("suspend", "ghent", "--end"), ("suspend", "--end")):
         again = ctl(*command, "--reason", "once more")
         assert (again.code, again.out) == (2, "")
@@ -94,3 +165,19 @@ def test_suspensions_are_listed_and_shown(served: Served, ctl: Ctl) -> None:
     shown = ctl("suspension", "show", "1").out
     assert "unbroken since  21 September 2026 16:13:20 CEST" in shown
     assert "reason          crisis centre" in shown
+
+
+def test_the_record_says_whom_it_concerned_until_when_and_why(served: Served, ctl: Ctl) -> None:
+    ctl("suspend", "ghent", "--for", "30m", *WHY)
+    ctl("suspend", "--for", "10m", *WHY)
+    entry = {"number": 1, "time": "2026-09-21T14:00:00Z", "uid": 0, "act": "suspend", "authority": "ghent"}
+    entry |= {"until": "2026-09-21T14:30:00Z", "revision": None, "reason": "the API is away"}
+    chosen = {**entry, "number": 2, "act": "use_revision", "authority": None, "until": None, "revision": 1}
+    Machine.enrolled(served.plane, "office-2").report(journal=[entry, chosen])
+    lines = ctl("audit", "list", "--limit", "6").out.splitlines()
+    assert [line.strip() for line in lines if line.startswith("    ")] == [
+        "revision 1: the API is away",
+        "for ghent until 21 September 2026 14:30:00 UTC: the API is away",
+        "for everybody until 21 September 2026 14:23:20 UTC: crisis centre",
+        "for ghent until 21 September 2026 14:43:20 UTC: crisis centre",
+    ]
