@@ -29,5 +29,5 @@ def test_it_goes_on_by_what_it_pulled_else_by_what_the_control_plane_left(config
 
 
 def test_with_nothing_to_go_on_by_it_says_why(config: Config) -> None:
-    with pytest.raises(UnavailableError, match="^it is down; there is no snapshot by which"):
+    with pytest.raises(UnavailableError, match=r"^it is down; there is no snapshot by which"):
         _has_pulled(config, "it is down")
