@@ -16,6 +16,8 @@ MAX_SUSPENDED = 201
 RESERVED = frozenset({"enrol", "self"})
 """No names of nodes: they stand in paths for something else."""
 _LARGEST = 2**63 - 1
+_LARGEST_NUMBER = 2**53 - 1
+"""Of those that every program reads exactly in JSON (RFC 8259 section 6): it is sent back to the node."""
 _LENGTHS = {4: 24, 6: 48}
 """Prefixes of clients that are in no range are no longer than this: they name a network, not a device."""
 
@@ -111,7 +113,7 @@ class Stranger(Told):
 class JournalEntry(Told):
     """Something that was done on the node itself, by the local user `uid`."""
 
-    number: Annotated[int, Field(ge=1, le=_LARGEST)]
+    number: Annotated[int, Field(ge=1, le=_LARGEST_NUMBER)]
     time: CheckedMoment
     uid: Annotated[int, Field(ge=0, le=2**32 - 1)]
     act: LocalAct

@@ -148,6 +148,7 @@ def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
         {"unregistered": [{"prefix": "192.0.2.0/24", "queries": 1, "seen_s_ago": 1}] * 257},
         {"journal": [_entry(1)] * 101},
         {"journal": [_entry(0)]},
+        {"journal": [_entry(2**53)]},
         {"journal": [_entry(1, act="remove")]},
         {"journal": [_entry(1, reason="r" * 1001)]},
         {"journal": [_entry(1, uid=-1)]},
