@@ -120,6 +120,17 @@ def test_one_ended_in_the_second_of_its_start_lasts_for_that_second(town: Plane)
     assert _verdict(town) == "refuse"
 
 
+def test_one_that_begins_after_a_clock_was_set_back_can_be_ended(town: Plane) -> None:
+    town.clock.now += 60
+    number = _start(town)["number"]
+    town.clock.now -= 30
+    assert [row["number"] for row in town.done("GET", f"{BASE}?state=in_force")["items"]] == [number]
+    assert town.done("GET", f"{BASE}?state=ended")["items"] == []
+    assert town.done("POST", f"{BASE}/{number}/end", {"reason": "a false alarm"})["state"] == "in_force"
+    town.clock.now += 31
+    assert (_verdict(town), town.done("GET", f"{BASE}/{number}")["state"]) == ("refuse", "ended")
+
+
 def test_lists_are_newest_first_and_narrowed(town: Plane) -> None:
     for authority, span in (("town", "1m"), ("zone", "1h"), (None, "1h")):
         _start(town, authority, span)

@@ -1,0 +1,90 @@
+"""Since when nothing was refused without a break, of many suspensions at once."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.orm import Session
+
+from api.db.base import Base
+from api.db.models import SuspensionRow
+from api.suspensions.repository import page, unbroken_since
+from api.suspensions.schemas import finish
+from tests.unit.api.conftest import START
+
+AUTHORITIES = (None, "town", "zone")
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = create_engine("sqlite://")
+    Base.metadata.create_all(made)
+    yield made
+    made.dispose()
+
+
+def _row(authority: str | None, start: int, end: int, ended: int | None = None) -> SuspensionRow:
+    return SuspensionRow(
+        authority=authority,
+        start_s=start,
+        end_s=end,
+        reason="for a test",
+        recorded_by=1,
+        ended_s=ended,
+        ended_by=None,
+        ended_reason="",
+        revision=1,
+    )
+
+
+def _kept(session: Session, rows: Sequence[SuspensionRow]) -> Sequence[SuspensionRow]:
+    session.add_all(rows)
+    session.flush()
+    return page(session, START, None, None, 200, None)[0]
+
+
+def _plainly(row: SuspensionRow, rows: Sequence[SuspensionRow]) -> int:
+    """The definition: step by step back to whatever lasted until here."""
+    since = row.start_s
+    while earlier := [
+        other.start_s
+        for other in rows
+        if other.authority in (None, row.authority) and other.start_s < since <= finish(other)
+    ]:
+        since = min(earlier)
+    return since
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_is_what_walking_back_step_by_step_finds(engine: Engine, seed: int) -> None:
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(60):
+        start = START - chance.choice((1, 24, 24 * 30)) * chance.randrange(3600)
+        end = start + chance.randrange(60, 4 * 3600)
+        ended = chance.choice((None, None, start, chance.randrange(start, end)))
+        rows.append(_row(chance.choice(AUTHORITIES), start, end, ended))
+    with Session(engine) as session:
+        listed = _kept(session, rows)
+        assert unbroken_since(session, listed) == {row.number: _plainly(row, rows) for row in listed}
+        for row in listed[:5]:
+            assert unbroken_since(session, [row]) == {row.number: _plainly(row, rows)}
+
+
+def test_a_stretch_of_days_of_short_ones_takes_few_queries(engine: Engine) -> None:
+    queries: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: queries.append(arguments[2]))
+    with Session(engine) as session:
+        listed = _kept(
+            session, [_row("town", START - 120 * at, START - 120 * at + 120) for at in reversed(range(3000))]
+        )
+        queries.clear()
+        since = unbroken_since(session, listed)
+    assert set(since.values()) == {START - 120 * 2999}
+    assert len(queries) <= 4
+
+
+def test_nothing_is_asked_for_an_empty_page(engine: Engine) -> None:
+    with Session(engine) as session:
+        assert unbroken_since(session, []) == {}
