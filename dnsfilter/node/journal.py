@@ -30,7 +30,9 @@ KEPT_REPORTED = 200
 REASON_CHARS = 500
 MOST_UID = 2**32 - 2
 """The one above stands for no user (chown(2))."""
-_MOST = 2**63 - 1
+MOST_NUMBER = 2**53 - 1
+"""The largest whole number that every program reads exactly in JSON (RFC 8259, section 6)."""
+_MOST_REVISION = 2**63 - 1
 _SLUG = re.compile(r"[a-z0-9_-]{1,63}")
 _SPARE = 500
 """How many entries too many may gather before the file is written anew."""
@@ -137,7 +139,7 @@ class Journal:
         """How many lines cannot be read. Raises UnavailableError when the file cannot be."""
         return self._content().broken
 
-    def mark_reported(self, number: int, told: int = _MOST, enrolment: str = "") -> None:
+    def mark_reported(self, number: int, told: int = MOST_NUMBER, enrolment: str = "") -> None:
         """Note that the control plane has all up to that number, as it says, and to whom. Raises UnavailableError.
 
         Below what it had, as after a restore: what is kept from there on is unreported again, unless it was told to
@@ -244,16 +246,16 @@ def _parsed(line: bytes) -> Entry | _Mark | None:
     try:
         value = json.loads(line)
         if "reported" in value:
-            base = _within(value.get("from", 0), 0, _MOST)
-            return _Mark(_within(value["reported"], 0, _MOST), base, str(value.get("enrolment", "")))
+            base = _within(value.get("from", 0), 0, MOST_NUMBER)
+            return _Mark(_within(value["reported"], 0, MOST_NUMBER), base, str(value.get("enrolment", "")))
         return Entry(
-            _within(value["number"], 1, _MOST),
+            _within(value["number"], 1, MOST_NUMBER),
             parse_instant(value["time"]),
             _within(value["uid"], 0, MOST_UID),
             Act(value["act"]),
             _authority(value["authority"]),
             None if value["until"] is None else parse_instant(value["until"]),
-            None if value["revision"] is None else _within(value["revision"], 0, _MOST),
+            None if value["revision"] is None else _within(value["revision"], 0, _MOST_REVISION),
             str(value["reason"])[:REASON_CHARS],
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):

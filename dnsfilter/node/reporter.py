@@ -13,12 +13,11 @@ from http import HTTPStatus
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.controlclient import Answer, ControlClient, failure, refusal
 from dnsfilter.node.identity import Identity
-from dnsfilter.node.journal import MAX_ENTRIES, Entry, Journal
+from dnsfilter.node.journal import MAX_ENTRIES, MOST_NUMBER, Entry, Journal
 from dnsfilter.node.report import MOST_ENTRIES, Facts, Load, LoadMeter, report_body
 
 _PATH = "/v1/nodes/self/report"
 _MOST_TOLD_AT_ONCE = MAX_ENTRIES // MOST_ENTRIES + 2
-_LARGEST_NUMBER = 2**53
 
 
 class Reporter:
@@ -112,6 +111,6 @@ def _journal_number(body: bytes) -> int:
         number = json.loads(body)["journal"]
     except (ValueError, LookupError, TypeError):
         number = None
-    if type(number) is not int or not 0 <= number <= _LARGEST_NUMBER:
+    if type(number) is not int or not 0 <= number <= MOST_NUMBER:
         raise UnavailableError("report: the answer has no number of the journal")
     return number

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from api.nodes.schemas import ReportWrite
-from dnsfilter.node.journal import MAX_ENTRIES, MOST_UID, REASON_CHARS, Act, Entry
+from dnsfilter.node.journal import MAX_ENTRIES, MOST_NUMBER, MOST_UID, REASON_CHARS, Act, Entry
 from dnsfilter.node.report import Facts, Load, report_body
 from dnsfilter.node.strangers import Stranger, prefix_text
 from tests.support.policies import NOW
@@ -40,7 +40,15 @@ def test_a_node_s_report_is_taken(facts: Facts) -> None:
     "entry",
     [
         ENTRY,
-        replace(ENTRY, number=2**53, uid=MOST_UID, act=Act.USE_REVISION, authority=None, until=None, revision=0),
+        replace(
+            ENTRY,
+            number=MOST_NUMBER - MAX_ENTRIES,
+            uid=MOST_UID,
+            act=Act.USE_REVISION,
+            authority=None,
+            until=None,
+            revision=0,
+        ),
         replace(ENTRY, act=Act.END_SUSPENSION, until=None, reason=""),
         replace(ENTRY, reason="two\nlines\u2028" + (REASON_CHARS - 10) * "é"),
     ],
