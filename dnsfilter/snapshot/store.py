@@ -26,15 +26,12 @@ from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.disk import TEMPORARY, read_bounded, sync_directory, sync_files, write_whole
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, named_files, parse_manifest
+from dnsfilter.snapshot.pointers import CURRENT, HELD, Pointer, current_in, held_octets, held_up_to, pointers_in
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.sections import Buffer
 
-_CURRENT = re.compile(rb"(\d{1,19}) ([0-9a-f]{64})\n")
-_MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
-_HELD = re.compile(rb"(\d{1,19})\n")
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 _READ_RETRIES = 4
-_CURRENT_OCTETS = 128
 _REASON_OCTETS = 512
 RELEASED_S: Instant = 1_793_491_200
 """2026-11-01T00:00Z, before this release: no machine that runs it was ever rightly set to less. A release moves it."""
@@ -57,18 +54,6 @@ class Loaded:
 
     snapshot: Snapshot
     files: dict[str, Buffer]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Pointer:
-    """A manifest on disk."""
-
-    revision: int
-    digest: str
-
-    @property
-    def file_name(self) -> str:
-        return f"{self.revision}.{self.digest}.manifest"
 
 
 class SnapshotStore:
@@ -96,7 +81,7 @@ class SnapshotStore:
 
         Raises SnapshotError for a revision below the current one, and UnavailableError when the disk refuses.
         """
-        pointer = _Pointer(compiled.revision, sha256(compiled.manifest).hexdigest())
+        pointer = Pointer(compiled.revision, sha256(compiled.manifest).hexdigest())
         with self._writing(f"publish revision {compiled.revision}"):
             current = self._current_or_none()
             if current is not None and compiled.revision < current.revision:
@@ -136,7 +121,7 @@ class SnapshotStore:
         current, which with `sync_late` is before the disk has it.
         """
         read = parse_manifest(manifest)
-        pointer = _Pointer(read.revision, sha256(manifest).hexdigest())
+        pointer = Pointer(read.revision, sha256(manifest).hexdigest())
         with self._writing(f"receive revision {read.revision}"):
             for name, file in named_files(read):
                 if file.digest in files:
@@ -144,7 +129,7 @@ class SnapshotStore:
                 elif not self._is_whole(name, file):
                     raise SnapshotError(f"receive revision {read.revision}: {name} is missing")
             self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
-            if not over_choice and pointer.revision <= self._held_up_to():
+            if not over_choice and pointer.revision <= held_up_to(self._directory):
                 self._remove_others(pointer)
                 return False
             self._make_current(pointer)
@@ -190,7 +175,7 @@ class SnapshotStore:
     def current_token(self) -> tuple[int, int] | None:
         """Something cheap that changes with the current snapshot: inode and change time; None without any."""
         try:
-            status = self._path("current").stat()
+            status = self._path(CURRENT).stat()
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns
@@ -271,9 +256,9 @@ class SnapshotStore:
             self._read(pointer, None)
             newest = max(other.revision for other in self._pointers())
             if newest > revision:
-                self._write("held", f"{newest}\n".encode())
+                self._write(HELD, held_octets(newest))
             else:
-                self._path("held").unlink(missing_ok=True)
+                self._path(HELD).unlink(missing_ok=True)
             self._point(pointer)
 
     def revisions(self) -> tuple[int, ...]:
@@ -341,7 +326,7 @@ class SnapshotStore:
                 return self._manifest(pointer)[1].made_s
         return 0
 
-    def _named_by(self, pointers: list[_Pointer]) -> set[str] | None:
+    def _named_by(self, pointers: list[Pointer]) -> set[str] | None:
         """The names of all files that these manifests name; None when one of them cannot be read."""
         named: set[str] = set()
         for pointer in pointers:
@@ -351,7 +336,7 @@ class SnapshotStore:
                 return None
         return named
 
-    def _read(self, pointer: _Pointer, known: Files | None) -> Files:
+    def _read(self, pointer: Pointer, known: Files | None) -> Files:
         if self._quarantined(pointer.revision):
             raise SnapshotError(f"read revision {pointer.revision} in {self._directory}: it is quarantined")
         data, manifest = self._manifest(pointer)
@@ -362,7 +347,7 @@ class SnapshotStore:
         )
         return Files(pointer.revision, data, names, ranges, rules)
 
-    def _manifest(self, pointer: _Pointer) -> tuple[bytes, Manifest]:
+    def _manifest(self, pointer: Pointer) -> tuple[bytes, Manifest]:
         path = self._path(pointer.file_name)
         data = read_bounded(path, MAX_MANIFEST_OCTETS)
         if sha256(data).hexdigest() != pointer.digest:
@@ -381,29 +366,20 @@ class SnapshotStore:
             raise SnapshotError(f"read {path}: its octets are not those of its digest")
         return data
 
-    def _current(self) -> _Pointer:
-        path = self._path("current")
-        match = _CURRENT.fullmatch(read_bounded(path, _CURRENT_OCTETS))
-        if match is None:
-            raise SnapshotError(f"read {path}: it names no revision and manifest")
-        return _Pointer(int(match[1]), match[2].decode())
+    def _current(self) -> Pointer:
+        return current_in(self._directory)
 
-    def _current_or_none(self) -> _Pointer | None:
+    def _current_or_none(self) -> Pointer | None:
         try:
             return self._current()
         except SnapshotError:
             return None
 
-    def _pointers(self) -> list[_Pointer]:
+    def _pointers(self) -> list[Pointer]:
         """Every manifest here, in no order."""
-        try:
-            names = os.listdir(self._directory)
-        except OSError:
-            return []
-        matches = (_MANIFEST.fullmatch(name) for name in names)
-        return [_Pointer(int(match[1]), match[2]) for match in matches if match is not None]
+        return pointers_in(self._directory)
 
-    def _pointer_of(self, revision: int) -> _Pointer:
+    def _pointer_of(self, revision: int) -> Pointer:
         pointer = max((p for p in self._pointers() if p.revision == revision), default=None)
         if pointer is None:
             raise SnapshotError(f"use revision {revision}: it is not in {self._directory}")
@@ -430,30 +406,22 @@ class SnapshotStore:
         except OSError as error:
             raise UnavailableError(f"{action}: {error}") from error
 
-    def _make_current(self, pointer: _Pointer) -> None:
+    def _make_current(self, pointer: Pointer) -> None:
         """Points to a manifest, which nobody chose, and removes others of its revision."""
         self._point(pointer)
-        self._path("held").unlink(missing_ok=True)
+        self._path(HELD).unlink(missing_ok=True)
         self._remove_others(pointer)
 
-    def _remove_others(self, pointer: _Pointer) -> None:
+    def _remove_others(self, pointer: Pointer) -> None:
         for other in self._pointers():
             if other.revision == pointer.revision and other not in (pointer, self._current_or_none()):
                 self._path(other.file_name).unlink(missing_ok=True)
 
-    def _held_up_to(self) -> int:
-        """The revision up to which what is received is only kept; -1 where nothing older was chosen."""
-        try:
-            match = _HELD.fullmatch(read_bounded(self._path("held"), _CURRENT_OCTETS))
-        except SnapshotError:
-            return -1
-        return -1 if match is None else int(match[1])
-
-    def _point(self, pointer: _Pointer) -> None:
+    def _point(self, pointer: Pointer) -> None:
         """Makes a manifest current, once everything that it names is on disk."""
         if not self._sync_late:
             sync_directory(self._directory)
-        self._write("current", f"{pointer.revision} {pointer.digest}\n".encode())
+        self._write(CURRENT, pointer.octets)
         if not self._sync_late:
             sync_directory(self._directory)
 
