@@ -226,10 +226,10 @@ class Precondition:
     if_match: str | None
     if_none_match: str | None
 
-    def check(self, revision: int | None) -> None:
+    def check(self, revision: int | None, what: str = "the resource") -> None:
         """Raises Stale unless the resource (None: there is none yet) is what the caller believes."""
         if self.if_none_match is not None and self.if_none_match.strip() == "*" and revision is not None:
-            raise Stale("the resource exists already")
+            raise Stale(f"{what} exists already")
         if self.if_match is None:
             return
         if revision is None:

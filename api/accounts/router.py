@@ -220,7 +220,7 @@ def make_grant(body: GrantWrite, unit: UnitDep, permit: PermitDep, response: Res
 
     A start in the past is now.
     """
-    permit.demand(body.authority)
+    permit.demand_named(body.authority)
     permit.not_for_oneself(unit.session, body.account, "nobody grants a role to themselves")
     account = repository.get(unit.session, body.account)
     zone = _zone(unit, body.authority)

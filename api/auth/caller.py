@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from api.auth.descent import makers
-from api.auth.permissions import Role, Rule, Where
+from api.auth.permissions import OF_INSTALLATION, Role, Rule, Where
 from api.db.models import GrantRow, TokenRow
 from api.db.unit import Actor
 from api.errors import Forbidden
@@ -89,6 +89,16 @@ class Permit:
         self.settled = True
         if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
             raise self._refused(None)
+
+    def demand_named(self, authority: str | None) -> None:
+        """As `demand`, of an authority that the caller itself has named, or of all: the refusal repeats it."""
+        self.settled = True
+        if self.caller.has(self.rule.roles, authority):
+            return
+        if authority is None:
+            roles = " or ".join(sorted(self.rule.roles & OF_INSTALLATION))
+            raise Forbidden(f"this needs the role {roles}: it is for all where no authority is named")
+        raise self._refused(authority)
 
     def visible(self) -> frozenset[str] | None:
         """The authorities in which the rule's roles are held; None for all of them."""

@@ -233,7 +233,9 @@ class Client:
             if status in (401, 403):
                 return _refusal(status, f"{self.url} refuses: HTTP {status}")
             return self._foreign(f"HTTP {status}")
-        lines = [f"{problem.title}: {problem.detail}" if problem.detail else problem.title]
+        # That something has changed is said in the detail, which also knows where it is there already.
+        titled = problem.type != "/problems/stale"
+        lines = [f"{problem.title}: {problem.detail}" if problem.detail and titled else problem.detail or problem.title]
         if problem.faults:
             # The detail of what the control plane found itself repeats the faults that follow one by one.
             repeated = all(fault.message in problem.detail for fault in problem.faults)

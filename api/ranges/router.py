@@ -149,10 +149,11 @@ def put_range(
     """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
-    authority = known.authority if known else body.authority
-    permit.demand(authority)
-    spaces.demand(unit, permit.caller, site, prefix, authority)
-    precondition.check(known.revision if known else None)
+    permit.demand_named(body.authority)
+    spaces.demand(unit, permit.caller, site, prefix, body.authority)
+    if known is not None and known.authority != body.authority:
+        raise service.taken(permit, known)
+    precondition.check(known.revision if known else None, f"range {prefix} of site {site}")
     row, created = service.put(unit, range_value(site, prefix, body))
     response.status_code = 201 if created else 200
     tag(response, row.revision)

@@ -6,13 +6,14 @@ authority whose ban is bound to the range's: it sees in the record where its ban
 
 from collections.abc import Mapping
 
+from api.auth.caller import Permit
 from api.authorities import repository as authorities
 from api.authorities.life import demand_open
 from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import RangeRow, SiteRow
 from api.db.unit import UnitOfWork
-from api.errors import Conflict, Invalid
+from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository
 from api.ranges.schemas import read_site
 from dnsfilter.policy.model import DEFAULT_SITE, Range
@@ -87,6 +88,15 @@ def put_known(
         row.revision = unit.new_revision()
         unit.record("range.change", _subject(row), before, shown(row), *concerned)
     return row, False
+
+
+def taken(permit: Permit, row: RangeRow) -> Conflict | Forbidden:
+    """Why a range cannot be registered that another authority has, named where the caller acts for that too."""
+    own = permit.visible()
+    if own is None or row.authority in own:
+        return Conflict(f"{row.prefix} at site {row.site} is registered already, to {row.authority}")
+    told = "is registered already, to another authority: ask an administrator"
+    return Forbidden(f"{row.prefix} at site {row.site} {told}")
 
 
 def delete(unit: UnitOfWork, row: RangeRow) -> None:

@@ -62,7 +62,7 @@ def start_suspension(body: SuspensionWrite, unit: UnitDep, permit: PermitDep, re
 
     While one holds, a further one reaches beyond its end, at most four hours from now.
     """
-    permit.demand(body.authority)
+    permit.demand_named(body.authority)
     row = service.start(unit, body.authority, _end(body, unit.now_s), body.reason)
     response.headers["Location"] = f"/v1/suspensions/{row.number}"
     return _answer(unit, row, response)
@@ -84,7 +84,7 @@ def end_suspension(
 ) -> SuspensionRead:
     """From now on the bans apply again; every other suspension of the same authority in force ends with it."""
     row = repository.get(unit.session, number)
-    permit.demand(row.authority)
+    permit.demand_named(row.authority)
     precondition.check(row.revision)
     service.end(unit, row, body.reason)
     return _answer(unit, row, response)

@@ -37,7 +37,7 @@ def _problem(status: int, kind: str, **more: Any) -> tuple[int, str, bytes]:
         (_problem(403, "forbidden"), Denied, ["the title: the detail"]),
         (_problem(404, "not-found"), WrongInput, ["the title: the detail"]),
         (_problem(409, "conflict"), WrongInput, ["the title: the detail"]),
-        (_problem(412, "stale"), WrongInput, ["the title: the detail"]),
+        (_problem(412, "stale"), WrongInput, ["the detail"]),
         (
             _problem(422, "invalid", faults=[{"place": "body.mode", "message": "no mode"}]),
             WrongInput,

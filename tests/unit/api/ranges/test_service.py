@@ -111,3 +111,30 @@ def test_a_whole_policy_and_a_way_back_record_a_bound_authoritys_ranges_alike(to
     town.done("PATCH", "/v1/ranges/default/198.51.100.0/24", {"funding": "private"})
     town.done("POST", f"/v1/revisions/{revision}/rollback", {"reason": "as it was"})
     assert town.done("GET", "/v1/audit?act=range.change&limit=1")["items"][0]["authorities"] == ["town", "zone"]
+
+
+def test_a_prefix_that_another_authority_has_is_told_to_whom_as_far_as_the_caller_may_know(town: Plane) -> None:
+    town.done("PUT", "/v1/spaces/default/198.51.100.0/24", {"authority": "town"})
+    _, desk = town.account("desk", ("operator", "town"))
+    _, both = town.account("both", ("operator", "town"), ("operator", "zone"))
+    path, unless = "/v1/ranges/default/198.51.100.0/24", {"If-None-Match": "*"}
+    told = "198.51.100.0/24 at site default is registered already, to "
+    for token, status, whom in (
+        (town.token, 409, "zone"),
+        (both, 409, "zone"),
+        (desk, 403, "another authority: ask an administrator"),
+    ):
+        found = town.call("PUT", path, RANGE, headers={"Authorization": f"Bearer {token}", **unless})
+        assert (found.status_code, found.json()["detail"]) == (status, told + whom)
+
+
+def test_a_prefix_that_is_registered_is_not_registered_anew(town: Plane) -> None:
+    headers = {"Authorization": f"Bearer {town.token}", "If-None-Match": "*"}
+    found = town.call("PUT", "/v1/ranges/default/192.0.2.0/24", RANGE, headers=headers)
+    assert (found.status_code, found.json()["detail"]) == (412, "range 192.0.2.0/24 of site default exists already")
+
+
+def test_who_names_an_authority_is_told_which_role_it_needs_there(town: Plane) -> None:
+    _, desk = town.account("desk", ("operator", "town"))
+    found = town.call("PUT", "/v1/ranges/default/203.0.113.0/24", {**RANGE, "authority": "zone"}, token=desk)
+    assert (found.status_code, found.json()["detail"]) == (403, "this needs the role operator of zone")

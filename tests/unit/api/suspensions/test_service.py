@@ -253,3 +253,14 @@ def test_a_ban_adopted_meanwhile_waits_for_the_end(town: Plane) -> None:
     assert town.done("GET", "/v1/decision?client=192.0.2.10&name=beta1.example.org")["verdict"] == "pass"
     town.clock.now += 1800
     assert town.done("GET", "/v1/decision?client=192.0.2.10&name=beta1.example.org")["verdict"] == "refuse"
+
+
+def test_a_refusal_says_which_role_it_takes(town: Plane) -> None:
+    _, desk = town.account("desk", ("operator", "town"))
+    body = {"for": "1m", "reason": "crisis centre"}
+    for authority, told in (
+        ("zone", "this needs the role operator of zone"),
+        (None, "this needs the role administrator: it is for all where no authority is named"),
+    ):
+        found = town.call("POST", BASE, {"authority": authority, **body}, token=desk)
+        assert (found.status_code, found.json()["detail"]) == (403, told)
