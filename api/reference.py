@@ -36,6 +36,7 @@ BESIDES: Mapping[str, str] = {
     ),
     "reject_exemption": "the matter of the ban's authority",
     "revoke_exemption": "the matter of the ban's authority",
+    "withdraw_exemption": "the matter of each authority whose ranges it names",
     "get_decision": "the matter of the authority of the client's range",
     "get_who": "the matter of the authority of the address's range",
     "get_trace": "the matter of the authority of the client's range then",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from api.auth.descent import makers
+from api.auth.descent import derived, makers
 from api.auth.permissions import OF_INSTALLATION, Role, Rule, Where
 from api.db.models import GrantRow, TokenRow
 from api.db.unit import Actor
@@ -126,10 +126,13 @@ class Permit:
     def not_given_by(
         self, session: Session, account: int, roles: frozenset[Role], authority: str, now_s: int, what: str
     ) -> None:
-        """Raises Forbidden where the caller holds one of `roles` in `authority` by grants of `account` only."""
+        """Raises Forbidden where the caller holds one of `roles` in `authority` by grants of `account` only.
+
+        A grant by somebody who could make it only through grants of `account` is one of `account`, and so on.
+        """
         counting = {held for held in self.caller.held if held.role in roles and held.authority in (None, authority)}
         grants = [row for row in _grants(session, self.caller.account, now_s) if _held(row) in counting]
-        if grants and all(row.recorded_by == account for row in grants):
+        if grants and {row.number for row in grants} <= derived(session, account):
             raise Forbidden(f"{what}; account {account} granted the role by which it would be approved")
 
     def _refused(self, authority: str | None) -> Forbidden:

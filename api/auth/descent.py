@@ -1,9 +1,15 @@
-"""Which tokens were made with which: whoever has one may have what was made with it."""
+"""What descends from whom: whoever has a token may have what was made with it, and who granted a role passed it on."""
+
+from collections import defaultdict
 
 from sqlalchemy import CTE, select
 from sqlalchemy.orm import Session
 
-from api.db.models import TokenRow
+from api.auth.permissions import Role
+from api.db.models import GrantRow, TokenRow
+
+GRANTING = (str(Role.APPROVER), str(Role.ADMINISTRATOR))
+"""The roles that grant roles: an approver in its authority, an administrator everywhere."""
 
 
 def heirs(token: int) -> CTE:
@@ -17,3 +23,25 @@ def makers(session: Session, token: int) -> frozenset[int]:
     own = select(TokenRow.made_with, TokenRow.made_by).where(TokenRow.id == token).cte("makers", recursive=True)
     found = own.union(select(TokenRow.made_with, TokenRow.made_by).where(TokenRow.id == own.c.made_with))
     return frozenset(session.scalars(select(found.c.made_by)))
+
+
+def derived(session: Session, account: int) -> frozenset[int]:
+    """The numbers of the grants of roles that approve which `account` made, or made possible.
+
+    One is made possible by it where whoever made it could do so, at that instant, through such grants only.
+    """
+    statement = select(GrantRow).where(GrantRow.role.in_(GRANTING)).order_by(GrantRow.number)
+    found: set[int] = set()
+    held: defaultdict[int, list[GrantRow]] = defaultdict(list)
+    for row in session.scalars(statement):
+        through = {other.number for other in held[row.recorded_by] if _lets(other, row)}
+        if row.recorded_by == account or (through and through <= found):
+            found.add(row.number)
+        held[row.account].append(row)
+    return frozenset(found)
+
+
+def _lets(held: GrantRow, made: GrantRow) -> bool:
+    """Whether who held the one grant could make the other, when that was made."""
+    ends = [end for end in (held.end_s, held.ended_s) if end is not None]
+    return held.authority in (None, made.authority) and held.start_s <= made.recorded_s < min(ends, default=2**62)

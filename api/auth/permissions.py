@@ -129,6 +129,7 @@ OF_OPERATION: Mapping[str, Rule] = {
     "approve_exemption": _APPROVE_OBJECT,
     "reject_exemption": _APPROVE_OBJECT,
     "revoke_exemption": _APPROVE_OBJECT,
+    "withdraw_exemption": _OPERATE_OBJECT,
     # suspensions: every account may see that nothing is refused
     "list_suspensions": _ACCOUNT,
     "list_suspensions_by_hand": _ACCOUNT,

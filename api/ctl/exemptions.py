@@ -48,6 +48,8 @@ def add(groups: Group) -> None:
         _add_number(group, "reject", _reject, "reject a request", 'exemption reject 1 --reason "no end in sight"')
     )
     add_reason(_add_number(group, "revoke", _revoke, "revoke an exemption", 'exemption revoke 1 --reason "not used"'))
+    summary = "take a request back that nobody has decided about"
+    add_reason(_add_number(group, "withdraw", _withdraw, summary, 'exemption withdraw 1 --reason "found another way"'))
 
 
 def _add_ask(group: Group) -> None:
@@ -99,6 +101,10 @@ def _reject(client: Client, options: Options) -> Result:
 
 def _revoke(client: Client, options: Options) -> Result:
     return _decide(client, options, "revoke")
+
+
+def _withdraw(client: Client, options: Options) -> Result:
+    return _decide(client, options, "withdraw")
 
 
 def _decide(client: Client, options: Options, act: str) -> Result:

@@ -42,10 +42,14 @@ def owners(session: Session, site: str, prefixes: Sequence[str]) -> dict[str, st
     return {row.prefix: row.authority for row in session.execute(statement)}
 
 
+def affected(session: Session, row: ExemptionRow) -> frozenset[str]:
+    """The authorities of the ranges that an exemption names."""
+    return frozenset(session.scalars(select(ConcernRow.authority).where(ConcernRow.exemption == row.number)))
+
+
 def concerned(session: Session, row: ExemptionRow) -> frozenset[str]:
     """The authorities whose matter an exemption is: the ban's, and those of its ranges."""
-    owners = session.scalars(select(ConcernRow.authority).where(ConcernRow.exemption == row.number))
-    return frozenset({session.get_one(BanRow, row.ban).authority, *owners})
+    return affected(session, row) | {session.get_one(BanRow, row.ban).authority}
 
 
 def page(

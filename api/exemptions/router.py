@@ -103,7 +103,8 @@ def approve_exemption(
     """From now on, or from its start, the ban is set aside in the ranges.
 
     Nobody approves a request of their own, through a role that they gave either. One that leaves an authority no range
-    in which the ban applies, by itself or with others of that time, is approved by an administrator.
+    in which the ban applies, by itself or with others of that time, is approved by an administrator. A range inside an
+    exempted one, or registered after the request, is none that is left.
     """
     row = _decided(number, unit, permit)
     precondition.check(row.revision)
@@ -151,6 +152,29 @@ def revoke_exemption(
     row = _decided(number, unit, permit)
     precondition.check(row.revision)
     service.revoke(unit, row, body.reason)
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/withdraw",
+    operation_id="withdraw_exemption",
+    summary="Withdraw a request for an exemption",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def withdraw_exemption(
+    number: Number,
+    body: Refusal,
+    unit: UnitDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+) -> ExemptionRead:
+    """An operator of the ranges takes the request back; it stays on record as revoked, without effect."""
+    row = repository.get(unit.session, number)
+    for owner in sorted(repository.affected(unit.session, row)):
+        permit.demand(owner)
+    precondition.check(row.revision)
+    service.withdraw(unit, row, body.reason)
     return _answer(unit, row, response)
 
 

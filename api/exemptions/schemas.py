@@ -18,6 +18,7 @@ HoursText = Annotated[str, StringConstraints(min_length=3, max_length=80), Field
 class ExemptionState(StrEnum):
     """Where an exemption stands at an instant; weekly hours are looked at by nodes, not here.
 
+    A request that was withdrawn is revoked, and was never approved.
     One whose end has passed is lapsed, whether it was approved or never decided about.
     """
 
@@ -54,7 +55,7 @@ class Note(Strict):
 
 
 class Refusal(Strict):
-    """Why a request is rejected, or an exemption revoked."""
+    """Why a request is rejected or withdrawn, or an exemption revoked."""
 
     reason: Reason
 

@@ -1,4 +1,4 @@
-"""Acts on exemptions: ask, approve, reject, revoke."""
+"""Acts on exemptions: ask, approve, reject, revoke, withdraw."""
 
 from api.authorities.life import demand_within
 from api.bans import repository as bans
@@ -75,16 +75,22 @@ def revoke(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
     _revoke(unit, row, unit.now_s, reason)
 
 
+def withdraw(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
+    """Take a request back."""
+    _must_be(row, unit.now_s, ExemptionState.REQUESTED)
+    _revoke(unit, row, unit.now_s, reason, "exemption.withdraw")
+
+
 def cut(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str) -> None:
     """End an exemption, or a request, at `at`: the ban's authority is no more from then on."""
     _must_be(row, unit.now_s, ExemptionState.REQUESTED, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
     _revoke(unit, row, at, reason)
 
 
-def _revoke(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str) -> None:
+def _revoke(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str, act: str = "exemption.revoke") -> None:
     before = shown(unit, row)
     row.revoked_s, row.decided_by, row.note = at, unit.actor.account, reason
-    _recorded(unit, row, "exemption.revoke", before)
+    _recorded(unit, row, act, before)
 
 
 def shown(unit: UnitOfWork, row: ExemptionRow) -> Json:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
+from api.exemptions.approval import leaving_some
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.ranges import repository, service
@@ -145,7 +146,8 @@ def put_range(
 ) -> RangeRead:
     """Registers the prefix to an authority, or changes label, funding and audience.
 
-    An operator does so inside the authority's space, and not inside another authority's range.
+    An operator does so inside the authority's space, and not inside another authority's range; the last range that an
+    approved exemption leaves of an authority gets another funding or audience from an administrator.
     """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
@@ -154,7 +156,8 @@ def put_range(
     if known is not None and known.authority != body.authority:
         raise service.taken(permit, known)
     precondition.check(known.revision if known else None, f"range {prefix} of site {site}")
-    row, created = service.put(unit, range_value(site, prefix, body))
+    with leaving_some(unit, permit, {body.authority} if known else ()):
+        row, created = service.put(unit, range_value(site, prefix, body))
     response.status_code = 201 if created else 200
     tag(response, row.revision)
     return read_range(row)
@@ -184,7 +187,8 @@ def patch_range(
     precondition.check(row.revision)
     known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
     merged = RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
-    row, _ = service.put(unit, range_value(site, prefix, merged))
+    with leaving_some(unit, permit, {row.authority}):
+        row, _ = service.put(unit, range_value(site, prefix, merged))
     tag(response, row.revision)
     return read_range(row)
 
@@ -204,10 +208,14 @@ def delete_range(
     permit: PermitDep,
     precondition: PreconditionDep,
 ) -> None:
-    """Deregisters the range; its clients then belong to the next larger range, or to none."""
+    """Deregisters the range; its clients then belong to the next larger range, or to none.
+
+    The last range that an approved exemption leaves of an authority is deregistered by an administrator.
+    """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     row = repository.get(unit.session, site, prefix)
     permit.demand(row.authority)
     spaces.demand(unit, permit.caller, site, prefix, row.authority)
     precondition.check(row.revision)
-    service.delete(unit, row)
+    with leaving_some(unit, permit, {row.authority}):
+        service.delete(unit, row)

@@ -10,6 +10,7 @@ from api import idempotency
 from api.auth.caller import Permit
 from api.deps import PermitDep, RuntimeDep, UnitDep, permit
 from api.errors import Forbidden, Invalid, Withheld
+from api.exemptions.approval import leaving_some
 from api.problems import CONFLICT, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.rangefile import MAX_ROWS, MEDIA_TYPE, parse_table
 from api.ranges import repository
@@ -139,7 +140,10 @@ def import_ranges(
     unit.rehearsing = dry_run
     plan = make_plan(unit.session, table.wanted, permit.visible(), unit.now_s, administers=permit.caller.administers)
     if not dry_run:
-        carry_out(unit, plan, table.watched)
+        with leaving_some(
+            unit, permit, {known.authority for known in (*plan.remove, *(held for held, _ in plan.change))}
+        ):
+            carry_out(unit, plan, table.watched)
         table.watched.enter(Stage.PUBLISHING, plan.count)
     return _told(plan, unit.revision, dry_run)
 

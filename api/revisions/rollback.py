@@ -1,4 +1,4 @@
-"""Back to the ranges, modes, tiers and replies of an earlier revision, by the acts that single requests do.
+"""Back to the ranges, modes, scopes and replies of an earlier revision, by the acts that single requests do.
 
 Terms, bindings, exemptions, authorities, sites and what people may do stay as they are: what has begun is not
 rewritten. Bans that did not exist then stay as they are, and so do those that exist no longer.
@@ -21,7 +21,7 @@ from api.errors import Conflict, Fault, Invalid, NotFound
 from api.publish.past import kept_since, objects_at, ranges_at
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
-from dnsfilter.policy.model import Mode, Range, Reply, Service
+from dnsfilter.policy.model import Audience, Funding, Mode, Range, Reply, Service
 
 
 def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str, Service]) -> list[AuditRow]:
@@ -120,13 +120,16 @@ class _Run:
 
 
 def _state(row: BanRow) -> tuple[object, ...]:
-    return row.mode, row.reply, row.addresses, row.tiers
+    return row.mode, row.mode_reason or "", row.reply, row.addresses, row.tiers, row.funding, row.audience
 
 
 def _change(past: BanRow) -> BanChange:
     return BanChange(
         mode=Mode(past.mode),
+        mode_reason=past.mode_reason or "",
         reply=Reply(past.reply),
         addresses=tuple(past.addresses),
         tiers=frozenset(past.tiers),
+        funding=frozenset(map(Funding, past.funding)),
+        audience=frozenset(map(Audience, past.audience)),
     )

@@ -158,6 +158,9 @@ def _exemptions(world: World) -> dict[str, list[Asked]]:
         f"POST {base}/{{number}}/revoke": [
             Asked(frozenset({of}), f"{base}/{n}/revoke", why) for of, n in world.approved.items()
         ],
+        f"POST {base}/{{number}}/withdraw": [
+            Asked(frozenset({owner}), f"{base}/{n}/withdraw", why) for (_, owner), n in requested
+        ],
     }
 
 
@@ -165,7 +168,6 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
     base, held = "/v1/suspensions", suspensions.items()
     return {
         f"GET {base}": [Asked(frozenset(), base)],
-        f"GET {base}/by-hand": [Asked(frozenset(), f"{base}/by-hand")],
         f"GET {base}/by-hand": [Asked(frozenset(), f"{base}/by-hand")],
         f"GET {base}/{{number}}": [Asked(frozenset(), f"{base}/1")],
         f"POST {base}": [Asked(_matter(slug), base, _suspension(slug, "2h")) for slug, _ in held],

@@ -188,8 +188,11 @@ def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl, tmp_pat
     assert "hours         Mon-Fri 09:00-12:00 Europe/Brussels" in revoked
     again = _shown(ctl, "exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 day", "--reason", "once more")
     assert ctl("exemption", "list", "--state", "requested").out.count("127.0.5.0/24") == 1
+    third = _shown(ctl, "exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 day", "--reason", "a mistake")
+    withdrawn = _shown(ctl, "exemption", "withdraw", str(third["number"]), "--reason", "found another way")
+    assert (withdrawn["state"], withdrawn["note"]) == ("revoked", "found another way")
     rejected = ctl("exemption", "reject", str(again["number"]), "--reason", "no need")
     assert "state         rejected" in rejected.out
     assert [line.split()[0] for line in ctl("exemption", "list", "--ban", "ghent/tiktok").out.splitlines()] == [
-        "no.", "2", number, str(again["number"]),
+        "no.", "2", number, str(again["number"]), str(third["number"]),
     ]  # fmt: skip

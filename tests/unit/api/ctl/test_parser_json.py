@@ -59,7 +59,9 @@ exemption reject 3 --reason "no need"
 exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "another"
 exemption approve 4 --token-file another
 exemption revoke 4 --reason "not used"
-suspend ghent --for 30m --reason "nothing works"
+exemption ask ghent/tiktok 127.0.5.0/24 --for "1 day" --reason "a mistake"
+exemption withdraw 5 --reason "found another way"
+suspend diest --for 30m --reason "nothing works"
 suspension list
 suspension show 1
 suspension end 1 --reason "it works again"

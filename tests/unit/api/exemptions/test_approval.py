@@ -86,6 +86,42 @@ def test_nobody_approves_for_whoever_gave_them_the_role(town: Plane, role: tuple
     assert _approve(town, number, token).json()["state"] == "in_force"
 
 
+def _grant(plane: Plane, token: str, account: int, role: str, authority: str | None) -> int:
+    body = {"account": account, "role": role, "authority": authority, "reason": "for a friend", "for": "1 year"}
+    return int(plane.done("POST", "/v1/grants", body, token=token)["number"])
+
+
+@on_both_databases
+def test_nobody_approves_for_whoever_passed_the_role_on_through_others(town: Plane) -> None:
+    town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
+    asker, asking = town.account("asking", ("administrator", None))
+    first, between = town.account("between")
+    second, further = town.account("further")
+    third, token = town.account("approver")
+    _grant(town, asking, first, "administrator", None)
+    _grant(town, between, second, "approver", "town")
+    _grant(town, further, third, "approver", "town")
+    number = _asked(town, asking, FIRST)
+    for approving in (between, further, token):
+        refused = _approve(town, number, approving)
+        assert (refused.status_code, f"account {asker} granted" in refused.json()["detail"]) == (403, True)
+    _grant(town, town.token, first, "approver", "town")
+    assert _approve(town, number, token).status_code == 403, "what was passed on before stays what it was"
+    fourth, latest = town.account("latest")
+    _grant(town, between, fourth, "approver", "town")
+    assert _approve(town, number, latest).json()["state"] == "in_force"
+
+
+def test_a_role_passed_on_by_somebody_with_one_of_their_own_is_no_gift(town: Plane) -> None:
+    town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
+    _, asking = town.account("asking", ("administrator", None))
+    first, between = town.account("between", ("approver", "town"))
+    second, token = town.account("approver")
+    _grant(town, asking, first, "administrator", None)
+    _grant(town, between, second, "approver", "town")
+    assert _approve(town, _asked(town, asking, FIRST), token).json()["state"] == "in_force"
+
+
 def test_a_role_from_whoever_asked_is_enough_to_reject(town: Plane) -> None:
     _, asking = town.account("asking", ("administrator", None))
     account, token = town.account("approver")
@@ -105,3 +141,97 @@ def test_what_nobody_has_decided_lapses_and_nothing_decided_goes(town: Plane) ->
     late = _approve(town, undecided, town.other())
     assert (late.status_code, "is lapsed" in late.json()["detail"]) == (409, True)
     assert town.call("DELETE", f"/v1/exemptions/{decided}").status_code == 405
+
+
+INSIDE, TINY = "192.0.2.128/25", "203.0.113.255/32"
+
+
+def _desk(plane: Plane) -> tuple[str, str]:
+    """The tokens of an operator and of an approver."""
+    for prefix in ("192.0.2.0/24", "203.0.113.0/24"):
+        plane.done("PUT", f"/v1/spaces/default/{prefix}", {"authority": "town"})
+    return plane.account("desk", ("operator", "town"))[1], plane.account("approver", ("approver", "town"))[1]
+
+
+def _register(plane: Plane, prefix: str, **changes: str) -> None:
+    plane.done("PUT", f"/v1/ranges/default/{prefix}", {**PLACE, **changes})
+
+
+@pytest.mark.parametrize("left", [TINY, INSIDE, "uncovered"], ids=["registered since", "inside", "covered since"])
+def test_what_is_no_range_that_is_left(town: Plane, left: str) -> None:
+    desk, approver = _desk(town)
+    _register(town, SECOND, funding="private")
+    _register(town, INSIDE)
+    number = _asked(town, desk, FIRST)
+    if left == "uncovered":
+        town.done("PATCH", f"/v1/ranges/default/{SECOND}", {"funding": "public"}, token=desk)
+    elif left == TINY:
+        town.done("PUT", f"/v1/ranges/default/{TINY}", PLACE, token=desk)
+    refused = _approve(town, number, approver)
+    assert (refused.status_code, "the whole of town" in refused.json()["detail"]) == (403, True)
+    assert _approve(town, number, town.other()).status_code == 200
+
+
+def test_a_range_that_got_another_label_since_is_left_as_it_was(town: Plane) -> None:
+    desk, approver = _desk(town)
+    _register(town, SECOND)
+    number = _asked(town, desk, FIRST)
+    town.done("PATCH", f"/v1/ranges/default/{SECOND}", {"label": "annex"}, token=desk)
+    assert _approve(town, number, approver).status_code == 200
+
+
+def _import(plane: Plane, token: str, text: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/csv"}
+    path = "/v1/ranges/import?sync=true&authority=town"
+    return plane.call("POST", path, headers=headers, content=f"prefix,authority,funding,audience\n{text}")
+
+
+@on_both_databases
+def test_the_last_range_that_an_exemption_leaves_is_taken_away_by_an_administrator_only(town: Plane) -> None:
+    desk, approver = _desk(town)
+    path = f"/v1/ranges/default/{SECOND}"
+    _register(town, SECOND)
+    assert _approve(town, _asked(town, desk, FIRST), approver).status_code == 200
+    town.done("PATCH", path, {"label": "annex"}, token=desk)
+    _register(town, TINY)
+    whole = f"{FIRST},town,public,staff\n{TINY},town,public,staff\n"
+    revision = town.revision()
+    for refused in (
+        town.call("DELETE", path, token=desk),
+        town.call("PATCH", path, {"funding": "private"}, token=desk),
+        town.call("PUT", path, {**PLACE, "audience": "pupils"}, token=desk),
+        _import(town, desk, whole),
+        _import(town, desk, f"{whole}{SECOND},town,private,staff\n"),
+    ):
+        assert (refused.status_code, "the whole of town: an administrator" in refused.json()["detail"]) == (403, True)
+    assert town.revision() == revision
+    assert town.call("DELETE", path).status_code == 204
+    town.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
+
+
+def test_a_range_beside_others_that_are_left_is_its_operators_to_change(town: Plane) -> None:
+    desk, approver = _desk(town)
+    for prefix in (SECOND, "203.0.113.0/28"):
+        _register(town, prefix)
+    assert _approve(town, _asked(town, desk, FIRST), approver).status_code == 200
+    town.done("PATCH", "/v1/ranges/default/203.0.113.0/28", {"funding": "private"}, token=desk)
+    town.done("DELETE", "/v1/ranges/default/203.0.113.0/28", token=desk)
+
+
+@on_both_databases
+def test_a_request_is_withdrawn_by_an_operator_of_its_ranges_until_somebody_has_decided(town: Plane) -> None:
+    desk, approver = _desk(town)
+    _register(town, SECOND)
+    number = _asked(town, desk, FIRST)
+    path, why = f"/v1/exemptions/{number}/withdraw", {"reason": "found another way"}
+    assert town.call("POST", path, why, token=approver).status_code == 403
+    withdrawn = town.done("POST", path, why, token=desk)
+    assert (withdrawn["state"], withdrawn["approved"], withdrawn["note"]) == ("revoked", None, "found another way")
+    assert town.done("GET", "/v1/audit?limit=1")["items"][0]["act"] == "exemption.withdraw"
+    assert [item["number"] for item in town.done("GET", "/v1/exemptions?state=revoked")["items"]] == [number]
+    assert (_approve(town, number, approver).status_code, town.call("POST", path, why).status_code) == (409, 409)
+    assert town.done("GET", "/v1/decision?client=192.0.2.10&name=alpha1.example.org")["verdict"] == "refuse"
+    approved = _asked(town, desk, FIRST)
+    assert _approve(town, approved, approver).status_code == 200
+    assert town.call("POST", f"/v1/exemptions/{approved}/withdraw", why, token=desk).status_code == 409
+    town.done("DELETE", f"/v1/ranges/default/{SECOND}")

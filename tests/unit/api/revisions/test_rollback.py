@@ -120,7 +120,7 @@ def test_a_revision_that_no_act_made_is_not_there(town: Plane, number: str) -> N
 
 
 @on_both_databases
-def test_a_rollback_restores_ranges_modes_tiers_and_replies_as_a_new_revision(town: Plane) -> None:
+def test_a_rollback_restores_ranges_modes_scopes_and_replies_as_a_new_revision(town: Plane) -> None:
     town.done("PATCH", BAN, {"reply": "address", "addresses": ["192.0.2.80"], "tiers": [1], "mode": "monitor"})
     then, ranges = town.revision(), _ranges(town)
     kept = town.done("GET", BAN)
@@ -154,6 +154,16 @@ def test_a_rollback_restores_ranges_modes_tiers_and_replies_as_a_new_revision(to
     assert told["verdict"] == "monitor"
     assert _back(town, then) == {"acts": [], "revision": before + 1, "dry_run": False}
     assert town.revision() == before + 1
+
+
+def test_a_rollback_undoes_the_whole_of_a_change_of_scope_and_the_reason_of_a_mode(town: Plane) -> None:
+    town.done("PATCH", BAN, {"mode": "monitor", "mode_reason": "a study"})
+    then, kept = town.revision(), town.done("GET", BAN)
+    town.done("PATCH", BAN, {"tiers": [1], "funding": ["private"], "audience": ["pupils", "public"]})
+    town.done("PATCH", BAN, {"mode": "monitor", "mode_reason": "another study"})
+    acts = [act["act"] for act in _back(town, then)["acts"]]
+    assert acts == ["ban.set_scope", "ban.set_monitor"]
+    assert {**town.done("GET", BAN), "revision": 0} == {**kept, "revision": 0}
 
 
 def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
