@@ -1,22 +1,17 @@
 """Any sequence of acts: the oracle, the compiled snapshot and a plain list of what was decided agree at every instant.
 
-The list is kept here, from what was asked and whether it was done, and knows nothing of the program. No sequence
-rewrites what has begun.
+The list (`tests/support/decided.py`) is kept here, from what was asked and whether it was done. No sequence rewrites
+what has begun.
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from ipaddress import ip_network
-from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
@@ -24,19 +19,38 @@ from api.db.unit import LOCAL, UnitOfWork
 from api.publish.repository import Policies
 from api.publish.source import policy_of
 from dnsfilter.policy.decide import decide
+from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name
-from tests.unit.api.conftest import Plane, authority, catalogue, make_plane
+from tests.support.acted import RANGES, Acted
+from tests.support.decided import (
+    DAY,
+    FOREVER,
+    HOUR,
+    MINUTE,
+    PROVISIONAL_S,
+    SUMMER_TIME,
+    Ban,
+    Bound,
+    Exempted,
+    Span,
+)
+from tests.support.shown import (
+    WEEKLY,
+    fixed_as_shown,
+    path_of,
+    second,
+    text,
+    weekly,
+    written,
+)
+from tests.unit.api.conftest import START, authority
 
-SLUGS = ("town", "zone", "city")
+ZONES = {"town": "UTC", "zone": "UTC", "city": "Europe/Brussels"}
 SERVICES = ("alpha", "beta")
 NAME = {service: parse_name(f"www.{service}1.example.org") for service in SERVICES}
-RANGES = {
-    "192.0.2.0/24": ("town", "public", "staff"),
-    "192.0.2.128/25": ("town", "private", "public"),
-    "198.51.100.0/24": ("zone", "public", "staff"),
-    "203.0.113.0/24": ("city", "partly_public", "staff"),
-}
+CLIENTS = ("192.0.2.9", "192.0.2.137", "198.51.100.9", "203.0.113.9")
 COVERED = ({"public", "partly_public"}, {"staff"})
+STARTS = (START, START, *(change - 3 * DAY for change in SUMMER_TIME))
 EXAMPLES = int(os.environ.get("DNSFILTER_EXAMPLES", "12"))
 LOST: dict[str, tuple[str, str, Any]] = {
     "toggle": ("PATCH", "/v1/authorities/{slug}/bans/{service}", {"mode": "monitor", "reply": "nxdomain"}),
@@ -47,98 +61,42 @@ LOST: dict[str, tuple[str, str, Any]] = {
     "registration": ("PUT", "/v1/authorities/{slug}", authority(time_zone="Europe/Brussels")),
 }
 """Acts of which nothing is left."""
-HOUR, DAY = 3600, 86_400
-FOREVER = 2**62
-MINUTE = 60
 
-slugs = st.sampled_from(SLUGS)
+slugs = st.sampled_from(sorted(ZONES))
 services = st.sampled_from(SERVICES)
 modes = st.sampled_from(("enforce", "monitor", "off"))
 prefixes = st.sampled_from(sorted(RANGES))
+fundings = st.sampled_from(("public", "partly_public", "private"))
+places = st.integers(0, 10_000)
 days = st.integers(0, 5)
-lengths = st.integers(1, 9)
+hours = st.sampled_from((None, *WEEKLY))
+lengths = st.sampled_from((1, HOUR, DAY, 2 * DAY, 5 * DAY, 9 * DAY))
 
 
-def text(instant: int) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+class Acts(Acted):
+    """The acts, and what holds after each."""
 
-
-def second(moment: str | None) -> int:
-    return FOREVER if moment is None else int(datetime.fromisoformat(moment).timestamp())
-
-
-@dataclass
-class Span:
-    """From when until when something was decided to hold, since when it could, and whether it was cut short."""
-
-    start: int
-    end: int = FOREVER
-    known: int = 0
-
-    def holds(self, at: int) -> bool:
-        return max(self.start, self.known) <= at < self.end
-
-    @property
-    def edges(self) -> tuple[int, ...]:
-        return (self.start, self.known, self.end)
-
-
-@dataclass
-class Ban:
-    """A ban as it was asked for."""
-
-    owner: str
-    service: str
-    mode: str
-    terms: list[Span]
-    covered: tuple[set[str], set[str]] = COVERED
-    bound: dict[int, tuple[str, str, Span]] = field(default_factory=dict)
-    """By number, the bound authority, the ground, and when."""
-    exempted: dict[int, tuple[str, Span]] = field(default_factory=dict)
-    """By number, the range and when; before an approval its `known` is FOREVER."""
-
-
-class Acts(RuleBasedStateMachine):
-    """One control plane, its acts, and the list."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._directory = TemporaryDirectory()
-        self.plane: Plane = make_plane(Path(self._directory.name) / "state")
-        self.services = {service.slug: service for service in catalogue().services}
-        self.bans: dict[tuple[str, str], Ban] = {}
-        self.suspended: dict[int, tuple[str | None, Span]] = {}
-        self.begun: dict[object, Any] = {}
-
-    def teardown(self) -> None:
-        self.plane.database.close()
-        self._directory.cleanup()
-
-    @property
-    def now(self) -> int:
-        return int(self.plane.clock.now)
-
-    def act(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
-        """The answer of an act that was done; None for one that is refused, which then has changed nothing."""
-        before = self.plane.revision()
-        response = self.plane.call(method, path, body, token=token)
-        assert response.status_code < 500, response.text
-        if response.is_success:
-            return response.json() if response.content else {}
-        assert self.plane.revision() == before
-        return None
-
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        start=st.sampled_from(STARTS),
+        bans=st.lists(st.tuples(slugs, services, modes, st.integers(-1, 1), lengths, st.booleans()), max_size=4),
+        bindings=st.lists(st.tuples(places, slugs, st.just(True), st.just(0), lengths), max_size=3),
+    )
+    def begin(self, start: int, bans: list[Any], bindings: list[Any]) -> None:
+        self.plane.clock.now = start
         self.plane.publisher.publish_current()
-        for slug in SLUGS:
-            self.plane.done("PUT", f"/v1/authorities/{slug}", authority(time_zone="UTC"))
+        for slug, zone in ZONES.items():
+            self.plane.done("PUT", f"/v1/authorities/{slug}", authority(time_zone=zone))
         for prefix, (owner, funding, audience) in RANGES.items():
             body = {"authority": owner, "funding": funding, "audience": audience}
             self.plane.done("PUT", f"/v1/ranges/default/{prefix}", body)
         self.other = self.plane.other()
         # Another process on the same database: it does no act, and has to learn of each.
         self.beside = Policies()
+        for ban in bans:
+            self.adopt(*ban)
+        for binding in bindings:
+            self.bind(*binding)
+        self.export()
 
     # Time.
 
@@ -146,79 +104,109 @@ class Acts(RuleBasedStateMachine):
     def wait(self, span: int) -> None:
         self.plane.clock.now += span
 
-    @rule(place=st.integers(0, 10_000))
+    @rule(place=places)
     def wait_for_an_edge(self, place: int) -> None:
-        ahead = sorted({edge for edge in self.edges() if self.now < edge < self.now + 30 * DAY})
+        ahead = sorted({edge for edge in self.list.edges() if self.now < edge < self.now + 30 * DAY})
         if ahead:
             self.plane.clock.now = ahead[place % len(ahead)]
 
     # Bans.
 
-    @rule(
-        slug=slugs,
-        service=services,
-        mode=modes,
-        start=st.integers(-3, 3),
-        length=lengths,
-        open_=st.booleans(),
-    )
+    @rule(slug=slugs, service=services, mode=modes, start=st.integers(-3, 3), length=lengths, open_=st.booleans())
     def adopt(self, slug: str, service: str, mode: str, start: int, length: int, open_: bool) -> None:
         first = self.now + start * DAY
-        last = FOREVER if open_ else first + length * DAY
+        last = FOREVER if open_ else first + length
         term = {"start": text(first), **({"review_by": text(first + DAY)} if open_ else {"end": text(last)})}
-        if (slug, service) in self.bans:
-            return
-        body = {"mode": mode, "decision": _decision("1"), "terms": [term]}
-        if self.act("PUT", f"/v1/authorities/{slug}/bans/{service}", body) is not None:
-            self.bans[slug, service] = Ban(slug, service, mode, [Span(first, last, self.now)])
+        body = {"mode": mode, "decision": self.decision(), "terms": [term]}
+        self.adopted(slug, service, mode, [Span(first, last, self.now)], COVERED, body)
 
     @rule(slug=slugs, service=services)
     def adopt_provisionally(self, slug: str, service: str) -> None:
-        if (slug, service) in self.bans:
-            return
-        if self.act("PUT", f"/v1/authorities/{slug}/bans/{service}", {"provisional": True}) is not None:
-            span = Span(self.now, self.now + 72 * HOUR, self.now)
-            self.bans[slug, service] = Ban(slug, service, "enforce", [span])
+        span = Span(self.now, self.now + PROVISIONAL_S, self.now)
+        self.adopted(slug, service, "enforce", [span], COVERED, {"provisional": True})
 
     @rule(slug=slugs, source=slugs, service=services)
     def follow(self, slug: str, source: str, service: str) -> None:
-        if (slug, service) in self.bans:
+        copied = self.list.bans.get((source, service))
+        terms = [] if copied is None else [Span(span.start, span.end, self.now) for span in copied.terms]
+        body = {"decision": self.decision(follows=f"{source}/{service}")}
+        covered = COVERED if copied is None else copied.covered
+        self.adopted(slug, service, "enforce", [span for span in terms if span.end > self.now], covered, body)
+
+    def adopted(
+        self, slug: str, service: str, mode: str, terms: list[Span], covered: tuple[set[str], set[str]], body: Any
+    ) -> None:
+        if (slug, service) in self.list.bans:
             return
-        body = {"decision": {**_decision("2"), "follows": f"{source}/{service}"}}
-        if self.act("PUT", f"/v1/authorities/{slug}/bans/{service}", body) is not None:
-            copied = self.bans[source, service]
-            terms = [Span(span.start, span.end, self.now) for span in copied.terms if span.end > self.now]
-            self.bans[slug, service] = Ban(slug, service, "enforce", terms, copied.covered)
+        made = self.act("PUT", f"/v1/authorities/{slug}/bans/{service}", body)
+        if made is not None:
+            ban = Ban(made["number"], slug, service, mode, terms, covered, "provisional" in body)
+            self.list.bans[slug, service] = ban
+
+    @rule(place=places, length=lengths)
+    def confirm(self, place: int, length: int) -> None:
+        ban = self.ban(place, [one for one in self.list.bans.values() if one.provisional])
+        if ban is None:
+            return
+        term = Span(self.now, self.now + length, self.now)
+        body = {"provisional": False, "decision": self.decision(), "terms": [written(term)]}
+        if self.act("PUT", path_of(ban), body) is not None:
+            ban.terms.append(term)
+            ban.provisional = False
 
     @rule(slug=slugs, service=services, mode=modes)
     def toggle(self, slug: str, service: str, mode: str) -> None:
         body = {"mode": mode, "mode_reason": "so decided"}
         if self.act("PATCH", f"/v1/authorities/{slug}/bans/{service}", body) is not None:
-            self.bans[slug, service].mode = mode
+            self.list.bans[slug, service].mode = mode
 
-    @rule(slug=slugs, service=services, funding=st.sampled_from(("public", "partly_public", "private")))
-    def change_scope(self, slug: str, service: str, funding: str) -> None:
+    @rule(place=places, funding=fundings)
+    def change_scope(self, place: int, funding: str) -> None:
+        ban = self.ban(place)
         body = {"funding": [funding], "audience": ["staff", "public"]}
-        if self.act("PATCH", f"/v1/authorities/{slug}/bans/{service}", body) is not None:
-            self.bans[slug, service].covered = ({funding}, {"staff", "public"})
+        if ban is not None and self.act("PATCH", path_of(ban), body) is not None:
+            ban.covered = ({funding}, {"staff", "public"})
 
-    @rule(slug=slugs, service=services, start=st.integers(-2, 6), length=lengths)
-    def renew(self, slug: str, service: str, start: int, length: int) -> None:
-        first = self.now + start * DAY
-        last = first + length * DAY
-        body = {"start": text(first), "end": text(last), "decision": _decision("3")}
-        if self.act("POST", f"/v1/authorities/{slug}/bans/{service}/terms", body) is not None:
-            self.bans[slug, service].terms.append(Span(first, last, self.now))
+    @rule(place=places, start=st.integers(-2, 6), length=lengths)
+    def renew(self, place: int, start: int, length: int) -> None:
+        ban = self.ban(place)
+        term = self.span(start, length)
+        body = {**written(term), "decision": self.decision()}
+        if ban is not None and self.act("POST", f"{path_of(ban)}/terms", body) is not None:
+            ban.terms.append(term)
 
-    @rule(slug=slugs, service=services, after=days)
-    def end(self, slug: str, service: str, after: int) -> None:
+    @rule(place=places, start=days, length=lengths, leave=st.sampled_from(("none", "planned", "one")))
+    def write_terms(self, place: int, start: int, length: int, leave: str) -> None:
+        """A PUT with the terms as they are read, and one more; planned ones that it leaves out go."""
+        ban = self.ban(place)
+        if ban is None:
+            return
+        read = self.plane.done("GET", path_of(ban))["terms"]
+        begun = [term for term in read if second(term["start"]) <= self.now]
+        kept = {"none": read, "planned": begun, "one": read[1:]}[leave]
+        term = self.span(start, length)
+        names = ("start", "end", "review_by", "decision")
+        terms = [{name: one[name] for name in names if one[name] is not None} for one in kept]
+        if self.act("PUT", path_of(ban), {"terms": [*terms, {**written(term), "decision": self.decision()}]}) is None:
+            return
+        said = [(second(one["start"]), second(one["end"])) for one in kept]
+        ban.terms = [span for span in ban.terms if span.start <= self.now or span.is_among(said)] + [term]
+
+    @rule(place=places, after=days)
+    def end(self, place: int, after: int) -> None:
+        ban = self.ban(place)
         at = self.now + after * DAY
         body = {"at": text(at), "reason": "it is lifted"}
-        if self.act("POST", f"/v1/authorities/{slug}/bans/{service}/end", body) is not None:
-            terms = self.bans[slug, service].terms
-            terms[:] = [span for span in terms if span.start <= self.now or span.start < at]
-            for span in terms:
-                span.end = min(span.end, max(at, span.start + 1)) if span.end > at else span.end
+        if ban is not None and self.act("POST", f"{path_of(ban)}/end", body) is not None:
+            ban.end(at, self.now)
+
+    @rule(place=places)
+    def remove(self, place: int) -> None:
+        ban = self.ban(place)
+        if ban is not None and self.act("DELETE", path_of(ban)) is not None:
+            del self.list.bans[ban.owner, ban.service]
+            assert all(span.start > self.now for span in ban.terms)
+            assert (ban.bound, ban.exempted) == ({}, {})
 
     @rule(slug=slugs, service=services, what=st.sampled_from(sorted(LOST)), mode=modes)
     def lose(self, slug: str, service: str, what: str, mode: str) -> None:
@@ -240,187 +228,191 @@ class Acts(RuleBasedStateMachine):
 
     # Elsewhere.
 
-    @rule(slug=slugs, service=services, to=slugs, law=st.booleans(), start=days, length=lengths)
-    def bind(self, slug: str, service: str, to: str, law: bool, start: int, length: int) -> None:
-        first, ground = self.now + start * DAY, "law" if law else "agreement"
-        last = first + length * DAY
-        body = {
-            "ban": f"{slug}/{service}",
-            "authority": to,
-            "ground": ground,
-            "instrument": "letter 1",
-            "start": text(first),
-            "end": text(last),
-        }
+    @rule(place=places, to=slugs, law=st.booleans(), start=days, length=lengths)
+    def bind(self, place: int, to: str, law: bool, start: int, length: int) -> None:
+        ban = self.ban(place)
+        if ban is None:
+            return
+        span = self.span(start, length, self.now if law else FOREVER)
+        ground = {"ground": "law" if law else "agreement", "instrument": "letter 1"}
+        body = {"ban": f"{ban.owner}/{ban.service}", "authority": to, **ground, **written(span)}
         made = self.act("POST", "/v1/bindings", body)
         if made is not None:
-            known = self.now if law else FOREVER
-            self.bans[slug, service].bound[made["number"]] = (to, ground, Span(first, last, known))
+            ban.bound[made["number"]] = Bound(to, law, span)
 
-    @rule(place=st.integers(0, 100), verb=st.sampled_from(("accept", "withdraw", "end")), after=days)
+    @rule(place=places, verb=st.sampled_from(("accept", "accept", "withdraw", "end")), after=days)
     def go_on_with_a_binding(self, place: int, verb: str, after: int) -> None:
-        known = [(ban, number) for ban in self.bans.values() for number in ban.bound]
+        known = [one for ban in self.list.bans.values() for one in ban.bound.items()]
         if not known:
             return
-        ban, number = known[place % len(known)]
-        _, ground, span = ban.bound[number]
+        number, bound = known[place % len(known)]
         at = self.now + after * DAY
         body = None if verb == "accept" else {"at": text(at), "reason": "so decided"}
         if self.act("POST", f"/v1/bindings/{number}/{verb}", body) is None:
             return
         if verb == "accept":
-            span.known = min(span.known, self.now)
+            bound.span.known = min(bound.span.known, self.now)
         else:
-            assert (verb, ground) != ("withdraw", "law")
-            span.end = at
+            assert verb == "end" or not bound.law
+            bound.span.end = at
 
-    @rule(slug=slugs, service=services, prefix=prefixes, start=days, length=lengths)
-    def ask_for_an_exemption(self, slug: str, service: str, prefix: str, start: int, length: int) -> None:
-        first = self.now + start * DAY
-        last = first + length * DAY
-        body = {
-            "ban": f"{slug}/{service}",
-            "ranges": [prefix],
-            "start": text(first),
-            "end": text(last),
-            "reason": "promotion",
-        }
-        made = self.act("POST", "/v1/exemptions", body)
-        if made is not None:
-            self.bans[slug, service].exempted[made["number"]] = (prefix, Span(first, last, FOREVER))
+    @rule(place=places, which=places, start=days, length=lengths, weekly_=hours, approved=st.booleans())
+    def ask_for_an_exemption(
+        self, place: int, which: int, start: int, length: int, weekly_: str | None, approved: bool
+    ) -> None:
+        ban = self.ban(place)
+        if ban is None:
+            return
+        concerned = {ban.owner, *(one.to for one in ban.bound.values())}
+        ranges = sorted(prefix for prefix, (owner, *_) in self.list.ranges.items() if owner in concerned)
+        prefix = ranges[which % len(ranges)] if ranges else sorted(RANGES)[0]
+        span = self.span(start, length, FOREVER)
+        body = {"ban": f"{ban.owner}/{ban.service}", "ranges": [prefix], **written(span), "reason": "promotion"}
+        made = self.act("POST", "/v1/exemptions", body | ({} if weekly_ is None else {"hours": [weekly_]}))
+        if made is None:
+            return
+        zone = ZONES[self.list.ranges[prefix][0]]
+        ban.exempted[made["number"]] = Exempted(prefix, span, None if weekly_ is None else weekly(weekly_, zone))
+        if approved:
+            self.decide_about_an_exemption(-1, "approve")
 
-    @rule(place=st.integers(0, 100), verb=st.sampled_from(("approve", "approve", "reject", "revoke")))
+    @rule(place=places, verb=st.sampled_from(("approve", "approve", "reject", "revoke")))
     def decide_about_an_exemption(self, place: int, verb: str) -> None:
-        known = [(ban, number) for ban in self.bans.values() for number in ban.exempted]
+        known = [one for ban in self.list.bans.values() for one in ban.exempted.items()]
         if not known:
             return
-        ban, number = known[place % len(known)]
-        _, span = ban.exempted[number]
+        number, exempted = max(known) if place < 0 else known[place % len(known)]
         body = None if verb == "approve" else {"reason": "so decided"}
         if self.act("POST", f"/v1/exemptions/{number}/{verb}", body, token=self.other) is None:
             return
         if verb == "approve":
-            span.known = min(span.known, self.now)
+            exempted.span.known = min(exempted.span.known, self.now)
         else:
-            span.end = min(span.end, self.now)
+            exempted.span.end = min(exempted.span.end, self.now)
 
     # The emergency switch.
 
-    @rule(slug=st.sampled_from((*SLUGS, None)), minutes=st.integers(1, 240))
+    @rule(slug=st.sampled_from((*sorted(ZONES), None)), minutes=st.integers(1, 240))
     def suspend(self, slug: str | None, minutes: int) -> None:
-        body = {"authority": slug, "for": f"{minutes}m", "reason": "nothing works"}
+        body = {"authority": slug, "for": f"{minutes}m", "reason": "a service that is needed fails"}
         made = self.act("POST", "/v1/suspensions", body)
         if made is not None:
-            self.suspended[made["number"]] = (slug, Span(second(made["start"]), second(made["end"]), self.now))
+            self.list.suspended[made["number"]] = (slug, Span(self.now, self.now + minutes * MINUTE))
 
-    @rule(place=st.integers(0, 100))
+    @rule(place=places)
     def end_a_suspension(self, place: int) -> None:
-        if not self.suspended:
+        if not self.list.suspended:
             return
-        number = sorted(self.suspended)[place % len(self.suspended)]
+        number = sorted(self.list.suspended)[place % len(self.list.suspended)]
         if self.act("POST", f"/v1/suspensions/{number}/end", {"reason": "it works again"}) is not None:
-            _, span = self.suspended[number]
+            _, span = self.list.suspended[number]
             span.end = min(span.end, max(self.now, span.start + 1))
+
+    # Ranges, and the policy as a whole.
+
+    @rule(prefix=prefixes, slug=slugs, funding=fundings, audience=st.sampled_from(("staff", "public")))
+    def register(self, prefix: str, slug: str, funding: str, audience: str) -> None:
+        body = {"authority": slug, "funding": funding, "audience": audience}
+        if self.act("PUT", f"/v1/ranges/default/{prefix}", body) is not None:
+            assert self.list.ranges.get(prefix, (slug,))[0] == slug
+            self.list.ranges[prefix] = (slug, funding, audience)
+
+    @rule(prefix=prefixes)
+    def deregister(self, prefix: str) -> None:
+        if self.act("DELETE", f"/v1/ranges/default/{prefix}") is not None:
+            del self.list.ranges[prefix]
+
+    @rule(place=places)
+    def roll_back(self, place: int) -> None:
+        revision = sorted(self.past)[place % len(self.past)]
+        if self.act("POST", f"/v1/revisions/{revision}/rollback", {"reason": "it was a mistake"}) is not None:
+            self.list.roll_back(self.past[revision])
+
+    @rule()
+    def export(self) -> None:
+        self.files = [*self.files[-2:], (self.plane.call("GET", "/v1/policy").text, self.list.copy())]
+
+    @rule(place=places)
+    def apply(self, place: int) -> None:
+        if not self.files:
+            return
+        content, then = self.files[place % len(self.files)]
+        headers = {"Authorization": f"Bearer {self.plane.token}", "Content-Type": "application/toml"}
+        if self.act("POST", "/v1/policy/apply", content=content, headers=headers) is not None:
+            self.list.apply(then, self.now, {key: ban.number for key, ban in self.read().bans.items()})
+
+    # The end of an authority.
+
+    @rule(slug=slugs, after=days)
+    def close(self, slug: str, after: int) -> None:
+        if self.list.closed:
+            return
+        at = self.now + after * DAY
+        body = {"at": text(at), "reason": "its tasks go to others"}
+        if self.act("POST", f"/v1/authorities/{slug}/close", body) is not None:
+            self.list.close(slug, at, self.now)
+
+    @rule(slug=slugs, into=slugs)
+    def merge(self, slug: str, into: str) -> None:
+        """Nobody's verdict is another one for it, but where the successor decides; what is there then is read."""
+        if self.list.closed:
+            return
+        body = {"into": into, "reason": "one municipality", "decision": self.decision()}
+        if self.act("POST", f"/v1/authorities/{slug}/merge", body) is None:
+            return
+        before, self.list = self.list, self.read()
+        self.list.suspended, self.list.closed = before.suspended, {slug: self.now}
+        moved = {prefix: (into if one[0] == slug else one[0], *one[1:]) for prefix, one in before.ranges.items()}
+        assert self.list.ranges == moved
+        for at in self.instants(before):
+            for client in CLIENTS:
+                for service in SERVICES:
+                    may_be = before.after_merging(slug, into, client, service, at, self.now)
+                    said = self.list.verdict(client, service, at)
+                    assert said in may_be, (said, may_be, at, client, service)
 
     # What holds.
 
-    def edges(self) -> Iterator[int]:
-        for ban in self.bans.values():
-            spans = [*ban.terms, *(one[-1] for one in ban.bound.values()), *(one[-1] for one in ban.exempted.values())]
-            for span in spans:
-                yield from span.edges
-        for _, span in self.suspended.values():
-            yield from span.edges
-
-    def verdict(self, prefix: str, service: str, at: int) -> str:
-        """What the list says."""
-        owner, funding, audience = RANGES[prefix]
-        if any(slug in (None, owner) and span.holds(at) for slug, span in self.suspended.values()):
-            return "pass"
-        found = set()
-        for ban in self.bans.values():
-            bound = any(to == owner and span.holds(at) for to, _, span in ban.bound.values())
-            if ban.service != service or not (ban.owner == owner or bound) or ban.mode == "off":
-                continue
-            if funding not in ban.covered[0] or audience not in ban.covered[1]:
-                continue
-            if not any(span.holds(at) for span in ban.terms):
-                continue
-            if any(where == prefix and span.holds(at) for where, span in ban.exempted.values()):
-                continue
-            found.add(ban.mode)
-        return "refuse" if "enforce" in found else "monitor" if found else "pass"
-
-    @invariant()
-    def nothing_kept_is_out_of_date(self) -> None:
-        if not hasattr(self, "other"):
-            return
+    def policy(self) -> Policy:
+        """That of the database; what is kept of it between acts is not out of date."""
         with self.plane.database.reading() as session:
             read = Policies().load(session, self.now)
             assert self.beside.load(session, self.now) == read
             # Suspensions that are over leave with time, and not by an act.
             current = self.plane.publisher.current(UnitOfWork(session, LOCAL, self.now))
-        assert replace(current, suspensions=read.suspensions) == policy_of(read, self.services)
+        policy = policy_of(read, self.services)
+        assert replace(current, suspensions=read.suspensions) == policy
+        return policy
 
     @invariant()
     def all_three_agree(self) -> None:
-        if not hasattr(self, "other"):
-            return
-        with self.plane.database.reading() as session:
-            policy = policy_of(Policies().load(session, self.now), self.services)
-        snapshot = self.plane.store.load("default").snapshot
+        assert not list(self.list.reaches_beyond_a_closing())
+        policy, snapshot = self.policy(), self.plane.store.load("default").snapshot
         assert snapshot.revision == policy.revision
-        edges = sorted({edge for edge in self.edges() if self.now <= edge < FOREVER})
-        instants = {
-            self.now,
-            self.now + 1,
-            *edges,
-            *(edge - 1 for edge in edges),
-            *(sum(two) // 2 for two in pairwise(edges)),
-        }
-        for at in sorted(at for at in instants if at >= self.now):
-            for prefix in RANGES:
-                client = ip_network(prefix)[9]
+        # Where nothing was done, all later instants have been compared.
+        instants = [self.now] if policy.revision in self.past else self.instants()
+        for at in instants:
+            for address in CLIENTS:
+                client = ip_address(address)
                 for service in SERVICES:
-                    expected = self.verdict(prefix, service, at)
+                    expected = self.list.verdict(address, service, at)
                     said = decide(policy, "default", client, NAME[service], at)
-                    assert (said.verdict, at, prefix, service) == (expected, at, prefix, service)
+                    assert (said.verdict, at, address, service) == (expected, at, address, service)
                     assert snapshot.decide(client, NAME[service], at) == said
+        self.past.setdefault(policy.revision, self.list.copy())
 
     @invariant()
     def nothing_that_has_begun_is_rewritten(self) -> None:
-        if not hasattr(self, "other"):
+        (looked, before), revision = self.shown, self.plane.revision()
+        if looked == revision:
             return
-        for key, begun in self._begun():
-            was = self.begun.setdefault(key, begun)
-            fixed, ended = begun
-            assert fixed == was[0], key
-            assert was[1] is None or (ended is not None and ended <= was[1]), key
-            self.begun[key] = begun
-        assert self.begun.keys() <= {key for key, _ in self._begun()}
-
-    def _begun(self) -> Iterator[tuple[object, tuple[object, str | None]]]:
-        """What has begun: by a key, what must stay, and the earlier end that an act has given it."""
-        for ban in self.plane.done("GET", "/v1/bans?limit=200")["items"]:
-            for term in ban["terms"]:
-                if second(term["start"]) <= self.now:
-                    kept = {name: term[name] for name in ("start", "end", "review_by", "recorded", "decision")}
-                    yield ("term", ban["number"], term["start"], term["end"], term["recorded"]), (kept, term["ended"])
-        for binding in self.plane.done("GET", "/v1/bindings?limit=200")["items"]:
-            if second(binding["start"]) <= self.now:
-                names = ("ban", "authority", "ground", "instrument", "date", "start", "end", "recorded")
-                kept = {name: binding[name] for name in names}
-                yield ("binding", binding["number"]), (kept, binding["ended"])
-        for exemption in self.plane.done("GET", "/v1/exemptions?limit=200")["items"]:
-            if exemption["approved"] is not None and second(exemption["start"]) <= self.now:
-                kept = {
-                    name: exemption[name] for name in ("ban", "ranges", "start", "end", "hours", "reason", "approved")
-                }
-                yield ("exemption", exemption["number"]), (kept, exemption["revoked"])
-
-
-def _decision(reference: str) -> dict[str, str]:
-    return {"organ": "council", "reference": reference, "legal_basis": "decree 1"}
+        self.shown = revision, fixed_as_shown(self.pages("bans", "bindings", "exemptions"))
+        for key, one in before.items():
+            # The clock has stood still since the act.
+            if one.start <= self.now:
+                now = self.shown[1][key]
+                assert now.kept == one.kept, key
+                assert one.ended is None or (now.ended is not None and now.ended <= one.ended), key
 
 
 def test_any_sequence_of_acts_has_the_effects_that_were_decided() -> None:

@@ -1,0 +1,78 @@
+"""A control plane with the plain list of what was decided on it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis.stateful import RuleBasedStateMachine
+
+from tests.support.decided import DAY, FOREVER, Ban, Decided, Span
+from tests.support.shown import Fixed, Pages, decided_as_shown
+from tests.unit.api.conftest import Plane, catalogue, make_plane
+
+RANGES = {
+    "192.0.2.0/24": ("town", "public", "staff"),
+    "192.0.2.128/25": ("town", "private", "public"),
+    "198.51.100.0/24": ("zone", "public", "staff"),
+    "203.0.113.0/24": ("city", "partly_public", "staff"),
+}
+
+
+class Acted(RuleBasedStateMachine):
+    """What the rules of acts have at hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directory = TemporaryDirectory()
+        self.plane: Plane = make_plane(Path(self._directory.name) / "state")
+        self.services = {service.slug: service for service in catalogue().services}
+        self.list = Decided(dict(RANGES))
+        self.past: dict[int, Decided] = {}
+        self.files: list[tuple[str, Decided]] = []
+        self.shown: tuple[int, dict[object, Fixed]] = (0, {})
+        """At which revision, and what."""
+        self.decisions = 0
+
+    def teardown(self) -> None:
+        self.plane.database.close()
+        self._directory.cleanup()
+
+    @property
+    def now(self) -> int:
+        return int(self.plane.clock.now)
+
+    def act(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        """The answer of an act that was done; None for one that is refused, which then has changed nothing."""
+        before = self.plane.revision()
+        response = self.plane.call(method, path, body, **options)
+        assert response.status_code < 500, response.text
+        if response.is_success:
+            return response.json() if response.content else {}
+        assert self.plane.revision() == before
+        return None
+
+    def decision(self, **also: str) -> dict[str, str]:
+        """One that was not there before: terms with equal ends stay apart."""
+        self.decisions += 1
+        return {"organ": "council", "reference": str(self.decisions), "legal_basis": "decree 1", **also}
+
+    def ban(self, place: int, among: Sequence[Ban] | None = None) -> Ban | None:
+        """One of the bans that there are."""
+        found = list(self.list.bans.values()) if among is None else among
+        return found[place % len(found)] if found else None
+
+    def span(self, start_days: int, length: int, known: int | None = None) -> Span:
+        first = self.now + start_days * DAY
+        return Span(first, first + length, self.now if known is None else known)
+
+    def read(self) -> Decided:
+        return decided_as_shown(self.pages("ranges", "bans", "bindings", "exemptions"))
+
+    def pages(self, *names: str) -> Pages:
+        return {name: self.plane.done("GET", f"/v1/{name}?limit=200")["items"] for name in names}
+
+    def instants(self, *lists: Decided) -> list[int]:
+        """Both sides of every edge from now on: between two edges no list has a change."""
+        edges = {edge for one in (self.list, *lists) for edge in one.edges() if edge < FOREVER}
+        return sorted({at for edge in (self.now, *edges) for at in (edge - 1, edge) if at >= self.now})
