@@ -200,6 +200,7 @@ def test_a_provisional_ban_is_confirmed_by_the_merger(village: Plane) -> None:
     _merged(village)
     found = village.done("GET", "/v1/authorities/town/bans/beta")
     assert (found["provisional"], found["decision"]["reference"], len(found["terms"])) == (False, "decree 2026/4", 2)
+    assert found["terms"][1]["start"] == "2026-09-21T14:14:20Z", "from the merger on, not from its lapse on"
 
 
 def test_neither_is_the_others_source(village: Plane) -> None:
