@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from types import FrameType
 
 import uvicorn
 from alembic.util.exc import CommandError
@@ -150,6 +151,7 @@ class _Server(uvicorn.Server):
         self._certificate = certificate
         self.servers: list[asyncio.Server] = []
         self._accepting: list[asyncio.Task[None]] = []
+        self._ended_by: str | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on the given sockets, then say so."""
@@ -164,8 +166,14 @@ class _Server(uvicorn.Server):
         self.started = True
         print(self._ready, flush=True)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note which signal it is that ends it."""
+        self._ended_by = signal.Signals(sig).name
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen no longer, and answer what is in hand."""
+        emit(log, logging.INFO, "stopping", signal=self._ended_by or "none")
         for task in self._accepting:
             task.cancel()
         # Nodes wait for a snapshot longer than anybody waits for a stop.
@@ -291,9 +299,7 @@ def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher) -> Not
     if settings.notices_mail is None:
         return None
     names = {service.slug: service.name for service in runtime.services.values()}
-    return Notifier(
-        runtime.database, names, settings.notices_mail, runtime.clock, lambda: publisher.status.published
-    )
+    return Notifier(runtime.database, names, settings.notices_mail, runtime.clock, lambda: publisher.status.published)
 
 
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:

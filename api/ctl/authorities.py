@@ -7,7 +7,7 @@ from api.ctl.answers import Authority
 from api.ctl.client import Client, path
 from api.ctl.commands import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
 from api.ctl.listing import listed
-from api.ctl.moments import at_words, usable_zone
+from api.ctl.moments import at_words, end_words, usable_zone
 from api.ctl.names import Names
 from api.ctl.onboarding import add_onboard
 from api.ctl.succession import add_ends
@@ -124,8 +124,15 @@ def _end_rows(found: Authority) -> Iterator[tuple[str, str]]:
 
 
 def _table(items: list[Authority]) -> Iterator[str]:
-    rows = [(item.slug, item.name, item.kind, item.time_zone, item.usage, item.contact) for item in items]
-    yield from table(("authority", "name", "kind", "time zone", "usage", "contact"), rows)
+    rows = [(item.slug, item.name, item.kind, _state(item), item.time_zone, item.usage, item.contact) for item in items]
+    yield from table(("authority", "name", "kind", "state", "time zone", "usage", "contact"), rows)
+
+
+def _state(item: Authority) -> str:
+    if item.closes is None:
+        return item.state
+    end = end_words(item.closes, usable_zone(item.time_zone))
+    return f"closed, was served {end}" if item.state == "closed" else f"closing, served {end}"
 
 
 def _name(text: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ def add_layout(group: Group) -> None:
         group,
         "gaps",
         _gaps,
-        "list allotted space that no range of its authority covers",
+        "list allotted space that no range covers",
         "range gaps --authority ghent",
     )
     _add_filters(gaps)

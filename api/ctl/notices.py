@@ -1,6 +1,7 @@
 """dnsfilterctl notice: what authorities were told by mail."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from api.ctl.answers import Answer, Moment, Number
 from api.ctl.client import Client, path
@@ -28,6 +29,12 @@ class Notice(Answer):
     failure: str
 
 
+class Mailing(Answer):
+    """Whether the control plane has a mail server."""
+
+    mail: bool
+
+
 def add(groups: Group) -> None:
     """Add the group's command."""
     group = add_group(groups, "notice", "what authorities were told by mail")
@@ -39,7 +46,12 @@ def add(groups: Group) -> None:
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(Notice, path("notices"), options.limit, given(options, "state", "authority"))
-    return listed(page, lambda: _table(page.items, Names(client)), "notices")
+    found = listed(page, lambda: _table(page.items, Names(client)), "notices")
+    if client.get(Mailing, path("notices"), {"limit": 1}).mail:
+        return found
+    return replace(
+        found, notes=(*found.notes, "no mail server is set at the control plane (--notices-mail): none is sent")
+    )
 
 
 def _table(items: list[Notice], names: Names) -> Iterator[str]:

@@ -2,14 +2,14 @@
 
 from fastapi import APIRouter
 
-from api.deps import PermitDep, UnitDep
+from api.deps import PermitDep, RuntimeDep, UnitDep
 from api.notices import repository
 from api.notices.repository import NoticeState
-from api.notices.schemas import NoticeRead, read_notice
+from api.notices.schemas import NoticesRead, read_notice
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import documented
 from api.routing import Route
-from api.schemas import Page, Slug
+from api.schemas import Slug
 
 router = APIRouter(route_class=Route, prefix="/v1/notices", tags=["notices"])
 
@@ -18,11 +18,13 @@ router = APIRouter(route_class=Route, prefix="/v1/notices", tags=["notices"])
 def list_notices(
     unit: UnitDep,
     permit: PermitDep,
+    held: RuntimeDep,
     state: NoticeState | None = None,
     authority: Slug | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-) -> Page[NoticeRead]:
+) -> NoticesRead:
     """Notices, newest first: those to authorities in which the caller has a role, or all for the installation's."""
     rows, following = repository.page(unit.session, permit.visible(), state, authority, limit, cursor)
-    return Page(items=[read_notice(row) for row in rows], next=following)
+    mail = held.settings.notices_mail is not None
+    return NoticesRead(items=[read_notice(row) for row in rows], next=following, mail=mail)

@@ -3,7 +3,7 @@
 from api.db.models import NoticeRow
 from api.moments import moment_text, optional_text
 from api.notices.repository import NoticeState, state_of
-from api.schemas import Read
+from api.schemas import Page, Read
 
 
 class NoticeRead(Read):
@@ -22,6 +22,12 @@ class NoticeRead(Read):
     next_try: str | None
     tries: int
     failure: str
+
+
+class NoticesRead(Page[NoticeRead]):
+    """A part of the list of notices; `mail` tells whether there is a mail server: without one there are no new ones."""
+
+    mail: bool
 
 
 def read_notice(row: NoticeRow) -> NoticeRead:

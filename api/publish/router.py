@@ -4,10 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.db.models import SiteRow
+from api.db.unit import UnitOfWork
 from api.deps import PermitDep, RuntimeDep, UnitDep
-from api.errors import Invalid
+from api.errors import Invalid, NotFound
 from api.moments import parse_moment
-from api.problems import documented
+from api.problems import NOT_FOUND, documented
 from api.publish.answers import authority_of, decision_read, parse_client, parse_question, who_read
 from api.publish.repository import space_of
 from api.publish.schemas import AllottedRead, DecisionRead, WhoRead
@@ -20,7 +22,7 @@ router = APIRouter(route_class=Route, prefix="/v1", tags=["decision"])
 AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
 
 
-@router.get("/decision", operation_id="get_decision", summary="Explain a decision", responses=documented())
+@router.get("/decision", operation_id="get_decision", summary="Explain a decision", responses=documented(NOT_FOUND))
 def get_decision(
     unit: UnitDep,
     permit: PermitDep,
@@ -31,6 +33,7 @@ def get_decision(
     site: Slug = DEFAULT_SITE,
 ) -> DecisionRead:
     """What a node answers this client for this name at this instant (now, if absent), with every ban considered."""
+    _demand_site(unit, site)
     address = parse_client(client, "query.client")
     question = parse_question(name, "query.name")
     try:
@@ -42,14 +45,21 @@ def get_decision(
     return decision_read(policy, site, address, question, instant)
 
 
-@router.get("/who", operation_id="get_who", summary="Tell whose an address is", responses=documented())
+@router.get("/who", operation_id="get_who", summary="Tell whose an address is", responses=documented(NOT_FOUND))
 def get_who(
     unit: UnitDep, permit: PermitDep, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
 ) -> WhoRead:
     """The address's range with those around it, authority, contact and bans."""
+    _demand_site(unit, site)
     client = parse_client(address, "query.address")
     policy = held.publishing.current(unit)
     permit.demand(authority_of(policy, site, client))
     space = space_of(unit.session, site, client)
     allotted = None if space is None else AllottedRead(prefix=space.prefix, authority=space.authority)
     return who_read(policy, site, client, unit.now_s, permit.visible(), allotted)
+
+
+def _demand_site(unit: UnitOfWork, site: str) -> None:
+    """Raises NotFound: at a site that nobody has registered, every client would seem to be in no range."""
+    if unit.session.get(SiteRow, site) is None:
+        raise NotFound(f"site {site} is not registered")

@@ -25,12 +25,12 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The ranges of a policy: those inside others by key, and what each authority's cover at a site, in order."""
+    """The ranges of a policy: those inside others by key, and what all of them cover at a site, in order."""
 
     overlaps: Sequence[Overlap]
     keys: Sequence[Key]
-    covered: Mapping[tuple[str, str, int], Sequence[Span]]
-    """By site, authority and version."""
+    covered: Mapping[tuple[str, int], Sequence[Span]]
+    """By site and version."""
 
     def overlaps_after(self, key: Key | None) -> Iterator[Overlap]:
         """The overlaps whose key comes after `key`."""
@@ -56,7 +56,7 @@ def make_layout(ranges: Iterable[Range]) -> Layout:
     """How ranges lie in each other."""
     overlaps: list[Overlap] = []
     keys: list[Key] = []
-    spans: defaultdict[tuple[str, str, int], list[Span]] = defaultdict(list)
+    spans: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)
     around: list[tuple[str, int, int, Range]] = []
     for key, value in sorted(((key_of(value.site, value.prefix), value) for value in ranges), key=lambda item: item[0]):
         site, version, first, length = key
@@ -67,7 +67,7 @@ def make_layout(ranges: Iterable[Range]) -> Layout:
             overlaps.append(Overlap(value, around[-1][3]))
             keys.append(key)
         around.append((site, version, last, value))
-        _extend(spans[site, value.authority, version], (first, last))
+        _extend(spans[site, version], (first, last))
     return Layout(overlaps, keys, spans)
 
 

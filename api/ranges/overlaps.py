@@ -45,7 +45,7 @@ class OverlapRead(Read):
 
 
 class GapRead(Read):
-    """Part of allotted space that no range of its authority covers."""
+    """Part of allotted space that no range covers."""
 
     site: Slug
     prefix: str
@@ -130,7 +130,7 @@ def list_gaps(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[GapRead]:
-    """Allotted space that no range of its authority covers, as the fewest prefixes, by site and address.
+    """Allotted space that no range covers, whose ever it is, as the fewest prefixes, by site and address.
 
     Where space lies in other space, the narrower one counts.
     """
@@ -159,7 +159,7 @@ def _gaps(spaces: Sequence[Space], found: Layout, wanted: Sequence[bool], keys: 
     for index in range(first, len(spaces)):
         space = spaces[index]
         if wanted[index]:
-            covered = found.covered.get((space.site, space.authority, space.prefix.version), ())
+            covered = found.covered.get((space.site, space.prefix.version), ())
             for prefix in gaps(space.prefix, _inside(spaces, index), covered, after):
                 yield GapRead(site=space.site, prefix=str(prefix), space=str(space.prefix), authority=space.authority)
         after = None

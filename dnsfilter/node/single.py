@@ -179,7 +179,7 @@ def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise UnavailableError(f"start {what}: it ended with status {process.returncode}; its reason stands above")
+            raise UnavailableError(f"start {what}: it ended {_ending(process.returncode)}; its reason stands above")
         with contextlib.suppress(OSError), direct.open(url, timeout=1):
             return
         time.sleep(_PAUSE_S)
@@ -192,10 +192,16 @@ def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options:
         if api.poll() is not None and not told:
             told = True
             command = " ".join(_api_command(options))
-            print(f"the control plane has ended; the resolver goes on. To start it again: {command}", flush=True)
+            ended = f"the control plane has ended {_ending(api.returncode)}; the resolver goes on"
+            print(f"{ended}. To start it again: {command}", flush=True)
         time.sleep(_PAUSE_S)
-    print(f"dnsfilter: the resolver ended with status {node.returncode}", file=sys.stderr)
+    print(f"dnsfilter: the resolver ended {_ending(node.returncode)}", file=sys.stderr)
     return 1
+
+
+def _ending(code: int) -> str:
+    """How a process ended, by what `Popen` says of it: below zero it is a signal."""
+    return f"with status {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

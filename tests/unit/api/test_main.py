@@ -79,6 +79,7 @@ def test_it_starts_answers_and_stops_cleanly(tmp_path: Path) -> None:
     assert all(re.match(r"time=\S+Z level=[a-z]+ logger=[\w.]+ event=", line) for line in lines)
     assert any(f'event="administrator\'s token written" path={state / "admin-token"}' in line for line in lines)
     assert any(re.search(r'event="snapshot published" revision=\d+ ms=[\d.]+$', line) for line in lines)
+    assert any(line.endswith("event=stopping signal=SIGTERM") for line in lines)
     assert (state / "snapshots" / "current").exists()
 
 

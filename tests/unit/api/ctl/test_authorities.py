@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 
@@ -23,6 +25,23 @@ def test_an_authority_that_lacks_something_is_not_registered(served: Served, ctl
     done = ctl("authority", "set", "harbour", "--kind", "agency")
     assert done.code == 2
     assert {"body.languages: Field required", "body.contact: Field required"} <= set(done.err.splitlines())
+
+
+def test_the_list_says_which_are_closed_or_will_be(served: Served, ctl: Ctl) -> None:
+    ctl("authority", "close", "ghent", "--at", "2026-10-01", "--reason", "merged")
+    [line] = [line for line in ctl("authority", "list").out.splitlines() if line.startswith("ghent")]
+    assert "  closing, served through 30 September 2026  " in line
+    served.plane.clock.now += 30 * 86_400
+    listed = ctl("authority", "list").out.splitlines()
+    assert ["  closed, was served" in line for line in listed if line.startswith(("diest", "ghent"))] == [False, True]
+
+
+@pytest.mark.parametrize("command", [("who", "127.0.5.10"), ("explain", "127.0.5.10", "tiktok.com")])
+def test_nobody_is_anywhere_at_a_site_that_is_not_registered(
+    served: Served, ctl: Ctl, command: tuple[str, ...]
+) -> None:
+    done = ctl(*command, "--site", "nowhere")
+    assert (done.code, "site nowhere is not registered" in done.err) == (2, True)
 
 
 def test_a_range_is_registered_once_changed_and_removed(served: Served, ctl: Ctl) -> None:

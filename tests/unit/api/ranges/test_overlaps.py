@@ -28,6 +28,7 @@ def nested(town: Plane) -> Plane:
         ("default/203.0.113.0/24", "town"),
         ("default/203.0.113.64/26", "zone"),
         ("depot/192.0.2.0/28", "town"),
+        ("depot/198.51.100.0/30", "town"),
     ):
         town.done("PUT", f"/v1/spaces/{prefix}", {"authority": owner})
     return town
@@ -88,20 +89,23 @@ def _gaps(found: Any) -> list[str]:
     return [f"{item['site']} {item['prefix']} of {item['space']} {item['authority']}" for item in found["items"]]
 
 
-def test_space_that_no_range_of_its_authority_covers(nested: Plane) -> None:
-    nested.done("PUT", "/v1/ranges/default/203.0.113.0/25", _place("town"))
+def test_space_that_no_range_covers(nested: Plane) -> None:
+    nested.done("PUT", "/v1/ranges/default/203.0.113.0/26", _place("town"))
+    nested.done("PUT", "/v1/ranges/default/203.0.113.128/27", _place("zone"))
+    nested.done("DELETE", "/v1/ranges/depot/192.0.2.0/24")
     told = [
-        "default 203.0.113.128/25 of 203.0.113.0/24 town",
+        *(f"default 203.0.113.{prefix} of 203.0.113.0/24 town" for prefix in ("160/27", "192/26")),
         "default 203.0.113.64/26 of 203.0.113.64/26 zone",
         *(f"depot 192.0.2.{prefix} of 192.0.2.0/28 town" for prefix in ("0/30", "4/32", "6/31", "8/29")),
+        "depot 198.51.100.0/30 of 198.51.100.0/30 town",
     ]
     assert _gaps(nested.done("GET", GAPS)) == told
-    assert _gaps(nested.done("GET", f"{GAPS}?site=depot&authority=town")) == told[2:]
-    assert _gaps(nested.done("GET", f"{GAPS}?authority=zone")) == told[1:2]
+    assert _gaps(nested.done("GET", f"{GAPS}?site=depot&authority=town")) == told[3:]
+    assert _gaps(nested.done("GET", f"{GAPS}?authority=zone")) == told[2:3]
     _, reader = nested.account("reader", ("reader", "zone"))
-    assert _gaps(nested.done("GET", GAPS, token=reader)) == told[1:2]
+    assert _gaps(nested.done("GET", GAPS, token=reader)) == told[2:3]
     nested.done("PUT", "/v1/ranges/default/203.0.113.64/26", _place("zone"))
-    assert _gaps(nested.done("GET", GAPS))[:2] == [told[0], told[2]]
+    assert _gaps(nested.done("GET", GAPS))[:3] == [*told[:2], told[3]]
 
 
 def test_a_list_continues_where_its_last_space_was_withdrawn(nested: Plane) -> None:
