@@ -72,7 +72,7 @@ class Acted(RuleBasedStateMachine):
     def pages(self, *names: str) -> Pages:
         return {name: self.plane.done("GET", f"/v1/{name}?limit=200")["items"] for name in names}
 
-    def instants(self, *lists: Decided) -> list[int]:
-        """Both sides of every edge from now on: between two edges no list has a change."""
-        edges = {edge for one in (self.list, *lists) for edge in one.edges() if edge < FOREVER}
-        return sorted({at for edge in (self.now, *edges) for at in (edge - 1, edge) if at >= self.now})
+    def instants(self, since: int) -> list[int]:
+        """Both sides of every edge from then on: between two edges the list has no change."""
+        edges = {edge for edge in self.list.edges() if edge < FOREVER}
+        return sorted({at for edge in (self.now, *edges) for at in (edge - 1, edge) if at >= since})
