@@ -43,8 +43,9 @@ from dnsfilter.node.upgrade import Program, take_handover
 from dnsfilter.node.workerprocess import Recruit
 from dnsfilter.policy.model import Instant, Service, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.snapshot.store import Files, SnapshotStore
+from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.wire.names import parse_name
 

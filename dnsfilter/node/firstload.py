@@ -10,7 +10,7 @@ from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.snapshot.store import RELEASED_S, Files
+from dnsfilter.snapshot.files import RELEASED_S, Files
 from dnsfilter.telemetry import logs
 
 _LOG = logging.getLogger("dnsfilter.node")

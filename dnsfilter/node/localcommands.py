@@ -20,9 +20,10 @@ from dnsfilter.node.privileges import unprivileged_user
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.rulebook import RuleTable
-from dnsfilter.snapshot.store import Files, SnapshotStore
+from dnsfilter.snapshot.store import SnapshotStore
 
 JOURNAL_NAME = "journal.jsonl"
 _MOST_NAMED = 100

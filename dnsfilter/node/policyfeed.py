@@ -13,11 +13,12 @@ from dnsfilter.node.journal import instant_text
 from dnsfilter.node.localacts import FILE_NAME, LocalSuspensions, Moment, this_boot
 from dnsfilter.node.sealed import map_sealed, seal
 from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.overlay import overlay_manifest, overlay_rules
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.sections import Buffer
-from dnsfilter.snapshot.store import Files, SnapshotStore
+from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
 
 LOOKS_BETWEEN_TRIES = 50

@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +23,7 @@ from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.disk import TEMPORARY, read_bounded, sync_directory, sync_files, write_whole
+from dnsfilter.snapshot.files import RELEASED_S, Files, Loaded, octets_by_digest
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, named_files, parse_manifest
 from dnsfilter.snapshot.pointers import CURRENT, HELD, Pointer, current_in, held_octets, held_up_to, pointers_in
@@ -33,27 +33,6 @@ from dnsfilter.snapshot.sections import Buffer
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 _READ_RETRIES = 4
 _REASON_OCTETS = 512
-RELEASED_S: Instant = 1_793_491_200
-"""2026-11-01T00:00Z, before this release: no machine that runs it was ever rightly set to less. A release moves it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The octets of one snapshot, as verified; whoever holds them may hold them in other memory."""
-
-    revision: int
-    manifest: bytes
-    names: Buffer
-    ranges: Buffer
-    rules: Buffer
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A snapshot with the octets it reads: `manifest`, `names`, `ranges`, `rules`."""
-
-    snapshot: Snapshot
-    files: dict[str, Buffer]
 
 
 class SnapshotStore:
@@ -340,7 +319,7 @@ class SnapshotStore:
         if self._quarantined(pointer.revision):
             raise SnapshotError(f"read revision {pointer.revision} in {self._directory}: it is quarantined")
         data, manifest = self._manifest(pointer)
-        held = _held(known)
+        held = octets_by_digest(known)
         names, ranges, rules = (
             held[reference.digest] if reference.digest in held else self._read_file(name, reference)
             for name, reference in named_files(manifest)
@@ -461,15 +440,3 @@ class SnapshotStore:
         write_whole(self._path(name), data, sync=not self._sync_late)
         if self._sync_late:
             self._unsynced.append(self._path(name))
-
-
-def _held(known: Files | None) -> dict[bytes, Buffer]:
-    """Octets by digest of what was verified before."""
-    if known is None:
-        return {}
-    manifest = parse_manifest(known.manifest)
-    return {
-        manifest.names.digest: known.names,
-        manifest.ranges.digest: known.ranges,
-        manifest.rules.digest: known.rules,
-    }

@@ -11,7 +11,8 @@ from dnsfilter.config.resolved import STATE_FILE
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE
-from dnsfilter.snapshot.store import RELEASED_S, SnapshotStore
+from dnsfilter.snapshot.files import RELEASED_S
+from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.nodes import EXAMPLE
 from tests.support.policies import DAY

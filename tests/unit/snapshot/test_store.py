@@ -14,8 +14,9 @@ from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
+from dnsfilter.snapshot.files import RELEASED_S
 from dnsfilter.snapshot.manifest import parse_manifest
-from dnsfilter.snapshot.store import RELEASED_S, SnapshotStore
+from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import DAY, NOW, ban, network, policy, service
 

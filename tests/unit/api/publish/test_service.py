@@ -19,7 +19,7 @@ from dnsfilter.errors import PolicyError, UnavailableError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE, Policy
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.snapshot.store import RELEASED_S
+from dnsfilter.snapshot.files import RELEASED_S
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import Plane, authority, make_plane, on_both_databases
 
