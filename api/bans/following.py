@@ -10,13 +10,13 @@ from api.bans.formal import demand_adoption
 from api.bans.standing import effective_end, has_ended
 from api.db.models import BanRow, TermRow
 from api.errors import Conflict
-from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Term
+from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Term
 
 
 def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
     """The change of a ban that is adopted, with what it takes over from the ban that its decision follows.
 
-    Those are the scope, as far as the change says none, and the terms that have not ended; the change itself where it
+    Those are mode and scope, as far as the change says none, and the terms that have not ended; the change itself where it
     follows none, or has terms of its own. Raises Invalid without a decision of one's own, and Conflict where no term is
     left. A provisional ban has its own term, and no decision yet.
     """
@@ -30,6 +30,7 @@ def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
     source = session.get_one(BanRow, decision.follows)
     scoped = replace(
         change,
+        mode=change.mode or Mode(source.mode),
         tiers=change.tiers or frozenset(source.tiers),
         funding=change.funding or frozenset(map(Funding, source.funding)),
         audience=change.audience or frozenset(map(Audience, source.audience)),

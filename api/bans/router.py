@@ -11,7 +11,7 @@ from api.bans import service as acts
 from api.bans.change import BanChange
 from api.bans.reading import Subject, decision_value, read_ban, read_bans, term_value, term_values
 from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal
-from api.bans.standing import State
+from api.bans.standing import State, goes_on_from
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
@@ -171,7 +171,7 @@ def renew_ban(
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
-    """Adds a term, with the decision to renew; that has a reference.
+    """Adds a term, with the decision to renew; that has a reference. Without `start` it begins where those in force end.
 
     Without a term, a decision that `follows` a ban takes over what is left of that ban's terms, and its scope.
     """
@@ -182,7 +182,8 @@ def renew_ban(
     if body.decision is not None and body.decision.follows is not None and body.says_no_term:
         acts.renew_following(unit, owner, row, decision_value(unit.session, body.decision, subject, "body.decision"))
     else:
-        acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, subject, "body"))
+        begins = goes_on_from(row.terms, unit.now_s)
+        acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, subject, "body", begins=begins))
     response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
     return _answer(unit, owner, row, response)
 

@@ -88,6 +88,15 @@ def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
     return _due(_reach(live, held), What.END, at)
 
 
+def goes_on_from(terms: Sequence[TermRow], at: Instant) -> Instant:
+    """Where a further term begins that is to leave no gap: at the end of those in force; now without such an end."""
+    live = [term for term in terms if not has_ended(term, at)]
+    held = [term for term in live if holds(term, at)]
+    if not held or any(effective_end(term) is None for term in held):
+        return at
+    return _reach(live, held) or at
+
+
 def suspended_at(rows: Iterable[SuspensionRow], at: Instant) -> Suspended:
     """Who is suspended at that instant."""
     return frozenset(row.authority for row in rows if row.start_s <= at < _suspended_until(row))

@@ -70,7 +70,7 @@ def add(groups: Group) -> None:
         metavar="AUTHORITY/SERVICE",
         help="take over what is left of this ban's terms, and its scope; its later acts change nothing",
     )
-    add_term(renew, review=True)
+    add_term(renew, review=True, start="where the terms in force end")
     add_decision(renew, "the decision to renew")
     end = add_verb(group, "end", _end, "end a ban early", 'ban end ghent tiktok --reason "decision annulled"')
     _add_subject(end)

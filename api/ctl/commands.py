@@ -147,10 +147,10 @@ def add_decision(parser: argparse.ArgumentParser, what: str = "the decision") ->
     group.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="the ban that it adopts")
 
 
-def add_term(parser: argparse.ArgumentParser, *, review: bool = False) -> None:
-    """The options of a period; with `review` it may be without an end."""
+def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> None:
+    """The options of a period; with `review` it may be without an end. `start` is when it begins unless that is said."""
     group = parser.add_argument_group("the term", "Dates mean local midnight in the authority's time zone.")
-    group.add_argument("--start", metavar="WHEN", help="a date or an RFC 3339 time (now)")
+    group.add_argument("--start", metavar="WHEN", help=f"a date or an RFC 3339 time ({start})")
     add_end(group)
     if review:
         group.add_argument("--review-by", metavar="DATE", help="without an end: when it is looked at again")

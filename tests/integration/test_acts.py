@@ -131,7 +131,8 @@ class Acts(Acted):
         terms = [] if copied is None else [Span(span.start, span.end, self.now) for span in copied.terms]
         body = {"decision": self.decision(follows=f"{source}/{service}")}
         covered = COVERED if copied is None else copied.covered
-        self.adopted(slug, service, "enforce", [span for span in terms if span.end > self.now], covered, body)
+        mode = "enforce" if copied is None else copied.mode
+        self.adopted(slug, service, mode, [span for span in terms if span.end > self.now], covered, body)
 
     def adopted(
         self, slug: str, service: str, mode: str, terms: list[Span], covered: tuple[set[str], set[str]], body: Any

@@ -18,6 +18,14 @@ def _periods(read: dict[str, Any]) -> list[tuple[str, str | None, str | None]]:
     return [(term["start"], term["end"], term["review_by"]) for term in read["terms"]]
 
 
+@pytest.mark.parametrize("mode", ["enforce", "monitor", "off"])
+def test_a_follower_refuses_no_more_than_the_source_unless_it_says_so(town: Plane, mode: str) -> None:
+    town.done("PATCH", SOURCE, {"mode": mode})
+    assert town.done("PUT", FOLLOWER, FOLLOWING)["mode"] == mode
+    town.done("PUT", "/v1/authorities/third", authority())
+    assert town.done("PUT", "/v1/authorities/third/bans/alpha", {**FOLLOWING, "mode": "enforce"})["mode"] == "enforce"
+
+
 @on_both_databases
 def test_terms_that_have_not_ended_and_scope_are_taken_over(town: Plane) -> None:
     source = town.done(
@@ -36,7 +44,7 @@ def test_terms_that_have_not_ended_and_scope_are_taken_over(town: Plane) -> None
     ] * 2
     assert made["decision"] == {**NO_DECISION, **FOLLOWING["decision"]}
     assert {name: made[name] for name in SCOPE} == {name: source[name] for name in SCOPE}
-    assert (made["mode"], made["reply"], made["state"]) == ("enforce", "refused", "in_force")
+    assert (made["mode"], made["reply"], made["state"]) == ("monitor", "refused", "in_force")
     again = town.call("PUT", FOLLOWER, FOLLOWING)
     assert (again.status_code, again.json()) == (200, made)
     for path in ("/v1/bans", "/v1/authorities/zone/bans"):

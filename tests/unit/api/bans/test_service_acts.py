@@ -70,6 +70,16 @@ def test_one_request_with_several_changes_is_several_acts_of_one_revision(town: 
     assert [acts[0]["after"], acts[1]["after"]] == [acts[1]["before"], acts[2]["before"]]
 
 
+def test_a_renewal_without_a_start_begins_where_the_terms_in_force_end(town: Plane) -> None:
+    renewal = {"for": "1 month", "decision": {"reference": "C-2"}}
+    starts = [town.done("POST", f"{PATH}/terms", renewal)["terms"][-1]["start"] for _ in range(2)]
+    assert starts == [END, "2027-04-21T14:13:20Z"]
+    town.clock.now += 365 * DAY
+    assert town.done("GET", PATH)["state"] == "lapsed"
+    late = town.done("POST", f"{PATH}/terms", renewal)
+    assert (late["terms"][-1]["start"], late["state"]) == ("2027-09-21T14:13:20Z", "ending")
+
+
 def test_a_renewal_that_touches_leaves_no_gap_and_rewrites_nothing(town: Plane) -> None:
     first = town.done("GET", PATH)["terms"][0]
     question = "/v1/decision?client=192.0.2.10&name=alpha1.example.org&at="
