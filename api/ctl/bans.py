@@ -228,9 +228,18 @@ def _renew(client: Client, options: Options) -> Result:
 
 
 def _end(client: Client, options: Options) -> Result:
-    return _shown(
-        client, client.send(Ban, "POST", _where(options, "end"), _act(options, given(options, "at", "reason")))
-    )
+    before = client.get(Ban, _where(options))
+    ended = client.send(Ban, "POST", _where(options, "end"), _act(options, given(options, "at", "reason")))
+    return Result(ended.model_dump(mode="json"), lambda: _lines(ended, Names(client), _removed(client, before, ended)))
+
+
+def _removed(client: Client, before: Ban, ended: Ban) -> Iterator[tuple[str, str]]:
+    """The planned terms that an early end has taken away: they would have begun after it."""
+    zone = Names(client).time_zone(ended.authority)
+    left = {(term.start, term.end) for term in ended.terms}
+    for term in before.terms:
+        if (term.start, term.end) not in left:
+            yield "removed", f"the term {term_words(term, zone)}"
 
 
 def _act(options: Options, body: Body) -> Body:

@@ -131,6 +131,8 @@ def test_a_ban_is_renewed_and_ended_by_acts_of_their_own(served: Served, ctl: Ct
     ended = ctl("ban", "end", *GHENT, "--at", "2026-12-01", "--reason", "annulled", "--organ", "council")
     assert ended.code == 0, ended.err
     assert "ended early, through 30 November 2026: annulled" in ended.out
+    [removed] = [line for line in ended.out.splitlines() if line.startswith("removed ")]
+    assert removed.endswith("the term from 21 March 2027 through 20 September 2027")
     assert _last_act(served) == "ban.end ban/ghent/tiktok"
 
 
