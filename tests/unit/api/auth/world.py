@@ -52,7 +52,8 @@ def make_world(plane: Plane) -> World:
         plane.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
         planned = ban(terms=[{"start": "2027-01-01", "for": "6 months"}])
         plane.done("PUT", f"/v1/authorities/{slug}/bans/beta", planned)
-    plane.done("PUT", "/v1/authorities/empty", authority())
+    for slug in ("empty", "hamlet"):
+        plane.done("PUT", f"/v1/authorities/{slug}", authority())
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     plane.done("POST", "/v1/nodes", {"name": "office-1"})
     bound = {OWN: BOUND, BOUND: OWN, UNRELATED: BOUND}
@@ -192,8 +193,8 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "DELETE /v1/authorities/{slug}": ("/v1/authorities/empty", None),
     "POST /v1/authorities/{slug}/close": ("/v1/authorities/town/close", {"reason": "it is no more"}),
     "POST /v1/authorities/{slug}/merge": (
-        "/v1/authorities/zone/merge",
-        {"into": "town", "reason": "they are one", "decision": {"legal_basis": "decree 2", "reference": "C-2"}},
+        "/v1/authorities/hamlet/merge",
+        {"into": "empty", "reason": "they are one", "decision": {"legal_basis": "decree 2", "reference": "C-2"}},
     ),
     "GET /v1/sites": ("/v1/sites", None),
     "GET /v1/sites/{site}": ("/v1/sites/depot", None),
