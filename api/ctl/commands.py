@@ -148,7 +148,7 @@ def add_decision(parser: argparse.ArgumentParser, what: str = "the decision") ->
 
 
 def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> None:
-    """The options of a period; with `review` it may be without an end. `start` is when it begins unless that is said."""
+    """The options of a period; with `review` it may be without an end. `start` tells when it begins by default."""
     group = parser.add_argument_group("the term", "Dates mean local midnight in the authority's time zone.")
     group.add_argument("--start", metavar="WHEN", help=f"a date or an RFC 3339 time ({start})")
     add_end(group)
