@@ -16,9 +16,9 @@ from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, M
 def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
     """The change of a ban that is adopted, with what it takes over from the ban that its decision follows.
 
-    Those are mode and scope, as far as the change says none, and the terms that have not ended; the change itself where it
-    follows none, or has terms of its own. Raises Invalid without a decision of one's own, and Conflict where no term is
-    left. A provisional ban has its own term, and no decision yet.
+    Those are mode and scope, as far as the change says none, and the terms that have not ended; the change itself where
+    it follows none, or has terms of its own. Raises Invalid without a decision of one's own, and Conflict where no term
+    is left. A provisional ban has its own term, and no decision yet.
     """
     decision = change.decision
     if decision is None or decision.follows is None or change.loaded:

@@ -171,9 +171,10 @@ def renew_ban(
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
-    """Adds a term, with the decision to renew; that has a reference. Without `start` it begins where those in force end.
+    """Adds a term, with the decision to renew, which has a reference.
 
-    Without a term, a decision that `follows` a ban takes over what is left of that ban's terms, and its scope.
+    Without `start` it begins where the terms in force end. Without a term, a decision that `follows` a ban takes over
+    what is left of that ban's terms, and its scope.
     """
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)

@@ -90,7 +90,8 @@ class BanWrite(Strict):
 class Renewal(TermWrite):
     """A further term, with the decision behind it, which has a reference.
 
-    Without `start` it begins where the terms in force end, and now where none is. Without a term, a decision that `follows` another ban takes over what is left of its terms, and its scope.
+    Without `start` it begins where the terms in force end, and now where none is. Without a term, a decision that
+    `follows` another ban takes over what is left of its terms, and its scope.
     """
 
     @property
