@@ -10,10 +10,13 @@ run: ## resolver, control plane and example policy in the foreground; UPSTREAM=h
 	@exec $(BIN)/dnsfilter up --state-dir .run --policy deploy/examples/belgium-2023.toml $(UPSTREAM:%=--upstream %) \
 		$(WORKERS:%=--workers %)
 
+# What tests write is synced thousands of times: in memory where there is room, which takes a quarter less time.
+SCRATCH := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 {print "TMPDIR=/dev/shm"}')
+
 test: ## all tests, in random order; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
-	@$(BIN)/pytest -n auto --dist loadfile $(TESTS)
+	@$(SCRATCH) $(BIN)/pytest -n auto --dist loadfile $(TESTS)
 
 # One after the other and with their output: each takes minutes, and says how far it is.
 soak: ## the tests that kill the control plane and crowd it, for minutes instead of seconds; DNSFILTER_SEED repeats one

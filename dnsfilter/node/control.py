@@ -5,7 +5,7 @@ as the node does, whatever fails; what fails is said once in the log, and in the
 """
 
 import logging
-import random
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +36,7 @@ LOOK_S = 1.0
 """How often it is looked for."""
 MOST_SAID = 100
 """Different failures in a row that are logged."""
+_DRAW = secrets.SystemRandom()
 _LOG = logging.getLogger("dnsfilter.node.control")
 
 
@@ -49,7 +50,7 @@ class BackOff:
     def next_s(self) -> float:
         """How long to wait now; the next time twice that."""
         now_s, self._next_s = self._next_s, min(2 * self._next_s, self._longest_s)
-        return now_s * random.uniform(0.5, 1.0)
+        return now_s * _DRAW.uniform(0.5, 1.0)
 
     def reset(self) -> None:
         """Something went well."""
@@ -219,7 +220,7 @@ class Control:
         """Wait after a failure, also as long as whoever answered asks; once disowned, longer or until it enrols."""
         match error:
             case Disowned():
-                until_s = time.monotonic() + DISOWNED_S * random.uniform(0.5, 1.0)
+                until_s = time.monotonic() + DISOWNED_S * _DRAW.uniform(0.5, 1.0)
                 while time.monotonic() < until_s and identity_mark(self._config.node_dir) == enrolled:
                     if self._closed.wait(LOOK_S):
                         return

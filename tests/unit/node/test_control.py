@@ -280,7 +280,7 @@ def test_a_first_pull_that_fails_says_why(
 
 def test_nobody_there_is_asked_later_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "FIRST_BACK_OFF_S", 0.2)
-    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    monkeypatch.setattr("secrets.SystemRandom.uniform", lambda _self, _low, high: high)
     back_off = BackOff(30.0)
     assert [back_off.next_s() for _ in range(10)] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
     back_off.reset()

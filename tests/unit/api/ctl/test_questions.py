@@ -77,12 +77,13 @@ def test_explain_names_both_bans_where_the_own_one_is_exempted_and_a_bound_one_r
             ["1 January 2030 12:00:00 CET", "none of its terms holds"],
         ),
         (("127.0.15.1", "tiktok.com", "--at", "2026-09-22T10:00:00+02:00"), ["set aside here by exemption 2"]),
-        (("127.0.5.1", "tiktok.com", "--site", "elsewhere"), ["in none that is registered at site elsewhere"]),
+        (("127.0.5.1", "tiktok.com", "--site", "depot"), ["in none that is registered at site depot"]),
     ],
 )  # fmt: skip
 def test_explain_says_every_standing_in_words(
     served: Served, ctl: Ctl, arguments: tuple[str, ...], said: list[str]
 ) -> None:
+    served.plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     done = ctl("explain", *arguments)
     assert done.code == 0
     assert [words for words in said if words not in done.out] == []

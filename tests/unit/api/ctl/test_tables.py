@@ -144,9 +144,9 @@ def test_ranges_inside_others_and_unused_space_are_listed(served: Served, ctl: C
     Path("reader").chmod(0o600)
     told: Any = ctl("range", "overlaps", "--token-file", "reader").out
     assert _cells(told)[1] == [*row[:4], "another authority's", "default"]
-    ctl("space", "allot", "ghent", "127.0.4.0/23")
+    ctl("space", "allot", "ghent", "127.0.4.0/22")
     assert _cells(ctl("range", "gaps", "--authority", "ghent").out) == [
         ["unused", "space", "authority", "name", "site"],
-        ["127.0.4.0/24", "127.0.4.0/23", "ghent", "Stad Gent", "default"],
+        ["127.0.6.0/24", "127.0.4.0/22", "ghent", "Stad Gent", "default"],
     ]
     assert ctl("range", "gaps", "--authority", "diest").err == "no unused space\n"
