@@ -117,6 +117,7 @@ def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged
     plane.other()
     deciding = {"approve_exemption", "reject_exemption"}
     of_node: dict[str | None, str] = {}
+    described = _described()["paths"]
     for example in load_examples():
         route = BY_ID[example["operation"]]
         method = min(route.methods or ())
@@ -134,7 +135,7 @@ def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged
             of_node["enrol_node"] = answer.json()["enrolment_token"]
         if route.operation_id == "enrol_node":
             of_node["get_own_snapshot"] = of_node["report_node"] = answer.json()["token"]
-        documented = _described()["paths"][route.path_format][method.lower()]["responses"]
+        documented = described[route.path_format][method.lower()]["responses"]
         headers = documented[str(answer.status_code)]["headers"]
         assert ("ETag" in headers) == ("etag" in answer.headers), example["operation"]
         assert ("Location" in headers) == ("location" in answer.headers), example["operation"]
