@@ -1,6 +1,7 @@
 """dnsfilterctl version and status: of the control plane as a process. Neither needs a token; status uses one."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from api.ctl.answers import Readiness, Version
 from api.ctl.client import Client
@@ -42,12 +43,11 @@ def _status(client: Client, _options: Options) -> Result:
 
 def _suspended(found: Readiness, client: Client) -> Iterator[str]:
     """What stands first while somebody is suspended: whom, where a token is at hand that is told so."""
-    try:
-        if client.has_token:
+    if client.has_token:
+        # A token that is not taken does not keep the number from being told.
+        with suppress(CtlError):
             yield from first_lines(holding(client), Names(client))
             return
-    except CtlError:
-        pass
     if found.suspensions:
         yield f"SUSPENDED: {found.suspensions} in force, see {PROGRAM} suspension list"
         yield ""
