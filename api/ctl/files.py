@@ -1,4 +1,4 @@
-"""Files that commands write: whole or not at all."""
+"""Files that commands read, within bounds, and write: whole or not at all."""
 
 import os
 import sys
@@ -16,6 +16,28 @@ from api.durable import sync_directory
 
 SECRET = 0o600
 _EVERY_S = 0.2
+
+
+def read_text(name: str, most: int, advice: str = "") -> str:
+    """The text of a file, or of standard input for "-", of at most `most` octets; `advice` follows "not UTF-8".
+
+    Raises WrongInput.
+    """
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(most + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(most + 1)
+    except OSError as error:
+        raise WrongInput(f"cannot read {name}: {error.strerror}") from error
+    # First: what is cut off in the middle of a letter is no UTF-8.
+    if len(data) > most:
+        raise WrongInput(f"cannot read {name}: it is larger than {most} octets")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise WrongInput(f"cannot read {name}: not UTF-8 at octet {error.start}{advice}") from error
 
 
 @contextmanager

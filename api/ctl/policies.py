@@ -1,6 +1,5 @@
 """dnsfilterctl apply, diff and export: the policy as a file."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from api.ctl.answers import Act, Applied, Difference
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_verb
 from api.ctl.errors import DONE, FOUND, WRONG_INPUT, WrongInput
-from api.ctl.files import Counted, shown, writing
+from api.ctl.files import Counted, read_text, shown, writing
 
 MAX_OCTETS = 8 * 1024 * 1024
 """As much as the API takes."""
@@ -82,14 +81,14 @@ def _archive(client: Client, options: Options) -> Result:
 
 
 def _diff(client: Client, options: Options) -> Result:
-    found = client.send_text(Difference, path("policy", "diff"), _read(options.file))
+    found = client.send_text(Difference, path("policy", "diff"), read_text(options.file, MAX_OCTETS))
     faults = tuple(f"{fault.place}: {fault.message}" for fault in found.faults)
     code = WRONG_INPUT if faults else FOUND if found.acts else DONE
     return Result(found.model_dump(mode="json"), lambda: _lines(found.acts, bool(faults)), code, faults)
 
 
 def _apply(client: Client, options: Options) -> Result:
-    done = client.send_text(Applied, path("policy", "apply"), _read(options.file))
+    done = client.send_text(Applied, path("policy", "apply"), read_text(options.file, MAX_OCTETS))
     return Result(done.model_dump(mode="json"), lambda: _applied(done))
 
 
@@ -106,20 +105,3 @@ def _applied(done: Applied) -> Iterator[str]:
     yield (
         f"applied: revision {done.revision}" if done.acts else f"nothing to do: revision {done.revision} says the same"
     )
-
-
-def _read(name: str) -> str:
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read(MAX_OCTETS + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(MAX_OCTETS + 1)
-        text = data.decode()
-    except OSError as error:
-        raise WrongInput(f"cannot read {name}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise WrongInput(f"cannot read {name}: not UTF-8 at octet {error.start}") from error
-    if len(data) > MAX_OCTETS:
-        raise WrongInput(f"cannot read {name}: it is larger than {MAX_OCTETS} octets")
-    return text

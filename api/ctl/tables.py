@@ -1,18 +1,16 @@
 """dnsfilterctl range import: a table of ranges, taken whole or not at all."""
 
 import secrets
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from api.ctl.acts import act_lines
 from api.ctl.answers import Import, ImportProgress
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, slug
 from api.ctl.errors import DONE, FOUND, CtlError, WrongInput
-from api.ctl.files import Progress
+from api.ctl.files import Progress, read_text
 from api.rangefile import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE
 
 DEFAULT_REMOVALS = 10
@@ -56,7 +54,7 @@ def add_import(group: Group) -> None:
 def _import(client: Client, options: Options) -> Result:
     if options.sync != (options.authority is not None) or (options.max_removals is not None and not options.sync):
         raise WrongInput("--sync, --authority and --max-removals belong together: say whose ranges the file has")
-    text = _read(options.file)
+    text = read_text(options.file, MAX_OCTETS, "; save it as CSV UTF-8")
     with Progress() as progress:
         key = secrets.token_hex(16)
         query = {
@@ -107,23 +105,6 @@ def _lines(done: Import) -> Iterator[str]:
     yield f"nothing was done: there would be {counts}" if done.dry_run else f"{counts}: revision {done.revision}"
     if done.withheld:
         yield f"it would be refused: {done.withheld}; --max-removals says how many"
-
-
-def _read(name: str) -> str:
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read(MAX_OCTETS + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(MAX_OCTETS + 1)
-        text = data.decode()
-    except OSError as error:
-        raise WrongInput(f"cannot read {name}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise WrongInput(f"cannot read {name}: not UTF-8 at octet {error.start}; save it as CSV UTF-8") from error
-    if len(data) > MAX_OCTETS:
-        raise WrongInput(f"cannot read {name}: it is larger than {MAX_OCTETS} octets")
-    return text
 
 
 def _count(text: str) -> int:

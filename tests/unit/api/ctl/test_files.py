@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.ctl.errors import WrongInput
-from api.ctl.files import Counted, shown, writing
+from api.ctl.files import Counted, read_text, shown, writing
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -74,3 +74,10 @@ def test_progress_is_shown_on_a_terminal_alone(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     assert list(shown([b"x" * 1_500_000, b"y"], "backup")) == [b"x" * 1_500_000, b"y"]
     assert capsys.readouterr().err == expected
+
+
+def test_a_file_that_is_cut_off_within_a_letter_is_called_too_large(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("ééé", encoding="utf-8")
+    assert read_text(str(tmp_path / "file"), 6) == "ééé"
+    with pytest.raises(WrongInput, match="larger than 4 octets"):
+        read_text(str(tmp_path / "file"), 4)

@@ -207,7 +207,7 @@ def test_what_fits_before_the_date_is_taken(town: Plane) -> None:
 def test_a_ban_that_began_this_second_can_still_be_toggled(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/town/bans/beta", ban())
     town.done("POST", CLOSE, WHY)
-    town.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "monitor"})
+    assert town.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "monitor"})["mode"] == "monitor"
 
 
 @pytest.mark.parametrize(
