@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
@@ -82,6 +83,7 @@ def postgresql() -> Iterator[Server]:
     """Runs a server of its own in a new directory; as root it becomes `nobody`, since it refuses to be root."""
     initdb, program = component("initdb"), component("postgres")
     user = "nobody" if os.geteuid() == 0 else None
+    way_in = _way_in(initdb.path) if user is not None else []
     # Not in pytest's directory: only its owner may enter that, and a socket's path is short.
     directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
     try:
@@ -89,16 +91,26 @@ def postgresql() -> Iterator[Server]:
             shutil.chown(directory, user)
         data = directory / "data"
         made = subprocess.run(
-            [initdb.path, "--auth=trust", "--no-sync", f"--username={USER}", *_ORDER, data],
-            env=initdb.env, cwd=directory, user=user, extra_groups=_groups(user), capture_output=True, text=True,
+            [*way_in, initdb.path, "--auth=trust", "--no-sync", f"--username={USER}", *_ORDER, data],
+            env=initdb.env, cwd=directory, **_as(user, way_in), capture_output=True, text=True,
         )  # fmt: skip
         assert made.returncode == 0, f"make a cluster of PostgreSQL: {made.stdout}{made.stderr}"
         options = [word for setting in _HASTE for word in ("-c", setting)]
-        command = [str(program.path), "-D", str(data), "-k", str(directory), "-c", "listen_addresses=", *options]
+        command = [
+            *way_in,
+            str(program.path),
+            "-D",
+            str(data),
+            "-k",
+            str(directory),
+            "-c",
+            "listen_addresses=",
+            *options,
+        ]
         with (
             (directory / "log").open("wb") as log,
             subprocess.Popen(
-                command, env=program.env, cwd=directory, user=user, extra_groups=_groups(user), stdout=log, stderr=log
+                command, env=program.env, cwd=directory, **_as(user, way_in), stdout=log, stderr=log
             ) as process,
         ):
             try:
@@ -113,8 +125,23 @@ def postgresql() -> Iterator[Server]:
         shutil.rmtree(directory)
 
 
-def _groups(user: str | None) -> list[int] | None:
-    return None if user is None else []
+def _way_in(program: Path) -> list[str]:
+    """What goes before a program that `nobody` is to run; words only where it may not enter the program's directory.
+
+    A checkout in root's home is such a one. Then it becomes `nobody` with the one capability of going everywhere.
+    """
+    if all(parent.stat().st_mode & 0o001 for parent in program.parents):
+        return []
+    # By the secure bit, access(2) goes by the capability too: initdb asks it where its own program is.
+    return [
+        *("setpriv", "--reuid=nobody", "--clear-groups", "--securebits=+no_setuid_fixup"),
+        *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+    ]
+
+
+def _as(user: str | None, way_in: list[str]) -> dict[str, Any]:
+    """How `subprocess` is told to become the user, unless the words before the program do that."""
+    return {} if user is None or way_in else {"user": user, "extra_groups": []}
 
 
 def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
