@@ -326,6 +326,10 @@ def test_real_zones_that_alternate_eight_times_are_judged_for_each_client_anew(c
 
 def judged(node: Node, name: str, qtype: str, client: str, tcp: Sequence[str], *, stale: bool) -> None:
     found = node.dig(name, qtype, bind=client, extra=tcp)
+    # A spare stands in for a worker that a busy machine kept from its sockets, and it has kept no answers: while it
+    # reads too, SERVFAIL is what some get (docs/decisions/0023).
+    while stale and found.rcode == "SERVFAIL" and node.logged("worker stands in"):
+        found = node.dig(name, qtype, bind=client, extra=tcp)
     codes = [error.code for error in found.ede]
     if client == BANNED_AT:
         assert (found.rcode, found.answers, codes) == ("REFUSED", (), [15])
