@@ -46,9 +46,10 @@ class Node(Answer):
 
 
 class NodeMade(Node):
-    """A node with the token to enrol with."""
+    """A node with the token to enrol with, and the key that it is to pin."""
 
     enrolment_token: str
+    key: str
 
 
 class SnapshotKey(Answer):

@@ -211,4 +211,6 @@ def _steps(made: NodeMade, file: Path | None) -> Iterator[str]:
         yield f"  install -m 600 /dev/stdin {TOKEN_FILE}    # then paste the token"
     else:
         yield f"  install -m 600 {file.name} {TOKEN_FILE}    # once it is copied there"
-    yield f"  dnsfilter enrol --config {CONFIGURATION} --token-file {TOKEN_FILE}"
+    # The key comes from here, so that nobody between the node and the control plane can give it another.
+    yield f"  dnsfilter enrol --config {CONFIGURATION} --token-file {TOKEN_FILE} \\"
+    yield f"    --key {made.key}"

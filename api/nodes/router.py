@@ -129,7 +129,7 @@ def _invited(unit: UnitOfWork, fleet: Fleet, row: NodeRow, token: str, response:
     unit.session.flush()
     response.headers["Location"] = f"/v1/nodes/{row.name}"
     tag(response, row.revision)
-    return NodeMade(**fleet.read(row).model_dump(), enrolment_token=token)
+    return NodeMade(**fleet.read(row).model_dump(), enrolment_token=token, key=fleet.publisher.public_key)
 
 
 def _forget_then(unit: UnitOfWork, fleet: Fleet, number: int) -> None:

@@ -198,6 +198,7 @@ class NodeMade(NodeRead):
     """A node with the token to enrol with, which is shown this once and taken once."""
 
     enrolment_token: str
+    key: str = Field(description="that of snapshots, Ed25519 in hexadecimal: what `dnsfilter enrol --key` is to pin")
 
 
 class SnapshotKeyRead(Read):

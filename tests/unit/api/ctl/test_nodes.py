@@ -1,6 +1,7 @@
 """Nodes from a shell: registered, listed, looked at, removed; and networks in no range."""
 
 import json
+import shlex
 import stat
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def test_registering_tells_the_token_once_and_what_to_run(served: Served, ctl: C
         "not yet",
     )
     assert "shown this once" in made.err
-    assert "  dnsfilter enrol --config /etc/dnsfilter/dnsfilter.toml --token-file " in made.out
+    enrol = next(line for line in made.out.replace("\\\n", "").splitlines() if line.startswith("  dnsfilter enrol "))
+    given = shlex.split(enrol)
+    assert given[:4] == ["dnsfilter", "enrol", "--config", "/etc/dnsfilter/dnsfilter.toml"]
+    assert given[given.index("--key") + 1] == served.plane.done("GET", "/v1/snapshot-key")["key"]
     assert served.plane.call("POST", "/v1/nodes/enrol", {"version": "1"}, token=lines["token"]).status_code == 201
     again = ctl("node", "register", "office-1")
     assert (again.code, "registered already" in again.err) == (2, True)
