@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from functools import cache
 
 from api.ctl import (
     audit,
@@ -69,8 +70,12 @@ example:
   dnsfilterctl ban set ghent tiktok --mode enforce"""
 
 
+@cache
 def make_parser() -> Parser:
-    """The parser; what it parses has `verb`, and `api`, `token_file` and `json` where they were given."""
+    """The parser; what it parses has `verb`, and `api`, `token_file` and `json` where they were given.
+
+    The same one each time: to parse changes nothing of it.
+    """
     parser = Parser(
         prog=PROGRAM,
         description="Do from a shell what the API of dnsfilter's control plane does.",

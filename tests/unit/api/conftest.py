@@ -140,14 +140,15 @@ def catalogue() -> Catalogue:
 def make_plane(
     directory: Path, services: Catalogue | None = None, *, doubting: bool = False, url: str | None = None
 ) -> Plane:
-    """A control plane with an empty database, the migrated one at `url` or a file of SQLite.
+    """A control plane with an empty database: the migrated one at `url`, else a file of SQLite, unless there is one.
 
     One that is `doubting` believes no clock before the release.
     """
     directory.mkdir(exist_ok=True)
     settings = parse_settings({"state_dir": str(directory), "database": url}, {})
-    if url is None:
-        (directory / "dnsfilter.sqlite3").write_bytes(_migrated())
+    file = directory / "dnsfilter.sqlite3"
+    if url is None and not file.exists():
+        file.write_bytes(_migrated())
     database = Database(settings.database)
     clock = Clock()
     held = services if services is not None else catalogue()

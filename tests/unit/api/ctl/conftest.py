@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -51,6 +52,17 @@ class Scripted:
     url: str
     answers: dict[str, tuple[int, str, bytes]] = field(default_factory=dict)
     spoken: list[Spoken] = field(default_factory=list)
+
+
+@dataclass
+class Door:
+    """An application that another one answers for: where it listens, and which one."""
+
+    url: str = ""
+    app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
 
 
 @dataclass(frozen=True)
@@ -101,16 +113,37 @@ def listening(app: Any) -> Iterator[str]:
         listener.close()
 
 
-@pytest.fixture
-def served(tmp_path: Path, packaged: Catalogue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """A control plane with the example policy, to which dnsfilterctl talks by itself."""
-    plane = make_plane(tmp_path / ".run", packaged)
-    held = plane.app.state.runtime
-    assert load_into_empty(held, EXAMPLE)
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory: pytest.TempPathFactory, packaged: Catalogue) -> Path:
+    """The state directory of a control plane with the example policy."""
+    directory = tmp_path_factory.mktemp("loaded") / ".run"
+    plane = make_plane(directory, packaged)
+    assert load_into_empty(plane.app.state.runtime, EXAMPLE)
     plane.publisher.publish_current()
-    with listening(plane.app) as url:
-        monkeypatch.setenv("DNSFILTER_URL", url)
-        yield Served(plane, url)
+    plane.database.close()
+    return directory
+
+
+@pytest.fixture(scope="session")
+def door() -> Iterator[Door]:
+    """Listens for all tests of this process: to begin and end a server takes longer than most of them do."""
+    made = Door()
+    with listening(made) as made.url:
+        yield made
+
+
+@pytest.fixture
+def served(
+    tmp_path: Path, packaged: Catalogue, loaded: Path, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Served]:
+    """A control plane with the example policy, to which dnsfilterctl talks by itself."""
+    copytree(loaded, tmp_path / ".run")
+    plane = make_plane(tmp_path / ".run", packaged)
+    plane.publisher.publish_current()
+    monkeypatch.setenv("DNSFILTER_URL", door.url)
+    door.app = plane.app
+    yield Served(plane, door.url)
+    door.app = None
     plane.database.close()
 
 
