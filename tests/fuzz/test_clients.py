@@ -19,6 +19,8 @@ from tests.support.oracle import check_reply, read_query
 BANNED = (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net"))
 CLIENTS = (GHENT, BOUND, MECHELEN, DIEST, STRANGER, "2001:db8::1")
 LONGEST_DATAGRAM = 65_507
+SHORT = 4_096
+"""A socket's buffer holds five datagrams of so many octets, and not five of the longest."""
 GOOD = query("www.tiktok.com")
 
 messages = often((1, noise(QUERIES["banned"])), (3, mutants(QUERIES)))
@@ -72,16 +74,18 @@ def test_mutants_through_the_socket_leave_the_engine_alive(kind: str) -> None:
         @given(st.lists(messages, min_size=1, max_size=5), st.sampled_from((GHENT, MECHELEN)))
         def check(burst: list[Mutant], client: str) -> None:
             sent = [m.octets for m in burst if len(m.octets) <= LONGEST_DATAGRAM]
-            senders = [rig.send(message, client) for message in sent]
+            senders = []
+            for message in sent:
+                senders.append(rig.send(message, client))
+                if len(message) > SHORT:
+                    rig.settle()
             rig.settle()
             for message, sender in zip(sent, senders, strict=True):
-                reply = sender.receive()
-                asked = read_query(message)
-                assert reply is None or sender.receive() is None
-                # Scripted upstreams answer everything, and by datagram.
-                assert (reply is None) == (asked is None)
-                if reply is not None:
+                if read_query(message) is not None:
+                    # Scripted upstreams answer everything, and by datagram; a busy kernel delivers it when it can.
+                    reply = rig.until(sender.receive)
                     check_reply(message, reply, Transport.UDP, banned=BANNED if client == GHENT else ())
+                assert sender.receive() is None
                 sender.close()
 
         check()
