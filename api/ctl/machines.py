@@ -41,6 +41,7 @@ class Node(Answer):
     uptime_s: Number | None
     load: Load | None
     trouble: str
+    held_up_to: Number | None
     suspended: list[Suspended]
     clock_off_s: int | None
 

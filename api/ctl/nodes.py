@@ -10,7 +10,7 @@ from api.ctl.listing import listed
 from api.ctl.machines import Load, Node, NodeMade, SnapshotKey, Unregistered
 from api.ctl.terminal import columns, table
 
-STATES = ("current", "behind", "silent", "waiting", "removed")
+STATES = ("current", "held", "behind", "silent", "waiting", "removed")
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
 TOKEN_FILE = "/etc/dnsfilter/enrolment-token"
 _ONCE = "the token is shown this once, taken once, and only until {until}"
@@ -32,7 +32,12 @@ def add(groups: Group) -> None:
     _add_out(register)
     lister = add_verb(group, "list", _list, "list nodes", "node list", "node list --behind", "node list --state silent")
     chosen = lister.add_mutually_exclusive_group()
-    chosen.add_argument("--behind", action="store_const", const="behind", dest="state", help="only those behind")
+    chosen.add_argument(
+        "--behind",
+        action="store_const",
+        const="true",
+        help="only those with an older policy: behind, or held there by hand",
+    )
     chosen.add_argument("--state", choices=STATES, metavar="STATE", help=f"only these: {', '.join(STATES)}")
     lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
     add_limit(lister)
@@ -96,7 +101,7 @@ def _invited(client: Client, options: Options, where: str, body: dict[str, str] 
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Node, path("nodes"), options.limit, given(options, "state", "site"))
+    page = client.list(Node, path("nodes"), options.limit, given(options, "state", "behind", "site"))
     return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items]), "nodes")
 
 
@@ -152,7 +157,14 @@ def _behind(item: Node) -> str:
 def _why(item: Node) -> str:
     """What a person should know of it at once: who is suspended, then why it is not up to date."""
     suspended = [f"suspended: {one.authority or 'all'} until {one.until}" for one in item.suspended]
-    return "; ".join([*suspended, *([item.trouble] if item.trouble else [])])
+    return "; ".join([*suspended, *filter(None, (_held(item), item.trouble))])
+
+
+def _held(item: Node) -> str:
+    """That somebody at the node chose what it decides by, and for how long; empty where nobody did."""
+    if item.held_up_to is None or item.state == "removed":
+        return ""
+    return f"revision {_text(item.revision)} chosen by hand, until one above {item.held_up_to}"
 
 
 def _span(seconds: int) -> str:
@@ -182,6 +194,7 @@ def _lines(item: Node) -> Iterator[str]:
         ("token", None if item.enrolment_until is None else f"one to enrol with is taken until {item.enrolment_until}"),
         ("decides by", _revisions(item)),
         ("behind", _behind(item) or None),
+        ("held", _held(item) or None),
         ("trouble", item.trouble or None),
         ("version", None if item.version is None else f"{item.version}, engine {item.engine}, {item.workers} workers"),
         ("up for", None if item.uptime_s is None else _span(item.uptime_s)),

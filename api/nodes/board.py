@@ -24,7 +24,7 @@ STRANGERS_S = 24 * 3600
 LOOK_S = 2.0
 BATCH = 100
 """Rows per transaction: an act waits for one of them at most."""
-_TELLING = ("revision", "manifest", "trouble", "suspended")
+_TELLING = ("revision", "manifest", "trouble", "held_up_to", "suspended")
 
 log = logging.getLogger("dnsfilter.api")
 

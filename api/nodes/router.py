@@ -12,7 +12,7 @@ from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.nodes import repository, service
 from api.nodes.callers import FleetDep
 from api.nodes.fleet import Fleet
-from api.nodes.schemas import NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
+from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route
@@ -27,18 +27,18 @@ def list_nodes(
     unit: UnitDep,
     fleet: FleetDep,
     state: State | None = None,
-    behind: Annotated[bool, Query(description="only those that are behind, as `state=behind`")] = False,
+    behind: Annotated[bool, Query(description="only those with an older policy: behind, or held by hand")] = False,
     site: Slug | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[NodeRead]:
     """Nodes by name, with what they reported last."""
-    wanted = {state} if state is not None else set()
-    wanted |= {"behind"} if behind else set()
+    narrowed = behind or state is not None
     after = decode_cursor(cursor, str) if cursor is not None else ""
-    rows = repository.all_of(unit.session, site, after, None if wanted else limit + 1)
-    if wanted:
-        rows = [row for row in rows if wanted == {fleet.state(row)}]
+    rows = repository.all_of(unit.session, site, after, None if narrowed else limit + 1)
+    if narrowed:
+        states = ((row, fleet.state(row)) for row in rows)
+        rows = [row for row, found in states if state in (None, found) and (found in OLDER or not behind)]
     shown, following = cut_page(rows[: limit + 1], limit, lambda row: row.name)
     return Page(items=[fleet.read(row) for row in shown], next=following)
 

@@ -54,7 +54,9 @@ Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 CheckedMoment = Annotated[MomentText, AfterValidator(_checked_moment)]
 StrangerPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_stranger)]
 LocalAct = Literal["suspend", "end_suspension", "use_revision"]
-State = Literal["current", "behind", "silent", "waiting", "removed"]
+State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
+OLDER: frozenset[State] = frozenset({"held", "behind"})
+"""Those that report and decide by an older policy, because somebody chose that on the node or for another reason."""
 
 
 class Told(BaseModel):
@@ -124,7 +126,10 @@ class JournalEntry(Told):
 
 
 class ReportWrite(Told):
-    """What a node says of itself, every ten seconds and after each change. `trouble` is empty where there is none."""
+    """What a node says of itself, every ten seconds and after each change. `trouble` is empty where there is none.
+
+    `held_up_to` is there where the revision was chosen on the node by hand, until one above that comes.
+    """
 
     revision: Count | None
     manifest: Sha256 | None
@@ -135,6 +140,7 @@ class ReportWrite(Told):
     clock: CheckedMoment
     uptime_s: Count
     trouble: Annotated[Line, StringConstraints(max_length=1000)] = ""
+    held_up_to: Count | None = None
     suspended: Annotated[
         list[SuspendedNow],
         Field(max_length=MAX_SUSPENDED),
@@ -190,6 +196,9 @@ class NodeRead(Read):
     uptime_s: int | None
     load: LoadRead | None
     trouble: str = Field(description="why the newest snapshot is not in use; empty where nothing hinders it")
+    held_up_to: int | None = Field(
+        description="where its revision was chosen by hand on the node: it takes one above this, and none below"
+    )
     suspended: list[SuspendedRead]
     clock_off_s: int | None = Field(description="how far its clock was ahead of the control plane's")
 

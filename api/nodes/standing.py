@@ -13,6 +13,8 @@ from api.publish.news import Newest, News
 BEHIND_S = 10
 """A node that has had something newer before it for so long, and reports, is behind."""
 SILENT_S = 60
+_TOLD = ("revision", "age_s", "version", "engine", "workers", "uptime_s", "load", "held_up_to", "clock_off_s")
+"""What is shown as it was reported; null where it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,15 @@ def standing_of(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> 
         state = "waiting"
     else:
         state = "behind" if since_s is not None and now_s - since_s > BEHIND_S else "current"
+        if newest is not None and is_held(body, newest.revision):
+            state = "held"
     return Standing(state, seen_s, behind_by, since_s)
+
+
+def is_held(body: Json, newest: int) -> bool:
+    """Whether a report says that somebody at the node keeps it before the newest revision, and nothing else does."""
+    revision, held = body.get("revision"), body.get("held_up_to")
+    return revision is not None and held is not None and revision < newest <= held
 
 
 def said(row: NodeRow, heard: Heard | None) -> tuple[Json, int | None]:
@@ -55,10 +65,7 @@ def read_node(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> No
     body, _ = said(row, heard)
     newest = news.newest
     since_s = stands.behind_since_s
-    told: dict[str, Any] = {
-        field: body.get(field)
-        for field in ("revision", "age_s", "version", "engine", "workers", "uptime_s", "load", "clock_off_s")
-    }
+    told: dict[str, Any] = {field: body.get(field) for field in _TOLD}
     return NodeRead(
         name=row.name,
         site=row.site,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from api.db.base import Json
 from api.db.models import NodeRow, NoticeRow, PublicationRow, RangeRow
 from api.moments import parse_moment
+from api.nodes.standing import is_held
 from api.notices.kinds import DAY_S, Due, Hour, Kind
 
 HOUR_S = 3600
@@ -34,11 +35,13 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
                 yield Due(f"{Kind.NODE_BACK}/{told.number}", Kind.NODE_BACK, told.authority, facts)
             continue
         kind, mark, at_s = trouble
+        if kind is Kind.NODE_HELD:
+            facts["revision"] = node.report["revision"]
         for to in concerned[node.site]:
             yield Due(f"{kind}/{node.number}/{mark}/{to or ''}", kind, to, {**facts, "at_s": at_s})
 
 
-def _trouble(session: Session, node: NodeRow, newest: int, hour: Hour) -> tuple[Kind, int, int] | None:
+def _trouble(session: Session, node: NodeRow, newest: int, hour: Hour) -> tuple[Kind, int | str, int] | None:
     """What is wrong with a node, what tells this trouble from the next, and since when; None where none is known."""
     seen_s = node.seen_s or node.enrolled_s or 0
     # Nobody could report to a process that did not run.
@@ -52,7 +55,11 @@ def _trouble(session: Session, node: NodeRow, newest: int, hour: Hour) -> tuple[
         PublicationRow.revision > has, PublicationRow.time_s < seen_s - LATE_S
     )
     missed_s = session.scalar(statement)
-    return None if missed_s is None else (Kind.NODE_BEHIND, has, missed_s)
+    if missed_s is None:
+        return None
+    if is_held(node.report, newest):
+        return Kind.NODE_HELD, f"{has}-{node.report['held_up_to']}", missed_s
+    return Kind.NODE_BEHIND, has, missed_s
 
 
 def _suspended(node: NodeRow, concerned: Sequence[str | None], hour: Hour) -> Iterator[Due]:
@@ -75,7 +82,7 @@ def _troubled(session: Session, hour: Hour) -> Mapping[str, list[NoticeRow]]:
     """By node, the last notice to each that tells of trouble."""
     statement = (
         select(NoticeRow)
-        .where(NoticeRow.kind.in_((str(Kind.NODE_SILENT), str(Kind.NODE_BEHIND))))
+        .where(NoticeRow.kind.in_((str(Kind.NODE_SILENT), str(Kind.NODE_BEHIND), str(Kind.NODE_HELD))))
         .where(NoticeRow.made_s > hour.now - REMEMBERED_S)
         .order_by(NoticeRow.number)
     )

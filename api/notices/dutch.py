@@ -145,6 +145,12 @@ TEXTS: Mapping[Kind, Text] = {
         "Resolver {node} (locatie {site}) werkt nog niet met de wijziging die {at} van kracht werd.",
         "Kijk in het logboek van de machine waarom hij de nieuwe regels niet overneemt.",
     ),
+    Kind.NODE_HELD: Text(
+        "resolver {node} werkt met oudere, met de hand gekozen regels",
+        "Resolver {node} (locatie {site}) werkt met revisie {revision}, die ter plaatse met de hand is gekozen, en "
+        "niet met de wijziging die {at} van kracht werd. De volgende wijziging maakt daar een einde aan.",
+        "Ga na of dat nog nodig is: op de machine kan de nieuwste revisie weer worden gekozen.",
+    ),
     Kind.NODE_BACK: Text(
         "resolver {node} werkt weer met de geldende regels",
         "Resolver {node} (locatie {site}) is bereikbaar en werkt weer met de geldende regels.",

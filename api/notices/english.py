@@ -144,6 +144,12 @@ TEXTS: Mapping[Kind, Text] = {
         "Resolver {node} (site {site}) does not work yet with the change that came into force {at}.",
         "See in the machine's log why it does not take the new rules.",
     ),
+    Kind.NODE_HELD: Text(
+        "resolver {node} works with older rules, chosen by hand",
+        "Resolver {node} (site {site}) works with revision {revision}, which was chosen by hand on the spot, and not "
+        "with the change that came into force {at}. The next change ends that.",
+        "See whether that is still needed: on the machine the newest revision can be chosen again.",
+    ),
     Kind.NODE_BACK: Text(
         "resolver {node} works with the rules in force again",
         "Resolver {node} (site {site}) can be reached and works with the rules in force again.",

@@ -152,6 +152,13 @@ TEXTS: Mapping[Kind, Text] = {
         "Le résolveur {node} (site {site}) n'applique pas encore la modification entrée en vigueur {at}.",
         "Cherchez dans le journal de la machine pourquoi elle ne reprend pas les nouvelles règles.",
     ),
+    Kind.NODE_HELD: Text(
+        "le résolveur {node} fonctionne avec des règles plus anciennes, choisies à la main",
+        "Le résolveur {node} (site {site}) applique la révision {revision}, choisie à la main sur place, et non la "
+        "modification entrée en vigueur {at}. La prochaine modification y mettra fin.",
+        "Vérifiez si cela est encore nécessaire : sur la machine, la révision la plus récente peut être choisie à "
+        "nouveau.",
+    ),
     Kind.NODE_BACK: Text(
         "le résolveur {node} applique à nouveau les règles en vigueur",
         "Le résolveur {node} (site {site}) est joignable et applique à nouveau les règles en vigueur.",

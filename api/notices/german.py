@@ -145,6 +145,12 @@ TEXTS: Mapping[Kind, Text] = {
         "Der Resolver {node} (Standort {site}) arbeitet noch nicht mit der Änderung, die {at} in Kraft trat.",
         "Sehen Sie im Protokoll der Maschine nach, warum sie die neuen Regeln nicht übernimmt.",
     ),
+    Kind.NODE_HELD: Text(
+        "der Resolver {node} arbeitet mit älteren, von Hand gewählten Regeln",
+        "Der Resolver {node} (Standort {site}) arbeitet mit Revision {revision}, die vor Ort von Hand gewählt wurde, "
+        "und nicht mit der Änderung, die {at} in Kraft trat. Die nächste Änderung beendet das.",
+        "Prüfen Sie, ob das noch nötig ist: Auf der Maschine lässt sich die neueste Revision wieder wählen.",
+    ),
     Kind.NODE_BACK: Text(
         "der Resolver {node} arbeitet wieder mit den geltenden Regeln",
         "Der Resolver {node} (Standort {site}) ist erreichbar und arbeitet wieder mit den geltenden Regeln.",

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     NODE_SUSPENDED = "node_suspended"
     NODE_SILENT = "node_silent"
     NODE_BEHIND = "node_behind"
+    NODE_HELD = "node_held"
     NODE_BACK = "node_back"
 
 

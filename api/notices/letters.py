@@ -3,7 +3,8 @@
 Facts: `ban` is `authority/service`, `reference` that of its decision, `provisional` that it has none yet, `number` of
 an exemption or a binding, `until_s` an exclusive end, `at_s` when something happened or begins, `review_s` a date of
 review, `resumes_s` when a ban applies again, `own_…` how far a follower's own ban reaches; `source`, `bound`, `former`
-and `scope` are authorities, the last None for all of them; `node` and `site` are names.
+and `scope` are authorities, the last None for all of them; `node` and `site` are names, and `revision` is that
+by which a node decides.
 """
 
 import textwrap
@@ -112,7 +113,7 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
         if key in facts:
             slug = facts[key]
             values[key] = phrases.everybody if slug is None else names.body(slug, language)
-    for key in ("number", "node", "site", "reference"):
+    for key in ("number", "node", "site", "revision", "reference"):
         values[key] = str(facts.get(key, ""))
     return {key: _plain(value) for key, value in values.items()}
 

@@ -63,6 +63,13 @@ class PolicyFeed:
         """SHA-256 of the manifest in use, as it was published; None before there is one."""
         return None if self._files is None else sha256(self._files.manifest).hexdigest()
 
+    @property
+    def held_up_to(self) -> int | None:
+        """Where the snapshot in use was chosen by hand on this node: the revision above which another ends that."""
+        held = self._store.held_up_to()
+        chosen = held is not None and self._files is not None and self._files.revision == self._store.current_revision()
+        return held if chosen else None
+
     def load(self) -> Snapshot:
         """Take the newest snapshot that is whole. Raises SnapshotError when there is none."""
         token = self._store.current_token()

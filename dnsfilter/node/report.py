@@ -28,6 +28,7 @@ _PROC = Path("/proc")
 class Facts:
     """A node at one moment. `manifest` is the SHA-256 of the one in use, `trouble` why that is not the newest here.
 
+    `held_up_to` is told where the revision was chosen by hand, until one above that comes.
     `suspended` are authorities (None: all) that this node was told by hand to suspend, and until when; `strangers` are
     networks that no range holds. `processes` are the node's, whose load is to be told.
     """
@@ -43,6 +44,7 @@ class Facts:
     processes: tuple[int, ...]
     suspended: tuple[tuple[str | None, Instant], ...] = ()
     strangers: tuple[Stranger, ...] = ()
+    held_up_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def report_body(
         "clock": instant_text(clock_s),
         "uptime_s": max(0, uptime_s),
         "trouble": _plain(trouble or facts.trouble or ""),
+        "held_up_to": facts.held_up_to,
         "suspended": [
             {"authority": authority, "until": instant_text(until)} for authority, until in until_by_authority.items()
         ],

@@ -233,6 +233,7 @@ class Supervisor:
             (os.getpid(), *(member.process.pid for member in self._crew.members)),
             tuple((each.authority, each.end) for each in self._feed.suspensions),
             self.strangers(),
+            self._feed.held_up_to,
         )
 
     # The loop.

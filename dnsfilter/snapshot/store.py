@@ -240,6 +240,11 @@ class SnapshotStore:
                 self._path(HELD).unlink(missing_ok=True)
             self._point(pointer)
 
+    def held_up_to(self) -> int | None:
+        """Up to which revision nothing received replaces the current one, which somebody chose; None: nobody did."""
+        current, held = self._current_or_none(), held_up_to(self._directory)
+        return held if current is not None and current.revision < held else None
+
     def revisions(self) -> tuple[int, ...]:
         """Every revision that is here, usable or not, newest first."""
         return tuple(sorted({pointer.revision for pointer in self._pointers()}, reverse=True))

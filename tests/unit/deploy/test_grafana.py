@@ -69,7 +69,7 @@ def test_nodes_are_shown_by_state_and_which_are_in_trouble() -> None:
     (target,) = panel["targets"]
     left_out = set(re.findall(r'state!="(\w+)"', target["expr"]))
     coloured = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
-    assert (left_out, coloured) == ({"removed"}, {"behind", "silent"})
+    assert (left_out, coloured) == ({"removed"}, {"held", "behind", "silent"})
     assert left_out | coloured <= set(get_args(State))
     assert target["legendFormat"] == "{{state}}"
 

@@ -202,3 +202,23 @@ def test_a_snapshot_is_set_aside_in_a_store_that_cannot_be_written(
     assert before is not None
     assert before.revision == 1
     assert feed.poll() is None
+
+
+def test_what_was_chosen_by_hand_is_held_until_one_above_comes(feed: PolicyFeed, store: SnapshotStore) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.load()
+    assert feed.held_up_to is None
+    store.use(1)
+    assert feed.held_up_to is None, "it is not in use yet"
+    feed.poll()
+    assert feed.held_up_to == 2
+    store.publish(compile_policy(policy(3), NOW))
+    feed.poll()
+    assert feed.held_up_to is None
+    store.use(1)
+    store.quarantine(1)
+    assert feed.poll() is None
+    assert feed.held_up_to is None, "what was chosen is not in use"
+    store.use(3)
+    feed.poll()
+    assert feed.held_up_to is None, "the newest keeps nothing back"

@@ -18,7 +18,8 @@ FACTS = Facts(7, 64 * "a", 12, "compiled", 2, None, 1000, 30, ())
 
 
 def test_everything_is_said_under_its_name() -> None:
-    facts = replace(FACTS, suspended=(("ghent", NOW), (None, NOW)), strangers=(Stranger("192.0.2.0/24", 5, 60),))
+    strangers = (Stranger("192.0.2.0/24", 5, 60),)
+    facts = replace(FACTS, suspended=(("ghent", NOW), (None, NOW)), strangers=strangers, held_up_to=9)
     entry = Entry(3, NOW, 0, Act.SUSPEND, authority="ghent", until=NOW + 60, reason="a test")
     body = json.loads(report_body(facts, Load(1.5, 99.9, 4096, 30), None, NOW, 77, (entry,)))
     assert body == {
@@ -31,6 +32,7 @@ def test_everything_is_said_under_its_name() -> None:
         "clock": entry.value()["time"],
         "uptime_s": 77,
         "trouble": "",
+        "held_up_to": 9,
         "suspended": [
             {"authority": "ghent", "until": entry.value()["time"]},
             {"authority": None, "until": entry.value()["time"]},

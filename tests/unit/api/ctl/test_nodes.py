@@ -68,6 +68,19 @@ def test_lists_show_who_is_behind_and_why(served: Served, ctl: Ctl) -> None:
     assert _cells(ctl("node", "show", "good").out)[0] == ["suspended", "all until 2026-09-21T16:00:00Z"]
 
 
+def test_a_revision_chosen_by_hand_is_no_trouble_and_is_named(served: Served, ctl: Ctl) -> None:
+    machine = Machine.enrolled(served.plane, "office-1")
+    newest = served.plane.revision()
+    machine.report(manifest=64 * "a", revision=newest - 1, held_up_to=newest)
+    rows = _cells(ctl("node", "list", "--behind").out)
+    said = f"revision {newest - 1} chosen by hand, until one above {newest}"
+    assert [rows[1][0], rows[1][2], rows[1][-1]] == ["office-1", "held", said]
+    assert _cells(ctl("node", "list", "--state", "held").out) == rows
+    shown = _cells(ctl("node", "show", "office-1").out)
+    assert ["held", said] in shown
+    assert "trouble" not in [row[0] for row in shown]
+
+
 def test_a_node_is_removed_and_the_key_is_shown(served: Served, ctl: Ctl) -> None:
     machine = Machine.enrolled(served.plane, "office-1")
     assert _cells(ctl("node", "key").out)[0] == ["key", machine.key]

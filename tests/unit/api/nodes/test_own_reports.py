@@ -63,6 +63,7 @@ def test_a_node_is_shown_as_it_reported(machine: Machine) -> None:
         "uptime_s": 60,
         "load": {"queries_per_second": 12.5, "cpu_percent": 1.0, "memory_octets": 2**28, "cache_entries": 9},
         "trouble": "no room",
+        "held_up_to": None,
         "suspended": suspended,
         "clock_off_s": 7,
     }
@@ -119,7 +120,7 @@ def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
     assert [item["name"] for item in first["items"]] == ["b"]
     rest = town.done("GET", f"/v1/nodes?behind=true&limit=1&cursor={first['next']}")
     assert ([item["name"] for item in rest["items"]], rest["next"]) == (["e"], None)
-    assert _fleet(town).counts() == {"current": 1, "behind": 2, "silent": 1, "waiting": 1, "removed": 1}
+    assert _fleet(town).counts() == {"current": 1, "held": 0, "behind": 2, "silent": 1, "waiting": 1, "removed": 1}
     assert town.registry.get_sample_value("dnsfilter_api_nodes", {"state": "behind"}) == 2
 
 

@@ -31,6 +31,7 @@ FACTS: dict[str, Any] = {
     "former": "federal",
     "scope": "ghent",
     "node": "office-1",
+    "revision": 41,
     "site": "default",
 }
 
