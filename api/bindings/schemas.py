@@ -22,13 +22,16 @@ class BindingState(StrEnum):
 
 
 class BindingWrite(Strict):
-    """A ban that shall apply in `authority` too. An agreement has effect once that authority has accepted it."""
+    """A ban that shall apply in `authority` too. An agreement has effect once that authority has accepted it.
+
+    `instrument` and `date` are those of the law or of the agreement.
+    """
 
     ban: BanReference
     authority: Slug
     ground: Ground
     instrument: Annotated[Line, StringConstraints(min_length=1)]
-    date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     start: MomentText | None = None
     end: MomentText | None = None
     until: DayText | None = None
@@ -37,8 +40,7 @@ class BindingWrite(Strict):
     @field_validator("date")
     @classmethod
     def _date(cls, value: str) -> str:
-        if value:
-            parse_date(value)
+        parse_date(value)
         return value
 
 

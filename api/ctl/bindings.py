@@ -48,13 +48,14 @@ def _add_add(group: Group) -> None:
         "add",
         _add,
         "record a law, or propose an agreement: it has effect once it is accepted",
-        'binding add brussels-region/tiktok ghent --ground agreement --instrument "2026/7" --until 2026-09-30',
+        'binding add brussels-region/tiktok ghent --ground agreement --instrument "2026/7" --date 2026-03-16 '
+        "--until 2026-09-30",
     )
     parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="the ban")
     parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="where it shall apply too")
     parser.add_argument("--ground", choices=GROUNDS, required=True, metavar="GROUND", help="law or agreement")
     parser.add_argument("--instrument", required=True, metavar="TEXT", help="the law, or the agreement")
-    parser.add_argument("--date", metavar="DATE", help="of the instrument")
+    parser.add_argument("--date", required=True, metavar="DATE", help="of the instrument")
     add_term(parser)
 
 

@@ -235,7 +235,7 @@ class Acts(Acted):
         if ban is None:
             return
         span = self.span(start, length, self.now if law else FOREVER)
-        ground = {"ground": "law" if law else "agreement", "instrument": "letter 1"}
+        ground = {"ground": "law" if law else "agreement", "instrument": "letter 1", "date": "2026-09-01"}
         body = {"ban": f"{ban.owner}/{ban.service}", "authority": to, **ground, **written(span)}
         made = self.act("POST", "/v1/bindings", body)
         if made is not None:

@@ -111,7 +111,13 @@ def test_the_region_starts_on_a_friday_and_the_police_zone_accepts_is_exempted_a
 
     for_region = office.token_of("region", "operator", region)
     for_zone = office.token_of("zone", "operator", zone)
-    agreement = {"ban": f"{region}/tiktok", "authority": zone, "ground": "agreement", "instrument": "letter 1"}
+    agreement = {
+        "ban": f"{region}/tiktok",
+        "authority": zone,
+        "ground": "agreement",
+        "instrument": "letter 1",
+        "date": "2026-09-01",
+    }
     number = office.done("POST", "/v1/bindings", agreement, for_region)["number"]
     assert office.rcode("127.0.14.10") == "NOERROR", "nor does it by proposing"
     assert office.request("POST", f"/v1/bindings/{number}/accept", token=for_region).status_code == 403

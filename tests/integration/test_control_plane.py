@@ -95,6 +95,7 @@ def test_a_bound_ban_still_refuses_where_the_own_one_is_exempted(
             "authority": "ghent",
             "ground": "agreement",
             "instrument": "EXAMPLE-AGR-1",
+            "date": "2026-09-01",
             "for": "3 months",
         },
     )

@@ -200,7 +200,11 @@ def test_nobody_approves_their_own_request_with_any_token_of_theirs(town: Plane)
 
 def test_an_approver_of_another_authority_does_not_decide(town: Plane) -> None:
     _another_range(town, "zone")
-    town.done("POST", "/v1/bindings", {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "l"})
+    town.done(
+        "POST",
+        "/v1/bindings",
+        {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "l", "date": "2026-09-01"},
+    )
     body = {**EXEMPTION, "ranges": ["198.51.100.0/24"]}
     number = town.done("POST", "/v1/exemptions", body, token=town.other())["number"]
     _, zones = town.account("zones", ("approver", "zone"), ("operator", "zone"))
@@ -211,7 +215,11 @@ def test_an_approver_of_another_authority_does_not_decide(town: Plane) -> None:
 
 
 def test_an_exemption_is_asked_for_by_an_operator_of_each_of_its_ranges(town: Plane) -> None:
-    town.done("POST", "/v1/bindings", {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "l"})
+    town.done(
+        "POST",
+        "/v1/bindings",
+        {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "l", "date": "2026-09-01"},
+    )
     body = {**EXEMPTION, "ranges": ["192.0.2.0/24", "198.51.100.0/24"]}
     _, one = town.account("one", ("operator", "zone"))
     _, both = town.account("both", ("operator", "zone"), ("operator", "town"))
@@ -219,7 +227,7 @@ def test_an_exemption_is_asked_for_by_an_operator_of_each_of_its_ranges(town: Pl
 
 
 def test_a_law_is_recorded_and_ended_by_administrators_only(town: Plane) -> None:
-    law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"}
+    law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
     _, token = town.account("desk", ("operator", "town"), ("operator", "zone"), ("approver", "town"))
     assert town.call("POST", "/v1/bindings", law, token=token).status_code == 403
     number = town.done("POST", "/v1/bindings", law)["number"]

@@ -20,7 +20,13 @@ def fill(plane: Plane) -> None:
     asked = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "a campaign"}
     exemption = plane.done("POST", "/v1/exemptions", asked, token=operator)["number"]
     plane.done("POST", f"/v1/exemptions/{exemption}/approve", {"note": "“zó” is fine"})
-    agreed = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "letter 1"}
+    agreed = {
+        "ban": "town/alpha",
+        "authority": "zone",
+        "ground": "agreement",
+        "instrument": "letter 1",
+        "date": "2026-09-01",
+    }
     plane.done("POST", "/v1/bindings", agreed)
     plane.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
     plane.done("POST", "/v1/suspensions", {"authority": "zone", "for": "1m", "reason": "an exercise"})

@@ -312,7 +312,7 @@ def _question(path: str, client: str, now: str) -> str:
 
 
 def _binding(of: str, to: str) -> dict[str, str]:
-    return {"ban": of, "authority": to, "ground": "agreement", "instrument": "letter 1"}
+    return {"ban": of, "authority": to, "ground": "agreement", "instrument": "letter 1", "date": "2026-09-01"}
 
 
 def _exemption(of: str, owner: str) -> dict[str, Any]:

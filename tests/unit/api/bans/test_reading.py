@@ -16,7 +16,13 @@ def many(town: Plane) -> Plane:
     for slug in BANS:
         town.done("PUT", f"/v1/authorities/{slug}", authority())
         town.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
-        body = {"ban": f"{slug}/alpha", "authority": "town", "ground": "law", "instrument": "decree 1"}
+        body = {
+            "ban": f"{slug}/alpha",
+            "authority": "town",
+            "ground": "law",
+            "instrument": "decree 1",
+            "date": "2026-09-01",
+        }
         town.done("POST", "/v1/bindings", body)
         request = {"ban": f"{slug}/alpha", "ranges": ["192.0.2.0/24"], "for": "2 days", "reason": "promotion"}
         town.done("POST", "/v1/exemptions", request)

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.api.conftest import Plane, ban, on_both_databases
 
 QUESTION = "/v1/decision?client=198.51.100.10&name=www.alpha1.example.org"
-BODY = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "letter 1"}
+BODY = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "letter 1", "date": "2026-09-01"}
 
 
 def _verdict(plane: Plane) -> tuple[str, int | None]:
@@ -57,6 +57,15 @@ def test_a_law_binds_at_once_and_nobody_withdraws_from_it(town: Plane) -> None:
 )
 def test_what_a_binding_needs(town: Plane, changes: dict[str, Any], status: int) -> None:
     assert town.call("POST", "/v1/bindings", {**BODY, **changes}).status_code == status
+
+
+@pytest.mark.parametrize("ground", ["law", "agreement"])
+@pytest.mark.parametrize("date", [None, "", "1 September 2026", "2026-02-30"])
+def test_a_binding_has_the_date_of_its_instrument(town: Plane, ground: str, date: str | None) -> None:
+    body = {key: value for key, value in {**BODY, "ground": ground, "date": date}.items() if value is not None}
+    refused = town.call("POST", "/v1/bindings", body)
+    assert (refused.status_code, [fault["place"] for fault in refused.json()["faults"]]) == (422, ["body.date"])
+    assert town.done("GET", "/v1/bindings")["items"] == []
 
 
 def test_two_bindings_of_one_ground_do_not_overlap(town: Plane) -> None:

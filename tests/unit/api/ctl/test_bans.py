@@ -59,7 +59,7 @@ def test_a_ban_is_adopted_following_another_and_shown_with_it(served: Served, ct
     followers = ctl("ban", "list", "--follows", "federal/tiktok").out
     assert "police-brussels-capital-ixelles" in followers
     assert "ghent " not in followers
-    ctl("binding", "add", "federal/tiktok", "diest", "--ground", "law", "--instrument", "L-1")
+    ctl("binding", "add", "federal/tiktok", "diest", "--ground", "law", "--instrument", "L-1", "--date", "2026-09-01")
     shown = ctl("ban", "show", "federal", "tiktok").out
     assert "applies in   diest  Stad Diest: law, in force, no end\n" in shown
     assert "followed by  police-brussels-capital-ixelles  " in shown
@@ -164,7 +164,19 @@ def test_an_agreement_is_proposed_accepted_and_left(served: Served, ctl: Ctl) ->
     ]  # fmt: skip
     left = ctl("binding", "withdraw", number, "--at", "2026-10-01", "--reason", "own decision", "--reference", "C-7")
     assert "ended       through 30 September 2026: own decision (C-7)" in left.out
-    law = _shown(ctl, "binding", "add", "federal/tiktok", "mechelen", "--ground", "law", "--instrument", "L-1")
+    law = _shown(
+        ctl,
+        "binding",
+        "add",
+        "federal/tiktok",
+        "mechelen",
+        "--ground",
+        "law",
+        "--instrument",
+        "L-1",
+        "--date",
+        "2026-09-01",
+    )
     refused = ctl("binding", "withdraw", str(law["number"]), "--reason", "no more")
     assert (refused.code, "nobody withdraws from a law" in refused.err) == (2, True)
     assert _shown(ctl, "binding", "end", str(law["number"]), "--reason", "repealed")["ended_reason"] == "repealed"

@@ -47,7 +47,7 @@ ban end ghent facebook --reason "no need"
 ban set diest facebook --legal-basis B-1 --start 2027-01-01 --for "1 month"
 ban remove diest facebook
 binding list
-binding add federal/tiktok diest --ground agreement --instrument A-1 --for "3 months"
+binding add federal/tiktok diest --ground agreement --instrument A-1 --date 2026-09-01 --for "3 months"
 binding show 2
 binding accept 2
 binding withdraw 2 --reason "own decision"

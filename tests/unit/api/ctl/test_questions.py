@@ -34,7 +34,7 @@ def test_explain_names_both_bans_where_the_own_one_is_exempted_and_a_bound_one_r
 ) -> None:
     added = ctl(
         "binding", "add", "brussels-region/tiktok", "ghent", "--ground", "agreement", "--instrument", "A-1",
-        "--until", "2026-12-31",
+        "--date", "2026-09-01", "--until", "2026-12-31",
     )  # fmt: skip
     assert "state       proposed" in added.out
     assert "through 31 December 2026" in added.out

@@ -79,7 +79,7 @@ def test_what_a_request_needs(town: Plane, changes: dict[str, Any], status: int)
 
 
 def test_a_bound_authority_exempts_its_own_range(town: Plane) -> None:
-    binding = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"}
+    binding = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", binding)
     number = town.done("POST", "/v1/exemptions", {**BODY, "ranges": ["198.51.100.0/24"]})["number"]
     _approved(town, number)

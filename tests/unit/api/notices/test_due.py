@@ -23,7 +23,7 @@ RENEWAL = {"for": "6 months", "decision": {"reference": "C-2"}}
 
 
 def _bound(plane: Plane, ground: str = "law") -> int:
-    body = {"ban": "town/alpha", "authority": "zone", "ground": ground, "instrument": "decree 2"}
+    body = {"ban": "town/alpha", "authority": "zone", "ground": ground, "instrument": "decree 2", "date": "2026-09-01"}
     number: int = plane.done("POST", "/v1/bindings", body)["number"]
     return number
 
@@ -331,7 +331,7 @@ def test_an_authority_that_has_closed_is_told_nothing(town: Plane) -> None:
 def test_whoever_is_bound_is_told_once_that_a_ban_goes_on_with_a_successor(town: Plane) -> None:
     for slug in ("city", "follower"):
         town.done("PUT", f"/v1/authorities/{slug}", authority())
-    body = {"ban": "town/alpha", "ground": "law", "instrument": "law 7"}
+    body = {"ban": "town/alpha", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
     for to in ("zone", "city"):
         town.done("POST", "/v1/bindings", {**body, "authority": to})
     town.done("POST", "/v1/bindings", {**body, "authority": "follower", "ground": "agreement"})
@@ -352,7 +352,7 @@ def test_whoever_is_bound_is_told_once_that_a_ban_goes_on_with_a_successor(town:
 
 
 def test_a_closing_without_a_successor_ends_what_was_bound(town: Plane) -> None:
-    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 7"}
+    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", body)
     telling = begun(town)
     town.done("POST", "/v1/authorities/town/close", {"reason": "it is no more"})

@@ -32,7 +32,13 @@ def asked(town: Plane) -> Plane:
         town.done("PUT", f"/v1/authorities/{slug}", authority(contact=contact))
     begun(town)
     for ground, slug in (("agreement", "zone"), ("law", "village")):
-        body = {"ban": "town/alpha", "authority": slug, "ground": ground, "instrument": "council 12"}
+        body = {
+            "ban": "town/alpha",
+            "authority": slug,
+            "ground": ground,
+            "instrument": "council 12",
+            "date": "2026-09-01",
+        }
         town.done("POST", "/v1/bindings", body)
     town.clock.now += 1
     return town
@@ -152,7 +158,13 @@ def test_a_contact_that_is_no_mail_address_is_said_once_and_listed(
 
 
 def _to_village(of: str) -> dict[str, str]:
-    return {"ban": f"{of}/alpha", "authority": "village", "ground": "law", "instrument": "decree 3"}
+    return {
+        "ban": f"{of}/alpha",
+        "authority": "village",
+        "ground": "law",
+        "instrument": "decree 3",
+        "date": "2026-09-01",
+    }
 
 
 def test_a_contact_that_changes_gets_what_waits(asked: Plane, mailbox: Mailbox) -> None:

@@ -46,8 +46,16 @@ ACTS: dict[str, tuple[tuple[str, str, Any], tuple[str, str, Any]]] = {
         ("DELETE", "/v1/ranges/default/192.0.2.64/26", None),
     ),
     "binding": (
-        ("POST", "/v1/bindings", {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "lost"}),
-        ("POST", "/v1/bindings", {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "kept"}),
+        (
+            "POST",
+            "/v1/bindings",
+            {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "lost", "date": "2026-09-01"},
+        ),
+        (
+            "POST",
+            "/v1/bindings",
+            {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "kept", "date": "2026-09-01"},
+        ),
     ),
     "suspension": (
         ("POST", "/v1/suspensions", {"authority": "town", "for": "1h", "reason": "lost"}),

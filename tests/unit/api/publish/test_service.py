@@ -268,7 +268,7 @@ ACTS: list[tuple[str, str, Any, str]] = [
     (
         "POST",
         "/v1/bindings",
-        {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"},
+        {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"},
         "binding.bind",
     ),
     (

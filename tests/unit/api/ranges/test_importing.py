@@ -50,7 +50,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Plane, Plane]]:
         for slug in ("town", "zone"):
             plane.done("PUT", f"/v1/authorities/{slug}", authority())
         plane.done("PUT", "/v1/authorities/town/bans/alpha", ban())
-        law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"}
+        law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
         plane.done("POST", "/v1/bindings", law)
         for last in range(0, 40, 4):
             body = {"authority": "zone", "funding": "private", "audience": "public", "label": f"old {last}"}

@@ -80,7 +80,7 @@ ACTS = {
 def test_acts_on_a_bound_authoritys_range_are_a_matter_of_those_whose_ban_is_bound_to_it(
     town: Plane, ground: str, accepted: bool, ended: bool, concerned: bool
 ) -> None:
-    body = {"ban": "town/alpha", "authority": "zone", "ground": ground, "instrument": "law 1"}
+    body = {"ban": "town/alpha", "authority": "zone", "ground": ground, "instrument": "law 1", "date": "2026-09-01"}
     number = town.done("POST", "/v1/bindings", body)["number"]
     if accepted:
         town.done("POST", f"/v1/bindings/{number}/accept")
@@ -93,14 +93,14 @@ def test_acts_on_a_bound_authoritys_range_are_a_matter_of_those_whose_ban_is_bou
 
 
 def test_a_range_of_an_authority_that_is_not_bound_is_its_own_matter(town: Plane) -> None:
-    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"}
+    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", body)
     town.done("PATCH", "/v1/ranges/default/192.0.2.0/24", {"label": "hall"})
     assert town.done("GET", "/v1/audit?limit=1")["items"][0]["authorities"] == ["town"]
 
 
 def test_a_whole_policy_and_a_way_back_record_a_bound_authoritys_ranges_alike(town: Plane) -> None:
-    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1"}
+    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", body)
     revision = town.revision()
     policy = town.call("GET", "/v1/policy").text

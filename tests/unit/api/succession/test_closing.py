@@ -43,7 +43,7 @@ def _number(plane: Plane, path: str, body: dict[str, Any]) -> int:
 
 
 def _binding(of: str, to: str, ground: str) -> dict[str, str]:
-    return {"ban": of, "authority": to, "ground": ground, "instrument": "letter 1"}
+    return {"ban": of, "authority": to, "ground": ground, "instrument": "letter 1", "date": "2026-09-01"}
 
 
 def _states(plane: Plane, numbers: dict[str, int]) -> dict[str, str]:

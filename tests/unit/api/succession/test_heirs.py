@@ -39,7 +39,7 @@ def _adopt(plane: Plane, whose: str, **changes: Any) -> None:
 
 
 def _bind(plane: Plane, of: str, to: str, ground: str = "law", **more: Any) -> int:
-    body = {"ban": f"{of}/beta", "authority": to, "ground": ground, "instrument": "law 7", **more}
+    body = {"ban": f"{of}/beta", "authority": to, "ground": ground, "instrument": "law 7", "date": "2026-09-01", **more}
     number = int(plane.done("POST", "/v1/bindings", body)["number"])
     if ground == "agreement":
         plane.done("POST", f"/v1/bindings/{number}/accept")

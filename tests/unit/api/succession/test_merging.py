@@ -153,6 +153,7 @@ def test_bindings_of_its_bans_go_on_elsewhere(village: Plane) -> None:
         "authority": "zone",
         "ground": "agreement",
         "instrument": "x",
+        "date": "2026-09-01",
         "start": "2027-03-05",
     }
     proposed = village.done("POST", "/v1/bindings", {**proposal, "for": "1 month"})["number"]
@@ -196,7 +197,7 @@ def test_a_successor_that_is_bound_for_a_part_is_bound_for_the_rest_too(village:
     village.done("PUT", "/v1/authorities/zone/bans/beta", ban())
     whole = _bind(village, "zone/beta", "village")
     _bind(village, "zone/beta", "town", start="2026-10-01", until="2026-11-30")
-    proposal = {"ban": "zone/beta", "authority": "town", "ground": "agreement", "instrument": "x"}
+    proposal = {"ban": "zone/beta", "authority": "town", "ground": "agreement", "instrument": "x", "date": "2026-09-01"}
     proposed = village.done("POST", "/v1/bindings", proposal)["number"]
     at, before = int(village.clock.now), _policy(village)
     told = village.done("POST", PATH, BODY)
