@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow
 from api.notices.due_acts import due_bindings, due_exemptions, due_mergers, due_suspensions
-from api.notices.due_bans import due_bans, due_sources
+from api.notices.due_bans import due_bans
 from api.notices.due_nodes import due_nodes
+from api.notices.due_sources import due_sources
 from api.notices.kinds import Due, Hour
 
 

@@ -100,7 +100,7 @@ def due_mergers(session: Session, hour: Hour) -> Iterator[Due]:
     """Of what goes on with a successor, to the authorities that were bound and are: this alone."""
     for number, heir in heirs(session, hour).items():
         for authority in sorted(heir.bound & heir.binds):
-            facts = {**ban_facts(heir.ban), "former": heir.former, "at_s": heir.at}
+            facts = {**ban_facts(heir.ban), "former": heir.was.authority, "at_s": heir.at}
             if hour.fresh(heir.at):
                 yield Due(f"bound_ban_goes_on/{number}/{authority}", Kind.BOUND_BAN_GOES_ON, authority, facts)
 

@@ -1,9 +1,9 @@
-"""Notices about bans: what ends or has ended, what is to be reviewed, and what became of a ban that others follow."""
+"""Notices about bans: what ends or has ended, and what is to be reviewed."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from api.bans.standing import effective_end
 from api.db.base import Json
@@ -15,8 +15,6 @@ from dnsfilter.policy.model import Ground, Instant
 BEFORE_END_S = (DAY_S, 7 * DAY_S, 30 * DAY_S)
 BEFORE_LAPSE_S = (6 * 3600, 24 * 3600)
 """Of a provisional ban, which lasts for 72 hours."""
-FOLLOWED_S = 30 * DAY_S
-"""For so long after its own ban has lapsed an authority is still told what became of the one that it followed."""
 
 
 def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
@@ -25,7 +23,7 @@ def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
     end = func.coalesce(TermRow.ended_s, TermRow.end_s)
     ending = and_(end > hour.oldest, end <= last)
     reviewed = and_(TermRow.review_by_s > hour.now, TermRow.review_by_s <= last)
-    rows = _bans(session, or_(ending, reviewed))
+    rows = bans_with(session, or_(ending, reviewed))
     bindings, merged = _bindings(session, [row.number for row in rows]), heirs(session, hour)
     for row in rows:
         bound = [binding for binding in bindings if binding.ban == row.number]
@@ -34,19 +32,7 @@ def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
             yield from _of_review(row, term, bound, hour)
 
 
-def due_sources(session: Session, hour: Hour) -> Iterator[Due]:
-    """Renewals and early ends of bans that other decisions follow, to whoever decided those."""
-    sources = _bans(session, or_(TermRow.recorded_s > hour.oldest, TermRow.ended_s > hour.oldest))
-    if not sources:
-        return
-    followers, merged = _followers(session, {row.number for row in sources}), heirs(session, hour)
-    for source in sources:
-        for follower in followers:
-            if source.number in _followed(follower) and follower.number != source.number:
-                yield from _of_source(source, follower, hour, merged.get(source.number))
-
-
-def _bans(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]:
+def bans_with(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]:
     """The bans with a term like that."""
     statement = select(BanRow).where(BanRow.number.in_(select(TermRow.ban).where(wanted)))
     return session.scalars(statement.order_by(BanRow.number)).all()
@@ -61,7 +47,7 @@ def _bindings(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
 def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, heir: Heir | None) -> Iterator[Due]:
     end = effective_end(term)
     # One that was ended before it began, or recorded when it was over, has never held.
-    if end is None or end <= max(hour.oldest, term.start_s, term.recorded_s) or _continued(row, term, end):
+    if end is None or end <= max(hour.oldest, term.start_s, term.recorded_s) or is_continued(row, term, end):
         return
     facts = {**ban_facts(row, term), "until_s": end}
     if end <= hour.now:
@@ -116,30 +102,9 @@ def _before(
             yield Due(f"{key}/{reached[0]}", kind, authority or row.authority, facts, said)
 
 
-def _of_source(source: BanRow, follower: BanRow, hour: Hour, heir: Heir | None) -> Iterator[Due]:
-    adopted = min(term.recorded_s for term in follower.terms)
-    own = _reach(follower, hour.now)
-    if own.get("own_until_s", hour.now) < hour.now - FOLLOWED_S:
-        return
-    facts = {"ban": reference_of(follower), "source": source.authority, **own}
-    first = min(term.recorded_s for term in source.terms)
-    for term in source.terms:
-        end = effective_end(term)
-        told = {**facts, "reference": _reference(source, term), **({} if end is None else {"until_s": end})}
-        renewed = term.recorded_s > first and term.ended_s is None
-        if renewed and hour.fresh(term.recorded_s) and term.recorded_s >= adopted:
-            yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, told)
-        ended = term.ended_s
-        if heir is not None and heir.continues(term):
-            continue
-        if ended is not None and ended > max(hour.oldest, adopted) and not _continued(source, term, ended):
-            key = f"source_ended/{source.number}/{ended}/{follower.number}"
-            yield Due(key, Kind.SOURCE_ENDED, follower.authority, told)
-
-
 def ban_facts(row: BanRow, term: TermRow | None = None) -> Json:
     """What tells which ban it is."""
-    return {"ban": reference_of(row), "reference": _reference(row, term)}
+    return {"ban": reference_of(row), "reference": reference_in(row, term)}
 
 
 def reference_of(row: BanRow) -> str:
@@ -147,12 +112,13 @@ def reference_of(row: BanRow) -> str:
     return f"{row.authority}/{row.service}"
 
 
-def _reference(row: BanRow, term: TermRow | None) -> str:
+def reference_in(row: BanRow, term: TermRow | None) -> str:
+    """The reference of the decision behind the term, or else of that behind the ban."""
     own = term.decision.get("reference") if term is not None else None
     return str(own or row.decision.get("reference") or "")
 
 
-def _continued(row: BanRow, term: TermRow, end: Instant) -> bool:
+def is_continued(row: BanRow, term: TermRow, end: Instant) -> bool:
     """Whether another term holds when this one has ended."""
     return _any_other(row, term, end, lambda _: True)
 
@@ -182,30 +148,3 @@ def _bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:
         if row.start_s <= at and (not ends or min(ends) > at):
             found.add(row.authority)
     return sorted(found)
-
-
-def _reach(row: BanRow, now: Instant) -> Json:
-    """How far a ban reaches: to an end, or to a date of review, or further."""
-    endless = [term for term in row.terms if effective_end(term) is None]
-    if endless:
-        reviews = [term.review_by_s for term in endless if term.review_by_s is not None]
-        return {"own_review_s": max(reviews)} if reviews else {}
-    last = max(end for term in row.terms if (end := effective_end(term)) is not None)
-    return {"own_until_s": last, "own_lapsed": last <= now}
-
-
-def _followers(session: Session, numbers: set[int]) -> Sequence[BanRow]:
-    """The bans of which a decision follows one of these."""
-    of_terms = select(TermRow.ban).where(_follows(TermRow.decision, numbers))
-    wanted = or_(_follows(BanRow.decision, numbers), BanRow.number.in_(of_terms))
-    return session.scalars(select(BanRow).where(wanted).order_by(BanRow.number)).all()
-
-
-def _follows(decision: InstrumentedAttribute[Json], numbers: set[int]) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = decision["follows"].as_integer().in_(numbers)
-    return found
-
-
-def _followed(row: BanRow) -> set[int]:
-    decisions = (row.decision, *(term.decision for term in row.terms))
-    return {number for decision in decisions if (number := decision.get("follows")) is not None}

@@ -66,6 +66,12 @@ TEXTS: Mapping[Kind, Text] = {
         "het geldt {until}. {own}",
         "Wilt u ook uw verbod beëindigen, dan is daarvoor een eigen beslissing nodig:",
     ),
+    Kind.SOURCE_GOES_ON: Text(
+        "het verbod op {service} dat u hebt overgenomen, loopt door als dat van een andere overheid ({source})",
+        "Het verbod op {service} ({former}), dat u met een eigen beslissing hebt overgenomen, loopt door als dat van "
+        "een andere overheid ({source}), met begin {at}: de ene is opgegaan in de andere. {own}",
+        "U hoeft niets te doen. Wordt dat verbod verlengd of vervroegd beëindigd, dan krijgt u bericht.",
+    ),
     Kind.EXEMPTION_WAITING: Text(
         "een aanvraag tot vrijstelling van het verbod op {service} wacht op uw beslissing",
         "Vrijstelling {number} van het verbod op {service} ({body}) werd {at} aangevraagd en wacht op uw beslissing. "

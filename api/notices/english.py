@@ -66,6 +66,12 @@ TEXTS: Mapping[Kind, Text] = {
         "applies {until}. {own}",
         "To end your ban too, a decision of your own is needed:",
     ),
+    Kind.SOURCE_GOES_ON: Text(
+        "the ban on {service} that you adopted goes on as that of another authority ({source})",
+        "The ban on {service} ({former}), which you adopted by a decision of your own, goes on as that of another "
+        "authority ({source}), beginning {at}: the one is part of the other now. {own}",
+        "You need not do anything. When that ban is renewed or ended early, you are told.",
+    ),
     Kind.EXEMPTION_WAITING: Text(
         "a request for an exemption from the ban on {service} waits for your decision",
         "Exemption {number} from the ban on {service} ({body}) was asked for {at} and waits for your decision. Until "

@@ -68,6 +68,13 @@ TEXTS: Mapping[Kind, Text] = {
         "une décision propre : elle s'applique {until}. {own}",
         "Si vous souhaitez mettre fin à la vôtre aussi, une décision propre est nécessaire :",
     ),
+    Kind.SOURCE_GOES_ON: Text(
+        "l'interdiction visant {service} que vous aviez reprise devient celle d'une autre autorité ({source})",
+        "L'interdiction visant {service} ({former}), que vous aviez reprise par une décision propre, se poursuit comme "
+        "celle d'une autre autorité ({source}), à partir de cette date : {at}. La première fait désormais partie de la "
+        "seconde. {own}",
+        "Vous n'avez rien à faire. Si cette interdiction est renouvelée ou prend fin plus tôt, vous en serez averti.",
+    ),
     Kind.EXEMPTION_WAITING: Text(
         "une demande de dérogation à l'interdiction visant {service} attend votre décision",
         "La dérogation {number} à l'interdiction visant {service} ({body}) a été demandée {at} et attend votre "

@@ -66,6 +66,12 @@ TEXTS: Mapping[Kind, Text] = {
         "vorzeitig beendet: Es gilt {until}. {own}",
         "Möchten Sie auch Ihr Verbot beenden, ist dafür eine eigene Entscheidung nötig:",
     ),
+    Kind.SOURCE_GOES_ON: Text(
+        "das von Ihnen übernommene Verbot von {service} gilt als das einer anderen Behörde fort ({source})",
+        "Das Verbot von {service} ({former}), das Sie mit einer eigenen Entscheidung übernommen haben, gilt als das "
+        "einer anderen Behörde ({source}) fort, beginnend {at}: Die eine ist in der anderen aufgegangen. {own}",
+        "Sie müssen nichts tun. Wird dieses Verbot verlängert oder vorzeitig beendet, erfahren Sie davon.",
+    ),
     Kind.EXEMPTION_WAITING: Text(
         "ein Antrag auf Befreiung vom Verbot von {service} wartet auf Ihre Entscheidung",
         "Die Befreiung {number} vom Verbot von {service} ({body}) wurde {at} beantragt und wartet auf Ihre "

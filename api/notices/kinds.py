@@ -24,6 +24,7 @@ class Kind(StrEnum):
     BOUND_BAN_LAPSED = "bound_ban_lapsed"
     SOURCE_RENEWED = "source_renewed"
     SOURCE_ENDED = "source_ended"
+    SOURCE_GOES_ON = "source_goes_on"
     EXEMPTION_WAITING = "exemption_waiting"
     EXEMPTION_APPROVED = "exemption_approved"
     EXEMPTION_REJECTED = "exemption_rejected"

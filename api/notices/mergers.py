@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session, aliased
 
-from api.bans.standing import holds
+from api.bans.standing import has_ended, holds
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, TermRow
 from api.notices.kinds import Hour
 from dnsfilter.policy.model import Ground, Instant
@@ -14,14 +14,14 @@ from dnsfilter.policy.model import Ground, Instant
 
 @dataclass(frozen=True, slots=True)
 class Heir:
-    """The successor's `ban` that took the place of another at an instant, with the bindings of both then.
+    """The successor's `ban` that took the place of another, `was`, at an instant, with the bindings of both then.
 
     `bound` are those in which the other applied, or would, until then.
     """
 
+    was: BanRow
     ban: BanRow
     at: Instant
-    former: str
     bound: frozenset[str]
     binds: frozenset[str]
     exemptions: Sequence[ExemptionRow]
@@ -45,14 +45,19 @@ class Heir:
         return row.revoked_s == self.at and named.issuperset(row.ranges)
 
     def continues(self, term: TermRow) -> bool:
-        """Whether the ban goes on where that term of the other was ended."""
-        return term.ended_s == self.at and self.holds()
+        """Whether the ban goes on where that term of the other was ended, which may have lain ahead."""
+        if term.ended_s is None or term.ended_s < self.at:
+            return False
+        return self.holds() if term.ended_s == self.at else not all(has_ended(own, self.at) for own in self.ban.terms)
+
+    def goes_on(self) -> bool:
+        """Whether the ban goes on with any of what the other would have had."""
+        return any(self.continues(term) for term in self.was.terms)
 
 
 def heirs(session: Session, hour: Hour) -> Mapping[int, Heir]:
     """By the number of the ban that ended, what goes on instead since mergers that are not past."""
-    old, new = aliased(BanRow), aliased(BanRow)
-    same = and_(new.authority == AuthorityRow.successor, new.service == old.service)
+    old, new, same = _merged()
     statement = select(old, new, AuthorityRow.closes_s).join(AuthorityRow, AuthorityRow.slug == old.authority)
     rows = session.execute(statement.join(new, same).where(AuthorityRow.closes_s > hour.oldest))
     found = [(was, ban, at) for was, ban, at in rows if at is not None]
@@ -62,15 +67,32 @@ def heirs(session: Session, hour: Hour) -> Mapping[int, Heir]:
     exemptions = session.scalars(asked).all() if numbers else ()
     return {
         was.number: Heir(
+            was,
             ban,
             at,
-            was.authority,
             _bound(row for row in bindings if row.ban == was.number and row.ended_s == at),
             _bound(row for row in bindings if row.ban == ban.number and (row.ended_s is None or row.ended_s > at)),
             [row for row in exemptions if row.ban == ban.number and row.approved_s == row.requested_s == at],
         )
         for was, ban, at in found
     }
+
+
+def successions(session: Session) -> Mapping[int, tuple[int, Instant]]:
+    """By the number of a ban that ended with a merger, that of the successor's on the service, and since when."""
+    old, new, same = _merged()
+    statement = select(old.number, new.number, AuthorityRow.closes_s).join(
+        AuthorityRow, AuthorityRow.slug == old.authority
+    )
+    ended = select(TermRow.id).where(TermRow.ban == old.number, TermRow.ended_s >= AuthorityRow.closes_s).exists()
+    rows = session.execute(statement.join(new, same).where(ended))
+    return {was: (ban, at) for was, ban, at in rows if at is not None}
+
+
+def _merged() -> tuple[type[BanRow], type[BanRow], ColumnElement[bool]]:
+    """A ban, another, and that this one is the other authority's successor's ban on the service."""
+    old, new = aliased(BanRow), aliased(BanRow)
+    return old, new, and_(new.authority == AuthorityRow.successor, new.service == old.service)
 
 
 def _bound(rows: Iterable[BindingRow]) -> frozenset[str]:

@@ -209,6 +209,77 @@ def test_whoever_followed_is_told_that_the_source_was_renewed_or_ended(town: Pla
     assert new_kinds(town, telling.look) == [("source_ended", "zone")]
 
 
+def _following(of: str) -> dict[str, Any]:
+    return ban(decision={**ban()["decision"], "reference": "own 1", "follows": f"{of}/alpha"})
+
+
+def _merge(plane: Plane, old: str, new: str) -> None:
+    decision = {"legal_basis": "decree 9", "reference": "D-9"}
+    plane.done("POST", f"/v1/authorities/{old}/merge", {"into": new, "reason": "they are one", "decision": decision})
+
+
+def _renewed(plane: Plane, slug: str) -> None:
+    plane.clock.now += 1
+    body = {"for": "6 months", "decision": {"reference": f"R-{int(plane.clock.now)}"}}
+    plane.done("POST", f"/v1/authorities/{slug}/bans/alpha/terms", body)
+    plane.clock.now += 1
+
+
+@on_both_databases
+def test_whoever_followed_is_told_of_the_merger_and_what_becomes_of_the_successors_ban(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/city", authority())
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", _following("town"))
+    telling = begun(town)
+    _merge(town, "town", "city")
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("source_goes_on", "zone")]
+    facts = rows(town)[-1].facts
+    told = (facts["ban"], facts["source"], facts["former"], facts["reference"], facts["own_until_s"])
+    assert told == ("zone/alpha", "city", "town", "D-9", _end_s(town, "zone/bans/alpha"))
+    _renewed(town, "city")
+    assert new_kinds(town, telling.look) == [("source_renewed", "zone")]
+    town.done("POST", "/v1/authorities/city/bans/alpha/end", {"at": "2026-12-01", "reason": "annulled"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("source_ended", "zone")]
+
+
+def test_whoever_succeeds_a_follower_follows_instead(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/city", authority())
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", _following("town"))
+    telling = begun(town)
+    _merge(town, "zone", "city")
+    assert new_kinds(town, telling.look) == [], "nothing became of what was followed"
+    _renewed(town, "town")
+    assert new_kinds(town, telling.look) == [("source_renewed", "city")]
+
+
+def test_a_merger_of_whoever_followed_with_what_was_followed_is_told_to_nobody(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/zone/bans/alpha", _following("town"))
+    telling = begun(town)
+    _merge(town, "town", "zone")
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == []
+    _renewed(town, "zone")
+    assert new_kinds(town, telling.look) == []
+
+
+@pytest.mark.parametrize("start", [None, "2026-11-01"], ids=["in force", "planned"])
+@pytest.mark.parametrize("merged", [True, False], ids=["merged", "closed"])
+def test_an_end_of_the_authority_that_was_followed_is_told(town: Plane, start: str | None, merged: bool) -> None:
+    for slug in ("city", "other", "follower"):
+        town.done("PUT", f"/v1/authorities/{slug}", authority())
+    term = {"for": "6 months"} if start is None else {"start": start, "for": "6 months"}
+    town.done("PUT", "/v1/authorities/other/bans/alpha", ban(terms=[term]))
+    town.done("PUT", "/v1/authorities/follower/bans/alpha", _following("other"))
+    telling = begun(town)
+    if merged:
+        _merge(town, "other", "city")
+    else:
+        town.done("POST", "/v1/authorities/other/close", {"reason": "it is no more"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("source_goes_on" if merged else "source_ended", "follower")]
+
+
 def test_suspensions_are_told_to_whom_they_concern(town: Plane) -> None:
     telling = begun(town, to=("installation@example.org",))
     asked = {"for": "30m", "reason": "nobody can work"}
@@ -346,7 +417,7 @@ def test_whoever_is_bound_is_told_once_that_a_ban_goes_on_with_a_successor(town:
     town.done("POST", "/v1/authorities/town/merge", merging)
     # The agreement was only proposed: so it is by the successor.
     told = [("binding_proposed", "follower"), ("bound_ban_goes_on", "zone"), ("exemption_approved", "city")]
-    assert new_kinds(town, telling.look) == told
+    assert new_kinds(town, telling.look) == [*told, ("source_goes_on", "follower")]
     facts = next(row.facts for row in rows(town) if row.kind == "bound_ban_goes_on")
     assert (facts["ban"], facts["former"], facts["reference"]) == ("city/alpha", "town", "D-9")
 
