@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, TypeAlias
 
-from sqlalchemy import event, insert, inspect
+from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, UOWTransaction
 
 from api.db.base import Base, Json
+from api.db.bulk import BATCH, insert_all
 from api.db.models import (
     AuthorityRow,
     BanRow,
@@ -36,8 +37,6 @@ KINDS: Mapping[str, type[Base]] = {
 }
 """What is kept, by the word under which it is. A term is kept within its ban."""
 
-BATCH = 2_000
-"""Versions that are written at once."""
 _VERSIONS = Base.metadata.tables[VersionRow.__tablename__]
 _OF_CLASS = {row: kind for kind, row in KINDS.items()}
 _CHANGED = "changed objects"
@@ -86,7 +85,7 @@ def keep_all(session: Session, kind: str, revision: int, bodies: Iterable[tuple[
     rest = iter(bodies)
     while batch := list(islice(rest, BATCH)):
         rows = [{"kind": kind, "key": str(key), "revision": revision, "body": body} for key, body in batch]
-        session.execute(insert(_VERSIONS), rows)
+        insert_all(session, _VERSIONS, rows)
 
 
 def columns(row: Base) -> Json:

@@ -5,18 +5,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.chain import GENESIS, entry_hash
 from api.db.base import Base, Json
+from api.db.bulk import BATCH, insert_all
 from api.db.models.record import INSTALLATION, AuditRow, InstallationRow, MatterRow
 from api.moments import moment_text
 
 INSTALLATION_ACCOUNT = 0
 """Who acts where nobody was asked for a token: whoever may write to the installation's files."""
-BATCH = 2_000
-"""Entries that are written at once."""
 _AUDIT, _MATTERS = (Base.metadata.tables[row.__tablename__] for row in (AuditRow, MatterRow))
 
 
@@ -105,9 +104,8 @@ class UnitOfWork:
         rest = iter(acts)
         while batch := [self._next(act, revision) for act in islice(rest, BATCH)]:
             matters = [{"authority": whose, "seq": row["seq"]} for row in batch for whose in row["authorities"]]
-            self.session.execute(insert(_AUDIT), batch)
-            if matters:
-                self.session.execute(insert(_MATTERS), matters)
+            insert_all(self.session, _AUDIT, batch)
+            insert_all(self.session, _MATTERS, matters)
             count += len(batch)
             done(count)
 

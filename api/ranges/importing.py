@@ -8,14 +8,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from api.bindings.repository import binders
 from api.db import history
 from api.db.base import Base, Json
+from api.db.bulk import BATCH, insert_all, update_all
 from api.db.models import AuthorityRow, RangeRow, SiteRow, SpaceRow
 from api.db.unit import Act, UnitOfWork
 from api.errors import BadRows, Conflict, Fault, Withheld
@@ -27,10 +28,8 @@ from api.spaces.ground import Ground, make_ground
 from dnsfilter.policy.model import Instant, Prefix, Range
 
 DEFAULT_REMOVALS = 10
-_BATCH = 2_000
 _RANGES = Base.metadata.tables[RangeRow.__tablename__]
-_GIVEN = ("label", "funding", "audience")
-"""What may be changed of a range that is registered."""
+T = TypeVar("T")
 _Columns: TypeAlias = tuple[str, str, str, str, str, str]
 """Site, prefix, authority, label, funding and audience of a range."""
 
@@ -147,14 +146,12 @@ def carry_out(unit: UnitOfWork, plan: Plan, watched: Import) -> None:
     session, revision = unit.session, unit.new_revision()
     session.flush()
     unit.record_all(plan.acts(binders(session, unit.now_s)), watched.reach)
-    one = _RANGES.c.id == bindparam("key")
-    for keys in _batches([{"key": known.id} for known in plan.remove]):
-        session.execute(delete(_RANGES).where(one), keys)
-    for rows in _batches([_row(value, revision) for value in plan.register]):
-        session.execute(insert(_RANGES), rows)
-    changed: dict[str, BindParameter[object]] = {name: bindparam(name) for name in (*_GIVEN, "revision")}
-    for rows in _batches([{"key": held.id, **_row(value, revision)} for held, value in plan.change]):
-        session.execute(update(_RANGES).where(one).values(changed), rows)
+    for known in _batches(plan.remove):
+        session.execute(delete(_RANGES).where(_RANGES.c.id.in_([one.id for one in known])))
+    for fresh in _batches(plan.register):
+        insert_all(session, _RANGES, [_row(value, revision) for value in fresh])
+    for changes in _batches(plan.change):
+        update_all(session, _RANGES, [{"id": held.id, **_changed(value, revision)} for held, value in changes])
     history.keep_all(session, "range", revision, _versions(session, plan, revision))
 
 
@@ -259,9 +256,14 @@ def _row(value: Range, revision: int) -> Json:
     return {**dict(zip(Known._fields[1:], _columns(value), strict=True)), "revision": revision}
 
 
+def _changed(value: Range, revision: int) -> Json:
+    """What may be changed of a range, by column."""
+    return {"label": value.label, "funding": str(value.funding), "audience": str(value.audience), "revision": revision}
+
+
 def _subject(known: Known) -> str:
     return f"range/{known.site}/{known.prefix}"
 
 
-def _batches(rows: Sequence[Json]) -> Iterator[Sequence[Json]]:
-    return (rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH))
+def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))

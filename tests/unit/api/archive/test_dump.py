@@ -118,3 +118,6 @@ def test_a_database_that_cannot_be_read_is_a_problem_and_no_file(full: Plane, pa
         session.execute(text("ALTER TABLE authorities RENAME TO gone"))
     answer = full.call("GET", path)
     assert (answer.status_code, answer.headers["content-type"]) == (503, MEDIA_TYPE)
+    # A database of PostgreSQL is emptied for the next test, and not made anew.
+    with full.database.writing() as session:
+        session.execute(text("ALTER TABLE gone RENAME TO authorities"))

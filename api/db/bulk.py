@@ -1,0 +1,54 @@
+"""Many rows at once: a statement for each would take most of a large import's time."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import BindParameter, Table, bindparam, insert, text, update
+from sqlalchemy.orm import Session
+
+from api.db.base import Json
+
+BATCH = 2_000
+"""Rows that are best written at once."""
+
+
+def insert_all(session: Session, table: Table, rows: Sequence[Json]) -> None:
+    """Insert rows in their order, all with the same columns, of which none holds octets.
+
+    PostgreSQL is handed them as one document; a JSON column that is None is NULL there.
+    """
+    if not rows:
+        return
+    if session.get_bind().dialect.name != "postgresql":
+        session.execute(insert(table), rows)
+        return
+    names = ", ".join(map(_quoted, rows[0]))
+    session.execute(text(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_records(table)}"), _document(rows))
+
+
+def update_all(session: Session, table: Table, rows: Sequence[Json]) -> None:
+    """Give rows other values by their `id`; all have the same columns, of which none holds octets."""
+    if not rows:
+        return
+    names = [name for name in rows[0] if name != "id"]
+    if session.get_bind().dialect.name != "postgresql":
+        # A parameter may not have the name of a column that is set.
+        keyed = [{**row, "_id": row["id"]} for row in rows]
+        values: dict[str, BindParameter[object]] = {name: bindparam(name) for name in names}
+        session.connection().execute(update(table).where(table.c.id == bindparam("_id")).values(values), keyed)
+        return
+    changes = ", ".join(f"{_quoted(name)} = given.{_quoted(name)}" for name in names)
+    statement = f"UPDATE {table.name} SET {changes} FROM {_records(table)} AS given WHERE {table.name}.id = given.id"
+    session.execute(text(statement), _document(rows))
+
+
+def _records(table: Table) -> str:
+    return f"json_populate_recordset(NULL::{table.name}, CAST(:rows AS json))"
+
+
+def _document(rows: Sequence[Json]) -> dict[str, str]:
+    return {"rows": json.dumps(rows, ensure_ascii=False)}
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -1,0 +1,41 @@
+"""Many rows at once leave what as many rows one by one would."""
+
+from sqlalchemy import select, text
+
+from api.db.base import Base
+from api.db.bulk import insert_all, update_all
+from api.db.models import RangeRow, VersionRow
+from tests.unit.api.conftest import Plane, on_both_databases
+
+RANGES, VERSIONS = (Base.metadata.tables[row.__tablename__] for row in (RangeRow, VersionRow))
+BODIES = [None, {}, {"label": 'é ☂ 𝒳 "quoted" \\ %s :rows \n', "number": 2**53, "none": None, "list": [1, "a"]}]
+
+
+@on_both_databases
+def test_rows_are_as_a_session_s_own_would_be(plane: Plane) -> None:
+    rows = [{"kind": "range", "key": str(n), "revision": 2**40, "body": body} for n, body in enumerate(BODIES)]
+    with plane.database.writing() as session:
+        insert_all(session, VERSIONS, rows)
+        insert_all(session, VERSIONS, [])
+    with plane.database.reading() as session:
+        kept = session.scalars(select(VersionRow).where(VersionRow.revision == 2**40).order_by(VersionRow.key)).all()
+        none = select(VersionRow.key).where(text("body IS NULL"), VersionRow.revision == 2**40)
+        assert list(session.scalars(none)) == ["0"]
+    assert [(row.key, row.body) for row in kept] == [(str(n), body) for n, body in enumerate(BODIES)]
+
+
+@on_both_databases
+def test_numbers_are_given_in_the_order_of_the_rows_and_only_what_is_named_is_updated(town: Plane) -> None:
+    told = {"site": "default", "authority": "town", "funding": "public", "audience": "staff", "revision": 1}
+    prefixes = [f"203.0.113.{last}/32" for last in (9, 3, 7, 1, 8)]
+    with town.database.writing() as session:
+        insert_all(session, RANGES, [{**told, "prefix": prefix, "label": prefix} for prefix in prefixes])
+        ids = select(RangeRow.id).where(RangeRow.prefix.startswith("203.0.113.")).order_by(RangeRow.id)
+        keys = list(session.scalars(ids))
+        update_all(session, RANGES, [{"id": key, "label": f"no. {key}"} for key in keys[1:3]])
+        update_all(session, RANGES, [])
+    with town.database.reading() as session:
+        kept = session.scalars(select(RangeRow).order_by(RangeRow.id)).all()[2:]
+    assert [row.prefix for row in kept] == prefixes
+    assert [row.label for row in kept] == [prefixes[0], f"no. {keys[1]}", f"no. {keys[2]}", *prefixes[3:]]
+    assert {(row.authority, row.funding, row.revision) for row in kept} == {("town", "public", 1)}
