@@ -70,6 +70,13 @@ class PolicyFeed:
         chosen = held is not None and self._files is not None and self._files.revision == self._store.current_revision()
         return held if chosen else None
 
+    def suspended(self) -> frozenset[str | None]:
+        """For whom nothing is refused now, None for all: because that was published, or done on this node."""
+        given = frozenset(suspension.authority for suspension in self.suspensions)
+        if self.snapshot is None:
+            return given
+        return given | self.snapshot.suspended(self._now(self.anchor).instant)
+
     def load(self) -> Snapshot:
         """Take the newest snapshot that is whole. Raises SnapshotError when there is none."""
         token = self._store.current_token()

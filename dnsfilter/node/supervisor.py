@@ -189,7 +189,7 @@ class Supervisor:
             self._set_aside,
             self._fallen_back,
             receive_buffer(self._listening.sets[0].udp[0]),
-            tuple(suspension.authority or "" for suspension in self._feed.suspensions),
+            tuple(sorted(authority or "" for authority in self._feed.suspended())),
         )
 
     def _open_status(self) -> None:

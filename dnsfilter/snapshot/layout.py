@@ -55,6 +55,7 @@ class Part(IntEnum):
     ADDRESSES = 53
     PAIRS = 54
     CONCERNED = 55
+    SUSPENSIONS = 56
 
 
 STRING: Final = Struct("<H")
@@ -92,6 +93,9 @@ BAN: Final = Struct("<IIIIHBx")
 ADDRESS: Final = Struct("<Bxxx16s")
 # authority's slug, service's slug
 PAIR: Final = Struct("<II")
+
+# start, end (exclusive), authority's slug itself (filled up with zeros; empty for all)
+SUSPENSION: Final = Struct("<qq64s")
 
 DOMAIN: Final = 1
 """Flag of an entry of a name: the name and all below it."""
@@ -137,6 +141,9 @@ PARTS: Final = {
         Part.ADDRESSES: ADDRESS.size,
         Part.PAIRS: PAIR.size,
         Part.CONCERNED: RULE_ENTRY.size,
+        Part.SUSPENSIONS: SUSPENSION.size,
     },
 }
-"""The sections that each file must have, with the octets of one record."""
+"""The sections that each file must have, unless they are in OPTIONAL, with the octets of one record."""
+OPTIONAL: Final = frozenset({Part.SUSPENSIONS})
+"""Left out where they would be empty, so that files from before are those that are made now."""

@@ -4,18 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 
-from dnsfilter.policy.intervals import Intervals, difference, intersection, union
+from dnsfilter.policy.intervals import FOREVER, Intervals, difference, intersection, union
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot.layout import CLASS, RULE, SPAN, Kind, Part
 from dnsfilter.snapshot.manifest import FileRef, parse_manifest, write_manifest
 from dnsfilter.snapshot.sections import Buffer, Section, Slices, read_file, write_file
+from dnsfilter.snapshot.suspended import read_suspensions, suspension_records
 
 _Spans = tuple[tuple[Instant, Instant, int], ...]
 
 
 def overlay_rules(rules: Buffer, suspensions: Iterable[Suspension], at: Instant) -> Buffer:
-    """The rules file with these suspensions; the very object where none that ends after `at` changes anything.
+    """The rules file with these suspensions; the very object where it has all of them that end after `at`.
 
     In every class of a suspended authority what enforces or monitors is set aside while the suspension holds. The
     octets are those of `compile_rules` for the policy with these suspensions, for such as begin less than a day before
@@ -25,14 +26,15 @@ def overlay_rules(rules: Buffer, suspensions: Iterable[Suspension], at: Instant)
     if not holding:
         return rules
     parts = read_file(Kind.RULES, rules)
+    kept = {part: bytes(section.data) for part, section in parts.items()}
+    known = read_suspensions(parts.get(Part.SUSPENSIONS))
+    suspended = suspension_records((*known, *holding), -FOREVER)
     strings = parts[Part.STRINGS]
     per_class = [_aside(holding, strings.text(slug)) for slug, _, _ in parts[Part.CLASSES].all_records(CLASS)]
-    if not any(per_class):
+    changed = _laid_over(parts, per_class) if any(per_class) else {}
+    changed[Part.SUSPENSIONS] = suspended
+    if all(octets == kept.get(part, b"") for part, octets in changed.items()):
         return rules
-    changed = _laid_over(parts, per_class)
-    if all(octets == parts[part].data for part, octets in changed.items()):
-        return rules
-    kept = {part: bytes(section.data) for part, section in parts.items()}
     return write_file(Kind.RULES, {**kept, **changed}).data
 
 

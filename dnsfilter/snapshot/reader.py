@@ -105,6 +105,10 @@ class Snapshot:
         """First and number of the site's intervals, of IPv4 and of IPv6."""
         return self._ranges.intervals
 
+    def suspended(self, at: Instant) -> frozenset[str | None]:
+        """The authorities for which nothing is refused at `at` because that was published; None for all."""
+        return frozenset(each.authority for each in self._rules.suspensions if each.start <= at < each.end)
+
     def find(self, address: bytes) -> int | None:
         """The class of the most specific range that holds a packed address; None for an unregistered one."""
         return self._ranges.find(address)

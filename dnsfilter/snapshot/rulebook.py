@@ -21,6 +21,7 @@ from dnsfilter.snapshot.layout import (
     Part,
 )
 from dnsfilter.snapshot.sections import Buffer, read_file
+from dnsfilter.snapshot.suspended import read_suspensions
 
 _PACKED_SIZES = {4: 4, 6: 16}
 _EFFECTS = {int(effect): effect for effect in Effect}
@@ -54,7 +55,7 @@ class Rule:
 class RuleTable:
     """The rules of every class; those of one class become Python objects when it is first asked for."""
 
-    __slots__ = ("_bans", "_classes", "_known", "authorities", "concerned", "pairs", "parts")
+    __slots__ = ("_bans", "_classes", "_known", "authorities", "concerned", "pairs", "parts", "suspensions")
 
     def __init__(self, buffer: Buffer) -> None:
         """Checks the whole file; raises SnapshotError. Afterwards no method raises for what the file holds."""
@@ -74,6 +75,7 @@ class RuleTable:
         for first, count in self._classes:
             self.parts[Part.RULES].check_slice(RULE, first, count)
         self._known: dict[int, tuple[Rule, ...]] = {}
+        self.suspensions = read_suspensions(self.parts.get(Part.SUSPENSIONS))
 
     def rules(self, class_index: int) -> tuple[Rule, ...]:
         """The rules of a class, by the number of their ban."""

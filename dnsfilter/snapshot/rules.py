@@ -25,6 +25,7 @@ from dnsfilter.snapshot.layout import (
     Part,
 )
 from dnsfilter.snapshot.sections import File, Slices, Strings, write_file
+from dnsfilter.snapshot.suspended import suspension_records
 
 _Pair = tuple[str, str]
 _Named = TypeVar("_Named")
@@ -39,7 +40,7 @@ def compile_rules(
     """
     maker = RowMaker(policy)
     by_class = [(range_class, _by_ban(maker.rows(range_class, since))) for range_class in classes]
-    return _Writer(policy, entries).file(by_class)
+    return _Writer(policy, entries).file(by_class, suspension_records(policy.suspensions, since))
 
 
 def _by_ban(rows: Iterable[Row]) -> list[list[Row]]:
@@ -62,7 +63,7 @@ class _Writer:
         self._spans = Slices()
         self._rule_entries = Slices()
 
-    def file(self, by_class: list[tuple[RangeClass, list[list[Row]]]]) -> File:
+    def file(self, by_class: list[tuple[RangeClass, list[list[Row]]]], suspensions: bytes) -> File:
         """The whole file."""
         pairs = self._pairs(by_class)
         class_table, rules = bytearray(), bytearray()
@@ -86,6 +87,7 @@ class _Writer:
                 Part.ADDRESSES: bytes(self._addresses),
                 Part.PAIRS: pair_table,
                 Part.CONCERNED: b"".join(RULE_ENTRY.pack(entry) for entry in concerned),
+                Part.SUSPENSIONS: suspensions,
             },
         )
 

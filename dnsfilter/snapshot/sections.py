@@ -13,6 +13,7 @@ from dnsfilter.snapshot.layout import (
     HEADER,
     MAGIC,
     MAX_SECTIONS,
+    OPTIONAL,
     PARTS,
     READABLE_VERSIONS,
     SECTION,
@@ -85,7 +86,8 @@ class Slices:
 
 
 def write_file(kind: Kind, parts: dict[Part, bytes]) -> File:
-    """The file of that kind with these sections, in the order of their ids."""
+    """The file of that kind with these sections, in the order of their ids; empty ones that may be are left out."""
+    parts = {part: octets for part, octets in parts.items() if octets or part not in OPTIONAL}
     table = bytearray()
     body = bytearray()
     start = HEADER.size + SECTION.size * len(parts)
@@ -182,7 +184,7 @@ def _read_table(kind: Kind, data: memoryview, count: int) -> dict[Part, Section]
         if offset + length > len(data) or record_size != known[part] or length % record_size:
             raise SnapshotError(f"read snapshot: {what} does not fit")
         parts[part] = Section(what, data[offset : offset + length])
-    missing = [part.name.lower() for part in known if part not in parts]
+    missing = [part.name.lower() for part in known if part not in parts and part not in OPTIONAL]
     if missing:
         raise SnapshotError(f"read snapshot: the {name} file lacks {', '.join(missing)}")
     return parts

@@ -171,7 +171,7 @@ RECEIVE_BUFFER_BYTES: Final = Metric(
 )
 SUSPENDED: Final = Metric(
     "dnsfilter_suspended", MetricType.GAUGE,
-    "Authorities for which nothing is refused because that was suspended on this node itself: 1 while it holds.",
+    "Authorities for which nothing is refused here because of a suspension, published or made on this node: 1.",
     ("authority",),
 )  # fmt: skip
 COUNTS_LOST: Final = Metric(

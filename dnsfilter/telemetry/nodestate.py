@@ -18,4 +18,4 @@ class NodeState:
     fallen_back: bool = False
     receive_buffer_bytes: int = 0
     suspended: tuple[str, ...] = ()
-    """Slugs of the authorities that are suspended on this node itself; "" for all."""
+    """Slugs of the authorities that are suspended, whether that was published or done on this node; "" for all."""

@@ -250,12 +250,19 @@ def test_a_suspension_ends_unaided_also_without_the_control_plane(opened: Open) 
         assert office.rcode("127.0.5.10") == "NOERROR"
         assert office.ban("ghent")["state"] == "suspended"
         assert office.rcode("127.0.7.10") == "REFUSED", "others are not suspended"
+        assert suspended(office) == {'dnsfilter_suspended{authority="ghent"}': 1}
         if minute:
             os.kill(office.child("dnsfilter-api"), signal.SIGKILL)
             assert eventually(lambda: status_of(f"{office.api_url}/healthz") is None)
         # The clock of the programs that is moved is not that of this one, in which dnsfilterctl runs.
         office.clock.set(f"2028-03-13 09:{minute + 1:02}:30")
         assert office.rcode("127.0.5.10") == "REFUSED"
+        assert suspended(office) == {}
+
+
+def suspended(office: Office) -> dict[str, float]:
+    """For whom the node itself says that nothing is refused."""
+    return {name: value for name, value in office.metrics().items() if name.startswith("dnsfilter_suspended")}
 
 
 def told(mailbox: Mailbox, address: str) -> str:

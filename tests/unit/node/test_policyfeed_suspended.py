@@ -236,3 +236,18 @@ def test_a_feed_without_a_directory_of_its_own_looks_for_none(
     feed = PolicyFeed(store, DEFAULT_SITE, hands)
     assert refused(feed.load(), hands.wall) == (True, True)
     feed.close()
+
+
+def test_who_is_suspended_is_known_whoever_said_so_and_ends_by_itself(
+    feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
+) -> None:
+    store.publish(compile_policy(policy(2, Suspension("ghent", NOW, NOW + 600), Suspension(None, NOW, NOW + 60)), NOW))
+    assert feed.poll() is not None
+    assert feed.suspended() == {"ghent", None}
+    suspend(tmp_path, hands, "ghent", "mechelen", for_s=300)
+    assert feed.poll() is not None
+    assert feed.suspended() == {"ghent", "mechelen", None}
+    for after_s, left in ((60, {"ghent", "mechelen"}), (240, {"ghent"}), (300, set())):
+        hands.go(after_s)
+        feed.poll()
+        assert feed.suspended() == left, after_s

@@ -11,9 +11,12 @@ from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Mode, Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.layout import SUSPENSION, Kind, Part
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.overlay import overlay_manifest, overlay_rules
 from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.snapshot.sections import Section, read_file
+from dnsfilter.snapshot.suspended import read_suspensions
 from tests.support.policies import DAY, HOUR, NOW, ban, exemption, network, policies, policy, service
 
 EARLY: Instant = NOW - 2 * DAY
@@ -57,23 +60,26 @@ GHENT = policy(
 
 @pytest.mark.parametrize(
     "given_later",
-    [
-        [],
-        [Suspension("ghent", NOW - HOUR, NOW)],
-        [Suspension(None, NOW - HOUR, NOW - 1)],
-        [Suspension("diest", NOW, NOW + HOUR)],
-        [Suspension("ghent", NOW - HOUR, NOW), Suspension("diest", NOW, NOW + HOUR)],
-    ],
+    [[], [Suspension("ghent", NOW - HOUR, NOW)], [Suspension(None, NOW - HOUR, NOW - 1)]],
 )
-def test_what_has_ended_and_what_concerns_nobody_leaves_the_very_object(given_later: list[Suspension]) -> None:
+def test_what_has_ended_leaves_the_very_object(given_later: list[Suspension]) -> None:
     rules = compile_policy(GHENT, NOW).rules.data
     assert overlay_rules(rules, given_later, NOW) is rules
 
 
-def test_a_suspension_that_finds_nothing_in_force_leaves_the_very_object() -> None:
-    nothing = policy(network("192.0.2.0/24", "ghent"), service("video", ["example.org"]), ban(1, "ghent", "video"))
-    rules = compile_policy(replace(nothing, bans=()), NOW).rules.data
-    assert overlay_rules(rules, [Suspension(None, NOW, NOW + HOUR)], NOW) is rules
+def test_what_is_suspended_already_leaves_the_very_object() -> None:
+    held = Suspension("ghent", NOW, NOW + HOUR, "a test", 1)
+    rules = compile_policy(replace(GHENT, suspensions=(held,)), NOW).rules.data
+    assert overlay_rules(rules, [replace(held, reason="", number=0)], NOW) is rules
+
+
+@pytest.mark.parametrize("whose", ["diest", "mechelen", None])
+def test_a_suspension_that_finds_nothing_in_force_is_noted_and_changes_nothing_else(whose: str | None) -> None:
+    nothing = compile_policy(replace(GHENT, bans=(), exemptions=()), NOW).rules.data
+    noted = overlay_rules(nothing, [Suspension(whose, NOW, NOW + HOUR)], NOW)
+    before, after = read_file(Kind.RULES, nothing), read_file(Kind.RULES, noted)
+    assert after.keys() - before.keys() == {Part.SUSPENSIONS}
+    assert {part: bytes(after[part].data) for part in before} == {part: bytes(before[part].data) for part in before}
 
 
 def opened(held: Policy, given_later: list[Suspension]) -> Snapshot:
@@ -114,6 +120,33 @@ def test_the_manifest_names_the_rules_it_is_given_and_is_not_signed() -> None:
     after = parse_manifest(overlay_manifest(made.manifest, b"other rules"))
     assert after == replace(before, rules=after.rules, signature="")
     assert (after.rules.digest, after.rules.size) == (sha256(b"other rules").digest(), 11)
+
+
+def test_a_snapshot_tells_for_whom_nothing_is_refused_at_an_instant() -> None:
+    published = (Suspension("mechelen", NOW - 600, NOW + 600), Suspension("ghent", NOW - 2 * DAY, NOW - DAY))
+    snapshot = opened(replace(GHENT, suspensions=published), [Suspension(None, NOW + 60, NOW + 300)])
+    told = {at: snapshot.suspended(NOW + at) for at in (-601, -600, 59, 60, 299, 300, 599, 600)}
+    assert told == {
+        -601: set(),
+        -600: {"mechelen"},
+        59: {"mechelen"},
+        60: {"mechelen", None},
+        299: {"mechelen", None},
+        300: {"mechelen"},
+        599: {"mechelen"},
+        600: set(),
+    }
+
+
+def test_a_snapshot_without_suspensions_is_what_it_was_before_they_were_noted() -> None:
+    assert Part.SUSPENSIONS not in read_file(Kind.RULES, compile_policy(GHENT, NOW).rules.data)
+
+
+@pytest.mark.parametrize("record", [(NOW, NOW, b"ghent"), (NOW + 1, NOW, b""), (NOW, NOW + 1, b"g\xc3\xa9nt")])
+def test_a_suspension_that_no_compiler_writes_is_refused(record: tuple[int, int, bytes]) -> None:
+    section = Section("section suspensions", memoryview(SUSPENSION.pack(*record)))
+    with pytest.raises(SnapshotError, match="a suspension from"):
+        read_suspensions(section)
 
 
 @pytest.mark.parametrize("cut", [0, 10, 200])
