@@ -1,7 +1,8 @@
 """What nodes reported last: in memory for whoever asks, in the database from time to time.
 
 A thousand nodes report every ten seconds: what they say is written at most once a minute, or soon after a node has
-another snapshot or trouble, in few transactions. Prefixes of unknown clients are never written.
+another snapshot or trouble, in few transactions. Prefixes of unknown clients are never written. Nodes that were removed
+90 days ago are forgotten; the record keeps what was done to them.
 """
 
 import logging
@@ -15,6 +16,7 @@ from api.auth.nodes import JOURNAL
 from api.db.base import Json
 from api.db.models import NodeRow
 from api.db.session import Database
+from api.nodes import repository
 from api.nodes.schemas import ReportWrite, Stranger
 from dnsfilter.telemetry.logs import emit
 
@@ -24,6 +26,10 @@ STRANGERS_S = 24 * 3600
 LOOK_S = 2.0
 BATCH = 100
 """Rows per transaction: an act waits for one of them at most."""
+REMOVED_S = 90 * 24 * 3600
+"""For so long a node that was removed is listed, and its token told from one that nobody ever had."""
+SWEEP_S = 3600.0
+"""How often it is looked for such."""
 _TELLING = ("revision", "manifest", "trouble", "held_up_to", "suspended")
 
 log = logging.getLogger("dnsfilter.api")
@@ -48,6 +54,7 @@ class Board:
         self._clock = clock
         self._lock = threading.Lock()
         self._heard: dict[int, Heard] = {}
+        self._swept_s: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nodes", daemon=True)
 
@@ -97,6 +104,19 @@ class Board:
                         row.report = {**heard.body, JOURNAL: row.report.get(JOURNAL, 0)}
             self._written(batch)
 
+    def sweep(self) -> int:
+        """Forget a batch of nodes that were removed long ago, once an hour; how many. Raises SQLAlchemyError."""
+        now_s = self._clock()
+        if self._swept_s is not None and abs(now_s - self._swept_s) < SWEEP_S:
+            return 0
+        self._swept_s = now_s
+        with self._database.reading() as session:
+            numbers = repository.removed(session, int(now_s) - REMOVED_S, BATCH)
+        if numbers:
+            with self._database.writing() as session:
+                repository.delete_removed(session, numbers, int(now_s) - REMOVED_S)
+        return len(numbers)
+
     def start(self) -> None:
         """Start writing in the background."""
         self._thread.start()
@@ -127,8 +147,9 @@ class Board:
     def _try(self) -> None:
         try:
             self.settle()
+            self.sweep()
         except SQLAlchemyError as error:
-            emit(log, logging.WARNING, "reports of nodes not written, which is retried", error=type(error).__name__)
+            emit(log, logging.WARNING, "nodes not written, which is retried", error=type(error).__name__)
 
 
 def _is_due(heard: Heard, now_s: float) -> bool:

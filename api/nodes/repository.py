@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from api.db.models import NodeRow
@@ -31,3 +31,14 @@ def all_of(session: Session, site: str | None = None, after: str = "", limit: in
 def count(session: Session) -> int:
     """How many there are that were not removed."""
     return session.scalar(select(func.count()).where(NodeRow.removed_s.is_(None))) or 0
+
+
+def removed(session: Session, before_s: int, limit: int) -> Sequence[int]:
+    """The numbers of nodes that were removed by then."""
+    gone = select(NodeRow.number).where(NodeRow.removed_s <= before_s)
+    return session.scalars(gone.order_by(NodeRow.number).limit(limit)).all()
+
+
+def delete_removed(session: Session, numbers: Sequence[int], before_s: int) -> None:
+    """Delete those of the nodes that were removed by then, and not registered again since."""
+    session.execute(delete(NodeRow).where(NodeRow.number.in_(numbers), NodeRow.removed_s <= before_s))

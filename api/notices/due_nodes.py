@@ -9,11 +9,12 @@ from api.db.base import Json
 from api.db.models import NodeRow, NoticeRow, PublicationRow, RangeRow
 from api.moments import parse_moment
 from api.nodes.standing import is_held
-from api.notices.kinds import DAY_S, Due, Hour, Kind
+from api.notices.kinds import Due, Hour, Kind
+from api.notices.repository import KEPT_S
 
 HOUR_S = 3600
 LATE_S = 600
-REMEMBERED_S = 90 * DAY_S
+REMEMBERED_S = KEPT_S
 """For so long after it was told of a node's trouble somebody is told that the node is back."""
 
 

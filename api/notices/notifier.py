@@ -3,7 +3,8 @@
 What is due is looked for every 30 s and after each publication, and written down in a short transaction; what is
 written down is sent outside any. What fails is tried again after 1 minute to 6 hours, for 3 days. A message whose
 recipient the server refuses for good is given up at once. After a crash between sending and writing that down, it is
-sent once more, under the same Message-ID.
+sent once more, under the same Message-ID. Once an hour those that are over and older than 90 days are forgotten, but
+for such as are due still: they would be made anew.
 """
 
 import hashlib
@@ -38,6 +39,10 @@ BATCH = 100
 """How many are sent over one connection."""
 ROWS = 200
 """How many are written down in one transaction."""
+SWEEP_S = 3600.0
+"""How often what is old is forgotten; not before this process has run for so long, and knows what is due."""
+SWEPT = 2000
+"""Rows that are forgotten in one sweep, at most."""
 MAX_BROKEN = 3
 """Connections that may break before the rest of a batch waits."""
 JUMP_S = 60.0
@@ -98,6 +103,7 @@ class Notifier:
         self._published = published
         self._elapsed = elapsed
         self._up_since_s, self._looked = int(clock()), (clock(), elapsed())
+        self._swept = elapsed()
         self._failures = 0
         self._told: set[str] = set()
         self._stopping = threading.Event()
@@ -109,12 +115,17 @@ class Notifier:
         with self._database.reading() as session:
             since_s = repository.beginning(session)
             hour = Hour(now_s, now_s if since_s is None else since_s, self._up_since_s)
-            fresh = repository.missing(session, [one for one in due(session, hour) if self._wanted(one)])
+            found = due(session, hour)
+            fresh = repository.missing(session, [one for one in found if self._wanted(one)])
+            old = self._old(session, hour, found)
         if since_s is None:
             self._begin()
         for start in range(0, len(fresh), ROWS):
             with self._database.writing() as session:
                 self._write(session, fresh[start : start + ROWS], now_s)
+        for start in range(0, len(old), ROWS):
+            with self._database.writing() as session:
+                repository.forget(session, old[start : start + ROWS])
         return len(fresh)
 
     def send(self) -> int:
@@ -180,6 +191,14 @@ class Notifier:
         if by_clock - by_time > JUMP_S:
             self._up_since_s = int(self._looked[0])
         return int(self._looked[0])
+
+    def _old(self, session: Session, hour: Hour, found: Sequence[Due]) -> Sequence[int]:
+        """The notices to be forgotten now, where it is time for that."""
+        if hour.now - hour.up_since < SWEEP_S or self._elapsed() - self._swept < SWEEP_S:
+            return ()
+        self._swept = self._elapsed()
+        needed = {key for one in found for key in (one.key, *one.said)}
+        return repository.over(session, hour.now - repository.KEPT_S, needed, SWEPT)
 
     def _wanted(self, one: Due) -> bool:
         """What has no authority goes to the installation's own contact, where there is one."""

@@ -1,21 +1,23 @@
 """Queries on notices."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow, NoticeRow
-from api.notices.kinds import Due, in_chunks
+from api.notices.kinds import DAY_S, Due, in_chunks
 from api.pagination import select_page
 from dnsfilter.policy.model import Authority, Instant, Kind
 
 BEGINNING = "beginning"
 """Key and kind of the row that says since when this installation has made notices. It is no notice."""
 CHUNK = 500
+KEPT_S = 90 * DAY_S
+"""How long a notice is kept that was sent or given up, as failed tries are."""
 
 
 class NoticeState(StrEnum):
@@ -59,6 +61,20 @@ def waiting(session: Session, now_s: Instant, longest_s: int, limit: int) -> Seq
     turn = or_(NoticeRow.next_try_s <= now_s, NoticeRow.next_try_s > now_s + longest_s)
     statement = select(NoticeRow).where(turn).order_by(NoticeRow.next_try_s, NoticeRow.number)
     return session.scalars(statement.limit(limit)).all()
+
+
+def over(session: Session, before_s: Instant, needed: Set[str], limit: int) -> Sequence[int]:
+    """The numbers of notices that were made by then, and sent or given up, but for those of the `needed` keys."""
+    ended = (NoticeRow.next_try_s.is_(None), NoticeRow.kind != BEGINNING, NoticeRow.made_s <= before_s)
+    statement = select(NoticeRow.number, NoticeRow.key).where(*ended).order_by(NoticeRow.number)
+    # So many are enough, however many of them are needed.
+    found = session.execute(statement.limit(limit + len(needed)))
+    return [number for number, key in found if key not in needed][:limit]
+
+
+def forget(session: Session, numbers: Sequence[int]) -> None:
+    """Forget these notices, unless they are to be sent."""
+    session.execute(delete(NoticeRow).where(NoticeRow.number.in_(numbers), NoticeRow.next_try_s.is_(None)))
 
 
 def counts(session: Session) -> Counts:
