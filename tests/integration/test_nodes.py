@@ -229,3 +229,19 @@ def test_what_somebody_in_between_alters_is_refused_and_named(joined: World, bet
         between.alter = unaltered
         assert eventually(lambda rcode=expected: two.rcode() == rcode, 60)  # type: ignore[misc]
         assert eventually(lambda: joined.shown(two)["trouble"] == "")
+
+
+def test_a_revision_chosen_on_the_spot_is_shown_as_that_until_the_next_change(joined: World) -> None:
+    before = joined.published()
+    newest = joined.set_mode("off")
+    assert eventually(lambda: joined.two.revision() == newest)
+    command = ("snapshot", "use", str(before), "--reason", "a test", "--config", str(joined.two.node.config))
+    chosen = joined.two.space.run(program("dnsfilter"), *command)
+    assert chosen.returncode == 0, chosen.stderr
+    assert eventually(lambda: joined.shown(joined.two)["state"] == "held")
+    shown = joined.shown(joined.two)
+    assert (shown["revision"], shown["held_up_to"], shown["trouble"]) == (before, newest, "")
+    newer = joined.set_mode("monitor")
+    assert eventually(lambda: joined.shown(joined.two)["revision"] == newer)
+    shown = joined.shown(joined.two)
+    assert (shown["state"], shown["held_up_to"]) == ("current", None)
