@@ -306,8 +306,8 @@ def _enrol(options: argparse.Namespace) -> int:
         raise ConfigError((Problem("--key", "write the 64 hexadecimal digits that `dnsfilterctl node key` prints"),))
     token = load_token(options.token_file)
     _give_up_root(config)
-    control = replace(control, ca=options.ca or control.ca)
-    identity = enrol(control, token, config.node_dir, key=options.key, allow_plain=options.allow_plain)
+    control = replace(control, ca=options.ca or control.ca, key=options.key or control.key)
+    identity = enrol(control, token, config.node_dir, allow_plain=options.allow_plain)
     print(f"enrolled at {control.url} as {identity.name}, site {identity.site}; kept in {config.node_dir}")
     print(f"snapshots are taken that are signed under the key {identity.key}, and no others")
     return DONE

@@ -108,7 +108,7 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
 def _control_plane_faults(table: ControlPlaneTable) -> list[Fault]:
     faults = []
     if table.url is None:
-        given = {"token": table.token, "ca": table.ca}
+        given = {"token": table.token, "ca": table.ca, "key": table.key}
         faults += [
             Fault(("control_plane", key), "is of no use without control_plane.url")
             for key, value in given.items()
@@ -301,4 +301,4 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
 
 def _control_plane(table: ControlPlaneTable, directory: Path) -> ControlPlane:
     token, ca = (None if path is None else directory / path for path in (table.token, table.ca))
-    return ControlPlane(table.url, token, table.site, ca)
+    return ControlPlane(table.url, token, table.site, ca, table.key)

@@ -103,13 +103,14 @@ class ControlPlane:
     """Where snapshots come from, and the site that this node serves.
 
     `token` is a file that holds a one-time token, `ca` one with the authorities that vouch for the control plane; None:
-    the machine's.
+    the machine's. `key` is the only one that is pinned when the node enrols; None: whichever comes.
     """
 
     url: str | None = None
     token: Path | None = None
     site: str = DEFAULT_SITE
     ca: Path | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from dnsfilter.config.values import (
     read_day_or_instant,
     read_duration_s,
     read_idle_s,
+    read_key,
     read_server,
     read_start,
     read_texts,
@@ -135,6 +136,7 @@ class ControlPlaneTable(_Table):
     token: Annotated[str | None, _text(read_token_path)] = None
     site: Text = "default"
     ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
+    key: Annotated[str | None, _text(read_key)] = None
 
 
 class ConfigFile(_Table):

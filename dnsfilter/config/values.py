@@ -9,6 +9,7 @@ from dnsfilter.config.endpoint import parse_endpoint, server_fault
 from dnsfilter.config.model import Endpoint
 from dnsfilter.policy.check import FIRST_YEAR, LAST_YEAR, MAX_TEXT
 
+_KEY = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB|)")
 _SIZE_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _DURATION = re.compile(r"(\d{1,7}) ?(seconds?|s|minutes?|min|hours?|h|days?|d|weeks?)")
@@ -36,6 +37,12 @@ def read_token_path(text: str) -> str:
     # The value is not repeated in the message: it may well be the token itself.
     if not text or ("/" not in text and len(text) >= 32):
         raise ValueError("must be the path of a file that holds the token, never the token itself")
+    return text
+
+
+def read_key(text: str) -> str:
+    if _KEY.fullmatch(text) is None:
+        raise ValueError("must be the 64 hexadecimal digits that `dnsfilterctl node key` prints")
     return text
 
 

@@ -21,15 +21,13 @@ class TokenRefused(UnavailableError):
     """The control plane does not take this one-time token, and will not later."""
 
 
-def enrol(
-    control: ControlPlane, token: str, directory: Path, *, key: str | None = None, allow_plain: bool = False
-) -> Identity:
+def enrol(control: ControlPlane, token: str, directory: Path, *, allow_plain: bool = False) -> Identity:
     """Take the one-time token to the control plane and keep what it gives, whole or not at all.
 
-    Who enrolled before is somebody else from then on. Raises UnavailableError where the token is not taken, where the
-    site is not the configured one or the key not that `key` which was brought here by hand, and where the file cannot
-    be written, which is tried before the token is spent. Where others can hear it, nothing is asked: whoever can change
-    what comes back would have their own key pinned. `allow_plain` is for a way that something else ciphers.
+    Who enrolled before is somebody else from then on. Raises UnavailableError where the token is not taken, where site
+    or key are not the configured ones, and where the file cannot be written, which is tried before the token is spent.
+    Where others can hear it, nothing is asked: whoever can change what comes back would have their own key pinned.
+    `allow_plain` is for a way that something else ciphers.
     """
     beside = directory / f".{IDENTITY}.new"
     try:
@@ -43,10 +41,10 @@ def enrol(
                     "theirs: use https, or enrol by hand with --allow-plain where something else ciphers the way"
                 )
             identity = _ask(client, control, token)
-            if key is not None and identity.key != key:
+            if control.key is not None and identity.key != control.key:
                 raise UnavailableError(
-                    f"enrol at {control.url}: its snapshots are signed under {identity.key}, not under {key}: find out "
-                    "who answers there, and get another token"
+                    f"enrol at {control.url}: its snapshots are signed under {identity.key}, not under {control.key}: "
+                    "find out who answers there, and get another token"
                 )
             file.write(json.dumps(asdict(identity), indent=1, sort_keys=True).encode() + b"\n")
             file.flush()

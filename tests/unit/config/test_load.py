@@ -14,6 +14,8 @@ from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Limits,
 from dnsfilter.errors import ConfigError
 from dnsfilter.wire.names import parse_name
 
+KEY = 8 * "3d4017c3"
+
 
 def load(tmp_path: Path, text: str, resolv_conf: str = "nameserver 192.0.2.1\n") -> Config:
     path, resolv = tmp_path / "dnsfilter.toml", tmp_path / "resolv.conf"
@@ -95,6 +97,7 @@ def test_every_key_is_taken_over(tmp_path: Path) -> None:
         token = "secrets/token"
         site = "annex"
         ca = "ca.pem"
+        key = "3d4017c33d4017c33d4017c33d4017c33d4017c33d4017c33d4017c33d4017c3"
     """
     assert load(tmp_path, text) == Config(
         listen=(parse_endpoint("192.0.2.53:53"), parse_endpoint("[2001:db8::53]:5353")),
@@ -125,7 +128,9 @@ def test_every_key_is_taken_over(tmp_path: Path) -> None:
             connection_idle_s=60,
         ),
         zones=(Zone(parse_name("corp.example"), (parse_endpoint("192.0.2.10:53"),)),),
-        control_plane=ControlPlane("https://api.example.org", tmp_path / "secrets/token", "annex", tmp_path / "ca.pem"),
+        control_plane=ControlPlane(
+            "https://api.example.org", tmp_path / "secrets/token", "annex", tmp_path / "ca.pem", KEY
+        ),
         start_without_snapshot=True,
     )
 
@@ -212,6 +217,8 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ('[control_plane]\nurl = "ftp://example.org"', "control_plane.url: is no http or https address"),
         ('[control_plane]\nurl = "http://u:p@example.org"', "control_plane.url: must not carry a user"),
         ('[control_plane]\ntoken = "token"', "control_plane.token: is of no use without control_plane.url"),
+        (f'[control_plane]\nkey = "{KEY}"', "control_plane.key: is of no use without control_plane.url"),
+        ('[control_plane]\nurl = "http://127.0.0.1"\nkey = "3d40"', "control_plane.key: must be the 64 hexadecimal"),
         ('[control_plane]\nca = "ca.pem"', "control_plane.ca: is of no use without control_plane.url"),
         ('[control_plane]\nurl = "http://127.0.0.1"\nca = "ca.pem"', "control_plane.ca: has a meaning only"),
     ],

@@ -63,6 +63,16 @@ def test_another_site_than_the_configured_one_is_refused(plane: Played, config_f
     assert nothing_kept(config)
 
 
+def test_another_key_than_the_configured_one_is_refused(plane: Played, config_for: ConfigFor) -> None:
+    config = config_for(plane.url, key=64 * "a")
+    with pytest.raises(UnavailableError, match=f"signed under {plane.key}, not under {64 * 'a'}: find out who answers"):
+        enrol(config.control_plane, ONE_TIME, config.node_dir)
+    assert nothing_kept(config)
+    plane.one_time.add(ONE_TIME)
+    config = config_for(plane.url, key=plane.key)
+    assert enrol(config.control_plane, ONE_TIME, config.node_dir).key == plane.key
+
+
 @pytest.mark.parametrize(
     ("status", "reason"),
     [(401, "does not take this token"), (403, "does not take this token"), (500, "status 500: a test says 500")],
