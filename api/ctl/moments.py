@@ -20,12 +20,13 @@ def parse_instant(text: str) -> Instant:
 
 
 def next_local(clock: str, now: Instant, time_zone: str) -> Instant:
-    """When a clock there shows "23:00" next; raises ValueError."""
+    """When a clock there shows "23:00" next, for a second time too in the autumn hour; raises ValueError."""
     if not _CLOCK.fullmatch(clock):
         raise ValueError(f"{clock!r} is no time of a day: write for example 23:00")
     today, shown = local_day(now, time_zone), time.fromisoformat(clock)
     days = (datetime.combine(today + timedelta(days=ahead), shown) for ahead in (0, 1, 2))
-    return next(at for day in days if (at := local_instant(day, time_zone)) > now)
+    found = (local_instant(day, time_zone, second=second) for day in days for second in (False, True))
+    return next(at for at in found if at > now)
 
 
 def usable_zone(name: str) -> str:

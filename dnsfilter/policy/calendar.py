@@ -49,9 +49,12 @@ def local_day(at: Instant, time_zone: str) -> date:
     return datetime.fromtimestamp(at, zone(time_zone)).date()
 
 
-def local_instant(local: datetime, time_zone: str) -> Instant:
-    """A naive local time as the instant at which something begins: of two the first, in a gap the gap's end."""
-    return _instant(local.replace(tzinfo=None, microsecond=0), zone(time_zone), fold=0)
+def local_instant(local: datetime, time_zone: str, *, second: bool = False) -> Instant:
+    """A naive local time as the instant at which something begins: of two the first, in a gap the gap's end.
+
+    `second`: of two the second.
+    """
+    return _instant(local.replace(tzinfo=None, microsecond=0), zone(time_zone), fold=int(second))
 
 
 def local_midnight(day: date, time_zone: str) -> Instant:
