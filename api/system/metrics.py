@@ -81,7 +81,7 @@ class Suspensions(Protocol):
 class SuspensionsCollector(Collector):
     """For whom nothing is refused, read when scraped; nothing while the database cannot be read.
 
-    A node that was told so without the API says it under the same name.
+    A node says it under the same name, of these and of what it was told without the API.
     """
 
     def __init__(self, suspensions: Suspensions) -> None:

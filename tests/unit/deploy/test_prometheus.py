@@ -76,6 +76,7 @@ def test_a_suspension_raises_an_alert_that_names_whom_it_concerns(tmp_path: Path
 
     series = [
         {"series": 'dnsfilter_suspended{instance="api",authority="ghent"}', "values": "1x5 stale"},
+        {"series": 'dnsfilter_suspended{instance="node",authority="ghent"}', "values": "1x5 stale"},
         {"series": 'dnsfilter_suspended{instance="node",authority=""}', "values": "1x5 stale"},
     ]
     expected = [alert("", "everybody"), alert("ghent", "ghent")]
@@ -90,6 +91,32 @@ def test_a_suspension_raises_an_alert_that_names_whom_it_concerns(tmp_path: Path
     ]
     file = tmp_path / "test.yml"  # JSON is YAML
     file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": cases}))
+    checked = component("promtool").run("test", "rules", str(file))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_node_that_is_held_by_hand_raises_another_alert_than_one_that_is_behind(tmp_path: Path) -> None:
+    said = {
+        "exp_labels": {"state": "held", "severity": "warning"},
+        "exp_annotations": {
+            "summary": "1 node(s) decide by an older policy that was chosen by hand there.",
+            "description": "The next change ends it. `dnsfilterctl node list --state held` says which; "
+            "the record has who did it, and why (`node.use_revision`).",
+        },
+    }
+    case = {
+        "input_series": [
+            {"series": f'dnsfilter_api_nodes{{state="{state}"}}', "values": f"{nodes}x8"}
+            for state, nodes in (("current", 3), ("held", 1), ("behind", 0), ("silent", 0))
+        ],
+        "alert_rule_test": [
+            {"eval_time": "4m", "alertname": "DnsfilterNodesHeld", "exp_alerts": []},
+            {"eval_time": "6m", "alertname": "DnsfilterNodesHeld", "exp_alerts": [said]},
+            {"eval_time": "6m", "alertname": "DnsfilterNodesBehind", "exp_alerts": []},
+        ],
+    }
+    file = tmp_path / "test.yml"  # JSON is YAML
+    file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": [case]}))
     checked = component("promtool").run("test", "rules", str(file))
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
