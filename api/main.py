@@ -26,6 +26,7 @@ from api.audit.witness import Witness
 from api.auth.failures import sweep
 from api.auth.tokens import load_key, make_first_token, replace_token
 from api.db.session import Database
+from api.db.turn import Turn, turn_on
 from api.deps import Runtime
 from api.errors import NotPublished
 from api.listening import Listener, taken
@@ -84,6 +85,8 @@ def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; raises ConfigError and UnavailableError before the first answer only."""
     raise_limit()
     with ExitStack() as stack:
+        # Before it listens: who comes to a control plane that waits is to find none, and try the other.
+        turn = _take_turn(settings, stack)
         listener = stack.enter_context(Listener(settings.listen, settings.tls is not None))
         _make_state_dir(settings)
         database = _open_database(settings)
@@ -135,8 +138,10 @@ def serve(settings: Settings) -> int:
         )
         said = f"dnsfilter-api: listening on {listener.url}, metrics on http://{metrics.endpoint.text}/metrics"
         ready = f"{said}, state in {settings.state_dir}"
+        if turn is not None:
+            turn.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
         _Server(config, ready, certificate, publisher.news.close).run([listener.socket])
-    return 0
+        return 1 if turn is not None and turn.lost else 0
 
 
 class _Server(uvicorn.Server):
@@ -260,6 +265,18 @@ def _make_state_dir(settings: Settings) -> None:
         raise UnavailableError(message) from error
 
 
+def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
+    """Wait until no other control plane runs on the database, and until the end nobody else does."""
+    try:
+        turn = turn_on(settings.database)
+        if turn is not None:
+            stack.callback(turn.close)
+            turn.wait()
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise _cannot_open(error) from error
+    return turn
+
+
 def _open_database(settings: Settings) -> Database:
     try:
         database = Database(settings.database)
@@ -268,9 +285,13 @@ def _open_database(settings: Settings) -> Database:
         message = "the database is of another version of dnsfilter-api, probably a newer one; start that version"
         raise UnavailableError(message) from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        # The URL may carry a password, and drivers repeat it: the type has to do.
-        raise UnavailableError(f"cannot open the database: {type(error).__name__}; check --database") from error
+        raise _cannot_open(error) from error
     return database
+
+
+def _cannot_open(error: Exception) -> UnavailableError:
+    # The URL may carry a password, and drivers repeat it: the type has to do.
+    return UnavailableError(f"cannot open the database: {type(error).__name__}; check --database")
 
 
 def _token_key(settings: Settings) -> bytes:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
@@ -15,9 +17,12 @@ from api.archive.restore import NotEmpty, Order, restore
 from api.chainverify import verify
 from api.db.models import AuditRow
 from api.db.session import Database
+from api.db.turn import Turn
 from api.db.unit import LOCAL, UnitOfWork
 from api.pagination import encode_cursor
 from api.settings import Settings, parse_settings
+from tests.support.nodes import eventually
+from tests.support.planes import Api
 from tests.support.postgresql import Server
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 
@@ -111,10 +116,8 @@ def test_an_exception_rolls_the_transaction_back(town: Plane) -> None:
 
 
 @on_postgresql
-def test_a_connection_that_the_server_ended_is_made_anew(town: Plane) -> None:
-    with town.database.engine.connect() as connection:
-        others = "FROM pg_stat_activity WHERE pid != pg_backend_pid() AND datname = current_database()"
-        connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+def test_a_connection_that_the_server_ended_is_made_anew(town: Plane, server: Server) -> None:
+    server.cut(town.settings.database)
     assert town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})["mode"] == "off"
 
 
@@ -172,3 +175,24 @@ def test_a_number_of_any_size_is_answered(town: Plane, number: int) -> None:
 def test_what_a_person_is_called_is_in_no_log_of_a_failure(town: Plane, caplog: pytest.LogCaptureFixture) -> None:
     assert town.call("GET", "/v1/accounts", params={"login": b"somebody\0"}).status_code == 422
     assert "somebody" not in "".join(str(vars(record)) for record in caplog.records if record.name != "httpx")
+
+
+def test_a_second_process_waits_for_the_first_and_who_lost_its_turn_ends(tmp_path: Path, server: Server) -> None:
+    url = server.fresh()
+    api = Api(tmp_path, "", ("--database", url))
+    with ThreadPoolExecutor(1) as pool, closing(Turn(url)) as other:
+        assert other.take()
+        starting = pool.submit(api.start)
+        assert eventually(lambda: api.log.exists() and "waiting until it ends" in api.log.read_text())
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", api.port))
+        other.close()
+        running = starting.result().process
+        server.cut(url)
+        assert other.take()
+        assert running is not None
+        try:
+            assert running.wait(10) == 1
+        finally:
+            running.kill()
+    assert "another control plane has taken the database" in api.log.read_text()

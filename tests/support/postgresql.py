@@ -68,6 +68,12 @@ class Server:
             self._run(*(f"INSERT INTO {table} TABLE kept.{table}" for table in FILLED))
         return self._migrated
 
+    def cut(self, url: str) -> None:
+        """End every connection to a database, as a restart of the server would."""
+        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+        with self._connected("postgres") as connection:
+            connection.execute(ended.encode(), (make_url(url).database,))
+
     def _run(self, *statements: str) -> None:
         assert self._migrated is not None
         with self._connected(make_url(self._migrated).database or "") as connection:

@@ -1,0 +1,114 @@
+"""One control plane at a time on a database of PostgreSQL: another waits until that has ended, and takes its place.
+
+Who waits for news, which mail was sent and how nodes fare is in the memory of one process. The turn is an advisory lock
+of a connection of its own: it ends with the process, and with its machine.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from dnsfilter.telemetry.logs import emit
+
+LOOK_S = 1.0
+_LOCK = 0x646E7366696C7465
+"""The lock's number in its database."""
+_FOUND_GONE = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+"""So the server misses a machine without power within half a minute, and not after hours."""
+_CONNECT = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+log = logging.getLogger("dnsfilter.api")
+
+
+class Turn:
+    """This process's turn on the database at `url`. Also a thread, once watching; `take` does without it."""
+
+    def __init__(self, url: str) -> None:
+        # Errors reach the log, and parameters are not to.
+        self._engine = create_engine(
+            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=_CONNECT
+        )
+        self._held: Connection | None = None
+        self._lost = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="turn", daemon=True)
+        self._end: Callable[[], None] = lambda: None
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process took it from this one."""
+        return self._lost
+
+    def take(self) -> bool:
+        """Whether it is this process's turn, which it stays; raises SQLAlchemyError, and then it is not known."""
+        if self._held is not None:
+            try:
+                self._held.execute(text("SELECT 1"))
+            except SQLAlchemyError:
+                self._drop()
+                raise
+            return True
+        connection = self._engine.connect()
+        try:
+            for name, value in _FOUND_GONE.items():
+                connection.execute(text(f"SET {name} = {value}"))
+            if connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": _LOCK}):
+                self._held = connection
+        finally:
+            if self._held is None:
+                connection.close()
+        return self._held is not None
+
+    def wait(self) -> None:
+        """Wait until it is this process's turn; raises SQLAlchemyError."""
+        if self.take():
+            return
+        emit(log, logging.INFO, "another control plane has the database, waiting until it ends")
+        while not self._stopping.wait(LOOK_S):
+            if self.take():
+                emit(log, logging.INFO, "the other control plane has ended")
+                return
+
+    def watch(self, end: Callable[[], None]) -> None:
+        """Look from now on whether it still is this process's turn; `end` is called where another has taken it."""
+        self._end = end
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let another have the turn."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._drop()
+        self._engine.dispose()
+
+    def look(self) -> bool:
+        """Whether nobody has taken the turn. A server that was away has forgotten whose it was: it is taken again."""
+        try:
+            self._lost = not self.take()
+        except SQLAlchemyError:
+            # Nobody can act on a database that is away; acts tell of it.
+            return True
+        if self._lost:
+            emit(log, logging.ERROR, "another control plane has taken the database while it was away, ending")
+            self._end()
+        return not self._lost
+
+    def _drop(self) -> None:
+        if self._held is not None:
+            held, self._held = self._held, None
+            held.invalidate()
+            held.close()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(LOOK_S) and self.look():
+            pass
+
+
+def turn_on(url: str) -> Turn | None:
+    """The turn on a database that several machines can reach; None for a file of SQLite."""
+    return Turn(url) if make_url(url).get_backend_name() == "postgresql" else None
