@@ -1,9 +1,8 @@
 """The end of a ban with its authority, begun or not."""
 
-from api.bans import service
 from api.bans.reading import decision_columns, shown
 from api.bans.standing import effective_end
-from api.db.models import AuthorityRow, BanRow
+from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from dnsfilter.policy.model import DecisionRecord, Instant
 
@@ -11,22 +10,24 @@ from dnsfilter.policy.model import DecisionRecord, Instant
 def close(
     unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: DecisionRecord
 ) -> None:
-    """End every term that reaches beyond `at`; nothing where none does.
+    """End every term that reaches beyond `at`, and keep it on record; nothing where none does.
 
-    A ban that has begun is ended as by `service.end`. One that has not stays on record too: a term that would begin
-    before `at` ends then, and a later one as it begins.
+    A term that would begin later is ended as it begins, and not removed as by `service.end`: nobody decides otherwise.
     """
-    beyond = [term for term in row.terms if (end := effective_end(term)) is None or end > max(at, term.start_s)]
+    ends = [(term, _ends(term, at, unit.now_s)) for term in row.terms]
+    beyond = [(term, end) for term, end in ends if (known := effective_end(term)) is None or known > end]
     if not beyond:
         return
-    if any(term.start_s <= unit.now_s for term in row.terms):
-        service.end(unit, authority, row, at, reason, decision)
-        return
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
-    for term in beyond:
-        term.ended_s, term.ended_reason = max(at, term.start_s), reason
+    for term, end in beyond:
+        term.ended_s, term.ended_reason = end, reason
         term.ended_decision = decision_columns(decision)
     row.revision = unit.new_revision()
     unit.session.flush()
     after = shown(unit.session, row, unit.now_s, authority.time_zone)
     unit.record("ban.end", f"ban/{row.authority}/{row.service}", before, after, row.authority)
+
+
+def _ends(term: TermRow, at: Instant, now: Instant) -> Instant:
+    """When a term ends by an end at `at`: one that begins in this very second has begun, and ends in the next."""
+    return max(at, term.start_s + (term.start_s <= now))

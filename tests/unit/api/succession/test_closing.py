@@ -123,12 +123,19 @@ def test_on_a_later_date_all_holds_until_then(town: Plane) -> None:
 def test_terms_that_would_begin_later_never_do_and_stay_on_record(town: Plane) -> None:
     planned = ban(terms=[{"start": "2026-09-25", "for": "1 month"}, {"start": "2026-11-01", "for": "1 month"}])
     town.done("PUT", "/v1/authorities/town/bans/beta", planned)
+    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {"for": "6 months", "decision": {"reference": "R-2"}})
     town.done("PUT", "/v1/authorities/zone/bans/beta", ban(terms=[{"start": "2026-11-01", "for": "1 month"}]))
     law = _number(town, "/v1/bindings", {**_binding("zone/beta", "town", "law"), "start": "2026-11-01"})
     town.done("POST", CLOSE, {**WHY, "at": DATE})
     town.done("POST", "/v1/authorities/zone/close", {**WHY, "at": DATE})
     terms = town.done("GET", "/v1/authorities/town/bans/beta")["terms"]
     assert [term["ended"] for term in terms] == ["2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z"]
+    begun = town.done("GET", "/v1/authorities/town/bans/alpha")["terms"]
+    assert [(term["start"], term["ended"], term["decision"]["reference"]) for term in begun][1:] == [
+        ("2027-03-21T15:13:20Z", "2027-03-21T15:13:20Z", "R-2")
+    ]
+    assert begun[0]["ended"] == "2026-09-30T22:00:00Z"
+    assert {term["ended_reason"] for term in (*terms, *begun)} == {WHY["reason"]}
     gone = town.done("GET", "/v1/authorities/zone/bans/beta")
     assert (gone["state"], len(gone["terms"]), gone["terms"][0]["ended_reason"]) == ("lapsed", 1, WHY["reason"])
     for days, verdict in ((4, "refuse"), (20, "pass"), (45, "pass")):
