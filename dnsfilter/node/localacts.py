@@ -1,13 +1,14 @@
 """Suspensions that were given on this node itself: kept in a file, and when they hold.
 
 One holds for as long as it was given, by the clock that no one sets: so it ends in time although the wall clock is put
-right meanwhile. After the machine has restarted, it holds until the instant at which it was to end.
+right meanwhile. After the machine has restarted, it holds until the instant at which it was to end, by the clock as it
+was put right. What is over is taken out of the file: no clock brings it back.
 """
 
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ class Given:
             began = now.instant - (now.boot_ms - self.moment.boot_ms) // 1000
             if abs(began - start) > _STEADY_S:
                 start = began
+        elif "" not in (self.moment.boot, now.boot) and now.boot_ms >= 1000 * self.for_s:
+            return None  # it was given before the machine started
         if not start - TOLERATED_S <= now.instant < start + self.for_s:
             return None  # what begins later was given by a clock that was ahead
         return Suspension(self.authority, start, start + self.for_s, self.reason)
@@ -69,6 +72,7 @@ class LocalSuspensions:
         self._token: tuple[int, int, int] | None = None
         self._given: tuple[Given, ...] = ()
         self._starts: dict[Given, Instant] = {}
+        self._corrected: tuple[int, int, int] | None = None
         self._trouble = ""
 
     def holding(self, now: Moment) -> tuple[Suspension, ...]:
@@ -79,7 +83,19 @@ class LocalSuspensions:
             self._given = self._read() if token is not None else ()
         found = [(given, given.holds(now, self._starts.get(given))) for given in self._given]
         self._starts = {given: suspension.start for given, suspension in found if suspension is not None}
+        if any(self._starts.get(given) != given.moment.instant for given in self._given) and token != self._corrected:
+            # Once for each file: where it cannot be written, it is at least known here.
+            self._corrected = token
+            self._correct(now)
+        self._given = tuple(given for given in self._given if given in self._starts)
         return tuple(suspension for _, suspension in found if suspension is not None)
+
+    def _correct(self, now: Moment) -> None:
+        """Write what is over out of the file, and when the others began by the wall clock as it was set since."""
+        try:
+            change_given(self._path, now, lambda held: tuple(_begun(given, now) for given in held), wait=False)
+        except UnavailableError as error:
+            logs.emit(_LOG, logging.WARNING, "suspensions of this node not corrected", reason=error)
 
     def _read(self) -> tuple[Given, ...]:
         trouble, given = "", tuple[Given, ...]()
@@ -104,13 +120,15 @@ def load_given(path: Path) -> tuple[Given, ...]:
         raise UnavailableError(f"read {path}: {error}") from error
 
 
-def change_given(path: Path, now: Moment, change: Callable[[tuple[Given, ...]], tuple[Given, ...]]) -> None:
+def change_given(
+    path: Path, now: Moment, change: Callable[[tuple[Given, ...]], tuple[Given, ...]], *, wait: bool = True
+) -> None:
     """Replace what the file holds by what `change` makes of those that hold still. Raises UnavailableError.
 
     A file that cannot be understood is replaced: it holds nothing. `change` runs while no other command writes, and
-    before anything is written; where it raises, nothing is.
+    before anything is written; where it raises, nothing is. Without `wait` it raises where another command writes.
     """
-    with writing(f"write {path}", path.with_suffix(".lock")):
+    with writing(f"write {path}", path.with_suffix(".lock"), wait=wait):
         octets = read_private(path, _MAX_OCTETS)
         try:
             given = parse_given(octets) if octets is not None else ()
@@ -164,6 +182,12 @@ def _given(value: dict[str, Any]) -> Given:
     if not isinstance(reason, str) or len(reason) > REASON_CHARS:
         raise ValueError(f"a reason is longer than {REASON_CHARS} characters")
     return Given(authority, Moment(parse_instant(value["start"]), int(value["boot_ms"]), boot), for_s, reason)
+
+
+def _begun(given: Given, now: Moment) -> Given:
+    """With the instant at which it began by the wall clock as it is believed now."""
+    held = given.holds(now)
+    return given if held is None else replace(given, moment=replace(given.moment, instant=held.start))
 
 
 def _token(path: Path) -> tuple[int, int, int] | None:

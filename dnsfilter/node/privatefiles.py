@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, flock
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from dnsfilter.errors import UnavailableError
@@ -69,13 +69,16 @@ def make_private(directory: Path, owner: Owner | None = None) -> None:
 
 
 @contextmanager
-def writing(action: str, lock: Path) -> Iterator[None]:
-    """Hold that lock, whose directory is made; an OSError becomes an UnavailableError that names the action."""
+def writing(action: str, lock: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold that lock, whose directory is made; an OSError becomes an UnavailableError that names the action.
+
+    Without `wait` it is one that somebody else holds it.
+    """
     try:
         lock.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
         try:
-            flock(descriptor, LOCK_EX)
+            flock(descriptor, LOCK_EX if wait else LOCK_EX | LOCK_NB)
             yield
         finally:
             os.close(descriptor)

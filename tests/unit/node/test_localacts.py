@@ -19,6 +19,7 @@ from dnsfilter.node.localacts import (
     parse_given,
     this_boot,
 )
+from dnsfilter.node.privatefiles import writing
 from dnsfilter.policy.model import Instant, Suspension
 from tests.support.policies import HOUR, NOW
 
@@ -49,6 +50,10 @@ def later(by_s: int, *, stepped_s: int = 0, boot: str = "boot-1") -> Moment:
         pytest.param(later(-59, boot="boot-2"), NOW, id="after a restart with a clock a little behind"),
         pytest.param(later(-HOUR, boot="boot-2"), None, id="one that would begin later was given by a wrong clock"),
         pytest.param(later(300, boot=""), NOW, id="a boot that is not known"),
+        pytest.param(
+            Moment(NOW + 300, 600_000, "boot-2"), None, id="the machine has run for longer than it was given for"
+        ),
+        pytest.param(Moment(NOW + 300, 600_000, ""), NOW, id="which is not said of a boot that is not known"),
     ],
 )
 def test_when_a_suspension_holds(now: Moment, start: Instant | None) -> None:
@@ -157,6 +162,49 @@ def test_a_clock_that_was_set_moves_a_suspension_once_and_not_with_every_second(
         for jitter in (0, 999, -1)
     ]
     assert set(starts) == {NOW + HOUR}
+
+
+def restarted(at: int) -> Moment:
+    """The moment so many seconds on, of a machine that started 200 s on, by a clock that is right."""
+    return Moment(NOW + at, 1000 * (at - 200), "boot-2")
+
+
+@pytest.mark.parametrize("ahead_s", [HOUR, -HOUR, 30 * 24 * HOUR])
+def test_over_a_restart_it_ends_when_the_clock_as_it_was_put_right_says(path: Path, ahead_s: int) -> None:
+    change_given(path, THEN, lambda _: (replace(GIVEN, moment=replace(THEN, instant=NOW + ahead_s)),))
+    assert LocalSuspensions(path).holding(later(60)) == (Suspension("ghent", NOW, NOW + 600, "payroll is down"),)
+    assert load_given(path) == (GIVEN,)
+    found = [bool(LocalSuspensions(path).holding(restarted(at))) for at in (300, 599, 600, 3600, 30 * 24 * HOUR)]
+    assert found == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(restarted(300), id="begins later by the clock of another boot"),
+        pytest.param(later(600), id="has ended"),
+        pytest.param(restarted(HOUR), id="would have ended"),
+    ],
+)
+def test_what_is_over_is_forgotten_and_no_clock_brings_it_back(path: Path, seen: Moment) -> None:
+    ahead = HOUR if seen == restarted(300) else 0
+    change_given(path, THEN, lambda _: (replace(GIVEN, moment=replace(THEN, instant=NOW + ahead)),))
+    assert LocalSuspensions(path).holding(seen) == ()
+    assert load_given(path) == ()
+
+
+def test_what_is_over_does_not_come_back_though_the_file_cannot_be_written(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    change_given(path, THEN, lambda _: (GIVEN, replace(GIVEN, authority="mechelen", for_s=HOUR)))
+    watched = LocalSuspensions(path)
+    with writing("test", path.with_suffix(".lock")):
+        held = [[one.authority for one in watched.holding(now)] for now in (later(600), later(601), restarted(300))]
+    assert held == [["mechelen"], ["mechelen"], ["mechelen"]]
+    assert len(load_given(path)) == 2
+    assert [record.getMessage().split(" reason")[0] for record in caplog.records] == [
+        "suspensions of this node not corrected"
+    ]
 
 
 def test_a_broken_file_holds_nothing_and_is_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
