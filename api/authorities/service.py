@@ -16,7 +16,7 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     row = repository.find(unit.session, wanted.slug)
     values = _columns(wanted)
     if row is None:
-        row = AuthorityRow(slug=wanted.slug, revision=unit.new_revision(), closes_s=None, successor=None, **values)
+        row = new_row(unit, wanted)
         unit.session.add(row)
         unit.record("authority.register", f"authority/{row.slug}", None, shown(row), row.slug)
         return row, True
@@ -29,6 +29,19 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     row.revision = unit.new_revision()
     unit.record("authority.change", f"authority/{row.slug}", before, shown(row), row.slug)
     return row, False
+
+
+def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
+    """The row of an authority that is registered, and in no session yet. An end is put on record by an act."""
+    return AuthorityRow(
+        slug=wanted.slug,
+        revision=unit.new_revision(),
+        closes_s=None,
+        closed_reason="",
+        closed_decision={},
+        successor=None,
+        **_columns(wanted),
+    )
 
 
 def delete(unit: UnitOfWork, row: AuthorityRow) -> None:

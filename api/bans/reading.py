@@ -33,8 +33,13 @@ def read_ban(session: Session, row: BanRow, now: Instant, time_zone: str, suspen
 
 def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
     """The ban as the audit keeps it: without what depends on the hour, or is the time of an act."""
-    read = read_ban(session, row, now, time_zone, frozenset())
-    return read.model_dump(mode="json", exclude={"revision", "state", "ending", "mode_set"})
+    return shown_all(session, [row], now, {row.authority: time_zone})[0]
+
+
+def shown_all(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[Json]:
+    """As `shown`, of many bans; `zones` has the time zone of each authority."""
+    read = read_bans(session, rows, now, zones, frozenset())
+    return [ban.model_dump(mode="json", exclude={"revision", "state", "ending", "mode_set"}) for ban in read]
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,11 +128,12 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     unit.session.delete(row)
 
 
-def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> BanRow:
+def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> BanRow:
+    """The row of a ban that is adopted, and in no session yet; raises Invalid and Conflict."""
     provisional = bool(change.provisional)
     terms = change.terms or ()
     decision = change.decision or DecisionRecord()
-    if provisional:
+    if provisional and not change.loaded:
         if terms:
             raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now, and no other")
         terms = (Term(unit.now_s, unit.now_s + PROVISIONAL_S, None, unit.now_s),)
@@ -160,9 +161,14 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
     _checked(row, service)
     demand_open(authority, unit.now_s)
     _within_life(authority, row.terms, unit.now_s)
+    return row
+
+
+def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> BanRow:
+    row = new_row(unit, authority, service, change)
     unit.session.add(row)
     unit.session.flush()
-    act = "ban.adopt_provisionally" if provisional else "ban.adopt"
+    act = "ban.adopt_provisionally" if row.provisional else "ban.adopt"
     after = shown(unit.session, row, unit.now_s, authority.time_zone)
     unit.record(act, _subject(row), None, after, row.authority)
     return row

@@ -14,6 +14,19 @@ from dnsfilter.policy.model import Binding, Ground, Instant
 
 def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     """Record that `ban` applies in another authority; raises Invalid, or Conflict where it does already."""
+    if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
+        raise Invalid.at("body.end", "the binding ends before it has effect")
+    return _create(unit, ban, wanted)
+
+
+def load(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> None:
+    """Record a binding that comes with a whole policy into an empty database: accepted where it was, or over."""
+    row = _create(unit, ban, wanted)
+    if wanted.ground is Ground.AGREEMENT and wanted.accepted is not None:
+        _accept(unit, row)
+
+
+def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     if wanted.authority == ban.authority:
         raise Invalid.at("body.authority", f"{ban.authority} needs no binding to its own ban")
     bound = authorities.find(unit.session, wanted.authority)
@@ -21,8 +34,6 @@ def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
         raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
     for party in (authorities.get(unit.session, ban.authority), bound):
         demand_within(party, wanted.end, unit.now_s)
-    if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
-        raise Invalid.at("body.end", "the binding ends before it has effect")
     for other in repository.of(unit.session, ban.number, wanted.authority):
         if other.ground == wanted.ground and _overlap(other, wanted):
             raise Conflict(f"binding {other.number} has the ban apply in {wanted.authority} at that time already")
@@ -62,9 +73,7 @@ def accept(unit: UnitOfWork, row: BindingRow) -> None:
     if binding_state(row, unit.now_s) is BindingState.ENDED:
         raise Conflict("the binding has ended")
     if row.accepted_s is None:
-        before = shown(unit, row)
-        row.accepted_s = unit.now_s
-        _recorded(unit, row, "binding.accept", before)
+        _accept(unit, row)
 
 
 def withdraw(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str, reference: str = "") -> None:
@@ -84,6 +93,12 @@ def shown(unit: UnitOfWork, row: BindingRow) -> Json:
     reference = bans.references(unit.session, {row.ban})[row.ban]
     zone = authorities.get(unit.session, row.authority).time_zone
     return read_binding(row, reference, unit.now_s, zone).model_dump(mode="json", exclude={"revision", "state"})
+
+
+def _accept(unit: UnitOfWork, row: BindingRow) -> None:
+    before = shown(unit, row)
+    row.accepted_s = unit.now_s
+    _recorded(unit, row, "binding.accept", before)
 
 
 def _finish(unit: UnitOfWork, row: BindingRow, at: Instant, by: str, reason: str, reference: str) -> None:

@@ -18,16 +18,34 @@ from dnsfilter.policy.model import Exemption, Instant
 def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> ExemptionRow:
     """Record a request; it has no effect before it is approved. Raises Invalid for ranges the ban cannot concern."""
     demand_within(unit.session.get_one(AuthorityRow, ban.authority), wanted.end, unit.now_s)
-    prefixes = [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)]
-    owners = _owners(unit, ban, wanted.site, prefixes)
+    owners = _owners(unit, ban, wanted.site, _prefixes(wanted))
     if wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the exemption ends before it has effect")
+    return _request(unit, ban, wanted, time_zone, owners)
+
+
+def load(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, note: str) -> None:
+    """Record an exemption that comes with a whole policy into an empty database: approved where it was, or over.
+
+    Of one that is over, the ranges may be another authority's since.
+    """
+    over, prefixes = wanted.end <= unit.now_s, _prefixes(wanted)
+    if over:
+        owners = set(repository.owners(unit.session, wanted.site, prefixes).values())
+    else:
+        owners = _owners(unit, ban, wanted.site, prefixes)
+    row = _request(unit, ban, wanted, time_zone, owners)
+    if wanted.approved is not None:
+        _approve(unit, row, note)
+
+
+def _request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, owners: set[str]) -> ExemptionRow:
     if lasts_too_long(wanted, unit.session.get_one(AuthorityRow, ban.authority).time_zone):
         raise Invalid.at("body.end", "an exemption lasts at most a year")
     row = ExemptionRow(
         ban=ban.number,
         site=wanted.site,
-        ranges=prefixes,
+        ranges=_prefixes(wanted),
         start_s=wanted.start,
         end_s=wanted.end,
         hours=[zoned_hours_text(hours, time_zone) for hours in wanted.hours],
@@ -56,6 +74,10 @@ def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
     if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE):
         return
     _must_be(row, unit.now_s, ExemptionState.REQUESTED)
+    _approve(unit, row, note)
+
+
+def _approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
     before = shown(unit, row)
     row.approved_s, row.decided_by, row.note = unit.now_s, unit.actor.account, note
     _recorded(unit, row, "exemption.approve", before)
@@ -97,6 +119,10 @@ def shown(unit: UnitOfWork, row: ExemptionRow) -> Json:
     """The exemption as the audit keeps it."""
     reference = bans.references(unit.session, {row.ban})[row.ban]
     return read_exemption(row, reference, unit.now_s).model_dump(mode="json", exclude={"revision", "state"})
+
+
+def _prefixes(wanted: Exemption) -> list[str]:
+    return [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)]
 
 
 def _owners(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> set[str]:

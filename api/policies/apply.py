@@ -1,18 +1,17 @@
 """A policy file -> acts. Everything goes through the services that single requests use; every fault is reported.
 
 What the file does not have is removed where nothing with history is lost. A term, binding or exemption that has begun
-and is altered or missing is a fault; a new exemption becomes a request and a new agreement a proposal. Only into an
-empty database are exemptions loaded as approved and agreements as accepted, where the file says that they are.
+and is altered or missing is a fault, and so is an authority's end; a new exemption becomes a request and a new
+agreement a proposal. An empty database is filled instead (`api.policies.loading`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
-from sqlalchemy import exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from api.authorities import service as authority_acts
 from api.bans import repository as bans
@@ -25,29 +24,22 @@ from api.db.base import Base
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import UnitOfWork
-from api.errors import Conflict, Fault, Invalid, NotFound
+from api.errors import Conflict, Fault
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState, exemption_state
 from api.moments import zoned_hours_text
-from api.publish.source import has_terms
+from api.policies.loading import faulty, is_empty, load
+from api.publish.source import closing_value, has_terms
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
-from dnsfilter.policy.model import Ban, Binding, DecisionRecord, Exemption, Ground, Policy, Service, Term
+from dnsfilter.policy.model import Authority, Ban, Binding, DecisionRecord, Exemption, Ground, Policy, Service, Term
 
 _BindingKey: TypeAlias = tuple[int, str, str, int]
 """Ban, authority, ground, start: no two bindings that have effect share it."""
 _ExemptionKey: TypeAlias = tuple[int, str, int]
 """Ban, site, start."""
 
-LOADED_NOTE = "loaded from a policy file"
-
 Row = TypeVar("Row", BanRow, RangeRow, AuthorityRow, SiteRow)
-
-
-def is_empty(session: Session) -> bool:
-    """Whether the database holds no policy yet."""
-    held = or_(exists().select_from(AuthorityRow), exists().select_from(RangeRow), exists().select_from(BanRow))
-    return not session.scalar(select(held))
 
 
 def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> list[Fault]:
@@ -55,7 +47,9 @@ def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> 
 
     With faults the transaction is not to be committed.
     """
-    run = _Run(unit, wanted, services, is_empty(unit.session), binders(unit.session, unit.now_s))
+    if is_empty(unit.session):
+        return load(unit, wanted, services)
+    run = _Run(unit, wanted, services, binders(unit.session, unit.now_s))
     run.register()
     run.adopt()
     run.bind()
@@ -69,7 +63,6 @@ class _Run:
     unit: UnitOfWork
     wanted: Policy
     services: Mapping[str, Service]
-    empty: bool
     binders: Mapping[str, tuple[str, ...]]
     """By bound authority, whose bans are bound to it before any act of the run."""
     faults: list[Fault] = field(default_factory=list)
@@ -88,7 +81,9 @@ class _Run:
                 self.held.append(range_acts.put_site(self.unit, site.slug, site.name)[0])
         for authority in self.wanted.authorities:
             with self._faulty(f"authority/{authority.slug}"):
-                self.held.append(authority_acts.put(self.unit, authority)[0])
+                row, _ = authority_acts.put(self.unit, authority)
+                self.held.append(row)
+                _demand_same_end(row, authority)
         session.flush()
         self._register_ranges()
 
@@ -153,7 +148,6 @@ class _Run:
             decision=None if keeps_term and known is not None else self._decision(ban.decision),
             terms=None if keeps_term else tuple(self._term(term) for term in ban.terms),
             provisional=None if keeps_term and known is not None else ban.provisional,
-            loaded=self.empty,
         )
 
     def _decision(self, decision: DecisionRecord) -> DecisionRecord:
@@ -186,9 +180,7 @@ class _Run:
             if wanted.end not in ends or (row.instrument, row.date) != (wanted.instrument, wanted.date):
                 raise Conflict(f"binding {row.number} is not rewritten: end it, or withdraw from it, by an act")
             return
-        row = known[key] = binding_acts.create(self.unit, ban, wanted)
-        if self.empty and wanted.ground is Ground.AGREEMENT and wanted.accepted is not None:
-            binding_acts.accept(self.unit, row)
+        known[key] = binding_acts.create(self.unit, ban, wanted)
 
     def exempt(self) -> None:
         known: defaultdict[_ExemptionKey, list[ExemptionRow]] = defaultdict(list)
@@ -205,10 +197,7 @@ class _Run:
         time_zone = self.unit.session.get_one(AuthorityRow, ban.authority).time_zone
         if any(_is(row, wanted) for row in known):
             return
-        row = exemption_acts.request(self.unit, ban, wanted, time_zone)
-        known.append(row)
-        if self.empty and wanted.approved is not None:
-            exemption_acts.approve(self.unit, row, LOADED_NOTE)
+        known.append(exemption_acts.request(self.unit, ban, wanted, time_zone))
 
     def remove(self) -> None:
         """Take away what the file does not have; what has begun stays, as a fault."""
@@ -273,14 +262,18 @@ class _Run:
             if live and not any(_is(row, entry) for entry in mine[row.ban, row.site, row.start_s]):
                 self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: revoke it by an act"))
 
-    @contextmanager
-    def _faulty(self, subject: str) -> Iterator[None]:
-        try:
-            yield
-        except Invalid as error:
-            self.faults += [Fault(subject, fault.message) for fault in error.faults]
-        except (Conflict, NotFound) as error:
-            self.faults.append(Fault(subject, str(error)))
+    def _faulty(self, subject: str) -> AbstractContextManager[None]:
+        return faulty(self.faults, subject)
+
+
+def _demand_same_end(row: AuthorityRow, wanted: Authority) -> None:
+    """Raises Conflict unless the file says of an authority's end what is on record."""
+    held = closing_value(row)
+    if held is None and wanted.closing is not None:
+        raise Conflict(f"{row.slug} closes by an act of its own, or is merged by one: no file does that")
+    if held != wanted.closing:
+        keys = "closes, closed_reason, closed_decision, successor"
+        raise Conflict(f"the end of {row.slug} is on record, and stays so: repeat {keys} as an export has them")
 
 
 def _is(row: ExemptionRow, wanted: Exemption) -> bool:

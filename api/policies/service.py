@@ -9,7 +9,8 @@ from api.db.models import AuditRow
 from api.db.unit import LOADED, Actor, UnitOfWork
 from api.deps import Runtime
 from api.errors import Fault, Invalid
-from api.policies.apply import apply, is_empty
+from api.policies.apply import apply
+from api.policies.loading import is_empty, load
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Policy
@@ -79,7 +80,7 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
         try:
             text = _read(path)
             wanted = parse_policy(text, str(path), services=held.services, now=unit.now_s)
-            faults = apply(unit, wanted, held.services)
+            faults = load(unit, wanted, held.services)
             if faults:
                 raise Invalid(faults)
             unit.record("policy.load", "policy", None, {"sha256": sha256(text.encode()).hexdigest()})

@@ -17,6 +17,7 @@ from dnsfilter.policy.model import (
     Authority,
     Ban,
     Binding,
+    Closing,
     DecisionRecord,
     Exemption,
     Funding,
@@ -76,7 +77,7 @@ def values_of(rows: Rows) -> Values:
         told(map(ban_value, rows.bans)),
         told(map(binding_value, rows.bindings)),
         told(map(exemption_value, rows.exemptions)),
-        tuple(map(suspension_value, rows.suspensions)),
+        told(map(suspension_value, rows.suspensions)),
     )
 
 
@@ -144,7 +145,15 @@ def authority_value(row: AuthorityRow) -> Authority:
         row.contact,
         Usage(row.usage),
         row.group,
+        closing_value(row),
     )
+
+
+def closing_value(row: AuthorityRow) -> Closing | None:
+    """The end that an authority's row says."""
+    if row.closes_s is None:
+        return None
+    return Closing(row.closes_s, row.closed_reason, _decision(row.closed_decision), row.successor)
 
 
 def site_value(row: SiteRow) -> Site:
@@ -225,8 +234,10 @@ def exemption_value(row: ExemptionRow) -> Exemption | None:
     )
 
 
-def suspension_value(row: SuspensionRow) -> Suspension:
-    """The suspension that a row says."""
+def suspension_value(row: SuspensionRow) -> Suspension | None:
+    """The suspension that a row says; None for one that was ended before it started, by a clock that was set back."""
+    if row.ended_s is not None and row.ended_s < row.start_s:
+        return None
     # An interval is never empty: one ended in the second of its start ends in the next.
     end = row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
     return Suspension(row.authority, row.start_s, end, row.reason, row.number)

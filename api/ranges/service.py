@@ -66,15 +66,7 @@ def put_known(
     concerned = (wanted.authority, *binders.get(wanted.authority, ()))
     if row is None:
         demand_open(authorities.get(unit.session, wanted.authority), unit.now_s)
-        row = RangeRow(
-            site=wanted.site,
-            prefix=str(wanted.prefix),
-            authority=wanted.authority,
-            label=wanted.label,
-            funding=str(wanted.funding),
-            audience=str(wanted.audience),
-            revision=unit.new_revision(),
-        )
+        row = new_row(unit, wanted)
         unit.session.add(row)
         unit.record("range.register", _subject(row), None, shown(row), *concerned)
         return row, True
@@ -88,6 +80,19 @@ def put_known(
         row.revision = unit.new_revision()
         unit.record("range.change", _subject(row), before, shown(row), *concerned)
     return row, False
+
+
+def new_row(unit: UnitOfWork, wanted: Range) -> RangeRow:
+    """The row of a range that is registered, and in no session yet."""
+    return RangeRow(
+        site=wanted.site,
+        prefix=str(wanted.prefix),
+        authority=wanted.authority,
+        label=wanted.label,
+        funding=str(wanted.funding),
+        audience=str(wanted.audience),
+        revision=unit.new_revision(),
+    )
 
 
 def taken(permit: Permit, row: RangeRow) -> Conflict | Forbidden:

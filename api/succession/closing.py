@@ -6,6 +6,7 @@ from api.authorities.service import shown
 from api.bans import closing as bans
 from api.bans.reading import decision_columns
 from api.bindings import service as bindings
+from api.db.base import Json
 from api.db.models import AuthorityRow, BindingRow, ExemptionRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
@@ -13,7 +14,7 @@ from api.exemptions import service as exemptions
 from api.exemptions.schemas import ExemptionState
 from api.succession import repository
 from dnsfilter.policy.intervals import until
-from dnsfilter.policy.model import DecisionRecord, Instant
+from dnsfilter.policy.model import Closing, DecisionRecord, Instant
 
 LIVE = (ExemptionState.REQUESTED, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
 
@@ -44,10 +45,25 @@ def close(
     for grant in repository.grants(unit.session, row.slug, unit.now_s):
         if grant.end_s is None or grant.end_s > at:
             accounts.end_grant(unit, grant, reason, at)
-    row.closes_s, row.closed_reason, row.successor = at, reason, successor
-    row.closed_decision = decision_columns(decision)
+    _enter(unit, row, Closing(at, reason, decision, successor), before)
+
+
+def load(unit: UnitOfWork, row: AuthorityRow, wanted: Closing) -> None:
+    """Put on record the end of an authority that comes with a whole policy into an empty database, also a past one.
+
+    All that it has ends by then, since the policy has no problem. Raises Conflict for a merger that is ahead.
+    """
+    if wanted.successor is not None and wanted.at > unit.now_s:
+        raise Conflict(f"a merger happens at once, and {row.slug} closes later: leave successor out, and merge it then")
+    _enter(unit, row, wanted, shown(row))
+
+
+def _enter(unit: UnitOfWork, row: AuthorityRow, closing: Closing, before: Json) -> None:
+    row.closes_s, row.closed_reason, row.successor = closing.at, closing.reason, closing.successor
+    row.closed_decision = decision_columns(closing.decision)
     row.revision = unit.new_revision()
-    unit.record("authority.close", f"authority/{row.slug}", before, shown(row), *filter(None, (row.slug, successor)))
+    concerned = filter(None, (row.slug, row.successor))
+    unit.record("authority.close", f"authority/{row.slug}", before, shown(row), *concerned)
 
 
 def demand_unclosed(unit: UnitOfWork, row: AuthorityRow) -> None:

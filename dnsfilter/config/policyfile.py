@@ -7,7 +7,7 @@ by the digest of its written form (`written_form`), so that loading the same fil
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from dnsfilter.config.schema import (
     AuthorityTable,
     BanTable,
     BindingTable,
+    ClosedDecisionTable,
     DecisionTable,
     ExemptionTable,
     IntervalTable,
@@ -41,6 +42,7 @@ from dnsfilter.policy.model import (
     Authority,
     Ban,
     Binding,
+    Closing,
     DecisionRecord,
     Exemption,
     Ground,
@@ -129,7 +131,7 @@ class _Conversion:
         exemptions = [self._exemption(index, table) for index, table in _present(file.exemption)]
         return Policy(
             revision=revision,
-            authorities=tuple(_authority(table) for _, table in self._kept("authority", file.authority)),
+            authorities=tuple(self._authority(*item) for item in self._kept("authority", file.authority)),
             sites=self._sites(),
             ranges=tuple(
                 Range(table.prefix, table.authority, table.funding, table.audience, table.label, table.site)
@@ -158,6 +160,29 @@ class _Conversion:
         kept = _present(items)
         self.positions[table] = [index for index, _ in kept]
         return kept
+
+    def _authority(self, index: int, table: AuthorityTable) -> Authority:
+        return Authority(
+            slug=table.slug,
+            kind=table.kind,
+            names=tuple(table.names.items()),
+            languages=tuple(table.languages),
+            time_zone=table.time_zone,
+            contact=table.contact,
+            usage=table.usage,
+            group=table.group,
+            closing=self._closing(index, table),
+        )
+
+    def _closing(self, index: int, table: AuthorityTable) -> Closing | None:
+        if table.closes is None:
+            item = self.written.data["authority"][index]
+            for key in () if "closes" in item else ("closed_reason", "closed_decision", "successor"):
+                if key in item:
+                    self.faults.append(Fault(("authority", index, key), "is of an authority that closes: say when"))
+            return None
+        at = _instant(table.closes, self._zone(table.slug))
+        return Closing(at, table.closed_reason, _formal(table.closed_decision), table.successor)
 
     def _sites(self) -> tuple[Site, ...]:
         sites = tuple(Site(table.slug, table.name) for _, table in self._kept("site", self.file.site))
@@ -204,9 +229,7 @@ class _Conversion:
             follows = self.numbers.get((table.follows, ban.service))
             if follows is None:
                 self.faults.append(Fault((*path, "follows"), f"{table.follows!r} has no ban of {ban.service} here"))
-        return DecisionRecord(
-            table.organ, table.reference, table.date, table.legal_basis, table.advice, table.link, follows
-        )
+        return replace(_formal(table), follows=follows)
 
     def _binding(self, index: int, table: BindingTable) -> Binding | None:
         path: KeyPath = ("binding", index)
@@ -319,17 +342,9 @@ class _Conversion:
         return end
 
 
-def _authority(table: AuthorityTable) -> Authority:
-    return Authority(
-        slug=table.slug,
-        kind=table.kind,
-        names=tuple(table.names.items()),
-        languages=tuple(table.languages),
-        time_zone=table.time_zone,
-        contact=table.contact,
-        usage=table.usage,
-        group=table.group,
-    )
+def _formal(table: ClosedDecisionTable) -> DecisionRecord:
+    """A decision, without what it follows."""
+    return DecisionRecord(table.organ, table.reference, table.date, table.legal_basis, table.advice, table.link)
 
 
 def _instant(value: date, time_zone: str) -> Instant:

@@ -53,6 +53,8 @@ class _Dump:
         policy = self._policy
         for authority in policy.authorities:
             yield _block("[[authority]]", _authority(authority))
+            if authority.closing is not None:
+                yield from self._decision("[authority.closed_decision]", authority.closing.decision)
         if policy.sites != (Site(DEFAULT_SITE),):
             for site in policy.sites:
                 yield _block("[[site]]", [("slug", site.slug), *_unless([("name", site.name)], "")])
@@ -145,7 +147,17 @@ def _authority(authority: Authority) -> Pairs:
         ("contact", authority.contact),
         *_unless([("usage", authority.usage)], Usage.AUTHORITY),
         *_unless([("group", authority.group)], ""),
+        *_closing(authority),
     ]
+
+
+def _closing(authority: Authority) -> Pairs:
+    closing = authority.closing
+    if closing is None:
+        return []
+    pairs: Pairs = [("closes", _beginning(closing.at, authority.time_zone))]
+    pairs += _unless([("closed_reason", closing.reason)], "")
+    return pairs if closing.successor is None else [*pairs, ("successor", closing.successor)]
 
 
 def _range(entry: Range) -> Pairs:

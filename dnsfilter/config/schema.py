@@ -159,13 +159,16 @@ class ConfigFile(_Table):
     control_plane: ControlPlaneTable = ControlPlaneTable()
 
 
-class DecisionTable(_Table):
+class ClosedDecisionTable(_Table):
     organ: Text = ""
     reference: Text = ""
     date: Annotated[str, PlainValidator(read_date_text)] = ""
     legal_basis: Text = ""
     advice: Text = ""
     link: Text = ""
+
+
+class DecisionTable(ClosedDecisionTable):
     follows: Text | None = None
 
 
@@ -178,6 +181,10 @@ class AuthorityTable(_Table):
     contact: Text
     usage: Annotated[Usage, _word(Usage)] = Usage.AUTHORITY
     group: Text = ""
+    closes: DayOrInstant | None = None
+    closed_reason: Text = ""
+    closed_decision: ClosedDecisionTable = ClosedDecisionTable()
+    successor: Text | None = None
 
 
 class SiteTable(_Table):

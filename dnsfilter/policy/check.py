@@ -79,6 +79,7 @@ class _Check:
         self._sites = {site.slug for site in policy.sites}
         self._tiers = {service.slug: {tier.number for tier in service.tiers} for service in policy.services}
         self._bans = {ban.number: ban for ban in reversed(policy.bans)}
+        self._closes = {entry.slug: entry.closing.at for entry in policy.authorities if entry.closing is not None}
         self._ranges = {(entry.site, entry.prefix) for entry in policy.ranges} if policy.exemptions else set()
 
     def run(self) -> Found:
@@ -89,6 +90,7 @@ class _Check:
         if self._sound is None or self._sound.authorities != policy.authorities:
             for index, authority in enumerate(policy.authorities):
                 yield from _authority(f"authority[{index}]", authority)
+                yield from self._closing(f"authority[{index}]", authority)
         for index, site in enumerate(policy.sites):
             yield from _slug(f"site[{index}].slug", site.slug)
             yield from _texts(f"site[{index}]", {"name": site.name})
@@ -149,7 +151,31 @@ class _Check:
                 yield Problem(place, f"the ban of {ban.service} by {ban.authority} has no term")
             for number, term in enumerate(ban.terms):
                 yield from _term(f"{place}.term[{number}]", ban, term)
+                # A term that was ended in the second in which it began ends in the next.
+                yield from self._within_life(f"{place}.term[{number}]", ban.authority, term.end, term.start + 1)
                 yield from self._decision(f"{place}.term[{number}].decision", ban, term.decision)
+
+    def _closing(self, place: str, authority: Authority) -> Found:
+        closing = authority.closing
+        if closing is None:
+            return
+        if not 0 <= closing.at <= LAST_INSTANT:
+            yield Problem(f"{place}.closes", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+        yield from _texts(place, {"closed_reason": closing.reason})
+        yield from _formal(f"{place}.closed_decision", closing.decision)
+        if closing.successor is None:
+            return
+        yield from self._known(f"{place}.successor", "authority", closing.successor, self._authorities)
+        if closing.successor == authority.slug:
+            yield Problem(f"{place}.successor", f"{authority.slug} cannot be merged into itself")
+        elif self._closes.get(closing.successor, closing.at) < closing.at:
+            yield Problem(f"{place}.successor", f"{closing.successor} has closed by then")
+
+    def _within_life(self, place: str, authority: str, end: Instant | None, least: Instant = 0) -> Found:
+        """A problem where what ends at `end` reaches beyond the authority's closing; up to `least` it may."""
+        closes = self._closes.get(authority)
+        if closes is not None and (end is None or end > max(closes, least)):
+            yield Problem(f"{place}.end", f"lies after {authority} closes: what it has ends with it at the latest")
 
     def _scope(self, place: str, ban: Ban) -> Found:
         known = self._tiers.get(ban.service, ban.tiers)
@@ -164,10 +190,7 @@ class _Check:
             yield Problem(f"{place}.audience", "is empty, so that the ban would cover nobody")
 
     def _decision(self, place: str, ban: Ban, decision: DecisionRecord) -> Found:
-        fields = ("organ", "reference", "date", "legal_basis", "advice", "link")
-        yield from _texts(place, {field: getattr(decision, field) for field in fields})
-        if decision.link and urlsplit(decision.link).scheme not in ("http", "https"):
-            yield Problem(f"{place}.link", f"{decision.link!r} is no http or https address")
+        yield from _formal(place, decision)
         if decision.follows is None:
             return
         followed = self._bans.get(decision.follows)
@@ -182,11 +205,14 @@ class _Check:
         yield from self._known(f"{place}.authority", "authority", binding.authority, self._authorities)
         yield from _interval(place, binding.start, binding.end)
         yield from _texts(place, {"instrument": binding.instrument, "date": binding.date})
+        yield from self._within_life(place, binding.authority, binding.end)
         ban = self._bans.get(binding.ban)
         if ban is None:
             yield Problem(f"{place}.of", f"there is no ban {binding.ban}")
         elif ban.authority == binding.authority:
             yield Problem(f"{place}.of", f"{binding.authority} cannot be bound by its own ban")
+        else:
+            yield from self._within_life(place, ban.authority, binding.end)
 
     def _exemption(self, place: str, exemption: Exemption) -> Found:
         yield from self._known(f"{place}.site", "site", exemption.site, self._sites)
@@ -204,6 +230,7 @@ class _Check:
         if ban is None:
             yield Problem(f"{place}.of", f"there is no ban {exemption.ban}")
             return
+        yield from self._within_life(place, ban.authority, exemption.end)
         owner = self._authorities.get(ban.authority)
         if owner is not None and exemption.start < exemption.end and lasts_too_long(exemption, owner.time_zone):
             yield Problem(f"{place}.end", "lies more than a year after the start: an exemption lasts at most one year")
@@ -268,6 +295,13 @@ def _authority(place: str, authority: Authority) -> Found:
                 yield Problem(f"{place}.{key}", f'{tag!r} is no language tag: write for example "nl" or "fr"')
         if len(set(tags)) < len(tags):
             yield Problem(f"{place}.{key}", "names a language twice")
+
+
+def _formal(place: str, decision: DecisionRecord) -> Found:
+    fields = ("organ", "reference", "date", "legal_basis", "advice", "link")
+    yield from _texts(place, {field: getattr(decision, field) for field in fields})
+    if decision.link and urlsplit(decision.link).scheme not in ("http", "https"):
+        yield Problem(f"{place}.link", f"{decision.link!r} is no http or https address")
 
 
 def _reply(place: str, ban: Ban) -> Found:

@@ -90,8 +90,34 @@ DEFAULT_AUDIENCE = frozenset({Audience.STAFF})
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """The formal decision behind a ban, a term or a closing. `follows` is the number of the ban that was adopted."""
+
+    organ: str = ""
+    reference: str = ""
+    date: str = ""
+    legal_basis: str = ""
+    advice: str = ""
+    link: str = ""
+    follows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """That an authority ceases to be at `at`, by a decision; `successor` is the authority that it was merged into."""
+
+    at: Instant
+    reason: str = ""
+    decision: DecisionRecord = DecisionRecord()
+    successor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Authority:
-    """A public body. `names` pairs a language tag with a name; `contact` is a function's address, never a person's."""
+    """A public body. `names` pairs a language tag with a name; `contact` is a function's address, never a person's.
+
+    What it decided, and what binds it, ends at the latest when it closes; its ranges stay.
+    """
 
     slug: str
     kind: Kind
@@ -101,6 +127,7 @@ class Authority:
     contact: str
     usage: Usage = Usage.AUTHORITY
     group: str = ""
+    closing: Closing | None = None
 
     def name(self, language: str) -> str:
         """The name in `language`, else in the first of its own languages, else its slug."""
@@ -144,19 +171,6 @@ class Service:
     slug: str
     name: str
     tiers: tuple[Tier, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
-    """The formal decision behind a ban or a term. `follows` is the number of the ban that was adopted."""
-
-    organ: str = ""
-    reference: str = ""
-    date: str = ""
-    legal_basis: str = ""
-    advice: str = ""
-    link: str = ""
-    follows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dnsfilter.policy.model import (
     Authority,
     Ban,
     Binding,
+    Closing,
     DecisionRecord,
     Exemption,
     Funding,
@@ -409,6 +410,41 @@ def test_one_mistake_in_who_and_where_is_one_problem(old: str, new: str, place: 
     assert len(found) == 1
     assert found[0].startswith(f"policy.toml:{place}: ")
     assert message in found[0]
+
+
+CLOSES = 'contact = "ict@ghent.example"\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "more", "place", "message"),
+    [
+        ("closed_reason = 'x'\n", "", "8 authority[0].closed_reason", "is of an authority that closes: say when"),
+        ("successor = 'mechelen'\n", "", "8 authority[0].successor", "is of an authority that closes: say when"),
+        ("[authority.closed_decision]\n", "", "8 authority[0].closed_decision", "is of an authority that closes"),
+        ("closes = 'soon'\nsuccessor = 'mechelen'\n", "", "8 authority[0].closes", "must be a date such as"),
+        ("closes = 2023-10-01\nsuccessor = 'gent'\n", "", "9 authority[0].successor", "there is no authority 'gent'"),
+        ("closes = 2023-10-01\nclosed_decision.link = 'x'\n", "", "9 authority[0].closed_decision.link", "is no http"),
+        ("closes = 2023-10-01\nclosed_decision.follows = 'x'\n", "", "9 authority[0].closed_decision.follows", "is no"),
+        ("closes = 2023-10-01\n", BAN, "27 ban[0].term[0].for", "lies after ghent closes"),
+        ("closes = 2024-03-10\n", BAN + BINDING, "28 binding[0].end", "lies after ghent closes"),
+        ("closes = 2024-03-09\n", BAN.replace("1 year", "1 day") + EXEMPTION, "33 exemption[0].for", "lies after"),
+    ],
+)  # fmt: skip
+def test_one_mistake_about_a_closing_is_one_problem(keys: str, more: str, place: str, message: str) -> None:
+    (problem,) = problems(BASE.replace(CLOSES, CLOSES + keys, 1) + more)
+    assert problem.split(": ")[0] == f"policy.toml:{place}"
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("written", "closes_s"),
+    [("2024-03-10", 1_710_025_200), ("2024-03-10T01:00:00", 1_710_028_800), ("2024-03-10T00:00:00Z", 1_710_028_800)],
+)
+def test_a_closing_is_read_in_the_authoritys_zone(written: str, closes_s: int) -> None:
+    keys = f"closes = {written}\nclosed_reason = 'a merger'\nsuccessor = 'mechelen'\nclosed_decision.organ = 'o'\n"
+    ghent, mechelen = parse(BASE.replace(CLOSES, CLOSES + keys, 1) + BAN).authorities
+    assert ghent.closing == Closing(closes_s, "a merger", DecisionRecord("o"), "mechelen")
+    assert mechelen.closing is None
 
 
 @pytest.mark.parametrize("owner", ["ghent", "mechelen"])

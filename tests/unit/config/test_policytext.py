@@ -16,6 +16,7 @@ from dnsfilter.policy.model import (
     Authority,
     Ban,
     Binding,
+    Closing,
     DecisionRecord,
     Exemption,
     Funding,
@@ -128,6 +129,11 @@ def exemptions(draw: st.DrawFn, number: int, ban: Ban, ranges: tuple[Range, ...]
 
 
 @st.composite
+def closings(draw: st.DrawFn) -> Closing:
+    return Closing(draw(instants), draw(text), draw(decisions(None)), draw(st.sampled_from((None, "ghent"))))
+
+
+@st.composite
 def policies(draw: st.DrawFn) -> Policy:
     authorities = tuple(
         Authority(
@@ -139,8 +145,9 @@ def policies(draw: st.DrawFn) -> Policy:
             contact=draw(some_text),
             usage=draw(st.sampled_from(Usage)),
             group=draw(text),
+            closing=draw(st.one_of(st.none(), closings())) if slug == "diest" else None,
         )
-        for slug in ("ghent", "mechelen")
+        for slug in ("ghent", "mechelen", "diest")
     )
     ranges = tuple(
         Range(prefix, draw(st.sampled_from(("ghent", "mechelen"))), draw(st.sampled_from(Funding)),

@@ -53,7 +53,7 @@ def blocks(text: str) -> list[str]:
         (POLICY_FILE, "`[[site]]`", schema.SiteTable),
         (POLICY_FILE, "`[[range]]`", schema.RangeTable),
         (POLICY_FILE, "`[[ban]]`", schema.BanTable),
-        (POLICY_FILE, "`[ban.decision]`", schema.DecisionTable),
+        (POLICY_FILE, "`[ban.decision]`", schema.DecisionTable),  # And of a closing, less `follows`.
         (POLICY_FILE, "`[[ban.term]]`", schema.TermTable),
         (POLICY_FILE, "`[[binding]]`", schema.BindingTable),
         (POLICY_FILE, "`[[exemption]]`", schema.ExemptionTable),

@@ -12,6 +12,7 @@ from dnsfilter.policy.model import (
     Authority,
     Ban,
     Binding,
+    Closing,
     DecisionRecord,
     Exemption,
     Funding,
@@ -51,6 +52,18 @@ SOUND = Policy(
     suspensions=(Suspension("ghent", 0, MAX_SUSPENSION_S), Suspension(None, 0, 60)),
 )
 FOLLOWING = DecisionRecord(follows=11)
+
+
+def _closing(authority: Authority, at: int = DAY_S, **more: Any) -> Authority:
+    return replace(authority, closing=Closing(at, **more))
+
+
+# Whatever is ghent's, or binds diest, ends with the first day.
+CLOSED = replace(
+    SOUND,
+    authorities=(_closing(GHENT, successor="diest"), _closing(DIEST)),
+    bindings=(replace(BINDING, end=DAY_S),),
+)
 
 
 def test_a_sound_policy_has_no_problem() -> None:
@@ -143,6 +156,43 @@ def test_what_a_sound_policy_has_too_is_not_looked_at_again(changes: dict[str, A
 )  # fmt: skip
 def test_each_contradiction_is_one_problem_at_its_place(policy: Policy, place: str) -> None:
     assert [problem.place for problem in problems(policy)] == [place]
+
+
+def test_what_an_authority_has_ends_with_it_at_the_latest() -> None:
+    assert problems(CLOSED) == ()
+    # A term that is ended in the second in which it begins ends in the next.
+    late = replace(BAN, terms=(TERM, Term(DAY_S, DAY_S + 1)))
+    assert problems(replace(CLOSED, bans=(late, OTHER))) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "places"),
+    [
+        ({"bans": (replace(BAN, terms=(TERM, Term(0, DAY_S + 1))), OTHER)}, ["ban[0].term[1].end"]),
+        ({"bans": (BAN, replace(OTHER, terms=(Term(0, None, 5),)))}, ["ban[1].term[0].end"]),
+        ({"exemptions": (replace(EXEMPTION, end=DAY_S + 1),)}, ["exemption[0].end"]),
+        ({"bindings": (BINDING,), "authorities": (GHENT, _closing(DIEST))}, ["binding[0].end"]),
+        ({"bindings": (BINDING,), "authorities": (_closing(GHENT), DIEST)}, ["binding[0].end"]),
+        ({"authorities": (_closing(GHENT, -1), DIEST)}, ["authority[0].closes", "ban[0].term[0].end"]),
+        ({"authorities": (_closing(GHENT, 1 << 40), DIEST)}, ["authority[0].closes"]),
+        ({"authorities": (_closing(GHENT, reason="a\nb"), DIEST)}, ["authority[0].closed_reason"]),
+        (
+            {"authorities": (_closing(GHENT, decision=DecisionRecord(link="x:y")), DIEST)},
+            ["authority[0].closed_decision.link"],
+        ),
+        ({"authorities": (_closing(GHENT, successor="nobody"), DIEST)}, ["authority[0].successor"]),
+        ({"authorities": (_closing(GHENT, successor="ghent"), DIEST)}, ["authority[0].successor"]),
+        (
+            {"authorities": (_closing(GHENT, successor="diest"), _closing(DIEST, DAY_S - 1))},
+            ["authority[0].successor", "ban[1].term[0].end", "binding[0].end"],
+        ),
+    ],
+)
+def test_what_reaches_beyond_a_closing_is_a_problem(changes: dict[str, Any], places: list[str]) -> None:
+    found = [problem.place for problem in problems(replace(CLOSED, **changes))]
+    if "bindings" not in changes and places[0].endswith("closes"):
+        found = [place for place in found if place[:7] not in ("binding", "exempti")]
+    assert found == places
 
 
 def test_an_exemption_lasts_a_year_by_the_calendar() -> None:
