@@ -14,7 +14,7 @@ from api.system.load import MAX_REQUESTS
 from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest
-from tests.unit.api.conftest import Plane, make_plane
+from tests.unit.api.conftest import Plane, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, crowd
 
 
@@ -138,6 +138,7 @@ def test_a_file_that_ends_early_or_is_not_taken_is_closed(tmp_path: Path) -> Non
     assert ended == ["done", "done"]
 
 
+@on_both_databases
 def test_more_can_wait_than_can_be_worked_for_and_all_are_woken(town: Plane) -> None:
     tokens = crowd(town, MAX_REQUESTS + 10)
     newest = _fleet(town).news.newest

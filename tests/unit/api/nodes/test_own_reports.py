@@ -96,6 +96,7 @@ def test_one_that_enrols_and_never_reports_is_silent_after_a_minute(machine: Mac
     assert machine.stands()["state"] == "silent"
 
 
+@on_both_databases
 def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
     nodes = {name: Machine.enrolled(town, name) for name in ("a", "b", "c", "d")}
@@ -299,6 +300,7 @@ def test_reports_are_written_at_most_once_a_minute_or_when_something_changed(mac
     assert _row(plane).report["trouble"] == ""
 
 
+@on_both_databases
 def test_after_a_restart_what_was_written_is_shown_and_networks_are_not(machine: Machine) -> None:
     plane = machine.plane
     strangers = [{"prefix": "192.0.2.0/24", "queries": 4, "seen_s_ago": 20}]
@@ -319,6 +321,7 @@ def test_after_a_restart_what_was_written_is_shown_and_networks_are_not(machine:
     again.database.close()
 
 
+@on_both_databases
 def test_networks_in_no_range_are_merged_by_site_the_last_seen_first(plane: Plane) -> None:
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     a, b = Machine.enrolled(plane, "a"), Machine.enrolled(plane, "b")

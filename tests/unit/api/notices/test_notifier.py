@@ -91,6 +91,7 @@ def test_a_server_that_is_down_is_tried_again_with_growing_pauses_and_given_up_a
     assert len([one for one in caplog.records if "notice given up" in one.getMessage()]) == 2
 
 
+@on_both_databases
 def test_a_new_process_sends_what_the_last_one_could_not(asked: Plane, mailbox: Mailbox) -> None:
     away = notifier(asked)
     away.look()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.onboarding.schemas import Step
-from tests.unit.api.conftest import Plane, authority, ban
+from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
 PATH = "/v1/authorities/town/onboarding"
 
@@ -46,6 +46,7 @@ def _seen(plane: Plane, token: str) -> None:
     plane.app.state.fleet.board.settle()
 
 
+@on_both_databases
 def test_a_new_body_is_led_to_the_end(plane: Plane) -> None:
     plane.done("PUT", "/v1/authorities/town", authority(names={"nl": "Stad"}))
     missing = ["names", "space", "ranges", "ban", "operator", "approver", "node"]

@@ -211,6 +211,7 @@ def test_what_is_registered_already_makes_no_revision(town: Plane) -> None:
     assert (done(town, text)["unchanged"], town.revision()) == (1, revision)
 
 
+@on_both_databases
 def test_a_sync_removes_what_the_file_has_not_of_that_authority_and_site_alone(town: Plane) -> None:
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
     place = {"authority": "town", "funding": "public", "audience": "staff"}
@@ -346,6 +347,7 @@ def test_an_operator_synchronises_only_what_lies_in_its_space(town: Plane) -> No
     assert done(town, kept, "?sync=true&authority=town", token=desk)["unchanged"] == 1
 
 
+@on_both_databases
 def test_an_import_with_a_key_is_done_once_and_tells_how_far_it_is(town: Plane) -> None:
     text = f"{HEADER}203.0.113.0/24,town,public,staff,\n"
     assert town.done("GET", "/v1/ranges/imports/monday") == {"stage": "waiting", "done": 0, "total": 0}
@@ -373,6 +375,7 @@ def test_what_is_no_table_is_refused(town: Plane, content: bytes, media_type: st
     assert town.call("POST", IMPORT, content=content, headers=headers).status_code == status
 
 
+@on_both_databases
 def test_acts_wait_for_an_import_and_both_come_into_force(town: Plane) -> None:
     text = HEADER + "".join(f"10.{i >> 8}.{i & 255}.0/24,town,public,staff,\n" for i in range(600))
     importing = threading.Thread(target=done, args=(town, text))

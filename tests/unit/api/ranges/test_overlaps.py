@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import Plane
+from tests.unit.api.conftest import Plane, on_both_databases
 
 OVERLAPS, GAPS = "/v1/ranges/overlaps", "/v1/spaces/gaps"
 
@@ -62,6 +62,7 @@ def test_ranges_inside_those_of_others(nested: Plane, query: str, told: list[tup
     assert _pairs(nested.done("GET", f"{OVERLAPS}{query}")) == told
 
 
+@on_both_databases
 def test_a_page_follows_another(nested: Plane) -> None:
     for path in (f"{OVERLAPS}?own=true", f"{GAPS}?"):
         whole, items, cursor = nested.done("GET", path)["items"], [], ""
@@ -108,6 +109,7 @@ def test_space_that_no_range_covers(nested: Plane) -> None:
     assert _gaps(nested.done("GET", GAPS))[:3] == [*told[:2], told[3]]
 
 
+@on_both_databases
 def test_a_list_continues_where_its_last_space_was_withdrawn(nested: Plane) -> None:
     first = nested.done("GET", f"{GAPS}?limit=1")
     rest = _gaps(nested.done("GET", f"{GAPS}?site=depot"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import Plane, authority
+from tests.unit.api.conftest import Plane, authority, on_both_databases
 
 SPACE = "/v1/spaces/default/203.0.113.0/24"
 ACTIONS: dict[str, tuple[str, Any]] = {
@@ -27,6 +27,7 @@ def _range(plane: Plane, prefix: str, owner: str) -> None:
     plane.done("PUT", f"/v1/ranges/default/{prefix}", body)
 
 
+@on_both_databases
 def test_space_is_allotted_read_and_withdrawn_on_record_without_a_revision(town: Plane) -> None:
     revision = town.revision()
     made = town.call("PUT", SPACE, {"authority": "town"})
@@ -139,6 +140,7 @@ def test_space_allotted_around_anothers_range_lets_nobody_into_it(town: Plane) -
     assert town.call("PUT", inside_its_own, ACTIONS["register"][1], token=desk).status_code == 201
 
 
+@on_both_databases
 def test_a_tag_of_space_that_was_withdrawn_is_not_that_of_the_next_allotment(town: Plane) -> None:
     earlier = town.call("PUT", SPACE, {"authority": "town"}).headers["etag"]
     for _ in range(2):

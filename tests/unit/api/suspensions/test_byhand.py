@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from api.db.models import NodeRow
-from tests.unit.api.conftest import Plane
+from tests.unit.api.conftest import Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 
 PATH = "/v1/suspensions/by-hand"
@@ -34,6 +34,7 @@ def test_what_nodes_report_is_told_to_every_account_until_it_ends(town: Plane) -
     assert _told(town) == []
 
 
+@on_both_databases
 def test_what_was_written_down_is_told_where_the_node_has_not_reported_since(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     machine.report(suspended=[{"authority": None, "until": UNTIL}])
