@@ -19,7 +19,16 @@ _LOCK = 0x646E7366696C7465
 """The lock's number in its database."""
 _FOUND_GONE = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
 """So the server misses a machine without power within half a minute, and not after hours."""
-_CONNECT = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_CONNECT = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # For what was sent and never acknowledged, where no keepalive is.
+    "tcp_user_timeout": 25_000,
+}
+STOP_S = 5.0
+"""How long an end waits for a server that says nothing: without this process the turn ends anyway."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -82,7 +91,9 @@ class Turn:
         """Let another have the turn."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_S)
+        if self._thread.is_alive():
+            return
         self._drop()
         self._engine.dispose()
 
