@@ -173,8 +173,8 @@ def renew_ban(
 ) -> BanRead:
     """Adds a term, with the decision to renew, which has a reference.
 
-    Without `start` it begins where the terms in force end. Without a term, a decision that `follows` a ban takes over
-    what is left of that ban's terms, and its scope.
+    Without `start` it begins where the terms in force end; 409 where a term that has not ended has that reference
+    already. Without a term, a decision that `follows` a ban takes over what is left of that ban's terms, and its scope.
     """
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
@@ -183,6 +183,8 @@ def renew_ban(
     if body.decision is not None and body.decision.follows is not None and body.says_no_term:
         acts.renew_following(unit, owner, row, decision_value(unit.session, body.decision, subject, "body.decision"))
     else:
+        if body.start is None and body.decision is not None and body.decision.reference:
+            acts.demand_further(row, body.decision.reference, unit.now_s)
         begins = goes_on_from(row.terms, unit.now_s)
         acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, subject, "body", begins=begins))
     response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"

@@ -62,6 +62,15 @@ def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) ->
     _add_terms(unit, authority, row, (term,))
 
 
+def demand_further(row: BanRow, reference: str, now: Instant) -> None:
+    """Raises Conflict where a decision of that reference has given the ban a term that has not ended.
+
+    For a renewal that does not say when it begins: sent again, it would be one more.
+    """
+    if any(known.decision.get("reference") == reference and not has_ended(known, now) for known in row.terms):
+        raise Conflict(f"the ban was renewed by {reference} already: for a further term by that, say when it begins")
+
+
 def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: DecisionRecord) -> None:
     """Renew an ordinary ban as the ban that the decision follows: for what is left of its terms, with its scope.
 

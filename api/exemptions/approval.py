@@ -1,32 +1,41 @@
 """Who may approve which request for an exemption, and who may take away what it leaves.
 
-What an exemption leaves of an authority are ranges that the ban covers, registered before it was asked for: neither
-named by it, or by an approved one of its time, nor inside one that is. Where nothing is left it exempts the whole
-authority, and an administrator decides.
+An exemption counts as one of the whole authority, and an administrator decides, unless a tenth of the authority's
+addresses stays under the ban, of each version of IP in which it names ranges. What stays are ranges that the ban
+covers, neither named by it, or by an approved one of its time, nor inside one that is; and only those that were there
+for 30 days when it was asked for, or since the ban was adopted. So what is left is neither a token nor made for the
+occasion.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_network
 from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from api.auth.caller import Permit
 from api.auth.permissions import Role
 from api.db.base import Json
-from api.db.models import AuditRow, BanRow, ConcernRow, ExemptionRow, RangeRow
+from api.db.models import AuditRow, BanRow, ConcernRow, ExemptionRow, MatterRow, RangeRow
 from api.db.unit import UnitOfWork
 from api.errors import Forbidden
 from api.exemptions import repository
 from api.exemptions.schemas import ExemptionState, exemption_state
+from dnsfilter.policy.intervals import Interval, union
 from dnsfilter.policy.model import Instant
 
+SHARE = 10
+"""One in so many of an authority's addresses stays under the ban."""
+STOOD_S = 30 * 86_400
+"""For so long a range has to be there, unless it is older than the ban."""
 OWN = "nobody approves a request of their own: somebody else has to"
 _Place: TypeAlias = tuple[str, str]
 """Site and prefix of a range."""
+_Wide: TypeAlias = tuple[str, int]
+"""A site and a version of IP."""
 
 
 class _Left(NamedTuple):
@@ -43,56 +52,82 @@ def demand(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
     if exemption_state(row, unit.now_s) is not ExemptionState.REQUESTED:
         return
     ban = unit.session.get_one(BanRow, row.ban)
-    whole, roles = whole_authority(unit.session, row, ban, unit.now_s), permit.rule.roles
+    whole, roles = whole_authority(unit.session, row, unit.now_s), permit.rule.roles
     if whole is not None:
         roles = frozenset({Role.ADMINISTRATOR})
         if not permit.caller.administers:
-            raise Forbidden(f"this would exempt the whole of {whole}: an administrator approves that")
+            why = "less than a tenth of it would stay under the ban, in ranges that were there before"
+            raise Forbidden(
+                f"this counts as an exemption of the whole of {whole}: an administrator approves that ({why})"
+            )
     permit.not_given_by(unit.session, row.requested_by, roles, ban.authority, unit.now_s, OWN)
 
 
 @contextmanager
 def leaving_some(unit: UnitOfWork, permit: Permit, authorities: Collection[str]) -> Iterator[None]:
-    """While ranges of `authorities` are changed or deregistered: raises Forbidden where that takes away the last one
-    that an approved exemption leaves, unless the caller is an administrator."""
+    """While ranges of `authorities` are changed or deregistered: raises Forbidden where that makes an approved
+    exemption one of the whole authority, unless the caller is an administrator."""
     if permit.caller.administers or not authorities:
         yield
         return
     session, now = unit.session, unit.now_s
     approved = [(row, owner) for row, owner in _approved(session, authorities) if _has_effect(row, now)]
-    before = [{(item.site, item.prefix) for item in _left(session, row, owner, now)} for row, owner in approved]
+    partial = [(row, owner) for row, owner in approved if _leaves_enough(session, row, owner, now)]
     yield
     session.flush()
-    for (row, owner), known in zip(approved, before, strict=True):
-        left = _left(session, row, owner, now)
-        if known - {(item.site, item.prefix) for item in left} and not _any_stood(session, left, row.revision):
+    for row, owner in partial:
+        if not _leaves_enough(session, row, owner, now):
             what = f"exemption {row.number} would then be one of the whole of {owner}"
-            raise Forbidden(f"{what}: an administrator changes or deregisters the last range that it leaves")
+            raise Forbidden(f"{what}: an administrator changes or deregisters what it has to leave")
 
 
-def whole_authority(session: Session, row: ExemptionRow, ban: BanRow, now: Instant) -> str | None:
-    """An authority of which nothing is left by the exemption that is asked for and the approved ones of its time.
+def whole_authority(session: Session, row: ExemptionRow, now: Instant) -> str | None:
+    """An authority of which too little is left by the exemption that is asked for and the approved ones of its time.
 
     Of weekly hours nothing is believed: they may add up to a whole week. Ranges that the ban does not cover do not
     count, unless it covers none: its scope may be widened.
     """
     for owner in sorted(set(repository.owners(session, row.site, row.ranges).values())):
-        if not _any_stood(session, _left(session, row, owner, now), row.revision):
+        if not _leaves_enough(session, row, owner, now):
             return owner
     return None
 
 
-def _left(session: Session, row: ExemptionRow, owner: str, now: Instant) -> list[_Left]:
-    """The ranges of `owner` that the exemption and the approved ones of its time leave, however long they are there."""
+def _leaves_enough(session: Session, row: ExemptionRow, owner: str, now: Instant) -> bool:
+    """Whether of each version of IP in which it names ranges of `owner` a tenth of the addresses is left there."""
     ban = session.get_one(BanRow, row.ban)
     # Columns, as they are now: an import changes rows behind the session's back.
     columns = [getattr(RangeRow, name) for name in _Left._fields]
     registered = [_Left(*item) for item in session.execute(select(*columns).where(RangeRow.authority == owner))]
     covered = [item for item in registered if item.funding in ban.funding and item.audience in ban.audience]
+    counted = covered or registered
     named = {(row.site, prefix) for prefix in row.ranges}
+    asked = {ip_network(item.prefix).version for item in counted if (item.site, item.prefix) in named}
     for other in _overlapping(session, row, now):
         named |= {(other.site, prefix) for prefix in other.ranges}
-    return list(_outside(covered or registered, named))
+    left = list(_outside(counted, named))
+    gone = _sizes((item.site, item.prefix) for item in set(counted).difference(left))
+    since = min(row.revision, _revision_at(session, _known_since(ban, row)))
+    changed = _changed_since(session, owner, since) if any(item.revision > since for item in left) else frozenset()
+    stays = [(item.site, item.prefix) for item in left if item.revision <= since or _subject(item) not in changed]
+    # What a range that is left has of exempted ones inside it is exempted.
+    without = _sizes(named)
+    rest = {wide: size - without.get(wide, 0) for wide, size in _sizes([*stays, *named]).items()}
+    for version in asked:
+        here, there = (sum(n for (_, other), n in sizes.items() if other == version) for sizes in (rest, gone))
+        if here * SHARE < here + there:
+            return False
+    return True
+
+
+def _sizes(places: Iterable[_Place]) -> Mapping[_Wide, int]:
+    """How many addresses these have at each site, of each version of IP."""
+    spans: defaultdict[_Wide, list[Interval]] = defaultdict(list)
+    for site, prefix in places:
+        network = ip_network(prefix)
+        first = int(network.network_address)
+        spans[site, network.version].append((first, first + network.num_addresses))
+    return {wide: sum(end - start for start, end in union(found)) for wide, found in spans.items()}
 
 
 def _outside(items: Iterable[_Left], named: set[_Place]) -> Iterator[_Left]:
@@ -113,16 +148,26 @@ def _outside(items: Iterable[_Left], named: set[_Place]) -> Iterator[_Left]:
             yield item
 
 
-def _any_stood(session: Session, items: Iterable[_Left], revision: int) -> bool:
-    """Whether one of the ranges has been what it is since that revision."""
-    return any(item.revision <= revision or _stood(session, item, revision) for item in items)
+def _known_since(ban: BanRow, row: ExemptionRow) -> Instant:
+    """When a range has to be there for the exemption to leave it."""
+    return max(min(term.recorded_s for term in ban.terms), row.requested_s - STOOD_S)
 
 
-def _stood(session: Session, item: _Left, revision: int) -> bool:
-    """Whether since that revision the range was given another label at most."""
-    subject = f"range/{item.site}/{item.prefix}"
-    acts = select(AuditRow.before, AuditRow.after).where(AuditRow.object == subject, AuditRow.revision > revision)
-    return all(_matters(before) == _matters(after) for before, after in session.execute(acts))
+def _revision_at(session: Session, at: Instant) -> int:
+    return session.scalar(select(func.max(AuditRow.revision)).where(AuditRow.time_s <= at)) or 0
+
+
+def _changed_since(session: Session, owner: str, revision: int) -> frozenset[str]:
+    """The ranges of `owner` that have become what they are since that revision; another label changes nothing."""
+    acts = select(AuditRow.object, AuditRow.before, AuditRow.after).join(MatterRow, MatterRow.seq == AuditRow.seq)
+    theirs = acts.where(MatterRow.authority == owner, AuditRow.revision > revision, AuditRow.act.startswith("range."))
+    return frozenset(
+        subject for subject, before, after in session.execute(theirs) if _matters(before) != _matters(after)
+    )
+
+
+def _subject(item: _Left) -> str:
+    return f"range/{item.site}/{item.prefix}"
 
 
 def _matters(shown: Json | None) -> tuple[object, ...] | None:

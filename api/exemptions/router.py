@@ -72,7 +72,10 @@ def get_exemption(number: Number, unit: UnitDep, permit: PermitDep, response: Re
     responses=documented(CONFLICT, NOT_PUBLISHED),
 )
 def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, response: Response) -> ExemptionRead:
-    """Records the request of an operator of the ranges; it has no effect before somebody else approves it."""
+    """Records the request of an operator of the ranges; it has no effect before somebody else approves it.
+
+    409 where the same (ranges, hours, reason, and some of the time) waits already, or is approved for all of it.
+    """
     ban = bans.find_reference(unit.session, body.ban)
     if ban is None:
         raise Invalid.at("body.ban", f"there is no ban {body.ban}")
@@ -81,7 +84,9 @@ def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, re
     for owner in set(owners.values()) or {ban.authority}:
         permit.demand(owner)
     time_zone = body.time_zone or _time_zone(unit, ban, body.site, prefixes)
-    row = service.request(unit, ban, _wanted(unit, ban, body, prefixes, time_zone), time_zone)
+    wanted = _wanted(unit, ban, body, prefixes, time_zone)
+    service.demand_unasked(unit, ban, wanted, time_zone)
+    row = service.request(unit, ban, wanted, time_zone)
     response.headers["Location"] = f"/v1/exemptions/{row.number}"
     return _answer(unit, row, response)
 
@@ -102,9 +107,9 @@ def approve_exemption(
 ) -> ExemptionRead:
     """From now on, or from its start, the ban is set aside in the ranges.
 
-    Nobody approves a request of their own, through a role that they gave either. One that leaves an authority no range
-    in which the ban applies, by itself or with others of that time, is approved by an administrator. A range inside an
-    exempted one, or registered after the request, is none that is left.
+    Nobody approves a request of their own, through a role that they gave either. An administrator approves where, by
+    itself or with others of that time, it leaves less than a tenth of an authority's addresses under the ban, in ranges
+    that were there before the ban, or for 30 days when it was asked for.
     """
     row = _decided(number, unit, permit)
     precondition.check(row.revision)

@@ -68,6 +68,25 @@ def _request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, o
     return row
 
 
+def demand_unasked(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> None:
+    """Raises Conflict where the same is asked for already, or approved for as long, as when a request is sent twice.
+
+    A request is the same where it has the same ranges, hours and reason, and some of the time.
+    """
+    asked = (wanted.site, [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)], wanted.reason)
+    hours = [zoned_hours_text(hours, time_zone) for hours in wanted.hours]
+    begin = max(wanted.start, unit.now_s)
+    for row in repository.of(unit.session, ban.number):
+        if asked != (row.site, row.ranges, row.reason) or (hours, time_zone) != (row.hours, row.time_zone):
+            continue
+        state = exemption_state(row, unit.now_s)
+        if state is ExemptionState.REQUESTED and row.start_s < wanted.end and begin < row.end_s:
+            raise Conflict(f"exemption {row.number} is that request already, and waits for a decision")
+        last = row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
+        if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE) and row.start_s <= begin and wanted.end <= last:
+            raise Conflict(f"exemption {row.number} is that one already, and approved")
+
+
 def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
     """Give a request effect; approving twice changes nothing."""
     state = exemption_state(row, unit.now_s)

@@ -54,6 +54,8 @@ def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, hei
         told |= {"former": source.authority, "at_s": heir.at}
         yield Due(key, Kind.SOURCE_GOES_ON, follower.authority, told)
     first = min(term.recorded_s for term in source.terms)
+    # What was to follow, and was ended with the rest, is told with the rest.
+    begun = not all(map(_never_holds, source.terms))
     for term in source.terms:
         end = effective_end(term)
         told = {**facts, "reference": reference_in(source, term), **({} if end is None else {"until_s": end})}
@@ -61,11 +63,16 @@ def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, hei
         if renewed and hour.fresh(term.recorded_s) and term.recorded_s >= adopted:
             yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, told)
         ended = term.ended_s
-        if heir is not None and heir.continues(term):
+        if (heir is not None and heir.continues(term)) or (begun and _never_holds(term)):
             continue
         if ended is not None and ended > max(hour.oldest, adopted, since) and not is_continued(source, term, ended):
             key = f"source_ended/{source.number}/{ended}/{follower.number}"
             yield Due(key, Kind.SOURCE_ENDED, follower.authority, told)
+
+
+def _never_holds(term: TermRow) -> bool:
+    """Whether the term was ended before it began."""
+    return term.ended_s is not None and term.ended_s <= term.start_s
 
 
 def _reach(row: BanRow, now: Instant) -> Json:

@@ -146,8 +146,8 @@ def put_range(
 ) -> RangeRead:
     """Registers the prefix to an authority, or changes label, funding and audience.
 
-    An operator does so inside the authority's space, and not inside another authority's range; the last range that an
-    approved exemption leaves of an authority gets another funding or audience from an administrator.
+    An operator does so inside the authority's space, and not inside another authority's range; what an approved
+    exemption has to leave of an authority gets another funding or audience from an administrator.
     """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
@@ -210,7 +210,7 @@ def delete_range(
 ) -> None:
     """Deregisters the range; its clients then belong to the next larger range, or to none.
 
-    The last range that an approved exemption leaves of an authority is deregistered by an administrator.
+    What an approved exemption has to leave of an authority is deregistered by an administrator.
     """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     row = repository.get(unit.session, site, prefix)

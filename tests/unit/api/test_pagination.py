@@ -217,7 +217,7 @@ def _fill(town: Plane) -> None:
         town.done("PUT", f"/v1/ranges/default/{prefix}", body)
     for day in range(5):
         start, span = f"2026-09-2{2 + day * 3 % 5}", f"{5 - day} months"
-        asked = {"ban": "town/alpha", "site": "default", "ranges": ["192.0.2.0/24"], "reason": "a test of lists"}
+        asked = {"ban": "town/alpha", "site": "default", "ranges": ["192.0.2.0/24"], "reason": f"on day {day}"}
         town.done("POST", "/v1/exemptions", {**asked, "start": start, "for": span})
     for number, act in ((2, "approve"), (5, "approve"), (4, "reject"), (5, "revoke")):
         body = {"reason": "as decided"} if act != "approve" else {}

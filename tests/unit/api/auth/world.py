@@ -63,7 +63,7 @@ def make_world(plane: Plane) -> World:
     pairs = [(OWN, OWN), (BOUND, BOUND), (UNRELATED, UNRELATED), (OWN, BOUND), (BOUND, OWN)]
     other = plane.other()
     requested = {pair: _number(plane, "/v1/exemptions", _exemption(*pair), other) for pair in pairs}
-    approved = {slug: _number(plane, "/v1/exemptions", _exemption(slug, slug)) for slug in AUTHORITIES}
+    approved = {slug: _number(plane, "/v1/exemptions", _exemption(slug, slug, "approved")) for slug in AUTHORITIES}
     for number in approved.values():
         plane.done("POST", f"/v1/exemptions/{number}/approve", {}, token=other)
     bystander, _ = plane.account("bystander")
@@ -151,7 +151,7 @@ def _exemptions(world: World) -> dict[str, list[Asked]]:
     requested = world.requested.items()
     return {
         f"GET {base}/{{number}}": [Asked(frozenset(pair), f"{base}/{n}") for pair, n in requested],
-        f"POST {base}": [Asked(frozenset({pair[1]}), base, _exemption(*pair)) for pair, _ in requested],
+        f"POST {base}": [Asked(frozenset({pair[1]}), base, _exemption(*pair, "another")) for pair, _ in requested],
         f"POST {base}/{{number}}/approve": [Asked(frozenset({of}), f"{base}/{n}/approve") for (of, _), n in requested],
         f"POST {base}/{{number}}/reject": [
             Asked(frozenset({of}), f"{base}/{n}/reject", why) for (of, _), n in requested
@@ -315,9 +315,9 @@ def _binding(of: str, to: str) -> dict[str, str]:
     return {"ban": of, "authority": to, "ground": "agreement", "instrument": "letter 1", "date": "2026-09-01"}
 
 
-def _exemption(of: str, owner: str) -> dict[str, Any]:
+def _exemption(of: str, owner: str, reason: str = "promotion") -> dict[str, Any]:
     prefix = f"127.0.{NUMBER[owner]}.0/24"
-    return {"ban": f"{of}/alpha", "ranges": [prefix], "for": "30 days", "reason": "promotion"}
+    return {"ban": f"{of}/alpha", "ranges": [prefix], "for": "30 days", "reason": reason}
 
 
 def _suspension(slug: str | None, span: str) -> dict[str, Any]:

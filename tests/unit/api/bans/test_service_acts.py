@@ -72,12 +72,28 @@ def test_one_request_with_several_changes_is_several_acts_of_one_revision(town: 
 
 def test_a_renewal_without_a_start_begins_where_the_terms_in_force_end(town: Plane) -> None:
     renewal = {"for": "1 month", "decision": {"reference": "C-2"}}
-    starts = [town.done("POST", f"{PATH}/terms", renewal)["terms"][-1]["start"] for _ in range(2)]
+    both = (renewal, {**renewal, "decision": {"reference": "C-3"}})
+    starts = [town.done("POST", f"{PATH}/terms", one)["terms"][-1]["start"] for one in both]
     assert starts == [END, "2027-04-21T14:13:20Z"]
     town.clock.now += 365 * DAY
     assert town.done("GET", PATH)["state"] == "lapsed"
     late = town.done("POST", f"{PATH}/terms", renewal)
     assert (late["terms"][-1]["start"], late["state"]) == ("2027-09-21T14:13:20Z", "ending")
+
+
+@pytest.mark.parametrize("term", [{"for": "6 months"}, {"until": "2027-12-31"}, {"review_by": "2027-12-31"}])
+@on_both_databases
+def test_a_renewal_that_is_sent_again_is_no_further_term(town: Plane, term: dict[str, Any]) -> None:
+    renewal = {**term, "decision": {"reference": "C-2", "organ": "council"}}
+    terms = town.done("POST", f"{PATH}/terms", renewal)["terms"]
+    town.clock.now += 5
+    for again in (renewal, {**renewal, "decision": {"reference": "C-2"}}):
+        refused = town.call("POST", f"{PATH}/terms", again)
+        assert (refused.status_code, "renewed by C-2 already" in refused.json()["detail"]) == (409, True)
+    assert town.done("GET", PATH)["terms"] == terms
+    second = {"start": "2028-09-01", "until": "2028-12-31", "decision": {"reference": "C-2"}}
+    assert len(town.done("POST", f"{PATH}/terms", second)["terms"]) == 3, "one decision may give two terms"
+    assert town.call("POST", f"{PATH}/terms", second).status_code == 409
 
 
 def test_a_renewal_that_touches_leaves_no_gap_and_rewrites_nothing(town: Plane) -> None:

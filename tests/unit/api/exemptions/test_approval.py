@@ -133,7 +133,7 @@ def test_a_role_from_whoever_asked_is_enough_to_reject(town: Plane) -> None:
 
 
 def test_what_nobody_has_decided_lapses_and_nothing_decided_goes(town: Plane) -> None:
-    undecided, decided = (_asked(town, town.token, FIRST) for _ in range(2))
+    undecided, decided = (_asked(town, town.token, FIRST, reason=why) for why in ("promotion", "research"))
     assert _approve(town, decided, town.other()).status_code == 200
     town.clock.now += 30 * 86_400
     states = [item["state"] for item in town.done("GET", "/v1/exemptions?state=lapsed")["items"]]
@@ -178,6 +178,55 @@ def test_a_range_that_got_another_label_since_is_left_as_it_was(town: Plane) -> 
     number = _asked(town, desk, FIRST)
     town.done("PATCH", f"/v1/ranges/default/{SECOND}", {"label": "annex"}, token=desk)
     assert _approve(town, number, approver).status_code == 200
+
+
+NARROW, WIDE = "203.0.113.0/28", "203.0.113.0/27"
+HALVES = ("203.0.113.0/25", "203.0.113.128/25")
+SIX, MORE = "2001:db8::/64", "2001:db8:0:1::/64"
+
+
+@pytest.mark.parametrize(
+    ("others", "ranges", "status"),
+    [
+        ((TINY,), (FIRST,), 403),
+        ((NARROW,), (FIRST,), 403),
+        ((WIDE,), (FIRST,), 200),
+        ((SECOND, *HALVES), (FIRST, *HALVES), 403),
+        ((SECOND, HALVES[0]), (FIRST, HALVES[0]), 200),
+        ((SIX,), (FIRST,), 403),
+        ((SIX, MORE), (SIX,), 200),
+        ((SECOND, SIX), (FIRST, SIX), 403),
+        ((SECOND, SIX, MORE), (FIRST, SIX), 200),
+    ],
+    ids=[
+        "one address", "less than a tenth", "more than a tenth", "around exempted ones", "partly around them",
+        "of another version", "of the same", "of one of both", "of both",
+    ],
+)  # fmt: skip
+def test_of_each_version_of_ip_a_tenth_of_the_addresses_is_left(
+    town: Plane, others: tuple[str, ...], ranges: tuple[str, ...], status: int
+) -> None:
+    desk, approver = _desk(town)
+    for prefix in others:
+        _register(town, prefix)
+    answer = _approve(town, _asked(town, desk, *ranges), approver)
+    assert answer.status_code == status, answer.text
+
+
+@on_both_databases
+def test_what_is_registered_under_the_ban_is_left_once_it_is_there_for_thirty_days(town: Plane) -> None:
+    """Also where a longer time went by with the request than before it; and only as it was then."""
+    desk, approver = _desk(town)
+    town.clock.now += 10 * 86_400
+    _register(town, SECOND, funding="private")
+    town.clock.now += 5 * 86_400
+    town.done("PATCH", f"/v1/ranges/default/{SECOND}", {"funding": "public"}, token=desk)
+    town.clock.now += 30 * 86_400 - 1
+    early = _asked(town, desk, FIRST)
+    town.clock.now += 1
+    refused = _approve(town, early, approver)
+    assert (refused.status_code, "the whole of town" in refused.json()["detail"]) == (403, True)
+    assert _approve(town, _asked(town, desk, FIRST, reason="research"), approver).status_code == 200
 
 
 def _import(plane: Plane, token: str, text: str) -> httpx.Response:

@@ -38,6 +38,42 @@ def test_a_request_has_effect_only_once_approved_and_until_revoked(town: Plane) 
     assert town.call("POST", f"{path}/approve", token=town.other()).status_code == 409
 
 
+def test_a_request_that_is_sent_again_is_no_second_one(town: Plane) -> None:
+    number = town.done("POST", "/v1/exemptions", BODY)["number"]
+    town.clock.now += 5
+    refused = town.call("POST", "/v1/exemptions", BODY)
+    assert (refused.status_code, f"exemption {number} is that" in refused.json()["detail"]) == (409, True)
+    for other in ({"start": "2026-12-01"}, {"reason": "research"}, {"hours": ["Mon 09:00-10:00"]}):
+        assert town.call("POST", "/v1/exemptions", {**BODY, **other}).status_code == 201
+    _approved(town, number)
+    assert town.call("POST", "/v1/exemptions", {**BODY, "for": "29 days"}).status_code == 409, "it has that already"
+    assert town.call("POST", "/v1/exemptions", BODY).status_code == 201, "for longer"
+    town.done("POST", f"/v1/exemptions/{number + 4}/reject", {"reason": "too long"})
+    town.clock.now += 31 * 86_400
+    assert town.call("POST", "/v1/exemptions", BODY).status_code == 201, "once it is over"
+
+
+@on_both_databases
+def test_an_approval_never_alters_the_past(town: Plane) -> None:
+    """An exemption that would have begun long ago has effect from its approval on, and is told so ever after."""
+    moments = ("2026-09-21T14:13:20Z", "2026-09-21T15:13:19Z", "2026-09-21T15:13:20Z")
+    number = town.done("POST", "/v1/exemptions", {**BODY, "start": "2026-09-01", "for": "60 days"})["number"]
+    town.clock.now += 3600
+    told = [town.done("GET", f"{QUESTION}&at={at}") for at in moments]
+    assert [each["verdict"] for each in told] == ["refuse"] * 3
+    approved = town.done("POST", f"/v1/exemptions/{number}/approve", token=town.other())
+    assert (approved["start"], approved["approved"]) == ("2026-08-31T22:00:00Z", moments[-1])
+    town.clock.now += 86_400
+    for before, at in zip(told[:-1], moments, strict=False):
+        now = town.done("GET", f"{QUESTION}&at={at}")
+        assert {**now, "revision": None} == {**before, "revision": None}
+    assert _verdict(town, moments[-1]) == "pass"
+    traced = [town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={at}") for at in moments]
+    assert [each["decision"]["verdict"] for each in traced] == ["refuse", "refuse", "pass"]
+    assert [[one["number"] for one in each["exemptions"]] for each in traced] == [[], [], [number]]
+    assert town.done("GET", f"/v1/exemptions/{number}")["approved"] == moments[-1]
+
+
 def test_a_rejected_request_stays_on_record(town: Plane) -> None:
     number = town.done("POST", "/v1/exemptions", BODY)["number"]
     town.done("POST", f"/v1/exemptions/{number}/reject", {"reason": "not needed"})

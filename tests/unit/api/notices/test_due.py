@@ -153,7 +153,8 @@ def test_exemptions_are_told_as_they_go(town: Plane) -> None:
     _bound(town)
     telling = begun(town)
     asked = {"ban": "town/alpha", "ranges": ["198.51.100.0/24"], "for": "60 days", "reason": "promotion"}
-    numbers = [town.done("POST", "/v1/exemptions", asked)["number"] for _ in range(2)]
+    both = ({**asked, "reason": why} for why in ("promotion", "research"))
+    numbers = [town.done("POST", "/v1/exemptions", one)["number"] for one in both]
     end_s = _instant(town.done("GET", f"/v1/exemptions/{numbers[0]}")["end"])
     town.clock.now += 1
     assert new_kinds(town, telling.look) == [("exemption_waiting", "town")] * 2
@@ -263,13 +264,14 @@ def test_a_merger_of_whoever_followed_with_what_was_followed_is_told_to_nobody(t
     assert new_kinds(town, telling.look) == []
 
 
-@pytest.mark.parametrize("start", [None, "2026-11-01"], ids=["in force", "planned"])
+@pytest.mark.parametrize("start", [None, "2026-11-01", "both"], ids=["in force", "planned", "with a planned term"])
 @pytest.mark.parametrize("merged", [True, False], ids=["merged", "closed"])
 def test_an_end_of_the_authority_that_was_followed_is_told(town: Plane, start: str | None, merged: bool) -> None:
     for slug in ("city", "other", "follower"):
         town.done("PUT", f"/v1/authorities/{slug}", authority())
-    term = {"for": "6 months"} if start is None else {"start": start, "for": "6 months"}
-    town.done("PUT", "/v1/authorities/other/bans/alpha", ban(terms=[term]))
+    now, later = {"for": "1 month"}, {"start": "2026-11-01", "for": "6 months"}
+    terms = {None: [now], "both": [now, later]}.get(start, [later])
+    town.done("PUT", "/v1/authorities/other/bans/alpha", ban(terms=terms))
     town.done("PUT", "/v1/authorities/follower/bans/alpha", _following("other"))
     telling = begun(town)
     if merged:

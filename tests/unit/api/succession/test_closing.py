@@ -33,7 +33,7 @@ def _grown(plane: Plane) -> dict[str, int]:
     wanted = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "reason": "promotion", "hours": ["Mon 00:00-01:00"]}
     numbers["approved"] = _number(plane, "/v1/exemptions", {**wanted, "for": "6 months"})
     plane.done("POST", f"/v1/exemptions/{numbers['approved']}/approve", {}, token=plane.other())
-    numbers["requested"] = _number(plane, "/v1/exemptions", {**wanted, "for": "5 months"})
+    numbers["requested"] = _number(plane, "/v1/exemptions", {**wanted, "reason": "research", "for": "5 months"})
     numbers["account"], _ = plane.account("the-operator", ("operator", "town"))
     return numbers
 
