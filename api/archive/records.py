@@ -39,7 +39,7 @@ from api.db.models import (
 )
 from api.db.models.record import INSTALLATION
 from api.db.unit import entry_of, head
-from api.exemptions.schemas import read_exemption
+from api.exemptions.schemas import shown_exemption
 from api.moments import moment_text, optional_text
 from api.suspensions.service import shown as shown_suspension
 
@@ -97,8 +97,7 @@ class _Found:
             read = read_binding(binding, references[binding.ban], 0, zones[binding.authority])
             bindings[binding.ban].append(read.model_dump(mode="json", exclude=_HOURLY))
         for row in self._rows(ExemptionRow, ExemptionRow.number):
-            exemption = read_exemption(row, references[row.ban], 0)
-            exemptions[row.ban].append(exemption.model_dump(mode="json", exclude=_HOURLY))
+            exemptions[row.ban].append(shown_exemption(row, references[row.ban]))
         return [
             Ban(
                 ban.model_dump(mode="json", exclude=_HOURLY),

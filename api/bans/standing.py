@@ -55,6 +55,28 @@ def holds(term: TermRow, at: Instant) -> bool:
     return max(term.start_s, term.recorded_s) <= at and (end is None or at < end)
 
 
+def held_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
+    """The term whose decision is quoted at that instant: see the function of that name in `dnsfilter.policy.decide`."""
+    held = [term for term in terms if holds(term, at)]
+    return max(held, key=lambda term: (*_begun(term), term.start_s, term.id), default=None)
+
+
+def quoted_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
+    """The term that holds, else the last that did; None before the first."""
+    known = [term for term in terms if _begun(term)[0] <= at and not _never(term)]
+    return held_term(known, at) or max(known, key=_begun, default=None)
+
+
+def _never(term: TermRow) -> bool:
+    """Whether the term was over before it had any effect."""
+    end = effective_end(term)
+    return end is not None and end <= _begun(term)[0]
+
+
+def _begun(term: TermRow) -> tuple[Instant, Instant]:
+    return max(term.start_s, term.recorded_s), term.recorded_s
+
+
 def has_ended(term: TermRow, at: Instant) -> bool:
     """Whether the term is over by then, or never holds."""
     end = effective_end(term)

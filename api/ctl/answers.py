@@ -172,6 +172,15 @@ class Winner(Answer):
     reply: str
     bound: bool
     suffix: str
+    reference: str = ""
+
+
+class Ahead(Answer):
+    """An approved exemption that will set a ban aside."""
+
+    number: Number
+    hours: list[str]
+    next: Moment
 
 
 class Considered(Answer):
@@ -187,6 +196,7 @@ class Considered(Answer):
     suffix: str | None
     binding: Number | None
     exemption: Number | None
+    ahead: Ahead | None = None
 
 
 class Place(Answer):
@@ -230,6 +240,8 @@ class Concern(Answer):
     mode: str
     bound: bool
     standing: str
+    reference: str | None = None
+    ahead: Ahead | None = None
 
 
 class Nested(Answer):

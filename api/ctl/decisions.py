@@ -99,4 +99,6 @@ class Exemption(Answer):
     decided_by: Number | None
     note: str
     state: str
+    holds: bool | None = None
+    next: Moment | None = None
     revision: Number

@@ -125,7 +125,8 @@ def _lines(found: Exemption, names: Names, accounts: Accounts) -> Iterator[str]:
         ("term", period_words(found.start, found.end, zone)),
         *(("hours", f"{hours} {found.time_zone}") for hours in found.hours),
         ("reason", found.reason),
-        ("state", found.state.replace("_", " ")),
+        ("state", _state(found)),
+        *([("next", f"from {at_words(found.next, zone)}")] if found.next is not None else []),
         ("requested", f"{at_words(found.requested, zone)} by {accounts.words(found.requested_by)}"),
     ]
     for act, at in (("approved", found.approved), ("rejected", found.rejected), ("revoked", found.revoked)):
@@ -137,6 +138,12 @@ def _lines(found: Exemption, names: Names, accounts: Accounts) -> Iterator[str]:
     yield from columns(rows)
 
 
+def _state(found: Exemption) -> str:
+    """The state; of one in force also that it does not hold at this hour."""
+    words = found.state.replace("_", " ")
+    return f"{words}, but not at this hour" if found.state == "in_force" and found.holds is False else words
+
+
 def _table(items: list[Exemption], names: Names, accounts: Accounts) -> Iterator[str]:
     parts = [item.ban.partition("/") for item in items]
     names.prepare({part[0] for part in parts}, {part[2] for part in parts})
@@ -146,7 +153,7 @@ def _table(items: list[Exemption], names: Names, accounts: Accounts) -> Iterator
             str(item.number),
             *names.both(item.ban),
             ",".join(item.ranges),
-            item.state.replace("_", " "),
+            _state(item),
             period_words(item.start, item.end, usable_zone(item.time_zone)),
             "; ".join(item.hours),
             accounts.words(item.requested_by),

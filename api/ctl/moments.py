@@ -44,6 +44,15 @@ def at_words(text: str, time_zone: str) -> str:
     return f"{_day_words(local)} {local:%H:%M:%S} {local.tzname()}"
 
 
+def soon_words(text: str, now: str, time_zone: str) -> str:
+    """An instant ahead, from `now`: "today 09:00 CET", "tomorrow 09:00 CET", else with its date."""
+    at = parse_instant(text)
+    days = (local_day(at, time_zone) - local_day(parse_instant(now), time_zone)).days
+    if days not in (0, 1):
+        return _start(text, time_zone)
+    return f"{'tomorrow' if days else 'today'} {_clock_words(datetime.fromtimestamp(at, zone(time_zone)))}"
+
+
 def start_words(text: str, time_zone: str) -> str:
     """A beginning: "from 1 October 2026", with the time unless it is a local midnight."""
     return f"from {_start(text, time_zone)}"
@@ -96,8 +105,12 @@ def _start(text: str, time_zone: str) -> str:
     local = datetime.fromtimestamp(at, zone(time_zone))
     if _is_midnight(at, time_zone):
         return _day_words(local)
+    return f"{_day_words(local)} {_clock_words(local)}"
+
+
+def _clock_words(local: datetime) -> str:
     seconds = f":{local:%S}" if local.second else ""
-    return f"{_day_words(local)} {local:%H:%M}{seconds} {local.tzname()}"
+    return f"{local:%H:%M}{seconds} {local.tzname()}"
 
 
 def _is_midnight(at: Instant, time_zone: str) -> bool:

@@ -1,12 +1,12 @@
 """dnsfilterctl explain and who: what the policy says of a client."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from api.ctl.answers import Concern, Considered, Explanation, Place, Who, Winner
 from api.ctl.client import Client
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
 from api.ctl.layout import nesting_lines
-from api.ctl.moments import at_words
+from api.ctl.moments import at_words, soon_words
 from api.ctl.names import Names
 from api.ctl.suspensions import by_hand_lines, suspended_lines
 from api.ctl.terminal import columns
@@ -94,6 +94,19 @@ def _explanation(found: Explanation, names: Names) -> Iterator[str]:
         return
     yield "considered:"
     yield from columns([considered_row(row, found, names) for row in found.rows], indent="  ")
+    yield from _ahead_lines(found.rows, found.at, zone)
+
+
+def _ahead_lines(rows: Sequence[Considered | Concern], at: str, zone: str) -> Iterator[str]:
+    """Of each ban in force which exemption will set it aside, and when."""
+    ahead = [(row, row.ahead) for row in rows if row.ahead is not None]
+    if not ahead:
+        return
+    yield ""
+    for row, found in ahead:
+        hours = f" {', '.join(found.hours)}" if found.hours else ""
+        when = soon_words(found.next, at, zone)
+        yield f"exemption {found.number} sets ban {row.ban_number} aside here{hours}, next {when}"
 
 
 def answer_words(found: Explanation) -> str:
@@ -178,7 +191,9 @@ def _owner(found: Who, names: Names) -> Iterator[str]:
             ban.mode,
             "bound" if ban.bound else "own",
             STANDINGS.get(ban.standing, ban.standing.replace("_", " ")),
+            ban.reference or "",
         )
         for ban in found.bans
     ]
     yield from columns(bans, indent="  ")
+    yield from _ahead_lines(found.bans, found.at, zone)

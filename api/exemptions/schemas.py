@@ -6,17 +6,20 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
+from api.db.base import Json
 from api.db.models import ExemptionRow
 from api.moments import moment_text, optional_text, through
+from api.publish.source import exemption_value
 from api.ranges.schemas import PrefixText
 from api.schemas import DayText, MomentText, Read, Reason, Slug, SpanText, Strict
+from dnsfilter.policy.decide import exemption_begins
 from dnsfilter.policy.model import DEFAULT_SITE, Instant
 
 HoursText = Annotated[str, StringConstraints(min_length=3, max_length=80), Field(examples=["Mon-Fri 09:00-12:00"])]
 
 
 class ExemptionState(StrEnum):
-    """Where an exemption stands at an instant; weekly hours are looked at by nodes, not here.
+    """Where an exemption stands at an instant; weekly hours make no difference to it.
 
     A request that was withdrawn is revoked, and was never approved.
     One whose end has passed is lapsed, whether it was approved or never decided about.
@@ -61,7 +64,11 @@ class Refusal(Strict):
 
 
 class ExemptionRead(Read):
-    """A request to set a ban aside, and what became of it."""
+    """A request to set a ban aside, and what became of it.
+
+    `holds`: whether it has effect at the time of the answer, in its hours if it has any; if not, `next` is when it
+    will, null for never.
+    """
 
     number: int
     ban: str
@@ -82,6 +89,8 @@ class ExemptionRead(Read):
     decided_by: int | None
     note: str
     state: ExemptionState
+    holds: bool
+    next: str | None
     revision: int
 
 
@@ -100,6 +109,8 @@ def exemption_state(row: ExemptionRow, now: Instant) -> ExemptionState:
 
 def read_exemption(row: ExemptionRow, reference: str, now: Instant) -> ExemptionRead:
     """An exemption as the API shows it; `reference` is its ban's."""
+    value = exemption_value(row)
+    begins = None if value is None else exemption_begins(value, now)
     return ExemptionRead(
         number=row.number,
         ban=reference,
@@ -120,5 +131,13 @@ def read_exemption(row: ExemptionRow, reference: str, now: Instant) -> Exemption
         decided_by=row.decided_by,
         note=row.note,
         state=exemption_state(row, now),
+        holds=begins == now,
+        next=None if begins == now else optional_text(begins),
         revision=row.revision,
     )
+
+
+def shown_exemption(row: ExemptionRow, reference: str) -> Json:
+    """An exemption as records keep it: without what depends on the hour."""
+    read = read_exemption(row, reference, row.start_s)
+    return read.model_dump(mode="json", exclude={"revision", "state", "holds", "next"})

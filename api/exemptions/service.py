@@ -8,7 +8,7 @@ from api.db.models import AuthorityRow, BanRow, ConcernRow, ExemptionRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
-from api.exemptions.schemas import ExemptionState, exemption_state, read_exemption
+from api.exemptions.schemas import ExemptionState, exemption_state, shown_exemption
 from api.moments import zoned_hours_text
 from api.ranges import repository as ranges
 from dnsfilter.policy.check import lasts_too_long, prefix_order
@@ -137,7 +137,7 @@ def _revoke(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str, act: 
 def shown(unit: UnitOfWork, row: ExemptionRow) -> Json:
     """The exemption as the audit keeps it."""
     reference = bans.references(unit.session, {row.ban})[row.ban]
-    return read_exemption(row, reference, unit.now_s).model_dump(mode="json", exclude={"revision", "state"})
+    return shown_exemption(row, reference)
 
 
 def _prefixes(wanted: Exemption) -> list[str]:

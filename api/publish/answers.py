@@ -3,8 +3,9 @@
 from ipaddress import IPv6Address, ip_address
 
 from api.errors import Invalid
-from api.moments import moment_text
+from api.moments import moment_text, zoned_hours_text
 from api.publish.schemas import (
+    AheadRead,
     AllottedRead,
     ConcernRead,
     ConsideredRead,
@@ -15,10 +16,20 @@ from api.publish.schemas import (
     WhoRead,
     WinnerRead,
 )
-from dnsfilter.policy.decide import Considered, Decision, Verdict, concerning, consider, range_of, ranges_of
+from dnsfilter.policy.decide import (
+    Considered,
+    Decision,
+    Standing,
+    Verdict,
+    concerning,
+    consider,
+    next_exemption,
+    range_of,
+    ranges_of,
+)
 from dnsfilter.policy.explain import Explanation, explain
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
-from dnsfilter.policy.texts import ede_code, refusal_text
+from dnsfilter.policy.texts import ede_code, quoted_reference, refusal_text
 from dnsfilter.wire.names import name_text, parse_name
 
 EDE_PROHIBITED = 18
@@ -56,17 +67,17 @@ def decision_read(policy: Policy, site: str, client: Address, name: WireName, at
     """The decision with everything that led to it."""
     told = explain(policy, site, client, name, at)
     decision = told.decision
-    bans = {ban.number: ban for ban in policy.bans}
-    winner = bans.get(decision.ban) if decision.ban is not None else None
+    won = next((item for item in told.considered if item.ban.number == decision.ban), None)
+    winner = won.ban if won is not None else None
     refused = decision.verdict is Verdict.REFUSE or told.range is None
     return DecisionRead(
         verdict=str(Verdict.REFUSE if refused else decision.verdict),
         rcode=_rcode(policy, told, winner),
         ede=_ede(told),
-        text=_text(policy, told, winner),
+        text=_text(policy, told, won),
         reason=told.reason,
-        winner=None if winner is None else _winner(winner, decision),
-        rows=[_considered(item) for item in told.considered],
+        winner=None if won is None else _winner(won, decision),
+        rows=[_considered(policy, told.range, item, at) for item in told.considered],
         services=list(told.services),
         range=_place(told.range),
         authority=decision.authority,
@@ -149,11 +160,26 @@ def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
                 mode=str(ban.mode),
                 bound=item.bound,
                 standing=str(item.standing),
+                reference=quoted_reference(ban, item.term) if item.term is not None else None,
+                ahead=_ahead(policy, found, item, at),
             )
             for item in consider(policy, found, name, at)
             if item.ban.number == ban.number
         ]
     return concerns
+
+
+def _ahead(policy: Policy, found: Range | None, item: Considered, at: Instant) -> AheadRead | None:
+    """What will set a ban aside that is in force."""
+    if found is None or item.standing is not Standing.IN_FORCE:
+        return None
+    ahead = next_exemption(policy, found, item.ban, at)
+    if ahead is None:
+        return None
+    exemption, begins = ahead
+    zone = next(entry.time_zone for entry in policy.authorities if entry.slug == found.authority)
+    hours = [zoned_hours_text(hours, zone) for hours in exemption.hours]
+    return AheadRead(number=exemption.number, hours=hours, next=moment_text(begins))
 
 
 def _rcode(policy: Policy, told: Explanation, winner: Ban | None) -> str:
@@ -177,16 +203,18 @@ def _ede(told: Explanation) -> int | None:
     return ede_code(told.decision.bound) if told.decision.verdict is Verdict.REFUSE else None
 
 
-def _text(policy: Policy, told: Explanation, winner: Ban | None) -> str | None:
-    if winner is None or told.decision.verdict is not Verdict.REFUSE:
+def _text(policy: Policy, told: Explanation, won: Considered | None) -> str | None:
+    if won is None or told.decision.verdict is not Verdict.REFUSE:
         return None
+    winner = won.ban
     authorities = {authority.slug: authority for authority in policy.authorities}
     service = next(service for service in policy.services if service.slug == winner.service)
     client = authorities[told.decision.authority or winner.authority]
-    return refusal_text(winner, service, authorities[winner.authority], client)
+    return refusal_text(quoted_reference(winner, won.term), service, authorities[winner.authority], client)
 
 
-def _winner(ban: Ban, decision: Decision) -> WinnerRead:
+def _winner(won: Considered, decision: Decision) -> WinnerRead:
+    ban = won.ban
     return WinnerRead(
         ban=_reference(ban),
         ban_number=ban.number,
@@ -196,10 +224,11 @@ def _winner(ban: Ban, decision: Decision) -> WinnerRead:
         reply=str(ban.reply),
         bound=decision.bound,
         suffix=name_text(decision.suffix),
+        reference=quoted_reference(ban, won.term),
     )
 
 
-def _considered(item: Considered) -> ConsideredRead:
+def _considered(policy: Policy, found: Range | None, item: Considered, at: Instant) -> ConsideredRead:
     return ConsideredRead(
         ban=_reference(item.ban),
         ban_number=item.ban.number,
@@ -211,6 +240,7 @@ def _considered(item: Considered) -> ConsideredRead:
         suffix=name_text(item.suffix) if item.suffix else None,
         binding=item.binding.number if item.binding is not None else None,
         exemption=item.exemption.number if item.exemption is not None else None,
+        ahead=_ahead(policy, found, item, at),
     )
 
 

@@ -4,7 +4,10 @@ from api.schemas import Read
 
 
 class WinnerRead(Read):
-    """The ban that decides, and the name of it that matched."""
+    """The ban that decides, and the name of it that matched.
+
+    `reference` is that of the decision behind the term that holds.
+    """
 
     ban: str
     ban_number: int
@@ -14,10 +17,19 @@ class WinnerRead(Read):
     reply: str
     bound: bool
     suffix: str
+    reference: str
+
+
+class AheadRead(Read):
+    """An approved exemption that sets the ban aside in this range next at `next`, for instance in weekly `hours`."""
+
+    number: int
+    hours: list[str]
+    next: str
 
 
 class ConsideredRead(Read):
-    """One ban considered, and why it bears on the query or does not."""
+    """One ban considered, and why it bears on the query or does not; `ahead` is of one in force."""
 
     ban: str
     ban_number: int
@@ -29,6 +41,7 @@ class ConsideredRead(Read):
     suffix: str | None
     binding: int | None
     exemption: int | None
+    ahead: AheadRead | None
 
 
 class PlaceRead(Read):
@@ -76,7 +89,10 @@ class DecisionRead(Read):
 
 
 class ConcernRead(Read):
-    """A ban that concerns the range's authority, and where it stands for this range now."""
+    """A ban that concerns the range's authority, and where it stands for this range now; `ahead` is of one in force.
+
+    `reference` is that of the decision behind the term that holds; null where none does.
+    """
 
     ban: str
     ban_number: int
@@ -85,6 +101,8 @@ class ConcernRead(Read):
     mode: str
     bound: bool
     standing: str
+    reference: str | None
+    ahead: AheadRead | None
 
 
 class NestedRead(Read):

@@ -19,7 +19,7 @@ from api.db.models import (
     SuspensionRow,
     VersionRow,
 )
-from api.exemptions.schemas import read_exemption
+from api.exemptions.schemas import shown_exemption
 from api.publish.past import row_of
 from api.ranges.schemas import read_site
 from api.ranges.service import shown as range_shown
@@ -82,8 +82,7 @@ class _Reader:
                 read = read_binding(row, self._reference(row.ban), self._at, self._zone(row.authority))
                 return read.model_dump(mode="json", exclude={"revision", "state"})
             case ExemptionRow():
-                read_ = read_exemption(row, self._reference(row.ban), self._at)
-                return read_.model_dump(mode="json", exclude={"revision", "state"})
+                return shown_exemption(row, self._reference(row.ban))
             case SuspensionRow():
                 return suspension_shown(row)
             case _:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.bans.reading import read_ban
 from api.bans.schemas import BanRead, FormalRead, TermRead
-from api.bans.standing import holds, suspended_at
+from api.bans.standing import held_term, suspended_at
 from api.bindings.schemas import BindingRead, read_binding
 from api.db.models import AuditRow, BanRow, PublicationRow
 from api.errors import Invalid
@@ -145,7 +145,8 @@ def _ban(
     ban = read_ban(session, row, at, _zones(past)[row.authority], suspended_at(past.rows.suspensions, at))
     # Both are in the order of their starts, as the ban is read.
     rows = sorted(row.terms, key=lambda term: (term.start_s, term.id))
-    term = next(read for read, kept in zip(ban.terms, rows, strict=True) if holds(kept, at))
+    held = held_term(rows, at)
+    term = next(read for read, kept in zip(ban.terms, rows, strict=True) if kept is held)
     return ban, term, term.decision if term.decision != FormalRead() else ban.decision
 
 

@@ -50,7 +50,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One ban that could concern the query. `suffix` is the longest name of its tiers that matched, else empty."""
+    """One ban that could concern the query. `suffix` is the longest name of its tiers that matched, else empty.
+
+    `term` is the one that holds, and whose decision is quoted.
+    """
 
     ban: Ban
     bound: bool
@@ -59,6 +62,7 @@ class Considered:
     binding: Binding | None = None
     exemption: Exemption | None = None
     suspension: Suspension | None = None
+    term: Term | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +173,12 @@ def _considered(
     binding = next((candidate for candidate in bindings if binding_holds(candidate, at)), None)
     exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
     suspension = next((s for s in policy.suspensions if _suspends(s, registered, at)), None)
+    term = held_term(ban, at)
     if ban.mode is Mode.OFF:
         standing = Standing.OFF
     elif bindings and binding is None:
         standing = Standing.NOT_BOUND
-    elif not any(term_holds(term, at) for term in ban.terms):
+    elif term is None:
         standing = Standing.NOT_IN_TERM
     elif not covers(ban, registered):
         standing = Standing.NOT_COVERED
@@ -186,7 +191,7 @@ def _considered(
     else:
         standing = Standing.IN_FORCE
     shown = binding or (bindings[0] if bindings else None)
-    return Considered(ban, bool(bindings), standing, suffix, shown, exemption, suspension)
+    return Considered(ban, bool(bindings), standing, suffix, shown, exemption, suspension, term)
 
 
 def covers(ban: Ban, registered: Range) -> bool:
@@ -197,6 +202,13 @@ def covers(ban: Ban, registered: Range) -> bool:
 def term_holds(term: Term, at: Instant) -> bool:
     """Whether the term has effect at `at`: never before it was recorded."""
     return _within(at, (term.start, term.recorded), term.end)
+
+
+def held_term(ban: Ban, at: Instant) -> Term | None:
+    """The term that holds at `at`; of several the one whose effect began last, then the one recorded last."""
+    holding = [term for term in ban.terms if term_holds(term, at)]
+    # Of equals the one that stands last: `max` would take the first.
+    return max(reversed(holding), key=lambda term: (max(term.start, term.recorded), term.recorded), default=None)
 
 
 def binding_holds(binding: Binding, at: Instant) -> bool:
@@ -217,13 +229,41 @@ def exemption_holds(exemption: Exemption, at: Instant) -> bool:
     return any(start <= at < end for start, end in windows)
 
 
+def exemption_begins(exemption: Exemption, at: Instant) -> Instant | None:
+    """From when on the exemption has effect: `at` itself where it does then, None where it never will again."""
+    if exemption.approved is None:
+        return None
+    start = max(at, exemption.start, exemption.approved)
+    if start >= exemption.end:
+        return None
+    if not exemption.hours:
+        return start
+    first = (next(weekly_windows(hours, start, exemption.end), None) for hours in exemption.hours)
+    return min((window[0] for window in first if window is not None), default=None)
+
+
+def next_exemption(policy: Policy, registered: Range, ban: Ban, at: Instant) -> tuple[Exemption, Instant] | None:
+    """The exemption approved by `at` that sets the ban aside in that range first from then on, and from when."""
+    found = [
+        (begins, exemption.number, exemption)
+        for exemption in policy.exemptions
+        if _names(exemption, ban, registered)
+        and exemption.approved is not None
+        and exemption.approved <= at
+        and (begins := exemption_begins(exemption, at)) is not None
+    ]
+    if not found:
+        return None
+    begins, _, exemption = min(found, key=lambda item: item[:2])
+    return exemption, begins
+
+
 def _exempts(exemption: Exemption, ban: Ban, registered: Range, at: Instant) -> bool:
-    return (
-        exemption.ban == ban.number
-        and exemption.site == registered.site
-        and registered.prefix in exemption.ranges
-        and exemption_holds(exemption, at)
-    )
+    return _names(exemption, ban, registered) and exemption_holds(exemption, at)
+
+
+def _names(exemption: Exemption, ban: Ban, registered: Range) -> bool:
+    return exemption.ban == ban.number and exemption.site == registered.site and registered.prefix in exemption.ranges
 
 
 def _suspends(suspension: Suspension, registered: Range, at: Instant) -> bool:

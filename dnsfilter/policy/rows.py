@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 from dnsfilter.policy.calendar import weekly_windows
-from dnsfilter.policy.intervals import FOREVER, Intervals, difference, intersection, union, until
+from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union, until
 from dnsfilter.policy.model import (
     Audience,
     Ban,
@@ -24,7 +24,9 @@ from dnsfilter.policy.model import (
     Policy,
     Prefix,
     Suspension,
+    Term,
 )
+from dnsfilter.policy.texts import quoted_reference
 
 
 class Effect(IntEnum):
@@ -47,7 +49,10 @@ class RangeClass:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One ban's effect over `[start, end)` for the ranges of a class; `end` is `FOREVER` when open."""
+    """One ban's effect over `[start, end)` for the ranges of a class; `end` is `FOREVER` when open.
+
+    `reference` is that of the decision that is quoted meanwhile.
+    """
 
     ban: int
     service: str
@@ -56,6 +61,7 @@ class Row:
     bound: bool
     start: Instant
     end: Instant
+    reference: str = ""
 
 
 def exempted_ranges(policy: Policy) -> frozenset[tuple[str, Prefix]]:
@@ -86,6 +92,7 @@ class RowMaker:
         self._bindings: dict[str, dict[int, list[Binding]]] = defaultdict(lambda: defaultdict(list))
         self._exemptions: dict[tuple[int, str, str], list[Exemption]] = defaultdict(list)
         self._bans = {ban.number: ban for ban in policy.bans}
+        self._held: dict[int, tuple[tuple[str, Intervals], ...]] = {}
         for ban in policy.bans:
             self._own[ban.authority].append(ban)
         for suspension in policy.suspensions:
@@ -105,19 +112,26 @@ class RowMaker:
                 continue
             if range_class.funding not in ban.funding or range_class.audience not in ban.audience:
                 continue
-            held = union((max(term.start, term.recorded), until(term.end)) for term in ban.terms)
-            if bound:
-                held = intersection(held, union(_bound(bindings)))
+            binds = union(_bound(bindings)) if bound else None
             aside = union((*suspended, *self._exempted(ban, range_class)))
             effect = Effect.ENFORCE if ban.mode is Mode.ENFORCE else Effect.MONITOR
-            pieces = [(piece, effect) for piece in difference(held, aside)]
-            pieces += [(piece, Effect.EXEMPT) for piece in intersection(held, aside)]
+            pieces: list[tuple[Interval, Effect, str]] = []
+            for reference, term in self._terms(ban):
+                held = term if binds is None else intersection(term, binds)
+                pieces += [(piece, effect, reference) for piece in difference(held, aside)]
+                pieces += [(piece, Effect.EXEMPT, reference) for piece in intersection(held, aside)]
             found += [
-                Row(ban.number, ban.service, ban.tiers, what, bound, start, end)
-                for (start, end), what in sorted(pieces)
+                Row(ban.number, ban.service, ban.tiers, what, bound, start, end, reference)
+                for (start, end), what, reference in sorted(pieces)
                 if end > since
             ]
         return tuple(found)
+
+    def _terms(self, ban: Ban) -> tuple[tuple[str, Intervals], ...]:
+        known = self._held.get(ban.number)
+        if known is None:
+            known = self._held[ban.number] = quoted_intervals(ban)
+        return known
 
     def _concerning(self, authority: str) -> Iterator[tuple[Ban, bool, list[Binding]]]:
         concerning = [(ban, False, list[Binding]()) for ban in self._own.get(authority, ())]
@@ -140,6 +154,28 @@ class RowMaker:
             for exemption in self._exemptions.get((ban.number, *range_class.exempted), ())
             for interval in exempted_intervals(exemption)
         )
+
+
+def quoted_intervals(ban: Ban) -> tuple[tuple[str, Intervals], ...]:
+    """When the ban holds, by the reference that is quoted then: disjoint, and one term with the next if it is the same.
+
+    Of terms that overlap it is that of the one whose effect began last, then of the one recorded last.
+    """
+    if len(ban.terms) == 1:
+        (term,) = ban.terms
+        return ((quoted_reference(ban, term), union([_held(term)])),)
+    begun = sorted(ban.terms, key=lambda term: (max(term.start, term.recorded), term.recorded))
+    found: dict[str, Intervals] = {}
+    taken: Intervals = ()
+    for term in reversed(begun):
+        reference = quoted_reference(ban, term)
+        found[reference] = union((*found.get(reference, ()), *difference(union([_held(term)]), taken)))
+        taken = union((*taken, _held(term)))
+    return tuple(found.items())
+
+
+def _held(term: Term) -> Interval:
+    return max(term.start, term.recorded), until(term.end)
 
 
 @lru_cache(maxsize=1024)

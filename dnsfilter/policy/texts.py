@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dnsfilter.policy.model import Authority, Ban, Service
+from dnsfilter.policy.model import Authority, Ban, Service, Term
 
 TEXT_OCTETS = 128
 EDE_BLOCKED = 15
@@ -21,14 +21,21 @@ def ede_code(bound: bool) -> int:
     return EDE_CENSORED if bound else EDE_BLOCKED
 
 
-def refusal_text(ban: Ban, service: Service, decider: Authority, client: Authority) -> str:
+def quoted_reference(ban: Ban, term: Term | None) -> str:
+    """The reference of the decision behind the term, else of that behind the ban."""
+    own = term.decision.reference if term is not None else ""
+    return own or ban.decision.reference
+
+
+def refusal_text(reference: str, service: Service, decider: Authority, client: Authority) -> str:
     """Reference and contact once, then a phrase per language of the client's authority while 128 octets hold them.
 
+    `reference` is that of the term that holds: see `quoted_reference`.
     `decider` is the ban's authority; `client` that of the range, whose contact answers questions. A region of a
     language ("nl-BE") is no language of its own. What does not fit ends the text: a later language that is shorter
     must not take the place of one that comes before it.
     """
-    parts = [part for part in (ban.decision.reference, client.contact) if part]
+    parts = [part for part in (reference, client.contact) if part]
     text = ""
     for part in parts:
         text = _joined(text, part)

@@ -1,10 +1,10 @@
 """The rules file: for each class which ban has which effect when, what a refusal says, and which counters exist.
 
-A *rule* is one ban for one class of ranges, and its *spans* are when it enforces, monitors or is set aside.
+A *rule* is one ban for one class of ranges under one decision, and its *spans* are when it enforces, monitors or is set
+aside. A renewed ban has a rule for each reference that it quotes; no two of them hold at once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import TypeVar
 
 from dnsfilter.errors import PolicyError
@@ -39,12 +39,16 @@ def compile_rules(
     Raises PolicyError for an object that names one that does not exist.
     """
     maker = RowMaker(policy)
-    by_class = [(range_class, _by_ban(maker.rows(range_class, since))) for range_class in classes]
+    by_class = [(range_class, _by_decision(maker.rows(range_class, since))) for range_class in classes]
     return _Writer(policy, entries).file(by_class, suspension_records(policy.suspensions, since))
 
 
-def _by_ban(rows: Iterable[Row]) -> list[list[Row]]:
-    return [list(group) for _, group in groupby(rows, key=lambda row: row.ban)]
+def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows of each ban and reference, in the order of the first of them."""
+    found: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.ban, row.reference), []).append(row)
+    return list(found.values())
 
 
 class _Writer:
@@ -113,7 +117,7 @@ class _Writer:
             self._rule_entries.add(entries),
             self._spans.add(spans),
             len(spans),
-            self._strings.add(refusal_text(ban, service, decider, authority)),
+            self._strings.add(refusal_text(rows[0].reference, service, decider, authority)),
             pairs.get((authority.slug, ban.service), NONE),
             len(entries),
             ede_code(bound),

@@ -199,6 +199,7 @@ clients: st.SearchStrategy[Address] = st.one_of(
     st.integers(0, 2**128 - 1).map(IPv6Address),
 )
 sites = st.sampled_from((DEFAULT_SITE,) * 12 + ("annex", "unknown"))
+_decisions = st.sampled_from(("", "", "A 1", "B 2")).map(lambda reference: DecisionRecord(reference=reference))
 moments = st.integers(-80, 240).map(lambda half_hours: NOW + half_hours * 1800)
 
 
@@ -212,11 +213,12 @@ def _spans(draw: st.DrawFn) -> tuple[Instant, Instant]:
 
 @st.composite
 def _terms(draw: st.DrawFn) -> Term:
+    decision = draw(_decisions)
     if draw(st.booleans()):
-        return Term(0)
+        return Term(0, decision=decision)
     start, end = draw(_spans())
     recorded = draw(st.one_of(st.just(0), moments))
-    return Term(start, draw(st.sampled_from((end, end, None))), recorded=recorded)
+    return Term(start, draw(st.sampled_from((end, end, None))), recorded=recorded, decision=decision)
 
 
 @st.composite
@@ -259,6 +261,7 @@ def _bans(draw: st.DrawFn, number: int) -> Ban:
         draw(st.sampled_from((DEFAULT_TIERS,) * 3 + (frozenset({1}), frozenset({1, 2, 3}), frozenset({9})))),
         draw(st.sampled_from((DEFAULT_FUNDING, frozenset(Funding)))),
         draw(st.sampled_from((DEFAULT_AUDIENCE, frozenset(Audience)))),
+        draw(_decisions),
     )
 
 

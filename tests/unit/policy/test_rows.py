@@ -6,10 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsfilter.policy.decide import Standing, consider
+from dnsfilter.policy.decide import Standing, consider, held_term
 from dnsfilter.policy.intervals import FOREVER
-from dnsfilter.policy.model import Audience, Binding, Funding, Ground, Mode, Policy, Suspension, Term, WeeklyHours
+from dnsfilter.policy.model import (
+    Audience,
+    Binding,
+    DecisionRecord,
+    Funding,
+    Ground,
+    Mode,
+    Policy,
+    Suspension,
+    Term,
+    WeeklyHours,
+)
 from dnsfilter.policy.rows import Effect, RangeClass, RowMaker, classify, range_classes
+from dnsfilter.policy.texts import quoted_reference
 from tests.support.policies import (
     DAY,
     HOUR,
@@ -77,6 +89,47 @@ TERM = (Term(NOW, NOW + 100),)
 def test_rows_of_a_class(things: tuple[Thing, ...], expected: list[tuple[int, Effect, bool, int, int]]) -> None:
     rows = RowMaker(policy(GHENT, service("tiktok", ["tiktok.example"]), *things)).rows(STAFF)
     assert [(row.ban, row.effect, row.bound, row.start - NOW, row.end - NOW) for row in rows] == expected
+
+
+def _term(start: int, end: int | None, reference: str = "", recorded: int = 0) -> Term:
+    until = None if end is None else NOW + end
+    return Term(NOW + start, until, recorded=NOW + recorded, decision=DecisionRecord(reference=reference))
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        pytest.param((_term(0, 10),), [("first", 0, 10)], id="the ban's own"),
+        pytest.param((_term(0, 10), _term(10, 20)), [("first", 0, 20)], id="the ban's own, without a seam"),
+        pytest.param((_term(0, 10), _term(20, 30, "second")), [("first", 0, 10), ("second", 20, 30)], id="later"),
+        pytest.param((_term(0, 10), _term(10, 30, "second")), [("first", 0, 10), ("second", 10, 30)], id="touching"),
+        pytest.param((_term(0, 20), _term(10, 30, "second")), [("first", 0, 10), ("second", 10, 30)], id="overlapping"),
+        pytest.param(
+            (_term(0, None), _term(10, 20, "second")),
+            [("first", 0, 10), ("second", 10, 20), ("first", 20, None)],
+            id="within one without an end",
+        ),
+        pytest.param(
+            (_term(0, 20, "late", recorded=10), _term(5, 20, "early")),
+            [("early", 5, 10), ("late", 10, 20)],
+            id="in effect last, though decided to begin first",
+        ),
+        pytest.param((_term(0, 9, "a"), _term(0, 9, "b")), [("b", 0, 9)], id="of equals the last"),
+        pytest.param(
+            (_term(-2, 9, "b"), _term(0, 9, "a", recorded=-1)), [("b", 0, 9)], id="of equals the one recorded last"
+        ),
+    ],
+)
+def test_a_row_quotes_the_decision_of_the_term_that_began_last(
+    terms: tuple[Term, ...], expected: list[tuple[str, int, int | None]]
+) -> None:
+    renewed = ban(1, "ghent", "tiktok", terms=terms, reference="first")
+    rows = RowMaker(policy(GHENT, service("tiktok", ["tiktok.example"]), renewed)).rows(STAFF)
+    found = [(row.reference, row.start - NOW, None if row.end == FOREVER else row.end - NOW) for row in rows]
+    assert found == expected
+    for reference, start, end in expected:
+        for at in {NOW + start, NOW + (start if end is None else end - 1)}:
+            assert quoted_reference(renewed, held_term(renewed, at)) == reference
 
 
 @pytest.mark.parametrize(("since", "same"), [(NOW + 19, False), (NOW + 20, True), (NOW + 50, True)])
@@ -148,10 +201,13 @@ def test_rows_hold_exactly_when_the_oracle_says_so(made: Policy, data: st.DataOb
     registered = data.draw(st.sampled_from(made.ranges))
     name, at = data.draw(names_of(made)), data.draw(instants(made))
     rows = RowMaker(made).rows(classify(made)[(registered.site, registered.prefix)])
-    holding = {row.ban: (row.effect is Effect.EXEMPT, row.bound) for row in rows if row.start <= at < row.end}
+    holding = {
+        row.ban: (row.effect is Effect.EXEMPT, row.bound, row.reference) for row in rows if row.start <= at < row.end
+    }
     aside = {Standing.EXEMPTED, Standing.SUSPENDED}
     for item in consider(made, registered, name, at):
         if item.standing in aside or item.standing is Standing.IN_FORCE:
-            assert holding[item.ban.number] == (item.standing in aside, item.bound)
+            quoted = quoted_reference(item.ban, item.term)
+            assert holding[item.ban.number] == (item.standing in aside, item.bound, quoted)
         elif item.standing is not Standing.OTHER_TIER:
             assert item.ban.number not in holding

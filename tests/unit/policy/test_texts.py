@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.policy.model import Authority
 from dnsfilter.policy.texts import TEXT_OCTETS, ede_code, refusal_text
-from tests.support.policies import authority, ban, service
+from tests.support.policies import authority, service
 
 TIKTOK = replace(service("tiktok"), name="TikTok")
 GHENT = replace(
@@ -25,7 +25,7 @@ FEDERAL = replace(
 
 
 def text(decider: Authority, client: Authority, reference: str = "") -> str:
-    return refusal_text(ban(1, decider.slug, "tiktok", reference=reference), TIKTOK, decider, client)
+    return refusal_text(reference, TIKTOK, decider, client)
 
 
 @pytest.mark.parametrize(

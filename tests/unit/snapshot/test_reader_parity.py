@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Verdict, decide
+from dnsfilter.policy.explain import explain
 from dnsfilter.policy.model import Address, Policy, Usage
+from dnsfilter.policy.texts import quoted_reference, refusal_text
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from tests.support.policies import DAY, NOW, clients_of, instants, names_of, policies, sites
@@ -54,6 +56,25 @@ def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
         assert snapshot.pairs[judgement.refused] == (expected.authority, expected.service)
     else:
         assert judgement.refused == -1
+
+
+@settings(max_examples=60, deadline=None)
+@given(policies(), sites, st.data())
+def test_a_refusal_quotes_the_decision_of_the_term_that_holds(policy: Policy, site: str, data: st.DataObject) -> None:
+    snapshot = opened(policy, site)
+    client, name, at = data.draw(clients_of(policy)), data.draw(names_of(policy)), data.draw(instants(policy))
+    class_index, found = snapshot.find(client.packed), explain(policy, site, client, name, at)
+    if class_index is None or found.decision.verdict is not Verdict.REFUSE:
+        return
+    (item,) = (item for item in found.considered if item.ban.number == found.decision.ban)
+    service = next(service for service in policy.services if service.slug == item.ban.service)
+    decider, asker = (
+        next(authority for authority in policy.authorities if authority.slug == slug)
+        for slug in (item.ban.authority, found.decision.authority)
+    )
+    ban = snapshot.judge(class_index, snapshot.match(name), at).ban
+    assert ban is not None
+    assert ban.text == refusal_text(quoted_reference(item.ban, item.term), service, decider, asker)
 
 
 @settings(max_examples=60, deadline=None)

@@ -48,6 +48,7 @@ from api.trace import schemas as trace
         (answers.Explanation, publish.DecisionRead),
         (answers.Winner, publish.WinnerRead),
         (answers.Considered, publish.ConsideredRead),
+        (answers.Ahead, publish.AheadRead),
         (answers.Place, publish.PlaceRead),
         (answers.Who, publish.WhoRead),
         (answers.Concern, publish.ConcernRead),

@@ -106,7 +106,16 @@ def test_who_tells_range_authority_contact_and_bans(served: Served, ctl: Ctl) ->
         ],
         [],
         ["bans:"],
-        ["ban 7", "brussels-region/tiktok", "Région de Bruxelles-Capitale", "TikTok", "enforce", "bound", "in force"],
+        [
+            "ban 7",
+            "brussels-region/tiktok",
+            "Région de Bruxelles-Capitale",
+            "TikTok",
+            "enforce",
+            "bound",
+            "in force",
+            "EXAMPLE-BCR-2023-1",
+        ],
     ]
 
 
@@ -128,3 +137,23 @@ def test_who_of_an_address_in_no_range_says_so(served: Served, ctl: Ctl) -> None
         ["authority", "none"],
         ["contact", "none"],
     ]
+
+
+def test_an_exemption_by_the_hour_is_told_where_it_does_not_hold_now(served: Served, ctl: Ctl) -> None:
+    asked = ("127.0.5.0/24", "--for", "1 month", "--hours", "Mon-Fri 09:00-12:00", "--reason", "information")
+    assert ctl("exemption", "ask", "ghent/tiktok", *asked).code == 0
+    served.plane.done("POST", "/v1/exemptions/3/approve", {"note": "seen"}, token=served.plane.other())
+    said = "exemption 3 sets ban 8 aside here Mon-Fri 09:00-12:00, next tomorrow 09:00 CEST"
+    assert ctl("explain", "127.0.5.10", "tiktok.com").out.splitlines()[-1] == said
+    assert ctl("who", "127.0.5.10").out.splitlines()[-1] == said
+    early = ctl("explain", "127.0.5.10", "tiktok.com", "--at", "2026-09-25T08:00:00+02:00").out
+    assert "next today 09:00 CEST" in early
+    friday = ctl("explain", "127.0.5.10", "tiktok.com", "--at", "2026-09-25T12:00:00+02:00").out
+    assert "next 28 September 2026 09:00 CEST" in friday
+    within = ctl("explain", "127.0.5.10", "tiktok.com", "--at", "2026-09-25T09:00:00+02:00").out
+    assert "next" not in within
+    assert "set aside here by exemption 3" in within
+    shown = ctl("exemption", "show", "3").out
+    assert "state         in force, but not at this hour" in shown
+    assert "next          from 22 September 2026 09:00:00 CEST" in shown
+    assert "in force, but not at this hour" in ctl("exemption", "list").out

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import Plane, on_both_databases
+from tests.unit.api.conftest import START, Plane, on_both_databases
 
 QUESTION = "/v1/decision?client=192.0.2.10&name=alpha1.example.org"
 BODY: dict[str, Any] = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}
@@ -126,3 +126,34 @@ def test_a_bound_authority_exempts_its_own_range(town: Plane) -> None:
 def test_more_than_a_year_is_said_to_be_so_at_the_end(town: Plane) -> None:
     response = town.call("POST", "/v1/exemptions", {**BODY, "for": "13 months"})
     assert response.json()["faults"] == [{"place": "body.end", "message": "an exemption lasts at most a year"}]
+
+
+def test_weekly_hours_are_told_to_hold_or_when_they_do_next(town: Plane) -> None:
+    number = town.done("POST", "/v1/exemptions", {**BODY, "hours": ["Mon-Fri 09:00-12:00"]})["number"]
+    path = f"/v1/exemptions/{number}"
+    assert _holding(town.done("GET", path)) == ("requested", False, None)
+    _approved(town, number)
+    found = []
+    for now in (START, 1_790_060_400, 1_790_071_199, 1_790_071_200):
+        town.clock.now = now
+        (listed,) = town.done("GET", "/v1/exemptions?state=in_force")["items"]
+        assert listed == town.done("GET", path)
+        found.append(_holding(listed))
+    assert found == [
+        ("in_force", False, "2026-09-22T07:00:00Z"),
+        ("in_force", True, None),
+        ("in_force", True, None),
+        ("in_force", False, "2026-09-23T07:00:00Z"),
+    ]
+    town.done("POST", f"{path}/revoke", {"reason": "not used"})
+    assert _holding(town.done("GET", path)) == ("revoked", False, None)
+
+
+def test_a_planned_exemption_tells_when_it_begins(town: Plane) -> None:
+    number = town.done("POST", "/v1/exemptions", {**BODY, "start": "2026-10-01"})["number"]
+    _approved(town, number)
+    assert _holding(town.done("GET", f"/v1/exemptions/{number}")) == ("planned", False, "2026-09-30T22:00:00Z")
+
+
+def _holding(found: dict[str, Any]) -> tuple[str, bool, str | None]:
+    return found["state"], found["holds"], found["next"]

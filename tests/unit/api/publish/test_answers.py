@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from blocklists.catalogue import Catalogue, CatalogueName
 from dnsfilter.wire.names import parse_name
-from tests.unit.api.conftest import Plane, authority, ban, catalogue, make_plane
+from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane
 
 ALPHA = "/v1/authorities/town/bans/alpha"
 
@@ -51,3 +52,74 @@ def test_other_replies_do_not_depend_on_the_kind_of_name(with_hosts: Plane, repl
     for name in ("alpha1.example.org", "host.example.org"):
         told = with_hosts.done("GET", f"/v1/decision?client=192.0.2.10&name={name}")
         assert told["rcode"] == rcode
+
+
+QUESTION = "/v1/decision?client=192.0.2.10&name=alpha1.example.org"
+PHRASES = "ict@example.org; Alpha geblokkeerd door Stad; Alpha bloqué par Ville"
+
+
+def test_a_renewed_ban_quotes_the_decision_of_the_term_that_holds(town: Plane) -> None:
+    town.done("POST", f"{ALPHA}/end", {"reason": "the decision was withdrawn"})
+    town.clock.now = START + 100
+    town.done(
+        "POST", f"{ALPHA}/terms", {"for": "6 months", "decision": {"reference": "C-2", "legal_basis": "decree 1"}}
+    )
+    told, who = town.done("GET", QUESTION), town.done("GET", "/v1/who?address=192.0.2.10")
+    assert (told["text"], told["winner"]["reference"]) == (f"C-2; {PHRASES}", "C-2")
+    assert [ban["reference"] for ban in who["bans"]] == ["C-2"]
+    assert _compiled_text(town) == told["text"]
+    town.clock.now = START + 200
+    traced = [
+        town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at=2026-09-21T14:{minute}Z")
+        for minute in ("15:00", "13:20")
+    ]
+    assert [one["formal"] and one["formal"]["reference"] for one in traced] == ["C-2", "C-1"]
+    assert [one["decision"]["winner"]["reference"] for one in traced] == ["C-2", "C-1"]
+
+
+def test_a_term_within_another_is_quoted_while_it_holds(town: Plane) -> None:
+    second = {"start": "2026-10-01", "until": "2026-10-31", "decision": {"reference": "C-2", "legal_basis": "decree 2"}}
+    town.done("POST", f"{ALPHA}/terms", second)
+    days = ("2026-09-30T21:59:59Z", "2026-09-30T22:00:00Z", "2026-10-31T22:59:59Z", "2026-10-31T23:00:00Z")
+    assert [town.done("GET", f"{QUESTION}&at={at}")["winner"]["reference"] for at in days] == [
+        "C-1",
+        "C-2",
+        "C-2",
+        "C-1",
+    ]
+
+
+def test_a_ban_whose_terms_have_passed_quotes_none(town: Plane) -> None:
+    town.done("POST", f"{ALPHA}/end", {"reason": "the decision was withdrawn"})
+    town.clock.now = START + 100
+    who = town.done("GET", "/v1/who?address=192.0.2.10")
+    assert [(ban["standing"], ban["reference"]) for ban in who["bans"]] == [("not_in_term", None)]
+
+
+def test_an_exemption_that_does_not_hold_at_this_hour_is_told_with_its_next_one(town: Plane) -> None:
+    body = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}
+    number = town.done("POST", "/v1/exemptions", {**body, "hours": ["Mon-Fri 09:00-12:00"]})["number"]
+    assert town.done("GET", QUESTION)["rows"][0]["ahead"] is None
+    town.done("POST", f"/v1/exemptions/{number}/approve", {"note": "fine"}, token=town.other())
+    ahead = {"number": number, "hours": ["Mon-Fri 09:00-12:00"], "next": "2026-09-22T07:00:00Z"}
+    told, who = town.done("GET", QUESTION), town.done("GET", "/v1/who?address=192.0.2.10")
+    assert (told["verdict"], told["rows"][0]["ahead"], who["bans"][0]["ahead"]) == ("refuse", ahead, ahead)
+    within, friday, over = (
+        town.done("GET", f"{QUESTION}&at={at}")["rows"][0]
+        for at in ("2026-09-22T07:00:00Z", "2026-09-25T10:00:00Z", "2026-10-21T10:00:00Z")
+    )
+    assert (within["standing"], within["exemption"], within["ahead"]) == ("exempted", number, None)
+    assert friday["ahead"]["next"] == "2026-09-28T07:00:00Z"
+    assert over["ahead"] is None
+    elsewhere = town.done("GET", "/v1/decision?client=198.51.100.9&name=alpha1.example.org")
+    assert elsewhere["rows"] == []
+
+
+def _compiled_text(plane: Plane) -> str:
+    """What a node answers, from the snapshot that is published."""
+    snapshot = plane.store.load("default").snapshot
+    found = snapshot.find(ip_address("192.0.2.10").packed)
+    assert found is not None
+    ban = snapshot.judge(found, snapshot.match(parse_name("alpha1.example.org")), int(plane.clock.now)).ban
+    assert ban is not None
+    return ban.text
