@@ -130,8 +130,10 @@ def is_suspended(authority: str, suspended: Suspended) -> bool:
 
 
 def _suspended_until(row: SuspensionRow) -> Instant:
-    # An interval is never empty: one ended in the second of its start ends in the next.
-    return row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
+    # One ended in the second of its start ends in the next; one ended before its start never holds.
+    if row.ended_s is None:
+        return row.end_s
+    return max(min(row.end_s, row.ended_s), row.start_s + (row.ended_s >= row.start_s))
 
 
 def _reach(live: Sequence[TermRow], held: Sequence[TermRow]) -> Instant | None:

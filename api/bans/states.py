@@ -72,7 +72,7 @@ def _nears_review(now: Instant) -> ColumnElement[bool]:
 
 def _is_suspended(now: Instant) -> ColumnElement[bool]:
     row = SuspensionRow
-    # One that was ended in the second of its start ends in the next.
-    lasts = or_(row.ended_s.is_(None), row.ended_s > now, row.start_s == now)
+    # One that was ended in the second of its start ends in the next; one ended before its start never holds.
+    lasts = or_(row.ended_s.is_(None), row.ended_s > now, and_(row.start_s == now, row.ended_s == now))
     whose = or_(row.authority.is_(None), row.authority == BanRow.authority)
     return exists().where(whose, row.start_s <= now, row.end_s > now, lasts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from api.ctl.accounts import Accounts
-from api.ctl.answers import Answer, Moment, Number
+from api.ctl.answers import Answer, Moment, Number, Range
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     DEFAULT_LIMIT,
@@ -118,7 +118,7 @@ def _suspend(client: Client, options: Options) -> Result:
     if ":" in body.get("until", "")[:3]:
         body["until"] = _until(body["until"], options.authority, Names(client))
     made = client.send(Suspension, "POST", path("suspensions"), {"authority": options.authority, **body})
-    return Result(made.model_dump(mode="json"), lambda: _made(made, Names(client)))
+    return Result(made.model_dump(mode="json"), lambda: _made(made, client))
 
 
 def _until(clock: str, authority: str | None, names: Names) -> str:
@@ -168,12 +168,15 @@ def _no_longer(client: Client, ended: Suspension, numbers: set[int], names: Name
         yield f"{told}: what is banned is refused again for {_whom(ended.authority, names)}"
 
 
-def _made(made: Suspension, names: Names) -> Iterator[str]:
+def _made(made: Suspension, client: Client) -> Iterator[str]:
+    names = Names(client)
     zone = _zone(made.authority, names)
     yield f"suspension {made.number}: from now on NOTHING is refused for {_whom(made.authority, names)}"
     yield f"it ends by itself at {at_words(made.end, zone)}"
     if made.since != made.start:
         yield f"suspended without a break since {at_words(made.since, zone)}"
+    if made.authority is not None and not client.list(Range, path("ranges"), 1, {"authority": made.authority}).items:
+        yield f"no range is {made.authority}'s: this reaches no client"
 
 
 def _list(client: Client, options: Options) -> Result:

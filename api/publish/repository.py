@@ -122,7 +122,7 @@ class Policies:
             self._bans.load(session, newest),
             self._bindings.load(session, newest),
             self._exemptions.load(session, newest),
-            tuple(map(suspension_value, session.scalars(lately.order_by(SuspensionRow.number)))),
+            told(map(suspension_value, session.scalars(lately.order_by(SuspensionRow.number)))),
         )
 
 

@@ -64,7 +64,7 @@ def _demand_unsuspended(unit: UnitOfWork, row: AuthorityRow) -> None:
 
     That would end, or begin, for the clients that move: neither was meant.
     """
-    held = suspensions.in_force_of(unit.session, row.slug, unit.now_s)
+    held = suspensions.holding_of(unit.session, row.slug, unit.now_s)
     if held:
         raise Conflict(f"suspension {held[0].number} of {row.slug} is in force: end it, or wait")
 

@@ -16,8 +16,12 @@ from dnsfilter.policy.model import Instant
 DAY_S = 86_400
 _ROW = SuspensionRow
 _ENDED = func.coalesce(_ROW.ended_s, _ROW.end_s)
-_AT_LEAST = _ROW.start_s + 1
-FINISH = case((_ENDED < _AT_LEAST, _AT_LEAST), (_ROW.end_s > _ENDED, _ENDED), else_=_ROW.end_s)
+FINISH = case(
+    (_ROW.start_s > _ENDED, _ROW.start_s),
+    (_ROW.start_s == _ENDED, _ROW.start_s + 1),
+    (_ROW.end_s > _ENDED, _ENDED),
+    else_=_ROW.end_s,
+)
 """What `finish` says of a row."""
 
 
@@ -40,22 +44,27 @@ def page(
     """A page of suspensions, newest first; with `authority` those that concern it, those of all among them."""
     statement = select(_ROW)
     if state is SuspensionState.IN_FORCE:
-        statement = statement.where(_in_force(now))
+        statement = statement.where(_unfinished(now))
     elif state is SuspensionState.ENDED:
-        statement = statement.where(now >= FINISH)
+        statement = statement.where(or_(now >= FINISH, _ROW.start_s >= FINISH))
     if authority is not None:
         statement = statement.where(_concerning(authority))
     return select_page(session, statement, _ROW.number, int, limit, cursor, newest_first=True)
 
 
-def in_force(session: Session, now: Instant) -> Sequence[SuspensionRow]:
-    """All that have not ended at `now`, newest first."""
-    return session.scalars(select(_ROW).where(_in_force(now)).order_by(_ROW.number.desc())).all()
+def holding(session: Session, now: Instant) -> Sequence[SuspensionRow]:
+    """All that hold at `now`, newest first."""
+    return session.scalars(select(_ROW).where(_holds(now)).order_by(_ROW.number.desc())).all()
 
 
-def in_force_of(session: Session, authority: str | None, now: Instant) -> Sequence[SuspensionRow]:
-    """Those of exactly this authority, or of all, that have not ended at `now`, by number."""
-    return session.scalars(select(_ROW).where(_of(authority), _in_force(now)).order_by(_ROW.number)).all()
+def holding_of(session: Session, authority: str | None, now: Instant) -> Sequence[SuspensionRow]:
+    """Those of exactly this authority, or of all, that hold at `now`, by number."""
+    return session.scalars(select(_ROW).where(_of(authority), _holds(now)).order_by(_ROW.number)).all()
+
+
+def unfinished_of(session: Session, authority: str | None, now: Instant) -> Sequence[SuspensionRow]:
+    """Those of exactly this authority, or of all, that hold at `now` or will, by number."""
+    return session.scalars(select(_ROW).where(_of(authority), _unfinished(now)).order_by(_ROW.number)).all()
 
 
 def unbroken_since(session: Session, rows: Sequence[SuspensionRow]) -> Mapping[int, Instant]:
@@ -75,7 +84,8 @@ def unbroken_since(session: Session, rows: Sequence[SuspensionRow]) -> Mapping[i
             stretches = union((*known.get(authority, ()), *known[None]))
             for row in rows:
                 if row.authority == authority:
-                    since[row.number] = next(start for start, end in stretches if start <= row.start_s <= end)
+                    reach = (start for start, end in stretches if start <= row.start_s <= end)
+                    since[row.number] = next(reach, row.start_s)
     return since
 
 
@@ -89,8 +99,13 @@ def _around(
     return [(row[0], row[1], row[2]) for row in session.execute(statement)]
 
 
-def _in_force(now: Instant) -> ColumnElement[bool]:
-    return and_(_ROW.end_s > now, now < FINISH)
+def _holds(now: Instant) -> ColumnElement[bool]:
+    return and_(_ROW.start_s <= now, _unfinished(now))
+
+
+def _unfinished(now: Instant) -> ColumnElement[bool]:
+    """Whether it holds at `now`, or will: one that begins later was made before a clock was set back."""
+    return and_(_ROW.end_s > now, now < FINISH, _ROW.start_s < FINISH)
 
 
 def _of(authority: str | None) -> ColumnElement[bool]:

@@ -63,13 +63,22 @@ class SuspensionRead(Read):
 
 
 def finish(row: SuspensionRow) -> Instant:
-    """When it ends, as recorded or by an act; never in the second of its start."""
-    return row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
+    """When it ends, as recorded or by an act; one ended in the second of its start lasts for that second.
+
+    One that was ended before its start ends where it starts, and never holds: a clock had been set back.
+    """
+    if row.ended_s is None:
+        return row.end_s
+    return max(min(row.end_s, row.ended_s), row.start_s + (row.ended_s >= row.start_s))
 
 
 def suspension_state(row: SuspensionRow, now: Instant) -> SuspensionState:
-    """The state of a suspension at `now`; one that begins after `now` was made before a clock was set back."""
-    return SuspensionState.IN_FORCE if now < finish(row) else SuspensionState.ENDED
+    """The state of a suspension at `now`.
+
+    One that begins after `now` was made before a clock was set back: it is in force, so that it is seen and can be
+    ended, although it holds from its start on only.
+    """
+    return SuspensionState.IN_FORCE if max(now, row.start_s) < finish(row) else SuspensionState.ENDED
 
 
 def read_suspension(row: SuspensionRow, now: Instant, since: Instant) -> SuspensionRead:

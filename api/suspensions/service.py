@@ -6,6 +6,7 @@ holds and is a record of its own, and to end one is to end all of that authority
 
 from sqlalchemy import select
 
+from api.authorities.life import demand_open
 from api.db.base import Json
 from api.db.models import AuthorityRow, SuspensionRow
 from api.db.unit import UnitOfWork
@@ -20,13 +21,14 @@ from dnsfilter.policy.model import Instant
 def start(unit: UnitOfWork, authority: str | None, end: Instant, reason: str) -> SuspensionRow:
     """From now until `end` nothing is refused for `authority`, or for all.
 
-    Raises Invalid for an unknown authority or an end beyond four hours, Conflict where as much holds already.
+    Raises Invalid for an unknown authority or an end beyond four hours, Conflict where as much holds already, or the
+    authority is closed.
     """
-    if authority is not None and unit.session.get(AuthorityRow, authority) is None:
-        raise Invalid.at("body.authority", f"authority {authority} is not registered")
+    if authority is not None:
+        _demand_open(unit, authority)
     if not unit.now_s < end <= unit.now_s + MAX_SUSPENSION_S:
         raise Invalid.at("body.until", "a suspension ends after now, and within four hours")
-    for held in repository.in_force_of(unit.session, authority, unit.now_s):
+    for held in repository.holding_of(unit.session, authority, unit.now_s):
         if end <= finish(held):
             until = moment_text(finish(held))
             raise Conflict(f"suspension {held.number} holds until {until}: end it, or give a later end")
@@ -48,11 +50,11 @@ def start(unit: UnitOfWork, authority: str | None, end: Instant, reason: str) ->
 
 
 def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
-    """End it now, with every other of its authority that is in force; raises Conflict where it has ended."""
+    """End it now, with every other of its authority that holds or will; raises Conflict where it has ended."""
     if suspension_state(row, unit.now_s) is SuspensionState.ENDED:
         raise Conflict(f"suspension {row.number} has ended")
     concerned = _concerned(unit, row.authority)
-    for each in repository.in_force_of(unit.session, row.authority, unit.now_s):
+    for each in repository.unfinished_of(unit.session, row.authority, unit.now_s):
         before = shown(each)
         each.ended_s, each.ended_by, each.ended_reason = unit.now_s, unit.actor.account, reason
         each.revision = unit.new_revision()
@@ -63,6 +65,32 @@ def shown(row: SuspensionRow) -> Json:
     """The suspension as the audit keeps it: without what depends on the hour, or on others."""
     read = read_suspension(row, row.start_s, row.start_s)
     return read.model_dump(mode="json", exclude={"revision", "state", "since"})
+
+
+def _demand_open(unit: UnitOfWork, authority: str) -> None:
+    """Raises Invalid for an unknown authority, and Conflict for a closed one, for which nothing is refused anyway.
+
+    Clients that were its own are the successor's after a merger: whoever suspends it has these in mind.
+    """
+    row = unit.session.get(AuthorityRow, authority)
+    if row is None:
+        raise Invalid.at("body.authority", f"authority {authority} is not registered")
+    try:
+        demand_open(row, unit.now_s)
+    except Conflict as error:
+        heir = _heir(unit, row)
+        if heir is None:
+            raise Conflict(f"{error}: nothing is refused for it") from error
+        raise Conflict(f"{error}, and its ranges are {heir}'s since: suspend {heir}") from error
+
+
+def _heir(unit: UnitOfWork, row: AuthorityRow) -> str | None:
+    """The authority into which it was merged at last, since that may have been merged too."""
+    seen, heir = {row.slug}, row.successor
+    while heir is not None and (further := unit.session.get_one(AuthorityRow, heir).successor) not in (None, *seen):
+        seen.add(heir)
+        heir = further
+    return heir
 
 
 def _concerned(unit: UnitOfWork, authority: str | None) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.api.conftest import authority
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.nodes.conftest import Machine
 
@@ -28,6 +29,13 @@ def test_an_authority_is_suspended_and_told_until_when_in_its_own_time(served: S
     assert ctl("suspend", "ghent", "--for", "5h", *WHY).code == 2
     assert ctl("suspend", "ghent", *WHY).code == 2
     assert ctl("suspend", "ghent", "--for", "1m", "--end", *WHY).code == 2
+
+
+def test_one_that_reaches_nobody_is_told_as_that(served: Served, ctl: Ctl) -> None:
+    served.plane.done("PUT", "/v1/authorities/harbour", authority(names={"nl": "Haven"}))
+    done = ctl("suspend", "harbour", "--for", "30m", *WHY)
+    assert (done.code, done.out.splitlines()[-1]) == (0, "no range is harbour's: this reaches no client")
+    assert "reaches no client" not in ctl("suspend", "--for", "10m", *WHY).out
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_it_is_what_walking_back_step_by_step_finds(engine: Engine, seed: int) -
     for _ in range(60):
         start = START - chance.choice((1, 24, 24 * 30)) * chance.randrange(3600)
         end = start + chance.randrange(60, 4 * 3600)
-        ended = chance.choice((None, None, start, chance.randrange(start, end)))
+        ended = chance.choice((None, None, start - chance.choice((0, 1, 900)), chance.randrange(start, end)))
         rows.append(_row(chance.choice(AUTHORITIES), start, end, ended))
     with Session(engine) as session:
         listed = _kept(session, rows)

@@ -126,9 +126,51 @@ def test_one_that_begins_after_a_clock_was_set_back_can_be_ended(town: Plane) ->
     town.clock.now -= 30
     assert [row["number"] for row in town.done("GET", f"{BASE}?state=in_force")["items"]] == [number]
     assert town.done("GET", f"{BASE}?state=ended")["items"] == []
-    assert town.done("POST", f"{BASE}/{number}/end", {"reason": "a false alarm"})["state"] == "in_force"
-    town.clock.now += 31
-    assert (_verdict(town), town.done("GET", f"{BASE}/{number}")["state"]) == ("refuse", "ended")
+    assert town.done("POST", f"{BASE}/{number}/end", {"reason": "a false alarm"})["state"] == "ended"
+    for later in (0, 30, 1, 1800):
+        town.clock.now += later
+        assert (_verdict(town), town.done("GET", f"{BASE}/{number}")["state"]) == ("refuse", "ended")
+        assert town.done("GET", f"{BASE}?state=in_force")["items"] == []
+        assert [row["number"] for row in town.done("GET", f"{BASE}?state=ended")["items"]] == [number]
+
+
+@on_both_databases
+def test_one_that_begins_after_a_clock_was_set_back_is_in_no_ones_way(town: Plane) -> None:
+    town.clock.now += 3600
+    ahead = _start(town)["number"]
+    town.clock.now -= 3600
+    assert (_verdict(town), town.done("GET", "/readyz")["suspensions"]) == ("refuse", 0)
+    number = _start(town)["number"]
+    assert (_verdict(town), town.done("GET", "/readyz")["suspensions"]) == ("pass", 1)
+    town.clock.now += 60
+    town.done("POST", f"{BASE}/{number}/end", {"reason": "a false alarm"})
+    assert {town.done("GET", f"{BASE}/{one}")["state"] for one in (ahead, number)} == {"ended"}
+    assert town.done("GET", f"{BASE}/{ahead}")["since"] == "2026-09-21T15:13:20Z"
+    _start(town)
+    assert _verdict(town) == "pass"
+    town.clock.now += 3540
+    assert (_verdict(town), town.done("GET", "/v1/authorities/town/bans/alpha")["state"]) == ("refuse", "in_force")
+    told = town.done(
+        "GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={moment_text(int(town.clock.now))}"
+    )
+    assert (told["reproduced"], told["decision"]["verdict"]) == (True, "refuse")
+
+
+def test_a_closed_authority_is_not_suspended_and_its_heir_is_named(town: Plane) -> None:
+    for slug in ("harbour", "quay"):
+        town.done("PUT", f"/v1/authorities/{slug}", _harbour())
+    for slug, heir in (("harbour", "quay"), ("quay", "town")):
+        decision = {"reference": "decree 2026/4", "legal_basis": "decree 343"}
+        town.done("POST", f"/v1/authorities/{slug}/merge", {"into": heir, "reason": "one body", "decision": decision})
+    body = {"authority": "harbour", "for": "30m", "reason": WHY}
+    answer = town.call("POST", BASE, body)
+    told = "authority harbour closed on 2026-09-21, and its ranges are town's since: suspend town"
+    assert (answer.status_code, answer.json()["detail"]) == (409, told)
+    town.done("POST", "/v1/authorities/zone/close", {"reason": "its tasks go to others"})
+    answer = town.call("POST", BASE, {**body, "authority": "zone"})
+    told = "authority zone closed on 2026-09-21: nothing is refused for it"
+    assert (answer.status_code, answer.json()["detail"]) == (409, told)
+    assert town.done("GET", BASE)["items"] == []
 
 
 def test_lists_are_newest_first_and_narrowed(town: Plane) -> None:
