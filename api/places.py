@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 DEFAULT_MAIL_PORTS = {"smtp": 25, "smtps": 465}
 DEFAULT_SYSLOG_PORT = 514
 MAX_RECIPIENTS = 20
-# One address without a display's name; a line's end in it would forge a header.
-_MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
+# One address without a display's name; a line's end in it would forge a header. "=?" begins an encoded word (RFC 2047
+# section 2), which may hold one; an empty label of the domain is no domain (RFC 5321 section 4.1.2).
+_MAILBOX = re.compile(r"(?!.*=\?)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{1,253}\Z)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
 class Transport(StrEnum):

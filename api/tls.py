@@ -4,10 +4,12 @@ import logging
 import ssl
 import stat
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import TypeAlias
 
+from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
 
 LOOK_S = 5.0
@@ -74,6 +76,7 @@ class Certificate:
         self.context.sni_callback = self._choose
         self._asked = Event()
         self._stopping = False
+        self._steady = Steady("certificate")
         self._thread = Thread(target=self._watch, name="certificate", daemon=True)
 
     def start(self) -> None:
@@ -116,7 +119,7 @@ class Certificate:
             if self._stopping:
                 return
             self._asked.clear()
-            self.renew(asked=asked)
+            self._steady.attempt(partial(self.renew, asked=asked))
 
     def _look(self) -> _Marks:
         return tuple(_mark(path) for path in self._files)

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,6 +24,7 @@ from api.db.models import CheckpointRow
 from api.db.session import Database
 from api.db.unit import head
 from api.places import Place, place_name
+from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
 
 INTERVAL_S = 3600
@@ -74,6 +76,7 @@ class Witness:
         self._clock = clock
         self._deliveries = [_Delivery(place) for place in places]
         self._stopping = threading.Event()
+        self._steady = Steady("witness")
         self._threads = [_thread(self._make_in_time), *(_thread(self._deliver, one) for one in self._deliveries)]
 
     def make(self) -> tuple[CheckpointRow, bool]:
@@ -117,7 +120,7 @@ class Witness:
         """Stop the threads, make a last checkpoint, and try once to take it to its places; waits `STOP_S` at most."""
         self._stopping.set()
         self._wake()
-        self.make_if_new()
+        self._steady.attempt(self.make_if_new)
         lasts = [_thread(self._catch_up, delivery) for delivery in self._deliveries]
         for thread in lasts:
             thread.start()
@@ -149,9 +152,9 @@ class Witness:
             delivery.due.set()
 
     def _make_in_time(self) -> None:
-        self.make_if_new()
+        self._steady.attempt(self.make_if_new)
         while not self._stopping.wait(LOOK_S):
-            self.make_if_new(after_s=INTERVAL_S)
+            self._steady.attempt(partial(self.make_if_new, after_s=INTERVAL_S))
 
     def _deliver(self, delivery: _Delivery) -> None:
         while not self._stopping.is_set():
@@ -167,6 +170,10 @@ class Witness:
                 while self._deliver_batch(delivery):
                     delivery.pause_s, delivery.next_try = FIRST_RETRY_S, 0.0
             except (*FAILURES, SQLAlchemyError) as error:
+                self._put_off(delivery, error)
+                return False
+            except Exception as error:  # noqa: BLE001
+                self._steady.tell(error)
                 self._put_off(delivery, error)
                 return False
             delivery.next_try = 0.0

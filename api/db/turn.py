@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
 
 LOOK_S = 1.0
@@ -45,6 +46,7 @@ class Turn:
         self._lost = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="turn", daemon=True)
+        self._steady = Steady("turn")
         self._end: Callable[[], None] = lambda: None
 
     @property
@@ -116,7 +118,7 @@ class Turn:
             held.close()
 
     def _watch(self) -> None:
-        while not self._stopping.wait(LOOK_S) and self.look():
+        while not self._stopping.wait(LOOK_S) and self._steady.attempt(self.look) is not False:
             pass
 
 

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +19,7 @@ from api.db.models import NodeRow
 from api.db.session import Database
 from api.nodes import repository
 from api.nodes.schemas import ReportWrite, Stranger
+from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
 
 EVERY_S = 60.0
@@ -56,6 +58,7 @@ class Board:
         self._heard: dict[int, Heard] = {}
         self._swept_s: float | None = None
         self._stopping = threading.Event()
+        self._steady = Steady("nodes")
         self._thread = threading.Thread(target=self._run, name="nodes", daemon=True)
 
     def hear(self, number: int, report: ReportWrite, clock_off_s: int) -> None:
@@ -141,13 +144,16 @@ class Board:
 
     def _run(self) -> None:
         while not self._stopping.wait(timeout=LOOK_S):
-            self._try()
-        self._try()
+            self._try_both()
+        self._try_both()
 
-    def _try(self) -> None:
+    def _try_both(self) -> None:
+        for step in (self.settle, self.sweep):
+            self._steady.attempt(partial(self._try, step))
+
+    def _try(self, step: Callable[[], object]) -> None:
         try:
-            self.settle()
-            self.sweep()
+            step()
         except SQLAlchemyError as error:
             emit(log, logging.WARNING, "nodes not written, which is retried", error=type(error).__name__)
 

@@ -26,6 +26,7 @@ from api.notices.due import due
 from api.notices.kinds import DAY_S, Due, Hour, Kind
 from api.notices.letters import Names, bodies_of, letter
 from api.places import MailPlace, is_mailbox
+from api.steady import Steady
 from dnsfilter.policy.model import Authority, Instant
 from dnsfilter.telemetry.logs import emit
 
@@ -106,6 +107,7 @@ class Notifier:
         self._swept = elapsed()
         self._failures = 0
         self._told: set[str] = set()
+        self._steady = Steady("notices")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
 
@@ -178,11 +180,15 @@ class Notifier:
             passed, published = monotonic() - looked, self._published()
             if passed >= LOOK_S or (published != seen and passed >= SOON_S):
                 seen, looked = published, monotonic()
-                try:
-                    self.look()
-                    self.send()
-                except SQLAlchemyError as error:
-                    emit(log, logging.ERROR, "notices not made, which is retried", error=type(error).__name__)
+                # What is written down is sent, also where something new cannot be.
+                self._steady.attempt(lambda: self._step(self.look, "notices not made, which is retried"))
+                self._steady.attempt(lambda: self._step(self.send, "notices not sent, which is retried"))
+
+    def _step(self, step: Callable[[], int], failed: str) -> None:
+        try:
+            step()
+        except SQLAlchemyError as error:
+            emit(log, logging.ERROR, failed, error=type(error).__name__)
 
     def _hour(self) -> Instant:
         """The time. Where the clock was set ahead, or the machine slept, nodes are given time to report again."""
@@ -241,7 +247,7 @@ class Notifier:
             try:
                 with connect(self._place) as server:
                     while left and not self._stopping.is_set():
-                        outcomes.append((left[0], self._send(server, left[0], names)))
+                        outcomes.append((left[0], self._outcome(server, left[0], names)))
                         del left[0]
             except (_Broken, *MAIL_FAILURES) as error:
                 # Not connected at all, nobody is served; broken amid a message, it may be that message's fault.
@@ -251,6 +257,16 @@ class Notifier:
                 outcomes += [(row, _Outcome(again=True, reason=_reason(error))) for row in left[:lost]]
                 del left[:lost]
         return outcomes
+
+    def _outcome(self, server: smtplib.SMTP, row: NoticeRow, names: Names) -> _Outcome:
+        """Send one message; raises _Broken. Whatever else is wrong with it holds up no other."""
+        try:
+            return self._send(server, row, names)
+        except _Broken:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self._steady.tell(error)
+            return _Outcome(again=True, reason=type(error).__name__)
 
     def _send(self, server: smtplib.SMTP, row: NoticeRow, names: Names) -> _Outcome:
         to = names.bodies.get(row.authority) if row.authority is not None else None
@@ -266,7 +282,10 @@ class Notifier:
         except (KeyError, ValueError):
             return _Outcome(reason=NO_TEXT)
         identity = f"notice.{hashlib.sha256(f'{row.key}/{row.made_s}'.encode()).hexdigest()[:32]}"
-        message = make_message(self._place.sender, recipients, written.subject, identity)
+        try:
+            message = make_message(self._place.sender, recipients, written.subject, identity)
+        except ValueError:
+            return _Outcome(reason=NO_ADDRESS)
         message.set_content(written.text, charset="utf-8", cte="quoted-printable")
         try:
             refused = server.send_message(message, self._place.sender, list(recipients))

@@ -19,6 +19,7 @@ from api.db.models import CatalogueRow, ListRow, PublicationRow
 from api.db.session import Database
 from api.publish.again import is_ours
 from api.publish.lists import CatalogueDigest, ServiceList, digest_of, list_of
+from api.steady import Steady
 from dnsfilter import __version__
 from dnsfilter.policy.model import Instant, Service
 from dnsfilter.snapshot.manifest import Manifest
@@ -59,6 +60,7 @@ class Recorder:
         self._turn = threading.Lock()
         self._due = threading.Event()
         self._stopping = threading.Event()
+        self._steady = Steady("record")
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
     @property
@@ -120,7 +122,7 @@ class Recorder:
         self._due.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.settle()
+        self._steady.attempt(self.settle)
 
     def _write(self, session: Session, catalogue: CatalogueDigest, batch: tuple[_Noted, ...]) -> None:
         if self._unstored:
@@ -153,9 +155,12 @@ class Recorder:
         while not self._stopping.is_set():
             self._due.wait()
             self._due.clear()
-            if self.settle():
+            if self._steady.attempt(self.settle):
                 pause_s = FIRST_RETRY_S
-            elif not self._stopping.wait(timeout=pause_s):
+                continue
+            # An error that nobody foresaw has not said that something is left.
+            self._due.set()
+            if not self._stopping.wait(timeout=pause_s):
                 pause_s = min(2 * pause_s, LAST_RETRY_S)
 
 

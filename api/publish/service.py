@@ -17,6 +17,7 @@ from api.publish.recorder import Recorder
 from api.publish.repository import Policies, revision
 from api.publish.signing import Signing
 from api.publish.source import policy_of
+from api.steady import Steady
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.check import problems
 from dnsfilter.policy.model import Policy, Service
@@ -80,6 +81,7 @@ class Publisher:
         self._status = Status()
         self._failed = threading.Event()
         self._stopping = threading.Event()
+        self._steady = Steady("publish")
         self._thread = threading.Thread(target=self._retry, name="publish", daemon=True)
 
     @property
@@ -241,16 +243,23 @@ class Publisher:
         pause_s = FIRST_RETRY_S
         while not self._stopping.is_set():
             if not self._failed.wait(timeout=60.0):
-                self._prune()
+                self._steady.attempt(self._prune)
                 continue
             if self._stopping.wait(timeout=pause_s):
                 return
             self._failed.clear()
-            try:
-                self.publish_current()
+            if self._steady.attempt(self._publish_again):
                 pause_s = FIRST_RETRY_S
-            except NotPublished:
-                pause_s = min(2 * pause_s, LAST_RETRY_S)
+                continue
+            self._failed.set()
+            pause_s = min(2 * pause_s, LAST_RETRY_S)
+
+    def _publish_again(self) -> bool:
+        try:
+            self.publish_current()
+        except NotPublished:
+            return False
+        return True
 
     def _prune(self) -> None:
         try:

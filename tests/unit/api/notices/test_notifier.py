@@ -4,12 +4,16 @@ import logging
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import update
 
-from api.db.models import NoticeRow
+from api.db.models import AuthorityRow, NoticeRow
 from api.notices import notifier as module
+from api.notices.kinds import Due, Kind
+from api.notices.letters import Letter, letter
 from api.notices.notifier import GIVE_UP_S, NO_ADDRESS, TOO_LATE, Notifier
 from api.places import MailPlace
 from api.system.notices import NoticesCollector
@@ -286,3 +290,65 @@ def test_metrics_tell_what_waits_and_for_how_long(asked: Plane) -> None:
     telling.send()
     assert values() == [2, 90, 0, 2]
     assert asked.clock.now > START
+
+
+@pytest.fixture
+def odd(asked: Plane) -> Plane:
+    """Where the proposal's contact is no mailbox by now, and nobody has noticed."""
+    with asked.database.writing() as session:
+        session.execute(update(AuthorityRow).where(AuthorityRow.slug == "zone").values(contact="=?x?q?a=0Ab?=@b.c"))
+    return asked
+
+
+def test_a_contact_that_makes_no_header_holds_up_no_other(
+    odd: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "is_mailbox", lambda _text: True)
+    telling = notifier(odd, mailbox)
+    assert (telling.look(), telling.send()) == (2, 1)
+    assert _states(odd) == [("failed", 1, NO_ADDRESS), ("sent", 1, "")]
+
+
+def test_a_contact_that_became_none_is_given_up(odd: Plane, mailbox: Mailbox) -> None:
+    telling = notifier(odd, mailbox)
+    assert (telling.look(), telling.send()) == (2, 1)
+    assert _states(odd) == [("failed", 0, NO_ADDRESS), ("sent", 1, "")]
+
+
+def test_a_message_with_an_error_of_its_own_holds_up_no_other(
+    asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def made(kind: Kind, *rest: Any) -> Letter:
+        if kind is Kind.BINDING_PROPOSED:
+            raise AttributeError("of a program")
+        return letter(kind, *rest)
+
+    monkeypatch.setattr(module, "letter", made)
+    telling = notifier(asked, mailbox)
+    assert (telling.look(), telling.send()) == (2, 1)
+    assert _states(asked) == [("waiting", 1, "AttributeError"), ("sent", 1, "")]
+    asked.clock.now += GIVE_UP_S
+    telling.send()
+    assert _states(asked) == [("failed", 2, TOO_LATE), ("sent", 1, "")]
+    assert [record.message for record in caplog.records if record.exc_info] == ["unexpected error, going on"]
+
+
+def test_the_thread_outlives_an_error_and_sends_what_is_written_down(
+    asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: object) -> list[Due]:
+        raise KeyError("node")
+
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+    telling = notifier(asked, mailbox)
+    telling.look()
+    asked.done("POST", "/v1/bindings/1/accept")
+    asked.clock.now += 1
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "due", broken)
+        telling.start()
+        _wait(mailbox, 2)
+    _wait(mailbox, 3)
+    telling.stop()
+    assert mailbox.received[-1].rcpt_tos == ["ict@example.org"]
