@@ -47,7 +47,8 @@ def make_world(plane: Plane) -> World:
     for slug, number in NUMBER.items():
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
         plane.done("PUT", f"/v1/spaces/default/{_space(slug)}", {"authority": slug})
-        for prefix in (f"127.0.{number}.0/24", f"2001:db8:{number}:1::/64", f"2001:db8:{number}:8::/64"):
+        four = (f"127.0.{number}.0/24", f"127.1.{number}.0/24")
+        for prefix in (*four, f"2001:db8:{number}:1::/64", f"2001:db8:{number}:8::/64"):
             plane.done("PUT", f"/v1/ranges/default/{prefix}", _range(slug))
         plane.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
         planned = ban(terms=[{"start": "2027-01-01", "for": "6 months"}])
