@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, BindingRow, ConcernRow, ExemptionRow, SuspensionRow
-from api.notices.due_bans import ban_facts
+from api.notices.due_bans import facts_at
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
 from api.notices.mergers import Heir, heirs
 from dnsfilter.policy.model import Ground
@@ -31,7 +31,7 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
         heir = merged.get(found.ban)
         if heir is not None and heir.replaces(found):
             continue  # That the one which goes on was approved is told.
-        facts = {**ban_facts(bans[found.ban]), "number": found.number}
+        facts = {**facts_at(bans[found.ban], hour.now), "number": found.number}
         if found.approved_s is None and found.rejected_s is None and found.revoked_s is None:
             yield _waiting(found, bans[found.ban].authority, facts, hour)
             continue
@@ -79,7 +79,7 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
         if _goes_on(found, merged):
             continue
         ban = bans[found.ban]
-        facts = {**ban_facts(ban), "number": found.number, "bound": found.authority}
+        facts = {**facts_at(ban, hour.now), "number": found.number, "bound": found.authority}
         law = found.ground == Ground.LAW
         if found.ended_s is not None:
             # The end may lie ahead: it is told when it was recorded.
@@ -100,7 +100,7 @@ def due_mergers(session: Session, hour: Hour) -> Iterator[Due]:
     """Of what goes on with a successor, to the authorities that were bound and are: this alone."""
     for number, heir in heirs(session, hour).items():
         for authority in sorted(heir.bound & heir.binds):
-            facts = {**ban_facts(heir.ban), "former": heir.was.authority, "at_s": heir.at}
+            facts = {**facts_at(heir.ban, heir.at), "former": heir.was.authority, "at_s": heir.at}
             if hour.fresh(heir.at):
                 yield Due(f"bound_ban_goes_on/{number}/{authority}", Kind.BOUND_BAN_GOES_ON, authority, facts)
 
@@ -119,6 +119,7 @@ def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
     """Beginnings and early ends, to the authority; of all authorities', to each and to the installation."""
     row = SuspensionRow
     rows = session.scalars(select(row).where(or_(row.start_s > hour.oldest, row.ended_s > hour.oldest))).all()
+    holding = _holding(session, hour) if rows else ()
     everybody: Sequence[str | None] = ()
     if any(found.authority is None for found in rows):
         everybody = (None, *session.scalars(select(AuthorityRow.slug).order_by(AuthorityRow.slug)))
@@ -132,7 +133,22 @@ def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
                 yield Due(f"{kind}/{found.number}/{to or ''}", kind, to, told)
             if hour.fresh(early):
                 kind = Kind.SUSPENSION_ENDED
-                yield Due(f"{kind}/{found.number}/{to or ''}", kind, to, {**facts, "at_s": early})
+                told = {**facts, "at_s": early, **_still(holding, to)}
+                # One act ends all that an authority has: of these it is told once.
+                yield Due(f"{kind}/{found.authority or ''}/{early}/{to or ''}", kind, to, told)
+
+
+def _holding(session: Session, hour: Hour) -> Sequence[SuspensionRow]:
+    """The suspensions that hold."""
+    row = SuspensionRow
+    goes_on = or_(row.ended_s.is_(None), row.ended_s > hour.now)
+    return session.scalars(select(row).where(row.start_s <= hour.now, row.end_s > hour.now, goes_on)).all()
+
+
+def _still(holding: Sequence[SuspensionRow], to: str | None) -> Json:
+    """How long nothing is refused for that authority all the same; nothing where its bans apply."""
+    ends = [row.end_s if row.ended_s is None else row.ended_s for row in holding if row.authority in (None, to)]
+    return {"still_s": max(ends)} if ends else {}
 
 
 def _bans(session: Session, numbers: set[int]) -> Mapping[int, BanRow]:

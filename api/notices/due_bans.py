@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.standing import effective_end
+from api.bans.standing import effective_end, quoted_term
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
@@ -105,6 +105,11 @@ def _before(
 def ban_facts(row: BanRow, term: TermRow | None = None) -> Json:
     """What tells which ban it is."""
     return {"ban": reference_of(row), "reference": reference_in(row, term)}
+
+
+def facts_at(row: BanRow, at: Instant) -> Json:
+    """As `ban_facts`, with the decision behind the term that holds at that instant, or else that held last."""
+    return ban_facts(row, quoted_term(row.terms, at))
 
 
 def reference_of(row: BanRow) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.bans.standing import effective_end
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
-from api.notices.due_bans import bans_with, is_continued, reference_in, reference_of
+from api.notices.due_bans import bans_with, facts_at, is_continued, reference_in, reference_of
 from api.notices.kinds import DAY_S, Due, Hour, Kind
 from api.notices.mergers import Heir, heirs, successions
 from dnsfilter.policy.model import Instant
@@ -50,7 +50,7 @@ def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, hei
     facts = {"ban": reference_of(follower), "source": source.authority, **own}
     if heir is not None and hour.fresh(heir.at) and heir.at >= adopted and heir.goes_on():
         key = f"{Kind.SOURCE_GOES_ON}/{source.number}/{follower.number}"
-        told = {**facts, "source": heir.ban.authority, "reference": reference_in(heir.ban, None)}
+        told = {**facts, "source": heir.ban.authority, "reference": facts_at(heir.ban, heir.at)["reference"]}
         told |= {"former": source.authority, "at_s": heir.at}
         yield Due(key, Kind.SOURCE_GOES_ON, follower.authority, told)
     first = min(term.recorded_s for term in source.terms)

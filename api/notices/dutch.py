@@ -15,6 +15,8 @@ PHRASES = Phrases(
     own_endless="Uw eigen beslissing verandert daardoor niet: ze heeft geen einddatum.",
     endless="zonder einddatum",
     resumes="Een volgende termijn begint {at}.",
+    again="De verboden gelden opnieuw.",
+    still="Een andere opschorting duurt {until}: zolang wordt er niets geweigerd.",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -103,7 +105,7 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.SUSPENSION_ENDED: Text(
         "de opschorting voor {scope} is vervroegd beëindigd",
-        "De opschorting voor {scope} is {at} vervroegd beëindigd. De verboden gelden opnieuw.",
+        "De opschorting voor {scope} is {at} vervroegd beëindigd. {again}",
     ),
     Kind.BINDING_PROPOSED: Text(
         "voorstel om het verbod op {service} ook bij u te laten gelden",

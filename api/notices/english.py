@@ -15,6 +15,8 @@ PHRASES = Phrases(
     own_endless="Your own decision is not changed by that: it has no end.",
     endless="without an end",
     resumes="A further term begins {at}.",
+    again="Bans apply again.",
+    still="Another suspension holds {until}: nothing is refused until then.",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -102,7 +104,7 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.SUSPENSION_ENDED: Text(
         "the suspension for {scope} has ended early",
-        "The suspension for {scope} was ended early {at}. Bans apply again.",
+        "The suspension for {scope} was ended early {at}. {again}",
     ),
     Kind.BINDING_PROPOSED: Text(
         "a proposal to have the ban on {service} apply to you too",

@@ -15,6 +15,8 @@ PHRASES = Phrases(
     own_endless="Votre propre décision n'en est pas modifiée : elle n'a pas d'échéance.",
     endless="sans échéance",
     resumes="Une nouvelle période commence {at}.",
+    again="Les interdictions s'appliquent à nouveau.",
+    still="Une autre suspension dure {until} : d'ici là, rien n'est refusé.",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -109,8 +111,7 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.SUSPENSION_ENDED: Text(
         "la suspension pour {scope} a pris fin plus tôt",
-        "Il a été mis fin anticipativement, {at}, à la suspension pour {scope}. Les interdictions s'appliquent à "
-        "nouveau.",
+        "Il a été mis fin anticipativement, {at}, à la suspension pour {scope}. {again}",
     ),
     Kind.BINDING_PROPOSED: Text(
         "proposition d'appliquer aussi chez vous l'interdiction visant {service}",

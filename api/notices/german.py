@@ -15,6 +15,8 @@ PHRASES = Phrases(
     own_endless="Ihre eigene Entscheidung ändert sich dadurch nicht: Sie ist unbefristet.",
     endless="unbefristet",
     resumes="Ein weiterer Zeitraum beginnt {at}.",
+    again="Die Verbote gelten wieder.",
+    still="Eine andere Aussetzung dauert {until}: So lange wird nichts verweigert.",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -102,7 +104,7 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.SUSPENSION_ENDED: Text(
         "die Aussetzung für {scope} wurde vorzeitig beendet",
-        "Die Aussetzung für {scope} wurde {at} vorzeitig beendet. Die Verbote gelten wieder.",
+        "Die Aussetzung für {scope} wurde {at} vorzeitig beendet. {again}",
     ),
     Kind.BINDING_PROPOSED: Text(
         "Vorschlag, das Verbot von {service} auch bei Ihnen anzuwenden",

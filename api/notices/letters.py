@@ -2,9 +2,9 @@
 
 Facts: `ban` is `authority/service`, `reference` that of its decision, `provisional` that it has none yet, `number` of
 an exemption or a binding, `until_s` an exclusive end, `at_s` when something happened or begins, `review_s` a date of
-review, `resumes_s` when a ban applies again, `own_…` how far a follower's own ban reaches; `source`, `bound`, `former`
-and `scope` are authorities, the last None for all of them; `node` and `site` are names, and `revision` is that
-by which a node decides.
+review, `resumes_s` when a ban applies again, `still_s` how long another suspension holds, `own_…` how far a follower's
+own ban reaches; `source`, `bound`, `former` and `scope` are authorities, the last None for all of them; `node` and
+`site` are names, and `revision` is that by which a node decides.
 """
 
 import textwrap
@@ -81,6 +81,8 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
         yield from _wrapped(f"{phrases.ban}: {values['service']}, {values[body]} ({slug}/{values['slug']})")
         if values["reference"]:
             yield from _wrapped(f"{phrases.reference}: {values['reference']}")
+    if kind is Kind.SOURCE_ENDED and facts.get("own_lapsed"):
+        return  # There is nothing left to end.
     if text.do:
         yield ""
         yield from _wrapped(text.do)
@@ -103,7 +105,10 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
         "until": end_words(facts["until_s"], time_zone, language) if "until_s" in facts else phrases.endless,
         "own": _own(facts, time_zone, language, phrases),
         "resumes": "",
+        "again": phrases.again,
     }
+    if "still_s" in facts:
+        values["again"] = phrases.still.format(until=end_words(facts["still_s"], time_zone, language))
     if "resumes_s" in facts:
         values["resumes"] = phrases.resumes.format(at=at_words(facts["resumes_s"], time_zone, language))
     for key in ("at", "review"):

@@ -25,3 +25,5 @@ class Phrases:
     own_endless: str
     endless: str
     resumes: str
+    again: str
+    still: str

@@ -296,6 +296,37 @@ def test_suspensions_are_told_to_whom_they_concern(town: Plane) -> None:
     assert new_kinds(town, telling.look) == [], "an end that was foreseen is not told"
 
 
+def test_suspensions_that_one_act_has_ended_are_told_of_once_and_whether_another_one_holds(town: Plane) -> None:
+    telling = begun(town)
+    for whom, span in (("town", "30m"), ("town", "1h"), (None, "2h")):
+        town.done("POST", "/v1/suspensions", {"authority": whom, "for": span, "reason": "nobody can work"})
+    town.clock.now += 1
+    telling.look()
+    last_s = _instant(town.done("GET", "/v1/suspensions/3")["end"])
+    for number in (1, 3):
+        town.done("POST", f"/v1/suspensions/{number}/end", {"reason": "it works again"})
+        town.clock.now += 1
+        telling.look()
+    ended = [row for row in rows(town) if row.kind == "suspension_ended"]
+    told = [(row.facts["scope"], row.authority, row.facts.get("still_s")) for row in ended]
+    assert told == [("town", "town", last_s), (None, "town", None), (None, "zone", None)]
+
+
+def test_the_decision_of_the_term_that_holds_is_quoted(town: Plane) -> None:
+    town.done("POST", "/v1/authorities/town/bans/alpha/end", {"reason": "withdrawn"})
+    telling = begun(town)
+    asked = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "60 days", "reason": "promotion"}
+    told = []
+    for why in ("ended", "renewed"):
+        if why == "renewed":
+            town.done("POST", "/v1/authorities/town/bans/alpha/terms", RENEWAL)
+        town.done("POST", "/v1/exemptions", {**asked, "reason": why})
+        town.clock.now += 1
+        telling.look()
+        told.append(rows(town)[-1].facts["reference"])
+    assert told == ["C-1", "C-2"]
+
+
 def _node(plane: Plane, seen_s: int, revision: int, name: str = "office") -> None:
     with plane.database.writing() as session:
         row = session.get(NodeRow, 1)

@@ -160,6 +160,28 @@ def test_a_ban_that_begins_again_says_when() -> None:
     assert "A further term begins on 1 October 2026 at 07:00 UTC." in " ".join(text.split())
 
 
+def test_whoever_has_no_ban_left_is_not_asked_to_end_it() -> None:
+    facts = {"ban": "mechelen/tiktok", "source": "federal", "until_s": MIDNIGHT, "own_until_s": MIDNIGHT}
+    asked = letter(Kind.SOURCE_ENDED, facts, None, NAMES).text
+    told = letter(Kind.SOURCE_ENDED, {**facts, "own_lapsed": True}, None, NAMES).text
+    assert "To end your ban too" in asked
+    assert "dnsfilterctl ban end mechelen tiktok" in asked
+    assert "it applied until" in told
+    assert "To end your ban" not in told
+    assert "dnsfilterctl" not in told
+
+
+def test_the_end_of_a_suspension_says_whether_bans_apply() -> None:
+    facts = {"scope": "ghent", "at_s": MORNING}
+    told = " ".join(letter(Kind.SUSPENSION_ENDED, facts, None, NAMES).text.split())
+    still = " ".join(letter(Kind.SUSPENSION_ENDED, {**facts, "still_s": MORNING + 60}, None, NAMES).text.split())
+    ended = "The suspension for Stad Gent was ended early on 1 October 2026 at 07:00 UTC."
+    assert told == f"{ended} Bans apply again."
+    assert (
+        still == f"{ended} Another suspension holds until 1 October 2026 at 07:01 UTC: nothing is refused until then."
+    )
+
+
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_no_name_forges_a_header_or_a_line(name: str, reference: str) -> None:
     body = Authority("federal", model.Kind.FEDERAL, (("nl", name),), ("nl",), "Europe/Brussels", "")
