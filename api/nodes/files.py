@@ -1,6 +1,8 @@
-"""A file on its way to a node: a piece at a time, and closed however that ends."""
+"""A file on its way to a node: a piece at a time, and closed however that ends.
 
-import asyncio
+Who takes nothing of it is given up where connections are, `api/system/connections.py`.
+"""
+
 import os
 from collections.abc import Callable
 from typing import BinaryIO
@@ -10,8 +12,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 PIECE = 256 * 1024
-STALLED_S = 60.0
-"""Who takes no piece for so long is given up."""
 
 
 class FileAnswer(Response):
@@ -44,6 +44,6 @@ class FileAnswer(Response):
                 raise OSError("the file has become shorter")
             left -= len(piece)
             message = {"type": "http.response.body", "body": piece, "more_body": left > 0}
-            await asyncio.wait_for(send(message), STALLED_S)
+            await send(message)
         if self._size == 0:
             await send({"type": "http.response.body", "body": b""})

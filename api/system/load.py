@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import OVERLOADED, id_of, problem
 
@@ -19,7 +19,9 @@ QUEUED_S = 20.0
 
 
 class LoadMiddleware:
-    """Counts requests from their body to the end of their answer, and refuses what is beyond the bound.
+    """Counts requests from their body until their answer is made, and refuses what is beyond the bound.
+
+    An answer in several parts is made with its last one. To take what is made may last: it holds up nobody else.
 
     The scope of what a node asks gets `rest`: from a block `with scope["rest"]():` on, in which it only waits or sends,
     it takes no place. `rested_s` has how long the block was.
@@ -46,10 +48,11 @@ class LoadMiddleware:
             await _refuse(scope, receive, send, f"{self._most} requests are being worked on; try again soon")
             return
         self._now += 1
+        place = _Place(self._leave)
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, place.sending(send))
         finally:
-            self._now -= 1
+            place.let_go()
 
     async def _of_node(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -57,19 +60,46 @@ class LoadMiddleware:
         except TimeoutError:
             await _refuse(scope, receive, send, "too many nodes are waiting; try again soon")
             return
-        held = True
-
-        def let_go() -> None:
-            nonlocal held
-            if held:
-                held = False
-                self._places.release()
-
-        scope["rest"] = lambda: _resting(scope, let_go)
+        place = _Place(self._places.release)
+        scope["rest"] = lambda: _resting(scope, place.let_go)
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, place.sending(send))
         finally:
-            let_go()
+            place.let_go()
+
+    def _leave(self) -> None:
+        self._now -= 1
+
+
+class _Place:
+    """What a request has taken, and gives back once."""
+
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self._give_back = give_back
+        self._held = True
+
+    def let_go(self) -> None:
+        if self._held:
+            self._held = False
+            self._give_back()
+
+    def sending(self, send: Send) -> Send:
+        """`send`, which lets go before it passes on an answer's end: what comes before may have to wait."""
+        start: Message | None = None
+
+        async def passed_on(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            if not message.get("more_body", False):
+                self.let_go()
+            if start is not None:
+                first, start = start, None
+                await send(first)
+            await send(message)
+
+        return passed_on
 
 
 @contextmanager

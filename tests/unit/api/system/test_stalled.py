@@ -1,0 +1,190 @@
+"""Whoever takes nothing of an answer is given up, and holds nobody up; whoever takes it slowly gets it."""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import uvicorn
+import uvloop
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from api.system.connections import GuardedProtocol
+from api.system.load import LoadMiddleware
+from tests.support.certificates import Authority
+
+LARGE, SMALL = 6_000_000, 40_000
+"""More than the system takes of an answer before anybody reads it, and less."""
+Tls: TypeAlias = "tuple[Path, Path, Path] | None"
+
+
+class Quick(GuardedProtocol):
+    """Waits a moment only."""
+
+    head_timeout_s = 0.05
+    stalled_s = 0.3
+
+
+class Narrow(GuardedProtocol):
+    """Takes three connections."""
+
+    max_connections = 3
+
+
+class Site:
+    """Answers `/large`, `/small` and `/now` at once, `/wait` when it is told to."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.begun = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.begun += 1
+        if scope["path"] == "/wait":
+            await self.go_on.wait()
+        size = {"/large": LARGE, "/small": SMALL}.get(scope["path"], 4)
+        await PlainTextResponse("here" * (size // 4))(scope, receive, send)
+
+
+class Clients:
+    """Connections of blocking sockets with small buffers to a server in another thread."""
+
+    def __init__(self, port: int, tls: Tls, server: uvicorn.Server, opened: ExitStack) -> None:
+        self._port, self._server, self._opened = port, server, opened
+        self._trusting = ssl.create_default_context(cafile=str(tls[0])) if tls is not None else None
+
+    @property
+    def connected(self) -> int:
+        return len(self._server.server_state.connections)
+
+    def ask(self, *paths: str, extra: str = "", buffer: int = 4096) -> socket.socket:
+        """A connection with requests on their way."""
+        made = self._opened.enter_context(socket.socket())
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        # With loopback's large segments little that is taken would be told at the pace of the system's probes.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+        made.settimeout(20)
+        made.connect(("127.0.0.1", self._port))
+        if self._trusting is not None:
+            made = self._opened.enter_context(self._trusting.wrap_socket(made, server_hostname="127.0.0.1"))
+        made.sendall("".join(f"GET {path} HTTP/1.1\r\nHost: here\r\n{extra}\r\n" for path in paths).encode())
+        return made
+
+    def asked(self, path: str = "/now") -> bytes:
+        """The first octets of an answer."""
+        return self.ask(path).recv(12)
+
+
+def _run(
+    protocol: type[GuardedProtocol], tls: Tls, act: Callable[[Clients, Site], None], app: Callable[[Site], Any]
+) -> None:
+    async def whole() -> None:
+        site = Site()
+        config = uvicorn.Config(
+            app(site),
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            port=0,
+            timeout_keep_alive=0.05,  # type: ignore[arg-type]
+            ssl_certfile=tls and tls[1],
+            ssl_keyfile=tls and tls[2],
+        )
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup()
+        try:
+            with ExitStack() as opened:
+                clients = Clients(server.servers[0].sockets[0].getsockname()[1], tls, server, opened)
+                await asyncio.wait_for(asyncio.to_thread(act, clients, site), 30)
+        finally:
+            await server.shutdown()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(whole())
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, tmp_path: Path) -> Tls:
+    if request.param == "plain":
+        return None
+    authority, files = Authority(tmp_path), (tmp_path / "cert.pem", tmp_path / "key.pem")
+    authority.issue(*files)
+    return (authority.ca, *files)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < until, "not in time"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("paths", "extra"),
+    [
+        (["/large"] * 3, ""),
+        (["/large"], ""),
+        (["/large"], "Connection: close\r\n"),
+        (["/small"], ""),
+    ],
+    ids=["one after the other", "large", "large, the last", "small"],
+)
+def test_who_takes_nothing_is_given_up(tls: Tls, paths: list[str], extra: str) -> None:
+    def act(clients: Clients, site: Site) -> None:
+        silent = clients.ask(*paths, extra=extra)
+        _until(lambda: site.begun > 0)
+        _until(lambda: clients.connected == 0)
+        got = 0
+        with suppress(OSError):
+            while taken := silent.recv(65_536):
+                got += len(taken)
+        # What is small the system has by then, and sends without the server.
+        assert got < LARGE or "/large" not in paths
+
+    _run(Quick, tls, act, lambda site: site)
+
+
+@pytest.mark.parametrize("extra", ["", "Connection: close\r\n"], ids=["", "the last"])
+def test_who_takes_slowly_gets_the_whole(tls: Tls, extra: str) -> None:
+    def act(clients: Clients, _site: Site) -> None:
+        slow = clients.ask("/large", extra=extra, buffer=60_000)
+        got, began = 0, time.monotonic()
+        while got < LARGE and (taken := slow.recv(65_536)):
+            got += len(taken)
+            if time.monotonic() - began < 2 * Quick.stalled_s:
+                time.sleep(0.01)
+        assert got >= LARGE
+
+    _run(Quick, tls, act, lambda site: site)
+
+
+def test_those_that_take_nothing_make_room_and_those_that_wait_for_an_answer_do_not(tls: Tls) -> None:
+    def act(clients: Clients, site: Site) -> None:
+        node = clients.ask("/wait")
+        _until(lambda: site.begun == 1)
+        silent = [clients.ask("/large", "/large", extra=extra) for extra in ("", "Connection: close\r\n") * 4]
+        assert [clients.asked() for _ in range(5)] == [b"HTTP/1.1 200"] * 5
+        silent += [clients.ask("/large") for _ in range(3)]
+        assert clients.connected <= Narrow.max_connections
+        site.go_on._loop.call_soon_threadsafe(site.go_on.set)  # type: ignore[attr-defined]
+        assert node.recv(12) == b"HTTP/1.1 200"
+
+    _run(Narrow, tls, act, lambda site: site)
+
+
+def test_an_answer_that_is_not_taken_takes_no_place(tls: Tls) -> None:
+    def act(clients: Clients, _site: Site) -> None:
+        silent = [clients.ask("/large", "/large") for _ in range(4)]
+        assert [clients.asked() for _ in range(2)] == [b"HTTP/1.1 200"] * 2
+        assert len(silent) == clients.connected - 2
+
+    _run(GuardedProtocol, tls, act, lambda site: LoadMiddleware(site, most=1))
