@@ -38,6 +38,7 @@ class Merged(Closed):
     into: Authority
     continued: list[Continued]
     covered: list[Continued]
+    overruled: list[Continued]
     ended: list[str]
 
 
@@ -112,6 +113,8 @@ def _merged(done: Merged) -> Iterator[str]:
         yield f"  {item.object} goes on as {item.by}"
     for item in done.covered:
         yield f"  {item.object} ends: {item.by} applies"
+    for item in done.overruled:
+        yield f"  {item.object} had another mode or scope than {item.by}, which DECIDES from now on"
     for ended in done.ended:
         yield f"  {ended} ends, and nothing goes on in its place"
     yield from _acts(done.acts)

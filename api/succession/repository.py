@@ -9,6 +9,7 @@ from api.accounts.schemas import GrantState, grant_state
 from api.bindings.schemas import BindingState, binding_state
 from api.db.models import (
     AuditRow,
+    AuthorityRow,
     BanRow,
     BindingRow,
     ConcernRow,
@@ -20,6 +21,11 @@ from api.db.models import (
 from api.exemptions.repository import in_state
 from api.exemptions.schemas import ExemptionState
 from dnsfilter.policy.model import Instant
+
+
+def merged_into(session: Session, authority: str) -> Sequence[AuthorityRow]:
+    """The authorities that it has succeeded."""
+    return session.scalars(select(AuthorityRow).where(AuthorityRow.successor == authority)).all()
 
 
 def bans(session: Session, authority: str) -> Sequence[BanRow]:

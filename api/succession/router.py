@@ -61,7 +61,8 @@ def merge_authority(
     """Makes `into` the successor from now on: ranges and space move, and what holds there goes on holding.
 
     Bans go on as the successor's own, by the merger's decision, with what they bind and exempt. While a ban that it has
-    on the service holds, that applies. 409 where it has one, planned or provisional, of another mode or scope.
+    decided itself on the service holds, that applies: see `overruled`. 409 where it has one of another mode or scope
+    that is planned, provisional, off, or there by an earlier merger only.
     """
     row = authorities.get(unit.session, slug)
     precondition.check(row.revision)
@@ -77,6 +78,7 @@ def merge_authority(
         into=read_authority(into, unit.now_s),
         continued=_pairs(done.continued),
         covered=_pairs(done.covered),
+        overruled=_pairs(done.overruled),
         ended=done.ended,
         acts=_acts(unit, before),
         dry_run=body.dry_run,

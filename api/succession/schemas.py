@@ -79,6 +79,7 @@ class ContinuedRead(Read):
 class MergedRead(Read):
     """A merged authority and its successor; what goes on there as what, and what the successor had already.
 
+    `overruled` are bans that applied in another mode or scope than the successor's own, which decides from now on.
     `ended` is what goes on nowhere, or not in all of its ranges or time: requests, what belongs to a ban that has
     lapsed, exemptions from where the successor's ban applied too, and what the catalogue or the ranges no longer have.
     """
@@ -87,6 +88,7 @@ class MergedRead(Read):
     into: AuthorityRead
     continued: list[ContinuedRead]
     covered: list[ContinuedRead]
+    overruled: list[ContinuedRead]
     ended: list[str]
     acts: list[DoneRead]
     dry_run: bool

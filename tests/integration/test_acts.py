@@ -35,6 +35,7 @@ from tests.support.decided import (
     Span,
 )
 from tests.support.shown import (
+    MERGER,
     WEEKLY,
     fixed_as_shown,
     path_of,
@@ -356,14 +357,12 @@ class Acts(Acted):
     @rule(slug=slugs, into=slugs)
     def merge(self, slug: str, into: str) -> None:
         """Nobody's verdict is another one for it, but where the successor decides; what is there then is read."""
-        if self.list.closed:
-            return
-        body = {"into": into, "reason": "one municipality", "decision": self.decision()}
+        body = {"into": into, "reason": "one municipality", "decision": self.decision(legal_basis=MERGER)}
         if self.act("POST", f"/v1/authorities/{slug}/merge", body) is None:
             return
         instants = self.instants(self.now)
         before, self.list = self.list, self.read()
-        self.list.suspended, self.list.closed = before.suspended, {slug: self.now}
+        self.list.suspended, self.list.closed = before.suspended, {**before.closed, slug: self.now}
         moved = {prefix: (into if one[0] == slug else one[0], *one[1:]) for prefix, one in before.ranges.items()}
         assert self.list.ranges == moved
         for at in sorted({*instants, *self.instants(self.now)}):

@@ -27,6 +27,8 @@ class Span:
     known: int = 0
     decided: int = 0
     """The end that was decided first."""
+    merged: bool = False
+    """Whether it was taken over with another authority, and not decided by its own."""
 
     def __post_init__(self) -> None:
         self.decided = self.decided or self.end
@@ -117,6 +119,10 @@ class Ban:
     def in_term(self, at: int) -> bool:
         return any(span.holds(at) for span in self.terms)
 
+    def in_own_term(self, at: int) -> bool:
+        """Whether it holds by a decision of its authority's own."""
+        return any(span.holds(at) and not span.merged for span in self.terms)
+
     def applies_in(self, authority: str, at: int) -> bool:
         return self.owner == authority or any(one.to == authority and one.span.holds(at) for one in self.bound.values())
 
@@ -205,11 +211,13 @@ class Decided:
     def after_merging(self, slug: str, into: str, client: str, service: str, at: int, now: int) -> tuple[str, ...]:
         """What may be said once `slug` has become part of `into` at `now`: the same, but where the successor decides.
 
-        While a ban of it holds, that decides; also in the gaps of one in force, for a ban has one mode and one scope.
-        Whoever is subject to its bans may be refused for one that it takes over, and who moves by what binds it.
+        While a ban that it has decided itself holds, and is not off, that decides; also in the gaps of one in force,
+        for a ban has one mode and one scope. One that it has taken over, or that is off, lifts nothing. Whoever
+        is subject to its bans may be refused for one that it takes over, and who moves by what binds it.
         """
         was, owner, mine = self.verdict(client, service, at), self.owner_of(client), self.bans.get((into, service))
-        if mine is not None and owner != into and (mine.in_term(at) or (mine.in_term(now) and not mine.provisional)):
+        ruled = mine is not None and mine.mode != "off" and owner != into
+        if mine is not None and ruled and (mine.in_own_term(at) or (mine.in_own_term(now) and not mine.provisional)):
             return VERDICTS
         subject = owner == into or (mine is not None and owner is not None and mine.applies_in(owner, at))
         there = [ban for ban in self.bans.values() if ban.service == service and ban.applies_in(into, at)]

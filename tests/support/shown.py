@@ -1,7 +1,7 @@
 """What lists of the API show, as the plain list of what was decided, and as what no act may alter."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ WEEKLY = {
 }
 """Weekly hours as written: days, and minutes of the day. Summer time changes on a Sunday between two and three."""
 
+MERGER = "the two are one"
+"""The legal basis of mergers, and of nothing else."""
 TERM = ("start", "end", "review_by", "recorded", "decision")
 BINDING = ("ban", "authority", "ground", "instrument", "date", "start", "end", "recorded")
 EXEMPTION = ("ban", "ranges", "start", "end", "hours", "reason", "approved")
@@ -57,7 +59,7 @@ def decided_as_shown(pages: Pages) -> Decided:
     """Ranges, bans, bindings and exemptions, of one range each, as a list; without suspensions and closings."""
     found = Decided({one["prefix"]: (one["authority"], one["funding"], one["audience"]) for one in pages["ranges"]})
     for one in pages["bans"]:
-        terms = [_span(term, term["recorded"], term["ended"]) for term in one["terms"]]
+        terms = [_term(term) for term in one["terms"]]
         key, covered = (one["authority"], one["service"]), (set(one["funding"]), set(one["audience"]))
         found.bans[key] = Ban(one["number"], *key, one["mode"], terms, covered, one["provisional"])
     numbered = {ban.number: ban for ban in found.bans.values()}
@@ -89,6 +91,11 @@ def _fixed(pages: Pages) -> Iterator[tuple[object, Fixed]]:
         kept = {name: one[name] for name in EXEMPTION}
         start = second(one["start"]) if one["approved"] else FOREVER
         yield ("exemption", one["number"]), Fixed(start, kept, one["revoked"])
+
+
+def _term(shown: dict[str, Any]) -> Span:
+    merged = shown["decision"]["legal_basis"] == MERGER
+    return replace(_span(shown, shown["recorded"], shown["ended"]), merged=merged)
 
 
 def _span(shown: dict[str, Any], known: str | None, ended: str | None) -> Span:

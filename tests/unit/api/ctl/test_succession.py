@@ -28,6 +28,13 @@ def test_a_merger_is_shown_before_it_is_done(served: Served, ctl: Ctl) -> None:
     assert (again.code, "mechelen is closed" in again.err) == (2, True)
 
 
+def test_a_ban_that_another_one_overrules_is_named(served: Served, ctl: Ctl) -> None:
+    served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "monitor"})
+    told = ctl("authority", "merge", "mechelen", "--into", "ghent", *WHY, *DECISION, "--dry-run").out.splitlines()
+    line = "  ban/mechelen/tiktok had another mode or scope than ban/ghent/tiktok, which DECIDES from now on"
+    assert told[told.index("  ban/mechelen/tiktok ends: ban/ghent/tiktok applies") + 1] == line
+
+
 def test_what_goes_on_is_named(served: Served, ctl: Ctl) -> None:
     served.plane.done("PUT", "/v1/authorities/mechelen/bans/instagram", {"provisional": True})
     done = ctl("authority", "merge", "mechelen", "--into", "ghent", *WHY, *DECISION, "--json")

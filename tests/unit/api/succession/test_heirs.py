@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx import Response
 
 from api.db.unit import LOCAL, UnitOfWork
 from dnsfilter.policy.decide import Verdict, decide, term_holds
 from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name
-from tests.unit.api.conftest import Plane, authority, ban
+from tests.unit.api.conftest import Plane, authority, ban, make_plane
 
 DAY_S = 86_400
 OLD, OTHER, NEW, THIRD = "203.0.113.9", "203.0.113.200", "192.0.2.9", "198.51.100.9"
@@ -181,6 +183,98 @@ def test_one_in_force_says_how_both_apply(village: Plane) -> None:
     told = village.done("POST", PATH, BODY)
     assert _pairs(told, "continued") == [("ban/village/beta", "ban/town/beta")]
     assert {_verdict(_policy(village), OLD, at + days * DAY_S) for days in (1, 45, 90)} == {Verdict.MONITOR}
+
+
+def _both(plane: Plane, first: str, second: str) -> Response:
+    """The answer to the second of two mergers into the town, an hour after the first."""
+    plane.clock.now += 3600
+    plane.done("POST", f"/v1/authorities/{first}/merge", BODY)
+    plane.clock.now += 3600
+    return plane.call("POST", f"/v1/authorities/{second}/merge", BODY)
+
+
+OTHERWISE: list[dict[str, Any]] = [{"mode": "monitor"}, {"funding": ["private"]}]
+
+
+@pytest.mark.parametrize("order", [("village", "zone"), ("zone", "village")])
+@pytest.mark.parametrize("otherwise", [*OTHERWISE, {"mode": "monitor", **LATER}])
+def test_of_three_that_become_one_no_order_changes_what_was_refused(
+    village: Plane, order: tuple[str, str], otherwise: dict[str, Any]
+) -> None:
+    _adopt(village, "village")
+    _adopt(village, "zone", **otherwise)
+    at = int(village.clock.now) + 140 * DAY_S
+    before = [_verdict(_policy(village), client, at) for client in (OLD, THIRD)]
+    answer = _both(village, *order)
+    word = "planned" if order[0] == "zone" and "terms" in otherwise else "there by an earlier merger only"
+    assert (answer.status_code, f"town/beta is {word}" in answer.json()["detail"]) == (409, True), answer.text
+    assert [_verdict(_policy(village), client, at) for client in (OLD, THIRD)] == before
+
+
+@pytest.mark.parametrize("order", [("village", "zone"), ("zone", "village")])
+@pytest.mark.parametrize("way", ["alike", "ended", "decided"])
+def test_and_there_is_a_way_through(village: Plane, order: tuple[str, str], way: str) -> None:
+    _adopt(village, "village")
+    _adopt(village, "zone", mode="monitor")
+    assert _both(village, *order).status_code == 409
+    if way == "alike":
+        village.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "enforce"})
+        if order[1] == "zone":
+            village.done("PATCH", "/v1/authorities/zone/bans/beta", {"mode": "enforce"})
+    elif way == "ended":
+        village.done("POST", "/v1/authorities/town/bans/beta/end", {"reason": "the other goes on"})
+    else:
+        own = {"decision": {**DECISION, "reference": "town 7"}, "until": "2027-12-31", "start": "2026-09-01"}
+        village.done("POST", "/v1/authorities/town/bans/beta/terms", own)
+    village.clock.now += 60
+    rehearsed = village.done("POST", f"/v1/authorities/{order[1]}/merge", {**BODY, "dry_run": True})
+    told = village.done("POST", f"/v1/authorities/{order[1]}/merge", BODY)
+    assert told["overruled"] == rehearsed["overruled"]
+    decided = [(f"ban/{order[1]}/beta", "ban/town/beta")] if way == "decided" else []
+    assert _pairs(told, "overruled") == decided
+    modes = {"village": Verdict.REFUSE, "zone": Verdict.MONITOR}
+    first, second = (modes[slug] for slug in order)
+    expected = {"alike": Verdict.REFUSE, "ended": second, "decided": first}[way]
+    at = int(village.clock.now)
+    assert {_verdict(_policy(village), client, at) for client in (OLD, NEW, THIRD)} == {expected}
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_ban_that_is_off_lifts_none(village: Plane, own: bool) -> None:
+    _adopt(village, "village")
+    _adopt(village, "town" if own else "zone", mode="off")
+    answer = village.call("POST", PATH, BODY) if own else _both(village, "zone", "village")
+    assert (answer.status_code, "town/beta is off" in answer.json()["detail"]) == (409, True)
+    village.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "enforce"})
+    village.done("POST", PATH, BODY)
+    assert _verdict(_policy(village), OLD, int(village.clock.now)) is Verdict.REFUSE
+
+
+@pytest.mark.parametrize(("old", "new", "overruled"), [({}, {"mode": "monitor"}, True), ({"mode": "off"}, {}, False)])
+def test_what_another_mode_or_scope_decides_from_now_on_is_told(
+    village: Plane, old: dict[str, Any], new: dict[str, Any], overruled: bool
+) -> None:
+    _adopt(village, "village", **old)
+    _adopt(village, "town", **new)
+    village.clock.now += 60
+    told = village.done("POST", PATH, BODY)
+    both = ("ban/village/beta", "ban/town/beta")
+    assert (_pairs(told, "covered"), _pairs(told, "overruled")) == ([both], [both] if overruled else [])
+
+
+def test_a_ban_is_still_there_by_a_merger_where_all_was_loaded_from_a_file(village: Plane, tmp_path: Path) -> None:
+    _adopt(village, "village")
+    _adopt(village, "zone", mode="monitor")
+    assert _both(village, "zone", "village").status_code == 409
+    exported = village.call("GET", "/v1/policy").text
+    other = make_plane(tmp_path / "other")
+    other.clock.now = village.clock.now + DAY_S
+    headers = {"Authorization": f"Bearer {other.token}", "Content-Type": "application/toml"}
+    other.done("POST", "/v1/policy/apply", content=exported, headers=headers)
+    other.clock.now += 60
+    answer = other.call("POST", PATH, BODY)
+    other.database.close()
+    assert (answer.status_code, "there by an earlier merger" in answer.json()["detail"]) == (409, True)
 
 
 def test_an_exemption_that_would_come_alive_stands_in_the_way(village: Plane) -> None:
