@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
 
-LOOK_S = 1.0
+LOOK_S = 0.5
 _LOCK = 0x646E7366696C7465
 """The lock's number in its database."""
 _FOUND_GONE = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
