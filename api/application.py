@@ -50,7 +50,7 @@ from api.suspensions.router import router as suspensions
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
 from api.system.forwarded import ForwardedMiddleware
-from api.system.load import LoadMiddleware
+from api.system.load import OF_NODES, LoadMiddleware
 from api.system.metrics import NodesCollector, Registry, make_registry
 from api.system.request import RequestMiddleware
 from api.system.router import router as system
@@ -109,7 +109,7 @@ def make_application(
             *([Middleware(ForwardedMiddleware)] if behind_a_proxy else []),
             Middleware(RequestMiddleware),
             Middleware(AccessMiddleware, metrics=requests),
-            Middleware(BodyMiddleware, known=lambda token: _known(runtime, token), refusal=refusal),
+            Middleware(BodyMiddleware, known=lambda token, path: _known(runtime, token, path), refusal=refusal),
             # A request counts once its body is whole: whoever sends slowly takes nobody's place.
             Middleware(LoadMiddleware),
         ]
@@ -132,10 +132,13 @@ def warm(app: FastAPI) -> None:
         route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
 
 
-def _known(runtime: Runtime, token: str) -> bool:
+def _known(runtime: Runtime, token: str, path: str) -> bool:
+    """Whether a token is taken at a path: a node's only where nodes ask."""
     with runtime.database.reading() as session:
+        if path.startswith(OF_NODES) and is_node(session, runtime.token_key, token):
+            return True
         found = authenticate(session, runtime.token_key, token, int(runtime.clock()), "")
-        return isinstance(found, Caller) or is_node(session, runtime.token_key, token)
+        return isinstance(found, Caller)
 
 
 def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> ApiError:

@@ -1,7 +1,8 @@
 """Bodies are bounded before anything reads them: in size, in time, in type."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors, rangefile
-from api.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
+from api.problems import BAD_REQUEST, MEDIA, OVERLOADED, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
+from api.system.load import OF_NODES
 
 MAX_OCTETS = 1024 * 1024
 MAX_UNKNOWN_OCTETS = 64 * 1024
@@ -24,46 +26,75 @@ OF_PATH = {
     "/v1/ranges/import": (rangefile.MAX_OCTETS, (rangefile.MEDIA_TYPE, "text/plain")),
 }
 READ_TIMEOUT_S = 30.0
+MAX_LARGE, MAX_LARGE_EACH = 8, 4
+"""Bodies of more than `MAX_UNKNOWN_OCTETS` at once, of all people or all nodes, and of one token: being read, or held
+until they are answered."""
+QUEUED_S = 20.0
 
 
 class BodyMiddleware:
-    """Reads the whole body, then passes the request on; answers 400, 401, 408, 413, 415 and 429 itself.
+    """Reads the whole body, then passes the request on; answers 400, 401, 408, 413, 415, 429 and 503 itself.
 
     Where the request has an Idempotency-Key, the scope gets its body's SHA-256.
 
-    What is large is read only from somebody whose token is `known`; others are answered with `refusal`.
+    What is large is read only from somebody whose token is `known` at the request's path, and only once there is a
+    place for it; others are answered with `refusal`.
     """
 
     def __init__(
-        self, app: ASGIApp, known: Callable[[str], bool], refusal: Callable[[str, Scope], errors.ApiError]
+        self,
+        app: ASGIApp,
+        known: Callable[[str, str], bool],
+        refusal: Callable[[str, Scope], errors.ApiError],
+        most_large: int = MAX_LARGE,
+        most_large_each: int = MAX_LARGE_EACH,
+        queued_s: float = QUEUED_S,
     ) -> None:
         self._app = app
         self._known = known
         self._refusal = refusal
+        self._of_nodes, self._of_people = (_Room(most_large, most_large_each, queued_s) for _ in range(2))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request whose body is whole, small enough and of an accepted type."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit, types = OF_PATH.get(scope["path"], JSON)
         headers = {name.lower(): value for name, value in scope["headers"]}
         if b"transfer-encoding" in headers and b"content-length" in headers:
             # RFC 9112 section 6.1: nobody can say which of the two whoever is between here and there went by.
             await _refuse(scope, receive, send, BAD_REQUEST, "send Content-Length or Transfer-Encoding, not both")
             return
-        announced = b"" if b"transfer-encoding" in headers else headers.get(b"content-length", b"0")
+        announced = _announced(headers)
         small = announced.isdigit() and int(announced) <= MAX_UNKNOWN_OCTETS
         token = _token(headers.get(b"authorization", b""))
-        known = small or await self._authenticated(token)
+        known = small or await self._authenticated(token, scope["path"])
+        room = self._of_nodes if scope["path"].startswith(OF_NODES) else self._of_people
+        if small or not known:
+            await self._whole(scope, receive, send, headers, known)
+        elif await room.begin(token):
+            try:
+                await self._whole(scope, receive, send, headers, known)
+            finally:
+                room.end(token)
+        else:
+            response = problem(OVERLOADED, "many large bodies are being read; try again soon", id_of(scope))
+            response.headers["Retry-After"] = "1"
+            await _close(scope, receive, send, response)
+
+    async def _whole(
+        self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], known: bool
+    ) -> None:
+        limit, types = OF_PATH.get(scope["path"], JSON)
         try:
             body = await asyncio.wait_for(
-                _read(receive, announced, limit if known else MAX_UNKNOWN_OCTETS), READ_TIMEOUT_S
+                _read(receive, _announced(headers), limit if known else MAX_UNKNOWN_OCTETS), READ_TIMEOUT_S
             )
         except TimeoutError:
             await _refuse(scope, receive, send, TIMEOUT, f"the body did not arrive within {READ_TIMEOUT_S:.0f} s")
             return
         if body is None and not known:
+            token = _token(headers.get(b"authorization", b""))
             error = await run_in_threadpool(self._refusal, token, scope)
             await _close(scope, receive, send, of_error(error, id_of(scope)))
             return
@@ -77,11 +108,44 @@ class BodyMiddleware:
         scope["body_sha256"] = sha256(body).hexdigest() if b"idempotency-key" in headers else ""
         await self._app(scope, _replay(body, receive), send)
 
-    async def _authenticated(self, token: str) -> bool:
+    async def _authenticated(self, token: str, path: str) -> bool:
         try:
-            return bool(token) and await run_in_threadpool(self._known, token)
+            return bool(token) and await run_in_threadpool(self._known, token, path)
         except SQLAlchemyError:
             return True  # The route meets the same database, and answers what is to be answered then.
+
+
+class _Room:
+    """Places for large bodies, up to a bound for all and one for each token."""
+
+    def __init__(self, most: int, most_each: int, queued_s: float) -> None:
+        self._most, self._most_each, self._queued_s = most, most_each, queued_s
+        self._now: Counter[str] = Counter()
+        self._freed = asyncio.Event()
+
+    async def begin(self, token: str) -> bool:
+        """Take a place as soon as there is one; whether there was one in time."""
+        try:
+            async with asyncio.timeout(self._queued_s):
+                while self._now.total() >= self._most or self._now[token] >= self._most_each:
+                    self._freed.clear()
+                    await self._freed.wait()
+        except TimeoutError:
+            return False
+        self._now[token] += 1
+        return True
+
+    def end(self, token: str) -> None:
+        """Give it back."""
+        self._now[token] -= 1
+        # Without those at zero.
+        self._now = +self._now
+        self._freed.set()
+
+
+def _announced(headers: Mapping[bytes, bytes]) -> bytes:
+    """What Content-Length says, which is nothing of a body in chunks."""
+    return b"" if b"transfer-encoding" in headers else headers.get(b"content-length", b"0")
 
 
 def _token(header: bytes) -> str:

@@ -1,6 +1,7 @@
 """What nodes are given: the signed manifest as it is stored, and the files that manifests name."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
@@ -161,3 +162,17 @@ def test_more_can_wait_than_can_be_worked_for_and_all_are_woken(town: Plane) -> 
 
     assert asyncio.run(run()) == (200, {200}, MAX_REQUESTS + 10)
     assert _fleet(town).news.waiting == 0
+
+
+def test_a_nodes_token_brings_in_no_large_body_elsewhere(machine: Machine) -> None:
+    read: list[bytes] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            read.append(b"#" * 64 * 1024)
+            yield read[-1]
+
+    headers = {"Authorization": f"Bearer {machine.token}", "Content-Type": "text/csv"}
+    sized = {**headers, "Content-Length": str(100 * 64 * 1024)}
+    answer = machine.plane.call("POST", "/v1/ranges/import", headers=sized, content=parts())
+    assert (answer.status_code, read) == (401, [])
