@@ -1,8 +1,10 @@
 """The application: routers, middleware, errors, description. Nothing is read from the environment here."""
 
 from functools import cache
+from threading import Lock
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import Scope
@@ -171,6 +173,14 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     app.add_exception_handler(Replayed, _replayed)
     app.state.allowed = _allowed
     app.openapi = cache(lambda: described(routes()))  # type: ignore[method-assign]
+    octets, lock = cache(lambda: bytes(JSONResponse(app.openapi()).body)), Lock()
+
+    def description() -> bytes:
+        # However many ask before there is one, it is made once.
+        with lock:
+            return octets()
+
+    app.state.description = description
     return app
 
 
