@@ -151,7 +151,8 @@ def _behind(item: Node) -> str:
     """By how much, where the node is not up to date."""
     if item.state in ("removed", "waiting") or not item.behind_for_s:
         return ""
-    return f"{item.behind_by or 0} revisions, {_span(item.behind_for_s)}"
+    by = "" if item.behind_by is None else f"{item.behind_by} revisions, "
+    return by + _span(item.behind_for_s)
 
 
 def _why(item: Node) -> str:

@@ -55,10 +55,15 @@ class Suspension(Answer):
 class ByHand(Answer):
     """Nothing is refused by a node for an authority, or for all, as somebody told it there."""
 
-    node: str
+    node: str | None
     site: str
     authority: str | None
     until: Moment
+
+    @property
+    def where(self) -> str:
+        """The node, as far as whoever asks may know it."""
+        return f"node {self.node}" if self.node is not None else f"a node of site {self.site}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +141,10 @@ def _end_all(client: Client, options: Options) -> Result:
     own = [found for found in held.suspensions if found.authority == options.authority]
     if own:
         return _ended(client, own[0].number, options)
-    by_hand = [one.node for one in held.by_hand if one.authority == options.authority]
+    by_hand = [one.where for one in held.by_hand if one.authority == options.authority]
     raise WrongInput(
         f"no suspension of {options.authority or EVERYBODY} is in force",
-        *(f"node {node} was told so by hand: `dnsfilter suspend --end` there ends it" for node in by_hand),
+        *(f"{where} was told so by hand: `dnsfilter suspend --end` there ends it" for where in by_hand),
     )
 
 
@@ -257,7 +262,7 @@ def first_lines(held: Held, names: Names) -> Iterator[str]:
         yield _first_line(authority, longest[authority].end, longest[authority].reason, names)
     for one in held.by_hand:
         until = at_words(one.until, _zone(one.authority, names))
-        yield f"BY HAND: node {one.node} refuses nothing for {_whom(one.authority, names)} until {until}"
+        yield f"BY HAND: {one.where} refuses nothing for {_whom(one.authority, names)} until {until}"
     if held.suspensions or held.by_hand:
         yield ""
 

@@ -1,6 +1,6 @@
 """Nodes as registered and shown, and the reports that they send."""
 
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -19,7 +19,9 @@ _LARGEST = 2**63 - 1
 _LARGEST_NUMBER = 2**53 - 1
 """Of those that every program reads exactly in JSON (RFC 8259 section 6): it is sent back to the node."""
 _LENGTHS = {4: 24, 6: 48}
-"""Prefixes of clients that are in no range are no longer than this: they name a network, not a device."""
+"""Prefixes of clients that are in no range have this length: they name a network, not a device."""
+_MOST_QUERIES = 10**15
+"""Of one network; those of all nodes together are still a whole number of 64 bits."""
 
 
 def _checked_name(name: str) -> str:
@@ -35,8 +37,10 @@ def _checked_moment(text: str) -> str:
 
 def _checked_stranger(text: str) -> str:
     prefix = ip_network(text)
-    if prefix.prefixlen > _LENGTHS[prefix.version]:
-        raise ValueError(f"longer than /{_LENGTHS[prefix.version]}")
+    if prefix.prefixlen != _LENGTHS[prefix.version]:
+        raise ValueError(f"no /{_LENGTHS[prefix.version]}")
+    if isinstance(prefix, IPv6Network) and prefix.network_address.scope_id is not None:
+        raise ValueError("has a scope id")
     return str(prefix)
 
 
@@ -108,7 +112,7 @@ class Stranger(Told):
     """A prefix in no range, from which queries came."""
 
     prefix: StrangerPrefix
-    queries: Count
+    queries: Annotated[int, Field(ge=0, le=_MOST_QUERIES)]
     seen_s_ago: Count
 
 
@@ -187,7 +191,7 @@ class NodeRead(Read):
     seen: str | None
     revision: int | None = Field(description="what it decides by")
     published: int | None = Field(description="what it should decide by")
-    behind_by: int | None = Field(description="revisions")
+    behind_by: int | None = Field(description="revisions; null where it reports one that was never published")
     behind_for_s: int | None = Field(description="since when there is something newer than it has; null where not")
     age_s: int | None
     version: str | None

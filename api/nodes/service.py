@@ -21,6 +21,8 @@ ENROLMENT_S = 24 * 3600
 MAX_NODES = 1500
 """What the connections of one control plane allow, each node waiting on one, with room for everybody else."""
 
+MOST_AHEAD = 1_000_000
+"""A journal's next number is at most so far above the last on record: nobody uses the numbers of a node up."""
 RECORDED = 2500
 LOCAL_ACTS = tuple(f"node.{act}" for act in get_args(LocalAct))
 
@@ -87,7 +89,8 @@ def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]
     """Put on record what was done on a node itself, each entry once; gives the highest number that is.
 
     Numbers that a node passes over go on record too, as a gap: what was done there is not known. A node that has
-    enrolled again sends what it had sent before, as does one whose control plane was restored.
+    enrolled again sends what it had sent before, as does one whose control plane was restored. Raises Invalid for a
+    number that no journal reaches from what is on record.
     """
     highest: int = row.report.get(JOURNAL, 0)
     fresh = sorted((entry for entry in entries if entry.number > highest), key=lambda entry: entry.number)
@@ -98,8 +101,11 @@ def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]
     for entry in fresh:
         if entry.number == highest:
             continue
-        if entry.number > max(highest, reached) + 1:
-            missing = {"since": max(highest, reached) + 1, "through": entry.number - 1}
+        last = max(highest, reached)
+        if entry.number > last + MOST_AHEAD:
+            raise Invalid.at("body.journal", f"{entry.number} is more than {MOST_AHEAD} above {last}, the last on record")
+        if entry.number > last + 1:
+            missing = {"since": last + 1, "through": entry.number - 1}
             unit.note("node.journal_gap", _subject(row), None, missing)
         highest = entry.number
         act, after = f"node.{entry.act}", entry.model_dump(mode="json", exclude={"act"})

@@ -85,8 +85,11 @@ def read_node(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> No
 
 
 def _behind_by(body: Json, newest: Newest | None) -> int | None:
+    """None also for a revision above the newest: it is not of this history, or not true."""
     revision = body.get("revision")
-    return None if newest is None or revision is None else max(0, newest.revision - revision)
+    if newest is None or revision is None or revision > newest.revision:
+        return None
+    return newest.revision - int(revision)
 
 
 def _behind_since(row: NodeRow, body: Json, news: News) -> float | None:

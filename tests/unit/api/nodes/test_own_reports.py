@@ -147,10 +147,18 @@ def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
         {"unregistered": [{"prefix": "192.0.2.0/25", "queries": 1, "seen_s_ago": 1}]},
         {"unregistered": [{"prefix": "2001:db8::/49", "queries": 1, "seen_s_ago": 1}]},
         {"unregistered": [{"prefix": "192.0.2.1/24", "queries": 1, "seen_s_ago": 1}]},
+        {"unregistered": [{"prefix": "0.0.0.0/0", "queries": 1, "seen_s_ago": 1}]},
+        {"unregistered": [{"prefix": "2001:db8::/47", "queries": 1, "seen_s_ago": 1}]},
+        {"unregistered": [{"prefix": "2001:db8::%\x1b]0;x\x07\r\n/48", "queries": 1, "seen_s_ago": 1}]},
+        {"unregistered": [{"prefix": "2001:db8::%a/48", "queries": 1, "seen_s_ago": 1}]},
+        {"unregistered": [{"prefix": "192.0.2.0/24", "queries": 10**15 + 1, "seen_s_ago": 1}]},
         {"unregistered": [{"prefix": "192.0.2.0/24", "queries": 1, "seen_s_ago": 1}] * 257},
         {"journal": [_entry(1)] * 101},
         {"journal": [_entry(0)]},
         {"journal": [_entry(2**53)]},
+        {"journal": [_entry(2**53 - 1)]},
+        {"journal": [_entry(service.MOST_AHEAD + 1)]},
+        {"journal": [_entry(1), _entry(service.MOST_AHEAD + 2)]},
         {"journal": [_entry(1, act="remove")]},
         {"journal": [_entry(1, reason="r" * 1001)]},
         {"journal": [_entry(1, uid=-1)]},
@@ -241,6 +249,15 @@ def _acts(plane: Plane) -> list[tuple[str, Any]]:
     return [
         (item["act"], item["after"].get("number", item["after"])) for item in items if item["act"] in service.LOCAL_ACTS
     ] + [(item["act"], item["after"]) for item in items if item["act"] == "node.journal_gap"]
+
+
+def test_numbers_go_on_from_what_is_on_record_however_high_that_is(machine: Machine) -> None:
+    ahead = service.MOST_AHEAD
+    assert machine.report(journal=[_entry(ahead)]) == ahead
+    assert machine.report(journal=[_entry(1), _entry(2 * ahead)]) == 2 * ahead
+    plane = machine.plane
+    again = Machine.of(plane, plane.done("POST", "/v1/nodes/office-1/enrolment")["enrolment_token"])
+    assert again.report(journal=[_entry(2 * ahead + 1)]) == 2 * ahead + 1
 
 
 def test_numbers_that_a_journal_passes_over_go_on_record(machine: Machine) -> None:

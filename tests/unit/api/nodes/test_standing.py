@@ -31,6 +31,14 @@ def test_a_revision_chosen_by_hand_is_held_until_one_above_it_is_published(town:
     assert [machine.stands()[key] for key in ("state", "held_up_to")] == ["current", None]
 
 
+def test_a_revision_that_was_never_published_is_behind_by_nobody_knows_how_many(town: Plane) -> None:
+    machine = Machine.enrolled(town, "office-1")
+    machine.report(revision=2**63 - 1, manifest=OLD)
+    town.clock.now += 11
+    machine.report(revision=2**63 - 1, manifest=OLD)
+    assert [machine.stands()[key] for key in ("state", "behind_by")] == ["behind", None]
+
+
 def test_lists_of_those_behind_have_those_that_are_held_too(town: Plane) -> None:
     nodes = {name: Machine.enrolled(town, name) for name in ("fault", "good", "held")}
     newest = town.revision()
