@@ -97,26 +97,41 @@ def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool) -> State
 def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
     """The end or the review of a ban in force within the next thirty days; a review may also be overdue.
 
-    The end is that of the last term that touches or overlaps the one before it. A ban with a term in force that has
-    no end is due for review at the latest date that its terms without an end have.
+    The end is that of the last term that touches or overlaps the one before it; a review counts that is before it.
     """
     live = [term for term in terms if not has_ended(term, at)]
     held = [term for term in live if holds(term, at)]
     if not held:
         return None
-    if any(effective_end(term) is None for term in held):
-        reviews = [term.review_by_s for term in live if effective_end(term) is None and term.review_by_s is not None]
-        return _due(max(reviews, default=None), What.REVIEW, at)
+    reviewed = reviewed_term(terms, at)
+    if reviewed is not None:
+        return _due(reviewed.review_by_s, What.REVIEW, at)
     return _due(_reach(live, held), What.END, at)
+
+
+def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
+    """The term whose date of review is that of a ban in force: the latest, for a renewal is a review.
+
+    None where no term has one within it, or the ban ends before. A date that is past counts as long as a term in force
+    has no end; any other ban comes to an end whether it is reviewed or not.
+    """
+    live = [term for term in terms if not has_ended(term, at)]
+    held = [term for term in live if holds(term, at)]
+    dated = [(term.review_by_s, term) for term in live if term.review_by_s is not None and _is_within(term)]
+    if not held or not dated:
+        return None
+    review, found = max(dated, key=lambda item: item[0])
+    if review <= at:
+        return found if any(effective_end(term) is None for term in held) else None
+    end = _reach(live, held)
+    return found if end is None or review < end else None
 
 
 def goes_on_from(terms: Sequence[TermRow], at: Instant) -> Instant:
     """Where a further term begins that is to leave no gap: at the end of those in force; now without such an end."""
     live = [term for term in terms if not has_ended(term, at)]
     held = [term for term in live if holds(term, at)]
-    if not held or any(effective_end(term) is None for term in held):
-        return at
-    return _reach(live, held) or at
+    return (_reach(live, held) or at) if held else at
 
 
 def suspended_at(rows: Iterable[SuspensionRow], at: Instant) -> Suspended:
@@ -138,6 +153,8 @@ def _suspended_until(row: SuspensionRow) -> Instant:
 
 def _reach(live: Sequence[TermRow], held: Sequence[TermRow]) -> Instant | None:
     """How far terms lead from those in force on without a gap; None: to no end."""
+    if any(effective_end(term) is None for term in held):
+        return None
     reach = max(effective_end(term) or 0 for term in held)
     for term in sorted(live, key=lambda term: term.start_s):
         end = effective_end(term)
@@ -147,6 +164,12 @@ def _reach(live: Sequence[TermRow], held: Sequence[TermRow]) -> Instant | None:
             return None
         reach = max(reach, end)
     return reach
+
+
+def _is_within(term: TermRow) -> bool:
+    """Whether the term's date of review is before its end."""
+    end = effective_end(term)
+    return end is None or (term.review_by_s is not None and term.review_by_s < end)
 
 
 def _due(at: Instant | None, what: What, now: Instant) -> Due | None:

@@ -60,14 +60,23 @@ def _nears_end(now: Instant) -> ColumnElement[bool]:
 
 
 def _nears_review(now: Instant) -> ColumnElement[bool]:
-    """Of a ban in force: that it has no end, and no date of review beyond thirty days."""
+    """Of a ban in force: that its latest date of review is within thirty days; or past, where it has no end.
+
+    Where it ends before its review, it nears its end.
+    """
     held, is_of_held = _term()
-    begun = (held.start_s <= now, held.recorded_s <= now, _end(held).is_(None))
+    endless = exists().where(is_of_held, held.start_s <= now, held.recorded_s <= now, _end(held).is_(None))
+    soon, later = _reviewed(now, now, now + ENDING_S), _reviewed(now, now + ENDING_S, None)
+    return and_(or_(soon, and_(_reviewed(now, None, now), endless)), not_(later))
+
+
+def _reviewed(now: Instant, after: Instant | None, until: Instant | None) -> ColumnElement[bool]:
+    """That a term which is not over has its date of review within it, later than `after` and not later than `until`."""
     term, own = _term()
-    other, same = _term()
-    dated = exists().where(own, _end(term).is_(None), term.review_by_s <= now + ENDING_S)
-    later = exists().where(same, _end(other).is_(None), other.review_by_s > now + ENDING_S)
-    return and_(exists().where(is_of_held, *begun), dated, not_(later))
+    end, review = _end(term), term.review_by_s
+    bounds = [review > after] if after is not None else []
+    bounds += [review <= until] if until is not None else []
+    return exists().where(own, not_(_over(term, now)), or_(end.is_(None), review < end), *bounds)
 
 
 def _is_suspended(now: Instant) -> ColumnElement[bool]:

@@ -1,11 +1,11 @@
 """Notices about bans: what ends or has ended, and what is to be reviewed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.standing import effective_end, quoted_term
+from api.bans.standing import effective_end, quoted_term, reviewed_term
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
@@ -29,7 +29,7 @@ def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
         bound = [binding for binding in bindings if binding.ban == row.number]
         for term in row.terms:
             yield from _of_end(row, term, bound, hour, merged.get(row.number))
-            yield from _of_review(row, term, bound, hour)
+        yield from _of_review(row, bound, hour)
 
 
 def bans_with(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]:
@@ -70,9 +70,10 @@ def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour,
     yield from _before(row, end, known, hour, BEFORE_END_S, kinds, _bound_at(bound, end - 1), facts)
 
 
-def _of_review(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
-    review, end = term.review_by_s, effective_end(term)
-    if review is None or review <= hour.now or (end is not None and end <= review) or _reviewed(row, term, review):
+def _of_review(row: BanRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
+    term = reviewed_term(row.terms, hour.now)
+    review = None if term is None else term.review_by_s
+    if term is None or review is None or review <= hour.now:
         return
     kinds = (Kind.BAN_REVIEW, Kind.BOUND_BAN_REVIEW)
     facts = {**ban_facts(row, term), "review_s": review}
@@ -125,24 +126,8 @@ def reference_in(row: BanRow, term: TermRow | None) -> str:
 
 def is_continued(row: BanRow, term: TermRow, end: Instant) -> bool:
     """Whether another term holds when this one has ended."""
-    return _any_other(row, term, end, lambda _: True)
-
-
-def _reviewed(row: BanRow, term: TermRow, review: Instant) -> bool:
-    """Whether another term holds at the date of review, and that has an end or a later review."""
-
-    def further(other: TermRow) -> bool:
-        return effective_end(other) is not None or (other.review_by_s is not None and other.review_by_s > review)
-
-    return _any_other(row, term, review, further)
-
-
-def _any_other(row: BanRow, term: TermRow, at: Instant, wanted: Callable[[TermRow], bool]) -> bool:
-    for other in row.terms:
-        end = effective_end(other)
-        if other is not term and other.start_s <= at and (end is None or end > at) and wanted(other):
-            return True
-    return False
+    others = ((other.start_s, effective_end(other)) for other in row.terms if other is not term)
+    return any(start <= end and (until is None or until > end) for start, until in others)
 
 
 def _bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:

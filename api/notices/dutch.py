@@ -32,7 +32,7 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.BAN_REVIEW: Text(
         "het verbod op {service} moet worden herbekeken ({review})",
-        "Het verbod op {service} ({body}) heeft geen einddatum, maar moet {review} worden herbekeken.",
+        "Het verbod op {service} ({body}) moet {review} worden herbekeken.",
         "Na de evaluatie legt u de nieuwe beslissing vast, of beëindigt u het verbod:",
     ),
     Kind.BOUND_BAN_REVIEW: Text(

@@ -32,7 +32,7 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.BAN_REVIEW: Text(
         "the ban on {service} is to be reviewed ({review})",
-        "The ban on {service} ({body}) has no end, but is to be reviewed {review}.",
+        "The ban on {service} ({body}) is to be reviewed {review}.",
         "After the review, record the new decision, or end the ban:",
     ),
     Kind.BOUND_BAN_REVIEW: Text(

@@ -33,7 +33,7 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.BAN_REVIEW: Text(
         "l'interdiction visant {service} doit être réexaminée ({review})",
-        "L'interdiction visant {service} ({body}) n'a pas d'échéance, mais doit être réexaminée {review}.",
+        "L'interdiction visant {service} ({body}) doit être réexaminée {review}.",
         "Après l'évaluation, enregistrez la nouvelle décision ou mettez fin à l'interdiction :",
     ),
     Kind.BOUND_BAN_REVIEW: Text(

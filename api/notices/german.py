@@ -32,7 +32,7 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.BAN_REVIEW: Text(
         "das Verbot von {service} ist zu überprüfen ({review})",
-        "Das Verbot von {service} ({body}) ist unbefristet, aber {review} zu überprüfen.",
+        "Das Verbot von {service} ({body}) ist {review} zu überprüfen.",
         "Nach der Überprüfung tragen Sie die neue Entscheidung ein oder beenden das Verbot:",
     ),
     Kind.BOUND_BAN_REVIEW: Text(

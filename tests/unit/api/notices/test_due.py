@@ -126,6 +126,36 @@ def test_a_review_is_told_and_a_later_term_takes_its_place(town: Plane) -> None:
     assert new_kinds(town, telling.look) == [("ban_review", "town")]
 
 
+_OPEN = {"review_by": "2027-01-10"}
+
+
+@pytest.mark.parametrize(
+    ("term", "renewal", "reviewed"),
+    [
+        ({"until": "2028-12-31", **_OPEN}, None, True),
+        ({"until": "2027-01-10", "review_by": "2027-02-10"}, None, False),
+        (_OPEN, {"until": "2027-03-31"}, True),
+        (_OPEN, {"until": "2027-03-31", "review_by": "2027-03-01"}, False),
+        (_OPEN, {"start": "2027-02-01", "review_by": "2028-01-10"}, False),
+    ],
+    ids=["before the end", "after the end", "renewed with an end", "renewed with a review", "renewed from later on"],
+)
+def test_a_review_is_told_of_a_ban_that_is_ending_and_of_no_other(
+    town: Plane, term: dict[str, Any], renewal: dict[str, Any] | None, reviewed: bool
+) -> None:
+    town.done("PUT", "/v1/authorities/zone/bans/beta", ban(terms=[term]))
+    telling = begun(town)
+    if renewal is not None:
+        town.done("POST", "/v1/authorities/zone/bans/beta/terms", {**renewal, "decision": RENEWAL["decision"]})
+    review_s = _instant("2027-01-10T00:00:00+01:00")
+    for days in (30, 7, 1):
+        town.clock.now = review_s - days * DAY_S
+        told = [(kind, to) for kind, to in new_kinds(town, telling.look) if kind.endswith("review")]
+        assert told == [("ban_review", "zone")] * reviewed
+        ending = town.done("GET", "/v1/authorities/zone/bans/beta")["ending"]
+        assert ((ending or {}).get("what") == "review", (ending or {}).get("days") == days) == (reviewed, reviewed)
+
+
 def test_a_provisional_ban_is_told_24_and_6_hours_before(town: Plane) -> None:
     telling = begun(town)
     town.done("PUT", "/v1/authorities/zone/bans/alpha", {"provisional": True})
