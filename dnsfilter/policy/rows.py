@@ -24,7 +24,6 @@ from dnsfilter.policy.model import (
     Policy,
     Prefix,
     Suspension,
-    Term,
 )
 from dnsfilter.policy.texts import quoted_reference
 
@@ -116,8 +115,10 @@ class RowMaker:
             aside = union((*suspended, *self._exempted(ban, range_class)))
             effect = Effect.ENFORCE if ban.mode is Mode.ENFORCE else Effect.MONITOR
             pieces: list[tuple[Interval, Effect, str]] = []
-            for reference, term in self._terms(ban):
-                held = term if binds is None else intersection(term, binds)
+            for reference, quoted in self._quoted(ban):
+                if quoted[-1][1] <= since:
+                    continue
+                held = quoted if binds is None else intersection(quoted, binds)
                 pieces += [(piece, effect, reference) for piece in difference(held, aside)]
                 pieces += [(piece, Effect.EXEMPT, reference) for piece in intersection(held, aside)]
             found += [
@@ -127,7 +128,7 @@ class RowMaker:
             ]
         return tuple(found)
 
-    def _terms(self, ban: Ban) -> tuple[tuple[str, Intervals], ...]:
+    def _quoted(self, ban: Ban) -> tuple[tuple[str, Intervals], ...]:
         known = self._held.get(ban.number)
         if known is None:
             known = self._held[ban.number] = quoted_intervals(ban)
@@ -161,21 +162,18 @@ def quoted_intervals(ban: Ban) -> tuple[tuple[str, Intervals], ...]:
 
     Of terms that overlap it is that of the one whose effect began last, then of the one recorded last.
     """
-    if len(ban.terms) == 1:
-        (term,) = ban.terms
-        return ((quoted_reference(ban, term), union([_held(term)])),)
     begun = sorted(ban.terms, key=lambda term: (max(term.start, term.recorded), term.recorded))
     found: dict[str, Intervals] = {}
     taken: Intervals = ()
     for term in reversed(begun):
-        reference = quoted_reference(ban, term)
-        found[reference] = union((*found.get(reference, ()), *difference(union([_held(term)]), taken)))
-        taken = union((*taken, _held(term)))
+        held = union([(max(term.start, term.recorded), until(term.end))])
+        # Starts fall: what ends before the first of the others overlaps none.
+        left = difference(held, taken) if taken and held and held[0][1] > taken[0][0] else held
+        if left:
+            reference = quoted_reference(ban, term)
+            found[reference] = union((*found.get(reference, ()), *left))
+            taken = union((*taken, *held))
     return tuple(found.items())
-
-
-def _held(term: Term) -> Interval:
-    return max(term.start, term.recorded), until(term.end)
 
 
 @lru_cache(maxsize=1024)
