@@ -103,7 +103,7 @@ def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]
             continue
         last = max(highest, reached)
         if entry.number > last + MOST_AHEAD:
-            raise Invalid.at("body.journal", f"{entry.number} is more than {MOST_AHEAD} above {last}, the last on record")
+            raise Invalid.at("body.journal", f"{entry.number} is over {MOST_AHEAD} above {last}, the last on record")
         if entry.number > last + 1:
             missing = {"since": last + 1, "through": entry.number - 1}
             unit.note("node.journal_gap", _subject(row), None, missing)

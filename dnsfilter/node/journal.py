@@ -32,6 +32,8 @@ MOST_UID = 2**32 - 2
 """The one above stands for no user (chown(2))."""
 MOST_NUMBER = 2**53 - 1
 """The largest whole number that every program reads exactly in JSON (RFC 8259, section 6)."""
+MOST_AHEAD = 1_000_000
+"""The control plane moves numbers at most so far above those of this journal: nobody at its wire uses them up."""
 _MOST_REVISION = 2**63 - 1
 _SLUG = re.compile(r"[a-z0-9_-]{1,63}")
 _SPARE = 500
@@ -122,6 +124,8 @@ class Journal:
         uid = min(max(uid, 0), MOST_UID)
         with self._writing("write the journal"):
             held = self._read()
+            if held.last >= MOST_NUMBER:
+                raise UnavailableError(f"write the journal {self._path}: its numbers are used up: move it elsewhere")
             entry = Entry(held.last + 1, time, uid, act, authority, until, revision, reason[:REASON_CHARS])
             self._append(entry.value(), held.is_open)
             self._trim()
@@ -144,10 +148,15 @@ class Journal:
 
         Below what it had, as after a restore: what is kept from there on is unreported again, unless it was told to
         another enrolment. Above what it had or was `told`: this journal is not the one that it knows, which is lost;
-        what is unreported here goes on above that number.
+        what is unreported here goes on above that number, unless that is more than MOST_AHEAD above this journal's.
         """
         with self._writing("note in the journal what is reported"):
             held = self._read()
+            if number > min(held.last + MOST_AHEAD, MOST_NUMBER - len(held.waiting)):
+                raise UnavailableError(
+                    f"note in the journal {self._path} what is reported: the control plane says that {number} is, "
+                    f"far above {held.last}, the last here: enrol this node again"
+                )
             before = held.mark
             base = before.base if enrolment == before.enrolment else before.reported
             mark = _Mark(max(number, base), base, enrolment)

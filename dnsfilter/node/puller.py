@@ -4,15 +4,18 @@ Nothing that fails a check touches what is in force.
 """
 
 import json
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 
+from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.node.controlclient import Answer, ControlClient, failure
 from dnsfilter.node.identity import Identity
 from dnsfilter.node.privatefiles import read_private, replace_private
+from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest
@@ -31,22 +34,29 @@ class Puller:
     """One node's place in the row of snapshots: what it has pulled since it enrolled, which need not be what it uses.
 
     DIRECTORY/snapshots      what was pulled
-    DIRECTORY/pulled.json    {"enrolment": …, "installation": …, "revision": …, "manifest": …}: the newest of it
+    DIRECTORY/pulled.json    the newest of it: {"enrolment": …, "installation": …, "revision": …, "made_s": …, …}
     """
 
     def __init__(
-        self, client: ControlClient, directory: Path, identity: Identity, store: SnapshotStore | None = None
+        self,
+        client: ControlClient,
+        directory: Path,
+        identity: Identity,
+        store: SnapshotStore | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """`store` None: the node's own. Raises UnavailableError for a file that cannot be read."""
         self.identity = identity
         self._client = client
         self._store = store or own_store(directory)
+        self._clock = clock
         self._path = directory / PULLED
         self._begins = True
         """Whether what is here was not pulled since the enrolment."""
         self._is_elsewhere = False
         """Whether that was another installation's."""
         self._enrolment = identity.enrolment
+        self._made_s: Instant = 0
         self._revision, self._tag = self._pulled()
         """The newest; nobody takes the node back before it. The tag is its manifest's, while all of it is here."""
 
@@ -70,17 +80,17 @@ class Puller:
         if sha256(octets).hexdigest() == self._tag:
             return None
         manifest = parse_manifest(octets)
-        self._check(manifest, octets)
+        self._check(manifest, octets, afresh=afresh)
         files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
         self._store.receive(octets, files, placed, over_choice=afresh or self._begins)
         if self._begins:
             self._store.begin_anew(manifest.revision, with_older=self._is_elsewhere)
-        self._note(manifest.revision, sha256(octets).hexdigest())
+        self._note(manifest, sha256(octets).hexdigest())
         self._begins = False
         self._store.prune(KEPT_REVISIONS)
         return manifest.revision
 
-    def _check(self, manifest: Manifest, octets: bytes) -> None:
+    def _check(self, manifest: Manifest, octets: bytes, *, afresh: bool) -> None:
         try:
             verify_manifest(octets, self.identity.key)
         except SnapshotError as error:
@@ -90,6 +100,19 @@ class Puller:
                 f"revision {manifest.revision} refused: revision {self._revision} was pulled before, "
                 "and an older one is not taken from the control plane"
             )
+        if manifest.revision == self._revision and not afresh and self._is_made_earlier(manifest):
+            raise SnapshotError(
+                f"revision {manifest.revision} refused: one made later was pulled before; "
+                "the next act of the control plane makes another"
+            )
+
+    def _is_made_earlier(self, manifest: Manifest) -> bool:
+        """Than what was pulled of its revision, by more than clocks differ.
+
+        A making that lies ahead was dated by a clock that was wrong, and has been put right since: nothing is earlier.
+        """
+        ahead = self._made_s > self._clock() + TOLERATED_S
+        return manifest.made_s < self._made_s - TOLERATED_S and not ahead
 
     def _fetch(self, file: FileRef, revision: int) -> bytes:
         digest = file.digest.hex()
@@ -117,6 +140,7 @@ class Puller:
                 self._is_elsewhere = value.get("installation", self.identity.installation) != self.identity.installation
                 return -1, None
             revision, tag = int(value["revision"]), str(value["manifest"])
+            self._made_s = int(value.get("made_s", 0))
         except (ValueError, LookupError, TypeError, AttributeError):
             return -1, None
         self._begins = False
@@ -124,10 +148,18 @@ class Puller:
         whole = found is not None and not self._store.missing(parse_manifest(found))
         return revision, tag if whole and self._store.current_revision() is not None else None
 
-    def _note(self, revision: int, tag: str) -> None:
-        self._revision, self._tag = revision, tag
-        installation = self.identity.installation
-        value = {"enrolment": self._enrolment, "installation": installation, "revision": revision, "manifest": tag}
+    def _note(self, manifest: Manifest, tag: str) -> None:
+        made_s = manifest.made_s
+        if manifest.revision == self._revision and self._made_s <= self._clock() + TOLERATED_S:
+            made_s = max(made_s, self._made_s)  # nor is it gone back in small steps
+        self._revision, self._made_s, self._tag = manifest.revision, made_s, tag
+        value = {
+            "enrolment": self._enrolment,
+            "installation": self.identity.installation,
+            "revision": manifest.revision,
+            "made_s": made_s,
+            "manifest": tag,
+        }
         try:
             replace_private(self._path, json.dumps(value).encode() + b"\n")
         except OSError as error:

@@ -8,7 +8,7 @@ import pytest
 
 from dnsfilter.config.load import default_config
 from dnsfilter.config.model import Config
-from dnsfilter.policy.model import Mode
+from dnsfilter.policy.model import Instant, Mode
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
 from tests.support.played import Played
 from tests.support.policies import NOW, ban, network, policy, service
@@ -16,9 +16,9 @@ from tests.support.policies import NOW, ban, network, policy, service
 GHENT = policy(network("192.0.2.0/24", "ghent"), service("video", ["example.org"]), ban(1, "ghent", "video"))
 
 
-def compiled(revision: int, mode: Mode = Mode.ENFORCE) -> Compiled:
+def compiled(revision: int, mode: Mode = Mode.ENFORCE, made_s: Instant = NOW) -> Compiled:
     """A snapshot of one ban; another mode makes other rules and leaves names and ranges alone."""
-    return compile_policy(replace(GHENT, revision=revision, bans=(ban(1, "ghent", "video", mode),)), NOW)
+    return compile_policy(replace(GHENT, revision=revision, bans=(ban(1, "ghent", "video", mode),)), made_s)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node import journal
-from dnsfilter.node.journal import Act, Entry, Journal
+from dnsfilter.node.journal import MOST_AHEAD, MOST_NUMBER, Act, Entry, Journal
 from tests.support.policies import NOW
 
 
@@ -101,6 +101,27 @@ def test_what_was_written_before_that_is_known_goes_on_above_it(path: Path) -> N
     Journal(path).mark_reported(7, told=0, enrolment="a")
     assert Journal(path).unreported() == tuple(replace(entry, number=entry.number + 7) for entry in entries)
     assert add(path)[0].number == 11
+
+
+@pytest.mark.parametrize("number", [MOST_AHEAD + 4, MOST_NUMBER])
+def test_numbers_are_moved_no_further_than_any_journal_comes(path: Path, number: int) -> None:
+    entries = add(path, 3)
+    with pytest.raises(UnavailableError, match=f"says that {number} is, far above 3"):
+        Journal(path).mark_reported(number, told=3, enrolment="a")
+    assert (Journal(path).unreported(), Journal(path).broken_lines()) == (tuple(entries), 0)
+    Journal(path).mark_reported(MOST_AHEAD + 3, told=3, enrolment="a")
+    assert [entry.number for entry in Journal(path).unreported()] == [MOST_AHEAD + 4, MOST_AHEAD + 5, MOST_AHEAD + 6]
+
+
+def test_no_act_is_done_that_has_no_number(path: Path) -> None:
+    (last,) = add(path)
+    path.write_text(json.dumps(replace(last, number=MOST_NUMBER).value()) + "\n")
+    before = path.read_bytes()
+    with pytest.raises(UnavailableError, match="its numbers are used up"):
+        add(path)
+    assert path.read_bytes() == before
+    Journal(path).mark_reported(MOST_NUMBER - 1, enrolment="a")
+    assert len(Journal(path).unreported()) == 1
 
 
 def test_an_answer_that_was_lost_makes_no_journal_another(path: Path) -> None:

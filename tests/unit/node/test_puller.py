@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dnsfilter.config.model import ControlPlane
+from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.node import puller
 from dnsfilter.node.controlclient import ControlClient
@@ -16,6 +17,7 @@ from dnsfilter.node.puller import Puller
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.played import TOKEN, Played
+from tests.support.policies import NOW
 from tests.unit.node.conftest import compiled
 
 MakePuller = Callable[[], Puller]
@@ -31,7 +33,7 @@ def make_puller(plane: Played, tmp_path: Path) -> Iterator[MakePuller]:
     """Pullers into that store, as a node has one after each start."""
     with ControlClient(ControlPlane(url=plane.url)) as client:
         identity = Identity("one", "default", TOKEN, plane.key, "i", plane.url)
-        yield lambda: Puller(client, tmp_path, identity)
+        yield lambda: Puller(client, tmp_path, identity, clock=lambda: NOW + 7200)
 
 
 def files_asked(plane: Played) -> list[str]:
@@ -111,6 +113,58 @@ def test_an_older_revision_is_refused_as_a_replay_after_a_start_too(
     plane.publish(compiled(6))
     for each in (pulling, make_puller()):
         refused(plane, each, store, "revision 6 refused: revision 7 was pulled before")
+
+
+def test_an_earlier_making_of_a_revision_is_refused_as_a_replay_after_a_start_too(
+    plane: Played, make_puller: MakePuller, store: SnapshotStore
+) -> None:
+    old, new = compiled(5, Mode.OFF), compiled(5, made_s=NOW + 3600)
+    plane.publish(old)
+    pulling = make_puller()
+    assert pulling.pull(0) == 5
+    plane.publish(new)
+    assert pulling.pull(0) == 5
+    plane.publish(old)
+    for each in (pulling, make_puller()):
+        refused(plane, each, store, "revision 5 refused: one made later was pulled before")
+    plane.publish(compiled(6, Mode.OFF))
+    assert pulling.pull(0) == 6
+
+
+def test_a_revision_is_not_taken_back_in_small_steps(
+    plane: Played, make_puller: MakePuller, store: SnapshotStore
+) -> None:
+    """Two control planes that take over from each other have clocks that differ a little."""
+    pulling = make_puller()
+    for mode, earlier_s in ((Mode.ENFORCE, 0), (Mode.OFF, 40), (Mode.MONITOR, TOLERATED_S)):
+        plane.publish(compiled(5, mode, NOW - earlier_s))
+        assert pulling.pull(0) == 5
+    plane.publish(compiled(5, made_s=NOW - TOLERATED_S - 1))
+    for each in (pulling, make_puller()):
+        refused(plane, each, store, "one made later was pulled before")
+
+
+def test_a_making_by_a_clock_that_was_ahead_binds_nobody(plane: Played, tmp_path: Path, store: SnapshotStore) -> None:
+    with ControlClient(ControlPlane(url=plane.url)) as client:
+        identity = Identity("one", "default", TOKEN, plane.key, "i", plane.url)
+        pulling = Puller(client, tmp_path, identity, clock=lambda: NOW)
+        plane.publish(compiled(5, made_s=NOW + 3600))
+        pulling.pull(0)
+        plane.publish(compiled(5, Mode.OFF))
+        assert pulling.pull(0) == 5
+        assert store.read_current().manifest == plane.manifest
+        plane.publish(compiled(5, made_s=NOW - 3600))
+        refused(plane, pulling, store, "one made later was pulled before")
+
+
+def test_a_node_that_has_lost_everything_takes_what_there_is(
+    plane: Played, make_puller: MakePuller, store: SnapshotStore
+) -> None:
+    plane.publish(compiled(5, made_s=NOW + 3600))
+    make_puller().pull(0)
+    plane.publish(compiled(5))
+    refused(plane, make_puller(), store, "one made later was pulled before")
+    assert make_puller().pull(0, afresh=True) == 5
 
 
 def without_signature(manifest: bytes) -> bytes:
