@@ -59,9 +59,14 @@ def test_federal_government_renews_once_and_then_lets_it_lapse(opened: Open) -> 
     again = {"start": "2028-09-10", "for": "6 months", "decision": decision("FED 2")}
     office.done("POST", "/v1/authorities/federal/bans/tiktok/terms", again)
     assert office.ending() == []
-    for at in ("2028-09-09 23:59:57", "2028-09-10 00:00:00", "2029-03-09 23:59:00"):
+    for at, quoted in (
+        ("2028-09-09 23:59:57", "FED 1"),
+        ("2028-09-10 00:00:00", "FED 2"),
+        ("2029-03-09 23:59:00", "FED 2"),
+    ):
         office.clock.set(at)
-        assert office.rcode("127.0.1.10") == "REFUSED", at
+        (ede,) = office.ask("127.0.1.10").ede
+        assert (ede.code, ede.text.partition(";")[0]) == (15, quoted), at
     assert office.ban("federal")["ending"]["days"] == 1
 
     os.kill(office.child("dnsfilter-api"), signal.SIGKILL)
