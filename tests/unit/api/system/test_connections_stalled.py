@@ -21,7 +21,8 @@ from tests.support.certificates import Authority
 
 LARGE, SMALL = 6_000_000, 40_000
 """More than the system takes of an answer before anybody reads it, and less."""
-Tls: TypeAlias = "tuple[Path, Path, Path] | None"
+Way: TypeAlias = "tuple[Path, Path, Path] | Path | None"
+"""The files of an authority, of a certificate and of its key; the path of a socket; or plain TCP."""
 
 
 class Quick(GuardedProtocol):
@@ -55,9 +56,10 @@ class Site:
 class Clients:
     """Connections of blocking sockets with small buffers to a server in another thread."""
 
-    def __init__(self, port: int, tls: Tls, server: uvicorn.Server, opened: ExitStack) -> None:
-        self._port, self._server, self._opened = port, server, opened
-        self._trusting = ssl.create_default_context(cafile=str(tls[0])) if tls is not None else None
+    def __init__(self, port: int, way: Way, server: uvicorn.Server, opened: ExitStack) -> None:
+        self._server, self._opened = server, opened
+        self._place: Path | tuple[str, int] = way if isinstance(way, Path) else ("127.0.0.1", port)
+        self._trusting = ssl.create_default_context(cafile=str(way[0])) if isinstance(way, tuple) else None
 
     @property
     def connected(self) -> int:
@@ -65,12 +67,14 @@ class Clients:
 
     def ask(self, *paths: str, extra: str = "", buffer: int = 4096) -> socket.socket:
         """A connection with requests on their way."""
-        made = self._opened.enter_context(socket.socket())
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        # With loopback's large segments little that is taken would be told at the pace of the system's probes.
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+        family = socket.AF_UNIX if isinstance(self._place, Path) else socket.AF_INET
+        made = self._opened.enter_context(socket.socket(family))
+        if family == socket.AF_INET:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            # With loopback's large segments little that is taken would be told at the pace of the system's probes.
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         made.settimeout(20)
-        made.connect(("127.0.0.1", self._port))
+        made.connect(self._place if isinstance(self._place, tuple) else str(self._place))
         if self._trusting is not None:
             made = self._opened.enter_context(self._trusting.wrap_socket(made, server_hostname="127.0.0.1"))
         made.sendall("".join(f"GET {path} HTTP/1.1\r\nHost: here\r\n{extra}\r\n" for path in paths).encode())
@@ -81,8 +85,13 @@ class Clients:
         return self.ask(path).recv(12)
 
 
+def _port(server: uvicorn.Server) -> int:
+    name = server.servers[0].sockets[0].getsockname()
+    return int(name[1]) if isinstance(name, tuple) else 0
+
+
 def _run(
-    protocol: type[GuardedProtocol], tls: Tls, act: Callable[[Clients, Site], None], app: Callable[[Site], Any]
+    protocol: type[GuardedProtocol], way: Way, act: Callable[[Clients, Site], None], app: Callable[[Site], Any]
 ) -> None:
     async def whole() -> None:
         site = Site()
@@ -93,9 +102,10 @@ def _run(
             lifespan="off",
             log_config=None,
             port=0,
+            uds=str(way) if isinstance(way, Path) else None,
             timeout_keep_alive=0.05,  # type: ignore[arg-type]
-            ssl_certfile=tls and tls[1],
-            ssl_keyfile=tls and tls[2],
+            ssl_certfile=way[1] if isinstance(way, tuple) else None,
+            ssl_keyfile=way[2] if isinstance(way, tuple) else None,
         )
         config.load()
         server = uvicorn.Server(config)
@@ -103,7 +113,7 @@ def _run(
         await server.startup()
         try:
             with ExitStack() as opened:
-                clients = Clients(server.servers[0].sockets[0].getsockname()[1], tls, server, opened)
+                clients = Clients(_port(server), way, server, opened)
                 await asyncio.wait_for(asyncio.to_thread(act, clients, site), 30)
         finally:
             await server.shutdown()
@@ -112,10 +122,12 @@ def _run(
         runner.run(whole())
 
 
-@pytest.fixture(params=["plain", "tls"])
-def tls(request: pytest.FixtureRequest, tmp_path: Path) -> Tls:
+@pytest.fixture(params=["plain", "tls", "unix"])
+def way(request: pytest.FixtureRequest, tmp_path: Path) -> Way:
     if request.param == "plain":
         return None
+    if request.param == "unix":
+        return tmp_path / "socket"
     authority, files = Authority(tmp_path), (tmp_path / "cert.pem", tmp_path / "key.pem")
     authority.issue(*files)
     return (authority.ca, *files)
@@ -138,7 +150,7 @@ def _until(holds: Callable[[], bool]) -> None:
     ],
     ids=["one after the other", "large", "large, the last", "small"],
 )
-def test_who_takes_nothing_is_given_up(tls: Tls, paths: list[str], extra: str) -> None:
+def test_who_takes_nothing_is_given_up(way: Way, paths: list[str], extra: str) -> None:
     def act(clients: Clients, site: Site) -> None:
         silent = clients.ask(*paths, extra=extra)
         _until(lambda: site.begun > 0)
@@ -150,11 +162,11 @@ def test_who_takes_nothing_is_given_up(tls: Tls, paths: list[str], extra: str) -
         # What is small the system has by then, and sends without the server.
         assert got < LARGE or "/large" not in paths
 
-    _run(Quick, tls, act, lambda site: site)
+    _run(Quick, way, act, lambda site: site)
 
 
 @pytest.mark.parametrize("extra", ["", "Connection: close\r\n"], ids=["", "the last"])
-def test_who_takes_slowly_gets_the_whole(tls: Tls, extra: str) -> None:
+def test_who_takes_slowly_gets_the_whole(way: Way, extra: str) -> None:
     def act(clients: Clients, _site: Site) -> None:
         slow = clients.ask("/large", extra=extra, buffer=60_000)
         got, began = 0, time.monotonic()
@@ -164,10 +176,10 @@ def test_who_takes_slowly_gets_the_whole(tls: Tls, extra: str) -> None:
                 time.sleep(0.01)
         assert got >= LARGE
 
-    _run(Quick, tls, act, lambda site: site)
+    _run(Quick, way, act, lambda site: site)
 
 
-def test_those_that_take_nothing_make_room_and_those_that_wait_for_an_answer_do_not(tls: Tls) -> None:
+def test_those_that_take_nothing_make_room_and_those_that_wait_for_an_answer_do_not(way: Way) -> None:
     def act(clients: Clients, site: Site) -> None:
         node = clients.ask("/wait")
         _until(lambda: site.begun == 1)
@@ -178,13 +190,13 @@ def test_those_that_take_nothing_make_room_and_those_that_wait_for_an_answer_do_
         site.go_on._loop.call_soon_threadsafe(site.go_on.set)  # type: ignore[attr-defined]
         assert node.recv(12) == b"HTTP/1.1 200"
 
-    _run(Narrow, tls, act, lambda site: site)
+    _run(Narrow, way, act, lambda site: site)
 
 
-def test_an_answer_that_is_not_taken_takes_no_place(tls: Tls) -> None:
+def test_an_answer_that_is_not_taken_takes_no_place(way: Way) -> None:
     def act(clients: Clients, _site: Site) -> None:
         silent = [clients.ask("/large", "/large") for _ in range(4)]
         assert [clients.asked() for _ in range(2)] == [b"HTTP/1.1 200"] * 2
         assert len(silent) == clients.connected - 2
 
-    _run(GuardedProtocol, tls, act, lambda site: LoadMiddleware(site, most=1))
+    _run(GuardedProtocol, way, act, lambda site: LoadMiddleware(site, most=1))
