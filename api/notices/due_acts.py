@@ -10,7 +10,7 @@ from api.db.models import AuthorityRow, BanRow, BindingRow, ConcernRow, Exemptio
 from api.notices.due_bans import facts_at
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
 from api.notices.mergers import Heir, heirs
-from dnsfilter.policy.model import Ground
+from dnsfilter.policy.model import Ground, Instant
 
 BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
 REMINDED_S = 7 * DAY_S
@@ -20,10 +20,11 @@ REMINDED_S = 7 * DAY_S
 def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
     """Requests to whoever decides them; decisions and ends to the authorities of the ranges."""
     row = ExemptionRow
-    undecided = and_(row.approved_s.is_(None), row.rejected_s.is_(None), row.revoked_s.is_(None), row.end_s > hour.now)
+    goes_on = and_(row.end_s > hour.now, or_(row.revoked_s.is_(None), row.revoked_s > hour.now))
+    undecided = and_(row.approved_s.is_(None), row.rejected_s.is_(None), goes_on)
     decided = or_(row.approved_s > hour.oldest, row.rejected_s > hour.oldest, row.revoked_s > hour.oldest)
     last = hour.now + BEFORE_EXEMPTIONS_END_S[-1]
-    ending = and_(row.approved_s.is_not(None), row.revoked_s.is_(None), row.end_s > hour.now, row.end_s <= last)
+    ending = and_(row.approved_s.is_not(None), goes_on, or_(row.end_s <= last, row.revoked_s <= last))
     rows = session.scalars(select(row).where(or_(undecided, decided, ending)).order_by(row.number)).all()
     bans = _bans(session, {found.ban for found in rows})
     owners, merged = _owners(session, [found.number for found in rows]), heirs(session, hour)
@@ -32,7 +33,9 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
         if heir is not None and heir.replaces(found):
             continue  # That the one which goes on was approved is told.
         facts = {**facts_at(bans[found.ban], hour.now), "number": found.number}
-        if found.approved_s is None and found.rejected_s is None and found.revoked_s is None:
+        end = _last(found)
+        revoked = found.revoked_s is not None and found.revoked_s <= hour.now
+        if found.approved_s is None and found.rejected_s is None and not revoked:
             yield _waiting(found, bans[found.ban].authority, facts, hour)
             continue
         for kind, at in (
@@ -41,11 +44,11 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
             (Kind.EXEMPTION_REVOKED, found.revoked_s),
         ):
             # What was approved and then revoked before anybody looked is revoked.
-            if at is not None and hour.fresh(at) and (kind is not Kind.EXEMPTION_APPROVED or found.revoked_s is None):
+            if at is not None and hour.fresh(at) and (kind is not Kind.EXEMPTION_APPROVED or not revoked):
                 for owner in owners.get(found.number, ()):
-                    told = {**facts, "at_s": at, "until_s": found.end_s}
+                    told = {**facts, "at_s": at, "until_s": end}
                     yield Due(f"{kind}/{found.number}/{owner}", kind, owner, told)
-        if found.approved_s is not None and found.revoked_s is None and found.end_s > hour.now:
+        if found.approved_s is not None and end > hour.now:
             yield from _ending(found, found.approved_s, owners.get(found.number, ()), facts, hour)
 
 
@@ -57,14 +60,20 @@ def _waiting(row: ExemptionRow, authority: str, facts: Json, hour: Hour) -> Due:
     return Due(key, kind, authority, told, (f"{key}/again",))
 
 
+def _last(row: ExemptionRow) -> Instant:
+    """When the exemption ends: as decided, or as an act has it, which may lie ahead."""
+    return row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
+
+
 def _ending(row: ExemptionRow, approved_s: int, owners: Sequence[str], facts: Json, hour: Hour) -> Iterator[Due]:
-    reached = threshold(row.end_s, approved_s, hour.now, BEFORE_EXEMPTIONS_END_S)
+    end = _last(row)
+    reached = threshold(end, approved_s, hour.now, BEFORE_EXEMPTIONS_END_S)
     if reached is None:
         return
     for owner in owners:
         key = f"{Kind.EXEMPTION_ENDING}/{row.number}/{owner}"
         said = tuple(f"{key}/{length}" for length in reached[1])
-        yield Due(f"{key}/{reached[0]}", Kind.EXEMPTION_ENDING, owner, {**facts, "until_s": row.end_s}, said)
+        yield Due(f"{key}/{reached[0]}", Kind.EXEMPTION_ENDING, owner, {**facts, "until_s": end}, said)
 
 
 def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
@@ -88,7 +97,9 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
                 kind = Kind.BINDING_WITHDRAWN if away else Kind.BINDING_ENDED
                 to = ban.authority if away else found.authority
                 yield Due(f"{kind}/{found.number}", kind, to, {**facts, "at_s": found.ended_s})
-        elif hour.fresh(found.accepted_s):
+            if found.ended_s <= hour.now:
+                continue
+        if hour.fresh(found.accepted_s):
             told = {**facts, "at_s": found.accepted_s}
             yield Due(f"{Kind.BINDING_ACCEPTED}/{found.number}", Kind.BINDING_ACCEPTED, ban.authority, told)
         elif found.accepted_s is None and hour.fresh(found.recorded_s):

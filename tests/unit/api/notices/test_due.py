@@ -312,6 +312,30 @@ def test_an_end_of_the_authority_that_was_followed_is_told(town: Plane, start: s
     assert new_kinds(town, telling.look) == [("source_goes_on" if merged else "source_ended", "follower")]
 
 
+def test_decisions_are_told_of_also_when_the_authority_closes_later(town: Plane) -> None:
+    _bound(town)
+    town.done("PUT", "/v1/authorities/city", authority())
+    binding = {"ban": "town/alpha", "authority": "city", "ground": "agreement", "instrument": "letter 1"}
+    asked = {"ban": "town/alpha", "ranges": ["198.51.100.0/24"], "for": "150 days", "reason": "promotion"}
+    number = town.done("POST", "/v1/bindings", {**binding, "date": "2026-09-01"})["number"]
+    exemption = town.done("POST", "/v1/exemptions", asked)["number"]
+    telling = begun(town)
+    town.clock.now += 1
+    closes_s = int(town.clock.now) + 100 * DAY_S
+    town.done("POST", "/v1/authorities/town/close", {"at": moment_text(closes_s), "reason": "it is no more"})
+    town.clock.now += 1
+    telling.look()
+    town.done("POST", f"/v1/exemptions/{exemption}/approve", {}, token=town.other())
+    town.done("POST", f"/v1/bindings/{number}/accept")
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("binding_accepted", "town"), ("exemption_approved", "zone")]
+    assert {row.facts["until_s"] for row in rows(town) if row.kind == "exemption_approved"} == {closes_s}
+    for at_s, kind in ((closes_s - 7 * DAY_S, "ending"), (closes_s - DAY_S, "ending"), (closes_s, "revoked")):
+        town.clock.now = at_s
+        assert (f"exemption_{kind}", "zone") in new_kinds(town, telling.look)
+        assert rows(town)[-1].facts.get("until_s", closes_s) == closes_s
+
+
 def test_suspensions_are_told_to_whom_they_concern(town: Plane) -> None:
     telling = begun(town, to=("installation@example.org",))
     asked = {"for": "30m", "reason": "nobody can work"}
