@@ -138,7 +138,8 @@ def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
         early = found.ended_s if found.ended_s is not None and found.ended_s < found.end_s else None
         for to in everybody if found.authority is None else (found.authority,):
             facts = {"scope": found.authority}
-            if hour.fresh(found.start_s):
+            # One that was ended before its start, by a clock that was set back, never held.
+            if hour.fresh(found.start_s) and not (early is not None and early < found.start_s):
                 kind = Kind.SUSPENSION_STARTED
                 told = {**facts, "at_s": found.start_s, "until_s": found.end_s}
                 yield Due(f"{kind}/{found.number}/{to or ''}", kind, to, told)

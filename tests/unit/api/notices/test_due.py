@@ -350,6 +350,17 @@ def test_suspensions_are_told_to_whom_they_concern(town: Plane) -> None:
     assert new_kinds(town, telling.look) == [], "an end that was foreseen is not told"
 
 
+def test_the_start_of_a_suspension_that_was_ended_before_it_is_not_told(town: Plane) -> None:
+    telling = begun(town)
+    town.clock.now += 600
+    town.done("POST", "/v1/suspensions", {"authority": "town", "for": "30m", "reason": "nobody can work"})
+    town.clock.now -= 300
+    town.done("POST", "/v1/suspensions/1/end", {"reason": "it works again"})
+    assert new_kinds(town, telling.look) == [("suspension_ended", "town")]
+    town.clock.now += 301
+    assert new_kinds(town, telling.look) == []
+
+
 def test_suspensions_that_one_act_has_ended_are_told_of_once_and_whether_another_one_holds(town: Plane) -> None:
     telling = begun(town)
     for whom, span in (("town", "30m"), ("town", "1h"), (None, "2h")):

@@ -298,6 +298,13 @@ def test_neither_closes_already(village: Plane, closing: str) -> None:
     )
 
 
+def test_a_suspension_that_lies_ahead_of_a_clock_that_was_set_back_is_in_no_mergers_way(village: Plane) -> None:
+    village.clock.now += 3600
+    village.done("POST", "/v1/suspensions", {"authority": "village", "for": "30m", "reason": "crisis centre"})
+    village.clock.now -= 3600
+    village.done("POST", PATH, BODY)
+
+
 @pytest.mark.parametrize("suspended", ["village", "town"])
 def test_nobody_is_merged_while_either_is_suspended(village: Plane, suspended: str) -> None:
     body = {"authority": suspended, "for": "30m", "reason": "crisis centre"}
