@@ -216,7 +216,9 @@ class Decided:
         is subject to its bans may be refused for one that it takes over, and who moves by what binds it.
         """
         was, owner, mine = self.verdict(client, service, at), self.owner_of(client), self.bans.get((into, service))
-        ruled = mine is not None and mine.mode != "off" and owner != into
+        theirs = self.bans.get((slug, service))
+        concerned = owner != into or (theirs is not None and theirs.applies_in(into, at))
+        ruled = mine is not None and mine.mode != "off" and concerned
         if mine is not None and ruled and (mine.in_own_term(at) or (mine.in_own_term(now) and not mine.provisional)):
             return VERDICTS
         subject = owner == into or (mine is not None and owner is not None and mine.applies_in(owner, at))

@@ -262,6 +262,18 @@ def test_what_another_mode_or_scope_decides_from_now_on_is_told(
     assert (_pairs(told, "covered"), _pairs(told, "overruled")) == ([both], [both] if overruled else [])
 
 
+def test_so_it_is_where_the_merged_one_had_bound_the_successor(village: Plane) -> None:
+    _adopt(village, "village")
+    _adopt(village, "town", mode="monitor")
+    _bind(village, "village", "town")
+    village.clock.now += 60
+    at = int(village.clock.now)
+    assert _verdict(_policy(village), NEW, at) is Verdict.REFUSE
+    told = village.done("POST", PATH, BODY)
+    assert _pairs(told, "overruled") == [("ban/village/beta", "ban/town/beta")]
+    assert _verdict(_policy(village), NEW, at) is Verdict.MONITOR
+
+
 def test_a_ban_is_still_there_by_a_merger_where_all_was_loaded_from_a_file(village: Plane, tmp_path: Path) -> None:
     _adopt(village, "village")
     _adopt(village, "zone", mode="monitor")
