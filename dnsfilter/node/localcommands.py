@@ -7,7 +7,7 @@ there is not done.
 import os
 import re
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from dnsfilter.config.model import Config
@@ -15,7 +15,7 @@ from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
 from dnsfilter.node.journal import MOST_UID, REASON_CHARS, Act, Journal
 from dnsfilter.node.localacts import FILE_NAME, MAX_GIVEN, Given, Moment, change_given, load_given, this_boot
-from dnsfilter.node.privatefiles import Owner, acting_as, make_private, owner_of
+from dnsfilter.node.privatefiles import Owner, acting_as, is_roots_alone, make_private, owner_below, owner_of
 from dnsfilter.node.privileges import unprivileged_user
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.check import MAX_SUSPENSION_S
@@ -66,11 +66,11 @@ class LocalNode:
         """
         for_s = _duration_s(duration)
         _check_reason(reason)
-        files = self._files()
         if authority is not None:
-            _check_authority(authority, files)
+            with self._looking():
+                _check_authority(authority, self._files())
         with self._acting():
-            now = _now(files)
+            now = _now(self._files())
             until = now.instant + for_s
 
             def add(held: tuple[Given, ...]) -> tuple[Given, ...]:
@@ -105,19 +105,34 @@ class LocalNode:
 
     def suspensions(self) -> tuple[Suspension, ...]:
         """Those given here that hold. Raises UnavailableError where they may not or cannot be read."""
-        now = _now(self._files())
-        found = (given.holds(now) for given in load_given(self._path))
+        with self._looking():
+            now = _now(self._files())
+            found = [given.holds(now) for given in load_given(self._path)]
         return tuple(suspension for suspension in found if suspension is not None)
 
     def snapshots(self) -> tuple[Kept, ...]:
         """The snapshots that this node has, newest first."""
-        files = self._files()
-        in_use = None if files is None else files.revision
-        return tuple(self._kept(revision, in_use) for revision in self._store.revisions())
+        with self._looking():
+            files = self._files()
+            in_use = None if files is None else files.revision
+            return tuple(self._kept(revision, in_use) for revision in self._store.revisions())
 
     def use_revision(self, revision: int, reason: str) -> str:
         """Decide by a revision that is still here; says what that means. Raises as `suspend` does."""
         _check_reason(reason)
+        with self._looking():
+            self._check_usable(revision)
+            if revision == self._store.current_revision():
+                return f"revision {revision} is in use on this node already"
+        keeper = self._keeper(revision)
+        with self._acting():
+            now = _now(self._files())
+            self._journal().add(now.instant, self._uid, Act.USE_REVISION, reason, revision=revision)
+        with acting_as(keeper):
+            self._store.use(revision)
+        return f"revision {revision} is in use on this node until {self._superseded_when()}"
+
+    def _check_usable(self, revision: int) -> None:
         here = self._store.revisions()
         if revision not in here:
             known = ", ".join(map(str, here)) or "none"
@@ -129,15 +144,6 @@ class LocalNode:
             self._store.check(revision)
         except SnapshotError as error:
             raise UnavailableError(f"use revision {revision}: {error}") from error
-        if revision == self._store.current_revision():
-            return f"revision {revision} is in use on this node already"
-        keeper = self._keeper(revision)
-        with self._acting():
-            now = _now(self._files())
-            self._journal().add(now.instant, self._uid, Act.USE_REVISION, reason, revision=revision)
-        with acting_as(keeper):
-            self._store.use(revision)
-        return f"revision {revision} is in use on this node until {self._superseded_when()}"
 
     def _superseded_when(self) -> str:
         if self._by_policy_file:
@@ -149,7 +155,8 @@ class LocalNode:
     def _keeper(self, revision: int) -> Owner:
         """Whose the store is, which whoever asks is, or root. It may be another user's than the node's."""
         directory = self._store.directory
-        owner = owner_of(directory)
+        state_dir = self._config.state_dir
+        owner = owner_below(state_dir, directory) if directory.is_relative_to(state_dir) else owner_of(directory)
         if owner is None:
             raise UnavailableError(f"use revision {revision}: there is no {directory}")
         if os.geteuid() not in (0, owner.uid):
@@ -180,18 +187,34 @@ class LocalNode:
     def _acting(self) -> AbstractContextManager[None]:
         return acting_as(self._owner())
 
-    def _owner(self) -> Owner:
-        """The node's user, which whoever asks is, or root. Raises UnavailableError for everybody else."""
+    def _looking(self) -> AbstractContextManager[None]:
+        """For root: to read as the node does, which nothing in its directories leads to what others may not read."""
+        if os.geteuid() != 0 or owner_of(self._config.state_dir) is None:
+            return nullcontext()
+        return acting_as(self._user()[0])
+
+    def _user(self) -> tuple[Owner, Owner, bool]:
+        """The node's user, that of the directory above its own, and whether its own is there. UnavailableError."""
         node_dir, state_dir = self._config.node_dir, self._config.state_dir
         above = owner_of(state_dir)
         if above is None:
             raise UnavailableError(f"read {state_dir}: it is not there: has the node never run?")
-        owner = owner_of(node_dir)
-        made = owner is not None
+        owner = owner_below(state_dir, node_dir)
+        # A directory that several share is root's: then the node is whom it becomes.
+        user = unprivileged_user(self._config.user) if above.uid == 0 else None
+        wanted = above if user is None else Owner(user.pw_uid, user.pw_gid)
         if owner is None:
-            # A directory that several share is root's: then the node is whom it becomes.
-            user = unprivileged_user(self._config.user) if above.uid == 0 else None
-            owner = above if user is None else Owner(user.pw_uid, user.pw_gid)
+            return wanted, above, False
+        if os.geteuid() == 0 and owner.uid not in (above.uid, wanted.uid) and not is_roots_alone(state_dir.stat()):
+            raise UnavailableError(
+                f"{node_dir} is user {owner.uid}'s: set user to whom the node runs as, or give it to user {wanted.uid}"
+            )
+        return owner, above, True
+
+    def _owner(self) -> Owner:
+        """The node's user, which whoever asks is, or root. Raises UnavailableError for everybody else."""
+        node_dir, state_dir = self._config.node_dir, self._config.state_dir
+        owner, above, made = self._user()
         if os.geteuid() not in (0, owner.uid):
             raise UnavailableError(
                 f"only root and user {owner.uid}, whose {node_dir if made else state_dir} is, may do this on a node"

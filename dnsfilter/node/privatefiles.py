@@ -1,6 +1,7 @@
 """Files that a node keeps for itself: in a directory of their owner alone, written whole, by one writer at a time."""
 
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,42 @@ def owner_of(path: Path) -> Owner | None:
     return Owner(status.st_uid, status.st_gid)
 
 
+def owner_below(top: Path, path: Path) -> Owner | None:
+    """Whose a directory below `top` is, for root to act as that user; None where there is none.
+
+    Whoever may put something there leads root nowhere else: in a directory that is not root's alone a link is refused,
+    and what is root's unless it is there to stay. Raises UnavailableError. Whoever is not root acts as nobody else.
+    """
+    if os.geteuid() != 0:
+        return owner_of(path)
+    try:
+        above = top.stat()
+        for name in path.relative_to(top).parts:
+            top = top / name
+            status = top.lstat()
+            if is_roots_alone(above):
+                status = top.stat()
+            elif not stat.S_ISDIR(status.st_mode):
+                raise UnavailableError(
+                    f"{top} is no directory, and root follows nothing there: user {status.st_uid} made it"
+                )
+            elif status.st_uid == 0 and not (above.st_uid == 0 and above.st_mode & stat.S_ISVTX):
+                raise UnavailableError(
+                    f"{top} is root's, in a directory that others write to: give it to the node's user"
+                )
+            above = status
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnavailableError(f"read {top}: {error.strerror or error}") from error
+    return Owner(above.st_uid, above.st_gid)
+
+
+def is_roots_alone(directory: os.stat_result) -> bool:
+    """Whether nobody but root puts anything into it."""
+    return directory.st_uid == 0 and not directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
 @contextmanager
 def acting_as(owner: Owner) -> Iterator[None]:
     """For root: touch files as that user, so that nothing its directories hold leads elsewhere. Others stay themselves.
@@ -45,7 +82,7 @@ def acting_as(owner: Owner) -> Iterator[None]:
         return
     group, groups = os.getegid(), os.getgroups()
     try:
-        os.setgroups([])
+        os.setgroups(_groups(owner))
         os.setegid(owner.gid)
         os.seteuid(owner.uid)
     except OSError as error:
@@ -56,6 +93,13 @@ def acting_as(owner: Owner) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(group)
         os.setgroups(groups)
+
+
+def _groups(owner: Owner) -> list[int]:
+    try:
+        return os.getgrouplist(pwd.getpwuid(owner.uid).pw_name, owner.gid)
+    except KeyError:
+        return []
 
 
 def make_private(directory: Path, owner: Owner | None = None) -> None:
@@ -103,7 +147,7 @@ def read_private(path: Path, most: int) -> bytes | None:
             raise UnavailableError(f"read {path}: its directory is user {directory.st_uid}'s")
         if directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise UnavailableError(f"read {path}: others may write to its directory")
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             octets = file.read(most + 1)
     except FileNotFoundError:
         return None

@@ -200,10 +200,8 @@ def shared() -> Iterator[Path]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
 @pytest.mark.parametrize("made", [True, False])
-def test_what_root_writes_belongs_to_the_nodes_user(
-    store: SnapshotStore, config: Config, shared: Path, made: bool
-) -> None:
-    config = replace(config, state_dir=shared)
+def test_what_root_writes_belongs_to_the_nodes_user(config: Config, shared: Path, made: bool) -> None:
+    config, store = replace(config, state_dir=shared), filled(shared / "snapshots")
     os.chown(shared, 65_534, 65_534)
     if made:
         config.node_dir.mkdir(mode=0o700)
@@ -215,6 +213,75 @@ def test_what_root_writes_belongs_to_the_nodes_user(
     assert journal(config)[0].uid == 0
     assert node.suspensions() == (given,)
     assert os.geteuid() == 0
+
+
+@pytest.fixture
+def hostile(config: Config, shared: Path) -> LocalNode:
+    """A node whose user, which the state directory is of, means root ill."""
+    (shared / "elsewhere").mkdir(mode=0o755)
+    state = shared / "state"
+    store = filled(state / "snapshots")
+    for path in (state, store.directory, *store.directory.iterdir()):
+        os.chown(path, 65_534, 65_534)
+    return LocalNode(replace(config, state_dir=state), store, by_policy_file=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
+@pytest.mark.parametrize("owner", [0, 1])
+def test_root_is_not_led_elsewhere_by_a_link(hostile: LocalNode, shared: Path, owner: int) -> None:
+    os.chown(shared / "elsewhere", owner, owner)
+    (shared / "state" / "node").symlink_to(shared / "elsewhere")
+    with pytest.raises(UnavailableError, match="node is no directory"):
+        hostile.suspend("ghent", "30m", "why")
+    with pytest.raises(UnavailableError, match="node is no directory"):
+        hostile.suspensions()
+    assert list((shared / "elsewhere").iterdir()) == []
+    snapshots = shared / "state" / "snapshots"
+    snapshots.rename(shared / "elsewhere" / "snapshots")
+    snapshots.symlink_to(shared / "elsewhere" / "snapshots")
+    (shared / "state" / "node").unlink()
+    with pytest.raises(UnavailableError, match="snapshots is no directory"):
+        hostile.use_revision(2, "why")
+    assert "held" not in os.listdir(shared / "elsewhere" / "snapshots")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
+@pytest.mark.parametrize(
+    ("state_uid", "mode", "node_uid", "refused"),
+    [
+        (65_534, 0o755, 65_534, ""),
+        (65_534, 0o755, 0, "is root's, in a directory that others write to"),
+        (65_534, 0o755, 1, "is user 1's"),
+        (0, 0o1775, 0, ""),
+        (0, 0o775, 0, "is root's, in a directory that others write to"),
+        (0, 0o1775, 65_534, "is user 65534's: set user"),
+        (0, 0o755, 65_534, ""),
+    ],
+)
+def test_root_acts_as_nobody_whom_others_have_put_there(
+    hostile: LocalNode, shared: Path, state_uid: int, mode: int, node_uid: int, refused: str
+) -> None:
+    state = shared / "state"
+    state.chmod(mode)
+    os.chown(state, state_uid, state_uid)
+    (state / "node").mkdir(mode=0o700)
+    os.chown(state / "node", node_uid, node_uid)
+    state.chmod(mode)
+    if refused:
+        with pytest.raises(UnavailableError, match=refused):
+            hostile.suspend(None, "30m", "why")
+        assert list((state / "node").iterdir()) == []
+    else:
+        hostile.suspend(None, "30m", "why")
+        assert {path.stat().st_uid for path in (state / "node").iterdir()} == {node_uid}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may read what others may not")
+def test_root_is_shown_nothing_that_the_nodes_user_may_not_read(hostile: LocalNode, shared: Path) -> None:
+    (shared / "secret").write_text("a secret")
+    (shared / "secret").chmod(0o600)
+    (shared / "state" / "snapshots" / "2.quarantined").hardlink_to(shared / "secret")
+    assert [each.quarantined for each in hostile.snapshots()] == [None, "", None]
 
 
 def test_the_snapshots_of_a_node_are_listed(node: LocalNode, store: SnapshotStore, config: Config) -> None:
