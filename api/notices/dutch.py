@@ -17,6 +17,7 @@ PHRASES = Phrases(
     resumes="Een volgende termijn begint {at}.",
     again="De verboden gelden opnieuw.",
     still="Een andere opschorting duurt {until}: zolang wordt er niets geweigerd.",
+    more="en nog {count} andere",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -147,20 +148,32 @@ TEXTS: Mapping[Kind, Text] = {
         "Resolver {node} (locatie {site}) heeft voor het laatst {at} iets van zich laten horen. Hij kan nog werken "
         "met de regels die hij heeft, maar krijgt geen wijzigingen.",
         "Kijk na of de machine werkt en de beheerserver kan bereiken.",
+        "{count} resolvers van locatie {site} laten niets meer van zich horen",
+        "{count} resolvers (locatie {site}) laten niets meer van zich horen; de eerste deed dat {at} voor het "
+        "laatst: {nodes}. Ze kunnen nog werken met de regels die ze hebben, maar krijgen geen wijzigingen.",
     ),
     Kind.NODE_BEHIND: Text(
         "resolver {node} werkt met oude regels",
         "Resolver {node} (locatie {site}) werkt nog niet met de wijziging die {at} van kracht werd.",
         "Kijk in het logboek van de machine waarom hij de nieuwe regels niet overneemt.",
+        "{count} resolvers van locatie {site} werken met oude regels",
+        "{count} resolvers (locatie {site}) werken nog niet met de wijziging die {at} van kracht werd: {nodes}.",
     ),
     Kind.NODE_HELD: Text(
         "resolver {node} werkt met oudere, met de hand gekozen regels",
         "Resolver {node} (locatie {site}) werkt met revisie {revision}, die ter plaatse met de hand is gekozen, en "
         "niet met de wijziging die {at} van kracht werd. De volgende wijziging maakt daar een einde aan.",
         "Ga na of dat nog nodig is: op de machine kan de nieuwste revisie weer worden gekozen.",
+        "{count} resolvers van locatie {site} werken met oudere, met de hand gekozen regels",
+        "{count} resolvers (locatie {site}) werken met revisie {revision}, die ter plaatse met de hand is "
+        "gekozen, en niet met de wijziging die {at} van kracht werd: {nodes}. De volgende wijziging maakt daar "
+        "een einde aan.",
     ),
     Kind.NODE_BACK: Text(
         "resolver {node} werkt weer met de geldende regels",
         "Resolver {node} (locatie {site}) is bereikbaar en werkt weer met de geldende regels.",
+        "",
+        "{count} resolvers van locatie {site} werken weer met de geldende regels",
+        "{count} resolvers (locatie {site}) zijn bereikbaar en werken weer met de geldende regels: {nodes}.",
     ),
 }

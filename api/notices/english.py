@@ -17,6 +17,7 @@ PHRASES = Phrases(
     resumes="A further term begins {at}.",
     again="Bans apply again.",
     still="Another suspension holds {until}: nothing is refused until then.",
+    more="and {count} more",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -146,20 +147,31 @@ TEXTS: Mapping[Kind, Text] = {
         "Resolver {node} (site {site}) was last heard of {at}. It may go on working with the rules that it has, but "
         "gets no changes.",
         "See whether the machine runs and reaches the control plane.",
+        "{count} resolvers of site {site} have fallen silent",
+        "{count} resolvers (site {site}) have fallen silent; the first was last heard of {at}: {nodes}. They may "
+        "go on working with the rules that they have, but get no changes.",
     ),
     Kind.NODE_BEHIND: Text(
         "resolver {node} works with old rules",
         "Resolver {node} (site {site}) does not work yet with the change that came into force {at}.",
         "See in the machine's log why it does not take the new rules.",
+        "{count} resolvers of site {site} work with old rules",
+        "{count} resolvers (site {site}) do not work yet with the change that came into force {at}: {nodes}.",
     ),
     Kind.NODE_HELD: Text(
         "resolver {node} works with older rules, chosen by hand",
         "Resolver {node} (site {site}) works with revision {revision}, which was chosen by hand on the spot, and not "
         "with the change that came into force {at}. The next change ends that.",
         "See whether that is still needed: on the machine the newest revision can be chosen again.",
+        "{count} resolvers of site {site} work with older rules, chosen by hand",
+        "{count} resolvers (site {site}) work with revision {revision}, which was chosen by hand on the spot, and"
+        " not with the change that came into force {at}: {nodes}. The next change ends that.",
     ),
     Kind.NODE_BACK: Text(
         "resolver {node} works with the rules in force again",
         "Resolver {node} (site {site}) can be reached and works with the rules in force again.",
+        "",
+        "{count} resolvers of site {site} work with the rules in force again",
+        "{count} resolvers (site {site}) can be reached and work with the rules in force again: {nodes}.",
     ),
 }

@@ -17,6 +17,7 @@ PHRASES = Phrases(
     resumes="Une nouvelle période commence {at}.",
     again="Les interdictions s'appliquent à nouveau.",
     still="Une autre suspension dure {until} : d'ici là, rien n'est refusé.",
+    more="et {count} autres",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -154,11 +155,17 @@ TEXTS: Mapping[Kind, Text] = {
         "Le résolveur {node} (site {site}) a donné signe de vie pour la dernière fois {at}. Il peut encore fonctionner "
         "avec les règles dont il dispose, mais ne reçoit pas les modifications.",
         "Vérifiez que la machine fonctionne et qu'elle atteint le serveur de gestion.",
+        "{count} résolveurs du site {site} ne donnent plus signe de vie",
+        "{count} résolveurs (site {site}) ne donnent plus signe de vie ; le premier en a donné pour la dernière "
+        "fois {at} : {nodes}. Ils peuvent encore fonctionner avec les règles dont ils disposent, mais ne "
+        "reçoivent pas les modifications.",
     ),
     Kind.NODE_BEHIND: Text(
         "le résolveur {node} fonctionne avec d'anciennes règles",
         "Le résolveur {node} (site {site}) n'applique pas encore la modification entrée en vigueur {at}.",
         "Cherchez dans le journal de la machine pourquoi elle ne reprend pas les nouvelles règles.",
+        "{count} résolveurs du site {site} fonctionnent avec d'anciennes règles",
+        "{count} résolveurs (site {site}) n'appliquent pas encore la modification entrée en vigueur {at} : {nodes}.",
     ),
     Kind.NODE_HELD: Text(
         "le résolveur {node} fonctionne avec des règles plus anciennes, choisies à la main",
@@ -166,9 +173,15 @@ TEXTS: Mapping[Kind, Text] = {
         "modification entrée en vigueur {at}. La prochaine modification y mettra fin.",
         "Vérifiez si cela est encore nécessaire : sur la machine, la révision la plus récente peut être choisie à "
         "nouveau.",
+        "{count} résolveurs du site {site} fonctionnent avec des règles plus anciennes, choisies à la main",
+        "{count} résolveurs (site {site}) appliquent la révision {revision}, choisie à la main sur place, et non "
+        "la modification entrée en vigueur {at} : {nodes}. La prochaine modification y mettra fin.",
     ),
     Kind.NODE_BACK: Text(
         "le résolveur {node} applique à nouveau les règles en vigueur",
         "Le résolveur {node} (site {site}) est joignable et applique à nouveau les règles en vigueur.",
+        "",
+        "{count} résolveurs du site {site} appliquent à nouveau les règles en vigueur",
+        "{count} résolveurs (site {site}) sont joignables et appliquent à nouveau les règles en vigueur : {nodes}.",
     ),
 }

@@ -17,6 +17,7 @@ PHRASES = Phrases(
     resumes="Ein weiterer Zeitraum beginnt {at}.",
     again="Die Verbote gelten wieder.",
     still="Eine andere Aussetzung dauert {until}: So lange wird nichts verweigert.",
+    more="und {count} weitere",
 )
 
 TEXTS: Mapping[Kind, Text] = {
@@ -147,20 +148,31 @@ TEXTS: Mapping[Kind, Text] = {
         "Der Resolver {node} (Standort {site}) hat sich zuletzt {at} gemeldet. Er kann mit den Regeln, die er hat, "
         "weiterarbeiten, bekommt aber keine Änderungen.",
         "Prüfen Sie, ob die Maschine läuft und den Verwaltungsserver erreicht.",
+        "{count} Resolver am Standort {site} melden sich nicht mehr",
+        "{count} Resolver (Standort {site}) melden sich nicht mehr; der erste hat sich zuletzt {at} gemeldet: "
+        "{nodes}. Sie können mit den Regeln, die sie haben, weiterarbeiten, bekommen aber keine Änderungen.",
     ),
     Kind.NODE_BEHIND: Text(
         "der Resolver {node} arbeitet mit alten Regeln",
         "Der Resolver {node} (Standort {site}) arbeitet noch nicht mit der Änderung, die {at} in Kraft trat.",
         "Sehen Sie im Protokoll der Maschine nach, warum sie die neuen Regeln nicht übernimmt.",
+        "{count} Resolver am Standort {site} arbeiten mit alten Regeln",
+        "{count} Resolver (Standort {site}) arbeiten noch nicht mit der Änderung, die {at} in Kraft trat: {nodes}.",
     ),
     Kind.NODE_HELD: Text(
         "der Resolver {node} arbeitet mit älteren, von Hand gewählten Regeln",
         "Der Resolver {node} (Standort {site}) arbeitet mit Revision {revision}, die vor Ort von Hand gewählt wurde, "
         "und nicht mit der Änderung, die {at} in Kraft trat. Die nächste Änderung beendet das.",
         "Prüfen Sie, ob das noch nötig ist: Auf der Maschine lässt sich die neueste Revision wieder wählen.",
+        "{count} Resolver am Standort {site} arbeiten mit älteren, von Hand gewählten Regeln",
+        "{count} Resolver (Standort {site}) arbeiten mit Revision {revision}, die vor Ort von Hand gewählt wurde,"
+        " und nicht mit der Änderung, die {at} in Kraft trat: {nodes}. Die nächste Änderung beendet das.",
     ),
     Kind.NODE_BACK: Text(
         "der Resolver {node} arbeitet wieder mit den geltenden Regeln",
         "Der Resolver {node} (Standort {site}) ist erreichbar und arbeitet wieder mit den geltenden Regeln.",
+        "",
+        "{count} Resolver am Standort {site} arbeiten wieder mit den geltenden Regeln",
+        "{count} Resolver (Standort {site}) sind erreichbar und arbeiten wieder mit den geltenden Regeln: {nodes}.",
     ),
 }

@@ -4,7 +4,7 @@ Facts: `ban` is `authority/service`, `reference` that of its decision, `provisio
 an exemption or a binding, `until_s` an exclusive end, `at_s` when something happened or begins, `review_s` a date of
 review, `resumes_s` when a ban applies again, `still_s` how long another suspension holds, `own_…` how far a follower's
 own ban reaches; `source`, `bound`, `former` and `scope` are authorities, the last None for all of them; `node` and
-`site` are names, and `revision` is that by which a node decides.
+`site` are names, `nodes` those of one or several, and `revision` is that by which they decide.
 """
 
 import textwrap
@@ -21,6 +21,8 @@ from dnsfilter.policy.model import Authority
 WIDTH = 78
 """Of a line, at most: RFC 5322 section 2.1.1."""
 SEPARATOR = "* * *"
+MOST_NODES = 30
+"""So many are named in a notice; of more, how many there are."""
 _BODIES = ("source", "bound", "former", "scope")
 
 
@@ -65,14 +67,15 @@ def letter(kind: Kind, facts: Json, to: Authority | None, names: Names) -> Lette
     subjects, sections = [], []
     for language in languages:
         values = _values(facts, time_zone, language, names)
-        subjects.append(_plain(TEXTS[language][kind].subject.format_map(values)))
+        text = TEXTS[language][kind]
+        subjects.append(_plain((text.subject_many if _several(facts) else text.subject).format_map(values)))
         sections.append("\n".join(_section(kind, facts, language, values)))
     return Letter(f"dnsfilter: {' / '.join(subjects)}", f"\n\n{SEPARATOR}\n\n".join(sections) + "\n")
 
 
 def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) -> Iterator[str]:
     text, phrases = TEXTS[language][kind], PHRASES[language]
-    yield from _wrapped(text.what.format_map(values))
+    yield from _wrapped((text.what_many if _several(facts) else text.what).format_map(values))
     if "ban" in facts:
         yield ""
         # Of two bans it is the one that was followed: the reference is that one's.
@@ -120,7 +123,20 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
             values[key] = phrases.everybody if slug is None else names.body(slug, language)
     for key in ("number", "node", "site", "revision", "reference"):
         values[key] = str(facts.get(key, ""))
+    if "nodes" in facts:
+        values |= _nodes(sorted(facts["nodes"]), phrases)
     return {key: _plain(value) for key, value in values.items()}
+
+
+def _several(facts: Json) -> bool:
+    return len(facts.get("nodes", ())) > 1
+
+
+def _nodes(names: Sequence[str], phrases: Phrases) -> Mapping[str, str]:
+    """The only node, or several: how many, and which."""
+    named = ", ".join(names[:MOST_NODES])
+    more = f" {phrases.more.format(count=len(names) - MOST_NODES)}" if len(names) > MOST_NODES else ""
+    return {"node": named, "nodes": f"{named}{more}", "count": str(len(names))}
 
 
 def _own(facts: Json, time_zone: str, language: str, phrases: Phrases) -> str:

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A notice in one language: subject, what, and what to do; the last may be empty."""
+    """A notice in one language: subject, what, and what to do; the last may be empty.
+
+    `subject_many` and `what_many` are those of a notice about several nodes, where there may be several.
+    """
 
     subject: str
     what: str
     do: str = ""
+    subject_many: str = ""
+    what_many: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +32,4 @@ class Phrases:
     resumes: str
     again: str
     still: str
+    more: str

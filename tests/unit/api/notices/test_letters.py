@@ -31,6 +31,7 @@ FACTS: dict[str, Any] = {
     "former": "federal",
     "scope": "ghent",
     "node": "office-1",
+    "nodes": ["office-1"],
     "revision": 41,
     "site": "default",
 }
@@ -59,6 +60,8 @@ def test_every_kind_has_every_language_with_the_same_placeholders(kind: Kind) ->
             _placeholders(texts[kind].what),
             _placeholders(texts[kind].do),
             bool(texts[kind].do),
+            _placeholders(texts[kind].subject_many),
+            _placeholders(texts[kind].what_many),
         )
         for language, texts in TEXTS.items()
     }
@@ -82,6 +85,28 @@ def test_no_line_is_too_long_and_no_placeholder_is_left(kind: Kind, to: Authorit
     assert not re.search(r"[{}]|None", written.subject + written.text)
     assert max(map(len, written.text.splitlines())) <= WIDTH
     assert written.text.count(SEPARATOR) == len(languages_of(to)) - 1
+
+
+SEVERAL = (Kind.NODE_SILENT, Kind.NODE_BEHIND, Kind.NODE_HELD, Kind.NODE_BACK)
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_of_several_nodes_it_is_said_how_many_and_of_many_not_all_are_named(kind: Kind) -> None:
+    for count, named, more in ((1, 1, ""), (2, 2, ""), (30, 30, ""), (1500, 30, "and 1470 more")):
+        names = [f"node-{number:04}" for number in range(count)]
+        written = letter(kind, {**FACTS, "nodes": names}, None, NAMES)
+        assert (str(count) if count > 1 else names[0]) in written.subject
+        assert len(re.findall(r"node-\d{4}", written.text)) == named
+        assert more in " ".join(written.text.split())
+        assert ("resolvers" in written.text) == (count > 1)
+        assert max(map(len, written.text.splitlines())) <= WIDTH
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_only_what_is_said_of_nodes_is_said_of_several(language: str) -> None:
+    said = TEXTS[language]
+    assert [kind for kind in Kind if said[kind].subject_many] == [kind for kind in Kind if said[kind].what_many]
+    assert tuple(kind for kind in Kind if said[kind].what_many) == SEVERAL
 
 
 def test_both_languages_of_an_authority_are_there_in_order_and_each_is_complete() -> None:

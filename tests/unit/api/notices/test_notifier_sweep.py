@@ -10,9 +10,11 @@ from api.notices.repository import KEPT_S
 from tests.unit.api.conftest import Plane, on_both_databases
 from tests.unit.api.notices.support import DAY_S, notifier, rows
 
+FACTS = {"nodes": ["a"], "site": "b", "all": True}
+
 
 def _add(plane: Plane, key: str, made_s: int, *, sent: bool = False, waiting: bool = False) -> None:
-    row = NoticeRow(key=key, kind="node_back", authority=None, facts={"node": "a", "site": "b"}, made_s=made_s, tries=1)
+    row = NoticeRow(key=key, kind="node_back", authority=None, facts=FACTS, made_s=made_s, tries=1)
     row.sent_s = made_s if sent else None
     row.next_try_s = made_s + DAY_S if waiting else None
     with plane.database.writing() as session:
