@@ -14,7 +14,7 @@ def close(
 
     A term that would begin later is ended as it begins, and not removed as by `service.end`: nobody decides otherwise.
     """
-    ends = [(term, _ends(term, at, unit.now_s)) for term in row.terms]
+    ends = [(term, ended_by(term, at, unit.now_s)) for term in row.terms]
     beyond = [(term, end) for term, end in ends if (known := effective_end(term)) is None or known > end]
     if not beyond:
         return
@@ -28,6 +28,6 @@ def close(
     unit.record("ban.end", f"ban/{row.authority}/{row.service}", before, after, row.authority)
 
 
-def _ends(term: TermRow, at: Instant, now: Instant) -> Instant:
+def ended_by(term: TermRow, at: Instant, now: Instant) -> Instant:
     """When a term ends by an end at `at`: one that begins in this very second has begun, and ends in the next."""
     return max(at, term.start_s + (term.start_s <= now))

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from api.authorities.life import demand_open, demand_within
 from api.bans import repository
 from api.bans.change import BanChange
+from api.bans.closing import ended_by
 from api.bans.following import followed, renewed
 from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
@@ -100,23 +101,27 @@ def _add_terms(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, terms: Se
 def end(
     unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: DecisionRecord | None
 ) -> None:
-    """End the ban early at `at`: terms that have begun get that end, those that would begin later are removed."""
+    """End the ban early at `at`: terms that have begun get that end, those that would begin later are removed.
+
+    Where none has begun, they stay on record, ended as they begin; Conflict where nothing keeps the ban from removal.
+    """
     if at < unit.now_s:
         raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
-    if all(term.start_s > unit.now_s for term in row.terms):
+    decided = [term for term in row.terms if begins(term)]
+    begun = any(term.start_s <= unit.now_s for term in decided)
+    if not begun and _kept(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
-    reaching = [term for term in row.terms if _reaches(term, at)]
+    reaching = [term for term in decided if _reaches(term, at)]
     if not reaching:
         raise Conflict("the ban has no term that reaches so far")
     if decision is not None:
         demand_own(decision, "body.decision")
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
     for term in reaching:
-        if term.start_s > unit.now_s and term.start_s >= at:
+        if begun and term.start_s > unit.now_s and term.start_s >= at:
             row.terms.remove(term)
             continue
-        # An interval is never empty: a term begun in this very second ends in the next.
-        term.ended_s = max(at, term.start_s + 1)
+        term.ended_s = ended_by(term, at, unit.now_s)
         term.ended_reason = reason
         term.ended_decision = decision_columns(decision) if decision is not None else {}
     _recorded(unit, authority, row, "ban.end", before)
@@ -124,17 +129,25 @@ def end(
 
 def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     """Remove a ban that has not begun and to which nothing refers; raises Conflict."""
-    if any(term.start_s <= unit.now_s for term in row.terms):
-        raise Conflict("the ban has begun: end it, so that its record stays")
-    if any(term.ended_s is not None for term in row.terms):
-        raise Conflict("the ban was ended before it began: that stays on record")
-    if repository.referred_to(unit.session, row.number):
-        raise Conflict("a binding or an exemption names the ban")
-    if repository.is_followed(unit.session, row.number):
-        raise Conflict("the decision behind another ban follows the ban")
+    kept = _kept(unit, row)
+    if kept is not None:
+        raise Conflict(kept)
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
     unit.record("ban.remove", _subject(row), before, None, row.authority)
     unit.session.delete(row)
+
+
+def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
+    """Why the ban is not removed; None where it may be."""
+    if any(term.start_s <= unit.now_s for term in row.terms):
+        return "the ban has begun: end it, so that its record stays"
+    if any(term.ended_s is not None for term in row.terms):
+        return "the ban was ended before it began: that stays on record"
+    if repository.referred_to(unit.session, row.number):
+        return "a binding or an exemption names the ban: end it instead"
+    if repository.is_followed(unit.session, row.number):
+        return "the decision behind another ban follows the ban: end it instead"
+    return None
 
 
 def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> BanRow:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.conftest import Plane, ban, on_both_databases
+from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
 PATH = "/v1/authorities/town/bans/alpha"
 DAY = 86_400
@@ -128,6 +128,37 @@ def test_an_end_that_was_brought_forward_stays_so_whatever_is_added(town: Plane)
     for terms in ([own, later], [{**own, "end": ended["ended"]}, later]):
         assert town.done("PUT", PATH, {"terms": terms})["terms"][0] == ended
     assert town.call("POST", f"{PATH}/end", {"reason": "later", "at": "2027-06-01"}).status_code == 409
+
+
+@on_both_databases
+def test_a_ban_that_has_not_begun_is_called_off_also_where_others_refer_to_it(town: Plane) -> None:
+    planned = [{"start": "2026-11-01", "for": "6 months"}, {"start": "2027-06-01", "for": "1 month"}]
+    path = "/v1/authorities/zone/bans/beta"
+    town.done("PUT", path, ban(terms=planned))
+    binding = {"ban": "zone/beta", "authority": "town", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
+    town.done("POST", "/v1/bindings", binding)
+    assert town.call("DELETE", path).status_code == 409
+    ended = town.done("POST", f"{path}/end", {"reason": "it was a mistake"})
+    assert [term["ended"] for term in ended["terms"]] == [term["start"] for term in ended["terms"]]
+    assert ended["state"] == "lapsed"
+    assert town.call("POST", f"{path}/end", {"reason": "once more"}).status_code == 409
+    for at in ("2026-12-01T12:00:00Z", "2027-06-10T12:00:00Z"):
+        asked = {"client": "192.0.2.9", "name": "beta.example.org", "at": at}
+        assert town.done("GET", "/v1/decision", params=asked)["verdict"] == "pass"
+    listed = town.done("GET", "/v1/bans?state=lapsed")["items"]
+    assert [(item["authority"], item["service"]) for item in listed] == [("zone", "beta")]
+    renewal = {"start": "2026-12-01", "for": "1 month", "decision": {"reference": "C-2"}}
+    assert town.done("POST", f"{path}/terms", renewal)["state"] == "planned"
+
+
+def test_a_ban_that_has_not_begun_ends_earlier_than_decided(town: Plane) -> None:
+    path = "/v1/authorities/zone/bans/alpha"
+    town.done("PUT", path, ban(terms=[{"start": "2026-11-01", "for": "6 months"}]))
+    following = {"reference": "own 1", "legal_basis": "decree 1", "follows": "zone/alpha"}
+    town.done("PUT", "/v1/authorities/city", authority())
+    town.done("PUT", "/v1/authorities/city/bans/alpha", ban(decision=following))
+    ended = town.done("POST", f"{path}/end", {"at": "2026-12-01", "reason": "no longer needed"})
+    assert (ended["state"], ended["terms"][0]["ended"]) == ("planned", "2026-11-30T23:00:00Z")
 
 
 def test_a_ban_that_has_begun_is_never_removed(town: Plane) -> None:
