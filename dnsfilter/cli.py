@@ -47,6 +47,7 @@ from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.terminal import say
 from dnsfilter.wire.names import parse_name
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = DONE
     except ConfigError as error:
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            say(problem, file=sys.stderr)
         code = WRONG_INPUT
     except DnsfilterError as error:
-        print(f"dnsfilter: {error}", file=sys.stderr)
+        say(f"dnsfilter: {error}", file=sys.stderr)
         code = FOUND
     except KeyboardInterrupt:
         code = FOUND
@@ -308,8 +309,8 @@ def _enrol(options: argparse.Namespace) -> int:
     _give_up_root(config)
     control = replace(control, ca=options.ca or control.ca, key=options.key or control.key)
     identity = enrol(control, token, config.node_dir, allow_plain=options.allow_plain)
-    print(f"enrolled at {control.url} as {identity.name}, site {identity.site}; kept in {config.node_dir}")
-    print(f"snapshots are taken that are signed under the key {identity.key}, and no others")
+    say(f"enrolled at {control.url} as {identity.name}, site {identity.site}; kept in {config.node_dir}")
+    say(f"snapshots are taken that are signed under the key {identity.key}, and no others")
     return DONE
 
 
@@ -343,9 +344,9 @@ def _check(options: argparse.Namespace) -> int:
         print(json.dumps({"problems": problems, **said}))
     else:
         for problem in problems:
-            print(problem, file=sys.stderr)
+            say(problem, file=sys.stderr)
         if not problems:
-            print("; ".join(f"{key}: {_shown(value)}" for key, value in said.items()))
+            say("; ".join(f"{key}: {_shown(value)}" for key, value in said.items()))
     return WRONG_INPUT if problems else DONE
 
 
@@ -367,7 +368,7 @@ def _explain(options: argparse.Namespace) -> int:
         client, name = ip_address(options.client), parse_name(options.name)
         at = now if options.at is None else _instant(options.at)
     except ValueError as error:
-        print(f"dnsfilter: {error}", file=sys.stderr)
+        say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
     suspensions = _suspensions(options)
     snapshot = _snapshot(options, config, now, suspensions)
@@ -379,8 +380,8 @@ def _explain(options: argparse.Namespace) -> int:
         print(json.dumps({"revision": snapshot.revision, **decision_value(decision), "suspended": suspended}))
         return DONE
     for suspension in aside:
-        print(suspension_text(suspension))
-    print(f"revision {snapshot.revision}: {decision_text(decision)}")
+        say(suspension_text(suspension))
+    say(f"revision {snapshot.revision}: {decision_text(decision)}")
     return DONE
 
 
@@ -389,7 +390,7 @@ def _suspensions(options: argparse.Namespace) -> tuple[Suspension, ...]:
     try:
         return _local_node(options).suspensions()
     except UnavailableError as error:
-        print(f"dnsfilter: without what is suspended on this node itself: {error}", file=sys.stderr)
+        say(f"dnsfilter: without what is suspended on this node itself: {error}", file=sys.stderr)
         return ()
 
 
@@ -402,7 +403,7 @@ def _snapshot(
     if options.policy is None:
         files, passed_over = _store(options, config).read_last_good()
         if passed_over is not None:
-            print(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
+            say(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
     else:
         policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now, keep=False)
         made = compile_policy(policy, now)
@@ -426,6 +427,6 @@ def _up(options: argparse.Namespace) -> int:
         ]
         upstreams = tuple(parse_endpoint(text) for text in options.upstream)
     except ValueError as error:
-        print(f"dnsfilter: {error}", file=sys.stderr)
+        say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
     return run_single(Options(options.state_dir, options.policy, upstreams, options.workers, *endpoints))

@@ -1,23 +1,16 @@
-"""Texts from elsewhere, made safe for a terminal, and columns. Pure.
-
-A name or a reason that the API gives may hold what a terminal obeys: escape sequences, carriage returns, marks that
-reverse the direction of writing. Whatever is not printable is shown as its number.
-"""
+"""Texts from elsewhere in columns and as JSON, made safe for a terminal. Pure."""
 
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from dnsfilter.telemetry.terminal import escape
+
+__all__ = ["columns", "dump_json", "escape", "lines_of", "table"]
+
 GAP = "  "
 MAX_PADDED = 60
 """A cell wider than this does not widen its column: one long name would push every other line to the right."""
-
-
-def escape(text: str) -> str:
-    r"""`text` with every character that is not printable as \xNN, \uNNNN or \UNNNNNNNN; each sort of space is one."""
-    if text.isprintable():
-        return text
-    return "".join(map(_shown, text))
 
 
 def dump_json(data: object) -> str:
@@ -52,17 +45,6 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "") -> Iterator[str]:
     for row in cells:
         padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
         yield (indent + GAP.join(padded)).rstrip()
-
-
-def _shown(character: str) -> str:
-    if character.isprintable():
-        return character
-    if unicodedata.category(character) == "Zs":
-        return " "
-    code = ord(character)
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _json_shown(character: str) -> str:

@@ -175,13 +175,17 @@ def this_boot() -> str:
 
 def _given(value: dict[str, Any]) -> Given:
     authority, for_s, reason, boot = value["authority"], value["for_s"], value["reason"], value["boot"]
-    if not (authority is None or isinstance(authority, str)) or not isinstance(boot, str):
+    if not (authority is None or _is_line(authority)) or not _is_line(boot):
         raise ValueError("a suspension is of no authority")
     if type(for_s) is not int or not 0 < for_s <= MAX_SUSPENSION_S:
         raise ValueError("a suspension is longer than four hours")
-    if not isinstance(reason, str) or len(reason) > REASON_CHARS:
-        raise ValueError(f"a reason is longer than {REASON_CHARS} characters")
+    if not _is_line(reason) or len(reason) > REASON_CHARS:
+        raise ValueError(f"a reason is no line of {REASON_CHARS} characters at most")
     return Given(authority, Moment(parse_instant(value["start"]), int(value["boot_ms"]), boot), for_s, reason)
+
+
+def _is_line(text: object) -> bool:
+    return isinstance(text, str) and text.isprintable()
 
 
 def _begun(given: Given, now: Moment) -> Given:

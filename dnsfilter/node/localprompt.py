@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dnsfilter.node.journal import instant_text
+from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
     from dnsfilter.node.localcommands import Kept, LocalNode
@@ -54,9 +55,9 @@ def _suspend(opened: Opened, options: argparse.Namespace) -> int:
         return DONE
     if options.end:
         opened(options).end_suspension(options.authority, options.reason)
-        print(f"{options.authority or 'all'}: the suspension on this node has ended")
+        say(f"{options.authority or 'all'}: the suspension on this node has ended")
         return DONE
-    print(suspension_text(opened(options).suspend(options.authority, options.duration, options.reason)))
+    say(suspension_text(opened(options).suspend(options.authority, options.duration, options.reason)))
     return DONE
 
 
@@ -67,12 +68,12 @@ def _list(opened: Opened, options: argparse.Namespace) -> int:
     elif not kept:
         print("there is no snapshot on this node")
     for each in () if options.json else kept:
-        print(_kept_text(each))
+        say(_kept_text(each))
     return DONE
 
 
 def _use(opened: Opened, options: argparse.Namespace) -> int:
-    print(opened(options).use_revision(options.revision, options.reason))
+    say(opened(options).use_revision(options.revision, options.reason))
     return DONE
 
 
@@ -97,7 +98,7 @@ def _show_suspensions(suspensions: "tuple[Suspension, ...]", *, as_json: bool) -
         print(json.dumps([suspension_value(suspension) for suspension in suspensions]))
         return
     for suspension in suspensions:
-        print(suspension_text(suspension))
+        say(suspension_text(suspension))
     if not suspensions:
         print("nothing is suspended on this node")
 

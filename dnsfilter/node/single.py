@@ -20,6 +20,7 @@ from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.node.puller import SNAPSHOTS
 from dnsfilter.node.thismachine import join
 from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.telemetry.terminal import escape, say
 
 START_S = 60.0
 STOP_S = 10.0
@@ -74,7 +75,7 @@ def run_single(options: Options) -> int:
         print("\nstopping", flush=True)
         if down is None:
             return 0
-        print(f"dnsfilter: the resolver ran without a control plane: {down}", file=sys.stderr, flush=True)
+        say(f"dnsfilter: the resolver ran without a control plane: {down}", file=sys.stderr, flush=True)
         return 1
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -115,7 +116,7 @@ def _is_joined(options: Options, config: Config) -> bool:
     try:
         join(config.control_plane, config.node_dir, options.state_dir / "admin-token")
     except UnavailableError as error:
-        print(f"this machine is not registered as a node, and reads snapshots from the disk: {error}", flush=True)
+        say(f"this machine is not registered as a node, and reads snapshots from the disk: {error}", flush=True)
         return False
     return True
 
@@ -219,7 +220,7 @@ def _banner_alone(options: Options, down: str) -> str:
 The resolver runs without its control plane, by the last policy that is on this machine: no ban can be changed.
 
   DNS       {endpoint_text(options.listen)}, UDP and TCP
-  API       {down}
+  API       {escape(down)}
             to start it: {" ".join(_api_command(options))}
 
 Ctrl-C stops everything."""

@@ -36,9 +36,12 @@ def sync_directory(directory: Path) -> None:
 
 
 def read_bounded(path: Path, size: int) -> bytes:
-    """At most `size` octets and one more, by which a longer file shows; raises SnapshotError."""
+    """At most `size` octets and one more, by which a longer file shows; raises SnapshotError.
+
+    No link is followed, which may lead to what its maker must not read, and nothing is waited for.
+    """
     try:
-        with path.open("rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             return file.read(size + 1)
     except OSError as error:
         raise SnapshotError(f"read {path}: {error.strerror or error}") from error

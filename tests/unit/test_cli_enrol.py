@@ -46,6 +46,14 @@ def test_enrol_says_who_the_node_is_and_whose_snapshots_it_takes(
     assert json.loads((tmp_path / "state/node/identity.json").read_text())["token"] == TOKEN
 
 
+def test_what_whoever_answers_says_commands_no_terminal(
+    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plane.script.site = "\x1b[2J"
+    assert run("enrol", "--config", written(tmp_path, f'url = "{plane.url}"'), "--token-file", token) == 1
+    assert r"registered at site \x1b[2J" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("control_plane", "code", "reason"),
     [

@@ -112,6 +112,17 @@ def test_snapshots_are_listed_and_an_older_one_used(
     assert "already" in capsys.readouterr().out
 
 
+def test_what_others_wrote_commands_no_terminal(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    store.quarantine(1, "\x1b]0;title\x07\nall is well")
+    assert run(config, "snapshot", "list") == 0
+    assert r"quarantined: \x1b]0;title\x07\x0aall is well" in capsys.readouterr().out
+    assert run(config, "snapshot", "use", "1", "--reason", "again") == 1
+    assert r"quarantined: \x1b]0;title\x07\x0aall is well" in capsys.readouterr().err
+
+
 def test_what_is_spoilt_is_said_and_passed_over(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

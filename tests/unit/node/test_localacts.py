@@ -71,7 +71,7 @@ def test_the_boot_of_this_machine_is_the_same_each_time() -> None:
 
 
 def test_what_is_kept_is_read_back() -> None:
-    given = (GIVEN, Given(None, Moment(NOW, 1, "boot-2"), 4 * HOUR, 'says "no"\n'))
+    given = (GIVEN, Given(None, Moment(NOW, 1, "boot-2"), 4 * HOUR, 'says "no"'))
     assert parse_given(given_octets(given)) == given
 
 
@@ -104,6 +104,10 @@ def changed(**values: object) -> bytes:
         changed(boot_ms=float("inf")),
         changed(reason=7),
         changed(reason="x" * 501),
+        changed(reason="\x1b]0;title\x07"),
+        changed(reason="two\nlines"),
+        changed(authority="ghent\r"),
+        changed(boot="\x9b31m"),
         given_octets((GIVEN,) * (MAX_GIVEN + 1)),
     ],
 )

@@ -274,6 +274,19 @@ def test_what_is_not_here_or_not_whole_cannot_be_used(store: SnapshotStore, dire
     assert store.read_current().revision == 2
 
 
+def test_no_file_of_a_store_leads_elsewhere_or_keeps_its_reader_waiting(store: SnapshotStore, directory: Path) -> None:
+    for revision in (1, 2):
+        store.publish(compiled(revision))
+    (directory.parent / "secret").write_text("a secret")
+    (directory / "1.quarantined").symlink_to(directory.parent / "secret")
+    os.mkfifo(directory / "2.quarantined")
+    assert [store.quarantine_reason(revision) for revision in (1, 2)] == ["", ""]
+    current = directory / "current"
+    current.rename(directory.parent / "current")
+    current.symlink_to(directory.parent / "current")
+    assert store.current_revision() is None
+
+
 def test_a_quarantined_revision_is_passed_over_until_released(store: SnapshotStore) -> None:
     store.publish(compiled(1))
     store.publish(compiled(2, Mode.OFF))
