@@ -109,12 +109,15 @@ def make_plan(
     for row in wanted.rows:
         value = row.value
         held = known.get((value.site, str(value.prefix)))
-        wrong = _unknown(value, authorities, sites) or _foreign(value, held, wanted.sync, acting_for)
-        if wrong is None and held is None:
-            wrong = _closed(value.authority, authorities[value.authority], now_s)
+        wrong = _unknown(value, authorities, sites) or _foreign(value, wanted.sync, acting_for)
         differs = held is None or held[1:] != _columns(value)
+        # Outside its space an operator learns no more: not what others have there either.
         if wrong is None and differs and not administers:
             wrong = grounds[value.site].refusal(value.prefix, value.authority)
+        if wrong is None and held is None:
+            wrong = _closed(value.authority, authorities[value.authority], now_s)
+        if wrong is None and held is not None:
+            wrong = _taken(value, held, acting_for)
         if wrong is not None:
             faults.append(fault(row.line, wrong))
         elif held is None:
@@ -193,13 +196,18 @@ def _closed(authority: str, closes_s: Instant | None, now_s: Instant) -> str | N
     return f"authority {authority} is closed" if closes_s is not None and closes_s <= now_s else None
 
 
-def _foreign(value: Range, held: Known | None, sync: Sync | None, acting_for: frozenset[str] | None) -> str | None:
+def _foreign(value: Range, sync: Sync | None, acting_for: frozenset[str] | None) -> str | None:
     """Why the row is not of the authority that it may be of, or None."""
     if acting_for is not None and value.authority not in acting_for:
         return f"you do not act for {value.authority}"
     if sync is not None and (value.authority, value.site) != (sync.authority, sync.site):
         return f"only ranges of {sync.authority} at site {sync.site} are synchronised"
-    if held is None or held.authority == value.authority:
+    return None
+
+
+def _taken(value: Range, held: Known, acting_for: frozenset[str] | None) -> str | None:
+    """That another authority has the prefix already, or None."""
+    if held.authority == value.authority:
         return None
     owner = held.authority if acting_for is None or held.authority in acting_for else "another authority"
     return f"{value.prefix} at site {value.site} is registered to {owner}"

@@ -329,6 +329,17 @@ def test_an_operator_imports_for_its_authority_where_it_registers_single_ranges(
     assert single.status_code == 403
 
 
+def test_an_import_tells_an_operator_nothing_of_what_others_have_outside_its_space(town: Plane) -> None:
+    _, desk = town.account("desk", ("operator", "town"))
+    town.done("PUT", "/v1/spaces/default/203.0.113.0/24", {"authority": "town"})
+    had, free = "198.51.100.0/24", "198.51.102.0/24"
+    text = HEADER + "".join(f"{prefix},town,public,staff,\n" for prefix in (had, free))
+    told = "is not in space allotted to town: ask an administrator"
+    for query in ("?dry_run=true", ""):
+        found = faults(send(town, text, query, token=desk))
+        assert found == [("line 2", f"{had} {told}"), ("line 3", f"{free} {told}")]
+
+
 def test_who_acts_for_none_of_those_in_the_file_is_refused(town: Plane) -> None:
     _, reader = town.account("reader", ("reader", "town"))
     _, other = town.account("other", ("operator", "zone"))
