@@ -46,7 +46,7 @@ from api.suspensions.service import shown as shown_suspension
 FORMAT = 1
 _MODE = 0o644
 _BATCH = 500
-_HOURLY = {"state", "ending", "revision"}
+_HOURLY = {"state", "ending", "notes", "revision"}
 
 Row = TypeVar("Row", bound=Base)
 

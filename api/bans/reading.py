@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, DecisionWrite, EndingRead, FormalRead, TermRead, TermWrite
-from api.bans.standing import DAY_S, Suspended, due, effective_end, holds, is_suspended, state_of
+from api.bans.standing import DAY_S, Suspended, due, effective_end, goes_on_after, holds, is_suspended, state_of
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid
@@ -39,7 +39,7 @@ def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
 def shown_all(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[Json]:
     """As `shown`, of many bans; `zones` has the time zone of each authority."""
     read = read_bans(session, rows, now, zones, frozenset())
-    return [ban.model_dump(mode="json", exclude={"revision", "state", "ending", "mode_set"}) for ban in read]
+    return [ban.model_dump(mode="json", exclude={"revision", "state", "ending", "notes", "mode_set"}) for ban in read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,15 @@ def _ending(terms: Sequence[TermRow], now: Instant) -> EndingRead | None:
     return EndingRead(at=moment_text(found.at), what=found.what, days=found.days, days_left=left)
 
 
+def _notes(terms: Sequence[TermRow], now: Instant, time_zone: str) -> list[str]:
+    last = goes_on_after(terms, now)
+    if last is None:
+        return []
+    day = through(last, time_zone)
+    until = moment_text(last) if day is None else f"{day} inclusive"
+    return [f"the ban goes on after {until}, by a term without an end: end it then by an act to let it lapse"]
+
+
 def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], suspended: Suspended) -> BanRead:
     return BanRead(
         number=row.number,
@@ -188,5 +197,6 @@ def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], s
         provisional=row.provisional,
         state=state_of(row.terms, now, suspended=is_suspended(row.authority, suspended)),
         ending=_ending(row.terms, now),
+        notes=_notes(row.terms, now, time_zone),
         revision=row.revision,
     )

@@ -147,9 +147,9 @@ class EndingRead(Read):
 
 
 class BanRead(Read):
-    """An authority's decision on one service. `state` and `ending` are at the time of the answer.
+    """An authority's decision on one service. `state`, `ending` and `notes` are at the time of the answer.
 
-    `mode_set` is when its mode was set last, for `mode_reason`.
+    `mode_set` is when its mode was set last, for `mode_reason`. `notes` say what its terms may not seem to.
     """
 
     number: int
@@ -168,4 +168,5 @@ class BanRead(Read):
     provisional: bool
     state: State
     ending: EndingRead | None
+    notes: list[str] = []
     revision: int

@@ -127,6 +127,13 @@ def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
     return found if end is None or review < end else None
 
 
+def goes_on_after(terms: Sequence[TermRow], at: Instant) -> Instant | None:
+    """The last end of a term that is not over, where one without an end goes on after it; None where none does."""
+    live = [(term.start_s, effective_end(term)) for term in terms if not has_ended(term, at)]
+    last = max((end for _, end in live if end is not None), default=None)
+    return last if last is not None and any(end is None and start <= last for start, end in live) else None
+
+
 def goes_on_from(terms: Sequence[TermRow], at: Instant) -> Instant:
     """Where a further term begins that is to leave no gap: at the end of those in force; now without such an end."""
     live = [term for term in terms if not has_ended(term, at)]

@@ -258,7 +258,7 @@ def _where(options: Options, *parts: str) -> str:
 
 
 def _shown(client: Client, ban: Ban) -> Result:
-    return Result(ban.model_dump(mode="json"), lambda: _lines(ban, Names(client)))
+    return Result(ban.model_dump(mode="json"), lambda: _lines(ban, Names(client)), notes=tuple(ban.notes))
 
 
 def _lines(ban: Ban, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iterator[str]:

@@ -56,6 +56,7 @@ class Ban(Answer):
     provisional: bool
     state: str
     ending: Ending | None
+    notes: list[str] = []
     revision: Number
 
 

@@ -130,6 +130,18 @@ def test_an_end_that_was_brought_forward_stays_so_whatever_is_added(town: Plane)
     assert town.call("POST", f"{PATH}/end", {"reason": "later", "at": "2027-06-01"}).status_code == 409
 
 
+def test_a_renewal_with_an_end_tells_that_a_term_without_one_goes_on(town: Plane) -> None:
+    path = "/v1/authorities/zone/bans/beta"
+    town.done("PUT", path, ban(terms=[{"review_by": "2027-06-01"}]))
+    assert town.done("GET", path)["notes"] == []
+    renewal = {"until": "2027-03-31", "decision": {"reference": "C-2"}}
+    (note,) = town.done("POST", f"{path}/terms", renewal)["notes"]
+    assert note.startswith("the ban goes on after 2027-03-31 inclusive")
+    assert "notes" not in _acts(town, 1)[0]["after"]
+    ended = town.done("POST", f"{path}/end", {"at": "2027-04-01", "reason": "as decided"})
+    assert ended["notes"] == []
+
+
 @on_both_databases
 def test_a_ban_that_has_not_begun_is_called_off_also_where_others_refer_to_it(town: Plane) -> None:
     planned = [{"start": "2026-11-01", "for": "6 months"}, {"start": "2027-06-01", "for": "1 month"}]

@@ -136,6 +136,14 @@ def test_a_ban_is_renewed_and_ended_by_acts_of_their_own(served: Served, ctl: Ct
     assert _last_act(served) == "ban.end ban/ghent/tiktok"
 
 
+def test_a_renewal_with_an_end_tells_that_a_term_without_one_goes_on(served: Served, ctl: Ctl) -> None:
+    adopted = ctl("ban", "adopt", "diest", "capcut", "--legal-basis", "decree", "--review-by", "2027-06-01")
+    assert (adopted.code, adopted.err) == (0, "")
+    renewed = ctl("ban", "renew", "diest", "capcut", "--until", "2027-03-31", "--reference", "2027/9")
+    assert renewed.code == 0
+    assert "goes on after 2027-03-31 inclusive" in renewed.err
+
+
 def test_a_renewal_follows_another_ban_or_has_a_term_and_always_a_reference(served: Served, ctl: Ctl) -> None:
     before = served.plane.revision()
     following = ("--following", "federal/tiktok")
