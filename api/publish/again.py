@@ -16,7 +16,7 @@ from api.publish.source import policy_of, values_of
 from dnsfilter import __version__
 from dnsfilter.errors import DnsfilterError
 from dnsfilter.policy.model import Instant, Policy, Service
-from dnsfilter.policy.rows import classify, range_classes
+from dnsfilter.policy.rows import Made, RowMaker, classify, range_classes, remembered
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 from dnsfilter.snapshot.manifest import Manifest
 from dnsfilter.snapshot.names import entries_of
@@ -32,7 +32,7 @@ def is_reproduced(past: Past) -> bool | None:
     found = past.publication
     if found.version != __version__:
         return None
-    # Spans that ended a day before the making are left out: mostly the files are the same in all these seconds.
+    # What ended a day before the making is left out: mostly the files are the same in all these seconds.
     made = range(found.since_s, found.since_s - LATE_S - 1, -1)
     return _makes(past.policy, found.ranges, found.rules, made)
 
@@ -57,21 +57,26 @@ def is_ours(session: Session, manifest: Manifest, services: Mapping[str, Service
 def _makes(policy: Policy, ranges: str, rules: str, made: range) -> bool:
     """Whether files of these digests are those of the policy, made at one of these seconds."""
     try:
-        by_range = classify(policy)
-        classes = range_classes(by_range)
-        numbers = {range_class: number for number, range_class in enumerate(classes)}
-        if compile_ranges(policy, by_range, numbers).digest.hex() != ranges:
-            return False
         entries = entries_of(policy.services)
+        known: Made | None = None
 
-        def rules_at(second: Instant) -> str:
-            return compile_rules(policy, classes, entries, second - KEPT_PAST_S).digest.hex()
+        def made_at(second: Instant) -> tuple[str, str]:
+            nonlocal known
+            since = second - KEPT_PAST_S
+            left = remembered(policy, since)
+            by_range = classify(left)
+            classes = range_classes(by_range)
+            numbers = {range_class: number for number, range_class in enumerate(classes)}
+            maker = RowMaker(left, known)
+            compiled = compile_ranges(left, by_range, numbers), compile_rules(left, classes, entries, since, maker)
+            known = maker.made
+            return compiled[0].digest.hex(), compiled[1].digest.hex()
 
-        last = rules_at(made[0])
-        if last == rules or len(made) == 1:
-            return last == rules
+        wanted, last = (ranges, rules), made_at(made[0])
+        if last == wanted or len(made) == 1:
+            return last == wanted
         # What is left out only grows: where the first second's are the same as the last's, so are all between.
-        first = rules_at(made[-1])
-        return first == rules or (first != last and any(rules_at(second) == rules for second in made[1:-1]))
+        first = made_at(made[-1])
+        return first == wanted or (first != last and any(made_at(second) == wanted for second in made[1:-1]))
     except (DnsfilterError, struct.error):
         return False

@@ -21,7 +21,8 @@ from api.steady import Steady
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.check import problems
 from dnsfilter.policy.model import Policy, Service
-from dnsfilter.snapshot.compiler import Compiled, compile_names, compile_policy
+from dnsfilter.policy.rows import remembered
+from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, compile_names, compile_policy
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry.logs import emit
@@ -107,13 +108,15 @@ class Publisher:
     def check(self, unit: UnitOfWork) -> Policy:
         """The policy that `unit` is about to commit, compiled; raises Invalid where it contradicts itself.
 
-        What cannot be compiled must not be recorded: no act after it would come into force either.
+        What cannot be compiled must not be recorded: no act after it would come into force either. What is in no
+        snapshot any more was sound when it was recorded.
         """
         policy = policy_of(self._policies.load(unit.session, unit.now_s), self._services)
-        found = problems(policy, self._sound)
+        left = remembered(policy, unit.now_s - KEPT_PAST_S)
+        found = problems(left, self._sound)
         if found:
             raise Invalid([Fault(f"policy.{problem.place}", problem.message) for problem in found])
-        self._sound = policy
+        self._sound = left
         try:
             self._compiled = policy, self._compile(policy)
         except DnsfilterError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from dnsfilter.errors import PolicyError
 from dnsfilter.policy.model import Instant, Policy, Prefix, Range
-from dnsfilter.policy.rows import RangeClass, classify, exempted_ranges, range_classes
+from dnsfilter.policy.rows import Made, RangeClass, RowMaker, classify, exempted_ranges, range_classes, remembered
 from dnsfilter.snapshot.layout import ENTRY, Kind, Part
 from dnsfilter.snapshot.manifest import FileRef, Manifest, write_manifest
 from dnsfilter.snapshot.names import DEFAULT_HASH_KEY, compile_names, entries_of
@@ -39,6 +39,7 @@ class Compiled:
     ranges: File
     rules: File
     classified: Classified = field(compare=False, repr=False)
+    made: Made = field(compare=False, repr=False)
 
 
 def compile_policy(
@@ -53,23 +54,26 @@ def compile_policy(
 
     `names` is what `compile_names` gave for the same services: with a million names it takes seconds, and a toggle
     changes none. `before` is a snapshot compiled earlier: where its ranges are this policy's, with the same ones named
-    by exemptions, its ranges file is taken. Raises PolicyError for a policy that contradicts itself or does not fit the
-    format.
+    by exemptions, its ranges file is taken, and so are rows that are made of the same. Raises PolicyError for a policy
+    that contradicts itself or does not fit the format.
     """
     if names is None:
         names = compile_names(policy.services, hash_key)
+    since = made_s - KEPT_PAST_S
+    policy = remembered(policy, since)
     entries = entries_of(policy.services)
     if _entries_in(names) != entries:
         raise PolicyError("compile snapshot: the names file is not one of the policy's services")
     try:
         classified, ranges = _ranges(policy, before)
-        rules = compile_rules(policy, classified.classes, entries, made_s - KEPT_PAST_S)
+        maker = RowMaker(policy, before.made if before is not None else None)
+        rules = compile_rules(policy, classified.classes, entries, since, maker)
     except struct.error as error:
         raise PolicyError(f"compile snapshot: a number of revision {policy.revision} is beyond the format") from error
     manifest = write_manifest(
         Manifest(policy.revision, made_s, _reference(names), _reference(ranges), _reference(rules))
     )
-    return Compiled(policy.revision, made_s, manifest, names, ranges, rules, classified)
+    return Compiled(policy.revision, made_s, manifest, names, ranges, rules, classified, maker.made)
 
 
 def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:

@@ -32,13 +32,18 @@ _Named = TypeVar("_Named")
 
 
 def compile_rules(
-    policy: Policy, classes: Sequence[RangeClass], entries: Sequence[tuple[str, int]], since: Instant
+    policy: Policy,
+    classes: Sequence[RangeClass],
+    entries: Sequence[tuple[str, int]],
+    since: Instant,
+    maker: RowMaker | None = None,
 ) -> File:
     """The rules file, without what ended before `since`; `entries` are those of the names file, in its order.
 
-    Raises PolicyError for an object that names one that does not exist.
+    `maker` is one of this policy, where something is known from before. Raises PolicyError for an object that names one
+    that does not exist.
     """
-    maker = RowMaker(policy)
+    maker = maker or RowMaker(policy)
     by_class = [(range_class, _by_decision(maker.rows(range_class, since))) for range_class in classes]
     return _Writer(policy, entries).file(by_class, suspension_records(policy.suspensions, since))
 

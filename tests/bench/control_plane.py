@@ -1,11 +1,11 @@
 """How fast the control plane is with very many bodies: `python -m tests.bench.control_plane [NUMBER]`.
 
 There are 1,000 authorities with a ban each, and 10,000 ranges, loaded from a policy file. Printed are milliseconds: of
-compiling all of it; of NUMBER toggles (100 unless given), until the first changed answer of a node that pulls its
-snapshots over HTTP, as every node does; and of pages of lists. A toggle is counted from its request, and from its
-commit: publishing is the first thing after that, so the API under test says when it begins, by the clock that all
-processes share. The goals are printed beside. Needs the programs of `make components`, and two cores that nobody else
-uses.
+compiling all of it; of checking and compiling as an act does, with exemptions by weekly hours besides; of NUMBER
+toggles (100 unless given), until the first changed answer of a node that pulls its snapshots over HTTP, as every node
+does; and of pages of lists. A toggle is counted from its request, and from its commit: publishing is the first thing
+after that, so the API under test says when it begins, by the clock that all processes share. The goals are printed
+beside. Needs the programs of `make components`, and two cores that nobody else uses.
 """
 
 import re
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -21,15 +22,18 @@ import httpx
 from api.main import main as run_api
 from api.publish.service import Publisher
 from blocklists.catalogue import load_catalogue
-from dnsfilter.policy.model import Policy
-from dnsfilter.snapshot.compiler import compile_policy
-from tests.bench.large import authority_of, make_ranges, policy_text
+from dnsfilter.policy.check import problems
+from dnsfilter.policy.model import Mode, Policy, WeeklyHours
+from dnsfilter.policy.rows import remembered
+from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_policy
+from tests.bench.large import authority_of, make_ranges, policy_text, prefix_of
 from tests.bench.toggle import RANGE, REFUSED, ControlPlane, Watcher, enrolled, p95, show_machine, switched
 from tests.support.authority import Knot
-from tests.support.policies import ban, policy
+from tests.support.policies import ban, exemption, policy
 from tests.support.zones import zone
 
-AUTHORITIES, TOGGLES, COMPILATIONS, REQUESTS = 1_000, 100, 5, 40
+AUTHORITIES, TOGGLES, COMPILATIONS, CHECKS, REQUESTS = 1_000, 100, 5, 20, 40
+OVER, IN_FORCE, YEAR_S = 2_000, 100, 365 * 86_400
 SERVICE, NAME = "tiktok", "www.tiktok.com"
 COMPILE_MS, FROM_REQUEST_MS, FROM_COMMIT_MS, PAGE_MS = 1_000.0, 250.0, 100.0, 50.0
 PAGES = (
@@ -63,15 +67,44 @@ def show(what: str, values: Sequence[float], goal: float) -> None:
     )
 
 
-def compiling() -> list[float]:
-    """Milliseconds of compiling everything, names included, with nothing from before."""
+def everything() -> Policy:
+    """All of it, not read from a file."""
     services = [entry.service() for entry in load_catalogue().entries]
     bans = (ban(number, authority_of(number, AUTHORITIES), SERVICE) for number in range(1, AUTHORITIES + 1))
-    made = policy(*make_ranges(authorities=AUTHORITIES), *services, *bans)
+    return policy(*make_ranges(authorities=AUTHORITIES), *services, *bans)
+
+
+def compiling(made: Policy) -> list[float]:
+    """Milliseconds of compiling everything, names included, with nothing from before."""
     taken = []
     for _ in range(COMPILATIONS):
         begun = time.perf_counter()
         compile_policy(made, int(time.time()))
+        taken.append(1000 * (time.perf_counter() - begun))
+    return taken
+
+
+def checking(made: Policy, exemptions: int, first_s: int, last_s: int) -> list[float]:
+    """Milliseconds of checking and compiling as each toggle does before its commit.
+
+    There are so many exemptions by weekly hours, which begin and end so many seconds from now.
+    """
+    now_s = int(time.time())
+    hours = (WeeklyHours(frozenset(range(5)), 9 * 60, 12 * 60, "Europe/Brussels"),)
+    numbers = [1 + place % AUTHORITIES for place in range(exemptions)]
+    given = (
+        exemption(1 + place, number, [prefix_of(number)], now_s + first_s, now_s + last_s, hours)
+        for place, number in enumerate(numbers)
+    )
+    made = replace(made, exemptions=tuple(given))
+    sound, before = remembered(made, now_s - KEPT_PAST_S), compile_policy(made, now_s)
+    off = replace(made, bans=(replace(made.bans[0], mode=Mode.OFF), *made.bans[1:]))
+    taken = []
+    for number in range(CHECKS):
+        toggled = made if number % 2 else off
+        begun = time.perf_counter()
+        problems(remembered(toggled, now_s - KEPT_PAST_S), sound)
+        before = compile_policy(toggled, now_s, names=before.names, before=before)
         taken.append(1000 * (time.perf_counter() - begun))
     return taken
 
@@ -117,7 +150,12 @@ def main(arguments: Sequence[str]) -> int:
     records = {"tiktok.com": zone("tiktok.com", "* 60 A 192.0.2.7\n")}
     with tempfile.TemporaryDirectory(prefix="control-plane-") as made, Knot(records) as upstream:
         show_machine(Path(made))
-        show("compiling", compiling(), COMPILE_MS)
+        made_here = everything()
+        show("compiling", compiling(made_here), COMPILE_MS)
+        lapsed = checking(made_here, OVER, -2 * YEAR_S, -YEAR_S)
+        show(f"checking a toggle, {OVER:,} exemptions over", lapsed, FROM_REQUEST_MS)
+        held = checking(made_here, IN_FORCE, -3600, YEAR_S - 3600)
+        show(f"checking a toggle, {IN_FORCE} exemptions by hours", held, FROM_REQUEST_MS)
         begun = time.monotonic()
         with ControlPlane(Path(made) / "whole", text, launcher) as control:
             print(f"{'loading the policy file, and starting':40} {time.monotonic() - begun:.1f} s")

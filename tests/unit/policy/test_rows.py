@@ -1,11 +1,13 @@
 """Rows and classes: what a ban does to a class of ranges from when until when."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnsfilter.policy.calendar import weekly_windows
 from dnsfilter.policy.decide import Standing, consider, held_term
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import (
@@ -20,7 +22,15 @@ from dnsfilter.policy.model import (
     Term,
     WeeklyHours,
 )
-from dnsfilter.policy.rows import Effect, RangeClass, RowMaker, classify, range_classes
+from dnsfilter.policy.rows import (
+    Effect,
+    RangeClass,
+    RowMaker,
+    classify,
+    exempted_ranges,
+    range_classes,
+    remembered,
+)
 from dnsfilter.policy.texts import quoted_reference
 from tests.support.policies import (
     DAY,
@@ -158,6 +168,49 @@ def test_hours_are_expanded_over_the_whole_life_of_the_exemption() -> None:
     aside = [row for row in rows if row.effect is Effect.EXEMPT]
     assert len(aside) == 365
     assert {row.end - row.start for row in aside} == {3 * HOUR}
+
+
+@pytest.fixture
+def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ends of the exemptions whose hours have been laid out."""
+    ends: list[int] = []
+
+    def windows(hours: WeeklyHours, start: int, end: int) -> Iterator[tuple[int, int]]:
+        ends.append(end - NOW)
+        return weekly_windows(hours, start, end)
+
+    monkeypatch.setattr("dnsfilter.policy.rows.weekly_windows", windows)
+    return ends
+
+
+def test_what_was_made_of_the_same_is_taken_from_before(laid_out: list[int]) -> None:
+    mornings = (WeeklyHours(frozenset(range(7)), 9 * 60, 12 * 60, "Europe/Brussels"),)
+    first, second = (exemption(n, 1, ["192.0.2.0/24"], NOW, NOW + n * DAY, mornings) for n in (1, 2))
+    monitored = ban(1, "ghent", "tiktok", Mode.MONITOR)
+    before = RowMaker(policy(GHENT, monitored, first, second))
+    rows = before.rows(EXEMPTED)
+    assert laid_out == [DAY, 2 * DAY]
+    again = RowMaker(policy(GHENT, monitored, first, second), before.made)
+    assert all(held is made for held, made in zip(again.rows(EXEMPTED), rows, strict=True))
+    off = RowMaker(policy(GHENT, replace(monitored, mode=Mode.OFF), first, second), again.made)
+    assert off.rows(EXEMPTED) == ()
+    enforced = RowMaker(policy(GHENT, replace(monitored, mode=Mode.ENFORCE), first, second), off.made)
+    assert [row.end for row in enforced.rows(EXEMPTED)] == [row.end for row in rows]
+    assert enforced.rows(EXEMPTED) != rows
+    assert laid_out == [DAY, 2 * DAY], "hours do not depend on the mode"
+    made = policy(GHENT, monitored, first, replace(second, end=NOW + 3 * DAY))
+    revoked = RowMaker(made, enforced.made)
+    assert revoked.rows(EXEMPTED) == RowMaker(made).rows(EXEMPTED)
+    assert laid_out == [DAY, 2 * DAY, 3 * DAY, DAY, 3 * DAY], "one alone, and then both with nothing from before"
+    assert set(RowMaker(policy(GHENT, monitored, first), revoked.made).made.laid_out) == {1}
+
+
+def test_what_is_remembered_had_not_ended() -> None:
+    over, left = (exemption(n, 1, ["192.0.2.0/24"], 0, NOW + n) for n in (1, 2))
+    made = policy(GHENT, ban(1, "ghent", "tiktok"), over, left)
+    assert remembered(made, NOW) is made
+    assert remembered(made, NOW + 1) == replace(made, exemptions=(left,))
+    assert exempted_ranges(remembered(made, NOW + 2)) == frozenset()
 
 
 def test_rows_that_ended_are_left_out_from_their_end_on() -> None:

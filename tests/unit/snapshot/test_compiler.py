@@ -10,7 +10,7 @@ from dnsfilter.policy.model import Mode, Policy, Term
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_names, compile_policy
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.sections import File
-from tests.support.policies import NOW, ban, exemption, network, policies, policy, service
+from tests.support.policies import DAY, NOW, ban, exemption, network, policies, policy, service
 
 TIKTOK = service("tiktok", ["tiktok.example"])
 GHENT = policy(network("192.0.2.0/24", "ghent"), TIKTOK, ban(1, "ghent", "tiktok"))
@@ -60,7 +60,8 @@ def test_names_compiled_before_give_the_same_snapshot() -> None:
 @given(policies(), policies())
 def test_what_was_compiled_before_never_shows(policy: Policy, other: Policy) -> None:
     for before in (policy, replace(policy, exemptions=()), replace(policy, ranges=policy.ranges[1:]), other):
-        assert compile_policy(policy, NOW, before=compile_policy(before, NOW)) == compile_policy(policy, NOW)
+        for earlier in (NOW, NOW - 40 * DAY):
+            assert compile_policy(policy, NOW, before=compile_policy(before, earlier)) == compile_policy(policy, NOW)
 
 
 def test_a_ranges_file_is_made_anew_only_where_ranges_or_exemptions_differ() -> None:
@@ -86,6 +87,16 @@ def test_what_ended_more_than_a_day_before_the_making_leaves_no_trace() -> None:
     off = compile_policy(replace(GHENT, bans=(ban(1, "ghent", "tiktok", Mode.OFF),)), NOW).rules
     assert rules(NOW - KEPT_PAST_S) == off
     assert rules(NOW - KEPT_PAST_S + 1) != off
+
+
+def test_an_exemption_that_ended_more_than_a_day_before_the_making_leaves_no_trace() -> None:
+    def files(end: int) -> tuple[File, File]:
+        made = compile_policy(replace(GHENT, exemptions=(exemption(1, 1, ["192.0.2.0/24"], 0, end),)), NOW)
+        return made.ranges, made.rules
+
+    without = compile_policy(GHENT, NOW)
+    assert files(NOW - KEPT_PAST_S) == (without.ranges, without.rules)
+    assert files(NOW - KEPT_PAST_S + 1)[1] != without.rules
 
 
 @pytest.mark.parametrize(

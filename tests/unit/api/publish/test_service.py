@@ -44,6 +44,25 @@ def test_a_toggle_leaves_names_and_ranges_files_as_they_are(town: Plane) -> None
     assert before.rules != after.rules
 
 
+def test_an_exemption_that_is_over_for_a_day_is_in_no_snapshot_and_stays_in_the_policy(town: Plane) -> None:
+    other = {"authority": "town", "funding": "public", "audience": "staff"}
+    town.done("PUT", "/v1/ranges/default/203.0.113.0/24", other)
+    never = town.store.read_current()
+    wanted = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "reason": "an election", "for": "2 hours"}
+    number = town.done("POST", "/v1/exemptions", wanted)["number"]
+    town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=town.other())
+    ranges = []
+    for passed_s in (7200, 86_399, 1):
+        town.clock.now += passed_s
+        town.done("PATCH", BAN, {"mode": "off"})
+        town.done("PATCH", BAN, {"mode": "enforce"})
+        ranges.append(town.store.read_current().ranges == never.ranges)
+    assert ranges == [False, False, True]
+    assert town.store.read_current().rules == never.rules
+    assert "[[exemption]]" in town.call("GET", "/v1/policy").text
+    assert town.done("GET", f"/v1/exemptions/{number}")["state"] == "lapsed"
+
+
 @on_both_databases
 def test_the_snapshot_decides_as_the_api_says(town: Plane) -> None:
     told = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")

@@ -175,10 +175,18 @@ def test_what_is_not_what_was_published_is_told_to_be_so(town: Plane, change: st
     assert (told["reproduced"], "not what was in force" in told["meaning"]) == (reproduced, reproduced is False)
 
 
-def test_a_snapshot_made_just_before_something_was_left_out_is_reproduced(town: Plane) -> None:
-    """Spans that ended a day before are left out: between making and coming into force that second may pass."""
+@pytest.mark.parametrize("what", ["ban", "exemption"])
+def test_a_snapshot_made_just_before_something_was_left_out_is_reproduced(town: Plane, what: str) -> None:
+    """What ended a day before is left out: between making and coming into force that second may pass."""
+    if what == "exemption":
+        other = {"authority": "town", "funding": "public", "audience": "staff"}
+        town.done("PUT", "/v1/ranges/default/203.0.113.0/24", other)
+        wanted = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "reason": "for a test", "for": "2 hours"}
+        number = town.done("POST", "/v1/exemptions", wanted)["number"]
+        town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=town.other())
     town.clock.now = START + 100
-    town.done("POST", f"{BAN}/end", {"reason": "for a test"})
+    end = f"{BAN}/end" if what == "ban" else f"/v1/exemptions/{number}/revoke"
+    town.done("POST", end, {"reason": "for a test"})
     made_s = town.clock.now = START + 100 + 86_400 - 1
     town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
     town.publisher.settle()
