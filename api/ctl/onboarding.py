@@ -7,11 +7,24 @@ from typing import TypeAlias
 
 from api.ctl.answers import Answer, Authority, Onboarding, OnboardingStep, Range, Service, Site
 from api.ctl.client import Client, path
-from api.ctl.commands import AUDIENCE, FUNDING, KINDS, PROGRAM, Body, Group, Options, Result, add_verb, prefix, slug
+from api.ctl.commands import (
+    AUDIENCE,
+    FUNDING,
+    KINDS,
+    PROGRAM,
+    Body,
+    Group,
+    Options,
+    Result,
+    add_verb,
+    prefix,
+    reference,
+    slug,
+)
 from api.ctl.decisions import Ban
 from api.ctl.dialogue import Ended, agreed, ask, ask_for, at_terminal, choice, say
 from api.ctl.errors import DONE, FOUND, Denied, WrongInput
-from api.ctl.moments import end_words, usable_zone
+from api.ctl.moments import end_words, reach_words, usable_zone
 from api.ctl.names import Names
 from api.ctl.people import Space
 from api.ctl.terminal import columns
@@ -40,6 +53,13 @@ class _Talk:
         """Reads a service that is in the catalogue; raises ValueError."""
         return self._known("service", slug(typed), path("services", typed), Service)
 
+    def subject(self, typed: str) -> str:
+        """Reads a service, or another body's ban that is registered; raises ValueError."""
+        if "/" not in typed:
+            return self.service(typed)
+        authority, _, service = reference(typed).partition("/")
+        return self._known("ban", typed, path("authorities", authority, "bans", service), Ban)
+
     def _known(self, what: str, typed: str, where: str, kind: type[Answer]) -> str:
         if self.client.find(kind, where) is None:
             raise ValueError(f"{what} {typed} is not registered: `{PROGRAM} {what} list` shows those that are")
@@ -52,6 +72,7 @@ Act: TypeAlias = Callable[[_Talk], bool]
 _ZONE, _SITE, _SPAN = "Europe/Brussels", "default", "6 months"
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _WORDS = {
+    "authority": "authority",
     "names": "names",
     "contact": "contact",
     "time_zone": "time zone",
@@ -98,10 +119,33 @@ def _onboard(client: Client, options: Options) -> Result:
             _lead(talk)
         except Ended:
             say(f"ended; done is: {'; '.join(talk.done)}" if talk.done else "ended; nothing was done")
-    found = client.get(Onboarding, where)
+    found = client.find(Onboarding, where) or _unregistered(name)
+    if found.state == "closed":
+        last = client.get(Authority, path("authorities", name))
+        return Result(found.model_dump(mode="json"), lambda: _closed(last, Names(client)), DONE)
     return Result(
         found.model_dump(mode="json"), lambda: _lines(found, Names(client)), DONE if found.complete else FOUND
     )
+
+
+def _unregistered(name: str) -> Onboarding:
+    """What a body needs that nobody has registered: all, and that first."""
+    todo = (
+        f"register it: {PROGRAM} authority set {name} --kind KIND --name LANGUAGE=NAME --languages LIST "
+        "--contact ADDRESS, or answer this command at a terminal"
+    )
+    steps = [
+        OnboardingStep(step=step, done=False, found="", todo=todo if step == "authority" else "") for step in _WORDS
+    ]
+    return Onboarding(authority=name, state="unregistered", closes=None, complete=False, steps=steps)
+
+
+def _closed(last: Authority, names: Names) -> Iterator[str]:
+    """What is said of one that is no more."""
+    end = "" if last.closes is None else f" {end_words(last.closes, usable_zone(last.time_zone))}"
+    yield f"CLOSED: {last.slug} was served{end}; nothing is missing of it"
+    if last.successor is not None:
+        yield f"it was merged into {last.successor}  {names.authority(last.successor)}"
 
 
 def _lines(found: Onboarding, names: Names) -> Iterator[str]:
@@ -119,7 +163,7 @@ def _lines(found: Onboarding, names: Names) -> Iterator[str]:
 
 
 def _end(found: Onboarding, names: Names) -> Iterator[str]:
-    """What stands first of an authority that is closed, or will be."""
+    """What stands first of an authority that will be closed."""
     if found.closes is not None:
         end = end_words(found.closes, names.time_zone(found.authority))
         yield f"{found.state.upper()}: {found.authority} is served {end}, and not after"
@@ -241,9 +285,33 @@ def _range(talk: _Talk) -> bool:
 
 
 def _ban(talk: _Talk) -> bool:
-    service = ask_for("the service, for example tiktok", talk.service)
-    if service is None:
+    subject = ask_for("the service, for example tiktok, or a ban to follow, for example federal/tiktok", talk.subject)
+    if subject is None:
         return False
+    return _follow(talk, subject) if "/" in subject else _own(talk, subject)
+
+
+def _follow(talk: _Talk, source: str) -> bool:
+    """Take over what is left of another body's ban, by a decision of one's own."""
+    authority, _, service = source.partition("/")
+    say(f"  following {source} is a decision of {talk.name}'s own: it needs a legal basis and a reference")
+    basis = ask("the legal basis")
+    decision = _decision(basis) if basis else {}
+    if not decision.get("reference"):
+        say("  left out: nothing is recorded of a ban")
+        return False
+    found = talk.client.get(Ban, path("authorities", authority, "bans", service))
+    reach = reach_words(found.terms, Names(talk.client).time_zone(authority))
+    return _adopt(
+        talk,
+        service,
+        {"decision": {**decision, "follows": source}},
+        f"take over what is left of the terms of {source} ({reach}), its mode and its scope",
+    )
+
+
+def _own(talk: _Talk, service: str) -> bool:
+    """Decide by oneself, or refuse for now without a decision."""
     basis = ask("the legal basis (without one a ban is provisional: it holds for 72 hours)")
     body: Body = _formal(talk, basis) if basis else {"provisional": True}
     if not basis:
@@ -252,29 +320,39 @@ def _ban(talk: _Talk) -> bool:
         question = f"record the ban of {service} from {body['terms'][0]['start']} on"
     else:
         question = f"refuse {service} from now on"
+    return _adopt(talk, service, body, question)
+
+
+def _adopt(talk: _Talk, service: str, body: Body, question: str) -> bool:
+    """Record a ban, where that is agreed to."""
     if not agreed(question):
         say("  left out: nothing is recorded of a ban")
         return False
     found = talk.client.send(Ban, "PUT", path("authorities", talk.name, "bans", service), body, {"If-None-Match": "*"})
-    if basis:
-        talk.did(f"the ban of {service} is {found.state.replace('_', ' ')}")
-    else:
+    if found.provisional:
         talk.did(f"the ban of {service} is in force for 72 hours: record the decision before they are over")
+    else:
+        talk.did(f"the ban of {service} is {found.state.replace('_', ' ')}")
     return False
 
 
 def _formal(talk: _Talk, basis: str) -> Body:
     """The body of a ban with a decision."""
     time_zone = usable_zone(talk.client.get(Authority, path("authorities", talk.name)).time_zone)
+    decision = _decision(basis)
+    start = ask_for("from: a date, or now if empty", lambda typed: _readable(typed, parse_moment(typed, time_zone)))
+    span = ask_for("for how long", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN
+    return {"decision": decision, "terms": [_given({"start": start, "for": span})]}
+
+
+def _decision(basis: str) -> Body:
     decision = {
         "organ": ask("who decided, for example college"),
         "reference": ask("the decision's reference, which clients are shown"),
         "date": ask_for("its date, for example 2023-03-24", lambda typed: parse_date(typed).isoformat()),
         "legal_basis": basis,
     }
-    start = ask_for("from: a date, or now if empty", lambda typed: _readable(typed, parse_moment(typed, time_zone)))
-    span = ask_for("for how long", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN
-    return {"decision": _given(decision), "terms": [_given({"start": start, "for": span})]}
+    return _given(decision)
 
 
 def _readable(typed: str, _read: object) -> str:

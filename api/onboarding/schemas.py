@@ -32,7 +32,7 @@ class StepRead(Read):
 class OnboardingRead(Read):
     """Every step, in the order in which they are best taken; `complete` where nothing is missing.
 
-    An authority that is closed, or will be at `closes`, is never complete.
+    An authority that is closed, or will be at `closes`, is never complete; one that is closed has no steps left.
     """
 
     authority: Slug

@@ -1,28 +1,35 @@
 """Looks through what is registered of an authority for what is missing. Reads only."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from api.accounts.repository import names
 from api.auth.permissions import Role
 from api.authorities.life import AuthorityState, authority_state
 from api.bans.standing import State, state_of
 from api.db.models import AccountRow, AuthorityRow, BanRow, GrantRow, NodeRow, RangeRow, SpaceRow
 from api.moments import optional_text
 from api.onboarding.schemas import OnboardingRead, Step, StepRead
+from api.places import is_mailbox
 from api.spaces.ground import Owners
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Instant, Mode, Prefix
 
 
-def onboarding(session: Session, row: AuthorityRow, now_s: Instant) -> OnboardingRead:
-    """What the authority has of what it needs at `now_s`."""
-    steps = [*_itself(row), *_networks(session, row.slug), _ban(session, row.slug, now_s)]
-    steps += [*_people(session, row.slug, now_s), _nodes(session, row.slug)]
+def onboarding(session: Session, row: AuthorityRow, now_s: Instant, *, named: bool) -> OnboardingRead:
+    """What the authority has of what it needs at `now_s`; accounts and nodes go by their names where they are `named`.
+
+    One that is closed needs nothing any more.
+    """
     state = authority_state(row, now_s)
+    steps: list[StepRead] = []
+    if state is not AuthorityState.CLOSED:
+        steps += [*_itself(row), *_networks(session, row.slug), _ban(session, row.slug, now_s)]
+        steps += [*_people(session, row.slug, now_s, named=named), _nodes(session, row.slug, named=named)]
     return OnboardingRead(
         authority=row.slug,
         state=state,
@@ -42,6 +49,8 @@ def _itself(row: AuthorityRow) -> Iterator[StepRead]:
     todo = f"give its name in {', '.join(without)}: refusals and notices use all of its languages" if without else ""
     yield _step(Step.NAMES, [f"{tag}: {name}" for tag, name in row.names.items()], todo)
     todo = "" if row.contact else "name a function that answers questions, never a person"
+    if row.contact and not is_mailbox(row.contact):
+        todo = f"give the mail address of a function: {row.contact!r} is none, and notices cannot be sent there"
     yield _step(Step.CONTACT, [row.contact] if row.contact else [], todo)
     yield _step(Step.TIME_ZONE, [row.time_zone], "" if _is_zone(row.time_zone) else "name its time zone")
 
@@ -97,14 +106,15 @@ def _ban(session: Session, slug: str, now_s: Instant) -> StepRead:
     return _step(Step.BAN, _first(found), todo)
 
 
-def _people(session: Session, slug: str, now_s: Instant) -> Iterator[StepRead]:
+def _people(session: Session, slug: str, now_s: Instant, *, named: bool) -> Iterator[StepRead]:
     operators, approvers = (_holders(session, slug, role, now_s) for role in (Role.OPERATOR, Role.APPROVER))
+    logins = _logins(session, operators | approvers) if named else {}
     todo = "" if operators else "grant somebody the role operator of it"
-    yield _step(Step.OPERATOR, _accounts(operators), todo)
+    yield _step(Step.OPERATOR, _accounts(operators, logins), todo)
     todo = "" if approvers else "grant somebody the role approver of it"
     if approvers and len(operators | approvers) < 2:
         todo = "grant a second person a role: nobody approves a request of their own"
-    yield _step(Step.APPROVER, _accounts(approvers), todo)
+    yield _step(Step.APPROVER, _accounts(approvers, logins), todo)
 
 
 def _holders(session: Session, slug: str, role: Role, now_s: Instant) -> set[int]:
@@ -123,11 +133,16 @@ def _holders(session: Session, slug: str, role: Role, now_s: Instant) -> set[int
     return set(session.scalars(statement))
 
 
-def _accounts(numbers: set[int]) -> list[str]:
-    return _first([f"account {number}" for number in sorted(numbers)])
+def _logins(session: Session, accounts: set[int]) -> dict[int, str]:
+    """The logins of these accounts, without those that were erased."""
+    return {number: row.login for number, row in names(session, accounts).items()}
 
 
-def _nodes(session: Session, slug: str) -> StepRead:
+def _accounts(numbers: set[int], logins: Mapping[int, str]) -> list[str]:
+    return _first([logins.get(number, f"account {number}") for number in sorted(numbers)])
+
+
+def _nodes(session: Session, slug: str, *, named: bool) -> StepRead:
     sites = {
         *session.scalars(select(RangeRow.site).where(RangeRow.authority == slug).distinct()),
         *session.scalars(select(SpaceRow.site).where(SpaceRow.authority == slug).distinct()),
@@ -140,13 +155,17 @@ def _nodes(session: Session, slug: str) -> StepRead:
     # One that has never reported has asked for no snapshot: it serves nobody.
     seen = [node for node in enrolled if node.seen_s is not None]
     served = {node.site for node in seen}
-    idle = [f"{node.name} at {node.site}" for node in enrolled if node.site not in served]
+    idle = [_place(node.name, node.site, named=named) for node in enrolled if node.site not in served]
     without = sorted(sites - {node.site for node in enrolled})
     wanted = [f"enrol a node at {', '.join(_first(without))}"] if without else []
     wanted += [f"start {', '.join(_first(idle))}: it has enrolled and not been heard since"] if idle else []
     todo = "; ".join(wanted)
     return _step(
         Step.NODE,
-        _first([f"{node.name} at {node.site}" for node in seen]),
+        _first([_place(node.name, node.site, named=named) for node in seen]),
         todo or ("" if sites else "register a range first: nodes are asked for at its sites"),
     )
+
+
+def _place(name: str, site: str, *, named: bool) -> str:
+    return f"{name if named else 'a node'} at {site}"

@@ -115,13 +115,58 @@ def test_one_that_will_be_closed_is_told_so_first(served: Served, ctl: Ctl, lead
     assert ctl("authority", "onboard", "ghent", "--check").out.splitlines()[0] == first
     served.plane.clock.now += 30 * 86_400
     done = lead(name="ghent")
-    assert (done.code, "CLOSED: ghent" in done.out, "space:" in done.out) == (1, True, False)
+    told = "CLOSED: ghent was served through 30 September 2026; nothing is missing of it"
+    assert (done.code, done.out.splitlines()[-1], "space:" in done.out) == (0, told, False)
+
+
+def test_one_that_was_merged_is_told_with_its_successor(served: Served, ctl: Ctl) -> None:
+    decision = ("--legal-basis", "decree 343", "--reference", "2026/4", "--reason", "merger")
+    assert ctl("authority", "merge", "mechelen", "--into", "ghent", *decision).code == 0
+    done = ctl("authority", "onboard", "mechelen", "--check")
+    assert (done.code, done.out.splitlines()[1:]) == (0, ["it was merged into ghent  Stad Gent"])
+    assert done.out.startswith("CLOSED: mechelen was served until ")
 
 
 def test_a_body_that_is_not_registered_stays_so_where_nobody_says_its_kind(served: Served, lead: Lead) -> None:
     done = lead("")
-    assert (done.code, "authority harbour is not registered" in done.err) == (2, True)
+    assert (done.code, "10 of 10 steps are missing" in done.out) == (1, True)
     assert "ended; nothing was done" in done.out
+
+
+def test_of_a_body_that_is_not_registered_everything_is_missing(served: Served, ctl: Ctl) -> None:
+    for asked in (("--check",), ()):
+        done = ctl("authority", "onboard", "harbour", *asked)
+        rows = [line.split()[:3] for line in done.out.splitlines()]
+        assert (done.code, rows[0], rows[-1]) == (1, ["authority", "missing", "register"], ["10", "of", "10"])
+        assert "dnsfilterctl authority set harbour --kind" in done.out
+    found = json.loads(ctl("authority", "onboard", "harbour", "--json").out)
+    assert (found["state"], found["complete"], len(found["steps"])) == ("unregistered", False, 10)
+
+
+def test_a_contact_that_is_no_mail_address_is_asked_for_again(served: Served, lead: Lead) -> None:
+    done = lead("agency", "nl", "Haven", "the ICT desk", "", "ict@harbour.example", "", "", "")
+    assert "contact: give the mail address of a function: 'the ICT desk' is none" in done.out
+    assert served.plane.done("GET", "/v1/authorities/harbour")["contact"] == "ict@harbour.example"
+
+
+def test_another_bodys_ban_can_be_followed(served: Served, lead: Lead) -> None:
+    followed = ("federal/tiktok", "decree 7", "board", "H-1", "2026-09-20")
+    done = lead(*REGISTERED, "", "", "ghent/nothing", *followed, "yes")
+    assert "ban ghent/nothing is not registered" in done.out
+    assert "take over what is left of the terms of federal/tiktok (through " in done.out
+    ban = served.plane.done("GET", "/v1/authorities/harbour/bans/tiktok")
+    source = served.plane.done("GET", "/v1/authorities/federal/bans/tiktok")
+    assert (ban["decision"]["follows"], ban["decision"]["reference"]) == ("federal/tiktok", "H-1")
+    assert (ban["state"], ban["terms"][-1]["end"]) == ("in_force", source["terms"][-1]["end"])
+
+
+@pytest.mark.parametrize("answers", [("",), ("decree 7", "", "", ""), ("decree 7", "", "H-1", "", "no")])
+def test_nothing_is_followed_without_a_decision_of_ones_own(
+    served: Served, lead: Lead, answers: tuple[str, ...]
+) -> None:
+    done = lead(*REGISTERED, "", "", "federal/tiktok", *answers)
+    assert "nothing is recorded of a ban" in done.out
+    assert served.plane.call("GET", "/v1/authorities/harbour/bans/tiktok").status_code == 404
 
 
 def test_a_missing_name_is_asked_for_in_its_language(served: Served, lead: Lead) -> None:
@@ -139,7 +184,7 @@ def test_without_a_terminal_it_is_told_what_is_missing(served: Served, ctl: Ctl)
     assert [line.split()[0] for line in lines if "  missing  " in line] == ["space", "operator", "approver", "nodes"]
     found = json.loads(ctl("authority", "onboard", "ghent", "--json").out)
     assert (found["authority"], found["complete"], len(found["steps"])) == ("ghent", False, 9)
-    assert ctl("authority", "onboard", "nowhere").code == 2
+    assert ctl("authority", "onboard", "nowhere").code == 1
 
 
 def test_who_may_not_act_is_told_so_and_led_on(served: Served, lead: Lead) -> None:

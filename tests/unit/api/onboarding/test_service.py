@@ -130,7 +130,24 @@ def test_one_that_will_be_closed_is_never_complete(plane: Plane) -> None:
     found = plane.done("GET", PATH)
     assert (found["state"], found["closes"], found["complete"]) == ("closing", "2026-09-30T22:00:00Z", False)
     plane.clock.now += 30 * 86_400
-    assert plane.done("GET", PATH)["state"] == "closed"
+    found = plane.done("GET", PATH)
+    assert (found["state"], found["steps"], found["complete"]) == ("closed", [], False)
+
+
+def test_a_contact_that_no_mail_reaches_is_missing(plane: Plane) -> None:
+    plane.done("PUT", "/v1/authorities/town", authority(contact="the ICT desk"))
+    assert "contact" in _missing(plane)
+    assert "notices cannot be sent there" in _found(plane, "contact")[1]
+    plane.done("PATCH", "/v1/authorities/town", {"contact": "ict@town.example"})
+    assert "contact" not in _missing(plane)
+
+
+def test_logins_and_nodes_are_named_to_who_may_list_them(town: Plane) -> None:
+    number, token = town.account("desk", ("operator", "town"))
+    _seen(town, _enrol(town, "first", "default"))
+    assert (_found(town, "operator")[0], _found(town, "node")[0]) == ("desk", "first at default")
+    told = {step["step"]: step["found"] for step in town.done("GET", PATH, token=token)["steps"]}
+    assert (told["operator"], told["node"]) == (f"account {number}", "a node at default")
 
 
 @pytest.mark.parametrize(("role", "slug", "status"), [("reader", "town", 200), ("operator", "zone", 403)])
