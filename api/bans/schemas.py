@@ -168,5 +168,5 @@ class BanRead(Read):
     provisional: bool
     state: State
     ending: EndingRead | None
-    notes: list[str] = []
+    notes: list[str]
     revision: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, BindingRow
@@ -33,7 +33,9 @@ def binders(session: Session, now_s: int) -> dict[str, tuple[str, ...]]:
         .where(
             or_(BindingRow.ground == str(Ground.LAW), BindingRow.accepted_s.is_not(None)),
             or_(BindingRow.end_s.is_(None), BindingRow.end_s > now_s),
-            or_(BindingRow.ended_s.is_(None), BindingRow.ended_s > now_s),
+            or_(
+                BindingRow.ended_s.is_(None), and_(BindingRow.ended_s > now_s, BindingRow.ended_s > BindingRow.start_s)
+            ),
         )
         .distinct()
     )

@@ -75,10 +75,18 @@ class BindingRead(Read):
     revision: int
 
 
+def is_void(row: BindingRow, now: Instant) -> bool:
+    """Whether the binding never has effect: it ends as it begins or before, or has ended and was not accepted."""
+    end = row.end_s if row.ended_s is None else row.ended_s
+    if end is None:
+        return False
+    return end <= row.start_s or (row.ground == Ground.AGREEMENT and row.accepted_s is None and end <= now)
+
+
 def binding_state(row: BindingRow, now: Instant) -> BindingState:
     """The state of a binding at `now`."""
     end = row.end_s if row.ended_s is None else row.ended_s
-    if end is not None and end <= now:
+    if end is not None and (end <= now or is_void(row, now)):
         return BindingState.ENDED
     if row.ground == Ground.AGREEMENT and row.accepted_s is None:
         return BindingState.PROPOSED

@@ -4,7 +4,7 @@ from api.authorities import repository as authorities
 from api.authorities.life import demand_within
 from api.bans import repository as bans
 from api.bindings import repository
-from api.bindings.schemas import BindingState, binding_state, read_binding
+from api.bindings.schemas import BindingState, binding_state, is_void, read_binding
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
@@ -35,7 +35,7 @@ def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     for party in (authorities.get(unit.session, ban.authority), bound):
         demand_within(party, wanted.end, unit.now_s)
     for other in repository.of(unit.session, ban.number, wanted.authority):
-        if other.ground == wanted.ground and _overlap(other, wanted):
+        if other.ground == wanted.ground and not is_void(other, unit.now_s) and _overlap(other, wanted):
             raise Conflict(f"binding {other.number} has the ban apply in {wanted.authority} at that time already")
     row = BindingRow(
         ban=ban.number,

@@ -106,3 +106,19 @@ def test_a_binding_is_never_removed_nor_the_ban_behind_it(town: Plane) -> None:
     town.done("POST", f"/v1/bindings/{number}/withdraw", {"reason": "not with us"})
     assert town.call("DELETE", "/v1/authorities/town/bans/beta").status_code == 409
     assert town.done("GET", f"/v1/bindings/{number}")["state"] == "ended"
+
+
+@on_both_databases
+def test_a_binding_that_never_has_effect_is_in_the_way_of_no_other(town: Plane) -> None:
+    path = "/v1/bindings"
+    planned = town.done("POST", path, {**BODY, "ground": "law", "start": "2026-11-01"})["number"]
+    called_off = town.done("POST", f"{path}/{planned}/end", {"at": "2026-10-01", "reason": "not yet in force"})
+    assert called_off["state"] == "ended"
+    assert town.done("POST", path, {**BODY, "ground": "law", "start": "2026-10-15"})["state"] == "planned"
+    proposed = town.done("POST", path, {**BODY, "start": "2026-09-01"})["number"]
+    assert town.call("POST", path, {**BODY, "start": "2026-09-01"}).status_code == 409
+    town.clock.now += 60
+    town.done("POST", f"{path}/{proposed}/withdraw", {"reason": "the wrong letter"})
+    again = town.done("POST", path, {**BODY, "instrument": "letter 2", "start": "2026-09-01"})["number"]
+    assert town.done("POST", f"{path}/{again}/accept")["state"] == "in_force"
+    assert _verdict(town) == ("refuse", 16)
