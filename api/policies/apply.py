@@ -19,7 +19,7 @@ from api.bans import service as ban_acts
 from api.bans.change import BanChange
 from api.bindings import service as binding_acts
 from api.bindings.repository import binders
-from api.bindings.schemas import BindingState, binding_state
+from api.bindings.schemas import BindingState, binding_state, is_void
 from api.db.base import Base
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
@@ -29,7 +29,7 @@ from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState, exemption_state
 from api.moments import zoned_hours_text
 from api.policies.loading import faulty, is_empty, load
-from api.publish.source import closing_value, has_terms
+from api.publish.source import binding_value, closing_value, has_terms
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from dnsfilter.policy.model import Authority, Ban, Binding, DecisionRecord, Exemption, Ground, Policy, Service, Term
@@ -162,25 +162,24 @@ class _Run:
         return replace(term, decision=self._decision(term.decision))
 
     def bind(self) -> None:
-        known: dict[_BindingKey, BindingRow] = {}
+        known: defaultdict[_BindingKey, list[BindingRow]] = defaultdict(list)
         for held in self.unit.session.scalars(select(BindingRow).order_by(BindingRow.number)):
-            known.setdefault((held.ban, held.authority, held.ground, held.start_s), held)
+            known[held.ban, held.authority, held.ground, held.start_s].append(held)
         for binding in self.wanted.bindings:
             row = self.rows.get(binding.ban)
             if row is None:
                 continue
             with self._faulty(f"binding of {row.authority}/{row.service} to {binding.authority}"):
-                self._bind(row, binding, known)
+                key = (row.number, binding.authority, str(binding.ground), binding.start)
+                self._bind(row, binding, known[key])
 
-    def _bind(self, ban: BanRow, wanted: Binding, known: dict[_BindingKey, BindingRow]) -> None:
-        key = (ban.number, wanted.authority, str(wanted.ground), wanted.start)
-        row = known.get(key)
-        if row is not None:
-            ends = (row.end_s,) if row.ended_s is None else (row.end_s, row.ended_s)
-            if wanted.end not in ends or (row.instrument, row.date) != (wanted.instrument, wanted.date):
-                raise Conflict(f"binding {row.number} is not rewritten: end it, or withdraw from it, by an act")
+    def _bind(self, ban: BanRow, wanted: Binding, known: list[BindingRow]) -> None:
+        if any(_is_binding(row, wanted) for row in known if binding_value(row) is not None):
             return
-        known[key] = binding_acts.create(self.unit, ban, wanted)
+        for row in known:
+            if not is_void(row, self.unit.now_s):
+                raise Conflict(f"binding {row.number} is not rewritten: end it, or withdraw from it, by an act")
+        known.append(binding_acts.create(self.unit, ban, wanted))
 
     def exempt(self) -> None:
         known: defaultdict[_ExemptionKey, list[ExemptionRow]] = defaultdict(list)
@@ -274,6 +273,12 @@ def _demand_same_end(row: AuthorityRow, wanted: Authority) -> None:
     if held != wanted.closing:
         keys = "closes, closed_reason, closed_decision, successor"
         raise Conflict(f"the end of {row.slug} is on record, and stays so: repeat {keys} as an export has them")
+
+
+def _is_binding(row: BindingRow, wanted: Binding) -> bool:
+    """Whether the row is the binding that the file wants, with its decided or its effective end."""
+    ends = (row.end_s,) if row.ended_s is None else (row.end_s, row.ended_s)
+    return wanted.end in ends and (row.instrument, row.date) == (wanted.instrument, wanted.date)
 
 
 def _is(row: ExemptionRow, wanted: Exemption) -> bool:

@@ -121,6 +121,26 @@ def test_what_is_exported_differs_in_nothing(loaded: Plane) -> None:
     assert loaded.revision() == 1
 
 
+@pytest.mark.parametrize("start", ["2026-11-01", "2026-09-01"], ids=["before it began", "before it was accepted"])
+def test_what_is_exported_after_a_binding_was_called_off_differs_in_nothing(
+    town: Plane, tmp_path: Path, start: str
+) -> None:
+    body = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "date": "2026-09-01", "start": start}
+    for instrument in ("letter 1", "letter 2"):
+        number = town.done("POST", "/v1/bindings", {**body, "instrument": instrument})["number"]
+        town.clock.now += 60
+        if instrument == "letter 1":
+            town.done("POST", f"/v1/bindings/{number}/withdraw", {"reason": "the wrong letter"})
+    town.done("POST", f"/v1/bindings/{number}/accept")
+    exported = town.call("GET", "/v1/policy").text
+    assert _send(town, "/v1/policy/diff", exported).json() == {"acts": [], "faults": []}
+    empty = make_plane(tmp_path / "empty")
+    empty.clock.now = town.clock.now
+    assert _send(empty, "/v1/policy/apply", exported).status_code == 200
+    assert _send(empty, "/v1/policy/diff", exported).json()["acts"] == []
+    empty.database.close()
+
+
 @on_both_databases
 def test_diff_says_what_apply_then_does(loaded: Plane) -> None:
     changed = (
