@@ -4,8 +4,20 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dnsfilter.policy.decide import Decision, Standing, Verdict, consider, decide, range_of
+from dnsfilter.policy.decide import (
+    Decision,
+    Standing,
+    Verdict,
+    consider,
+    decide,
+    exemption_begins,
+    exemption_holds,
+    next_exemption,
+    range_of,
+)
 from dnsfilter.policy.model import (
     Audience,
     Binding,
@@ -27,7 +39,9 @@ from tests.support.policies import (
     Thing,
     ban,
     exemption,
+    instants,
     network,
+    policies,
     policy,
     service,
     wire,
@@ -344,3 +358,34 @@ def test_every_ban_that_is_considered_has_its_reason(changed: tuple[Thing, ...],
     made: Policy = policy(GHENT, TIKTOK, *changed)
     (considered,) = consider(made, GHENT, parse_name("tiktok.example"), NOW)
     assert considered.standing is standing
+
+
+@settings(max_examples=20, deadline=None)
+@given(policies(), st.data())
+def test_an_exemption_begins_at_the_first_instant_at_which_it_holds(made: Policy, data: st.DataObject) -> None:
+    at, later = data.draw(instants(made)), data.draw(instants(made))
+    for exempted in made.exemptions:
+        begins = exemption_begins(exempted, at)
+        assert (begins == at) == exemption_holds(exempted, at)
+        assert begins is None or (begins >= at and exemption_holds(exempted, begins))
+        if at <= later and (begins is None or later < begins):
+            assert not exemption_holds(exempted, later)
+
+
+def test_the_next_exemption_is_the_first_of_those_approved_by_then_in_that_very_range() -> None:
+    own = ["192.0.2.0/24"]
+    things = (
+        exemption(1, 1, own, NOW + 3 * HOUR),
+        exemption(2, 1, own, NOW + 2 * HOUR),
+        exemption(3, 1, own, NOW + HOUR, approved=NOW + 1),
+        exemption(4, 1, own, NOW + HOUR, approved=None),
+        exemption(5, 2, own, NOW + HOUR),
+        exemption(6, 1, ["192.0.2.0/25"], NOW + HOUR),
+        exemption(7, 1, own, NOW + HOUR, site="annex"),
+        exemption(8, 1, own, NOW - DAY, NOW),
+    )
+    banned = ban(1, "ghent", "tiktok")
+    found = next_exemption(policy(GHENT, TIKTOK, banned, ban(2, "ghent", "tiktok"), *things), GHENT, banned, NOW)
+    assert found is not None
+    assert (found[0].number, found[1]) == (2, NOW + 2 * HOUR)
+    assert next_exemption(policy(GHENT, TIKTOK, banned), GHENT, banned, NOW) is None
