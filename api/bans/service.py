@@ -118,7 +118,7 @@ def end(
         demand_own(decision, "body.decision")
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
     for term in reaching:
-        if begun and term.start_s > unit.now_s and term.start_s >= at:
+        if begun and term.start_s > unit.now_s >= term.recorded_s and term.start_s >= at:
             row.terms.remove(term)
             continue
         term.ended_s = ended_by(term, at, unit.now_s)
@@ -141,6 +141,8 @@ def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
     """Why the ban is not removed; None where it may be."""
     if any(term.start_s <= unit.now_s for term in row.terms):
         return "the ban has begun: end it, so that its record stays"
+    if any(term.recorded_s > unit.now_s for term in row.terms):
+        return "the ban was recorded by a clock that was ahead of this one, and may have begun: end it instead"
     if any(term.ended_s is not None for term in row.terms):
         return "the ban was ended before it began: that stays on record"
     if repository.referred_to(unit.session, row.number):

@@ -186,4 +186,5 @@ def _due(at: Instant | None, what: What, now: Instant) -> Due | None:
 
 
 def _ahead(term: TermRow, at: Instant) -> bool:
-    return term.start_s > at and not has_ended(term, at)
+    """Whether the term will hold; one waits also that was recorded by a clock which has been set back."""
+    return _begun(term)[0] > at and not _never(term)

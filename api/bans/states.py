@@ -13,7 +13,10 @@ from dnsfilter.policy.model import Instant
 def in_state(state: State, now: Instant) -> ColumnElement[bool]:
     """What `state_of` says of a ban, as a condition; a ban that is ending is in force too."""
     term, own = _term()
-    held, ahead = _held(now), exists().where(own, term.start_s > now, not_(_over(term, now)))
+    end = _end(term)
+    waits = or_(term.start_s > now, term.recorded_s > now)
+    ahead = exists().where(own, waits, or_(end.is_(None), and_(end > term.start_s, end > term.recorded_s)))
+    held = _held(now)
     match state:
         case State.SUSPENDED:
             return and_(held, _is_suspended(now))

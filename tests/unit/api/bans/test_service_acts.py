@@ -163,6 +163,16 @@ def test_a_ban_that_has_not_begun_is_called_off_also_where_others_refer_to_it(to
     assert town.done("POST", f"{path}/terms", renewal)["state"] == "planned"
 
 
+def test_a_ban_that_has_begun_by_a_clock_that_was_ahead_is_not_removed(town: Plane) -> None:
+    path = "/v1/authorities/zone/bans/alpha"
+    town.clock.now += 3600
+    town.done("PUT", path, ban())
+    town.clock.now -= 1800
+    assert town.done("GET", path)["state"] == "planned"
+    assert town.call("DELETE", path).status_code == 409
+    assert town.done("POST", f"{path}/end", {"reason": "the clock was wrong"})["state"] == "lapsed"
+
+
 def test_a_ban_that_has_not_begun_ends_earlier_than_decided(town: Plane) -> None:
     path = "/v1/authorities/zone/bans/alpha"
     town.done("PUT", path, ban(terms=[{"start": "2026-11-01", "for": "6 months"}]))

@@ -27,11 +27,14 @@ class Drawn:
     end: int | None
     review: int | None
     ended: int | None
+    recorded: int = -DAY
 
 
 _offsets = st.sampled_from(OFFSETS)
 _maybe = st.none() | _offsets
-_terms = st.lists(st.builds(Drawn, _offsets, _maybe, _maybe, _maybe), max_size=4)
+_recorded = st.sampled_from((-DAY, -1, 0, 1, 10 * DAY))
+"""Later than now by a clock that was ahead, and has been set back."""
+_terms = st.lists(st.builds(Drawn, _offsets, _maybe, _maybe, _maybe, _recorded), max_size=4)
 _suspensions = st.lists(st.tuples(st.sampled_from([None, "town", "zone"]), _offsets, _offsets, _maybe), max_size=2)
 
 
@@ -41,7 +44,7 @@ def _term(drawn: Drawn) -> TermRow:
         start_s=at["start"],
         end_s=at["end"],
         review_by_s=at["review"],
-        recorded_s=START - DAY,
+        recorded_s=START + drawn.recorded,
         decision={},
         ended_s=at["ended"],
         ended_reason="",
@@ -80,6 +83,20 @@ def test_a_list_by_state_has_the_bans_that_are_in_it(
             wanted = {State.IN_FORCE, State.ENDING} if state is State.IN_FORCE else {state}
             listed = select(BanRow.number).where(BanRow.number.in_(states), in_state(state, START))
             assert set(session.scalars(listed)) == {number for number in states if states[number] in wanted}, state
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        (Drawn(-DAY, 30 * DAY, None, None, 1), State.PLANNED),
+        (Drawn(-DAY, None, 30 * DAY, None, 1), State.PLANNED),
+        (Drawn(-DAY, 30 * DAY, None, 1, 1), State.LAPSED),
+        (Drawn(-DAY, 30 * DAY, None, 2, 1), State.PLANNED),
+        (Drawn(-DAY, 90 * DAY, None, None, 0), State.IN_FORCE),
+    ],
+)
+def test_a_term_that_was_recorded_by_a_clock_that_was_ahead_waits(term: Drawn, expected: State) -> None:
+    assert state_of([_term(term)], START, suspended=False) is expected
 
 
 @pytest.mark.parametrize(
