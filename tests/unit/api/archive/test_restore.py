@@ -361,10 +361,12 @@ def test_a_restore_that_could_not_write_can_be_repeated(backup: bytes, target: S
 
 
 def _started(directory: Path) -> Plane:
-    """A control plane on the files that are there, which `make_plane` would begin anew."""
-    database = (directory / "dnsfilter.sqlite3").read_bytes()
+    """A control plane on the files that are there; `make_plane` needs a first token, which these do not have."""
+    file = directory / "dnsfilter.sqlite3"
+    database = file.read_bytes()
+    file.unlink()
     plane = make_plane(directory)
     plane.database.close()
-    (directory / "dnsfilter.sqlite3").write_bytes(database)
+    file.write_bytes(database)
     plane.clock.now = LATER
     return plane
