@@ -33,7 +33,7 @@ from dnsfilter.errors import ConfigError, DnsfilterError, Problem, UnavailableEr
 from dnsfilter.node.explaining import decision_text, decision_value
 from dnsfilter.node.firstload import load_first
 from dnsfilter.node.identity import IDENTITY, is_key, load_token
-from dnsfilter.node.localprompt import add_local_commands, suspension_text, suspension_value
+from dnsfilter.node.localprompt import add_local_commands, published_text, suspension_text, suspension_value
 from dnsfilter.node.policyfeed import PolicyFeed, laid_over
 from dnsfilter.node.privatefiles import make_private
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
@@ -375,12 +375,21 @@ def _explain(options: argparse.Namespace) -> int:
     decision = snapshot.decide(client, name, at)
     concerning = () if decision.authority is None else (None, decision.authority)
     aside = [each for each in suspensions if each.start <= at < each.end and each.authority in concerning]
+    given = {(each.authority, each.start, each.end) for each in aside}
+    published = [
+        each
+        for each in snapshot.suspensions(at)
+        if each.authority in concerning and (each.authority, each.start, each.end) not in given
+    ]
     if options.json:
         suspended = [suspension_value(suspension) for suspension in aside]
+        suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
         print(json.dumps({"revision": snapshot.revision, **decision_value(decision), "suspended": suspended}))
         return DONE
     for suspension in aside:
         say(suspension_text(suspension))
+    for suspension in published:
+        say(published_text(suspension, snapshot.revision))
     say(f"revision {snapshot.revision}: {decision_text(decision)}")
     return DONE
 

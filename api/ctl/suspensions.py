@@ -144,7 +144,10 @@ def _end_all(client: Client, options: Options) -> Result:
     by_hand = [one.where for one in held.by_hand if one.authority == options.authority]
     raise WrongInput(
         f"no suspension of {options.authority or EVERYBODY} is in force",
-        *(f"{where} was told so by hand: `dnsfilter suspend --end` there ends it" for where in by_hand),
+        *(
+            f"{where} was told so by hand: `dnsfilter suspend --end` there ends it, or a newer revision"
+            for where in by_hand
+        ),
     )
 
 

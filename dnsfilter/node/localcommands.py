@@ -48,6 +48,14 @@ class Kept:
     trouble: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A suspension that a snapshot holds: the control plane made it, and may have ended it with a later revision."""
+
+    revision: int
+    suspension: Suspension
+
+
 class LocalNode:
     """The node of this configuration, as whoever is at its keyboard may act on it."""
 
@@ -90,13 +98,17 @@ class LocalNode:
         """
         _check_reason(reason, needed=False)
         with self._acting():
-            now = _now(self._files())
+            files = self._files()
+            now = _now(files)
 
             def end(held: tuple[Given, ...]) -> tuple[Given, ...]:
                 others = _others(held, authority)
                 if len(others) == len(held):
                     names = ", ".join(sorted(_name(given.authority) for given in held))
                     left = f"; suspended here: {names}" if names else ""
+                    for each in _published(files, now.instant):
+                        if each.suspension.authority == authority:
+                            left += f"; revision {each.revision} has one: the control plane ends it"
                     raise UnavailableError(f"end suspension: there is none of {_name(authority)} on this node{left}")
                 self._journal().add(now.instant, self._uid, Act.END_SUSPENSION, reason, authority=authority)
                 return others
@@ -109,6 +121,12 @@ class LocalNode:
             now = _now(self._files())
             found = [given.holds(now) for given in load_given(self._path)]
         return tuple(suspension for suspension in found if suspension is not None)
+
+    def published(self) -> tuple[Published, ...]:
+        """Those that the snapshot in use holds now."""
+        with self._looking():
+            files = self._files()
+            return _published(files, _now(files).instant)
 
     def snapshots(self) -> tuple[Kept, ...]:
         """The snapshots that this node has, newest first."""
@@ -227,6 +245,12 @@ class LocalNode:
 
 def _others(held: tuple[Given, ...], authority: str | None) -> tuple[Given, ...]:
     return tuple(given for given in held if given.authority != authority)
+
+
+def _published(files: Files | None, at: Instant) -> tuple[Published, ...]:
+    held = () if files is None else RuleTable(files.rules).suspensions
+    revision = 0 if files is None else files.revision
+    return tuple(Published(revision, each) for each in held if each.start <= at < each.end)
 
 
 def _caller() -> int:

@@ -12,7 +12,7 @@ from dnsfilter.node.journal import instant_text
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
-    from dnsfilter.node.localcommands import Kept, LocalNode
+    from dnsfilter.node.localcommands import Kept, LocalNode, Published
     from dnsfilter.policy.model import Suspension
 
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -30,7 +30,7 @@ def add_local_commands(commands: "Commands", opened: Opened) -> None:
     other = suspend.add_mutually_exclusive_group(required=True)
     other.add_argument("--for", dest="duration", metavar="TIME", help="30m, 1h30m …; at most 4h; it ends by itself")
     other.add_argument("--end", action="store_true", help="end it now")
-    other.add_argument("--list", action="store_true", help="what is suspended on this node")
+    other.add_argument("--list", action="store_true", help="what is suspended on this node, also as it was published")
     suspend.add_argument("--json", action="store_true", help="print the list as JSON")
     snapshot = commands.add_parser("snapshot", help="the snapshots that this node has")
     acts = snapshot.add_subparsers(required=True, metavar="COMMAND")
@@ -51,7 +51,8 @@ def _command(commands: "Commands", name: str, text: str, run: object) -> argpars
 
 def _suspend(opened: Opened, options: argparse.Namespace) -> int:
     if options.list:
-        _show_suspensions(opened(options).suspensions(), as_json=options.json)
+        node = opened(options)
+        _show_suspensions(node.suspensions(), node.published(), as_json=options.json)
         return DONE
     if options.end:
         opened(options).end_suspension(options.authority, options.reason)
@@ -73,7 +74,10 @@ def _list(opened: Opened, options: argparse.Namespace) -> int:
 
 
 def _use(opened: Opened, options: argparse.Namespace) -> int:
-    say(opened(options).use_revision(options.revision, options.reason))
+    node = opened(options)
+    say(node.use_revision(options.revision, options.reason))
+    for each in node.published():
+        say(published_text(each.suspension, each.revision))
     return DONE
 
 
@@ -83,23 +87,36 @@ def suspension_text(suspension: "Suspension") -> str:
     return f"{who}: nothing is refused on this node until {instant_text(suspension.end)}: {suspension.reason}"
 
 
-def suspension_value(suspension: "Suspension") -> dict[str, str | None]:
-    """For JSON."""
+def published_text(suspension: "Suspension", revision: int) -> str:
+    """One line, for people, of one that the snapshot of that revision holds."""
+    who = suspension.authority or "all"
+    until = instant_text(suspension.end)
+    return f"{who}: nothing is refused until {until}: published in revision {revision}; only a later one ends it sooner"
+
+
+def suspension_value(suspension: "Suspension", published: int | None = None) -> dict[str, str | int | None]:
+    """For JSON; `published` is the revision that holds it, None for one that was given on this node."""
     return {
         "authority": suspension.authority,
         "start": instant_text(suspension.start),
         "until": instant_text(suspension.end),
         "reason": suspension.reason,
+        "published": published,
     }
 
 
-def _show_suspensions(suspensions: "tuple[Suspension, ...]", *, as_json: bool) -> None:
+def _show_suspensions(
+    suspensions: "tuple[Suspension, ...]", published: "tuple[Published, ...]", *, as_json: bool
+) -> None:
     if as_json:
-        print(json.dumps([suspension_value(suspension) for suspension in suspensions]))
+        values = [suspension_value(suspension) for suspension in suspensions]
+        print(json.dumps(values + [suspension_value(each.suspension, each.revision) for each in published]))
         return
     for suspension in suspensions:
         say(suspension_text(suspension))
-    if not suspensions:
+    for each in published:
+        say(published_text(each.suspension, each.revision))
+    if not suspensions and not published:
         print("nothing is suspended on this node")
 
 

@@ -77,6 +77,19 @@ class PolicyFeed:
             return given
         return given | self.snapshot.suspended(self._now(self.anchor).instant)
 
+    def by_hand(self) -> tuple[tuple[str | None, Instant], ...]:
+        """For whom nothing is refused (None: all) by what was done on this node, and until when.
+
+        That is also what a snapshot says that was chosen here: the control plane may have ended it since.
+        """
+        held = self.suspensions
+        if self.snapshot is not None and self.held_up_to is not None:
+            held += self.snapshot.suspensions(self._now(self.anchor).instant)
+        until: dict[str | None, Instant] = {}
+        for each in held:
+            until[each.authority] = max(each.end, until.get(each.authority, each.end))
+        return tuple(until.items())
+
     def load(self) -> Snapshot:
         """Take the newest snapshot that is whole. Raises SnapshotError when there is none."""
         token = self._store.current_token()

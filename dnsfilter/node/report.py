@@ -29,8 +29,8 @@ class Facts:
     """A node at one moment. `manifest` is the SHA-256 of the one in use, `trouble` why that is not the newest here.
 
     `held_up_to` is told where the revision was chosen by hand, until one above that comes.
-    `suspended` are authorities (None: all) that this node was told by hand to suspend, and until when; `strangers` are
-    networks that no range holds. `processes` are the node's, whose load is to be told.
+    `suspended` are authorities (None: all) for which nothing is refused by what was done here, and until when;
+    `strangers` are networks that no range holds. `processes` are the node's, whose load is to be told.
     """
 
     revision: int | None

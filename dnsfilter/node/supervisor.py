@@ -231,7 +231,7 @@ class Supervisor:
             queries,
             entries,
             (os.getpid(), *(member.process.pid for member in self._crew.members)),
-            tuple((each.authority, each.end) for each in self._feed.suspensions),
+            self._feed.by_hand(),
             self.strangers(),
             self._feed.held_up_to,
         )

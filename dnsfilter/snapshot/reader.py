@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Decision, Verdict
-from dnsfilter.policy.model import Address, Instant, WireName
+from dnsfilter.policy.model import Address, Instant, Suspension, WireName
 from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot.layout import Kind, Part
 from dnsfilter.snapshot.manifest import Manifest, parse_manifest
@@ -107,7 +107,11 @@ class Snapshot:
 
     def suspended(self, at: Instant) -> frozenset[str | None]:
         """The authorities for which nothing is refused at `at` because that was published; None for all."""
-        return frozenset(each.authority for each in self._rules.suspensions if each.start <= at < each.end)
+        return frozenset(each.authority for each in self.suspensions(at))
+
+    def suspensions(self, at: Instant) -> tuple[Suspension, ...]:
+        """Those of the rules file that hold at `at`, without numbers and reasons."""
+        return tuple(each for each in self._rules.suspensions if each.start <= at < each.end)
 
     def find(self, address: bytes) -> int | None:
         """The class of the most specific range that holds a packed address; None for an unregistered one."""

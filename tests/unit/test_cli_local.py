@@ -5,15 +5,19 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from blocklists.catalogue import load_catalogue
 from dnsfilter.cli import main, publish_policy_file
-from dnsfilter.policy.model import Policy
+from dnsfilter.config.resolved import resolved_policy
+from dnsfilter.policy.model import Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 
+SERVICES = {service.slug: service for service in load_catalogue().services}
 EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
 
 
@@ -84,6 +88,44 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     assert run(config, *arguments) == code
     assert said in capsys.readouterr().err
+
+
+def test_a_suspension_that_the_snapshot_in_use_holds_is_told_where_its_end_is_not(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = int(time.time())
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    held = resolved_policy(EXAMPLE, tmp_path / "state", services=SERVICES, now=now, keep=False)
+    suspended = replace(held, revision=2, suspensions=(Suspension("ghent", now - 60, now + 3600),))
+    store.publish(compile_policy(suspended, now))
+    store.publish(compile_policy(replace(held, revision=3), now))
+    store.directory.rename(tmp_path / "state" / "snapshots")
+
+    def done(*arguments: str) -> list[str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--config", str(config)])
+        assert ended.value.code == 0
+        return capsys.readouterr().out.splitlines()
+
+    asked = ("explain", "127.0.5.10", "www.tiktok.com")
+    assert done("suspend", "--list") == ["nothing is suspended on this node"]
+    assert len(done(*asked)) == 1
+    used, told = done("snapshot", "use", "2", "--reason", "wrong ranges")
+    assert used.startswith("revision 2 is in use")
+    assert told.startswith("ghent: nothing is refused until ")
+    assert told.endswith(": published in revision 2; only a later one ends it sooner")
+    assert done("suspend", "--list") == [told]
+    assert done(*asked)[0] == told
+    done("suspend", "ghent", "--for", "30m", "--reason", "payroll is down")
+    assert [line.endswith("payroll is down") for line in done(*asked)] == [True, False, False]
+    listed = json.loads(done("suspend", "--list", "--json")[0])
+    assert [(one["authority"], one["published"], one["reason"]) for one in listed] == [
+        ("ghent", None, "payroll is down"),
+        ("ghent", 2, ""),
+    ]
+    assert json.loads(done(*asked, "--json")[0])["suspended"] == listed
+    assert len(done("explain", "127.0.6.10", "www.tiktok.com")) == 1
 
 
 def test_snapshots_are_listed_and_an_older_one_used(

@@ -15,7 +15,7 @@ from dnsfilter.node import localcommands
 from dnsfilter.node.journal import Act, Entry, Journal
 from dnsfilter.node.localacts import FILE_NAME
 from dnsfilter.node.localcommands import JOURNAL_NAME, LocalNode
-from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.model import Instant, Mode, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.policies import NOW, ban, network, policy, service
@@ -85,6 +85,20 @@ def test_ending_one_leaves_the_others(node: LocalNode, config: Config) -> None:
     assert (last.number, last.act, last.authority) == (3, Act.END_SUSPENSION, "ghent")
     node.end_suspension(None, "done")
     assert node.suspensions() == ()
+
+
+def test_ending_what_was_published_says_that_it_is_not_from_here(node: LocalNode, store: SnapshotStore) -> None:
+    held = replace(
+        policy(network("192.0.2.0/24", "ghent"), revision=4), suspensions=(Suspension("ghent", NOW, CLOCK + 60),)
+    )
+    store.publish(compile_policy(held, NOW))
+    assert [(each.revision, each.suspension.authority) for each in node.published()] == [(4, "ghent")]
+    with pytest.raises(
+        UnavailableError, match="none of ghent on this node; revision 4 has one: the control plane ends"
+    ):
+        node.end_suspension("ghent", "")
+    with pytest.raises(UnavailableError, match=r"none of mechelen on this node$"):
+        node.end_suspension("mechelen", "")
 
 
 def test_ending_what_is_not_suspended_says_what_is(node: LocalNode, config: Config) -> None:

@@ -238,6 +238,24 @@ def test_a_feed_without_a_directory_of_its_own_looks_for_none(
     feed.close()
 
 
+def test_what_a_snapshot_chosen_here_has_suspended_was_done_by_hand(
+    feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
+) -> None:
+    store.publish(compile_policy(policy(2, Suspension("ghent", NOW, NOW + 600)), NOW))
+    feed.poll()
+    assert feed.by_hand() == ()
+    store.publish(compile_policy(policy(3), NOW))
+    store.use(2)
+    feed.poll()
+    assert feed.by_hand() == (("ghent", NOW + 600),)
+    suspend(tmp_path, hands, "ghent", None, for_s=300)
+    feed.poll()
+    assert dict(feed.by_hand()) == {"ghent": NOW + 600, None: NOW + 300}
+    hands.go(600)
+    feed.poll()
+    assert feed.by_hand() == ()
+
+
 def test_who_is_suspended_is_known_whoever_said_so_and_ends_by_itself(
     feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
 ) -> None:
