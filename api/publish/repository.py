@@ -32,7 +32,7 @@ from api.publish.source import (
     suspension_value,
     told,
 )
-from dnsfilter.policy.model import Address, Instant, Range
+from dnsfilter.policy.model import Address, Instant, Range, Suspension
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
 MANY = 500
@@ -124,6 +124,13 @@ class Policies:
             self._exemptions.load(session, newest),
             told(map(suspension_value, session.scalars(lately.order_by(SuspensionRow.number)))),
         )
+
+
+def suspensions_at(session: Session, at: Instant) -> tuple[Suspension, ...]:
+    """Those that held at an instant, also where they are forgotten otherwise."""
+    row = SuspensionRow
+    statement = select(row).where(row.start_s <= at, row.end_s > at).order_by(row.number)
+    return tuple(held for held in told(map(suspension_value, session.scalars(statement))) if at < held.end)
 
 
 def _range(row: RangeRow) -> Range:

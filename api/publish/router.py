@@ -1,5 +1,6 @@
 """/v1/decision and /v1/who: what the policy says of a client."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,7 +12,7 @@ from api.errors import Invalid, NotFound
 from api.moments import parse_moment
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import authority_of, decision_read, parse_client, parse_question, who_read
-from api.publish.repository import space_of
+from api.publish.repository import space_of, suspensions_at
 from api.publish.schemas import AllottedRead, DecisionRead, WhoRead
 from api.routing import Route
 from api.schemas import MomentText, Slug
@@ -32,7 +33,10 @@ def get_decision(
     at: MomentText | None = None,
     site: Slug = DEFAULT_SITE,
 ) -> DecisionRead:
-    """What a node answers this client for this name at this instant (now, if absent), with every ban considered."""
+    """What a node answers this client for this name at this instant (now, if absent), with every ban considered.
+
+    Of the past it is what the newest policy says; `trace` has what was said then.
+    """
     _demand_site(unit, site)
     address = parse_client(client, "query.client")
     question = parse_question(name, "query.name")
@@ -42,6 +46,9 @@ def get_decision(
         raise Invalid.at("query.at", str(error)) from error
     policy = held.publishing.current(unit)
     permit.demand(authority_of(policy, site, address))
+    if instant < unit.now_s:
+        # The policy knows those of late only.
+        policy = replace(policy, suspensions=suspensions_at(unit.session, instant))
     return decision_read(policy, site, address, question, instant)
 
 

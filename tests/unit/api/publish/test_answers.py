@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from api.moments import moment_text
 from blocklists.catalogue import Catalogue, CatalogueName
 from dnsfilter.wire.names import parse_name
-from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane
+from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
 ALPHA = "/v1/authorities/town/bans/alpha"
 
@@ -94,6 +95,31 @@ def test_a_ban_whose_terms_have_passed_quotes_none(town: Plane) -> None:
     town.clock.now = START + 100
     who = town.done("GET", "/v1/who?address=192.0.2.10")
     assert [(ban["standing"], ban["reference"]) for ban in who["bans"]] == [("not_in_term", None)]
+
+
+@on_both_databases
+def test_a_past_suspension_stays_in_the_answer_however_long_ago(town: Plane) -> None:
+    made = town.done("POST", "/v1/suspensions", {"authority": "town", "for": "30m", "reason": "nobody can work"})
+    asked = [START + 600, START + 1800, START + 3600]
+    town.clock.now += 1200
+    ended = town.done("POST", "/v1/suspensions", {"authority": None, "for": "1h", "reason": "all"})["number"]
+    town.clock.now += 900
+    town.done("POST", f"/v1/suspensions/{ended}/end", {"reason": "it works again"})
+
+    def told() -> list[tuple[str, int | None]]:
+        found = []
+        for at_s in asked:
+            query = {"client": "192.0.2.10", "name": "alpha1.example.org", "at": moment_text(at_s)}
+            answer = town.done("GET", "/v1/decision", params=query)
+            found.append((answer["verdict"], (answer["suspension"] or {}).get("number")))
+        return found
+
+    expected = [("pass", made["number"]), ("pass", ended), ("refuse", None)]
+    for _ in range(2):
+        assert told() == expected
+        town.clock.now += 5 * 86_400
+        town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
+        town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "enforce"})
 
 
 def test_an_exemption_that_does_not_hold_at_this_hour_is_told_with_its_next_one(town: Plane) -> None:
