@@ -127,9 +127,11 @@ def report_node(body: ReportWrite, request: Request, node: NodeDep, held: Runtim
     """What a node decides by and how it fares; with what was done on it by hand, which goes on record once."""
     now_s = int(held.clock())
     _check_suspended(body, now_s)
-    fresh = sorted((entry for entry in body.journal if entry.number > node.journal), key=lambda entry: entry.number)
-    fresh = fresh[: fleet.admitted(node.number, len(fresh))]
-    journal = _on_record(request, held, node, fresh) if fresh else node.journal
+    told = sorted(body.journal, key=lambda entry: entry.number)
+    admitted = fleet.admitted(node.number, len(told))
+    journal = _on_record(request, held, node, told[:admitted]) if admitted else node.journal
+    if admitted < len(told):
+        journal = min(journal, told[admitted].number - 1)
     fleet.board.hear(node.number, body, parse_moment(body.clock, "UTC") - now_s)
     return Reported(journal=journal)
 

@@ -89,27 +89,28 @@ def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]
     """Put on record what was done on a node itself, each entry once; gives the highest number that is.
 
     Numbers that a node passes over go on record too, as a gap: what was done there is not known. A node that has
-    enrolled again sends what it had sent before, as does one whose control plane was restored. Raises Invalid for a
-    number that no journal reaches from what is on record.
+    enrolled again sends what it had sent before, as does one whose control plane was restored. Another act under a
+    number that is on record goes on record as well: one of the two was told by somebody else who has the node's token.
+    Raises Invalid for a number that no journal reaches from what is on record.
     """
     highest: int = row.report.get(JOURNAL, 0)
-    fresh = sorted((entry for entry in entries if entry.number > highest), key=lambda entry: entry.number)
-    earlier = _recorded(unit.session, row) if fresh and _may_be_recorded(row, highest, fresh) else []
+    told = sorted(entries, key=lambda entry: entry.number)
+    earlier = _recorded(unit.session, row) if told and _may_be_recorded(row, highest, told) else []
     known = {_words(act, after) for act, after in earlier}
     # Of one that has enrolled again, what was on record before is no gap.
     reached = highest or max((after["number"] for _, after in earlier), default=0)
-    for entry in fresh:
-        if entry.number == highest:
-            continue
+    for entry in told:
         last = max(highest, reached)
         if entry.number > last + MOST_AHEAD:
             raise Invalid.at("body.journal", f"{entry.number} is over {MOST_AHEAD} above {last}, the last on record")
         if entry.number > last + 1:
             missing = {"since": last + 1, "through": entry.number - 1}
             unit.note("node.journal_gap", _subject(row), None, missing)
-        highest = entry.number
+        highest = max(highest, entry.number)
         act, after = f"node.{entry.act}", entry.model_dump(mode="json", exclude={"act"})
-        if _words(act, after) not in known:
+        words = _words(act, after)
+        if words not in known:
+            known.add(words)
             unit.note(act, _subject(row), None, after, *_matters(unit.session, entry.authority))
     row.report = {**row.report, JOURNAL: highest}
     return highest
@@ -119,10 +120,10 @@ def _words(act: str, after: Json) -> str:
     return f"{act} {json.dumps(after, sort_keys=True)}"
 
 
-def _may_be_recorded(row: NodeRow, highest: int, fresh: Sequence[JournalEntry]) -> bool:
-    """Whether entries may be from before the node enrolled, and be on record from then."""
-    oldest_s = min(parse_moment(entry.time, "UTC") for entry in fresh)
-    return highest == 0 or row.enrolled_s is None or oldest_s <= row.enrolled_s
+def _may_be_recorded(row: NodeRow, highest: int, told: Sequence[JournalEntry]) -> bool:
+    """Whether entries may be on record: by their numbers, or because they are from before the node enrolled."""
+    oldest_s = min(parse_moment(entry.time, "UTC") for entry in told)
+    return told[0].number <= highest or highest == 0 or row.enrolled_s is None or oldest_s <= row.enrolled_s
 
 
 def _recorded(session: Session, row: NodeRow) -> list[tuple[str, Json]]:
