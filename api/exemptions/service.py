@@ -16,11 +16,16 @@ from dnsfilter.policy.model import Exemption, Instant
 
 
 def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> ExemptionRow:
-    """Record a request; it has no effect before it is approved. Raises Invalid for ranges the ban cannot concern."""
+    """Record a request; it has no effect before it is approved. Raises Invalid for ranges the ban cannot concern.
+
+    Dates of it are local to `time_zone`, and so is the year that it lasts at most.
+    """
     demand_within(unit.session.get_one(AuthorityRow, ban.authority), wanted.end, unit.now_s)
     owners = _owners(unit, ban, wanted.site, _prefixes(wanted))
     if wanted.end <= max(wanted.start, unit.now_s):
         raise Invalid.at("body.end", "the exemption ends before it has effect")
+    if lasts_too_long(wanted, time_zone):
+        raise Invalid.at("body.end", "an exemption lasts at most a year")
     return _request(unit, ban, wanted, time_zone, owners)
 
 
@@ -40,8 +45,6 @@ def load(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, note:
 
 
 def _request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, owners: set[str]) -> ExemptionRow:
-    if lasts_too_long(wanted, unit.session.get_one(AuthorityRow, ban.authority).time_zone):
-        raise Invalid.at("body.end", "an exemption lasts at most a year")
     row = ExemptionRow(
         ban=ban.number,
         site=wanted.site,

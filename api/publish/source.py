@@ -231,6 +231,7 @@ def exemption_value(row: ExemptionRow) -> Exemption | None:
         row.site,
         row.reason,
         row.approved_s,
+        row.time_zone,
     )
 
 

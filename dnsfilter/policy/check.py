@@ -62,9 +62,9 @@ def prefix_fault(prefix: Prefix) -> str | None:
 
 
 def lasts_too_long(exemption: Exemption, time_zone: str) -> bool:
-    """Whether the exemption lasts for more than a year of the calendar in the zone of the ban's authority."""
+    """Whether the exemption lasts for more than a year of the calendar in that zone, unless it has one of its own."""
     try:
-        return exemption.end > end_after(exemption.start, Span(months=12), time_zone)
+        return exemption.end > end_after(exemption.start, Span(months=12), exemption.time_zone or time_zone)
     except (ValueError, OverflowError, OSError):
         return False  # The zone or the start is at fault, and reported as such.
 

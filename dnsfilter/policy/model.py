@@ -4,7 +4,7 @@ Everything is immutable and already normalised: names are lower-cased wire names
 ending in the root label), instants are whole seconds of UTC. An interval is `[start, end)`; an `end` of None is open.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
@@ -238,7 +238,8 @@ class WeeklyHours:
 class Exemption:
     """Sets one ban aside in the named ranges of a site, over `[start, end)`, or only in weekly hours within it.
 
-    It has effect only once approved, and ends at the latest a year after its start.
+    It has effect only once approved, and ends at the latest a year after its start, in `time_zone`: that of the ban's
+    authority, if empty. The zone makes no difference to what the exemption is.
     """
 
     number: int
@@ -250,6 +251,7 @@ class Exemption:
     site: str = DEFAULT_SITE
     reason: str = ""
     approved: Instant | None = None
+    time_zone: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,17 @@ def test_a_bound_authority_exempts_its_own_range(town: Plane) -> None:
     assert (told["verdict"], told["rows"][0]["standing"], told["rows"][0]["exemption"]) == ("pass", "exempted", number)
 
 
+@pytest.mark.parametrize("start", ["2026-10-26", "2028-02-29T00:30:00+01:00"])
+@pytest.mark.parametrize("time_zone", ["UTC", "Europe/Brussels", "Asia/Tokyo"])
+def test_a_year_is_one_in_the_zone_that_the_exemption_is_asked_for_in(town: Plane, start: str, time_zone: str) -> None:
+    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {"until": "2030-12-31", "decision": {"reference": "C-2"}})
+    asked = {**BODY, "start": start, "for": "1 year", "time_zone": time_zone}
+    number = town.done("POST", "/v1/exemptions", asked)["number"]
+    assert _approved(town, number) == "planned"
+    longer = {**asked, "for": "1 year 1 hour", "reason": "more"}
+    assert town.call("POST", "/v1/exemptions", longer).status_code == 422
+
+
 def test_more_than_a_year_is_said_to_be_so_at_the_end(town: Plane) -> None:
     response = town.call("POST", "/v1/exemptions", {**BODY, "for": "13 months"})
     assert response.json()["faults"] == [{"place": "body.end", "message": "an exemption lasts at most a year"}]
