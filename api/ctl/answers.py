@@ -297,7 +297,7 @@ class Overlap(Answer):
 
 
 class Gap(Answer):
-    """Part of allotted space that no range of its authority covers."""
+    """Part of allotted space that no range covers, whose ever it is."""
 
     site: str
     prefix: str
