@@ -193,7 +193,7 @@ class _Run:
                 self._exempt(row, exemption, known[row.number, exemption.site, exemption.start])
 
     def _exempt(self, ban: BanRow, wanted: Exemption, known: list[ExemptionRow]) -> None:
-        time_zone = self.unit.session.get_one(AuthorityRow, ban.authority).time_zone
+        time_zone = wanted.time_zone or self.unit.session.get_one(AuthorityRow, ban.authority).time_zone
         if any(_is(row, wanted) for row in known):
             return
         known.append(exemption_acts.request(self.unit, ban, wanted, time_zone))

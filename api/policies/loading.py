@@ -141,7 +141,7 @@ class _Loading:
         for exemption in self.wanted.exemptions:
             row = self.rows[exemption.ban]
             with faulty(self.faults, f"exemption from {row.authority}/{row.service}"):
-                time_zone = self.owners[row.authority].time_zone
+                time_zone = exemption.time_zone or self.owners[row.authority].time_zone
                 exemption_acts.load(self.unit, row, exemption, time_zone, NOTE)
 
     def close(self) -> None:

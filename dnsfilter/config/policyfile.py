@@ -255,7 +255,8 @@ class _Conversion:
     def _exemption(self, index: int, table: ExemptionTable) -> Exemption | None:
         path: KeyPath = ("exemption", index)
         first = self._loaded(path)
-        time_zone = self._zone(table.of)
+        own_zone = self._known_zone((*path, "time_zone"), table.time_zone)
+        time_zone = own_zone or self._zone(table.of)
         start, end = self._interval(path, table, first, time_zone)
         hours = tuple(self._hours((*path, "hours"), text, time_zone) for text in table.hours)
         ban = self._ban_of(path, table.of, table.service)
@@ -274,10 +275,21 @@ class _Conversion:
             site=table.site,
             reason=table.reason,
             approved=first if table.approved else None,
+            time_zone=own_zone,
         )
 
+    def _known_zone(self, path: KeyPath, time_zone: str) -> str:
+        """The zone, or nothing where it is faulty, and reported as such."""
+        try:
+            if time_zone:
+                zone(time_zone)
+        except ValueError as error:
+            self.faults.append(Fault(path, str(error)))
+            return ""
+        return time_zone
+
     def _hours(self, path: KeyPath, text: str, time_zone: str) -> WeeklyHours | None:
-        """Weekly hours, in the ban's authority's zone unless the text ends in another ("Mon 09:00-12:00 UTC")."""
+        """Weekly hours, in the exemption's zone unless the text ends in another ("Mon 09:00-12:00 UTC")."""
         words = text.split()
         if len(words) > 2 and words[-1][:1].isalpha():
             text, time_zone = " ".join(words[:-1]), words[-1]

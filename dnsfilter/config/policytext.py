@@ -123,7 +123,7 @@ class _Dump:
 
     def _exemption(self, exemption: Exemption) -> Pairs:
         ban = self._bans[exemption.ban]
-        time_zone = self._zones[ban.authority]
+        time_zone = exemption.time_zone or self._zones[ban.authority]
         pairs: Pairs = [
             ("of", ban.authority),
             ("service", ban.service),
@@ -131,6 +131,7 @@ class _Dump:
             *_unless([("site", exemption.site)], DEFAULT_SITE),
             *_interval(exemption.start, exemption.end, time_zone),
         ]
+        pairs += _unless([("time_zone", time_zone)], self._zones[ban.authority])
         if exemption.hours:
             pairs.append(("hours", [_hours(hours, time_zone) for hours in exemption.hours]))
         pairs += _unless([("reason", exemption.reason)], "")

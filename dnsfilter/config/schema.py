@@ -246,6 +246,7 @@ class ExemptionTable(IntervalTable):
     ranges: Prefixes
     site: Text = "default"
     hours: Annotated[tuple[str, ...], PlainValidator(read_texts)] = ()
+    time_zone: Text = ""
     reason: Text = ""
     approved: bool = True
 

@@ -372,6 +372,7 @@ for = "1 year"
         (BAN + EXEMPTION.replace("for", "# for"), 8, "exemption[0]", "has no end: write until, end or for"),
         (BAN + EXEMPTION + 'site = "annex"\n', 14, "exemption[0].site", "there is no site 'annex'"),
         (BAN + EXEMPTION + 'hours = "always"\n', 14, "exemption[0].hours", "'always' are no weekly hours"),
+        (BAN + EXEMPTION + 'time_zone = "Mars"\n', 14, "exemption[0].time_zone", "unknown time zone 'Mars'"),
         (BAN + EXEMPTION + 'hours = "Mon 09:00-10:00 Mars"\n', 14, "exemption[0].hours", "unknown time zone 'Mars'"),
         ('[[site]]\nslug = "Annex"\n', 2, "site[0].slug", "'Annex' must be 1 to 63 of the characters"),
         ('[[site]]\nslug = "annex"\n' * 2, 4, "site[1].slug", "'annex' is used twice"),

@@ -126,7 +126,9 @@ def test_a_bound_authority_exempts_its_own_range(town: Plane) -> None:
 @pytest.mark.parametrize("start", ["2026-10-26", "2028-02-29T00:30:00+01:00"])
 @pytest.mark.parametrize("time_zone", ["UTC", "Europe/Brussels", "Asia/Tokyo"])
 def test_a_year_is_one_in_the_zone_that_the_exemption_is_asked_for_in(town: Plane, start: str, time_zone: str) -> None:
-    town.done("POST", "/v1/authorities/town/bans/alpha/terms", {"until": "2030-12-31", "decision": {"reference": "C-2"}})
+    town.done(
+        "POST", "/v1/authorities/town/bans/alpha/terms", {"until": "2030-12-31", "decision": {"reference": "C-2"}}
+    )
     asked = {**BODY, "start": start, "for": "1 year", "time_zone": time_zone}
     number = town.done("POST", "/v1/exemptions", asked)["number"]
     assert _approved(town, number) == "planned"

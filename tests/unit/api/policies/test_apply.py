@@ -141,6 +141,25 @@ def test_what_is_exported_after_a_binding_was_called_off_differs_in_nothing(
     empty.database.close()
 
 
+def test_an_exemption_keeps_its_zone_in_a_file(town: Plane, tmp_path: Path) -> None:
+    town.done(
+        "POST", "/v1/authorities/town/bans/alpha/terms", {"until": "2028-12-31", "decision": {"reference": "C-2"}}
+    )
+    asked = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "start": "2026-10-26", "for": "1 year", "reason": "study"}
+    hours = {"hours": ["Mon 09:00-12:00"], "time_zone": "UTC"}
+    number = town.done("POST", "/v1/exemptions", {**asked, **hours})["number"]
+    kept = town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=town.other())
+    exported = town.call("GET", "/v1/policy").text
+    assert 'time_zone = "UTC"\nhours = ["Mon 09:00-12:00"]' in exported
+    assert _send(town, "/v1/policy/diff", exported).json() == {"acts": [], "faults": []}
+    empty = make_plane(tmp_path / "empty")
+    assert _send(empty, "/v1/policy/apply", exported).status_code == 200
+    loaded = empty.done("GET", f"/v1/exemptions/{number}")
+    for field in ("start", "end", "hours", "time_zone", "through"):
+        assert loaded[field] == kept[field]
+    empty.database.close()
+
+
 @on_both_databases
 def test_diff_says_what_apply_then_does(loaded: Plane) -> None:
     changed = (
