@@ -1,5 +1,7 @@
 """Bans, bindings and exemptions, as this client reads them."""
 
+from pydantic import Field
+
 from api.ctl.answers import Answer, Moment, Number
 
 
@@ -56,7 +58,7 @@ class Ban(Answer):
     provisional: bool
     state: str
     ending: Ending | None
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
     revision: Number
 
 
