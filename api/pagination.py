@@ -67,7 +67,7 @@ def sorted_page(
         last = _decoded(cursor)
         kinds = [str, column.type.python_type, sorting.key.type.python_type]
         if not isinstance(last, list) or [type(part) for part in last] != kinds or last[0] != sort:
-            raise _not_ours()
+            raise not_ours()
         after = tuple_(*map(_bounded, last[1:]))
         statement = statement.where(place < after if down else place > after)
     order = (column.desc(), sorting.key.desc()) if down else (column, sorting.key)
@@ -85,7 +85,7 @@ def decode_cursor(cursor: str, kind: type[Key]) -> Key:
     """The key in a cursor; raises Invalid."""
     key = _decoded(cursor)
     if type(key) is not kind:
-        raise _not_ours()
+        raise not_ours()
     return _bounded(key)
 
 
@@ -94,18 +94,19 @@ def _decoded(cursor: str) -> Any:
         padded = cursor + "=" * (-len(cursor) % 4)
         return json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise _not_ours() from error
+        raise not_ours() from error
 
 
 def _bounded(key: Key) -> Key:
     """The key, if a database can compare it; raises Invalid."""
     beyond = not -(2**63) <= key < 2**63 if isinstance(key, int) else not _encodes(key)
     if beyond:
-        raise _not_ours()
+        raise not_ours()
     return key
 
 
-def _not_ours() -> Invalid:
+def not_ours() -> Invalid:
+    """What is said of a cursor of another list, or of none."""
     return Invalid.at("query.cursor", "not a cursor of this list in this order")
 
 

@@ -18,6 +18,7 @@ class NodeCaller:
     """A node with the public part of the token that it presents; `journal` is how far its journal is known."""
 
     number: int
+    site: str
     public: str
     journal: int
 
@@ -30,7 +31,7 @@ def authenticate_node(session: Session, key: bytes, token: str) -> NodeCaller | 
         return Refused(Refusal.UNKNOWN)
     if row.removed_s is not None:
         return Refused(Refusal.REVOKED)
-    return NodeCaller(row.number, public or "", row.report.get(JOURNAL, 0))
+    return NodeCaller(row.number, row.site, public or "", row.report.get(JOURNAL, 0))
 
 
 def is_node(session: Session, key: bytes, token: str) -> bool:

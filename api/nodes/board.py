@@ -18,7 +18,8 @@ from api.db.base import Json
 from api.db.models import NodeRow
 from api.db.session import Database
 from api.nodes import repository
-from api.nodes.schemas import ReportWrite, Stranger
+from api.nodes.schemas import ReportWrite
+from api.nodes.strangers import Strangers
 from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
 
@@ -39,10 +40,9 @@ log = logging.getLogger("dnsfilter.api")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A report that came at `at_s`: what of it is kept, the prefixes that are not, and when it was last written."""
+    """A report that came at `at_s`: what of it is written down, and when that was done last."""
 
     body: Json
-    strangers: tuple[Stranger, ...]
     at_s: float
     written_s: float | None = None
     due: bool = True
@@ -56,13 +56,14 @@ class Board:
         self._clock = clock
         self._lock = threading.Lock()
         self._heard: dict[int, Heard] = {}
+        self.strangers = Strangers()
         self._swept_s: float | None = None
         self._stopping = threading.Event()
         self._steady = Steady("nodes")
         self._thread = threading.Thread(target=self._run, name="nodes", daemon=True)
 
-    def hear(self, number: int, report: ReportWrite, clock_off_s: int) -> None:
-        """Take a report."""
+    def hear(self, number: int, site: str, report: ReportWrite, clock_off_s: int) -> None:
+        """Take a report of a node at a site."""
         body = report.model_dump(mode="json", exclude={"unregistered", "journal", "clock"})
         body["clock_off_s"] = clock_off_s
         at_s = self._clock()
@@ -71,33 +72,23 @@ class Board:
             told = before is not None and all(before.body[key] == body[key] for key in _TELLING)
             due = before is None or before.due or not told
             written_s = None if before is None else before.written_s
-            self._heard[number] = Heard(body, tuple(report.unregistered), at_s, written_s, due)
+            self._heard[number] = Heard(body, at_s, written_s, due)
+        self.strangers.take(number, site, report.unregistered, at_s)
 
     def heard(self, number: int) -> Heard | None:
         """The node's last report; None where it has not reported to this process."""
         return self._heard.get(number)
 
-    def strangers(self, number: int) -> Iterator[tuple[Stranger, float]]:
-        """The prefixes of unknown clients that a node told of, and when the last query came from each."""
-        heard, since_s = self._heard.get(number), self._clock() - STRANGERS_S
-        if heard is None:
-            return
-        for stranger in heard.strangers:
-            if heard.at_s - stranger.seen_s_ago > since_s:
-                yield stranger, heard.at_s - stranger.seen_s_ago
-
     def forget(self, number: int) -> None:
         """Drop what a node reported."""
         with self._lock:
             self._heard.pop(number, None)
+        self.strangers.forget(number)
 
     def settle(self) -> None:
         """Write what is due, and forget what is old; raises SQLAlchemyError."""
         now_s = self._clock()
-        with self._lock:
-            for number, heard in self._heard.items():
-                if heard.strangers and heard.at_s <= now_s - STRANGERS_S:
-                    self._heard[number] = replace(heard, strangers=())
+        self.strangers.expire(now_s - STRANGERS_S)
         for batch in self._batches(now_s):
             with self._database.writing() as session:
                 for number, heard in batch:

@@ -2,18 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import get_args
+
+from sqlalchemy.orm import Session
 
 from api.auth.failures import Bucket
 from api.db.models import NodeRow
 from api.db.session import Database
 from api.moments import moment_text
 from api.nodes import repository
-from api.nodes.board import Board
+from api.nodes.board import STRANGERS_S, Board
+from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
 from api.nodes.standing import read_node, standing_of
+from api.nodes.strangers import Place
 from api.publish.news import News
 from api.publish.service import Publisher
 
@@ -49,15 +52,6 @@ class Downloads:
             self._now = +self._now
 
 
-@dataclass(slots=True)
-class _Seen:
-    """Queries from one prefix, when the last came, and the nodes that had them."""
-
-    queries: int = 0
-    seen_s: float = 0.0
-    nodes: set[str] = field(default_factory=set)
-
-
 class Fleet:
     """What nodes are given and what they reported."""
 
@@ -79,9 +73,16 @@ class Fleet:
         """A node as it stands now."""
         return read_node(row, self.board.heard(row.number), self.news, self._clock())
 
-    def state(self, row: NodeRow) -> State:
-        """The state of a node now."""
-        return standing_of(row, self.board.heard(row.number), self.news, self._clock()).state
+    def states(self, session: Session, rows: Sequence[Brief]) -> Sequence[State]:
+        """The state of each of the nodes now."""
+        now_s, heard = self._clock(), [self.board.heard(row.number) for row in rows]
+        silent = [row.number for row, known in zip(rows, heard, strict=True) if known is None and row.enrolled_s]
+        written = repository.reports(session, silent)
+        found = []
+        for row, known in zip(rows, heard, strict=True):
+            body, seen_s = (known.body, int(known.at_s)) if known else (written.get(row.number, {}), row.seen_s)
+            found.append(standing_of(row, body, seen_s, self.news, now_s).state)
+        return found
 
     def forget(self, number: int) -> None:
         """Drop what a node reported, and let it wait no longer."""
@@ -102,28 +103,24 @@ class Fleet:
     def counts(self) -> Mapping[str, int]:
         """How many nodes there are in each state; raises SQLAlchemyError."""
         with self._database.reading() as session:
-            found = Counter(map(self.state, repository.all_of(session)))
+            found = Counter(self.states(session, repository.briefs(session)))
         return {state: found[state] for state in get_args(State)}
 
-    def unregistered(self, rows: Sequence[NodeRow]) -> list[UnregisteredRead]:
-        """The prefixes in no range that these nodes had queries from, by site; the last seen come first."""
-        seen: dict[tuple[str, str], _Seen] = {}
-        for row in rows:
-            for stranger, seen_s in self.board.strangers(row.number):
-                one = seen.setdefault((row.site, stranger.prefix), _Seen())
-                one.queries += stranger.queries
-                one.seen_s = max(one.seen_s, seen_s)
-                one.nodes.add(row.name)
-        newest = sorted(seen.items(), key=lambda item: (-int(item[1].seen_s), item[0]))
+    def unregistered(
+        self, session: Session, site: str | None, after: Place | None, limit: int
+    ) -> list[UnregisteredRead]:
+        """The first `limit` prefixes behind `after` in no range, from which nodes had queries within a day."""
+        names = repository.names(session, site)
+        since_s = self._clock() - STRANGERS_S
         return [
             UnregisteredRead(
-                site=site,
-                prefix=prefix,
-                queries=one.queries,
-                seen=moment_text(max(0, int(one.seen_s))),
-                nodes=sorted(one.nodes),
+                site=found.place.site,
+                prefix=found.prefix,
+                queries=sum(one.queries for one in found.asked.values()),
+                seen=moment_text(max(0, int(max(one.seen_s for one in found.asked.values())))),
+                nodes=sorted(names[number] for number in found.asked),
             )
-            for (site, prefix), one in newest
+            for found in self.board.strangers.listed(site, after, since_s, limit, names.__contains__)
         ]
 
     def start(self) -> None:

@@ -132,7 +132,7 @@ def report_node(body: ReportWrite, request: Request, node: NodeDep, held: Runtim
     journal = _on_record(request, held, node, told[:admitted]) if admitted else node.journal
     if admitted < len(told):
         journal = min(journal, told[admitted].number - 1)
-    fleet.board.hear(node.number, body, parse_moment(body.clock, "UTC") - now_s)
+    fleet.board.hear(node.number, node.site, body, parse_moment(body.clock, "UTC") - now_s)
     return Reported(journal=journal)
 
 

@@ -1,5 +1,6 @@
 """/v1/nodes as people use it, /v1/unregistered, /v1/snapshot-key."""
 
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -13,7 +14,8 @@ from api.nodes import repository, service
 from api.nodes.callers import FleetDep
 from api.nodes.fleet import Fleet
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.nodes.strangers import Place, place_of
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor, not_ours
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route
 from api.schemas import Page, Slug
@@ -33,13 +35,15 @@ def list_nodes(
     cursor: Cursor = None,
 ) -> Page[NodeRead]:
     """Nodes by name, with what they reported last."""
-    narrowed = behind or state is not None
     after = decode_cursor(cursor, str) if cursor is not None else ""
-    rows = repository.all_of(unit.session, site, after, None if narrowed else limit + 1)
-    if narrowed:
-        states = ((row, fleet.state(row)) for row in rows)
-        rows = [row for row, found in states if state in (None, found) and (found in OLDER or not behind)]
-    shown, following = cut_page(rows[: limit + 1], limit, lambda row: row.name)
+    if behind or state is not None:
+        briefs = repository.briefs(unit.session, site, after)
+        states = zip(briefs, fleet.states(unit.session, briefs), strict=True)
+        found = (row.name for row, now in states if state in (None, now) and (now in OLDER or not behind))
+        rows = repository.named(unit.session, tuple(islice(found, limit + 1)))
+    else:
+        rows = repository.all_of(unit.session, site, after, limit + 1)
+    shown, following = cut_page(rows, limit, lambda row: row.name)
     return Page(items=[fleet.read(row) for row in shown], next=following)
 
 
@@ -109,10 +113,10 @@ def renew_enrolment(
 def list_unregistered(
     unit: UnitDep, fleet: FleetDep, site: Slug | None = None, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[UnregisteredRead]:
-    """Prefixes in no range that nodes had queries from lately, the last seen first. They are kept nowhere."""
-    begin = max(0, decode_cursor(cursor, int)) if cursor is not None else 0
-    found = fleet.unregistered(repository.all_of(unit.session, site))[begin : begin + limit + 1]
-    shown, following = cut_page(found, limit, lambda _last: begin + limit)
+    """Prefixes in no range that nodes had queries from lately, by site and address. They are kept nowhere."""
+    after = _place(decode_cursor(cursor, str)) if cursor is not None else None
+    found = fleet.unregistered(unit.session, site, after, limit + 1)
+    shown, following = cut_page(found, limit, lambda one: f"{one.site} {one.prefix}")
     return Page(items=list(shown), next=following)
 
 
@@ -123,6 +127,15 @@ def get_snapshot_key(unit: UnitDep, fleet: FleetDep) -> SnapshotKeyRead:
     """The public key under which snapshots are signed, which nodes pin when they enrol."""
     identity = unit.session.get_one(InstallationRow, INSTALLATION).identity
     return SnapshotKeyRead(key=fleet.publisher.public_key, installation=identity)
+
+
+def _place(key: str) -> Place:
+    """Where the list of prefixes goes on; raises Invalid."""
+    site, _, prefix = key.partition(" ")
+    try:
+        return place_of(site, prefix)
+    except ValueError as error:
+        raise not_ours() from error
 
 
 def _invited(unit: UnitOfWork, fleet: Fleet, row: NodeRow, token: str, response: Response) -> NodeMade:

@@ -7,6 +7,7 @@ from api.db.base import Json
 from api.db.models import NodeRow
 from api.moments import moment_text, optional_text
 from api.nodes.board import Heard
+from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State
 from api.publish.news import Newest, News
 
@@ -27,9 +28,8 @@ class Standing:
     behind_since_s: float | None
 
 
-def standing_of(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> Standing:
-    """How a node stands now, by its last report; by what was written of that where this process has none."""
-    body, seen_s = said(row, heard)
+def standing_of(row: NodeRow | Brief, body: Json, seen_s: int | None, news: News, now_s: float) -> Standing:
+    """How a node stands now, by the report that it sent last, at `seen_s`."""
     if row.removed_s is not None:
         return Standing("removed", seen_s, None, None)
     if row.enrolled_s is None:
@@ -55,14 +55,14 @@ def is_held(body: Json, newest: int) -> bool:
 
 
 def said(row: NodeRow, heard: Heard | None) -> tuple[Json, int | None]:
-    """What a node reported last, and when."""
+    """What a node reported last, and when; as it was written down where this process has heard nothing."""
     return (row.report, row.seen_s) if heard is None else (heard.body, int(heard.at_s))
 
 
 def read_node(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> NodeRead:
     """A node as the API shows it."""
-    stands = standing_of(row, heard, news, now_s)
-    body, _ = said(row, heard)
+    body, seen_s = said(row, heard)
+    stands = standing_of(row, body, seen_s, news, now_s)
     newest = news.newest
     since_s = stands.behind_since_s
     told: dict[str, Any] = {field: body.get(field) for field in _TOLD}
@@ -92,7 +92,7 @@ def _behind_by(body: Json, newest: Newest | None) -> int | None:
     return newest.revision - int(revision)
 
 
-def _behind_since(row: NodeRow, body: Json, news: News) -> float | None:
+def _behind_since(row: NodeRow | Brief, body: Json, news: News) -> float | None:
     """Since when there is something newer than what the node reported; not before it enrolled."""
     since_s = news.superseded_s(body.get("manifest"))
     return None if since_s is None else max(since_s, row.enrolled_s or 0)

@@ -7,6 +7,7 @@ import pytest
 from api.db.models import NodeRow
 from api.nodes import fleet, service
 from api.nodes.fleet import Fleet
+from api.pagination import encode_cursor
 from tests.unit.api.conftest import START, Plane, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
 
@@ -350,7 +351,7 @@ def test_after_a_restart_what_was_written_is_shown_and_networks_are_not(machine:
 
 
 @on_both_databases
-def test_networks_in_no_range_are_merged_by_site_the_last_seen_first(plane: Plane) -> None:
+def test_networks_in_no_range_are_merged_by_site_and_listed_by_address(plane: Plane) -> None:
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     a, b = Machine.enrolled(plane, "a"), Machine.enrolled(plane, "b")
     depot = Machine.enrolled(plane, "c", "depot")
@@ -360,14 +361,16 @@ def test_networks_in_no_range_are_merged_by_site_the_last_seen_first(plane: Plan
     found = plane.done("GET", "/v1/unregistered")["items"]
     assert [(item["site"], item["prefix"], item["queries"], item["nodes"]) for item in found] == [
         ("default", "192.0.2.0/24", 7, ["a", "b"]),
-        ("depot", "192.0.2.0/24", 9, ["c"]),
         ("default", "2001:db8:7::/48", 1, ["a"]),
+        ("depot", "192.0.2.0/24", 9, ["c"]),
     ]
     assert found[0]["seen"] == "2026-09-21T14:13:10Z"
     assert [item["site"] for item in plane.done("GET", "/v1/unregistered?site=depot")["items"]] == ["depot"]
     first = plane.done("GET", "/v1/unregistered?limit=2")
     rest = plane.done("GET", f"/v1/unregistered?limit=2&cursor={first['next']}")
     assert (first["items"] + rest["items"], rest["next"]) == (found, None)
+    for odd in (7, "default", "default 192.0.2.1/24"):
+        assert plane.call("GET", f"/v1/unregistered?cursor={encode_cursor(odd)}").status_code == 422
     a.report()
     plane.done("DELETE", "/v1/nodes/b")
     assert [item["site"] for item in plane.done("GET", "/v1/unregistered")["items"]] == ["depot"]
@@ -382,10 +385,42 @@ def test_networks_in_no_range_are_forgotten_after_a_day(machine: Machine) -> Non
     assert [item["prefix"] for item in found] == ["198.51.100.0/24"]
     plane.clock.now += 50
     board.settle()
-    heard = board.heard(1)
-    assert heard is not None
-    assert heard.strangers == ()
+    assert board.strangers.listed(None, None, 0, 10, lambda _number: True) == []
 
 
 def _stranger(prefix: str, queries: int, seen_s_ago: int) -> dict[str, Any]:
     return {"prefix": prefix, "queries": queries, "seen_s_ago": seen_s_ago}
+
+
+@on_both_databases
+def test_pages_of_one_state_have_what_was_heard_and_what_was_only_written(plane: Plane) -> None:
+    machines = [Machine.enrolled(plane, name) for name in ("a", "b", "c", "d", "e")]
+    for each in machines[:4]:
+        each.report()
+    _fleet(plane).board.settle()
+    # As after a restart: this process has heard nothing of them.
+    for number in (1, 2):
+        _fleet(plane).board.forget(number)
+    plane.done("DELETE", "/v1/nodes/d")
+    plane.clock.now += 30
+    machines[2].report()
+    for later_s, state, names in (
+        (0, "current", "abc"),
+        (31, "current", "c"),
+        (0, "silent", "ab" + "e"),
+        (0, "removed", "d"),
+    ):
+        plane.clock.now += later_s
+        found, cursor = [], ""
+        while True:
+            page = plane.done("GET", f"/v1/nodes?state={state}&limit=1{cursor}")
+            found += page["items"]
+            if page["next"] is None:
+                break
+            cursor = f"&cursor={page['next']}"
+        assert "".join(item["name"] for item in found) == names, state
+        assert {item["state"] for item in found} == {state}
+    assert plane.done("GET", "/v1/nodes?behind=true")["items"] == []
+    assert _fleet(plane).counts() == {
+        "current": 1, "behind": 0, "held": 0, "silent": 3, "waiting": 0, "removed": 1,
+    }  # fmt: skip
