@@ -62,7 +62,7 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs one command and exits."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         code = int(options.run(options))
         sys.stdout.flush()
@@ -84,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
     parser = argparse.ArgumentParser(prog="dnsfilter", description="An office resolver that carries out bans.")
     parser.add_argument("--version", action="version", version=f"dnsfilter {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

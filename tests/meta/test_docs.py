@@ -1,17 +1,17 @@
 """The documents: links lead somewhere, what they name exists, decisions have their form."""
 
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from api.ctl.parser import every, make_parser
+from dnsfilter import cli
 from tests.meta.project import PACKAGES, PROJECT, pyproject, tracked_files
+from tests.support.documents import FENCE, commands, text
 
 DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
 DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)]
@@ -19,7 +19,6 @@ GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/gui
 MAX_DECISION_LINES = 25
 MAX_ARCHITECTURE_LINES = 250
 
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?)\s*$", re.MULTILINE)
 PROJECT_PATH = re.compile(r"`((?:api|blocklists|deploy|dnsfilter|docs|scripts|tests)/[\w./-]*)`")
@@ -33,11 +32,6 @@ OTHER_WORDS = re.compile(r"\b(black-?list\w*|white-?list\w*|tenants?|sinkhol\w+|
 
 in_each_document = pytest.mark.parametrize("name", DOCUMENTS)
 in_each_decision = pytest.mark.parametrize("name", DECISIONS)
-
-
-@cache
-def text(name: str) -> str:
-    return (PROJECT / name).read_text(encoding="utf-8")
 
 
 def prose(name: str) -> str:
@@ -58,16 +52,6 @@ def links(name: str) -> Iterator[tuple[str, str]]:
             target, _, fragment = link.partition("#")
             path = (PROJECT / name).parent / target if target else PROJECT / name
             yield str(path.resolve().relative_to(PROJECT)), fragment
-
-
-def commands(name: str) -> Iterator[list[str]]:
-    """The words of each line that is run in a document's shell blocks, continuations joined, comments left out."""
-    for language, block in FENCE.findall(text(name)):
-        if language == "sh":
-            for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line, comments=True)
-                if words:
-                    yield [words[0].removeprefix(".venv/bin/"), *words[1:]]
 
 
 def mentioned(name: str, program: str) -> set[str]:
@@ -149,13 +133,13 @@ def test_a_command_of_dnsfilter_exists(command: str) -> None:
 
 
 @pytest.mark.parametrize("name", GUIDES)
-def test_commands_of_dnsfilterctl_in_shell_blocks_are_accepted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = make_parser()
+def test_commands_in_shell_blocks_are_accepted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parsers = {"dnsfilter": cli.make_parser(), "dnsfilterctl": make_parser()}
     refused = []
     for line in commands(name):
-        if line[0] == "dnsfilterctl":
+        if line[0] in parsers:
             try:
-                parser.parse_args(line[1:])
+                parsers[line[0]].parse_args(line[1:])
             except SystemExit:
                 refused.append(f"{' '.join(line)}: {capsys.readouterr().err}")
     assert refused == []

@@ -1,0 +1,94 @@
+"""What readme and guides have typed: every command of dnsfilterctl in them is run, in their order, as it is printed."""
+
+import io
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from api.ctl.token import VARIABLE
+from api.policies.service import load_into_empty
+from blocklists.catalogue import Catalogue
+from tests.support.documents import FENCE, commands, text
+from tests.unit.api.conftest import Plane, make_plane
+from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Door
+
+README, OPERATORS, ADMINISTRATORS = "README.md", "docs/guide/operators.md", "docs/guide/administrators.md"
+ELSEWHERE = ("restore", "trace")
+"""The one is for a machine on which nothing is yet, the other asks about a day of which nothing is known here."""
+TELLING = ("authority onboard ghent --check", "revision diff 12")
+"""These tell what they found by the exit code 1."""
+GIVEN: Mapping[str, Sequence[str]] = {
+    "ban renew mechelen": ['ban renew federal tiktok --for "6 months" --reference EXAMPLE-FED-2023-2'],
+    "authority close harbour": [
+        "authority set harbour --kind agency --name nl=Haven --languages nl --contact ict@harbour.example"
+    ],
+    "authority merge village": [
+        "authority set village --kind municipality --name nl=Dorp --languages nl --contact ict@village.example"
+    ],
+    "grant add 7": [f"user add desk-{number} --name Desk --authority ghent" for number in range(7)],
+    "grant end 4": [f"grant add {number} reader ghent --reason reads" for number in range(3, 6)],
+}
+"""What a guide takes to be there when it comes to a command, and has not told how to make."""
+
+
+def before_the_guides(policy: str) -> str:
+    """The example without the decisions that the guides have taken."""
+    blocks = re.split(r"^(?=\[\[(?!ban\.))", policy, flags=re.MULTILINE)
+    own = re.compile(r'\[\[ban\]\]\nauthority = "(ghent|mechelen)"|\[\[(binding|exemption)\]\]')
+    return "".join(block for block in blocks if own.match(block) is None)
+
+
+def shown_table(name: str) -> str:
+    """The table of ranges that a guide shows."""
+    (found,) = (block for language, block in FENCE.findall(text(name)) if block.startswith("site,prefix,"))
+    return str(found)
+
+
+@pytest.fixture
+def plane(tmp_path: Path, packaged: Catalogue, door: Door, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
+    made = make_plane(tmp_path / ".run", packaged)
+    monkeypatch.setenv("DNSFILTER_URL", door.url)
+    monkeypatch.setattr("api.ctl.suspensions.time", SimpleNamespace(time=made.clock))
+    door.app = made.app
+    yield made
+    door.app = None
+    made.database.close()
+
+
+@pytest.fixture
+def _typed(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is at hand where the guides are followed."""
+    for table in ("ranges.csv", "ghent.csv"):
+        (tmp_path / table).write_text(shown_table(ADMINISTRATORS))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plane.settings.token_path.read_bytes())))
+    (tmp_path / "other").write_text(plane.other())
+    (tmp_path / "other").chmod(0o600)
+
+
+@pytest.mark.usefixtures("_typed")
+@pytest.mark.parametrize("name", [README, OPERATORS, ADMINISTRATORS])
+def test_every_command_of_a_guide_does_what_it_is_printed_for(
+    name: str, plane: Plane, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(EXAMPLE.read_text() if name == README else before_the_guides(EXAMPLE.read_text()))
+    assert load_into_empty(plane.app.state.runtime, policy)
+    plane.publisher.publish_current()
+    failed = []
+    for program, *words in commands(name):
+        if program != "dnsfilterctl" or words[0] in ELSEWHERE:
+            continue
+        command = " ".join(words)
+        for given in (line for start, lines in GIVEN.items() if command.startswith(start) for line in lines):
+            assert ctl(*shlex.split(given)).code == 0, given
+        with monkeypatch.context() as here:
+            if words[:2] == ["exemption", "approve"]:
+                here.setenv(VARIABLE, str(tmp_path / "other"))
+            done = ctl(*words)
+        if done.code != (command in TELLING):
+            failed.append(f"{command}: {done.code}: {done.err or done.out}")
+    assert failed == []
