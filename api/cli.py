@@ -12,6 +12,7 @@ from api.ctl.client import Client, parse_url
 from api.ctl.commands import PROGRAM, Options, Result, Verb
 from api.ctl.errors import DONE, INTERRUPTED, CtlError, Denied, NotTaken, WrongInput
 from api.ctl.parser import make_parser
+from api.ctl.places import places_of
 from api.ctl.terminal import dump_json, escape, lines_of
 from api.ctl.token import Token, exposure, load_token
 
@@ -57,7 +58,7 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
         _warn(exposure(url))
     ca = getattr(options, "ca", None) or environ.get(CA_VARIABLE) or None
     try:
-        with Client(url, token.value if token else None, ca) as client:
+        with Client(url, token.value if token else None, ca, places_of(options)) as client:
             result = verb.run(client, options)
             _print(result, as_json=getattr(options, "json", False))
     except NotTaken as error:

@@ -25,7 +25,10 @@ def parse_date(text: str) -> date:
     """The date of "2026-09-30"; raises ValueError naming the input."""
     if not _DATE.fullmatch(text):
         raise ValueError(f"{text!r} is no date: write for example 2026-09-30")
-    day = date.fromisoformat(text)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no date: the calendar has no such day") from error
     _in_bounds(day.year, text)
     return day
 
@@ -35,8 +38,12 @@ def parse_moment(text: str, time_zone: str) -> Instant:
     if _DATE.fullmatch(text):
         return local_midnight(parse_date(text), time_zone)
     if not _RFC3339.fullmatch(text):
-        raise ValueError(f"{text!r} is neither a date nor an RFC 3339 time with a zone")
-    at = datetime.fromisoformat(re.sub(r"\.\d+", "", text.upper()))
+        example = "2026-09-30 or 2026-09-30T17:00:00+02:00"
+        raise ValueError(f"{text!r} is neither a date nor an RFC 3339 time with a zone: write for example {example}")
+    try:
+        at = datetime.fromisoformat(re.sub(r"\.\d+", "", text.upper()))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no time: no calendar and clock show it") from error
     _in_bounds(at.year, text)
     return int(at.timestamp())
 
@@ -52,9 +59,12 @@ def parse_end(start: Instant, end: str | None, until: str | None, span: str | No
     if span is None:
         return None
     day, length = local_day(start, time_zone), parse_span(span)
-    if local_midnight(day, time_zone) == start:
-        return end_of_span(day, length, time_zone)
-    return end_after(start, length, time_zone)
+    try:
+        if local_midnight(day, time_zone) == start:
+            return end_of_span(day, length, time_zone)
+        return end_after(start, length, time_zone)
+    except ValueError as error:
+        raise ValueError(f"{span!r} is longer than the calendar") from error
 
 
 def moment_text(at: Instant) -> str:

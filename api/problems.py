@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from api import errors
-from api.schemas import MAX_PLACE, ProblemRead, place_of
+from api.schemas import MAX_PLACE, ProblemRead, place_of, words_of
 from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
@@ -134,21 +134,11 @@ def of_error(error: errors.ApiError, request: str) -> JSONResponse:
 def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    # pydantic's own rendering repeats the input, which may be long or private: only place and message are taken.
-    faults = [errors.Fault(place_of(fault["loc"]), _words(fault)) for fault in error.errors()]
+    # pydantic's own rendering repeats the input, which may be long or private.
+    faults = [errors.Fault(place_of(fault["loc"]), words_of(fault)) for fault in error.errors()]
     count = len(faults)
     detail = f"{count} fault{'s' if count != 1 else ''} in the request"
     return problem(INVALID, detail, id_of(request.scope), faults)
-
-
-def _words(fault: Mapping[str, Any]) -> str:
-    """What is to be done about a fault that pydantic has found; of a text's length in our own words."""
-    match fault["type"]:
-        case "string_too_short":
-            return f"give at least {fault['ctx']['min_length']} characters"
-        case "string_too_long":
-            return f"give at most {fault['ctx']['max_length']} characters"
-    return str(fault["msg"])
 
 
 def _of_http(request: Request, error: Exception) -> JSONResponse:

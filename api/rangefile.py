@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from typing import TypeAlias, TypeVar
 
 from api.errors import Fault
-from dnsfilter.policy.check import prefix_fault
+from dnsfilter.policy.check import prefix_fault, text_fault
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
 
 MEDIA_TYPE = "text/csv"
@@ -27,7 +27,6 @@ _OFTEN = 1_000
 _MAX_SHOWN = 60
 """Characters of a cell that a message repeats."""
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FUNDING = {str(word): word for word in Funding}
 _AUDIENCE = {str(word): word for word in Audience}
 
@@ -160,8 +159,10 @@ class _Reading:
 
 
 def _slug(cell: str) -> str:
+    if not cell:
+        raise ValueError("is missing")
     if not _SLUG.fullmatch(cell):
-        raise ValueError(f"{_shown(cell)} is no slug: lower-case letters, digits and hyphens" if cell else "is missing")
+        raise ValueError(f"{_shown(cell)} is no short name: lower-case letters, digits and hyphens")
     return cell
 
 
@@ -171,14 +172,15 @@ def _prefix(cell: str) -> Prefix:
     try:
         prefix = ip_network(cell)
     except ValueError as error:
-        raise ValueError(_why_no_prefix(cell)) from error
+        raise ValueError(why_no_prefix(cell)) from error
     wrong = prefix_fault(prefix)
     if wrong is not None:
         raise ValueError(f"{prefix} {wrong}")
     return prefix
 
 
-def _why_no_prefix(cell: str) -> str:
+def why_no_prefix(cell: str) -> str:
+    """What is said of a text that `ip_network` does not take."""
     try:
         return f"{_shown(cell)} has host bits set: write {ip_network(cell, strict=False)}"
     except ValueError:
@@ -195,8 +197,9 @@ def _word(words: Mapping[str, Value], cell: str) -> Value:
 def _label(cell: str) -> str:
     if len(cell) > MAX_LABEL:
         raise ValueError(f"is longer than {MAX_LABEL} characters")
-    if _UNPRINTABLE.search(cell):
-        raise ValueError("has a line break or another control character")
+    wrong = text_fault(cell)
+    if wrong is not None:
+        raise ValueError(wrong)
     return cell
 
 

@@ -1,29 +1,81 @@
-"""Shapes that every resource shares: strict bodies, slugs, pages, problems."""
+"""Shapes that every resource shares: strict bodies, slugs, pages, problems; and what is said of what has another."""
 
-from collections.abc import Iterable
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from api.errors import Fault, Invalid
+from api.moments import parse_date, parse_moment
+from dnsfilter.policy.calendar import parse_span
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
 # Control characters would let a text forge a line of a log or of a refusal's EXTRA-TEXT.
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+DAY = r"^\d{4}-\d{2}-\d{2}$"
+DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
+LINK = r"^(https?://[\x21-\x7e]+)?$"
+BAN_REFERENCE = r"^[a-z0-9-]{1,63}/[a-z0-9_-]{1,63}$"
+LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
+
+_NO_SLUG = "{} is no short name: lower-case letters, digits and hyphens"
+_NO_DAY = "{} is no date: write for example 2026-09-30"
+OF_PATTERN: Mapping[str, str] = {
+    SLUG: _NO_SLUG,
+    SERVICE_SLUG: _NO_SLUG,
+    PRINTABLE: "has a line break or another control character",
+    DAY: _NO_DAY,
+    DAY_OR_NONE: _NO_DAY,
+    # A link may hold a password, and so is not repeated.
+    LINK: "is no link: write for example https://www.example.org/decisions/118",
+    BAN_REFERENCE: "{} names no ban: write for example ghent/tiktok",
+    LANGUAGE: "{} is no language: write for example nl, fr or de",
+    LOGIN: "{} is no login: lower-case letters, digits, dots and hyphens",
+}
+"""What is said of a text that does not match a pattern; {} is the text."""
+
+MAX_REPEATED = 60
+"""Characters of an input that a message repeats."""
+_TOKEN = "dnsf_"
+
+
+def read_by(parse: Callable[[str], object]) -> AfterValidator:
+    """A text is kept as it is, once `parse` can read it: what it means depends on more, such as a time zone."""
+
+    def checked(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(checked)
+
+
+def _optional_date(text: str) -> object:
+    return parse_date(text) if text else None
+
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 ServiceSlug = Annotated[str, StringConstraints(pattern=SERVICE_SLUG)]
-Line = Annotated[str, StringConstraints(max_length=500, pattern=_PRINTABLE, strip_whitespace=True)]
-ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=_PRINTABLE, strip_whitespace=True)]
-Reason = Annotated[str, StringConstraints(min_length=3, max_length=1000, pattern=_PRINTABLE, strip_whitespace=True)]
+Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE, strip_whitespace=True)]
+ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=1000, pattern=PRINTABLE, strip_whitespace=True)]
+# A least length is for the description alone: of a text that is too short more is to be said than that.
 MomentText = Annotated[
     str,
-    StringConstraints(min_length=10, max_length=40),
-    Field(examples=["2026-11-25T10:00:00Z", "2026-11-25"]),
+    StringConstraints(max_length=40),
+    read_by(lambda text: parse_moment(text, "UTC")),
+    Field(examples=["2026-11-25T10:00:00Z", "2026-11-25"], json_schema_extra={"minLength": 10}),
 ]
-DayText = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), Field(examples=["2026-09-30"])]
-SpanText = Annotated[str, StringConstraints(min_length=2, max_length=20), Field(examples=["6 months", "72 hours"])]
+DayText = Annotated[str, StringConstraints(pattern=DAY), read_by(parse_date), Field(examples=["2026-09-30"])]
+OptionalDayText = Annotated[str, StringConstraints(pattern=DAY_OR_NONE), read_by(_optional_date)]
+SpanText = Annotated[
+    str,
+    StringConstraints(max_length=20),
+    read_by(parse_span),
+    Field(examples=["6 months", "72 hours"], json_schema_extra={"minLength": 2}),
+]
+Link = Annotated[str, StringConstraints(max_length=500, pattern=LINK)]
 
 MAX_PLACE = 200
 """Characters of a fault's place: the names of fields in it are the client's own, of any length."""
@@ -79,10 +131,48 @@ def validated(kind: type[Body], values: dict[str, object]) -> Body:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = [Fault(place_of(("body", *fault["loc"])), fault["msg"]) for fault in error.errors()]
+        faults = [Fault(place_of(("body", *fault["loc"])), words_of(fault)) for fault in error.errors()]
         raise Invalid(faults) from error
 
 
 def place_of(keys: Iterable[object]) -> str:
     """The place of a fault, from the keys that lead there; cut where it is long."""
-    return ".".join(map(str, keys))[:MAX_PLACE]
+    return ".".join(str(key) for key in keys if key != "[key]")[:MAX_PLACE]
+
+
+def words_of(fault: Mapping[str, Any]) -> str:
+    """What is to be done about a fault that pydantic has found, in our own words as far as administrators meet it."""
+    told: Mapping[str, Any] = fault.get("ctx", {})
+    match fault["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "there is no such field"
+        case "value_error":
+            return str(told["error"])
+        case "string_pattern_mismatch" if told["pattern"] in OF_PATTERN:
+            return OF_PATTERN[told["pattern"]].format(_repeated(fault.get("input")))
+        case "string_too_short":
+            return "is empty" if told["min_length"] == 1 else f"give at least {told['min_length']} characters"
+        case "string_too_long":
+            return f"give at most {told['max_length']} characters"
+        case "too_short":
+            return f"give at least {'one' if told['min_length'] == 1 else told['min_length']}"
+        case "too_long":
+            return f"give at most {told['max_length']}"
+        case "enum" | "literal_error":
+            return f"is none of {told['expected']}"
+        case "greater_than_equal":
+            return f"give at least {told['ge']}"
+        case "less_than_equal":
+            return f"give at most {told['le']}"
+        case "json_invalid":
+            return f"is not JSON: {told['error']}"
+    return str(fault["msg"])
+
+
+def _repeated(given: object) -> str:
+    """An input within a message: what no terminal obeys, not long, and no token that somebody has given by mistake."""
+    if not isinstance(given, str) or _TOKEN in given:
+        return "what was given"
+    return repr(given) if len(given) <= MAX_REPEATED else f"{given[:MAX_REPEATED]!r}…"

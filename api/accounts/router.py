@@ -224,10 +224,7 @@ def make_grant(body: GrantWrite, unit: UnitDep, permit: PermitDep, response: Res
     permit.not_for_oneself(unit.session, body.account, "nobody grants a role to themselves")
     account = repository.get(unit.session, body.account)
     zone = _zone(unit, body.authority)
-    try:
-        start = unit.now_s if body.start is None else max(unit.now_s, parse_moment(body.start, zone))
-    except ValueError as error:
-        raise Invalid.at("body.start", str(error)) from error
+    start = unit.now_s if body.start is None else max(unit.now_s, parse_moment(body.start, zone))
     end = _end(unit, body.authority, start, body.end, body.until, body.for_)
     row = service.grant(unit, account, GrantWanted(body.role, body.authority, start, end, body.reason))
     response.headers["Location"] = f"/v1/grants/{row.number}"

@@ -9,12 +9,10 @@ from api.auth.permissions import Role
 from api.auth.tokens import DAY_S
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.moments import moment_text, optional_text
-from api.schemas import DayText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict
+from api.schemas import LOGIN, DayText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict
 from dnsfilter.policy.model import Instant
 
-Login = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"), Field(examples=["ict-ghent"])
-]
+Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-ghent"])]
 
 
 class AccountKind(StrEnum):

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query
 from api.audit import repository
 from api.audit.schemas import AuditRead, read_entry
 from api.deps import PermitDep, UnitDep
-from api.errors import Invalid
 from api.moments import parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import documented
@@ -37,14 +36,7 @@ def list_audit(
     visible = permit.visible()
     if authority is not None:
         visible = frozenset({authority}) if visible is None else visible & {authority}
-    span = _moment(since, "query.since"), _moment(until, "query.until")
+    span = (None if text is None else parse_moment(text, "UTC") for text in (since, until))
     wanted = repository.Wanted(visible, act, object_, account, *span)
     rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")
     return Page(items=[read_entry(row) for row in rows], next=following)
-
-
-def _moment(text: str | None, place: str) -> int | None:
-    try:
-        return None if text is None else parse_moment(text, "UTC")
-    except ValueError as error:
-        raise Invalid.at(place, str(error)) from error

@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from api.auth.descent import derived, makers
-from api.auth.permissions import OF_INSTALLATION, Role, Rule, Where
+from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role, Rule, Where
 from api.db.models import GrantRow, TokenRow
 from api.db.unit import Actor
 from api.errors import Forbidden
@@ -79,7 +79,7 @@ class Permit:
             case Where.ENROLMENT | Where.NODE:
                 raise Forbidden("this is for nodes, which have tokens of their own")
         if not allowed:
-            raise self._refused(authority)
+            raise self._refused(authority or "an authority")
 
     def demand(self, *authorities: str | None) -> None:
         """Raises Forbidden unless the rule's roles are held in one of `authorities`, or in the installation.
@@ -88,7 +88,7 @@ class Permit:
         """
         self.settled = True
         if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
-            raise self._refused(None)
+            raise self._refused("the authority concerned", self.rule.roles)
 
     def demand_named(self, authority: str | None) -> None:
         """As `demand`, of an authority that the caller itself has named, or of all: the refusal repeats it."""
@@ -135,10 +135,12 @@ class Permit:
         if grants and {row.number for row in grants} <= derived(session, account):
             raise Forbidden(f"{what}; account {account} granted the role by which it would be approved")
 
-    def _refused(self, authority: str | None) -> Forbidden:
-        roles = " or ".join(sorted(self.rule.roles - {Role.ADMINISTRATOR})) or "administrator"
-        place = f" of {authority}" if authority is not None else ""
-        return Forbidden(f"this needs the role {roles}{place}")
+    def _refused(self, authority: str, roles: frozenset[Role] | None = None) -> Forbidden:
+        """`roles` are those that are told; without them all but the administrator's, who may do everything."""
+        roles = roles or self.rule.roles - {Role.ADMINISTRATOR} or self.rule.roles
+        held = ((roles & OF_AUTHORITY, f"of {authority}"), (roles & OF_INSTALLATION, "in this installation"))
+        told = (f"{' or '.join(sorted(some))} {where}" for some, where in held if some)
+        return Forbidden(f"this needs the role {', or '.join(told)}")
 
 
 def roles_of(session: Session, account: int, now_s: int) -> frozenset[Held]:

@@ -7,11 +7,11 @@ from pydantic import Field, StringConstraints, field_validator
 from api.authorities.life import AuthorityState, authority_state
 from api.db.models import AuthorityRow
 from api.moments import optional_text
-from api.schemas import Read, ShortLine, Slug, Strict
+from api.schemas import LANGUAGE, Read, ShortLine, Slug, Strict
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Authority, Instant, Kind, Usage
 
-LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+LanguageTag = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
 Name = Annotated[ShortLine, StringConstraints(min_length=1)]
 Names = Annotated[dict[LanguageTag, Name], Field(min_length=1, max_length=20)]
 Languages = Annotated[list[LanguageTag], Field(min_length=1, max_length=20)]

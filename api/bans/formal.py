@@ -10,9 +10,8 @@ def demand_basis(decision: DecisionRecord, terms: Sequence[Term]) -> None:
     """Raises Invalid unless there are a legal basis and a term."""
     faults = []
     if not decision.legal_basis:
-        faults.append(
-            Fault("body.decision.legal_basis", 'a ban needs its legal basis, or "provisional": true for 72 hours')
-        )
+        told = "a ban needs its legal basis; without one it is provisional, for 72 hours"
+        faults.append(Fault("body.decision.legal_basis", told))
     if not terms:
         faults.append(Fault("body.terms", "a ban needs a term with an end or a date of review"))
     if faults:

@@ -15,7 +15,7 @@ from api.bans.standing import State, goes_on_from
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
-from api.errors import Invalid, NotFound
+from api.errors import NotFound
 from api.moments import parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
@@ -227,10 +227,7 @@ def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> No
     decision = None
     if body.decision is not None:
         decision = decision_value(unit.session, body.decision, _subject(owner, row.service), "body.decision")
-    try:
-        at = unit.now_s if body.at is None else parse_moment(body.at, owner.time_zone)
-    except ValueError as error:
-        raise Invalid.at("body.at", str(error)) from error
+    at = unit.now_s if body.at is None else parse_moment(body.at, owner.time_zone)
     acts.end(unit, owner, row, at, body.reason, decision)
 
 

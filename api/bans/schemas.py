@@ -6,18 +6,29 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator
 
 from api.bans.standing import Days, State, What
-from api.moments import parse_date
-from api.schemas import DayText, Line, MomentText, Read, Reason, ServiceSlug, Slug, SpanText, Strict
+from api.schemas import (
+    BAN_REFERENCE,
+    DayText,
+    Line,
+    Link,
+    MomentText,
+    OptionalDayText,
+    Read,
+    Reason,
+    ServiceSlug,
+    Slug,
+    SpanText,
+    Strict,
+)
 from dnsfilter.policy.model import Audience, Funding, Mode, Reply
 
 MAX_TERMS = 100
 
 BanReference = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9-]{1,63}/[a-z0-9_-]{1,63}$"),
+    StringConstraints(pattern=BAN_REFERENCE),
     Field(description="authority/service", examples=["federal/tiktok"]),
 ]
-Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[\x21-\x7e]+)?$")]
 
 
 class DecisionWrite(Strict):
@@ -25,18 +36,11 @@ class DecisionWrite(Strict):
 
     organ: Line = ""
     reference: Line = ""
-    date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    date: OptionalDayText = ""
     legal_basis: Line = ""
     advice: Line = ""
     link: Link = ""
     follows: BanReference | None = None
-
-    @field_validator("date")
-    @classmethod
-    def _date(cls, value: str) -> str:
-        if value:
-            parse_date(value)
-        return value
 
 
 class TermWrite(Strict):

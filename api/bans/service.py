@@ -206,7 +206,7 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
         before = _recorded(unit, authority, row, "ban.renew", before) if renews else before
     if change.decision is not None and change.decision != decision_record(row.decision):
         if not confirmed and any(term.start_s <= unit.now_s for term in row.terms):
-            raise Conflict("the decision behind a ban that has begun is not rewritten: a renewal carries its own")
+            raise _had_already(row, "the decision behind it is not rewritten")
         if not row.provisional:
             demand_own(change.decision, "body.decision")
         row.decision = decision_columns(change.decision)
@@ -254,12 +254,12 @@ def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
     """Whether the change turns a provisional ban into an ordinary one; raises where it may not."""
     if change.provisional is None or change.provisional == row.provisional:
         if row.provisional and change.terms is not None:
-            raise Invalid.at("body.provisional", "false confirms the ban, with its decision and terms")
+            raise Invalid.at("body.provisional", "the ban is provisional: false confirms it, with decision and terms")
         if change.provisional and all(has_ended(term, now) for term in row.terms):
             raise Conflict("the provisional ban has lapsed: adopt it by a decision, with provisional false")
         return False
     if change.provisional:
-        raise Conflict("an adopted ban does not become provisional")
+        raise _had_already(row, "it does not become provisional")
     fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.terms))
     demand_basis(change.decision or DecisionRecord(), fresh)
     row.provisional = False
@@ -299,7 +299,7 @@ def _replace_terms(
     # A term that was ended before it began is in no policy, and stays on record.
     missing = [term for term in known if begins(term) and not any(same_term(term, other) for other in wanted)]
     if any(term.start_s <= unit.now_s and term not in omissible for term in missing):
-        raise Conflict("a term that has begun is not rewritten or left out: repeat it as it is, or end the ban")
+        raise _had_already(row, "a term of it that has begun is repeated as it is, and not left out")
     for gone in missing:
         if gone.start_s > unit.now_s:
             row.terms.remove(gone)
@@ -313,6 +313,12 @@ def _replace_terms(
         raise Invalid.at("body.terms", "a ban has at least one term")
     _bounded(row.terms)
     return begun and bool(fresh)
+
+
+def _had_already(row: BanRow, why: str) -> Conflict:
+    """What somebody is told who would adopt a ban where there is one."""
+    there = f"{row.authority} has a ban on {row.service} already (ban {row.number})"
+    return Conflict(f"{there}, and {why}: renew it, or end it")
 
 
 def _demand_term(term: Term, index: int, now: Instant) -> None:

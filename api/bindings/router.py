@@ -143,11 +143,8 @@ def _ender(ground: Ground, ban: BanRow) -> str | None:
 
 
 def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Response, act: Ender) -> BindingRead:
-    try:
-        zone = authorities.get(unit.session, row.authority).time_zone
-        at = unit.now_s if body.at is None else parse_moment(body.at, zone)
-    except ValueError as error:
-        raise Invalid.at("body.at", str(error)) from error
+    zone = authorities.get(unit.session, row.authority).time_zone
+    at = unit.now_s if body.at is None else parse_moment(body.at, zone)
     act(unit, row, at, body.reason, body.reference)
     return _answer(unit, row, response)
 

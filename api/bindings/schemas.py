@@ -3,11 +3,11 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
 from api.db.models import BindingRow
-from api.moments import moment_text, optional_text, parse_date, through
+from api.moments import moment_text, optional_text, through
 from api.schemas import DayText, Line, MomentText, Read, Reason, Slug, SpanText, Strict
 from dnsfilter.policy.model import Ground, Instant
 
@@ -31,17 +31,11 @@ class BindingWrite(Strict):
     authority: Slug
     ground: Ground
     instrument: Annotated[Line, StringConstraints(min_length=1)]
-    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    date: DayText
     start: MomentText | None = None
     end: MomentText | None = None
     until: DayText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
-
-    @field_validator("date")
-    @classmethod
-    def _date(cls, value: str) -> str:
-        parse_date(value)
-        return value
 
 
 class BindingEnding(Strict):

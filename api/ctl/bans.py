@@ -1,12 +1,14 @@
 """dnsfilterctl ban: an authority's decisions on services."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from api.ctl.bindings import standing_words
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     AUDIENCE,
     FUNDING,
+    PROGRAM,
     Body,
     Group,
     Options,
@@ -193,7 +195,10 @@ def _set(client: Client, options: Options) -> Result:
         raise WrongInput("say what to set: --mode, for example; see dnsfilterctl ban set --help")
     # Only these can make a ban that does not exist: a toggle of one that does not is a mistake in its name.
     method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
-    return _shown(client, client.send(Ban, method, _where(options), body))
+    ban = client.send(Ban, method, _where(options), body)
+    lapsed = f"the ban has lapsed: whatever its mode, it refuses nothing; `{PROGRAM} ban renew` gives it a further term"
+    told = _shown(client, ban)
+    return replace(told, notes=(*told.notes, lapsed)) if ban.state == "lapsed" else told
 
 
 def _change(options: Options) -> Body:

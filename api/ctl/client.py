@@ -1,5 +1,6 @@
 """The API over HTTP: one connection, bounded in time and size, every failure as a `CtlError`."""
 
+import re
 import ssl
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -12,16 +13,20 @@ from pydantic import ValidationError
 
 from api.ctl.answers import Answer, Item, Page, Problem
 from api.ctl.errors import CtlError, Denied, NotInForce, NotTaken, Unreachable, Withheld, WrongInput
+from api.ctl.places import Places, fault_line
 from dnsfilter import __version__
 
 CONNECT_S = 5.0
 READ_S = 60.0
 """Applying a large policy compiles and publishes it before it answers."""
+SOON_S = 15.0
+"""To say that its database is away may take it ten."""
 WHOLE_S = 120.0
 MAX_OCTETS = 32 * 1024 * 1024
 UNIX = "unix:"
 PAGE = 200
 """The most that the API gives at once."""
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 Found = TypeVar("Found", bound=Answer)
 Query = Mapping[str, str | int | None]
@@ -59,6 +64,20 @@ def _trusting(ca: str | None) -> ssl.SSLContext:
         raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
 
 
+def _why(error: Exception) -> str:
+    """What went wrong, without the number that only programs know it by."""
+    return _ERRNO.sub("", str(error)) or type(error).__name__
+
+
+def _late(error: httpx.TimeoutException, within_s: float) -> str:
+    match error:
+        case httpx.ConnectTimeout():
+            return f"no connection within {CONNECT_S:g} s"
+        case httpx.ReadTimeout():
+            return f"no answer within {within_s:g} s"
+    return type(error).__name__
+
+
 def _refusal(status: int, *lines: str) -> Denied:
     return NotTaken(*lines) if status == 401 else Denied(*lines)
 
@@ -66,16 +85,18 @@ def _refusal(status: int, *lines: str) -> Denied:
 class Client:
     """A control plane at `url`, asked with `token` (None: only what needs none). Use it as a context manager.
 
-    `ca` is a file of certificates that it may be signed by; None: those that the machine trusts. Raises WrongInput.
+    `ca` is a file of certificates that it may be signed by; None: those that the machine trusts. `places` is how faults
+    name what is wrong. Raises WrongInput.
     """
 
-    def __init__(self, url: str, token: str | None, ca: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None, ca: str | None = None, places: Places = str) -> None:
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": f"dnsfilterctl/{__version__}",
         }
         self.url = url
+        self._places = places
         # The environment's proxies are not used: the token is for the control plane alone. httpx would bring its own
         # list of authorities; an office's control plane is signed by one that the machine trusts.
         secure = _trusting(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -106,10 +127,15 @@ class Client:
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     def get(
-        self, kind: type[Found], where: str, query: Query | None = None, accepted: Collection[int] = (200,)
+        self,
+        kind: type[Found],
+        where: str,
+        query: Query | None = None,
+        accepted: Collection[int] = (200,),
+        within_s: float = READ_S,
     ) -> Found:
-        """The resource as a `kind`; raises CtlError."""
-        return self._read(kind, self._ask("GET", where, query=query, accepted=accepted))
+        """The resource as a `kind`; raises CtlError, also where nothing comes for so long."""
+        return self._read(kind, self._ask("GET", where, query=query, accepted=accepted, within_s=within_s))
 
     def find(self, kind: type[Found], where: str) -> Found | None:
         """The resource, or None where there is none; raises CtlError for everything else."""
@@ -163,9 +189,9 @@ class Client:
                     raise self._problem(response.status_code, self._bounded(response, time.monotonic() + WHOLE_S))
                 yield from response.iter_bytes()
         except httpx.TimeoutException as error:
-            raise self._unanswered("GET", type(error).__name__) from error
+            raise self._unanswered("GET", _late(error, READ_S)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable, or broke off: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self.url} is not reachable, or broke off: {_why(error)}") from error
 
     def send_text(
         self,
@@ -190,18 +216,25 @@ class Client:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         accepted: Collection[int] = (200,),
+        within_s: float = READ_S,
     ) -> tuple[int, bytes]:
         params = {key: value for key, value in (query or {}).items() if value is not None}
         deadline = time.monotonic() + WHOLE_S
         try:
             with self._http.stream(
-                method, where, params=params, json=body, content=content, headers=headers
+                method,
+                where,
+                params=params,
+                json=body,
+                content=content,
+                headers=headers,
+                timeout=httpx.Timeout(within_s, connect=CONNECT_S),
             ) as response:
                 data = self._bounded(response, deadline)
         except httpx.TimeoutException as error:
-            raise self._unanswered(method, type(error).__name__) from error
+            raise self._unanswered(method, _late(error, within_s)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self.url} is not reachable: {_why(error)}") from error
         if response.status_code not in accepted:
             raise self._problem(response.status_code, data)
         return response.status_code, data
@@ -240,7 +273,7 @@ class Client:
             # The detail of what the control plane found itself repeats the faults that follow one by one.
             repeated = all(fault.message in problem.detail for fault in problem.faults)
             lines = [problem.title] if repeated else lines
-            lines += [f"{fault.place}: {fault.message}" for fault in problem.faults]
+            lines += [self.fault(fault.place, fault.message) for fault in problem.faults]
         if status in (401, 403):
             return _refusal(status, *lines)
         if problem.type == "/problems/not-published":
@@ -250,6 +283,10 @@ class Client:
         return (
             Unreachable(f"{self.url} cannot do it now: {lines[0]}", *lines[1:]) if status >= 500 else WrongInput(*lines)
         )
+
+    def fault(self, place: str, message: str) -> str:
+        """One line for a fault, with its place as the command's own."""
+        return fault_line(self._places(place), message)
 
     def _foreign(self, what: str) -> Unreachable:
         return Unreachable(f"{self.url} does not answer as a dnsfilter control plane does: {what}")

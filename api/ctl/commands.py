@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeAlias
 from api.ctl.client import Client
 from api.ctl.errors import DONE, WRONG_INPUT
 from api.ctl.terminal import escape
+from api.rangefile import why_no_prefix
 
 Options: TypeAlias = argparse.Namespace
 Body: TypeAlias = dict[str, Any]
@@ -100,7 +101,7 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
         allow_abbrev=False,
     )
     add_global(parser, shown=False)
-    parser.set_defaults(verb=verb if isinstance(verb, Verb) else Verb(verb))
+    parser.set_defaults(verb=verb if isinstance(verb, Verb) else Verb(verb), command=parser)
     return parser
 
 
@@ -184,7 +185,7 @@ def given(options: Options, *names: str) -> Body:
 def slug(text: str) -> str:
     """An argument that names an authority, a service or a site."""
     if not _SLUG.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no slug: lower-case letters, digits and hyphens")
+        raise argparse.ArgumentTypeError(f"{text!r} is no short name: lower-case letters, digits and hyphens")
     return text
 
 
@@ -222,7 +223,7 @@ def prefix(text: str) -> str:
     try:
         return str(ip_network(text))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no prefix: {error}") from error
+        raise argparse.ArgumentTypeError(why_no_prefix(text)) from error
 
 
 def choices(*known: str) -> Callable[[str], list[str]]:

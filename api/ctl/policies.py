@@ -82,7 +82,7 @@ def _archive(client: Client, options: Options) -> Result:
 
 def _diff(client: Client, options: Options) -> Result:
     found = client.send_text(Difference, path("policy", "diff"), read_text(options.file, MAX_OCTETS))
-    faults = tuple(f"{fault.place}: {fault.message}" for fault in found.faults)
+    faults = tuple(client.fault(fault.place, fault.message) for fault in found.faults)
     code = WRONG_INPUT if faults else FOUND if found.acts else DONE
     return Result(found.model_dump(mode="json"), lambda: _lines(found.acts, bool(faults)), code, faults)
 

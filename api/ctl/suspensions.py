@@ -120,7 +120,8 @@ def _suspend(client: Client, options: Options) -> Result:
     if options.end:
         return _end_all(client, options)
     body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}
-    if ":" in body.get("until", "")[:3]:
+    # What begins with a year is an RFC 3339 time.
+    if "until" in body and not body["until"][:4].isdigit():
         body["until"] = _until(body["until"], options.authority, Names(client))
     made = client.send(Suspension, "POST", path("suspensions"), {"authority": options.authority, **body})
     return Result(made.model_dump(mode="json"), lambda: _made(made, client))

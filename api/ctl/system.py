@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from api.ctl.answers import Readiness, Version
-from api.ctl.client import Client
+from api.ctl.client import SOON_S, Client
 from api.ctl.commands import PROGRAM, Group, Options, Result, Verb, add_verb
 from api.ctl.errors import DONE, FOUND, CtlError
 from api.ctl.names import Names
@@ -28,7 +28,7 @@ def add(groups: Group) -> None:
 
 
 def _version(client: Client, _options: Options) -> Result:
-    found = client.get(Version, "/version")
+    found = client.get(Version, "/version", within_s=SOON_S)
     return Result(
         {"dnsfilterctl": __version__, "api": found.version, "url": client.url},
         lambda: columns([(PROGRAM, __version__), ("API", f"{found.version} at {client.url}")]),
@@ -37,7 +37,7 @@ def _version(client: Client, _options: Options) -> Result:
 
 def _status(client: Client, _options: Options) -> Result:
     # 503 says that it is not ready, in the same words.
-    found = client.get(Readiness, "/readyz", accepted=(200, 503))
+    found = client.get(Readiness, "/readyz", accepted=(200, 503), within_s=SOON_S)
     return Result(found.model_dump(mode="json"), lambda: _lines(found, client), DONE if found.ready else FOUND)
 
 

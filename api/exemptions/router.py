@@ -195,7 +195,13 @@ def _wanted(
 ) -> Exemption:
     try:
         zone(time_zone)
+    except ValueError as error:
+        raise Invalid.at("body.time_zone", str(error)) from error
+    try:
         hours = tuple(parse_zoned_hours(text, time_zone) for text in body.hours)
+    except ValueError as error:
+        raise Invalid.at("body.hours", str(error)) from error
+    try:
         start = unit.now_s if body.start is None else parse_moment(body.start, time_zone)
         end = parse_end(start, body.end, body.until, body.for_, time_zone)
     except ValueError as error:

@@ -11,11 +11,15 @@ from api.db.models import ExemptionRow
 from api.moments import moment_text, optional_text, through
 from api.publish.source import exemption_value
 from api.ranges.schemas import PrefixText
-from api.schemas import DayText, MomentText, Read, Reason, Slug, SpanText, Strict
+from api.schemas import PRINTABLE, DayText, MomentText, Read, Reason, Slug, SpanText, Strict
 from dnsfilter.policy.decide import exemption_begins
 from dnsfilter.policy.model import DEFAULT_SITE, Instant
 
-HoursText = Annotated[str, StringConstraints(min_length=3, max_length=80), Field(examples=["Mon-Fri 09:00-12:00"])]
+HoursText = Annotated[
+    str,
+    StringConstraints(max_length=80),
+    Field(examples=["Mon-Fri 09:00-12:00"], json_schema_extra={"minLength": 3}),
+]
 
 
 class ExemptionState(StrEnum):
@@ -54,7 +58,7 @@ class ExemptionWrite(Strict):
 class Note(Strict):
     """What the approver adds, if anything."""
 
-    note: Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] = ""
+    note: Annotated[str, StringConstraints(max_length=1000, pattern=PRINTABLE)] = ""
 
 
 class Refusal(Strict):

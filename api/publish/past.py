@@ -206,6 +206,4 @@ def _before_all(session: Session) -> str:
     first = session.scalar(select(PublicationRow).order_by(PublicationRow.id).limit(1))
     if first is None:
         return "nothing is kept yet of what was in force"
-    return (
-        f"what was in force is not kept before {moment_text(first.time_s)}: not kept before revision {first.revision}"
-    )
+    return f"nothing is kept of what was in force before {moment_text(first.time_s)} (revision {first.revision})"

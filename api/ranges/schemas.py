@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.db.models import RangeRow, SiteRow
 from api.errors import Invalid
+from api.rangefile import why_no_prefix
 from api.schemas import Read, ShortLine, Slug, Strict
 from dnsfilter.policy.check import prefix_fault
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
@@ -62,7 +63,7 @@ def parse_prefix(text: str, place: str) -> Prefix:
     try:
         prefix = ip_network(text)
     except ValueError as error:
-        raise Invalid.at(place, f"{text!r} is no prefix: {error}") from error
+        raise Invalid.at(place, why_no_prefix(text)) from error
     fault = prefix_fault(prefix)
     if fault is not None:
         raise Invalid.at(place, f"{prefix} {fault}")

@@ -86,10 +86,7 @@ def merge_authority(
 
 
 def _at(text: str | None, row: AuthorityRow, now: Instant) -> Instant:
-    try:
-        return now if text is None else parse_moment(text, row.time_zone)
-    except ValueError as error:
-        raise Invalid.at("body.at", str(error)) from error
+    return now if text is None else parse_moment(text, row.time_zone)
 
 
 def _acts(unit: UnitOfWork, before: int) -> list[DoneRead]:

@@ -1,13 +1,9 @@
 """Closing and merging as written, and what was done."""
 
-from typing import Annotated
-
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field
 
 from api.authorities.schemas import AuthorityRead
-from api.bans.schemas import Link
-from api.moments import parse_date
-from api.schemas import Line, MomentText, Read, Reason, Slug, Strict
+from api.schemas import Line, Link, MomentText, OptionalDayText, Read, Reason, Slug, Strict
 from dnsfilter.policy.model import DecisionRecord
 
 
@@ -16,17 +12,10 @@ class EndDecision(Strict):
 
     organ: Line = ""
     reference: Line = ""
-    date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    date: OptionalDayText = ""
     legal_basis: Line = ""
     advice: Line = ""
     link: Link = ""
-
-    @field_validator("date")
-    @classmethod
-    def _date(cls, value: str) -> str:
-        if value:
-            parse_date(value)
-        return value
 
     def value(self) -> DecisionRecord:
         """As the policy has it."""

@@ -94,10 +94,7 @@ def _end(body: SuspensionWrite, now: Instant) -> Instant:
     """The end that is wanted; raises Invalid."""
     if (body.for_ is None) == (body.until is None):
         raise Invalid.at("body", 'give either "for" or "until"')
-    try:
-        return now + parse_duration(body.for_) if body.for_ is not None else parse_moment(body.until or "", "UTC")
-    except ValueError as error:
-        raise Invalid.at("body.until" if body.for_ is None else "body.for", str(error)) from error
+    return now + parse_duration(body.for_) if body.for_ is not None else parse_moment(body.until or "", "UTC")
 
 
 def _answer(unit: UnitOfWork, row: SuspensionRow, response: Response) -> SuspensionRead:

@@ -6,13 +6,40 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.db.models import SuspensionRow
-from api.moments import moment_text, optional_text
-from api.schemas import Read, Reason, Slug, Strict
+from api.moments import moment_text, optional_text, parse_moment
+from api.schemas import Read, Reason, Slug, Strict, read_by
+from dnsfilter.policy.calendar import parse_duration
+from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant
 
-DurationText = Annotated[str, StringConstraints(min_length=2, max_length=40), Field(examples=["30m", "1h30m"])]
+_LEAST_INSTANT = 20
+
+
+def _duration(text: str) -> int:
+    duration_s = parse_duration(text)
+    if duration_s > MAX_SUSPENSION_S:
+        raise ValueError(f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours")
+    return duration_s
+
+
+def _instant(text: str) -> Instant:
+    if len(text) < _LEAST_INSTANT:
+        raise ValueError(f"{text!r} is no RFC 3339 time with a zone: write for example 2026-11-25T10:30:00+01:00")
+    return parse_moment(text, "UTC")
+
+
+# A least length is for the description alone: of a text that is too short more is to be said than that.
+DurationText = Annotated[
+    str,
+    StringConstraints(max_length=40),
+    read_by(_duration),
+    Field(examples=["30m", "1h30m"], json_schema_extra={"minLength": 2}),
+]
 InstantText = Annotated[
-    str, StringConstraints(min_length=20, max_length=40), Field(examples=["2026-11-25T10:30:00+01:00"])
+    str,
+    StringConstraints(max_length=40),
+    read_by(_instant),
+    Field(examples=["2026-11-25T10:30:00+01:00"], json_schema_extra={"minLength": _LEAST_INSTANT}),
 ]
 
 

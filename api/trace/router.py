@@ -19,7 +19,12 @@ router = APIRouter(route_class=Route, prefix="/v1/trace", tags=["decision"])
 
 AtText = Annotated[
     str,
-    Query(min_length=10, max_length=40, examples=["2026-03-02T10:15+01:00"], description="RFC 3339, seconds optional"),
+    Query(
+        max_length=40,
+        examples=["2026-03-02T10:15+01:00"],
+        description="RFC 3339, seconds optional",
+        json_schema_extra={"minLength": 10},
+    ),
 ]
 
 

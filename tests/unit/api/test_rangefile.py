@@ -37,7 +37,7 @@ def test_what_programs_write_is_read(text: str, told: list[tuple[int, str, str, 
     [
         ('192.0.2.0/24,town,public,staff,"open', "cannot be read as CSV"),
         ('192.0.2.0/24,town,public,staff,"a"b', "cannot be read as CSV"),
-        ("192.0.2.0/24,Town,public,staff,", "authority: 'Town' is no slug"),
+        ("192.0.2.0/24,Town,public,staff,", "authority: 'Town' is no short name"),
         ("192.0.2.0/24,,public,staff,", "authority: is missing"),
         ("192.0.2.0/24,town,public,staff,a\u2028b", "label: has a line break"),
         (f"192.0.2.0/24,town,public,staff,{'x' * 201}", "label: is longer than 200"),

@@ -108,7 +108,7 @@ def test_trace_tells_what_mattered(toggled: Served, ctl: Ctl, at: str, client: s
     [
         ("2026-09-21T17:15", "neither a date nor an RFC 3339 time with a zone"),
         ("2030-01-01T10:00Z", "lies ahead"),
-        ("2020-01-01T10:00Z", "not kept before revision 1"),
+        ("2020-01-01T10:00Z", "nothing is kept of what was in force before 2026-09-21T14:13:20Z (revision 1)"),
     ],
 )
 def test_what_cannot_be_traced_is_wrong_input(served: Served, ctl: Ctl, at: str, fault: str) -> None:

@@ -193,7 +193,7 @@ def test_lists_are_newest_first_and_narrowed(town: Plane) -> None:
 @pytest.mark.parametrize(
     ("body", "place"),
     [
-        ({"authority": "town", "for": "4h1m"}, "body.until"),
+        ({"authority": "town", "for": "4h1m"}, "body.for"),
         ({"authority": "town", "until": "2026-09-21T18:13:21Z"}, "body.until"),
         ({"authority": "town", "until": "2026-09-21T14:13:20Z"}, "body.until"),
         ({"authority": "town", "until": "2026-09-21T14:30:00"}, "body.until"),

@@ -143,7 +143,7 @@ def test_nothing_is_told_of_a_time_before_anything_was_kept(town: Plane) -> None
     query = {"client": "192.0.2.10", "name": NAME, "at": "2020-01-01T00:00:00Z"}
     answer = town.call("GET", "/v1/trace", params=query)
     assert answer.status_code == 404
-    assert "not kept before 2026-09-21T14:13:20Z: not kept before revision 0" in answer.json()["detail"]
+    assert "nothing is kept of what was in force before 2026-09-21T14:13:20Z (revision 0)" in answer.json()["detail"]
 
 
 def test_a_trace_says_where_later_revisions_were_lost(town: Plane) -> None:
