@@ -197,10 +197,6 @@ class Publisher:
         self._thread.start()
         self._recorder.start()
 
-    def retry_soon(self) -> None:
-        """Have the thread publish what the database holds."""
-        self._failed.set()
-
     def stop(self) -> None:
         """Stop the threads."""
         self._stopping.set()

@@ -4,8 +4,8 @@
     {"reported": 7, "from": 0, "enrolment": "5f0c…"}
 
 Commands append, the supervisor notes what the control plane has, as it says itself; a lock beside the file makes them
-take turns. A line that a power cut left broken, or that no act can have written, is passed over and counted: what it
-began to say never had effect.
+take turns. A line that a power cut left broken, or that no act can have written, is passed over and counted, which the
+log tells: what it began to say never had effect.
 """
 
 import json

@@ -157,7 +157,9 @@ class LocalNode:
             raise ConfigError((Problem("REVISION", f"revision {revision} is not on this node; here: {known}"),))
         quarantined = self._store.quarantine_reason(revision)
         if quarantined is not None:
-            raise UnavailableError(f"use revision {revision}: it is quarantined: {quarantined or 'no reason is noted'}")
+            reason, mark = quarantined or "no reason is noted", self._store.quarantine_mark(revision)
+            what = f"use revision {revision}: it is quarantined: {reason}"
+            raise UnavailableError(f"{what}; if it is to be tried again, remove {mark}")
         try:
             self._store.check(revision)
         except SnapshotError as error:

@@ -5,6 +5,7 @@ backup, or know a journal that was lost on this machine.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,9 +16,11 @@ from dnsfilter.node.controlclient import Answer, ControlClient, failure, refusal
 from dnsfilter.node.identity import Identity
 from dnsfilter.node.journal import MAX_ENTRIES, MOST_NUMBER, Entry, Journal
 from dnsfilter.node.report import MOST_ENTRIES, Facts, Load, LoadMeter, report_body
+from dnsfilter.telemetry import logs
 
 _PATH = "/v1/nodes/self/report"
 _MOST_TOLD_AT_ONCE = MAX_ENTRIES // MOST_ENTRIES + 2
+_LOG = logging.getLogger("dnsfilter.node.reporter")
 
 
 class Reporter:
@@ -31,6 +34,8 @@ class Reporter:
         self._begun_s = time.monotonic()
         self._told = 0
         """The highest number of an entry that was told and not answered."""
+        self._broken = 0
+        """How many lines of the journal were broken when that was last looked at."""
         self.begin()
 
     def begin(self) -> None:
@@ -92,10 +97,13 @@ class Reporter:
 
     def _unreported(self) -> Sequence[Entry]:
         try:
-            entries = self._journal.unreported()
+            entries, broken = self._journal.unreported(), self._journal.broken_lines()
         except UnavailableError as error:
             self._problem = str(error)
             return ()
+        if broken > self._broken:
+            logs.emit(_LOG, logging.WARNING, "broken lines of the journal passed over", lines=broken)
+        self._broken = broken
         if entries and entries == self._untaken:
             return ()
         self._problem = ""

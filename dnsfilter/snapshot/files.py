@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.manifest import parse_manifest
-from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.sections import Buffer
 
 RELEASED_S: Instant = 1_793_491_200
@@ -20,14 +19,6 @@ class Files:
     names: Buffer
     ranges: Buffer
     rules: Buffer
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A snapshot with the octets it reads: `manifest`, `names`, `ranges`, `rules`."""
-
-    snapshot: Snapshot
-    files: dict[str, Buffer]
 
 
 def octets_by_digest(known: Files | None) -> dict[bytes, Buffer]:

@@ -3,7 +3,7 @@
     DIRECTORY/current                       "REVISION SHA256-OF-ITS-MANIFEST", replaced by rename
     DIRECTORY/REVISION.SHA256.manifest      one per revision
     DIRECTORY/SHA256.names .ranges .rules   immutable, shared between revisions
-    DIRECTORY/REVISION.quarantined          not to be loaded; holds the reason
+    DIRECTORY/REVISION.quarantined          not to be loaded until somebody removes this; holds the reason
     DIRECTORY/held                          "REVISION", up to which nothing received takes the place of what was chosen
     DIRECTORY/lock                          held by whoever writes
 
@@ -23,12 +23,10 @@ from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.disk import TEMPORARY, read_bounded, sync_directory, sync_files, write_whole
-from dnsfilter.snapshot.files import RELEASED_S, Files, Loaded, octets_by_digest
+from dnsfilter.snapshot.files import RELEASED_S, Files, octets_by_digest
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, named_files, parse_manifest
 from dnsfilter.snapshot.pointers import CURRENT, HELD, Pointer, current_in, held_octets, held_up_to, pointers_in
-from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.snapshot.sections import Buffer
 
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 _READ_RETRIES = 4
@@ -91,11 +89,11 @@ class SnapshotStore:
         placed: Callable[[], object] = lambda: None,
         *,
         over_choice: bool = False,
-    ) -> bool:
+    ) -> None:
         """Makes a snapshot that was made elsewhere current, whatever is; `files` are those missing, by digest.
 
-        False, and kept only, where `use` chose an older one and it is none above what was here then; `over_choice`
-        ends that. Raises SnapshotError for one of which a file is neither here nor given, and UnavailableError when the
+        It is kept only where `use` chose an older one and it is none above what was here then; `over_choice` ends
+        that. Raises SnapshotError for one of which a file is neither here nor given, and UnavailableError when the
         disk refuses. Whoever calls it answers for the manifest and for the digests. `placed` is called once it is
         current, which with `sync_late` is before the disk has it.
         """
@@ -110,10 +108,9 @@ class SnapshotStore:
             self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
             if not over_choice and pointer.revision <= held_up_to(self._directory):
                 self._remove_others(pointer)
-                return False
+                return
             self._make_current(pointer)
             placed()
-            return True
 
     def begin_anew(self, revision: int, *, with_older: bool) -> None:
         """Removes manifests above a revision and marks of quarantine from it on: they are of other numbers.
@@ -196,18 +193,6 @@ class SnapshotStore:
                 reasons.append(str(error))
         raise SnapshotError("; ".join(reasons))
 
-    def load(self, site: str, known: Files | None = None) -> Loaded:
-        """The current snapshot, verified and opened for `site`; raises SnapshotError."""
-        files = self.read_current(known)
-        snapshot = Snapshot.open(files.manifest, files.names, files.ranges, files.rules, site)
-        octets: dict[str, Buffer] = {
-            "manifest": files.manifest,
-            "names": files.names,
-            "ranges": files.ranges,
-            "rules": files.rules,
-        }
-        return Loaded(snapshot, octets)
-
     def open_named(self, digest: str) -> BinaryIO | None:
         """The file of this SHA-256, opened, where a manifest here names it; else None. Its octets are not checked."""
         for pointer in sorted(self._pointers(), reverse=True):
@@ -216,14 +201,6 @@ class SnapshotStore:
                     if file.digest.hex() == digest:
                         return self._path(name).open("rb")
         return None
-
-    def previous(self) -> tuple[int, ...]:
-        """The revisions that `use` can make current, newest first: all but the current and quarantined ones."""
-        current = self._current_or_none()
-        revisions = {pointer.revision for pointer in self._pointers()}
-        if current is not None:
-            revisions.discard(current.revision)
-        return tuple(sorted((r for r in revisions if not self._quarantined(r)), reverse=True))
 
     def use(self, revision: int) -> None:
         """Makes a revision that is still here current, once it has been read whole; raises SnapshotError.
@@ -257,28 +234,26 @@ class SnapshotStore:
         """Reads a revision whole; raises SnapshotError where it is not, is not here, or is quarantined."""
         self._read(self._pointer_of(revision), None)
 
+    def quarantine_mark(self, revision: int) -> Path:
+        """The file that keeps a revision from being loaded: it is tried again once that is removed."""
+        return self._path(f"{revision}.quarantined")
+
     def quarantine_reason(self, revision: int) -> str | None:
         """Why a revision is quarantined; None while it is not."""
         try:
-            return read_bounded(self._path(f"{revision}.quarantined"), _REASON_OCTETS).decode(errors="replace")
+            return read_bounded(self.quarantine_mark(revision), _REASON_OCTETS).decode(errors="replace")
         except SnapshotError:
             return "" if self._quarantined(revision) else None
 
     def quarantine(self, revision: int, reason: str = "") -> None:
-        """Marks a revision as not to be loaded, until `release`; in this object also where the disk refuses."""
+        """Marks a revision as not to be loaded until somebody removes the mark; here also where the disk refuses."""
         try:
             with self._writing(f"quarantine revision {revision}"):
-                self._write(f"{revision}.quarantined", reason.encode())
+                self._write(self.quarantine_mark(revision).name, reason.encode())
                 sync_directory(self._directory)
         except UnavailableError:
             self._set_aside.add(revision)
             raise
-
-    def release(self, revision: int) -> None:
-        """Lifts a quarantine."""
-        self._set_aside.discard(revision)
-        with self._writing(f"release revision {revision}"):
-            self._path(f"{revision}.quarantined").unlink(missing_ok=True)
 
     def prune(self, keep: int) -> tuple[int, ...]:
         """Removes all but the current and the `keep` newest other revisions, and what none of those names.
@@ -370,7 +345,7 @@ class SnapshotStore:
         return pointer
 
     def _quarantined(self, revision: int) -> bool:
-        return revision in self._set_aside or self._path(f"{revision}.quarantined").exists()
+        return revision in self._set_aside or self.quarantine_mark(revision).exists()
 
     def _path(self, name: str) -> Path:
         return self._directory / name

@@ -13,7 +13,7 @@ import dns.rcode
 import pytest
 
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import DEFAULT_SITE, Mode, Range, Service
+from dnsfilter.policy.model import Mode, Range, Service
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
@@ -21,6 +21,7 @@ from tests.bench.large import NAMES, RANGES, authority_of, client_of, make_polic
 from tests.support.authority import Knot
 from tests.support.engines import edes
 from tests.support.nodes import Node, eventually, program
+from tests.support.opened import opened
 from tests.support.zones import zone
 
 SAMPLES = 200
@@ -124,7 +125,7 @@ def test_each_range_is_judged_by_its_own_authority(large: Large, node: StoreNode
 
 def test_every_sampled_decision_of_the_loaded_snapshot_is_the_policys(large: Large, numbers: list[int]) -> None:
     # IPv6 clients too, whom loopback cannot play.
-    snapshot = large.store.load(DEFAULT_SITE).snapshot
+    snapshot = opened(large.store)
     at = snapshot.made_s
     seen = set()
     for number in numbers:

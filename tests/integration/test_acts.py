@@ -34,6 +34,7 @@ from tests.support.decided import (
     Exempted,
     Span,
 )
+from tests.support.opened import opened
 from tests.support.shown import (
     MERGER,
     WEEKLY,
@@ -388,7 +389,7 @@ class Acts(Acted):
     @invariant()
     def all_three_agree(self) -> None:
         assert not list(self.list.reaches_beyond_a_closing())
-        policy, snapshot = self.policy(), self.plane.store.load("default").snapshot
+        policy, snapshot = self.policy(), opened(self.plane.store)
         assert snapshot.revision == policy.revision
         # Where nothing was done, all instants have been compared. A suspension that is over is in no policy.
         over = any(span.end <= self.now for _, span in self.list.suspended.values())

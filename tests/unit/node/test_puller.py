@@ -377,4 +377,4 @@ def test_the_newest_revisions_are_kept_and_older_ones_go(
     for revision in range(1, 6):
         plane.publish(compiled(revision, Mode.OFF if revision % 2 else Mode.ENFORCE))
         pulling.pull(0)
-    assert (store.current_revision(), store.previous()) == (5, (4, 3))
+    assert (store.current_revision(), store.revisions()) == (5, (5, 4, 3))

@@ -74,6 +74,19 @@ def test_a_journal_that_was_lost_puts_nothing_on_record_under_a_number_that_is_t
     assert plane.journal == 7 + acts
 
 
+def test_lines_of_the_journal_that_cannot_be_read_are_said_once_in_the_log(
+    reporter: Reporter, journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(journal, 1)
+    for broken in (b"", b"{\n", b"", b"{\n[]\n"):
+        with (tmp_path / "node" / "journal.jsonl").open("ab") as file:
+            file.write(broken)
+        reporter.begin()
+        reporter.tell(FACTS, None)
+    said = [record for record in caplog.records if record.name == "dnsfilter.node.reporter"]
+    assert [record.__dict__["dnsfilter_fields"] for record in said] == [{"lines": 1}, {"lines": 3}]
+
+
 def test_a_journal_lost_while_it_reports_goes_on_too(
     plane: Played, reporter: Reporter, journal: Journal, tmp_path: Path
 ) -> None:

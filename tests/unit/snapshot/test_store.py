@@ -18,6 +18,7 @@ from dnsfilter.snapshot.files import RELEASED_S
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
+from tests.support.opened import opened
 from tests.support.policies import DAY, NOW, ban, network, policy, service
 
 GHENT = policy(network("192.0.2.0/24", "ghent"), service("tiktok", ["tiktok.example"]), ban(1, "ghent", "tiktok"))
@@ -53,15 +54,9 @@ def test_what_is_published_is_loaded(store: SnapshotStore) -> None:
     files = store.read_current()
     assert (files.revision, files.manifest) == (7, made.manifest)
     assert (files.names, files.ranges, files.rules) == (made.names.data, made.ranges.data, made.rules.data)
-    loaded = store.load("default")
-    assert loaded.snapshot.revision == 7
-    assert loaded.files == {
-        "manifest": made.manifest,
-        "names": made.names.data,
-        "ranges": made.ranges.data,
-        "rules": made.rules.data,
-    }
-    decision = loaded.snapshot.decide(ip_address("192.0.2.1"), parse_name("tiktok.example"), NOW)
+    snapshot = opened(store)
+    assert snapshot.revision == 7
+    decision = snapshot.decide(ip_address("192.0.2.1"), parse_name("tiktok.example"), NOW)
     assert decision.verdict is Verdict.REFUSE
 
 
@@ -93,7 +88,7 @@ def test_a_lower_revision_is_refused(store: SnapshotStore) -> None:
 def test_the_same_revision_made_anew_replaces_its_manifest(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(7))
     assert store.publish(compiled(7, made_s=NOW + 60))
-    assert store.load("default").snapshot.made_s == NOW + 60
+    assert opened(store).made_s == NOW + 60
     assert len(files_of(directory, "manifest")) == 1
 
 
@@ -149,7 +144,7 @@ def test_other_users_may_read(store: SnapshotStore, directory: Path) -> None:
 
 def test_an_empty_store_says_so(store: SnapshotStore, directory: Path) -> None:
     assert store.current_token() is None
-    assert store.previous() == ()
+    assert store.revisions() == ()
     for read in (store.read_current, store.read_last_good):
         with pytest.raises(SnapshotError, match="current: No such file"):
             read()
@@ -239,10 +234,8 @@ def test_a_newer_one_that_was_rolled_back_does_not_return(store: SnapshotStore, 
 def test_an_earlier_revision_can_be_used_again(store: SnapshotStore) -> None:
     store.publish(compiled(1))
     store.publish(compiled(2, Mode.OFF))
-    assert store.previous() == (1,)
     store.use(1)
     assert store.read_current().revision == 1
-    assert store.previous() == (2,)
     store.publish(compiled(3))
     assert store.read_current().revision == 3
 
@@ -287,7 +280,7 @@ def test_no_file_of_a_store_leads_elsewhere_or_keeps_its_reader_waiting(store: S
     assert store.current_revision() is None
 
 
-def test_a_quarantined_revision_is_passed_over_until_released(store: SnapshotStore) -> None:
+def test_a_quarantined_revision_is_passed_over_until_its_mark_is_removed(store: SnapshotStore) -> None:
     store.publish(compiled(1))
     store.publish(compiled(2, Mode.OFF))
     store.quarantine(2, "three workers died")
@@ -301,9 +294,9 @@ def test_a_quarantined_revision_is_passed_over_until_released(store: SnapshotSto
         store.use(2)
     store.publish(compiled(3))
     assert store.read_current().revision == 3
-    assert store.previous() == (1,)
-    store.release(2)
-    assert store.previous() == (2, 1)
+    store.quarantine_mark(2).unlink()
+    store.use(2)
+    assert store.read_current().revision == 2
 
 
 def test_pruning_keeps_what_current_and_kept_manifests_name(store: SnapshotStore, directory: Path) -> None:

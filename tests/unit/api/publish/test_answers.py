@@ -10,6 +10,7 @@ import pytest
 from api.moments import moment_text
 from blocklists.catalogue import Catalogue, CatalogueName
 from dnsfilter.wire.names import parse_name
+from tests.support.opened import opened
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
 ALPHA = "/v1/authorities/town/bans/alpha"
@@ -143,7 +144,7 @@ def test_an_exemption_that_does_not_hold_at_this_hour_is_told_with_its_next_one(
 
 def _compiled_text(plane: Plane) -> str:
     """What a node answers, from the snapshot that is published."""
-    snapshot = plane.store.load("default").snapshot
+    snapshot = opened(plane.store)
     found = snapshot.find(ip_address("192.0.2.10").packed)
     assert found is not None
     ban = snapshot.judge(found, snapshot.match(parse_name("alpha1.example.org")), int(plane.clock.now)).ban

@@ -17,10 +17,11 @@ from api.publish import service
 from api.publish.start import raise_above
 from dnsfilter.errors import PolicyError, UnavailableError
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import DEFAULT_SITE, Policy
+from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.files import RELEASED_S
 from dnsfilter.wire.names import parse_name
+from tests.support.opened import opened
 from tests.unit.api.conftest import Plane, authority, make_plane, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"
@@ -119,7 +120,7 @@ def doubting(tmp_path: Path) -> Iterator[Plane]:
 
 
 def _made_s(plane: Plane) -> int:
-    return plane.store.load(DEFAULT_SITE).snapshot.made_s
+    return opened(plane.store).made_s
 
 
 def test_a_start_and_acts_in_1970_are_dated_by_the_release_then_by_the_newest_making(doubting: Plane) -> None:
@@ -144,7 +145,7 @@ def test_a_term_that_begins_when_it_is_recorded_in_1970_is_in_force(doubting: Pl
     registered = {"authority": "town", "funding": "public", "audience": "staff"}
     doubting.done("PUT", "/v1/ranges/default/192.0.2.0/24", registered)
     doubting.done("PUT", "/v1/authorities/town/bans/alpha", {"provisional": True, "mode": "enforce"})
-    snapshot = doubting.store.load(DEFAULT_SITE).snapshot
+    snapshot = opened(doubting.store)
     client, name = ip_address("192.0.2.10"), parse_name("www.alpha1.example.org")
     verdicts = [snapshot.decide(client, name, RELEASED_S + hours * 3_600).verdict for hours in (0, 71, 72)]
     assert verdicts == [Verdict.REFUSE, Verdict.REFUSE, Verdict.PASS]
@@ -204,7 +205,6 @@ def test_a_failed_publication_is_told_and_made_up_for(town: Plane, monkeypatch: 
         }
     assert town.done("GET", BAN)["mode"] == "off"
     town.publisher.start()
-    town.publisher.retry_soon()
     for _ in range(200):
         if _stored(town) == revision + 1:
             break

@@ -1,0 +1,11 @@
+"""The current snapshot of a store, as nodes of the default site read it."""
+
+from dnsfilter.policy.model import DEFAULT_SITE
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.snapshot.store import SnapshotStore
+
+
+def opened(store: SnapshotStore) -> Snapshot:
+    """Verified and opened; raises SnapshotError."""
+    files = store.read_current()
+    return Snapshot.open(files.manifest, files.names, files.ranges, files.rules, DEFAULT_SITE)
