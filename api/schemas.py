@@ -11,8 +11,9 @@ from dnsfilter.policy.calendar import parse_span
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
-# Control characters would let a text forge a line of a log or of a refusal's EXTRA-TEXT.
-PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+# Control characters would let a text forge a line of a log or of a refusal's EXTRA-TEXT, and what nobody sees would let
+# it read otherwise than it is: as `text_fault` of every policy has it.
+PRINTABLE = r"^([^\x00-\x1f\x7f-\x9f\u2028\u2029\p{Cf}]|[\u200c\u200d])*$"
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
 LINK = r"^(https?://[\x21-\x7e]+)?$"
@@ -25,7 +26,7 @@ _NO_DAY = "{} is no date: write for example 2026-09-30"
 OF_PATTERN: Mapping[str, str] = {
     SLUG: _NO_SLUG,
     SERVICE_SLUG: _NO_SLUG,
-    PRINTABLE: "has a line break or another control character",
+    PRINTABLE: "has a line break or another control character, or one that nobody sees",
     DAY: _NO_DAY,
     DAY_OR_NONE: _NO_DAY,
     # A link may hold a password, and so is not repeated.

@@ -1,6 +1,7 @@
 """What any policy must satisfy, wherever it comes from; every fault at once."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Network, ip_network
 from urllib.parse import urlsplit
@@ -35,6 +36,8 @@ MAX_PROVISIONAL_S = 72 * 3600
 _SLUG = re.compile(r"[a-z0-9_-]{1,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_JOINERS = "\u200c\u200d"
+"""Without which some languages cannot be written: they change how letters are joined, and hide nothing."""
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _LINK_LOCAL = (ip_network("169.254.0.0/16"), ip_network("fe80::/10"))
 
@@ -249,6 +252,20 @@ class _Check:
             yield Problem(place, f"there is no {what} {slug!r}")
 
 
+def text_fault(text: str) -> str | None:
+    """Why a text is none that people read as it is, or None.
+
+    A line break forges a line of a log; a character that nobody sees makes two texts look alike, and one that turns
+    the direction makes a text read otherwise than it is (Unicode TR 36, section 3.1).
+    """
+    if text.isprintable():
+        return None
+    if _UNPRINTABLE.search(text):
+        return "has a line break or another control character"
+    hidden = [one for one in text if one not in _JOINERS and unicodedata.category(one) in ("Cf", "Cs")]
+    return f"has a character that nobody sees: U+{ord(hidden[0]):04X}" if hidden else None
+
+
 def prefix_order(prefix: Prefix) -> tuple[int, int, int]:
     """A sort key for prefixes of both families."""
     return (prefix.version, int(prefix.network_address), prefix.prefixlen)
@@ -271,8 +288,9 @@ def _texts(place: str, texts: dict[str, str]) -> Found:
     for key, text in texts.items():
         if len(text) > MAX_TEXT:
             yield Problem(f"{place}.{key}", f"is longer than {MAX_TEXT} characters")
-        if _UNPRINTABLE.search(text):
-            yield Problem(f"{place}.{key}", "contains a line break or another control character")
+        fault = text_fault(text)
+        if fault is not None:
+            yield Problem(f"{place}.{key}", fault)
 
 
 def _authority(place: str, authority: Authority) -> Found:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import api.application  # noqa: F401  (for the bodies of all routes)
 from api.accounts.schemas import AccountWrite, GrantWrite
@@ -13,8 +15,9 @@ from api.bans.schemas import BanWrite, Ending
 from api.bindings.schemas import BindingWrite
 from api.errors import Invalid
 from api.exemptions.schemas import ExemptionWrite
-from api.schemas import MAX_REPEATED, OF_PATTERN, SERVICE_SLUG, Strict, validated
+from api.schemas import MAX_REPEATED, OF_PATTERN, SERVICE_SLUG, Line, Reason, ShortLine, Strict, validated, words_of
 from api.suspensions.schemas import SuspensionWrite
+from dnsfilter.policy.check import text_fault
 from tests.unit.api.conftest import authority
 
 REASON = "because of that"
@@ -171,3 +174,20 @@ def _patterns(schema: Any) -> Iterator[str]:
         case list():
             for value in schema:
                 yield from _patterns(value)
+
+
+ODD = "aé漢 \u00a0\u00ad\u061c\u200b\u200c\u200d\u200e\u202e\u2028\u2066\ufeff\x07\x9b\U000e0041"
+
+
+@pytest.mark.parametrize("kind", [Line, ShortLine, Reason])
+@given(text=st.text(ODD, min_size=1, max_size=6))
+def test_a_line_is_what_a_policy_takes(kind: Any, text: str) -> None:
+    try:
+        TypeAdapter(kind).validate_python(f"-{text}-")
+    except ValidationError as error:
+        [fault] = error.errors()
+        assert text_fault(text) is not None, fault
+        told = words_of({**fault})
+        assert told == "has a line break or another control character, or one that nobody sees"
+    else:
+        assert text_fault(text) is None

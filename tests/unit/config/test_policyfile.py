@@ -392,7 +392,7 @@ def test_one_mistake_is_one_problem_with_its_place(text: str, line: int, place: 
         ('"municipality"\nnames = { nl = "Stad G', '"city"\nnames = { nl = "Stad G', "3 authority[0].kind", "'city'"),
         ('{ nl = "Stad Gent" }', "{}", "4 authority[0].names", "is empty"),
         ('{ nl = "Stad Gent" }', '{ dutch = "Stad Gent" }', "4 authority[0].names", "'dutch' is no language tag"),
-        ('{ nl = "Stad Gent" }', '{ nl = "Stad\\nGent" }', "4 authority[0].names.nl", "contains a line break"),
+        ('{ nl = "Stad Gent" }', '{ nl = "Stad\\nGent" }', "4 authority[0].names.nl", "has a line break"),
         ('["nl"]\ntime_zone = "Europe', '[]\ntime_zone = "Europe', "5 authority[0].languages", "is empty"),
         ("Europe/Brussels", "Europe/Bruges", "6 authority[0].time_zone", "unknown time zone 'Europe/Bruges'"),
         ('"ict@ghent.example"', '""', "7 authority[0].contact", "is empty"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dnsfilter.policy.check import MAX_SUSPENSION_S, prefix_fault, problems
+from dnsfilter.policy.check import MAX_SUSPENSION_S, prefix_fault, problems, text_fault
 from dnsfilter.policy.model import (
     Audience,
     Authority,
@@ -218,3 +218,26 @@ def test_an_exemption_may_name_a_range_that_the_ban_cannot_concern() -> None:
 )  # fmt: skip
 def test_mapped_link_local_and_scoped_prefixes_belong_to_nobody(prefix: str, faulty: bool) -> None:
     assert (prefix_fault(ip_network(prefix)) is not None) is faulty
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("Stad\u00a0Gent – décision n° 7, 漢字 😀", None),
+        ("می\u200cخواهم, क्\u200dष", None),
+        ("two\nlines", "has a line break or another control character"),
+        ("C1 \x9b31m", "has a line break or another control character"),
+        ("a\u202eb", "has a character that nobody sees: U+202E"),
+        ("a\u2066b", "has a character that nobody sees: U+2066"),
+        ("a\u200bb", "has a character that nobody sees: U+200B"),
+        ("soft\u00adhyphen", "has a character that nobody sees: U+00AD"),
+        ("\ufeffmark", "has a character that nobody sees: U+FEFF"),
+        ("tag \U000e0041", "has a character that nobody sees: U+E0041"),
+        ("half \ud83d", "has a character that nobody sees: U+D83D"),
+    ],
+)
+def test_a_text_reads_as_it_is(text: str, fault: str | None) -> None:
+    assert text_fault(text) == fault
+    wrong = problems(replace(SOUND, bans=(replace(BAN, decision=DecisionRecord(reference=text)), OTHER)))
+    told = [] if fault is None else [("ban[0].decision.reference", fault)]
+    assert [(problem.place, problem.message) for problem in wrong] == told
