@@ -108,7 +108,7 @@ class LocalNode:
                     left = f"; suspended here: {names}" if names else ""
                     for each in _published(files, now.instant):
                         if each.suspension.authority == authority:
-                            left += f"; revision {each.revision} has one: the control plane ends it"
+                            left += f"; revision {each.revision} has one, which only a later one ends"
                     raise UnavailableError(f"end suspension: there is none of {_name(authority)} on this node{left}")
                 self._journal().add(now.instant, self._uid, Act.END_SUSPENSION, reason, authority=authority)
                 return others
