@@ -94,7 +94,7 @@ def test_ending_what_was_published_says_that_it_is_not_from_here(node: LocalNode
     store.publish(compile_policy(held, NOW))
     assert [(each.revision, each.suspension.authority) for each in node.published()] == [(4, "ghent")]
     with pytest.raises(
-        UnavailableError, match="none of ghent on this node; revision 4 has one, which only a later one ends ends"
+        UnavailableError, match="none of ghent on this node; revision 4 has one, which only a later one ends"
     ):
         node.end_suspension("ghent", "")
     with pytest.raises(UnavailableError, match=r"none of mechelen on this node$"):
