@@ -1,7 +1,10 @@
 """Settings for every test."""
 
 import os
+import time
+from collections.abc import Callable, Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadlines: how long an example takes says how busy the machine is. CI draws the same examples each time.
@@ -14,3 +17,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dnsfilter")
+
+
+@pytest.fixture
+def zone_here() -> Iterator[Callable[[str], None]]:
+    """Sets this machine's time zone, by its IANA name, until the test is over."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def set_zone(name: str) -> None:
+            patch.setenv("TZ", name)
+            time.tzset()
+
+        yield set_zone
+    time.tzset()

@@ -109,7 +109,7 @@ def _list(client: Client, options: Options) -> Result:
 def _lines(items: list[Entry], accounts: Accounts) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     for item in items:
-        when = at_words(item.time, "UTC")
+        when = at_words(item.time)
         who = accounts.words(item.account)
         yield f"{item.seq}  {when}  {who}  {item.act}  {item.object}  revision {item.revision}"
         if item.before is not None and item.after is not None:
@@ -125,7 +125,7 @@ def _told(after: Mapping[str, Any]) -> str:
     if after.get("revision") is not None:
         words = [f"revision {after['revision']}"]
     if until is not None:
-        words.append(f"until {at_words(until, 'UTC')}")
+        words.append(f"until {at_words(until)}")
     return f"{' '.join(words)}: {after.get('reason', '')}"
 
 
@@ -172,7 +172,7 @@ _HEADER = ("checkpoint", "time", "entry", "hash", "taken to")
 
 def _row(item: Checkpoint) -> tuple[str, ...]:
     places = ", ".join(item.delivered) or "no place"
-    return str(item.checkpoint), at_words(item.time, "UTC"), str(item.seq), item.hash, places
+    return str(item.checkpoint), at_words(item.time), str(item.seq), item.hash, places
 
 
 def _held(data: object, items: Iterable[Checkpoint]) -> Result:

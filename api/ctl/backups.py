@@ -25,6 +25,7 @@ from api.ctl.client import Client, path
 from api.ctl.commands import PROGRAM, Group, Options, Result, Verb, add_verb
 from api.ctl.errors import FOUND, WrongInput
 from api.ctl.files import SECRET, Counted, Progress, shown, writing
+from api.ctl.moments import at_words
 
 DATABASE_VARIABLE = "DNSFILTER_API_DATABASE"
 
@@ -157,7 +158,7 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
         "fault": done.fault,
     }
     lines = [
-        f"restored: the installation {manifest.installation} as of {manifest.time}, {done.rows} rows",
+        f"restored: the installation {manifest.installation} as of {at_words(manifest.time)}, {done.rows} rows",
         f"the record goes up to entry {manifest.audit.seq}, {manifest.audit.hash}; the restore is on record after it",
         f"revision {done.revision} comes into force when the control plane starts",
         "tokens are known as before; without one: dnsfilter-api new-token --state-dir " + str(options.state_dir),

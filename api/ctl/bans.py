@@ -302,7 +302,7 @@ def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]
     return [(prefix + name, value) for name, value in fields if value]
 
 
-def _mode(ban: Ban, zone: str) -> str:
+def _mode(ban: Ban, zone: str | None) -> str:
     words = ban.mode if ban.mode_set is None else f"{ban.mode}, set {at_words(ban.mode_set, zone)}"
     return f"{words}: {ban.mode_reason}" if ban.mode_reason else words
 

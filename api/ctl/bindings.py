@@ -145,11 +145,11 @@ def _table(items: list[Binding], names: Names) -> Iterator[str]:
     yield from table(header, rows)
 
 
-def standing_words(item: Binding, zone: str) -> str:
+def standing_words(item: Binding, zone: str | None) -> str:
     """Ground, state and end of a binding: "agreement, in force, through 30 September 2026"."""
     return f"{item.ground}, {item.state.replace('_', ' ')}, {_reach(item, zone)}"
 
 
-def _reach(item: Binding, zone: str) -> str:
+def _reach(item: Binding, zone: str | None) -> str:
     end = item.end if item.ended is None else item.ended
     return "no end" if end is None else end_words(end, zone)

@@ -34,7 +34,7 @@ def _table(items: list[FailedTry], accounts: Accounts) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     rows = [
         (
-            at_words(item.time, "UTC"),
+            at_words(item.time),
             item.address,
             item.reason,
             "" if item.token is None else str(item.token),

@@ -119,5 +119,5 @@ def _table(items: list[Grant], accounts: Accounts, names: Names) -> Iterator[str
     yield from table(("no.", "account", "login", "role", "in", "state", "term", "reason"), rows)
 
 
-def _zone(item: Grant, names: Names) -> str:
-    return names.time_zone(item.authority) if item.authority else "UTC"
+def _zone(item: Grant, names: Names) -> str | None:
+    return names.time_zone(item.authority or None)

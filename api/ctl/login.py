@@ -89,10 +89,10 @@ def _lines(found: Oneself, names: Names) -> Iterator[str]:
 
 
 def validity_words(token: Token) -> str:
-    """How long a token is taken, in UTC."""
+    """How long a token is taken."""
     if token.revoked is not None:
-        return f"revoked {at_words(token.revoked, 'UTC')}"
-    return "lasts until it is revoked" if token.expires is None else f"lasts {end_words(token.expires, 'UTC')}"
+        return f"revoked {at_words(token.revoked)}"
+    return "lasts until it is revoked" if token.expires is None else f"lasts {end_words(token.expires, None)}"
 
 
 def _role(held: Held, names: Names) -> str:

@@ -40,10 +40,10 @@ class Names:
             self._services[slug] = slug if found is None else found.name
         return self._services[slug]
 
-    def time_zone(self, slug: str) -> str:
-        """The authority's time zone, or UTC where it or its zone is not known here."""
-        found = self._authority(slug)
-        return "UTC" if found is None else usable_zone(found.time_zone)
+    def time_zone(self, slug: str | None) -> str | None:
+        """The authority's time zone, UTC where that is not known here; None, this machine's, without an authority."""
+        found = None if slug is None else self._authority(slug)
+        return None if found is None else usable_zone(found.time_zone)
 
     def both(self, reference: str) -> tuple[str, str, str, str]:
         """Authority and service of a reference like "ghent/tiktok", each as slug and name."""

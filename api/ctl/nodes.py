@@ -7,13 +7,15 @@ from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_site, add_verb, given, slug
 from api.ctl.files import SECRET, writing
 from api.ctl.listing import listed
-from api.ctl.machines import Load, Node, NodeMade, SnapshotKey, Unregistered
+from api.ctl.machines import Load, Node, NodeMade, SnapshotKey, Suspended, Unregistered
+from api.ctl.moments import at_words
+from api.ctl.names import Names
 from api.ctl.terminal import columns, table
 
 STATES = ("current", "held", "behind", "silent", "waiting", "removed")
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
 TOKEN_FILE = "/etc/dnsfilter/enrolment-token"
-_ONCE = "the token is shown this once, taken once, and only until {until}"
+_ONCE = "the token is shown this once, and taken once"
 
 
 def add(groups: Group) -> None:
@@ -88,26 +90,31 @@ def _token(client: Client, options: Options) -> Result:
 def _invited(client: Client, options: Options, where: str, body: dict[str, str] | None) -> Result:
     if options.out is None:
         made = client.send(NodeMade, "POST", where, body)
-        shown = [f"token  {made.enrolment_token}", "", *_steps(made, None)]
-        once = _ONCE.format(until=made.enrolment_until)
-        return Result(made.model_dump(mode="json"), lambda: [*_lines(made), *shown], notes=(once,))
+        once = _ONCE if made.enrolment_until is None else f"{_ONCE}, until {at_words(made.enrolment_until)}"
+        return Result(made.model_dump(mode="json"), lambda: _made(made, client), notes=(once,))
     # The file is opened first: a token that can be written nowhere is not made.
     with writing(options.out, SECRET) as file:
         made = client.send(NodeMade, "POST", where, body)
         file.write(f"{made.enrolment_token}\n".encode())
     data = {**made.model_dump(mode="json", exclude={"enrolment_token"}), "file": str(options.out)}
-    lines = [*_lines(made), f"written to {options.out}", "", *_steps(made, options.out)]
+    lines = [*_lines(made, Names(client)), f"written to {options.out}", "", *_steps(made, options.out)]
     return Result(data, lambda: lines)
+
+
+def _made(made: NodeMade, client: Client) -> Iterator[str]:
+    yield from _lines(made, Names(client), ("token", made.enrolment_token))
+    yield ""
+    yield from _steps(made, None)
 
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(Node, path("nodes"), options.limit, given(options, "state", "behind", "site"))
-    return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items]), "nodes")
+    return listed(page, lambda: _table(page.items, Names(client)), "nodes")
 
 
 def _show(client: Client, options: Options) -> Result:
     found = client.get(Node, path("nodes", options.name))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found))
+    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
 
 
 def _remove(client: Client, options: Options) -> Result:
@@ -124,7 +131,9 @@ def _key(client: Client, _options: Options) -> Result:
 
 def _unregistered(client: Client, options: Options) -> Result:
     page = client.list(Unregistered, path("unregistered"), options.limit, given(options, "site"))
-    rows = [(item.prefix, item.site, str(item.queries), item.seen, ", ".join(item.nodes)) for item in page.items]
+    rows = [
+        (item.prefix, item.site, str(item.queries), at_words(item.seen), ", ".join(item.nodes)) for item in page.items
+    ]
     return listed(
         page, lambda: table(("prefix", "site", "queries", "last seen", "nodes"), rows), "networks in no range"
     )
@@ -133,7 +142,12 @@ def _unregistered(client: Client, options: Options) -> Result:
 _HEADER = ("node", "site", "state", "revision", "behind", "last seen", "version", "trouble")
 
 
-def _row(item: Node) -> tuple[str, ...]:
+def _table(items: list[Node], names: Names) -> Iterator[str]:
+    names.prepare({one.authority for item in items for one in item.suspended if one.authority is not None})
+    yield from table(_HEADER, [_row(item, names) for item in items])
+
+
+def _row(item: Node, names: Names) -> tuple[str, ...]:
     revision = "" if item.revision is None else str(item.revision)
     return (
         item.name,
@@ -141,9 +155,9 @@ def _row(item: Node) -> tuple[str, ...]:
         item.state,
         revision,
         _behind(item),
-        item.seen or "never",
+        _at(item.seen) or "never",
         _text(item.version),
-        _why(item),
+        _why(item, names),
     )
 
 
@@ -155,10 +169,18 @@ def _behind(item: Node) -> str:
     return by + _span(item.behind_for_s)
 
 
-def _why(item: Node) -> str:
+def _why(item: Node, names: Names) -> str:
     """What a person should know of it at once: who is suspended, then why it is not up to date."""
-    suspended = [f"suspended: {one.authority or 'all'} until {one.until}" for one in item.suspended]
+    suspended = [f"suspended: {_suspended(one, names)}" for one in item.suspended]
     return "; ".join([*suspended, *filter(None, (_held(item), item.trouble))])
+
+
+def _suspended(one: Suspended, names: Names) -> str:
+    return f"{one.authority or 'all'} until {at_words(one.until, names.time_zone(one.authority))}"
+
+
+def _at(moment: str | None) -> str | None:
+    return None if moment is None else at_words(moment)
 
 
 def _held(item: Node) -> str:
@@ -180,19 +202,22 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _lines(item: Node) -> Iterator[str]:
+def _lines(item: Node, names: Names, *more: tuple[str, str]) -> Iterator[str]:
     rows = [
-        *(("suspended", f"{one.authority or 'all'} until {one.until}") for one in item.suspended),
+        *(("suspended", _suspended(one, names)) for one in item.suspended),
         ("node", item.name),
         ("site", item.site),
         ("state", item.state),
-        ("registered", item.registered),
-        ("enrolled", item.enrolled or "not yet"),
-        ("last seen", item.seen or "never"),
+        ("registered", at_words(item.registered)),
+        ("enrolled", _at(item.enrolled) or "not yet"),
+        ("last seen", _at(item.seen) or "never"),
     ]
     optional = [
-        ("removed", item.removed),
-        ("token", None if item.enrolment_until is None else f"one to enrol with is taken until {item.enrolment_until}"),
+        ("removed", _at(item.removed)),
+        (
+            "enrolment",
+            None if item.enrolment_until is None else f"its token is taken until {_at(item.enrolment_until)}",
+        ),
         ("decides by", _revisions(item)),
         ("behind", _behind(item) or None),
         ("held", _held(item) or None),
@@ -202,7 +227,7 @@ def _lines(item: Node) -> Iterator[str]:
         ("load", None if item.load is None else _load(item.load)),
         ("clock", None if not item.clock_off_s else f"{item.clock_off_s:+d} s from the control plane's"),
     ]
-    yield from columns([*rows, *((name, value) for name, value in optional if value is not None)])
+    yield from columns([*rows, *((name, value) for name, value in optional if value is not None), *more])
 
 
 def _revisions(item: Node) -> str | None:

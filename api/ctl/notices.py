@@ -63,7 +63,7 @@ def _table(items: list[Notice], names: Names) -> Iterator[str]:
             item.ban or "",
             item.authority or "",
             "the installation" if item.authority is None else names.authority(item.authority),
-            _state_words(item, "UTC" if item.authority is None else names.time_zone(item.authority)),
+            _state_words(item, names.time_zone(item.authority)),
             item.failure,
         )
         for item in items
@@ -71,7 +71,7 @@ def _table(items: list[Notice], names: Names) -> Iterator[str]:
     yield from table(("no.", "about", "ban", "to", "name", "state", "failure"), rows)
 
 
-def _state_words(item: Notice, time_zone: str) -> str:
+def _state_words(item: Notice, time_zone: str | None) -> str:
     if item.sent is not None:
         return f"sent {at_words(item.sent, time_zone)}"
     if item.next_try is None:

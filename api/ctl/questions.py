@@ -70,7 +70,7 @@ def _owned(client: Client, found: Who, names: Names) -> Iterator[str]:
 
 
 def _explanation(found: Explanation, names: Names) -> Iterator[str]:
-    zone = names.time_zone(found.authority) if found.authority else "UTC"
+    zone = names.time_zone(found.authority)
     if found.suspension is not None:
         yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
     services = ", ".join(f"{slug}  {names.service(slug)}" for slug in found.services) or "none"
@@ -97,7 +97,7 @@ def _explanation(found: Explanation, names: Names) -> Iterator[str]:
     yield from _ahead_lines(found.rows, found.at, zone)
 
 
-def _ahead_lines(rows: Sequence[Considered | Concern], at: str, zone: str) -> Iterator[str]:
+def _ahead_lines(rows: Sequence[Considered | Concern], at: str, zone: str | None) -> Iterator[str]:
     """Of each ban in force which exemption will set it aside, and when."""
     ahead = [(row, row.ahead) for row in rows if row.ahead is not None]
     if not ahead:
@@ -163,7 +163,7 @@ def _standing(row: Considered, found: Explanation) -> str:
 
 
 def _owner(found: Who, names: Names) -> Iterator[str]:
-    zone = names.time_zone(found.authority) if found.authority else "UTC"
+    zone = names.time_zone(found.authority)
     if found.suspension is not None:
         yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
     rows = [

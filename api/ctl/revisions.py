@@ -14,7 +14,6 @@ from api.ctl.moments import at_words
 from api.ctl.past import Change, Publication, Revision, RevisionWhole, RolledBack
 from api.ctl.terminal import columns, table
 
-_ZONE = "UTC"
 PAGE = 200
 MAX_NUMBER = 2**63 - 1
 
@@ -94,12 +93,12 @@ def _table(items: list[Revision], accounts: Accounts) -> Iterator[str]:
     rows = [
         (
             str(item.number),
-            at_words(item.time, _ZONE),
+            at_words(item.time),
             accounts.words(item.account),
             str(item.acts),
             item.act,
             item.object,
-            "no" if item.in_force is None else at_words(item.in_force, _ZONE),
+            "no" if item.in_force is None else at_words(item.in_force),
         )
         for item in items
     ]
@@ -107,11 +106,11 @@ def _table(items: list[Revision], accounts: Accounts) -> Iterator[str]:
 
 
 def _lines(found: RevisionWhole, accounts: Accounts) -> Iterator[str]:
-    since = "no snapshot is known" if found.in_force is None else f"since {at_words(found.in_force, _ZONE)}"
+    since = "no snapshot is known" if found.in_force is None else f"since {at_words(found.in_force)}"
     yield from columns(
         [
             ("revision", str(found.number)),
-            ("recorded", at_words(found.time, _ZONE)),
+            ("recorded", at_words(found.time)),
             ("by", accounts.words(found.account)),
             ("acts", f"{found.acts}, audit entries {found.first_seq} to {found.last_seq}"),
             ("last act", f"{found.act}  {found.object}"),
@@ -124,9 +123,9 @@ def _lines(found: RevisionWhole, accounts: Accounts) -> Iterator[str]:
 
 
 def _publication(publication: Publication) -> Sequence[tuple[str, str]]:
-    until = "still in force" if publication.until is None else f"until {at_words(publication.until, _ZONE)}"
+    until = "still in force" if publication.until is None else f"until {at_words(publication.until)}"
     return [
-        ("publication", f"{publication.number}: {at_words(publication.since, _ZONE)}, {until}"),
+        ("publication", f"{publication.number}: {at_words(publication.since)}, {until}"),
         ("compiled by", f"dnsfilter {publication.version}"),
         ("rules", publication.rules),
         ("ranges", publication.ranges),

@@ -32,7 +32,6 @@ from api.ctl.terminal import columns, table
 
 STATES = ("in_force", "ended")
 EVERYBODY = "everybody"
-_ZONE_OF_ALL = "UTC"
 
 
 class Suspension(Answer):
@@ -88,7 +87,9 @@ def add(groups: Group) -> None:
     suspend.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help="without it for all")
     reach = suspend.add_mutually_exclusive_group(required=True)
     reach.add_argument("--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h")
-    reach.add_argument("--until", metavar="WHEN", help="a time like 23:00, the authority's; or an RFC 3339 time")
+    reach.add_argument(
+        "--until", metavar="WHEN", help="a time like 23:00, the authority's (for all, this machine's); or RFC 3339"
+    )
     reach.add_argument("--end", action="store_true", help="end it now")
     reach.add_argument("--list", action="store_true", help="list what is suspended now")
     suspend.add_argument(
@@ -128,9 +129,9 @@ def _suspend(client: Client, options: Options) -> Result:
 
 
 def _until(clock: str, authority: str | None, names: Names) -> str:
-    """The instant at which a clock shows that next: one of the authority, for all one in UTC. Raises WrongInput."""
+    """The instant at which a clock shows that next: for all, one of this machine. Raises WrongInput."""
     try:
-        at = next_local(clock, int(time.time()), _zone(authority, names))
+        at = next_local(clock, int(time.time()), names.time_zone(authority))
     except ValueError as error:
         raise WrongInput(f"cannot suspend until {clock}: {error}") from error
     return datetime.fromtimestamp(at, UTC).isoformat()
@@ -179,7 +180,7 @@ def _no_longer(client: Client, ended: Suspension, numbers: set[int], names: Name
 
 def _made(made: Suspension, client: Client) -> Iterator[str]:
     names = Names(client)
-    zone = _zone(made.authority, names)
+    zone = names.time_zone(made.authority)
     yield f"suspension {made.number}: from now on NOTHING is refused for {_whom(made.authority, names)}"
     yield f"it ends by itself at {at_words(made.end, zone)}"
     if made.since != made.start:
@@ -208,7 +209,7 @@ def _show(client: Client, options: Options) -> Result:
 
 
 def _lines(found: Suspension, accounts: Accounts, names: Names) -> Iterator[str]:
-    zone = _zone(found.authority, names)
+    zone = names.time_zone(found.authority)
     rows = [
         ("suspension", str(found.number)),
         ("of", _whom(found.authority, names)),
@@ -233,8 +234,8 @@ def _table(items: list[Suspension], accounts: Accounts, names: Names) -> Iterato
             str(item.number),
             item.authority or EVERYBODY,
             item.state.replace("_", " "),
-            at_words(item.start, _zone(item.authority, names)),
-            at_words(item.end if item.ended is None else item.ended, _zone(item.authority, names)),
+            at_words(item.start, names.time_zone(item.authority)),
+            at_words(item.end if item.ended is None else item.ended, names.time_zone(item.authority)),
             accounts.login(item.recorded_by),
             item.reason,
         )
@@ -265,7 +266,7 @@ def first_lines(held: Held, names: Names) -> Iterator[str]:
     for authority in sorted(longest, key=lambda slug: slug or ""):
         yield _first_line(authority, longest[authority].end, longest[authority].reason, names)
     for one in held.by_hand:
-        until = at_words(one.until, _zone(one.authority, names))
+        until = at_words(one.until, names.time_zone(one.authority))
         yield f"BY HAND: {one.where} refuses nothing for {_whom(one.authority, names)} until {until}"
     if held.suspensions or held.by_hand:
         yield ""
@@ -284,13 +285,9 @@ def suspended_lines(authority: str | None, until: str, reason: str, names: Names
 
 
 def _first_line(authority: str | None, until: str, reason: str, names: Names) -> str:
-    end = at_words(until, _zone(authority, names))
+    end = at_words(until, names.time_zone(authority))
     return f"SUSPENDED: nothing is refused for {_whom(authority, names)} until {end} ({reason})"
 
 
 def _whom(authority: str | None, names: Names) -> str:
     return EVERYBODY if authority is None else f"{authority}  {names.authority(authority)}"
-
-
-def _zone(authority: str | None, names: Names) -> str:
-    return _ZONE_OF_ALL if authority is None else names.time_zone(authority)

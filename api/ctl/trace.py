@@ -48,7 +48,7 @@ def _trace(client: Client, options: Options) -> Result:
 
 
 def _lines(found: Trace, names: Names, accounts: Accounts) -> Iterator[str]:
-    zone = names.time_zone(found.decision.authority) if found.decision.authority else "UTC"
+    zone = names.time_zone(found.decision.authority)
     blocks = [
         _question(found, names, zone),
         _revision(found, zone),
@@ -72,7 +72,7 @@ def _lines(found: Trace, names: Names, accounts: Accounts) -> Iterator[str]:
     yield f"This is {found.meaning}."
 
 
-def _question(found: Trace, names: Names, zone: str) -> Cells:
+def _question(found: Trace, names: Names, zone: str | None) -> Cells:
     told = found.decision
     return [
         ("question", f"{told.client} asked for {told.name}"),
@@ -86,12 +86,12 @@ def _question(found: Trace, names: Names, zone: str) -> Cells:
     ]
 
 
-def _suspended(found: Suspended, zone: str) -> str:
+def _suspended(found: Suspended, zone: str | None) -> str:
     whom = "for everybody" if found.authority is None else "for the authority"
     return f"suspension {found.number}, {whom}, until {at_words(found.until, zone)}: {found.reason}"
 
 
-def _revision(found: Trace, zone: str) -> Cells:
+def _revision(found: Trace, zone: str | None) -> Cells:
     publication = found.publication
     return [
         ("revision", f"{found.revision}, {_span(found.since, found.until, zone)}"),
@@ -105,7 +105,7 @@ def _revision(found: Trace, zone: str) -> Cells:
     ]
 
 
-def _list(entry: Listed, names: Names, zone: str) -> Cells:
+def _list(entry: Listed, names: Names, zone: str | None) -> Cells:
     reach = "this name only" if entry.exact else "and all below it"
     return [
         ("list", f"{entry.service}  {names.service(entry.service)}, tier {entry.tier}: {entry.name}, {reach}"),
@@ -115,7 +115,7 @@ def _list(entry: Listed, names: Names, zone: str) -> Cells:
     ]
 
 
-def _since(publication: Publication, zone: str) -> str:
+def _since(publication: Publication, zone: str | None) -> str:
     return f"{at_words(publication.since, zone)} (publication {publication.number}, revision {publication.revision})"
 
 
@@ -134,7 +134,7 @@ def _ban(found: Trace, names: Names) -> Cells:
     return [*rows, *(decision_rows(found.formal) if found.formal is not None else [])]
 
 
-def _binding(found: Trace, zone: str) -> Cells:
+def _binding(found: Trace, zone: str | None) -> Cells:
     binding = found.binding
     if binding is None:
         return []
@@ -155,7 +155,7 @@ def _exemptions(found: Trace) -> Cells:
     ]
 
 
-def _act(act: TracedAct, zone: str, accounts: Accounts) -> Sequence[str]:
+def _act(act: TracedAct, zone: str | None, accounts: Accounts) -> Sequence[str]:
     many = len(act.fields) > SHOWN_FIELDS
     fields = f"sets {len(act.fields)} fields" if many else f"sets {', '.join(act.fields)}" if act.fields else ""
     return (
@@ -169,6 +169,6 @@ def _act(act: TracedAct, zone: str, accounts: Accounts) -> Sequence[str]:
     )
 
 
-def _span(since: str, until: str | None, zone: str) -> str:
+def _span(since: str, until: str | None, zone: str | None) -> str:
     end = "still in force" if until is None else f"superseded {at_words(until, zone)}"
     return f"in force since {at_words(since, zone)}, {end}"

@@ -88,7 +88,7 @@ def _row(item: Account) -> tuple[str, ...]:
 
 
 def _state(item: Account) -> str:
-    return "enabled" if item.disabled is None else f"disabled {at_words(item.disabled, 'UTC')}"
+    return "enabled" if item.disabled is None else f"disabled {at_words(item.disabled)}"
 
 
 def _shown(client: Client, found: Account) -> Result:
@@ -104,7 +104,7 @@ def _lines(found: Account, names: Names) -> Iterator[str]:
             ("name", found.name or "erased"),
             ("kind", found.kind),
             ("authority", authority),
-            ("made", at_words(found.created, "UTC")),
+            ("made", at_words(found.created)),
             ("state", _state(found)),
         ]
     )

@@ -10,6 +10,7 @@ from api.chainverify import MAX_LINE_OCTETS, Held, Report, verify
 from api.checkpoint import Checkpoint, parse_checkpoint, parse_public
 from api.ctl.commands import Result
 from api.ctl.errors import DONE, FOUND, WrongInput
+from api.ctl.moments import at_words
 from api.ctl.terminal import columns
 
 MARK = b'{"checkpoint"'
@@ -160,7 +161,10 @@ def _coverage(report: Report) -> Iterator[tuple[str, str]]:
     covered = report.chain.seq - report.uncovered
     if agreeing is not None:
         said = agreeing.statement
-        yield "covered", f"up to entry {covered}, by checkpoint {said.number} of {said.time}, key {agreeing.key}"
+        yield (
+            "covered",
+            f"up to entry {covered}, by checkpoint {said.number} of {at_words(said.time)}, key {agreeing.key}",
+        )
     if report.uncovered:
         # After one that does not agree, others vouch only for what was there when they were made.
         why = (

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dnsfilter.node.journal import instant_text
+from dnsfilter.telemetry.instants import at_words
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
@@ -84,13 +85,13 @@ def _use(opened: Opened, options: argparse.Namespace) -> int:
 def suspension_text(suspension: "Suspension") -> str:
     """One line, for people."""
     who = suspension.authority or "all"
-    return f"{who}: nothing is refused on this node until {instant_text(suspension.end)}: {suspension.reason}"
+    return f"{who}: nothing is refused on this node until {at_words(suspension.end)}: {suspension.reason}"
 
 
 def published_text(suspension: "Suspension", revision: int) -> str:
     """One line, for people, of one that the snapshot of that revision holds."""
     who = suspension.authority or "all"
-    until = instant_text(suspension.end)
+    until = at_words(suspension.end)
     return f"{who}: nothing is refused until {until}: published in revision {revision}; only a later one ends it sooner"
 
 
@@ -128,7 +129,7 @@ def _value(kept: "Kept") -> dict[str, object]:
 
 def _kept_text(kept: "Kept") -> str:
     """One line: the mark of the one in use, revision, making, size, and what is odd about it."""
-    made = kept.trouble if kept.made_s is None else f"made {instant_text(kept.made_s)}, {kept.octets} octets"
+    made = kept.trouble if kept.made_s is None else f"made {at_words(kept.made_s)}, {kept.octets} octets"
     part = ", not whole" if kept.made_s is not None and not kept.whole else ""
     signed = ", signed" if kept.signed else ""
     aside = "" if kept.quarantined is None else f", quarantined: {kept.quarantined or 'no reason is noted'}"

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,18 @@ def test_without_an_authority_all_are_suspended(config: Path, capsys: pytest.Cap
     (line,) = explained(config, capsys, "--json")
     assert json.loads(line)["suspended"] == [only]
     assert len(explained(config, capsys, "--at", "2023-04-01T00:00:00Z")) == 1
+
+
+def test_times_are_told_in_this_machines_zone_and_as_json_in_utc(
+    config: Path, capsys: pytest.CaptureFixture[str], zone_here: Callable[[str], None]
+) -> None:
+    zone_here("Asia/Tokyo")
+    assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "fire") == 0
+    assert capsys.readouterr().out.endswith(" JST: fire\n")
+    assert run(config, "suspend", "--list", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["until"].endswith("Z")
+    assert run(config, "snapshot", "list") == 0
+    assert " JST, " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

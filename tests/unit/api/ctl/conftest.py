@@ -90,7 +90,10 @@ def ctl(capsys: pytest.CaptureFixture[str]) -> Ctl:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _nothing_from_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, zone_here: Callable[[str], None]
+) -> None:
+    zone_here("UTC")
     monkeypatch.chdir(tmp_path)
     for variable in (VARIABLE, "DNSFILTER_URL", "DNSFILTER_CA"):
         monkeypatch.delenv(variable, raising=False)

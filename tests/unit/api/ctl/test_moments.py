@@ -1,5 +1,7 @@
 """Instants in words: local, and a midnight's end as the last day."""
 
+from collections.abc import Callable
+
 import pytest
 
 from api.ctl.decisions import Decision, Term
@@ -10,6 +12,7 @@ from api.ctl.moments import (
     parse_instant,
     period_words,
     reach_words,
+    soon_words,
     start_words,
     term_words,
     usable_zone,
@@ -109,3 +112,13 @@ def test_a_time_of_the_day_is_when_a_clock_shows_it_next(clock: str, now: str, a
 def test_what_is_no_time_of_the_day(clock: str) -> None:
     with pytest.raises(ValueError, match="no time of a day"):
         next_local(clock, 0, "UTC")
+
+
+def test_without_a_zone_it_is_this_machines(zone_here: Callable[[str], None]) -> None:
+    zone_here("Europe/Brussels")
+    assert at_words("2026-11-25T23:33:32Z") == "26 November 2026 00:33:32 CET"
+    assert end_words("2026-09-30T22:00:00Z", None) == "through 30 September 2026"
+    assert end_words("2026-09-30T22:00:01Z", None) == "until 1 October 2026 00:00:01 CEST"
+    assert soon_words("2026-09-21T22:30:00Z", "2026-09-21T21:00:00Z", None) == "tomorrow 00:30 CEST"
+    assert next_local("16:13", parse_instant("2026-09-21T14:13:20Z"), None) == parse_instant("2026-09-22T14:13:00Z")
+    assert next_local("02:30", parse_instant("2026-10-25T00:40:00Z"), None) == parse_instant("2026-10-25T01:30:00Z")

@@ -3,6 +3,7 @@
 import json
 import shlex
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.unit.api.ctl.conftest import Ctl, Served
@@ -17,6 +18,8 @@ def test_registering_tells_the_token_once_and_what_to_run(served: Served, ctl: C
     made = ctl("node", "register", "office-1", "--site", "default")
     assert made.code == 0, made.err
     lines = dict(row for row in _cells(made.out) if len(row) == 2)
+    assert sum(line.startswith("token ") for line in made.out.splitlines()) == 1
+    assert lines["enrolment"].startswith("its token is taken until ")
     assert (lines["node"], lines["site"], lines["state"], lines["enrolled"]) == (
         "office-1",
         "default",
@@ -32,6 +35,20 @@ def test_registering_tells_the_token_once_and_what_to_run(served: Served, ctl: C
     again = ctl("node", "register", "office-1")
     assert (again.code, "registered already" in again.err) == (2, True)
     assert ctl("node", "register", "self").code == 2
+
+
+def test_what_is_about_a_node_is_told_in_this_machines_zone(
+    served: Served, ctl: Ctl, zone_here: Callable[[str], None]
+) -> None:
+    machine = Machine.enrolled(served.plane, "office-1")
+    told = {"authority": "ghent", "until": "2026-09-21T16:00:00Z"}
+    machine.report(revision=served.plane.revision(), suspended=[told])
+    zone_here("Asia/Tokyo")
+    shown = dict(row for row in _cells(ctl("node", "show", "office-1").out) if len(row) == 2)
+    assert shown["suspended"] == "ghent until 21 September 2026 18:00:00 CEST"
+    assert shown["last seen"] == "21 September 2026 23:13:20 JST"
+    assert "21 September 2026 23:13:20 JST" in ctl("node", "list").out
+    assert '"seen": "2026-09-21T14:13:20Z"' in ctl("node", "list", "--json").out
 
 
 def test_a_token_goes_into_a_file_that_only_its_owner_reads(served: Served, ctl: Ctl, tmp_path: Path) -> None:
@@ -57,7 +74,7 @@ def test_lists_show_who_is_behind_and_why(served: Served, ctl: Ctl) -> None:
     good.report(revision=served.plane.revision(), suspended=[suspended])
     rows = _cells(ctl("node", "list").out)
     assert [row[:3] for row in rows[1:]] == [["good", "default", "current"], ["late", "default", "behind"]]
-    assert rows[1][-1] == "suspended: all until 2026-09-21T16:00:00Z"
+    assert rows[1][-1] == "suspended: all until 21 September 2026 16:00:00 UTC"
     assert rows[2][-1] == "revision 9 refused: no such key"
     assert "1 revisions, 30 s" in rows[2]
     assert [row[0] for row in _cells(ctl("node", "list", "--behind").out)[1:]] == ["late"]
@@ -65,7 +82,7 @@ def test_lists_show_who_is_behind_and_why(served: Served, ctl: Ctl) -> None:
     shown = ctl("node", "show", "late")
     assert shown.code == 0, shown.err
     assert ["trouble", "revision 9 refused: no such key"] in _cells(shown.out)
-    assert _cells(ctl("node", "show", "good").out)[0] == ["suspended", "all until 2026-09-21T16:00:00Z"]
+    assert _cells(ctl("node", "show", "good").out)[0] == ["suspended", "all until 21 September 2026 16:00:00 UTC"]
 
 
 def test_a_revision_chosen_by_hand_is_no_trouble_and_is_named(served: Served, ctl: Ctl) -> None:
@@ -97,5 +114,5 @@ def test_networks_in_no_range_are_listed(served: Served, ctl: Ctl) -> None:
     rows = _cells(ctl("range", "unregistered", "--site", "default").out)
     assert rows == [
         ["prefix", "site", "queries", "last seen", "nodes"],
-        ["192.0.2.0/24", "default", "7", "2026-09-21T14:13:00Z", "office-1"],
+        ["192.0.2.0/24", "default", "7", "21 September 2026 14:13:00 UTC", "office-1"],
     ]
