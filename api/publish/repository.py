@@ -32,7 +32,7 @@ from api.publish.source import (
     suspension_value,
     told,
 )
-from dnsfilter.policy.model import Address, Instant, Range, Suspension
+from dnsfilter.policy.model import Address, Instant, Prefix, Range, Suspension
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
 MANY = 500
@@ -137,10 +137,10 @@ def _range(row: RangeRow) -> Range:
     return range_value(row.site, row.prefix, row.authority, row.funding, row.audience, row.label)
 
 
-def space_of(session: Session, site: str, client: Address) -> SpaceRow | None:
-    """The narrowest allotted space that holds an address, or None."""
-    one = ip_network(client)
-    around = [str(one.supernet(new_prefix=length)) for length in range(one.prefixlen, -1, -1)]
+def space_of(session: Session, site: str, held: Address | Prefix) -> SpaceRow | None:
+    """The narrowest allotted space that holds an address, or the whole of a prefix; or None."""
+    whole = ip_network(held)
+    around = [str(whole.supernet(new_prefix=length)) for length in range(whole.prefixlen, -1, -1)]
     rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
     found = {row.prefix: row for row in rows}
     return next((found[prefix] for prefix in around if prefix in found), None)

@@ -1,4 +1,4 @@
-"""What an operator may do at one site, for many prefixes at once: the rule of `demand`, on what is held in memory."""
+"""What an operator may do at one site, for many prefixes at once: the rule of `service.refusal`, held in memory."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -37,14 +37,6 @@ def page(
     return select_page(session, statement, SpaceRow.id, int, limit, cursor)
 
 
-def allotted(session: Session, site: str, prefix: Prefix) -> SpaceRow | None:
-    """The most specific space that holds the whole prefix, or None."""
-    around = [str(prefix), *_around(prefix)]
-    rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
-    found = {row.prefix: row for row in rows}
-    return next((found[held] for held in around if held in found), None)
-
-
 def holds_space_of_others(session: Session, site: str, prefix: Prefix, authority: str) -> bool:
     """Whether space of another authority lies inside the prefix, and is not the whole of it."""
     others = session.scalars(select(SpaceRow.prefix).where(SpaceRow.site == site, SpaceRow.authority != authority))

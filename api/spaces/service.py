@@ -1,5 +1,7 @@
 """Acts on space, and what it lets an operator do. Space is no part of the policy, so that its acts make no revision."""
 
+from sqlalchemy.orm import Session
+
 from api.auth.caller import Caller
 from api.authorities import repository as authorities
 from api.authorities.life import demand_open
@@ -7,6 +9,7 @@ from api.db.base import Json
 from api.db.models import SpaceRow
 from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Forbidden, Invalid
+from api.publish.repository import space_of
 from api.ranges import repository as ranges
 from api.spaces import repository
 from api.spaces.schemas import read_space
@@ -48,15 +51,24 @@ def demand(unit: UnitOfWork, caller: Caller, site: str, prefix: Prefix, authorit
     in another's space; but not where the range takes clients out of another authority's range, wherever that came
     from, or holds space of another authority. The refusals name none that the caller has not.
     """
-    if caller.administers:
-        return
-    space = repository.allotted(unit.session, site, prefix)
+    reason = None if caller.administers else refusal(unit.session, site, prefix, authority)
+    if reason is not None:
+        raise Forbidden(reason)
+
+
+def refusal(session: Session, site: str, prefix: Prefix, authority: str) -> str | None:
+    """Why an operator may not register, change or deregister that range of `authority`, or None.
+
+    Of many prefixes at once `Ground.refusal` says the same.
+    """
+    space = space_of(session, site, prefix)
     if space is None or space.authority != authority:
-        raise Forbidden(f"{prefix} at site {site} is not in space allotted to {authority}: ask an administrator")
-    if repository.range_around(unit.session, site, prefix) not in (None, authority):
-        raise Forbidden(f"{prefix} at site {site} lies in another authority's range: ask an administrator")
-    if repository.holds_space_of_others(unit.session, site, prefix, authority):
-        raise Forbidden(f"{prefix} at site {site} holds space of another authority: ask an administrator")
+        return f"{prefix} at site {site} is not in space allotted to {authority}: ask an administrator"
+    if repository.range_around(session, site, prefix) not in (None, authority):
+        return f"{prefix} at site {site} lies in another authority's range: ask an administrator"
+    if repository.holds_space_of_others(session, site, prefix, authority):
+        return f"{prefix} at site {site} holds space of another authority: ask an administrator"
+    return None
 
 
 def _shown(row: SpaceRow) -> Json:
