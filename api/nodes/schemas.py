@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.moments import parse_moment
 from api.schemas import Line, MomentText, Read, ShortLine, Slug, Strict
 from dnsfilter.policy.model import DEFAULT_SITE
 
@@ -30,11 +29,6 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _checked_moment(text: str) -> str:
-    parse_moment(text, "UTC")
-    return text
-
-
 def _checked_stranger(text: str) -> str:
     prefix = ip_network(text)
     if prefix.prefixlen != _LENGTHS[prefix.version]:
@@ -55,7 +49,6 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[ShortLine, StringConstraints(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-CheckedMoment = Annotated[MomentText, AfterValidator(_checked_moment)]
 StrangerPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_stranger)]
 LocalAct = Literal["suspend", "end_suspension", "use_revision"]
 State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
@@ -96,7 +89,7 @@ class SuspendedNow(Told):
     """A suspension that holds on the node; without an authority for all."""
 
     authority: Slug | None
-    until: CheckedMoment
+    until: MomentText
 
 
 class Load(Told):
@@ -120,11 +113,11 @@ class JournalEntry(Told):
     """Something that was done on the node itself, by the local user `uid`."""
 
     number: Annotated[int, Field(ge=1, le=_LARGEST_NUMBER)]
-    time: CheckedMoment
+    time: MomentText
     uid: Annotated[int, Field(ge=0, le=2**32 - 1)]
     act: LocalAct
     authority: Slug | None
-    until: CheckedMoment | None
+    until: MomentText | None
     revision: Count | None
     reason: Annotated[Line, StringConstraints(max_length=1000)]
 
@@ -141,7 +134,7 @@ class ReportWrite(Told):
     version: Word
     engine: Word
     workers: Annotated[int, Field(ge=0, le=4096)]
-    clock: CheckedMoment
+    clock: MomentText
     uptime_s: Count
     trouble: Annotated[Line, StringConstraints(max_length=1000)] = ""
     held_up_to: Count | None = None

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from api.db.models import SiteRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, RuntimeDep, UnitDep
-from api.errors import Invalid, NotFound
+from api.errors import NotFound
 from api.moments import parse_moment
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import authority_of, decision_read, parse_client, parse_question, who_read
@@ -40,10 +40,7 @@ def get_decision(
     _demand_site(unit, site)
     address = parse_client(client, "query.client")
     question = parse_question(name, "query.name")
-    try:
-        instant = unit.now_s if at is None else parse_moment(at, "UTC")
-    except ValueError as error:
-        raise Invalid.at("query.at", str(error)) from error
+    instant = unit.now_s if at is None else parse_moment(at, "UTC")
     policy = held.publishing.current(unit)
     permit.demand(authority_of(policy, site, address))
     if instant < unit.now_s:
