@@ -15,7 +15,7 @@ from api.nodes import repository
 from api.nodes.board import STRANGERS_S, Board
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
-from api.nodes.standing import read_node, standing_of
+from api.nodes.standing import read_node, said, standing_of
 from api.nodes.strangers import Place
 from api.publish.news import News
 from api.publish.service import Publisher
@@ -80,7 +80,7 @@ class Fleet:
         written = repository.reports(session, silent)
         found = []
         for row, known in zip(rows, heard, strict=True):
-            body, seen_s = (known.body, int(known.at_s)) if known else (written.get(row.number, {}), row.seen_s)
+            body, seen_s = said(written.get(row.number, {}), row.seen_s, known)
             found.append(standing_of(row, body, seen_s, self.news, now_s).state)
         return found
 

@@ -54,14 +54,14 @@ def is_held(body: Json, newest: int) -> bool:
     return revision is not None and held is not None and revision < newest <= held
 
 
-def said(row: NodeRow, heard: Heard | None) -> tuple[Json, int | None]:
-    """What a node reported last, and when; as it was written down where this process has heard nothing."""
-    return (row.report, row.seen_s) if heard is None else (heard.body, int(heard.at_s))
+def said(written: Json, seen_s: int | None, heard: Heard | None) -> tuple[Json, int | None]:
+    """What a node reported last, and when: as it was written down, unless this process has heard it."""
+    return (written, seen_s) if heard is None else (heard.body, int(heard.at_s))
 
 
 def read_node(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> NodeRead:
     """A node as the API shows it."""
-    body, seen_s = said(row, heard)
+    body, seen_s = said(row.report, row.seen_s, heard)
     stands = standing_of(row, body, seen_s, news, now_s)
     newest = news.newest
     since_s = stands.behind_since_s

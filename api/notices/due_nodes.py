@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Json
 from api.db.models import NodeRow, PublicationRow, RangeRow
-from api.moments import parse_moment
+from api.nodes.byhand import by_hand
 from api.nodes.standing import is_held
 from api.notices.kinds import Due, Hour, Kind
 from api.notices.nodes_told import Told, Topic, told_of_nodes
@@ -158,12 +158,9 @@ def _suspended(node: NodeRow, concerned: _Concerned, hour: Hour) -> Iterator[Due
     Of several suspensions that end within the same hour the first is told: what a node says makes no heap of mail, and
     none to bodies that have no range at its site.
     """
-    for entry in node.report.get("suspended", ()):
-        until_s, scope = parse_moment(entry["until"], "UTC"), entry["authority"]
-        if until_s <= hour.now:
-            continue
-        facts: Json = {"node": node.name, "site": node.site, "scope": scope, "until_s": until_s}
-        there = concerned.at(node.site)
+    for one in by_hand(node.name, node.site, node.report, hour.now):
+        scope, there = one.authority, concerned.at(one.site)
+        facts: Json = {"node": one.node, "site": one.site, "scope": scope, "until_s": one.until_s}
         for to in there if scope is None else (scope,) if scope in there else ():
-            key = f"{Kind.NODE_SUSPENDED}/{node.number}/{until_s // HOUR_S}/{scope or ''}/{to or ''}"
+            key = f"{Kind.NODE_SUSPENDED}/{node.number}/{one.until_s // HOUR_S}/{scope or ''}/{to or ''}"
             yield Due(key, Kind.NODE_SUSPENDED, to, facts)

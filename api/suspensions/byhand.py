@@ -1,24 +1,20 @@
 """/v1/suspensions/by-hand: what was suspended on nodes themselves, as they reported it last."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from fastapi import APIRouter
 from pydantic import Field
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from api.auth.permissions import OF_OPERATION
-from api.db.models import AuthorityRow, NodeRow
 from api.deps import PermitDep, UnitDep
 from api.moments import moment_text, parse_moment
+from api.nodes.byhand import ByHand, held_by_hand
 from api.nodes.callers import FleetDep
-from api.nodes.fleet import Fleet
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import documented
 from api.routing import Route
 from api.schemas import Page, Read, Slug
 from api.suspensions.router import Concerning
-from dnsfilter.policy.model import Instant
 
 local = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
@@ -49,7 +45,7 @@ def list_suspensions_by_hand(
 ) -> Page[ByHandRead]:
     """Those in force, by node: made without the control plane, and known here once the node has reported."""
     after = decode_cursor(cursor, str) if cursor is not None else ""
-    reported: Iterable[ByHandRead] = _in_force(unit.session, fleet, unit.now_s)
+    reported: Iterable[ByHandRead] = map(_read, held_by_hand(unit.session, fleet.board, unit.now_s))
     if not permit.caller.has(OF_OPERATION["list_nodes"].roles, None):
         reported = _without_names(reported)
     found = sorted(reported, key=_place)
@@ -62,16 +58,8 @@ def list_suspensions_by_hand(
     return Page(items=list(shown), next=following)
 
 
-def _in_force(session: Session, fleet: Fleet, now_s: Instant) -> Iterator[ByHandRead]:
-    known = {None, *session.scalars(select(AuthorityRow.slug))}
-    columns = (NodeRow.number, NodeRow.name, NodeRow.site, NodeRow.report)
-    for row in session.execute(select(*columns).where(NodeRow.removed_s.is_(None), NodeRow.enrolled_s.is_not(None))):
-        heard = fleet.board.heard(row.number)
-        for one in (row.report if heard is None else heard.body).get("suspended", ()):
-            until_s = parse_moment(one["until"], "UTC")
-            if until_s > now_s and one["authority"] in known:
-                until = moment_text(until_s)
-                yield ByHandRead(node=row.name, site=row.site, authority=one["authority"], until=until)
+def _read(one: ByHand) -> ByHandRead:
+    return ByHandRead(node=one.node, site=one.site, authority=one.authority, until=moment_text(one.until_s))
 
 
 def _without_names(found: Iterable[ByHandRead]) -> Iterable[ByHandRead]:
