@@ -9,7 +9,6 @@ decides for nobody but those whose it was: so the order of mergers lifts no refu
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
-from typing import Protocol
 
 from api.bans import repository as bans
 from api.bans import service as ban_acts
@@ -26,6 +25,7 @@ from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.moments import parse_zoned_hours
 from api.succession import repository
+from api.succession.outcome import Outcome
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union, until
 from dnsfilter.policy.model import (
     Audience,
@@ -44,15 +44,6 @@ from dnsfilter.policy.model import (
 APPROVED = (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
 
 
-class Told(Protocol):
-    """What becomes of a merged authority's objects, by their names in the record; see `merging.Merger`."""
-
-    continued: list[tuple[str, str]]
-    covered: list[tuple[str, str]]
-    overruled: list[tuple[str, str]]
-    ended: list[str]
-
-
 @dataclass(slots=True)
 class Heirs:
     """One merger. `moved` are the ranges that were the merged authority's and are its successor's now."""
@@ -64,7 +55,7 @@ class Heirs:
     decision: DecisionRecord
     services: Mapping[str, Service]
     moved: frozenset[tuple[str, str]]
-    done: Told
+    done: Outcome
 
     def continue_bans(self) -> None:
         """Continue every ban that has not lapsed, and what belongs to it; raises Conflict where one cannot be."""

@@ -5,7 +5,6 @@ the merged authority binds the successor. Then the merged authority is closed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from api.bindings import repository as bindings
 from api.db.models import AuthorityRow, ConcernRow
@@ -16,21 +15,9 @@ from api.spaces.schemas import read_space
 from api.succession import repository
 from api.succession.closing import close, demand_unclosed
 from api.succession.heirs import Heirs
+from api.succession.outcome import Outcome
 from api.suspensions import repository as suspensions
 from dnsfilter.policy.model import DecisionRecord, Service
-
-
-@dataclass(slots=True)
-class Merger:
-    """What becomes of a merged authority's objects, by their names in the record."""
-
-    continued: list[tuple[str, str]] = field(default_factory=list)
-    """Each with that of the successor which goes on instead."""
-    covered: list[tuple[str, str]] = field(default_factory=list)
-    """Each with that of the successor which was there already."""
-    overruled: list[tuple[str, str]] = field(default_factory=list)
-    """Bans that applied in another mode or scope, each with that of the successor which decides from now on."""
-    ended: list[str] = field(default_factory=list)
 
 
 def merge(
@@ -40,7 +27,7 @@ def merge(
     reason: str,
     decision: DecisionRecord,
     services: Mapping[str, Service],
-) -> Merger:
+) -> Outcome:
     """Make `new` the successor of `old` from now on; raises Invalid and Conflict."""
     if old.slug == new.slug:
         raise Invalid.at("body.into", f"{old.slug} cannot be merged into itself")
@@ -51,7 +38,7 @@ def merge(
     for row in (old, new):
         demand_unclosed(unit, row)
         _demand_unsuspended(unit, row)
-    done = Merger()
+    done = Outcome()
     # What binds and exempts is continued before it ends; ranges move first, so that exemptions name ranges of `new`.
     moved = _transfer(unit, old, new)
     heirs = Heirs(unit, old, new, reason, decision, services, moved, done)
