@@ -67,7 +67,7 @@ Audiences = Annotated[list[Audience], Field(min_length=1, max_length=3)]
 class BanWrite(Strict):
     """The fields of a ban. One that exists keeps what is not given; one that does not needs decision and terms.
 
-    Without terms, a decision that `follows` another ban takes over its terms that have not ended, and its tiers,
+    Without terms, a decision that `follows` another ban takes over its terms that have not ended, and its mode, tiers,
     funding and audience where they are not given; it needs a legal basis and a reference of its own.
     """
 

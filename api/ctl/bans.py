@@ -103,7 +103,7 @@ def _add_adopt(group: Group) -> None:
         "--following",
         type=reference,
         metavar="AUTHORITY/SERVICE",
-        help="take over terms and scope of this ban, by a decision of one's own; its later acts change nothing",
+        help="take over terms, scope and mode of this ban, by one's own decision; its later acts change nothing",
     )
     parser.add_argument("--provisional", action="store_true", help="without a decision yet, for 72 hours")
     _add_fields(parser)
