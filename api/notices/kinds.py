@@ -1,6 +1,6 @@
 """What a notice is: of which kind, about what, to whom. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -87,9 +87,3 @@ def threshold(end: Instant, known: Instant, now: Instant, lengths: Sequence[int]
         if now >= end - length:
             return (length, tuple(lengths[:place])) if end - length >= known else None
     return None
-
-
-def in_chunks(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """The keys, at most `size` at a time."""
-    for start in range(0, len(keys), size):
-        yield keys[start : start + size]

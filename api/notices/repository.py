@@ -1,6 +1,6 @@
 """Queries on notices."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow, NoticeRow
-from api.notices.kinds import DAY_S, Due, in_chunks
+from api.notices.kinds import DAY_S, Due
 from api.pagination import select_page
 from dnsfilter.policy.model import Authority, Instant, Kind
 
@@ -114,7 +114,7 @@ def state_of(row: NoticeRow) -> NoticeState:
 def bodies(session: Session, slugs: Iterable[str]) -> Mapping[str, Authority]:
     """What authorities are called, with their languages, zones and contacts."""
     found: dict[str, Authority] = {}
-    for chunk in in_chunks(sorted(set(slugs)), CHUNK):
+    for chunk in _in_chunks(sorted(set(slugs))):
         for row in session.scalars(select(AuthorityRow).where(AuthorityRow.slug.in_(chunk))):
             found[row.slug] = Authority(
                 row.slug, Kind(row.kind), tuple(row.names.items()), tuple(row.languages), row.time_zone, row.contact
@@ -124,9 +124,13 @@ def bodies(session: Session, slugs: Iterable[str]) -> Mapping[str, Authority]:
 
 def _made(session: Session, keys: set[str]) -> set[str]:
     found: set[str] = set()
-    for chunk in in_chunks(sorted(keys), CHUNK):
+    for chunk in _in_chunks(sorted(keys)):
         found.update(session.scalars(select(NoticeRow.key).where(NoticeRow.key.in_(chunk))))
     return found
+
+
+def _in_chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
 
 
 def _in_state(state: NoticeState) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.node.controlclient import ControlClient, Disowned, NotNow
 from dnsfilter.node.enrolment import TokenRefused, enrol
 from dnsfilter.node.identity import Identity, identity_mark, load_identity, load_token
-from dnsfilter.node.journal import Journal
+from dnsfilter.node.journal import JOURNAL_NAME, Journal
 from dnsfilter.node.puller import SNAPSHOTS, Puller
 from dnsfilter.node.report import Facts
 from dnsfilter.node.reporter import Reporter
@@ -141,7 +141,7 @@ class Control:
         self._placed = placed
         self._membership = Membership(config, one_time_token)
         self._pulling, self._reporting = ControlClient(config.control_plane), ControlClient(config.control_plane)
-        journal = Journal(config.node_dir / "journal.jsonl")
+        journal = Journal(config.node_dir / JOURNAL_NAME)
         self._reporter = Reporter(self._reporting, journal, self._membership.identity)
         self._closed = threading.Event()
         self._news = threading.Condition()

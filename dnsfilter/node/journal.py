@@ -14,16 +14,18 @@ import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.privatefiles import FILE_MODE, read_private, replace_private, writing
+from dnsfilter.policy.calendar import instant_text, parse_instant
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.disk import sync_directory
 
+JOURNAL_NAME = "journal.jsonl"
+"""In a node's own directory."""
 MAX_ENTRIES = 2_000
 """More are not kept: the oldest go first, those already reported before others."""
 KEPT_REPORTED = 200
@@ -229,19 +231,6 @@ class Journal:
 
     def _writing(self, action: str) -> AbstractContextManager[None]:
         return writing(f"{action} {self._path}", self._path.with_suffix(".lock"))
-
-
-def instant_text(at: Instant) -> str:
-    """RFC 3339 in UTC, in whole seconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-
-
-def parse_instant(text: str) -> Instant:
-    """The instant of an RFC 3339 time with a zone; raises ValueError."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no zone")
-    return int(at.timestamp())
 
 
 def _line(value: dict[str, Any]) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import UnavailableError
-from dnsfilter.node.journal import REASON_CHARS, instant_text, parse_instant
+from dnsfilter.node.journal import REASON_CHARS
 from dnsfilter.node.privatefiles import read_private, replace_private, writing
+from dnsfilter.policy.calendar import instant_text, parse_instant
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.telemetry import logs

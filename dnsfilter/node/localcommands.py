@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dnsfilter.config.model import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
-from dnsfilter.node.journal import MOST_UID, REASON_CHARS, Act, Journal
+from dnsfilter.node.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Journal
 from dnsfilter.node.localacts import FILE_NAME, MAX_GIVEN, Given, Moment, change_given, load_given, this_boot
 from dnsfilter.node.privatefiles import Owner, acting_as, is_roots_alone, make_private, owner_below, owner_of
 from dnsfilter.node.privileges import unprivileged_user
@@ -25,7 +25,6 @@ from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.rulebook import RuleTable
 from dnsfilter.snapshot.store import SnapshotStore
 
-JOURNAL_NAME = "journal.jsonl"
 _MOST_NAMED = 100
 _UID = re.compile(r"[0-9]{1,10}")
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dnsfilter.node.journal import instant_text
+from dnsfilter.policy.calendar import instant_text
 from dnsfilter.telemetry.instants import at_words
 from dnsfilter.telemetry.terminal import say
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from dnsfilter.engine.clock import Anchor, Clock, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
-from dnsfilter.node.journal import instant_text
 from dnsfilter.node.localacts import FILE_NAME, LocalSuspensions, Moment, this_boot
 from dnsfilter.node.sealed import map_sealed, seal
+from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.manifest import parse_manifest

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from dnsfilter import __version__
-from dnsfilter.node.journal import Entry, instant_text
-from dnsfilter.node.strangers import Stranger
+from dnsfilter.node.journal import Entry
+from dnsfilter.node.strangers import MOST_STRANGERS, Stranger
+from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant
 from dnsfilter.telemetry.metrics import CACHE_ENTRIES_NOW, QUERIES
 from dnsfilter.telemetry.totals import Counts
@@ -19,7 +20,6 @@ REPORT_S = 10.0
 MOST_ENTRIES = 100
 MOST_SUSPENDED = 201
 """All, and as many authorities as may be suspended on a node."""
-MOST_STRANGERS = 256
 TROUBLE_CHARS = 500
 _PROC = Path("/proc")
 

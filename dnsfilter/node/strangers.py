@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from dnsfilter.engine.strangers import Noted
 
 MOST_STRANGERS = 256
+"""Of one node: that it keeps, and that its report has."""
 REMEMBERED_S = 24 * 3600
 
 

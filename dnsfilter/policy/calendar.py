@@ -7,7 +7,7 @@ that comes twice begins something at its first occurrence and ends something at 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from dnsfilter.policy.model import Instant, WeeklyHours
@@ -42,6 +42,19 @@ def zone(time_zone: str) -> ZoneInfo:
         return ZoneInfo(time_zone)
     except (KeyError, OSError, ValueError) as error:
         raise ValueError(f"unknown time zone {time_zone!r}") from error
+
+
+def instant_text(at: Instant) -> str:
+    """RFC 3339 in UTC, in whole seconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_instant(text: str) -> Instant:
+    """The instant of an RFC 3339 time with a zone; raises ValueError."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no zone")
+    return int(at.timestamp())
 
 
 def local_day(at: Instant, time_zone: str) -> date:

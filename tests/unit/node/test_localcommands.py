@@ -12,9 +12,9 @@ from dnsfilter.config.load import default_config
 from dnsfilter.config.model import Config, ControlPlane
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.node import localcommands
-from dnsfilter.node.journal import Act, Entry, Journal
+from dnsfilter.node.journal import JOURNAL_NAME, Act, Entry, Journal
 from dnsfilter.node.localacts import FILE_NAME
-from dnsfilter.node.localcommands import JOURNAL_NAME, LocalNode
+from dnsfilter.node.localcommands import LocalNode
 from dnsfilter.policy.model import Instant, Mode, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore

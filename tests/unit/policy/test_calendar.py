@@ -14,12 +14,14 @@ from dnsfilter.policy.calendar import (
     end_after,
     end_of_span,
     hours_text,
+    instant_text,
     last_day,
     local_day,
     local_instant,
     local_midnight,
     parse_duration,
     parse_hours,
+    parse_instant,
     parse_span,
     weekly_windows,
     zone,
@@ -264,3 +266,18 @@ def test_hours_that_cannot_be_are_named(text: str, message: str) -> None:
 def test_an_unknown_zone_is_named(name: str) -> None:
     with pytest.raises(ValueError, match="unknown time zone"):
         zone(name)
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [(0, "1970-01-01T00:00:00Z"), (1_790_805_600, "2026-09-30T22:00:00Z"), (7_258_118_399, "2199-12-31T23:59:59Z")],
+)
+def test_an_instant_is_read_as_it_is_written(at: int, text: str) -> None:
+    assert (instant_text(at), parse_instant(text)) == (text, at)
+
+
+def test_an_instant_of_any_zone_is_read_and_none_without_one() -> None:
+    assert parse_instant("2026-10-01T00:00:00+02:00") == 1_790_805_600
+    for text in ("2026-10-01T00:00:00", "2026-10-01", "tomorrow"):
+        with pytest.raises(ValueError, match=r"no zone|isoformat"):
+            parse_instant(text)
