@@ -3,9 +3,10 @@
 There are 1,000 authorities with a ban each, and 10,000 ranges, loaded from a policy file. Printed are milliseconds: of
 compiling all of it; of checking and compiling as an act does, with exemptions by weekly hours besides; of NUMBER
 toggles (100 unless given), until the first changed answer of a node that pulls its snapshots over HTTP, as every node
-does; and of pages of lists. A toggle is counted from its request, and from its commit: publishing is the first thing
-after that, so the API under test says when it begins, by the clock that all processes share. The goals are printed
-beside. Needs the programs of `make components`, and two cores that nobody else uses.
+does; and of pages of lists, with 200 nodes that each told of 100 networks in no range. A toggle is counted from its
+request, and from its commit: publishing is the first thing after that, so the API under test says when it begins, by
+the clock that all processes share. The goals are printed beside. Needs the programs of `make components`, and two cores
+that nobody else uses.
 """
 
 import re
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
 
@@ -34,12 +36,15 @@ from tests.support.zones import zone
 
 AUTHORITIES, TOGGLES, COMPILATIONS, CHECKS, REQUESTS = 1_000, 100, 5, 20, 40
 OVER, IN_FORCE, YEAR_S = 2_000, 100, 365 * 86_400
+NODES, STRANGERS = 200, 100
 SERVICE, NAME = "tiktok", "www.tiktok.com"
 COMPILE_MS, FROM_REQUEST_MS, FROM_COMMIT_MS, PAGE_MS = 1_000.0, 250.0, 100.0, 50.0
 PAGES = (
     *("/v1/bans", "/v1/bans?limit=200", "/v1/bans?state=in_force&limit=200", "/v1/bans?state=ending"),
     *("/v1/authorities?limit=200", "/v1/ranges?limit=200", "/v1/ranges?q=network&limit=200", "/v1/bindings"),
-    *("/v1/exemptions", "/v1/suspensions", "/v1/nodes", "/v1/revisions", "/v1/audit", "/v1/audit?limit=200"),
+    *("/v1/exemptions", "/v1/suspensions", "/v1/suspensions/by-hand", "/v1/nodes", "/v1/nodes?limit=200"),
+    *("/v1/nodes?state=behind&limit=200", "/v1/nodes?behind=true", "/v1/unregistered", "/v1/unregistered?limit=200"),
+    *("/v1/revisions", "/v1/audit", "/v1/audit?limit=200"),
 )
 _COMMITTED = re.compile(r"^committed ([0-9.]+)$", re.MULTILINE)
 
@@ -119,6 +124,25 @@ def reading(client: httpx.Client, path: str) -> list[float]:
     return taken
 
 
+def populate(client: httpx.Client) -> None:
+    """Enrol nodes that have reported once, each with other networks in no range."""
+    clock = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    load = {"queries_per_second": 900.0, "cpu_percent": 3.5, "memory_octets": 2**28, "cache_entries": 100_000}
+    said = {"revision": 1, "manifest": 64 * "0", "age_s": 3, "version": "1", "engine": "compiled", "workers": 2}
+    for number in range(NODES):
+        body = {"name": f"node-{number}", "site": "default"}
+        invited = client.post("/v1/nodes", json=body).raise_for_status().json()["enrolment_token"]
+        headers = {"Authorization": f"Bearer {invited}"}
+        own = client.post("/v1/nodes/enrol", json={"version": "1"}, headers=headers).raise_for_status().json()["token"]
+        strangers = [
+            {"prefix": f"198.{18 + place % 2}.{number + place // 2}.0/24", "queries": 7, "seen_s_ago": place}
+            for place in range(STRANGERS)
+        ]
+        report = {**said, "clock": clock, "uptime_s": 60, "load": load, "unregistered": strangers}
+        headers = {"Authorization": f"Bearer {own}"}
+        client.post("/v1/nodes/self/report", json=report, headers=headers).raise_for_status()
+
+
 def toggling(control: ControlPlane, client: httpx.Client, upstream: str, number: int) -> None:
     """Toggle one ban of the thousand, and print until when its node answers otherwise."""
     path = f"/v1/authorities/{authority_of(RANGE, AUTHORITIES)}/bans/{SERVICE}"
@@ -163,6 +187,7 @@ def main(arguments: Sequence[str]) -> int:
             url = f"http://127.0.0.1:{control.port}"
             with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
                 toggling(control, client, upstream.hostport, number)
+                populate(client)
                 for path in PAGES:
                     show(path, reading(client, path), PAGE_MS)
     return 0
