@@ -17,8 +17,8 @@ from api.exemptions import approval, repository, service
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
 from api.moments import parse_end, parse_moment, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
-from api.ranges.schemas import parse_prefix
 from api.routing import Route
 from api.schemas import Page, Slug
 from dnsfilter.policy.calendar import zone

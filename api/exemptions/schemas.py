@@ -9,8 +9,8 @@ from api.bans.schemas import BanReference
 from api.db.base import Json
 from api.db.models import ExemptionRow
 from api.moments import moment_text, optional_text, through
+from api.prefixes import PrefixText
 from api.publish.source import exemption_value
-from api.ranges.schemas import PrefixText
 from api.schemas import PRINTABLE, DayText, MomentText, Read, Reason, Slug, SpanText, Strict
 from dnsfilter.policy.decide import exemption_begins
 from dnsfilter.policy.model import DEFAULT_SITE, Instant

@@ -5,12 +5,12 @@ from api.bans import repository as bans
 from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, ConcernRow, ExemptionRow
+from api.db.sites import find_site
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
 from api.exemptions.schemas import ExemptionState, exemption_state, shown_exemption
 from api.moments import zoned_hours_text
-from api.ranges import repository as ranges
 from dnsfilter.policy.check import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant
 
@@ -149,7 +149,7 @@ def _prefixes(wanted: Exemption) -> list[str]:
 
 def _owners(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> set[str]:
     """The authorities of the ranges; raises Invalid for one that the ban does not concern."""
-    if ranges.find_site(unit.session, site) is None:
+    if find_site(unit.session, site) is None:
         raise Invalid.at("body.site", f"site {site} is not registered")
     owners = repository.owners(unit.session, site, prefixes)
     faults = []

@@ -5,10 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.db.models import SiteRow
+from api.db.sites import get_site
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, RuntimeDep, UnitDep
-from api.errors import NotFound
 from api.moments import parse_moment
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import authority_of, decision_read, parse_client, parse_question, who_read
@@ -65,5 +64,4 @@ def get_who(
 
 def _demand_site(unit: UnitOfWork, site: str) -> None:
     """Raises NotFound: at a site that nobody has registered, every client would seem to be in no range."""
-    if unit.session.get(SiteRow, site) is None:
-        raise NotFound(f"site {site} is not registered")
+    get_site(unit.session, site)

@@ -22,19 +22,6 @@ SORTING = Sorting(
 )
 
 
-def find_site(session: Session, slug: str) -> SiteRow | None:
-    """The site, or None."""
-    return session.get(SiteRow, slug)
-
-
-def get_site(session: Session, slug: str) -> SiteRow:
-    """The site; raises NotFound."""
-    row = session.get(SiteRow, slug)
-    if row is None:
-        raise NotFound(f"site {slug} is not registered")
-    return row
-
-
 def site_page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[SiteRow], str | None]:
     """A page of sites by slug."""
     return select_page(session, select(SiteRow), SiteRow.slug, str, limit, cursor)

@@ -2,11 +2,14 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
+from api.db.sites import find_site
+from api.db.sites import get_site as named_site
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.exemptions.approval import leaving_some
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.prefixes import PrefixAddress, PrefixLength, parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.ranges import repository, service
 from api.ranges.schemas import (
@@ -15,7 +18,6 @@ from api.ranges.schemas import (
     RangeWrite,
     SiteRead,
     SiteWrite,
-    parse_prefix,
     range_value,
     read_range,
     read_site,
@@ -27,9 +29,6 @@ from dnsfilter.policy.model import Audience, Funding
 
 sites = APIRouter(route_class=Route, prefix="/v1/sites", tags=["sites"])
 ranges = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
-
-PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
-PrefixLength = Annotated[int, Path(ge=0, le=128)]
 
 Sort = Annotated[
     Literal[
@@ -58,7 +57,7 @@ def list_sites(unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = Non
 @sites.get("/{site}", operation_id="get_site", summary="Get a site", responses=documented(NOT_FOUND))
 def get_site(site: Slug, unit: UnitDep, response: Response) -> SiteRead:
     """One site."""
-    row = repository.get_site(unit.session, site)
+    row = named_site(unit.session, site)
     tag(response, row.revision)
     return read_site(row)
 
@@ -71,7 +70,7 @@ def get_site(site: Slug, unit: UnitDep, response: Response) -> SiteRead:
 )
 def put_site(site: Slug, body: SiteWrite, unit: UnitDep, response: Response, precondition: PreconditionDep) -> SiteRead:
     """Creates the site, or renames it."""
-    known = repository.find_site(unit.session, site)
+    known = find_site(unit.session, site)
     precondition.check(known.revision if known else None)
     row, created = service.put_site(unit, site, body.name)
     response.status_code = 201 if created else 200
@@ -88,7 +87,7 @@ def put_site(site: Slug, body: SiteWrite, unit: UnitDep, response: Response, pre
 )
 def delete_site(site: Slug, unit: UnitDep, precondition: PreconditionDep) -> None:
     """Removes a site without ranges."""
-    row = repository.get_site(unit.session, site)
+    row = named_site(unit.session, site)
     precondition.check(row.revision)
     service.delete_site(unit, row)
 

@@ -1,18 +1,8 @@
 """Sites and ranges as written and as read."""
 
-from ipaddress import ip_network
-from typing import Annotated
-
-from pydantic import Field, StringConstraints
-
 from api.db.models import RangeRow, SiteRow
-from api.errors import Invalid
-from api.rangefile import why_no_prefix
 from api.schemas import Read, ShortLine, Slug, Strict
-from dnsfilter.policy.check import prefix_fault
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
-
-PrefixText = Annotated[str, StringConstraints(min_length=2, max_length=43), Field(examples=["192.0.2.0/24"])]
 
 
 class SiteWrite(Strict):
@@ -56,18 +46,6 @@ class RangeRead(Read):
     audience: Audience
     label: str
     revision: int
-
-
-def parse_prefix(text: str, place: str) -> Prefix:
-    """A prefix in canonical form; raises Invalid for host bits, a scope id, mapped and link-local prefixes."""
-    try:
-        prefix = ip_network(text)
-    except ValueError as error:
-        raise Invalid.at(place, why_no_prefix(text)) from error
-    fault = prefix_fault(prefix)
-    if fault is not None:
-        raise Invalid.at(place, f"{prefix} {fault}")
-    return prefix
 
 
 def range_value(site: str, prefix: Prefix, body: RangeWrite) -> Range:

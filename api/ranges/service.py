@@ -12,6 +12,7 @@ from api.authorities.life import demand_open
 from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import RangeRow, SiteRow
+from api.db.sites import find_site, get_site
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository
@@ -21,7 +22,7 @@ from dnsfilter.policy.model import DEFAULT_SITE, Range
 
 def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
     """Register a site or rename it; says whether it is new."""
-    row = repository.find_site(unit.session, slug)
+    row = find_site(unit.session, slug)
     if row is None:
         row = SiteRow(slug=slug, name=name, revision=unit.new_revision())
         unit.session.add(row)
@@ -49,7 +50,7 @@ def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
 
     Raises NotFound for the site, Invalid for an unknown authority, Conflict where another authority has the prefix.
     """
-    repository.get_site(unit.session, wanted.site)
+    get_site(unit.session, wanted.site)
     if authorities.find(unit.session, wanted.authority) is None:
         raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
     known = repository.find(unit.session, wanted.site, wanted.prefix)

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import idempotency
 from api.auth.caller import Permit
+from api.db.sites import find_site
 from api.deps import PermitDep, RuntimeDep, UnitDep, permit
 from api.errors import Forbidden, Invalid, Withheld
 from api.exemptions.approval import leaving_some
 from api.problems import CONFLICT, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.rangefile import MAX_ROWS, MEDIA_TYPE, parse_table
-from api.ranges import repository
 from api.ranges.importing import DEFAULT_REMOVALS, Plan, Sync, Wanted, carry_out, make_plan
 from api.ranges.imports import Import, ImportProgressRead, Stage, imports_of
 from api.routing import Route
@@ -105,7 +105,7 @@ def asked(
     sync_of = Sync(authority, site, max_removals) if authority is not None else None
     wanted = Wanted(table.rows, sync_of, table.faults)
     with held.database.reading() as session:
-        if repository.find_site(session, site) is None:
+        if find_site(session, site) is None:
             raise Invalid.at("query.site", f"site {site} is not registered")
         now_s = int(held.clock())
         plan = make_plan(session, wanted, permit.visible(), now_s, administers=permit.caller.administers)

@@ -4,9 +4,8 @@ from fastapi import APIRouter, Response
 
 from api.deps import PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.prefixes import PrefixAddress, PrefixLength, parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
-from api.ranges.router import PrefixAddress, PrefixLength
-from api.ranges.schemas import parse_prefix
 from api.routing import Route
 from api.schemas import Page, Slug
 from api.spaces import repository, service

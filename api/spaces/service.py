@@ -7,10 +7,10 @@ from api.authorities import repository as authorities
 from api.authorities.life import demand_open
 from api.db.base import Json
 from api.db.models import SpaceRow
+from api.db.sites import get_site
 from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Forbidden, Invalid
 from api.publish.repository import space_of
-from api.ranges import repository as ranges
 from api.spaces import repository
 from api.spaces.schemas import read_space
 from dnsfilter.policy.model import Prefix
@@ -21,7 +21,7 @@ def allot(unit: UnitOfWork, site: str, prefix: Prefix, authority: str) -> tuple[
 
     Raises NotFound for the site, Invalid for an unknown authority, Conflict where another one has exactly that prefix.
     """
-    ranges.get_site(unit.session, site)
+    get_site(unit.session, site)
     owner = authorities.find(unit.session, authority)
     if owner is None:
         raise Invalid.at("body.authority", f"authority {authority} is not registered")

@@ -1,0 +1,19 @@
+"""The sites at which ranges, space, exemptions and nodes are."""
+
+from sqlalchemy.orm import Session
+
+from api.db.models import SiteRow
+from api.errors import NotFound
+
+
+def find_site(session: Session, slug: str) -> SiteRow | None:
+    """The site, or None."""
+    return session.get(SiteRow, slug)
+
+
+def get_site(session: Session, slug: str) -> SiteRow:
+    """The site; raises NotFound."""
+    row = find_site(session, slug)
+    if row is None:
+        raise NotFound(f"site {slug} is not registered")
+    return row
