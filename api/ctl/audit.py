@@ -156,7 +156,9 @@ def _checkpoints(client: Client, options: Options) -> Result:
     page = client.list(Checkpoint, path("audit", "checkpoints"), limit)
     if options.held:
         return _held(Page(items=page.items[::-1], next=page.next).model_dump(mode="json"), page.items[::-1])
-    return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items]), "checkpoints")
+    return listed(
+        page, lambda: table(_HEADER, [_row(item) for item in page.items], ("taken to", "hash")), "checkpoints"
+    )
 
 
 def _checkpoint(client: Client, options: Options) -> Result:

@@ -125,7 +125,11 @@ def _end_rows(found: Authority) -> Iterator[tuple[str, str]]:
 
 def _table(items: list[Authority]) -> Iterator[str]:
     rows = [(item.slug, item.name, item.kind, _state(item), item.time_zone, item.usage, item.contact) for item in items]
-    yield from table(("authority", "name", "kind", "state", "time zone", "usage", "contact"), rows)
+    yield from table(
+        ("authority", "name", "kind", "state", "time zone", "usage", "contact"),
+        rows,
+        ("usage", "contact", "time zone", "name"),
+    )
 
 
 def _state(item: Authority) -> str:

@@ -347,4 +347,6 @@ def _table(items: list[Ban], names: Names) -> Iterator[str]:
         )
         for item in sorted(items, key=_urgency)
     ]
-    yield from table(("authority", "name", "service", "name", "mode", "reply", "state", "term"), rows)
+    yield from table(
+        ("authority", "name", "service", "name", "mode", "reply", "state", "term"), rows, ("name", "reply")
+    )

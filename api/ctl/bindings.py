@@ -142,7 +142,7 @@ def _table(items: list[Binding], names: Names) -> Iterator[str]:
         for item in items
     ]
     header = ("no.", "ban of", "name", "service", "name", "applies in", "name", "ground", "state", "term")
-    yield from table(header, rows)
+    yield from table(header, rows, ("name", "ground"))
 
 
 def standing_words(item: Binding, zone: str | None) -> str:

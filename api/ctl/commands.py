@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from textwrap import TextWrapper
 from typing import Any, NoReturn, TypeAlias
 
 from api.ctl.client import Client
@@ -16,7 +17,7 @@ Options: TypeAlias = argparse.Namespace
 Body: TypeAlias = dict[str, Any]
 
 PROGRAM = "dnsfilterctl"
-WIDTH = 110
+WIDTH = 80
 DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
 MIN_REASON = 3
 
@@ -72,10 +73,15 @@ class Parser(argparse.ArgumentParser):
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Help of one width everywhere, so that documentation and terminal say the same."""
+    """Help of one width everywhere, so that documentation and terminal say the same. Indented lines are kept."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=WIDTH)
+        super().__init__(prog, max_help_position=26, width=WIDTH)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        wrapper = TextWrapper(width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+        lines = (indent + line if line[:1] in ("", " ") else wrapper.fill(line) for line in text.splitlines())
+        return "\n".join(lines)
 
 
 Group: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -90,7 +96,7 @@ def add_group(groups: Group, name: str, summary: str) -> Group:
 
 def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples: str) -> Parser:
     """A command with its summary and at least one example; the options before the verb are taken after it too."""
-    lines = "\n".join(f"  {PROGRAM} {example}" for example in examples)
+    lines = "\n".join(map(_example, examples))
     heading = "example:" if len(examples) == 1 else "examples:"
     parser = group.add_parser(
         name,
@@ -103,6 +109,18 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
     add_global(parser, shown=False)
     parser.set_defaults(verb=verb if isinstance(verb, Verb) else Verb(verb), command=parser)
     return parser
+
+
+def _example(arguments: str) -> str:
+    """A command as a shell takes it, with its options on further lines where it is long. None has " --" in a text."""
+    lines = [f"  {PROGRAM}"]
+    for part in re.split(r" (?=--)", arguments):
+        if len(lines[-1]) + len(part) + len("  \\") > WIDTH:
+            lines[-1] += " \\"
+            lines.append(f"     {part}")
+        else:
+            lines[-1] += f" {part}"
+    return "\n".join(lines)
 
 
 def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:

@@ -160,4 +160,8 @@ def _table(items: list[Exemption], names: Names, accounts: Accounts) -> Iterator
         )
         for item in items
     ]
-    yield from table(("no.", "ban of", "name", "service", "name", "ranges", "state", "term", "hours", "asked by"), rows)
+    yield from table(
+        ("no.", "ban of", "name", "service", "name", "ranges", "state", "term", "hours", "asked by"),
+        rows,
+        ("name", "asked by", "hours"),
+    )

@@ -43,4 +43,4 @@ def _table(items: list[FailedTry], accounts: Accounts) -> Iterator[str]:
         )
         for item in items
     ]
-    yield from table(("time", "address", "reason", "token", "of", "request"), rows)
+    yield from table(("time", "address", "reason", "token", "of", "request"), rows, ("request", "token"))

@@ -116,7 +116,7 @@ def _table(items: list[Grant], accounts: Accounts, names: Names) -> Iterator[str
         )
         for item in items
     ]
-    yield from table(("no.", "account", "login", "role", "in", "state", "term", "reason"), rows)
+    yield from table(("no.", "account", "login", "role", "in", "state", "term", "reason"), rows, ("reason", "login"))
 
 
 def _zone(item: Grant, names: Names) -> str | None:

@@ -75,10 +75,12 @@ def _overlap_table(items: list[Overlap], names: Names) -> Iterator[str]:
         )
         for item in items
     ]
-    yield from table(("range", "authority", "name", "label", "inside", "of", "name", "site"), rows)
+    yield from table(
+        ("range", "authority", "name", "label", "inside", "of", "name", "site"), rows, ("name", "label", "site")
+    )
 
 
 def _gap_table(items: list[Gap], names: Names) -> Iterator[str]:
     names.prepare({item.authority for item in items})
     rows = [(item.prefix, item.space, item.authority, names.authority(item.authority), item.site) for item in items]
-    yield from table(("unused", "space", "authority", "name", "site"), rows)
+    yield from table(("unused", "space", "authority", "name", "site"), rows, ("name", "site"))

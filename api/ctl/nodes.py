@@ -135,7 +135,9 @@ def _unregistered(client: Client, options: Options) -> Result:
         (item.prefix, item.site, str(item.queries), at_words(item.seen), ", ".join(item.nodes)) for item in page.items
     ]
     return listed(
-        page, lambda: table(("prefix", "site", "queries", "last seen", "nodes"), rows), "networks in no range"
+        page,
+        lambda: table(("prefix", "site", "queries", "last seen", "nodes"), rows, ("nodes",)),
+        "networks in no range",
     )
 
 
@@ -144,7 +146,7 @@ _HEADER = ("node", "site", "state", "revision", "behind", "last seen", "version"
 
 def _table(items: list[Node], names: Names) -> Iterator[str]:
     names.prepare({one.authority for item in items for one in item.suspended if one.authority is not None})
-    yield from table(_HEADER, [_row(item, names) for item in items])
+    yield from table(_HEADER, [_row(item, names) for item in items], ("version", "site", "last seen"))
 
 
 def _row(item: Node, names: Names) -> tuple[str, ...]:

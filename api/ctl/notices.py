@@ -68,7 +68,7 @@ def _table(items: list[Notice], names: Names) -> Iterator[str]:
         )
         for item in items
     ]
-    yield from table(("no.", "about", "ban", "to", "name", "state", "failure"), rows)
+    yield from table(("no.", "about", "ban", "to", "name", "state", "failure"), rows, ("name",))
 
 
 def _state_words(item: Notice, time_zone: str | None) -> str:

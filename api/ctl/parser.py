@@ -61,7 +61,8 @@ The options stand before or after the command. There is none for a token itself:
 
 exit codes:
   0  done
-  1  a check found something: differences, a control plane that is not ready, an act not yet in force
+  1  a check found something: differences, a control plane that is not ready,
+     an act not yet in force
   2  wrong input, or the record forbids it
   3  refused for want of permission, or no token
   4  the control plane is not reachable, or cannot do it now

@@ -148,4 +148,4 @@ def _table(items: list[Range], names: Names) -> Iterator[str]:
         )
         for item in items
     ]
-    yield from table(("range", "authority", "name", "funding", "audience", "label", "site"), rows)
+    yield from table(("range", "authority", "name", "funding", "audience", "label", "site"), rows, ("name", "label"))

@@ -102,7 +102,11 @@ def _table(items: list[Revision], accounts: Accounts) -> Iterator[str]:
         )
         for item in items
     ]
-    yield from table(("revision", "recorded", "by", "acts", "last act", "object", "in force since"), rows)
+    yield from table(
+        ("revision", "recorded", "by", "acts", "last act", "object", "in force since"),
+        rows,
+        ("acts", "in force since", "object"),
+    )
 
 
 def _lines(found: RevisionWhole, accounts: Accounts) -> Iterator[str]:

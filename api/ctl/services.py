@@ -32,7 +32,9 @@ def _table(items: list[ServiceSummary]) -> Iterator[str]:
         (item.slug, item.name, item.category, ",".join(map(str, item.tiers)), str(item.names), item.reviewed)
         for item in items
     ]
-    yield from table(("service", "name", "category", "tiers", "names", "reviewed"), rows)
+    yield from table(
+        ("service", "name", "category", "tiers", "names", "reviewed"), rows, ("reviewed", "names", "category")
+    )
 
 
 def _lines(found: Service) -> Iterator[str]:

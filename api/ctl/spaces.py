@@ -56,4 +56,4 @@ def _lines(found: Space, names: Names) -> Iterator[str]:
 def _table(items: list[Space], names: Names) -> Iterator[str]:
     names.prepare({item.authority for item in items})
     rows = [(item.prefix, item.authority, names.authority(item.authority), item.site) for item in items]
-    yield from table(("space", "authority", "name", "site"), rows)
+    yield from table(("space", "authority", "name", "site"), rows, ("name",))

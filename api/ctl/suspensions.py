@@ -28,10 +28,12 @@ from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, next_local, parse_instant
 from api.ctl.names import Names
-from api.ctl.terminal import columns, table
+from api.ctl.terminal import columns, cut, table
 
 STATES = ("in_force", "ended")
 EVERYBODY = "everybody"
+MAX_REASON_SHOWN = 100
+"""In the first line of every list; `suspension show` tells all of a reason."""
 
 
 class Suspension(Answer):
@@ -241,7 +243,7 @@ def _table(items: list[Suspension], accounts: Accounts, names: Names) -> Iterato
         )
         for item in items
     ]
-    yield from table(("no.", "of", "state", "from", "until", "started by", "reason"), rows)
+    yield from table(("no.", "of", "state", "from", "until", "started by", "reason"), rows, ("started by", "from"))
 
 
 def holding(client: Client, authority: str | None = None) -> Held:
@@ -286,7 +288,7 @@ def suspended_lines(authority: str | None, until: str, reason: str, names: Names
 
 def _first_line(authority: str | None, until: str, reason: str, names: Names) -> str:
     end = at_words(until, names.time_zone(authority))
-    return f"SUSPENDED: nothing is refused for {_whom(authority, names)} until {end} ({reason})"
+    return f"SUSPENDED: nothing is refused for {_whom(authority, names)} until {end} ({cut(reason, MAX_REASON_SHOWN)})"
 
 
 def _whom(authority: str | None, names: Names) -> str:

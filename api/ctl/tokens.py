@@ -86,7 +86,11 @@ def _add_account(parser: Parser) -> None:
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(Token, _where(client, options), options.limit)
-    return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items]), "tokens")
+    return listed(
+        page,
+        lambda: table(_HEADER, [_row(item) for item in page.items], ("begins with", "last used", "narrowed to")),
+        "tokens",
+    )
 
 
 def _make(client: Client, options: Options) -> Result:

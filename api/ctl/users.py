@@ -50,7 +50,7 @@ def _add_account(group: Group, name: str, run: Run, summary: str, example: str) 
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(Account, path("accounts"), options.limit, given(options, "authority"))
-    return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items]), "accounts")
+    return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items], ("name", "kind")), "accounts")
 
 
 def _show(client: Client, options: Options) -> Result:

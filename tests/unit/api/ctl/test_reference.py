@@ -34,7 +34,7 @@ def test_every_verb_has_a_runnable_example() -> None:
     assert len(verbs) > 35
     for parser in verbs:
         assert parser.epilog is not None
-        examples = [line.strip() for line in parser.epilog.splitlines()[1:]]
+        examples = [line.strip() for line in parser.epilog.replace("\\\n", "").splitlines()[1:]]
         assert examples
         for example in examples:
             assert example.startswith(f"{parser.prog} ") or example == parser.prog
