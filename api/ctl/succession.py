@@ -65,7 +65,7 @@ def add_ends(group: Group) -> None:
     merge.add_argument("--into", type=slug, required=True, metavar="AUTHORITY", help="its successor")
     _add_common(
         merge,
-        "the decision, also of the bans that go on: its reference and legal basis, or more",
+        "the decision, also of bans that go on: at least its reference and legal basis",
     )
 
 
