@@ -298,10 +298,11 @@ def _replace_terms(
     begun = not confirmed and any(term.start_s <= unit.now_s for term in known)
     # A term that was ended before it began is in no policy, and stays on record.
     missing = [term for term in known if begins(term) and not any(same_term(term, other) for other in wanted)]
-    if any(term.start_s <= unit.now_s and term not in omissible for term in missing):
+    kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
+    if any(term not in omissible for term in kept):
         raise _had_already(row, "a term of it that has begun is repeated as it is, and not left out")
     for gone in missing:
-        if gone.start_s > unit.now_s:
+        if gone not in kept:
             row.terms.remove(gone)
     fresh = [(index, term) for index, term in enumerate(wanted) if not any(same_term(other, term) for other in known)]
     for index, term in fresh:

@@ -170,6 +170,7 @@ def test_a_ban_that_has_begun_by_a_clock_that_was_ahead_is_not_removed(town: Pla
     town.clock.now -= 1800
     assert town.done("GET", path)["state"] == "planned"
     assert town.call("DELETE", path).status_code == 409
+    assert town.call("PUT", path, {"terms": [{"start": "2027-01-01", "for": "1 month"}]}).status_code == 409
     assert town.done("POST", f"{path}/end", {"reason": "the clock was wrong"})["state"] == "lapsed"
 
 
