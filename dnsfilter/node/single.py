@@ -3,13 +3,15 @@
 import contextlib
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from types import FrameType
 
@@ -19,12 +21,25 @@ from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.node.puller import SNAPSHOTS
 from dnsfilter.node.thismachine import join
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Instant
+from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry.terminal import escape, say
+from dnsfilter.wire.names import parse_name
 
 START_S = 60.0
 STOP_S = 10.0
+API_PORT = 8080
 _PAUSE_S = 0.05
+_LOOPBACK, _ANY = IPv4Address("127.0.0.1"), IPv4Address("0.0.0.0")
+_NAME = "www.tiktok.com"
+_TOLD = {
+    "127.0.0.1": ("brussels-city", Verdict.REFUSE),
+    "127.0.22.10": ("brussels-city", Verdict.PASS),
+    "127.0.5.10": ("ghent", Verdict.REFUSE),
+}
+"""What the banner says of the example policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +84,7 @@ def run_single(options: Options) -> int:
             _write_config(options, follows=False)
         node = subprocess.Popen([_program("dnsfilter"), "serve", "--config", str(config_path)])
         _await_ready(node, "resolver", options.metrics)
-        print(_banner(options, config) if down is None else _banner_alone(options, down), flush=True)
+        print(_banner(options, config, int(time.time())) if down is None else _banner_alone(options, down), flush=True)
         return _watch(api, node, options, told=down is not None)
     except _Interrupted:
         print("\nstopping", flush=True)
@@ -226,10 +241,9 @@ The resolver runs without its control plane, by the last policy that is on this 
 Ctrl-C stops everything."""
 
 
-def _banner(options: Options, config: Config) -> str:
-    dns, port = options.listen.address, options.listen.port
-    control = _shown_program("dnsfilterctl")
+def _banner(options: Options, config: Config, now: Instant) -> str:
     upstreams = ", ".join(endpoint_text(server) for server in config.upstream.servers)
+    advice = _examples(options) if _has_example(config, now) else _first_steps()
     return f"""
 dnsfilter is running.
 
@@ -241,13 +255,47 @@ http://{endpoint_text(options.api_metrics)}/metrics (API)
 
 Try, in another terminal:
 
+{_variables(options)}{advice}
+
+Ctrl-C stops everything."""
+
+
+def _variables(options: Options) -> str:
+    """What tells `dnsfilterctl` where this API and its token are; empty where it looks by itself."""
+    api, token = options.api, (options.state_dir / "admin-token").absolute()
+    if api == Endpoint(_LOOPBACK, API_PORT) and token.parent == Path.cwd() / ".run":
+        return ""
+    host = endpoint_text(replace(api, address=_LOOPBACK) if api.address == _ANY else api)
+    return f"  export DNSFILTER_URL=http://{host} DNSFILTER_TOKEN_FILE={shlex.quote(escape(str(token)))}\n"
+
+
+def _examples(options: Options) -> str:
+    dns, port, control = options.listen.address, options.listen.port, _shown_program("dnsfilterctl")
+    return f"""\
   dig @{dns} -p {port} www.tiktok.com                    refused: this machine counts as Brussels City's
   dig -b 127.0.22.10 @{dns} -p {port} www.tiktok.com     answered: its public Wi-Fi
   {control} explain 127.0.5.10 www.tiktok.com
   {control} ban set ghent tiktok --mode off
-  dig -b 127.0.5.10 @{dns} -p {port} www.tiktok.com      answered, until the mode is enforce again
+  dig -b 127.0.5.10 @{dns} -p {port} www.tiktok.com      answered, until the mode is enforce again"""
 
-Ctrl-C stops everything."""
+
+def _first_steps() -> str:
+    control = _shown_program("dnsfilterctl")
+    return f"""\
+  {control} status
+  {control} authority list
+  {control} authority onboard AUTHORITY     asks for what a body needs: names, ranges, a ban"""
+
+
+def _has_example(config: Config, now: Instant) -> bool:
+    """Whether what the control plane has published says what the examples tell."""
+    try:
+        files, _ = SnapshotStore(config.state_dir / SNAPSHOTS).read_last_good()
+        held = Snapshot.open(files.manifest, files.names, files.ranges, files.rules, config.control_plane.site)
+    except SnapshotError:
+        return False
+    decisions = [(client, held.decide(ip_address(client), parse_name(_NAME), now)) for client in _TOLD]
+    return all((decision.authority, decision.verdict) == _TOLD[client] for client, decision in decisions)
 
 
 def _shown_program(name: str) -> str:
