@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from api.authorities.life import AuthorityState, authority_state
 from api.db.models import AuthorityRow
+from api.decisions import DecidedRead
 from api.moments import optional_text
 from api.schemas import LANGUAGE, Read, ShortLine, Slug, Strict
 from dnsfilter.policy.calendar import zone
@@ -77,15 +78,8 @@ class AuthorityPatch(Strict):
     group: ShortLine | None = None
 
 
-class ClosureRead(Read):
+class ClosureRead(DecidedRead):
     """The formal decision to close an authority."""
-
-    organ: str = ""
-    reference: str = ""
-    date: str = ""
-    legal_basis: str = ""
-    advice: str = ""
-    link: str = ""
 
 
 class AuthorityRead(Read):

@@ -20,10 +20,16 @@ def demand_basis(decision: DecisionRecord, terms: Sequence[Term]) -> None:
 
 def demand_adoption(decision: DecisionRecord) -> None:
     """Raises Invalid unless the decision to adopt another's ban has what makes it one of one's own."""
+    demand_formal(decision, "a ban that follows another is a decision of its own")
+
+
+def demand_formal(decision: DecisionRecord, why: str) -> None:
+    """Raises Invalid, with the reason, unless the decision has its legal basis and its reference."""
     lacking = [field for field in ("legal_basis", "reference") if not getattr(decision, field)]
     if lacking:
-        what = "a ban that follows another is a decision of its own: give its"
-        raise Invalid([Fault(f"body.decision.{field}", f"{what} {field.replace('_', ' ')}") for field in lacking])
+        raise Invalid(
+            [Fault(f"body.decision.{field}", f"{why}: give its {field.replace('_', ' ')}") for field in lacking]
+        )
 
 
 def demand_own(decision: DecisionRecord, place: str) -> None:

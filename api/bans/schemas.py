@@ -6,13 +6,11 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator
 
 from api.bans.standing import Days, State, What
+from api.decisions import DecidedRead, DecidedWrite
 from api.schemas import (
     BAN_REFERENCE,
     DayText,
-    Line,
-    Link,
     MomentText,
-    OptionalDayText,
     Read,
     Reason,
     ServiceSlug,
@@ -31,15 +29,9 @@ BanReference = Annotated[
 ]
 
 
-class DecisionWrite(Strict):
+class DecisionWrite(DecidedWrite):
     """The formal decision. `follows` is the ban that was adopted: another authority's, on the same service."""
 
-    organ: Line = ""
-    reference: Line = ""
-    date: OptionalDayText = ""
-    legal_basis: Line = ""
-    advice: Line = ""
-    link: Link = ""
     follows: BanReference | None = None
 
 
@@ -112,15 +104,9 @@ class Ending(Strict):
     decision: DecisionWrite | None = None
 
 
-class FormalRead(Read):
+class FormalRead(DecidedRead):
     """The formal decision behind a ban or a term."""
 
-    organ: str = ""
-    reference: str = ""
-    date: str = ""
-    legal_basis: str = ""
-    advice: str = ""
-    link: str = ""
     follows: str | None = None
 
 

@@ -56,8 +56,8 @@ class Problem(Answer):
     faults: list[Fault] = []
 
 
-class Closure(Answer):
-    """The formal decision to close an authority."""
+class Decided(Answer):
+    """A formal decision: of an authority, to close it."""
 
     organ: str
     reference: str
@@ -81,7 +81,7 @@ class Authority(Answer):
     state: str = "open"
     closes: Moment | None = None
     closed_reason: str = ""
-    closed_decision: Closure | None = None
+    closed_decision: Decided | None = None
     successor: str | None = None
     revision: Number
 

@@ -154,16 +154,18 @@ def add_site(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--site", type=slug, default="default", metavar="SITE", help="the site (default)")
 
 
-def add_decision(parser: argparse.ArgumentParser, what: str = "the decision") -> None:
-    """The options of a formal decision."""
+def add_decision(parser: argparse.ArgumentParser, what: str = "the decision", *, of_ban: bool = True) -> None:
+    """The options of a formal decision; `of_ban` where it is one on a ban, which may follow another."""
+    shown = "; clients are shown it" if of_ban else ""
     group = parser.add_argument_group(what)
     group.add_argument("--organ", metavar="TEXT", help="who decided, for example college")
-    group.add_argument("--reference", metavar="TEXT", help="the decision's reference; clients are shown it")
+    group.add_argument("--reference", metavar="TEXT", help=f"the decision's reference{shown}")
     group.add_argument("--date", metavar="DATE", help="of the decision, for example 2023-03-24")
     group.add_argument("--legal-basis", metavar="TEXT", help="the legal basis")
     group.add_argument("--advice", metavar="TEXT", help="reference of the advice behind it")
     group.add_argument("--link", metavar="URL", help="where it can be read")
-    group.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="the ban that it adopts")
+    if of_ban:
+        group.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="the ban that it adopts")
 
 
 def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> None:

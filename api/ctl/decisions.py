@@ -2,18 +2,12 @@
 
 from pydantic import Field
 
-from api.ctl.answers import Answer, Moment, Number
+from api.ctl.answers import Answer, Decided, Moment, Number
 
 
-class Decision(Answer):
+class Decision(Decided):
     """The formal decision behind a ban or a term."""
 
-    organ: str
-    reference: str
-    date: str
-    legal_basis: str
-    advice: str
-    link: str
     follows: str | None
 
 

@@ -4,10 +4,19 @@ from collections.abc import Iterator
 
 from api.ctl.answers import Answer, Authority
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Parser, Result, add_reason, add_verb, given, slug
+from api.ctl.commands import (
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_decision,
+    add_reason,
+    add_verb,
+    decision_body,
+    given,
+    slug,
+)
 from api.ctl.moments import at_words, usable_zone
-
-_DECISION = ("organ", "reference", "date", "legal_basis", "advice", "link")
 
 
 class Done(Answer):
@@ -72,18 +81,12 @@ def add_ends(group: Group) -> None:
 def _add_common(parser: Parser, what: str) -> None:
     parser.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
     add_reason(parser)
-    group = parser.add_argument_group(what)
-    group.add_argument("--organ", metavar="TEXT", help="who decided")
-    group.add_argument("--reference", metavar="TEXT", help="the decision's reference")
-    group.add_argument("--date", metavar="DATE", help="of the decision")
-    group.add_argument("--legal-basis", metavar="TEXT", help="the legal basis")
-    group.add_argument("--advice", metavar="TEXT", help="reference of the advice behind it")
-    group.add_argument("--link", metavar="URL", help="where it can be read")
+    add_decision(parser, what, of_ban=False)
 
 
 def _close(client: Client, options: Options) -> Result:
     body = given(options, "at", "reason", "dry_run")
-    decision = given(options, *_DECISION)
+    decision = decision_body(options)
     if decision:
         body["decision"] = decision
     done = client.send(Closed, "POST", path("authorities", options.authority, "close"), body)
@@ -91,7 +94,7 @@ def _close(client: Client, options: Options) -> Result:
 
 
 def _merge(client: Client, options: Options) -> Result:
-    body = {**given(options, "into", "reason", "dry_run"), "decision": given(options, *_DECISION)}
+    body = {**given(options, "into", "reason", "dry_run"), "decision": decision_body(options)}
     done = client.send(Merged, "POST", path("authorities", options.authority, "merge"), body)
     return Result(done.model_dump(mode="json"), lambda: _merged(done))
 

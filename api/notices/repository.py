@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from api.db.models import AuthorityRow, NoticeRow
 from api.notices.kinds import DAY_S, Due
 from api.pagination import select_page
-from dnsfilter.policy.model import Authority, Instant, Kind
+from api.publish.source import authority_value
+from dnsfilter.policy.model import Authority, Instant
 
 BEGINNING = "beginning"
 """Key and kind of the row that says since when this installation has made notices. It is no notice."""
@@ -116,9 +117,7 @@ def bodies(session: Session, slugs: Iterable[str]) -> Mapping[str, Authority]:
     found: dict[str, Authority] = {}
     for chunk in _in_chunks(sorted(set(slugs))):
         for row in session.scalars(select(AuthorityRow).where(AuthorityRow.slug.in_(chunk))):
-            found[row.slug] = Authority(
-                row.slug, Kind(row.kind), tuple(row.names.items()), tuple(row.languages), row.time_zone, row.contact
-            )
+            found[row.slug] = authority_value(row)
     return found
 
 

@@ -6,10 +6,11 @@ the merged authority binds the successor. Then the merged authority is closed.
 
 from collections.abc import Mapping
 
+from api.bans.formal import demand_formal
 from api.bindings import repository as bindings
 from api.db.models import AuthorityRow, ConcernRow
 from api.db.unit import UnitOfWork, head
-from api.errors import Conflict, Fault, Invalid
+from api.errors import Conflict, Invalid
 from api.ranges.service import shown as range_shown
 from api.spaces.schemas import read_space
 from api.succession import repository
@@ -31,10 +32,7 @@ def merge(
     """Make `new` the successor of `old` from now on; raises Invalid and Conflict."""
     if old.slug == new.slug:
         raise Invalid.at("body.into", f"{old.slug} cannot be merged into itself")
-    lacking = [field for field in ("legal_basis", "reference") if not getattr(decision, field)]
-    if lacking:
-        what = "bans go on by the decision to merge: give its"
-        raise Invalid([Fault(f"body.decision.{field}", f"{what} {field.replace('_', ' ')}") for field in lacking])
+    demand_formal(decision, "bans go on by the decision to merge")
     for row in (old, new):
         demand_unclosed(unit, row)
         _demand_unsuspended(unit, row)

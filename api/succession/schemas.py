@@ -3,19 +3,13 @@
 from pydantic import Field
 
 from api.authorities.schemas import AuthorityRead
-from api.schemas import Line, Link, MomentText, OptionalDayText, Read, Reason, Slug, Strict
+from api.decisions import DecidedWrite
+from api.schemas import MomentText, Read, Reason, Slug, Strict
 from dnsfilter.policy.model import DecisionRecord
 
 
-class EndDecision(Strict):
+class EndDecision(DecidedWrite):
     """The formal decision about an authority's end."""
-
-    organ: Line = ""
-    reference: Line = ""
-    date: OptionalDayText = ""
-    legal_basis: Line = ""
-    advice: Line = ""
-    link: Link = ""
 
     def value(self) -> DecisionRecord:
         """As the policy has it."""
