@@ -17,7 +17,8 @@ MAX_CHECKPOINTS = 1_000_000
 """Of a century, with one every hour."""
 
 
-_TOLD = frozenset({"suspension.start", "node.suspend", "node.end_suspension", "node.use_revision"})
+_BY_HAND = frozenset({"node.suspend", "node.end_suspension", "node.use_revision"})
+_TOLD = _BY_HAND | {"suspension.start"}
 """Acts that change nothing that was there before, and of which whom they concern stands in no other place."""
 
 
@@ -110,23 +111,31 @@ def _lines(items: list[Entry], accounts: Accounts) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     for item in items:
         when = at_words(item.time)
-        who = accounts.words(item.account)
-        yield f"{item.seq}  {when}  {who}  {item.act}  {item.object}  revision {item.revision}"
+        yield f"{item.seq}  {when}  {_who(item, accounts)}  {item.act}  {item.object}  revision {item.revision}"
         if item.before is not None and item.after is not None:
             yield from change_lines(item.before, item.after)
         elif item.act in _TOLD and item.after is not None:
             yield f"    {_told(item.after)}"
 
 
+def _who(item: Entry, accounts: Accounts) -> str:
+    """The account; for what was done on a node by hand, who did it there."""
+    uid = (item.after or {}).get("uid") if item.act in _BY_HAND else None
+    return accounts.words(item.account) if uid is None else f"user {uid} on the node"
+
+
 def _told(after: Mapping[str, Any]) -> str:
-    """Whom an act of the emergency switch concerned, until when, and why."""
+    """Whom an act of the emergency switch concerned, until when, why, and when it was done on a node."""
     until = after.get("until") or after.get("end")
     words = [f"for {after.get('authority') or 'everybody'}"]
     if after.get("revision") is not None:
         words = [f"revision {after['revision']}"]
     if until is not None:
         words.append(f"until {at_words(until)}")
-    return f"{' '.join(words)}: {after.get('reason', '')}"
+    if after.get("time") is not None:
+        words.append(f"(done {at_words(after['time'])})")
+    said = " ".join(words)
+    return f"{said}: {after['reason']}" if after.get("reason") else said
 
 
 def _export(client: Client, options: Options) -> Result:

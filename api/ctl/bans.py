@@ -34,7 +34,7 @@ from api.ctl.listing import listed
 from api.ctl.moments import at_words, parse_instant, reach_words, term_words
 from api.ctl.names import Names
 from api.ctl.suspensions import first_lines, holding
-from api.ctl.terminal import columns, table
+from api.ctl.terminal import columns, counted, table
 
 MODES = ("enforce", "monitor", "off")
 REPLIES = ("refused", "nxdomain", "nodata", "address")
@@ -311,7 +311,7 @@ def _state(ban: Ban) -> str:
     words = [ban.state.replace("_", " ")]
     if ban.ending is not None:
         left = ban.ending.days_left
-        days = f"{left} day{'' if left == 1 else 's'}"
+        days = counted(left, "day")
         if ban.ending.what == "review":
             words.append(f"review in {days}" if left else "review overdue")
         else:

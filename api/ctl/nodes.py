@@ -10,7 +10,7 @@ from api.ctl.listing import listed
 from api.ctl.machines import Load, Node, NodeMade, SnapshotKey, Suspended, Unregistered
 from api.ctl.moments import at_words
 from api.ctl.names import Names
-from api.ctl.terminal import columns, table
+from api.ctl.terminal import columns, counted, table
 
 STATES = ("current", "held", "behind", "silent", "waiting", "removed")
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
@@ -167,7 +167,7 @@ def _behind(item: Node) -> str:
     """By how much, where the node is not up to date."""
     if item.state in ("removed", "waiting") or not item.behind_for_s:
         return ""
-    by = "" if item.behind_by is None else f"{item.behind_by} revisions, "
+    by = "" if item.behind_by is None else f"{counted(item.behind_by, 'revision')}, "
     return by + _span(item.behind_for_s)
 
 
@@ -224,7 +224,7 @@ def _lines(item: Node, names: Names, *more: tuple[str, str]) -> Iterator[str]:
         ("behind", _behind(item) or None),
         ("held", _held(item) or None),
         ("trouble", item.trouble or None),
-        ("version", None if item.version is None else f"{item.version}, engine {item.engine}, {item.workers} workers"),
+        ("version", None if item.version is None else _program(item)),
         ("up for", None if item.uptime_s is None else _span(item.uptime_s)),
         ("load", None if item.load is None else _load(item.load)),
         ("clock", None if not item.clock_off_s else f"{item.clock_off_s:+d} s from the control plane's"),
@@ -238,10 +238,14 @@ def _revisions(item: Node) -> str | None:
     return f"revision {item.revision}, {_span(item.age_s or 0)} old; published is {_text(item.published) or 'none'}"
 
 
+def _program(item: Node) -> str:
+    return f"{item.version}, engine {item.engine}, {counted(item.workers or 0, 'worker')}"
+
+
 def _load(load: Load) -> str:
     return (
         f"{load.queries_per_second:.0f} queries/s, {load.cpu_percent:.0f} % CPU, "
-        f"{load.memory_octets / 2**20:.0f} MiB, {load.cache_entries} answers in the cache"
+        f"{load.memory_octets / 2**20:.0f} MiB, {counted(load.cache_entries, 'answer')} in the cache"
     )
 
 

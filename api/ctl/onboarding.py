@@ -27,7 +27,7 @@ from api.ctl.errors import DONE, FOUND, Denied, WrongInput
 from api.ctl.moments import end_words, reach_words, usable_zone
 from api.ctl.names import Names
 from api.ctl.people import Space
-from api.ctl.terminal import columns
+from api.ctl.terminal import columns, counted
 from api.moments import parse_date, parse_moment
 from dnsfilter.policy.calendar import parse_span, zone
 
@@ -157,7 +157,7 @@ def _lines(found: Onboarding, names: Names) -> Iterator[str]:
     yield from columns(rows)
     missing = sum(not step.done for step in found.steps)
     if missing:
-        yield f"{missing} of {len(rows)} steps are missing"
+        yield f"{missing} of {counted(len(rows), 'step')} {'is' if missing == 1 else 'are'} missing"
     elif found.complete:
         yield f"{found.authority} has all that it needs"
 

@@ -69,9 +69,11 @@ def _add_fields(parser: Parser, *, required: bool) -> None:
 def _add_sites(groups: Group) -> None:
     group = add_group(groups, "site", "networks with an address plan of their own")
     add_limit(add_verb(group, "list", _list_sites, "list sites", "site list"))
+    adder = add_verb(group, "add", _add_site, "register a site", 'site add harbour --name "Harbour office"')
     setter = add_verb(group, "set", _set_site, "register or rename a site", 'site set harbour --name "Harbour office"')
-    setter.add_argument("site", type=slug, metavar="SITE")
-    setter.add_argument("--name", default="", metavar="TEXT", help="what people call it")
+    for parser in (adder, setter):
+        parser.add_argument("site", type=slug, metavar="SITE")
+        parser.add_argument("--name", default="", metavar="TEXT", help="what people call it")
     remove = add_verb(group, "remove", _remove_site, "remove a site without ranges", "site remove harbour")
     remove.add_argument("site", type=slug, metavar="SITE")
 
@@ -102,8 +104,16 @@ def _list_sites(client: Client, options: Options) -> Result:
     return listed(page, lambda: table(("site", "name"), [(item.slug, item.name) for item in page.items]), "sites")
 
 
+def _add_site(client: Client, options: Options) -> Result:
+    return _site(client, options, {"If-None-Match": "*"})
+
+
 def _set_site(client: Client, options: Options) -> Result:
-    site = client.send(Site, "PUT", path("sites", options.site), {"name": options.name})
+    return _site(client, options, None)
+
+
+def _site(client: Client, options: Options, headers: dict[str, str] | None) -> Result:
+    site = client.send(Site, "PUT", path("sites", options.site), {"name": options.name}, headers)
     return Result(site.model_dump(mode="json"), lambda: columns([("site", f"{site.slug}  {site.name}")]))
 
 

@@ -11,6 +11,7 @@ from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, slug
 from api.ctl.errors import DONE, FOUND, CtlError, WrongInput
 from api.ctl.files import Progress, read_text
+from api.ctl.terminal import counted
 from api.rangefile import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE
 
 DEFAULT_REMOVALS = 10
@@ -90,7 +91,7 @@ def _watch(client: Client, key: str, progress: Progress, ended: threading.Event)
         except CtlError:
             return  # The request itself tells what is wrong.
         stage = _STAGES.get(found.stage, found.stage)
-        progress.say(f"{stage}: {found.done} of {found.total} rows" if found.done else stage)
+        progress.say(f"{stage}: {found.done} of {counted(found.total, 'row')}" if found.done else stage)
 
 
 def _lines(done: Import) -> Iterator[str]:

@@ -8,13 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dnsfilter.telemetry.terminal import escape
 
-__all__ = ["columns", "cut", "dump_json", "escape", "fitted", "lines_of", "table"]
+__all__ = ["columns", "counted", "cut", "dump_json", "escape", "fitted", "lines_of", "table"]
 
 GAP = "  "
 MAX_PADDED = 60
 """A cell wider than this does not widen its column: one long name would push every other line to the right."""
 MIN_CUT = 8
 """No column is cut to less: what is left would say nothing."""
+
+
+def counted(count: int, noun: str) -> str:
+    """How many there are: "1 revision", "2 revisions"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def dump_json(data: object) -> str:

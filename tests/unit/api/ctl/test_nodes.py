@@ -76,7 +76,7 @@ def test_lists_show_who_is_behind_and_why(served: Served, ctl: Ctl) -> None:
     assert [row[:3] for row in rows[1:]] == [["good", "default", "current"], ["late", "default", "behind"]]
     assert rows[1][-1] == "suspended: all until 21 September 2026 16:00:00 UTC"
     assert rows[2][-1] == "revision 9 refused: no such key"
-    assert "1 revisions, 30 s" in rows[2]
+    assert "1 revision, 30 s" in rows[2]
     assert [row[0] for row in _cells(ctl("node", "list", "--behind").out)[1:]] == ["late"]
     assert ctl("node", "list", "--state", "silent").err == "no nodes\n"
     shown = ctl("node", "show", "late")

@@ -22,7 +22,8 @@ authority show ghent
 authority onboard ghent
 authority set harbour --kind agency --name nl=Haven --languages nl --contact ict@example.org
 authority remove harbour
-site set harbour --name Harbour
+site add harbour --name Harbour
+site set harbour --name Port
 site list
 site remove harbour
 space allot ghent 192.0.2.0/24

@@ -155,6 +155,13 @@ def test_space_is_allotted_listed_and_withdrawn(served: Served, ctl: Ctl) -> Non
     assert ctl("space", "withdraw", *place).code == 2
 
 
+def test_a_site_is_added_once_and_set_as_often_as_one_likes(served: Served, ctl: Ctl) -> None:
+    assert ctl("site", "add", "harbour", "--name", "Harbour").out == "site  harbour  Harbour\n"
+    again = ctl("site", "add", "harbour", "--name", "Port")
+    assert (again.code, again.out) == (2, "")
+    assert ctl("site", "set", "harbour", "--name", "Port").out == "site  harbour  Port\n"
+
+
 def test_failed_tries_are_listed_with_whose_token_it_was(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     assert ctl("failures", "list").err == "no failed tries\n"
     _, token = served.plane.account("desk")

@@ -181,11 +181,15 @@ def test_the_record_says_whom_it_concerned_until_when_and_why(served: Served, ct
     entry = {"number": 1, "time": "2026-09-21T14:00:00Z", "uid": 0, "act": "suspend", "authority": "ghent"}
     entry |= {"until": "2026-09-21T14:30:00Z", "revision": None, "reason": "the API is away"}
     chosen = {**entry, "number": 2, "act": "use_revision", "authority": None, "until": None, "revision": 1}
-    Machine.enrolled(served.plane, "office-2").report(journal=[entry, chosen])
-    lines = ctl("audit", "list", "--limit", "6").out.splitlines()
+    ended = {**entry, "number": 3, "uid": 1000, "act": "end_suspension", "until": None, "reason": ""}
+    Machine.enrolled(served.plane, "office-2").report(journal=[entry, chosen, ended])
+    lines = ctl("audit", "list", "--limit", "7").out.splitlines()
     assert [line.strip() for line in lines if line.startswith("    ")] == [
-        "revision 1: the API is away",
-        "for ghent until 21 September 2026 14:30:00 UTC: the API is away",
+        "for ghent (done 21 September 2026 14:00:00 UTC)",
+        "revision 1 (done 21 September 2026 14:00:00 UTC): the API is away",
+        "for ghent until 21 September 2026 14:30:00 UTC (done 21 September 2026 14:00:00 UTC): the API is away",
         "for everybody until 21 September 2026 14:23:20 UTC: crisis centre",
         "for ghent until 21 September 2026 14:43:20 UTC: crisis centre",
     ]
+    who = [line.split("  ")[2] for line in lines if not line.startswith("    ")]
+    assert who[:3] == ["user 1000 on the node", "user 0 on the node", "user 0 on the node"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ctl.terminal import GAP, MIN_CUT, columns, cut, dump_json, fitted, table
+from api.ctl.terminal import GAP, MIN_CUT, columns, counted, cut, dump_json, fitted, table
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none() | st.lists(st.text())))
@@ -88,3 +88,7 @@ def test_only_a_terminal_is_given_less(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert whole == list(columns(ROWS))
     assert list(table(HEADER, ROWS[1:], ("name",))) == list(columns(fitted(ROWS, ("name",), 30)))
+
+
+def test_one_is_not_many() -> None:
+    assert [counted(count, "revision") for count in (0, 1, 2)] == ["0 revisions", "1 revision", "2 revisions"]
