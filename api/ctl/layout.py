@@ -8,6 +8,7 @@ from api.ctl.commands import Group, Options, Parser, Result, add_limit, add_verb
 from api.ctl.listing import listed
 from api.ctl.names import Names
 from api.ctl.terminal import escape, table
+from api.ranges.words import use_words
 
 HIDDEN = "another authority's"
 
@@ -44,7 +45,7 @@ def nesting_lines(nesting: Sequence[Nested], space: Allotted | None, names: Name
     for depth, held in enumerate(reversed(nesting)):
         label = f"{held.label}; " if held.label else ""
         owner = f"{held.authority}  {names.authority(held.authority)}"
-        yield "  " * (depth + 1) + escape(f"{held.prefix}  {owner}  ({label}{held.audience}, {held.funding})")
+        yield "  " * (depth + 1) + escape(f"{held.prefix}  {owner}  ({label}{use_words(held.audience, held.funding)})")
     if space is not None:
         yield escape(f"in {space.prefix}, which is allotted to {space.authority}  {names.authority(space.authority)}")
 

@@ -10,6 +10,7 @@ from api.ctl.moments import at_words, soon_words
 from api.ctl.names import Names
 from api.ctl.suspensions import by_hand_lines, suspended_lines
 from api.ctl.terminal import columns
+from api.ranges.words import use_words
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
 """RFC 8914 section 5.2, the codes of our own refusals."""
@@ -124,7 +125,7 @@ def place_words(place: Place | None, site: str) -> str:
     if place is None:
         return f"in none that is registered at site {site}"
     label = f"{place.label}; " if place.label else ""
-    return f"{place.prefix} ({label}{place.audience}, {place.funding}) at site {place.site}"
+    return f"{place.prefix} ({label}{use_words(place.audience, place.funding)}) at site {place.site}"
 
 
 def _winner(winner: Winner | None, names: Names) -> str:

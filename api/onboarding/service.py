@@ -15,6 +15,7 @@ from api.db.models import AccountRow, AuthorityRow, BanRow, GrantRow, NodeRow, R
 from api.moments import optional_text
 from api.onboarding.schemas import OnboardingRead, Step, StepRead
 from api.places import is_mailbox
+from api.ranges.words import use_words
 from api.spaces.ground import Owners
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Instant, Mode, Prefix
@@ -72,7 +73,7 @@ def _networks(session: Session, slug: str) -> Iterator[StepRead]:
     if outside:
         todo = f"allot space around {', '.join(_first(outside))}: its operators cannot change ranges outside theirs"
     yield _step(Step.SPACE, _first(spaces), todo)
-    counted = Counter(f"{row.audience}, {row.funding}" for row in ranges)
+    counted = Counter(use_words(row.audience, row.funding) for row in ranges)
     found = [f"{count} ({kind})" for kind, count in sorted(counted.items())]
     todo = "" if found else "register its networks, with who paid for the devices there and who uses them"
     yield _step(Step.RANGES, found, todo)

@@ -16,7 +16,7 @@ def test_explain_tells_the_answer_the_range_the_winner_and_why(served: Served, c
         ["answer", "REFUSED, EDE 15 (Blocked)"],
         ["text", "EXAMPLE-GNT-2023-1; ict@ghent.example; TikTok geblokkeerd door Stad Gent"],
         ["client", "127.0.5.10"],
-        ["range", "127.0.5.0/24 (offices; staff, public) at site default"],
+        ["range", "127.0.5.0/24 (offices; used by staff, paid publicly) at site default"],
         ["authority", "ghent", "Stad Gent"],
         ["name", "www.tiktok.com"],
         ["service", "tiktok", "TikTok"],
@@ -92,7 +92,7 @@ def test_explain_says_every_standing_in_words(
 def test_who_tells_range_authority_contact_and_bans(served: Served, ctl: Ctl) -> None:
     assert _lines(ctl("who", "127.0.14.7").out) == [
         ["address", "127.0.14.7"],
-        ["range", "127.0.14.0/24 (offices; staff, public) at site default"],
+        ["range", "127.0.14.0/24 (offices; used by staff, paid publicly) at site default"],
         ["authority", "police-brussels-capital-ixelles", "Zone de police Bruxelles-Capitale-Ixelles"],
         ["contact", "ict@police-zone.example"],
         ["at", "21 September 2026 16:13:20 CEST, revision 1"],
@@ -102,7 +102,7 @@ def test_who_tells_range_authority_contact_and_bans(served: Served, ctl: Ctl) ->
             "127.0.14.0/24",
             "police-brussels-capital-ixelles",
             "Zone de police Bruxelles-Capitale-Ixelles",
-            "(offices; staff, public)",
+            "(offices; used by staff, paid publicly)",
         ],
         [],
         ["bans:"],
@@ -125,8 +125,8 @@ def test_who_shows_ranges_in_each_other_and_the_space(served: Served, ctl: Ctl) 
     lines = ctl("who", "127.0.5.70").out.splitlines()
     first = lines.index("lies in:")
     assert lines[first + 1 : first + 4] == [
-        "  127.0.5.0/24  ghent  Stad Gent  (offices; staff, public)",
-        "    127.0.5.64/26  diest  Stad Diest  (pupils, private)",
+        "  127.0.5.0/24  ghent  Stad Gent  (offices; used by staff, paid publicly)",
+        "    127.0.5.64/26  diest  Stad Diest  (used by pupils, paid privately)",
         "in 127.0.5.0/24, which is allotted to ghent  Stad Gent",
     ]
 
