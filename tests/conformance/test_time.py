@@ -20,7 +20,6 @@ from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.calendar import parse_hours
 from dnsfilter.policy.model import (
-    DEFAULT_SITE,
     Binding,
     Exemption,
     Ground,
@@ -38,6 +37,7 @@ from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet, office
 from tests.support.authority import Knot
 from tests.support.engines import BOUND, GHENT, MECHELEN, Rig, data, edes, query, ttls
 from tests.support.nodes import EXAMPLE, Node, eventually
+from tests.support.opened import opened
 from tests.support.policies import DAY, HOUR, NOW, ban, exemption, policy
 from tests.support.published import PublishedNode
 from tests.support.scripted import Scripted, fails, reply, says, silent
@@ -503,4 +503,4 @@ def test_a_start_with_the_clock_set_right_cures_a_making_that_was_ahead(
         metrics = node.metrics()
         assert (metrics["dnsfilter_snapshot_revision"], metrics["dnsfilter_clock_doubted"]) == (1 + edited, 0)
         assert metrics["dnsfilter_snapshot_age_seconds"] < HOUR
-    assert store.load(DEFAULT_SITE).snapshot.made_s < ahead - DAY
+    assert opened(store).made_s < ahead - DAY

@@ -10,11 +10,11 @@ from dnsfilter.cli import publish_policy_file
 from dnsfilter.config.resolved import STATE_FILE
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import DEFAULT_SITE
 from dnsfilter.snapshot.files import RELEASED_S
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.nodes import EXAMPLE
+from tests.support.opened import opened
 from tests.support.policies import DAY
 
 RIGHT = RELEASED_S + 30 * DAY
@@ -49,7 +49,7 @@ class Node:
     def start(self, clock_s: int) -> Made:
         """A start while the wall clock says that, and what its first query would meet."""
         publish_policy_file(self.policy, self.state, self.store, clock_s)
-        snapshot = self.store.load(DEFAULT_SITE).snapshot
+        snapshot = opened(self.store)
         anchor = Anchor(snapshot.made_s, 0)
         decision = snapshot.decide(ip_address("127.0.5.10"), parse_name("www.tiktok.com"), anchor.instant(clock_s, 0))
         return Made(snapshot.revision, snapshot.made_s, anchor.doubts(clock_s), decision.verdict is Verdict.REFUSE)
