@@ -69,9 +69,9 @@ def _overlap_table(items: list[Overlap], names: Names) -> Iterator[str]:
             item.authority,
             names.authority(item.authority),
             item.label,
-            item.within.prefix if item.within else "",
+            item.within.prefix if item.within else HIDDEN,
             item.within.authority if item.within else "",
-            names.authority(item.within.authority) if item.within else HIDDEN,
+            names.authority(item.within.authority) if item.within else "",
             item.site,
         )
         for item in items
