@@ -58,7 +58,7 @@ def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) ->
     """
     _renewable(row, term.decision)
     demand_ahead(term, "body", unit.now_s)
-    if any(same_term(known, term) for known in row.terms):
+    if any(same_term(known, term) for known in _standing(row)):
         raise Conflict("the ban has that term already")
     _add_terms(unit, authority, row, (term,))
 
@@ -107,8 +107,7 @@ def end(
     """
     if at < unit.now_s:
         raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
-    decided = [term for term in row.terms if begins(term)]
-    begun = any(term.start_s <= unit.now_s for term in decided)
+    decided, begun = _standing(row), _has_begun(row, unit.now_s)
     if not begun and _kept(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
     reaching = [term for term in decided if _reaches(term, at)]
@@ -139,9 +138,9 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
 
 def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
     """Why the ban is not removed; None where it may be."""
-    if any(term.start_s <= unit.now_s for term in row.terms):
+    if _has_begun(row, unit.now_s):
         return "the ban has begun: end it, so that its record stays"
-    if any(term.recorded_s > unit.now_s for term in row.terms):
+    if any(term.recorded_s > unit.now_s for term in _standing(row)):
         return "the ban was recorded by a clock that was ahead of this one, and may have begun: end it instead"
     if any(term.ended_s is not None for term in row.terms):
         return "the ban was ended before it began: that stays on record"
@@ -205,7 +204,7 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
         renews = _replace_terms(unit, row, change.terms, _omissible(unit, row, change, confirmed), confirmed)
         before = _recorded(unit, authority, row, "ban.renew", before) if renews else before
     if change.decision is not None and change.decision != decision_record(row.decision):
-        if not confirmed and any(term.start_s <= unit.now_s for term in row.terms):
+        if not confirmed and _has_begun(row, unit.now_s):
             raise _had_already(row, "the decision behind it is not rewritten")
         if not row.provisional:
             demand_own(change.decision, "body.decision")
@@ -260,7 +259,7 @@ def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
         return False
     if change.provisional:
         raise _had_already(row, "it does not become provisional")
-    fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.terms))
+    fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in _standing(row)))
     demand_basis(change.decision or DecisionRecord(), fresh)
     row.provisional = False
     return True
@@ -276,7 +275,7 @@ def _omissible(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool
     if change.provisional is not False:
         return []
     adopted = repository.provisional_since(unit.session, _subject(row))
-    wanted = [term for term in change.terms or () if not any(same_term(known, term) for known in row.terms)]
+    wanted = [term for term in change.terms or () if not any(same_term(known, term) for known in _standing(row))]
     return [
         term
         for term in row.terms
@@ -294,10 +293,9 @@ def _replace_terms(
     Says whether it is a renewal: a ban that has begun, and is not `confirmed` by it, was given a term that it did not
     have. That takes a decision.
     """
-    known = list(row.terms)
-    begun = not confirmed and any(term.start_s <= unit.now_s for term in known)
-    # A term that was ended before it began is in no policy, and stays on record.
-    missing = [term for term in known if begins(term) and not any(same_term(term, other) for other in wanted)]
+    known = _standing(row)
+    begun = not confirmed and _has_begun(row, unit.now_s)
+    missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
     kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
     if any(term not in omissible for term in kept):
         raise _had_already(row, "a term of it that has begun is repeated as it is, and not left out")
@@ -314,6 +312,15 @@ def _replace_terms(
         raise Invalid.at("body.terms", "a ban has at least one term")
     _bounded(row.terms)
     return begun and bool(fresh)
+
+
+def _standing(row: BanRow) -> list[TermRow]:
+    """The terms that were not called off: one that was ended before it began stays on record, and is decided anew."""
+    return [term for term in row.terms if begins(term)]
+
+
+def _has_begun(row: BanRow, now: Instant) -> bool:
+    return any(term.start_s <= now for term in _standing(row))
 
 
 def _had_already(row: BanRow, why: str) -> Conflict:

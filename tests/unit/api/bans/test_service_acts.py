@@ -155,12 +155,37 @@ def test_a_ban_that_has_not_begun_is_called_off_also_where_others_refer_to_it(to
     assert ended["state"] == "lapsed"
     assert town.call("POST", f"{path}/end", {"reason": "once more"}).status_code == 409
     for at in ("2026-12-01T12:00:00Z", "2027-06-10T12:00:00Z"):
-        asked = {"client": "192.0.2.9", "name": "beta.example.org", "at": at}
+        asked = {"client": "192.0.2.9", "name": "beta1.example.org", "at": at}
         assert town.done("GET", "/v1/decision", params=asked)["verdict"] == "pass"
     listed = town.done("GET", "/v1/bans?state=lapsed")["items"]
     assert [(item["authority"], item["service"]) for item in listed] == [("zone", "beta")]
     renewal = {"start": "2026-12-01", "for": "1 month", "decision": {"reference": "C-2"}}
     assert town.done("POST", f"{path}/terms", renewal)["state"] == "planned"
+
+
+@pytest.mark.parametrize("renewed", [False, True], ids=["adopted", "renewed"])
+def test_a_ban_that_was_called_off_is_decided_again_for_the_same_time(town: Plane, renewed: bool) -> None:
+    path, term = "/v1/authorities/zone/bans/beta", {"start": "2027-01-01", "until": "2027-06-30"}
+    town.done("PUT", path, ban(terms=[term]))
+    binding = {"ban": "zone/beta", "authority": "town", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
+    town.done("POST", "/v1/bindings", binding)
+    town.done("POST", f"{path}/end", {"reason": "to be heard first"})
+    decision = {"organ": "council", "reference": "C-77", "date": "2026-09-30", "legal_basis": "decree 1"}
+    again = ("POST", f"{path}/terms", {**term, "decision": decision})
+    if not renewed:
+        again = ("PUT", path, ban(decision=decision, terms=[term]))
+    told = town.done(*again)
+    assert (told["state"], [found["ended"] is None for found in told["terms"]]) == ("planned", [False, True])
+    assert _acts(town, 1)[0]["act"] == ("ban.renew" if renewed else "ban.change")
+    assert (town.call(*again).status_code, len(town.done("GET", path)["terms"])) == (409 if renewed else 200, 2)
+    asked = {"client": "192.0.2.9", "name": "beta1.example.org", "at": "2027-02-01T12:00:00Z"}
+    assert town.done("GET", "/v1/decision", params=asked)["verdict"] == "refuse"
+    ended = town.done("POST", f"{path}/end", {"reason": "once more"})
+    assert ended["state"] == "lapsed"
+    town.clock.now += 200 * DAY
+    assert "ended before it began" in town.call("DELETE", path).json()["detail"]
+    later = ban(decision={**decision, "reference": "C-78"}, terms=[{"start": "2027-06-01", "for": "1 month"}])
+    assert town.done("PUT", path, later)["state"] == "planned", "nothing had begun that would be rewritten"
 
 
 def test_a_ban_that_has_begun_by_a_clock_that_was_ahead_is_not_removed(town: Plane) -> None:
