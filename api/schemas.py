@@ -12,8 +12,14 @@ from dnsfilter.policy.calendar import parse_span
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
 # Control characters would let a text forge a line of a log or of a refusal's EXTRA-TEXT, and what nobody sees would let
-# it read otherwise than it is: as `text_fault` of every policy has it.
-PRINTABLE = r"^([^\x00-\x1f\x7f-\x9f\u2028\u2029\p{Cf}]|[\u200c\u200d])*$"
+# it read otherwise than it is: as `text_fault` of every policy has it. By their numbers, since not every library that
+# reads the description knows Unicode's category Cf by name.
+PRINTABLE = (
+    r"^[^\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+    r"]*$"
+)
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
 LINK = r"^(https?://[\x21-\x7e]+)?$"

@@ -211,7 +211,9 @@ def between(joined: World) -> Iterator[Between]:
 
 def test_what_somebody_in_between_alters_is_refused_and_named(joined: World, between: Between) -> None:
     one, two = joined.one, joined.two
-    # Rules that a node has had before are not fetched again, and so not spoilt on the way.
+    # Rules that a node has had before are not fetched again, and so not spoilt on the way: from now on all are new.
+    joined.api("PATCH", "/v1/authorities/ghent", {"contact": "security@ghent.example"})
+    assert eventually(lambda: two.revision() == joined.published())
     steps = [
         (unsigned, "off", "NOERROR", "it has no signature"),
         (resigned, "enforce", "REFUSED", "its signature is not one under"),

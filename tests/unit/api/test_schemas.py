@@ -1,5 +1,6 @@
 """What is said of a body that has another shape, or texts that nobody can read."""
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -191,3 +192,11 @@ def test_a_line_is_what_a_policy_takes(kind: Any, text: str) -> None:
         assert told == "has a line break or another control character, or one that nobody sees"
     else:
         assert text_fault(text) is None
+
+
+def test_a_pattern_has_whatever_unicode_counts_among_what_nobody_sees() -> None:
+    line = TypeAdapter(Line)
+    for number in range(0x110000):
+        if unicodedata.category(one := chr(number)) == "Cf" and one not in "\u200c\u200d":
+            with pytest.raises(ValidationError):
+                line.validate_python(f"-{one}-")

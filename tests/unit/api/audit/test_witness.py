@@ -19,6 +19,7 @@ from api.db.unit import LOCAL, UnitOfWork
 from api.places import FilePlace, MailPlace, Place
 from api.system.metrics import CheckpointsCollector
 from tests.support.collecting import mail_server
+from tests.support.nodes import eventually
 from tests.support.records import KEY, OTHER_KEY
 from tests.unit.api.conftest import START, Plane
 
@@ -190,15 +191,17 @@ def test_a_place_that_hangs_holds_up_neither_the_others_nor_the_end(
         deliver(place, installation, lines)
 
     monkeypatch.setattr(module, "deliver", hanging)
-    monkeypatch.setattr(module, "STOP_S", 0.5)
+    monkeypatch.setattr(module, "STOP_S", 2.0)
     with mail_server() as mailbox:
         mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
         witness = _witness(plane, FilePlace(tmp_path / "held"), mail)
         try:
             with _started(witness):
                 assert asked.wait(timeout=30)
+                assert eventually(lambda: _kept(plane) == [(1, ["mail"])])
                 _note(plane)
                 witness.make()
+                assert eventually(lambda: _kept(plane) == [(1, ["mail"]), (2, ["mail"])])
                 _note(plane)
             assert _kept(plane) == [(1, ["mail"]), (2, ["mail"]), (3, ["mail"])]
         finally:
