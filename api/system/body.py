@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +35,9 @@ QUEUED_S = 20.0
 
 class BodyMiddleware:
     """Reads the whole body, then passes the request on; answers 400, 401, 408, 413, 415, 429 and 503 itself.
+
+    A body whose connection breaks before it is whole is passed on to nobody: the part that came could be taken for an
+    act of its own.
 
     Where the request has an Idempotency-Key, the scope gets its body's SHA-256.
 
@@ -92,6 +96,10 @@ class BodyMiddleware:
             )
         except TimeoutError:
             await _refuse(scope, receive, send, TIMEOUT, f"the body did not arrive within {READ_TIMEOUT_S:.0f} s")
+            return
+        except ClientDisconnect:
+            # Nobody gets this answer: the log and the metrics do.
+            await _refuse(scope, receive, send, BAD_REQUEST, "the body broke off before it was whole")
             return
         if body is None and not known:
             token = _token(headers.get(b"authorization", b""))
@@ -155,7 +163,10 @@ def _token(header: bytes) -> str:
 
 
 async def _read(receive: Receive, announced: bytes, limit: int) -> bytes | None:
-    """The body, or None where it is larger than `limit`; stops reading as soon as that is known."""
+    """The body, or None where it is larger than `limit`; stops reading as soon as that is known.
+
+    Raises ClientDisconnect where less came than was announced, or no end.
+    """
     if announced.isdigit() and int(announced) > limit:
         return None
     parts: list[bytes] = []
@@ -163,13 +174,15 @@ async def _read(receive: Receive, announced: bytes, limit: int) -> bytes | None:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return b"".join(parts)
+            raise ClientDisconnect
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
             return None
         parts.append(part)
         if not message.get("more_body", False):
+            if announced.isdigit() and size < int(announced):
+                raise ClientDisconnect
             return b"".join(parts)
 
 

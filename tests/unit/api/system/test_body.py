@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api import errors
 from api.system.body import MAX_UNKNOWN_OCTETS, BodyMiddleware
@@ -36,10 +36,10 @@ class Caller:
 
     def __init__(self, **bounds: Any) -> None:
         self.held = Held()
-        app = BodyMiddleware(
+        self.app = BodyMiddleware(
             self.held, lambda _token, _path: True, lambda _token, _scope: errors.NotAuthenticated("no"), **bounds
         )
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver")
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://testserver")
 
     async def send(self, token: str, path: str = "/", content: Any = LARGE) -> httpx.Response:
         given = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -112,3 +112,26 @@ def test_a_place_comes_back_where_a_request_fails() -> None:
                 await caller.send("a")
 
     asyncio.run(asyncio.wait_for(run(), 30))
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        [{"type": "http.disconnect"}],
+        [{"type": "http.request", "body": b"{}", "more_body": True}, {"type": "http.disconnect"}],
+        [{"type": "http.request", "body": b"{}"}],
+    ],
+    ids=["nothing", "a part", "less than announced"],
+)
+def test_a_body_that_is_not_whole_is_passed_on_to_nobody(came: list[Message]) -> None:
+    caller, sent, left = Caller(), list[Message](), iter(came)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"3")]
+
+    async def receive() -> Message:
+        return next(left)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(caller.app({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive, send))
+    assert (sent[0]["status"], caller.held.begun) == (400, [])
