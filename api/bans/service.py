@@ -143,7 +143,8 @@ def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
     if any(term.recorded_s > unit.now_s for term in _standing(row)):
         return "the ban was recorded by a clock that was ahead of this one, and may have begun: end it instead"
     if any(term.ended_s is not None for term in row.terms):
-        return "the ban was ended before it began: that stays on record"
+        told = "the ban was ended before it began: that stays on record"
+        return f"{told}, so end it instead" if _standing(row) else told
     if repository.referred_to(unit.session, row.number):
         return "a binding or an exemption names the ban: end it instead"
     if repository.is_followed(unit.session, row.number):

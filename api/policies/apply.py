@@ -243,14 +243,18 @@ class _Run:
         self.unit.session.flush()
 
     def _keep_begun(self) -> None:
-        """Bindings and exemptions with effect now or later that the file does not have are faults."""
+        """Bindings and exemptions with effect now or later that the file does not have are faults.
+
+        Those of a ban that was ended before it began have none, and are in no file.
+        """
         session, now_s = self.unit.session, self.unit.now_s
+        idle = {row.number for row in session.scalars(select(BanRow)) if not has_terms(row)}
         numbers = {row.number: number for number, row in self.rows.items()}
         said = {(entry.ban, entry.authority, entry.ground, entry.start) for entry in self.wanted.bindings}
         for bound in session.scalars(select(BindingRow)).all():
             key = (numbers.get(bound.ban), bound.authority, Ground(bound.ground), bound.start_s)
             live = binding_state(bound, now_s) in (BindingState.IN_FORCE, BindingState.PLANNED)
-            if live and key not in said:
+            if live and bound.ban not in idle and key not in said:
                 self.faults.append(Fault(f"binding/{bound.number}", "is not in the file: end it by an act"))
         mine: defaultdict[_ExemptionKey, list[Exemption]] = defaultdict(list)
         for exemption in self.wanted.exemptions:
@@ -258,7 +262,8 @@ class _Run:
                 mine[self.rows[exemption.ban].number, exemption.site, exemption.start].append(exemption)
         for row in session.scalars(select(ExemptionRow)).all():
             live = exemption_state(row, now_s) in (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
-            if live and not any(_is(row, entry) for entry in mine[row.ban, row.site, row.start_s]):
+            known = mine[row.ban, row.site, row.start_s]
+            if live and row.ban not in idle and not any(_is(row, entry) for entry in known):
                 self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: revoke it by an act"))
 
     def _faulty(self, subject: str) -> AbstractContextManager[None]:

@@ -180,6 +180,7 @@ def test_a_ban_that_was_called_off_is_decided_again_for_the_same_time(town: Plan
     assert (town.call(*again).status_code, len(town.done("GET", path)["terms"])) == (409 if renewed else 200, 2)
     asked = {"client": "192.0.2.9", "name": "beta1.example.org", "at": "2027-02-01T12:00:00Z"}
     assert town.done("GET", "/v1/decision", params=asked)["verdict"] == "refuse"
+    assert "so end it instead" in town.call("DELETE", path).json()["detail"]
     ended = town.done("POST", f"{path}/end", {"reason": "once more"})
     assert ended["state"] == "lapsed"
     town.clock.now += 200 * DAY

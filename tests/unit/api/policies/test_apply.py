@@ -13,7 +13,7 @@ from api.policies.service import load_into_empty
 from blocklists.catalogue import Catalogue
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError
-from tests.unit.api.conftest import Plane, make_plane, on_both_databases
+from tests.unit.api.conftest import Plane, ban, make_plane, on_both_databases
 
 EXAMPLE = Path(__file__).parents[4] / "deploy" / "examples" / "belgium-2023.toml"
 FILE = """
@@ -139,6 +139,27 @@ def test_what_is_exported_after_a_binding_was_called_off_differs_in_nothing(
     assert _send(empty, "/v1/policy/apply", exported).status_code == 200
     assert _send(empty, "/v1/policy/diff", exported).json()["acts"] == []
     empty.database.close()
+
+
+def test_what_is_exported_after_a_ban_was_called_off_differs_in_nothing_and_an_older_file_adopts_it_again(
+    town: Plane,
+) -> None:
+    path = "/v1/authorities/town/bans/beta"
+    town.done("PUT", path, ban(terms=[{"start": "2027-01-01", "until": "2027-06-30"}]))
+    bound = {"ban": "town/beta", "authority": "zone", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
+    town.done("POST", "/v1/bindings", bound)
+    asked = {"ban": "town/beta", "ranges": ["192.0.2.0/24"], "start": "2027-02-01", "for": "1 month", "reason": "test"}
+    number = town.done("POST", "/v1/exemptions", asked)["number"]
+    town.done("POST", f"/v1/exemptions/{number}/approve", token=town.other())
+    older = town.call("GET", "/v1/policy").text
+    town.done("POST", f"{path}/end", {"reason": "to be heard first"})
+    exported = town.call("GET", "/v1/policy").text
+    assert _send(town, "/v1/policy/apply", exported).json()["acts"] == []
+    acts = _send(town, "/v1/policy/apply", older).json()["acts"]
+    assert [(act["act"], act["object"]) for act in acts] == [("ban.change", "ban/town/beta")]
+    assert town.done("GET", path)["state"] == "planned"
+    assert _send(town, "/v1/policy/diff", exported).json()["faults"] != [], "what is decided again is not left out"
+    assert _send(town, "/v1/policy/diff", older).json() == {"acts": [], "faults": []}
 
 
 def test_an_exemption_keeps_its_zone_in_a_file(town: Plane, tmp_path: Path) -> None:
