@@ -74,7 +74,7 @@ def get_exemption(number: Number, unit: UnitDep, permit: PermitDep, response: Re
 def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, response: Response) -> ExemptionRead:
     """Records the request of an operator of the ranges; it has no effect before somebody else approves it.
 
-    409 where the same (ranges, hours, reason, and some of the time) waits already, or is approved for all of it.
+    409 where the same (ranges, hours, reason, and no other time) waits already, or is approved.
     """
     ban = bans.find_reference(unit.session, body.ban)
     if ban is None:

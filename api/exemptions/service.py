@@ -14,6 +14,9 @@ from api.moments import zoned_hours_text
 from dnsfilter.policy.check import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant
 
+SENT_AGAIN_S = 600
+"""Within so long a request from now on counts as one that was sent again."""
+
 
 def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> ExemptionRow:
     """Record a request; it has no effect before it is approved. Raises Invalid for ranges the ban cannot concern.
@@ -74,16 +77,18 @@ def _request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, o
 def demand_unasked(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> None:
     """Raises Conflict where the same is asked for already, or approved for as long, as when a request is sent twice.
 
-    A request is the same where it has the same ranges, hours and reason, and some of the time.
+    A request is the same where it has the same ranges, hours and reason, and no time that the other has not. One from
+    now on that is sent again minutes later, for the same span, ends as much later.
     """
     asked = (wanted.site, [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)], wanted.reason)
     hours = [zoned_hours_text(hours, time_zone) for hours in wanted.hours]
-    begin = max(wanted.start, unit.now_s)
+    begin, from_now = max(wanted.start, unit.now_s), wanted.start == unit.now_s
     for row in repository.of(unit.session, ban.number):
         if asked != (row.site, row.ranges, row.reason) or (hours, time_zone) != (row.hours, row.time_zone):
             continue
         state = exemption_state(row, unit.now_s)
-        if state is ExemptionState.REQUESTED and row.start_s < wanted.end and begin < row.end_s:
+        later = begin - row.start_s if from_now and begin - row.start_s <= SENT_AGAIN_S else 0
+        if state is ExemptionState.REQUESTED and row.start_s <= begin and wanted.end <= row.end_s + later:
             raise Conflict(f"exemption {row.number} is that request already, and waits for a decision")
         last = row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
         if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE) and row.start_s <= begin and wanted.end <= last:

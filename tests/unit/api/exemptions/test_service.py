@@ -53,6 +53,30 @@ def test_a_request_that_is_sent_again_is_no_second_one(town: Plane) -> None:
     assert town.call("POST", "/v1/exemptions", BODY).status_code == 201, "once it is over"
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "minutes", "status"),
+    [
+        ({}, {}, 5, 409),
+        ({}, {"for": "29 days"}, 60, 409),
+        ({}, {}, 15, 201),
+        ({}, {"for": "60 days"}, 0, 201),
+        ({}, {"start": "2026-10-15"}, 0, 201),
+        ({}, {"start": "2026-10-01", "for": "7 days"}, 0, 409),
+        ({"start": "2026-10-01"}, {"start": "2026-10-01"}, 60, 409),
+        ({"start": "2026-10-01"}, {}, 0, 201),
+    ],
+    ids=[
+        "sent again", "within it", "later", "for longer", "until later", "a part", "from a day on", "from earlier",
+    ],
+)  # fmt: skip
+def test_a_request_for_time_that_was_not_asked_for_is_another_one(
+    town: Plane, first: dict[str, str], then: dict[str, str], minutes: int, status: int
+) -> None:
+    town.done("POST", "/v1/exemptions", BODY | first)
+    town.clock.now += minutes * 60
+    assert town.call("POST", "/v1/exemptions", BODY | then).status_code == status
+
+
 @on_both_databases
 def test_an_approval_never_alters_the_past(town: Plane) -> None:
     """An exemption that would have begun long ago has effect from its approval on, and is told so ever after."""
