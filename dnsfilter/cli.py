@@ -42,11 +42,12 @@ from dnsfilter.node.supervisor import Means, Supervisor
 from dnsfilter.node.upgrade import Program, take_handover
 from dnsfilter.node.workerprocess import Recruit
 from dnsfilter.policy.model import Instant, Service, Suspension
-from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_policy
 from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.instants import at_words
 from dnsfilter.telemetry.terminal import say
 from dnsfilter.wire.names import parse_name
 
@@ -372,7 +373,10 @@ def _explain(options: argparse.Namespace) -> int:
         say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
     suspensions = _suspensions(options)
-    snapshot = _snapshot(options, config, now, suspensions)
+    snapshot = _snapshot(options, config, now, at, suspensions)
+    if at < (known_from := snapshot.made_s - KEPT_PAST_S):
+        say(f"dnsfilter: this snapshot tells nothing of before {at_words(known_from)}: ask trace", file=sys.stderr)
+        return WRONG_INPUT
     decision = snapshot.decide(client, name, at)
     concerning = () if decision.authority is None else (None, decision.authority)
     aside = [each for each in suspensions if each.start <= at < each.end and each.authority in concerning]
@@ -405,9 +409,9 @@ def _suspensions(options: argparse.Namespace) -> tuple[Suspension, ...]:
 
 
 def _snapshot(
-    options: argparse.Namespace, config: Config, now: Instant, suspensions: tuple[Suspension, ...]
+    options: argparse.Namespace, config: Config, now: Instant, at: Instant, suspensions: tuple[Suspension, ...]
 ) -> Snapshot:
-    """What the node decides by, or would by that policy file; nothing is written."""
+    """What the node decides by, or would by that policy file at an instant; nothing is written."""
     from dnsfilter.config.resolved import resolved_policy
 
     if options.policy is None:
@@ -416,7 +420,7 @@ def _snapshot(
             say(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
     else:
         policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now, keep=False)
-        made = compile_policy(policy, now)
+        made = compile_policy(policy, min(now, at))  # a snapshot leaves out what was over a day before its making
         files = Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
     laid = laid_over(files, suspensions, now)
     return Snapshot.open(laid.manifest, laid.names, laid.ranges, laid.rules, config.control_plane.site)

@@ -13,7 +13,7 @@ settings.register_profile(
     "dnsfilter",
     parent=settings.get_profile("ci" if os.environ.get("CI") == "true" else "default"),
     deadline=None,
-    max_examples=int(os.environ.get("DNSFILTER_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("DNSFILTER_EXAMPLES", "25")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dnsfilter")

@@ -180,7 +180,10 @@ class Snapshot:
         return any(self._rules.effect(rule, at) is Effect.ENFORCE for rule in self._rules.rules(class_index))
 
     def decide(self, client: Address, name: WireName, at: Instant) -> Decision:
-        """The decision in the words of the policy: what `policy.decide.decide` says, for this snapshot's site."""
+        """The decision in the words of the policy: what `policy.decide.decide` says, for this snapshot's site.
+
+        From `compiler.KEPT_PAST_S` before its making on: of what was over by then a snapshot knows nothing.
+        """
         class_index = self.find(client.packed)
         if class_index is None:
             return Decision(Verdict.PASS, None)

@@ -21,7 +21,7 @@ from tests.support.scripted import Asked, Scripted, reply, truncated
 from tests.support.starting import Start
 
 CACHE = 2_000_000
-FLOOD = {"reference": 40_000, "compiled": 100_000}
+FLOOD = {"reference": 30_000, "compiled": 100_000}
 HOT = 40
 OFTEN = 2_000
 """So many names of a flood come between two times that the often asked ones are asked."""

@@ -58,7 +58,7 @@ def test_a_seed_is_answered_by_rule_or_not_at_all(kind: str, transport: Transpor
 def test_a_mutant_is_answered_by_rule_or_not_at_all(kind: str, transport: Transport) -> None:
     with running(kind, office(), internet()) as rig:
 
-        @examples(600)
+        @examples(200)
         @given(messages, st.sampled_from(CLIENTS))
         def check(message: Mutant, client: str) -> None:
             check_judged(rig, message.octets, client, transport)
@@ -70,7 +70,7 @@ def test_a_mutant_is_answered_by_rule_or_not_at_all(kind: str, transport: Transp
 def test_mutants_through_the_socket_leave_the_engine_alive(kind: str) -> None:
     with running(kind, office(), internet()) as rig:
 
-        @examples(150)
+        @examples(80)
         @given(st.lists(messages, min_size=1, max_size=5), st.sampled_from((GHENT, MECHELEN)))
         def check(burst: list[Mutant], client: str) -> None:
             sent = [m.octets for m in burst if len(m.octets) <= LONGEST_DATAGRAM]

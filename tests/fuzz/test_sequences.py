@@ -230,7 +230,7 @@ def check_sequence(kind: str, sequence: Sequence[Step]) -> None:
         course.end()
 
 
-@examples(100)
+@examples(50)
 @given(beginnings, st.lists(steps, min_size=10, max_size=30))
 def test_any_sequence_keeps_every_rule(kind: str, beginning: list[Step], sequence: list[Step]) -> None:
     check_sequence(kind, [*beginning, *sequence])

@@ -48,7 +48,7 @@ def check_scene(kind: str, scene: Scene) -> None:
 
 @pytest.mark.parametrize("twin", [kind for kind in KINDS if kind != "reference"])
 def test_a_twin_does_as_the_reference_does(twin: str) -> None:
-    @examples(120)
+    @examples(50)
     @given(scenes())
     def check(scene: Scene) -> None:
         check_scene(twin, scene)

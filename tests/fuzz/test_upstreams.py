@@ -135,7 +135,7 @@ def test_whatever_upstreams_say_the_reply_is_by_rule(kind: str) -> None:
     names = Names()
     with running(kind, office(), Scripted(silent)) as rig:
 
-        @examples(400)
+        @examples(150)
         @given(st.lists(answers, min_size=1, max_size=4), features)
         def check(spoken: list[Mutant], fields: dict[str, bool | int]) -> None:
             label = names.next()
@@ -164,7 +164,7 @@ def test_what_does_not_match_id_and_question_changes_nothing(kind: str, elsewher
     flips = st.tuples(st.sampled_from((0, 1, 2, 5, 12, 13, 20, 33, 34, 35, 36, 37)), st.integers(1, 255))
     with running(kind, office(), Scripted(silent)) as rig:
 
-        @examples(200)
+        @examples(100)
         @given(st.lists(st.tuples(strange, flips), min_size=1, max_size=5))
         def check(said: list[tuple[Mutant, tuple[int, int]]]) -> None:
             label = names.next()

@@ -2,12 +2,17 @@
 
 import json
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dnsfilter.cli import main
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.engines import KINDS
+from tests.support.policies import ban, policy
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
 
@@ -48,6 +53,19 @@ def test_explain_as_json_for_a_time_before_the_bans(config: Path, capsys: pytest
     assert run("explain", "--config", config, "--policy", EXAMPLE, *arguments) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["verdict"], said["authority"], said["revision"]) == ("pass", "ghent", 1)
+
+
+def test_explain_of_a_published_snapshot_tells_nothing_of_what_it_has_left_out(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SnapshotStore(tmp_path / "state" / "snapshots")
+    made_s = int(time.time()) - 3600
+    store.publish(compile_policy(policy(ban(1, "ghent", "tiktok")), made_s))
+    for hours, code in ((20, 0), (24, 0), (30, 2)):
+        at = datetime.fromtimestamp(made_s - hours * 3600, UTC).isoformat()
+        assert run("explain", "--config", config, "--at", at, "127.0.5.10", "www.tiktok.com") == code
+        said = capsys.readouterr()
+    assert said.err.startswith("dnsfilter: this snapshot tells nothing of before ")
 
 
 def test_explain_writes_nothing(config: Path, tmp_path: Path) -> None:

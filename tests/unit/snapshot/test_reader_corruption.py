@@ -74,7 +74,7 @@ def test_the_whole_files_are_read() -> None:
     use(list(FILES))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2), st.data())
 def test_flipped_octets(which: int, data: st.DataObject) -> None:
     octets = bytearray(FILES[which])

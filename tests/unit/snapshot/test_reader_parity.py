@@ -19,7 +19,7 @@ def opened(policy: Policy, site: str) -> Snapshot:
     return Snapshot.open(compiled.manifest, compiled.names.data, compiled.ranges.data, compiled.rules.data, site)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies(), sites, st.data())
 def test_decides_as_the_oracle_does(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
@@ -30,7 +30,7 @@ def test_decides_as_the_oracle_does(policy: Policy, site: str, data: st.DataObje
         assert snapshot.decide(client, name, at) == decide(policy, site, client, name, at)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies(), sites, st.data())
 def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
     policy: Policy, site: str, data: st.DataObject
@@ -58,7 +58,7 @@ def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
         assert judgement.refused == -1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies(), sites, st.data())
 def test_a_refusal_quotes_the_decision_of_the_term_that_holds(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
@@ -77,7 +77,7 @@ def test_a_refusal_quotes_the_decision_of_the_term_that_holds(policy: Policy, si
     assert ban.text == refusal_text(quoted_reference(item.ban, item.term), service, decider, asker)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies(), sites, st.data())
 def test_nothing_changes_before_the_next_change(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)

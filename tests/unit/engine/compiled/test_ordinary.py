@@ -130,7 +130,7 @@ def test_the_corpus_is_read_as_the_reference_reads_it(name: str, do: bool) -> No
 
 
 @given(mutants(ANSWERS) | noise(ANSWERS["address"]), st.booleans(), st.booleans())
-@examples(3000)
+@examples(1000)
 def test_mutants_are_read_as_the_reference_reads_them(mutant: Any, do: bool, as_asked: bool) -> None:
     """Where the question's type was made another one, that one is asked for or the seed's, half and half."""
     message = ours(mutant.octets)
@@ -209,7 +209,7 @@ flags = st.sampled_from((0x8180, 0x8183, 0x81A0, 0x8182))
     flags,
     st.booleans(),
 )
-@examples(3000)
+@examples(1000)
 def test_answers_of_all_kinds_of_records_are_read_as_the_reference_reads_them(
     qtype: int, begin: str, answers: list[bytes], authority: list[bytes], more: list[bytes], flags: int, do: bool
 ) -> None:

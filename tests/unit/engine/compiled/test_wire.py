@@ -99,7 +99,7 @@ def test_of_the_corpus_the_plain_queries_are_plain_and_no_others(name: str) -> N
 
 
 @given(mutants(QUERIES) | noise(QUERIES["banned"]))
-@examples(1500)
+@examples(600)
 def test_a_query_is_plain_exactly_where_the_reference_would_not_think_twice(mutant: Any) -> None:
     assert engine.plain(mutant.octets) == expected(mutant.octets)
 
