@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv6Network, ip_network
 from urllib.parse import urlsplit
 
@@ -91,9 +91,10 @@ class _Check:
         yield from _unique("site", "slug", (site.slug for site in policy.sites))
         yield from _unique("service", "slug", (service.slug for service in policy.services))
         if self._sound is None or self._sound.authorities != policy.authorities:
+            circular = _in_circles(policy.authorities)
             for index, authority in enumerate(policy.authorities):
                 yield from _authority(f"authority[{index}]", authority)
-                yield from self._closing(f"authority[{index}]", authority)
+                yield from self._closing(f"authority[{index}]", authority, circular)
         for index, site in enumerate(policy.sites):
             yield from _slug(f"site[{index}].slug", site.slug)
             yield from _texts(f"site[{index}]", {"name": site.name})
@@ -158,7 +159,7 @@ class _Check:
                 yield from self._within_life(f"{place}.term[{number}]", ban.authority, term.end, term.start + 1)
                 yield from self._decision(f"{place}.term[{number}].decision", ban, term.decision)
 
-    def _closing(self, place: str, authority: Authority) -> Found:
+    def _closing(self, place: str, authority: Authority, circular: Collection[str]) -> Found:
         closing = authority.closing
         if closing is None:
             return
@@ -173,6 +174,8 @@ class _Check:
             yield Problem(f"{place}.successor", f"{authority.slug} cannot be merged into itself")
         elif self._closes.get(closing.successor, closing.at) < closing.at:
             yield Problem(f"{place}.successor", f"{closing.successor} has closed by then")
+        elif authority.slug in circular:
+            yield Problem(f"{place}.successor", f"{authority.slug} would be its own: mergers cannot form a circle")
 
     def _within_life(self, place: str, authority: str, end: Instant | None, least: Instant = 0) -> Found:
         """A problem where what ends at `end` reaches beyond the authority's closing; up to `least` it may."""
@@ -313,6 +316,23 @@ def _authority(place: str, authority: Authority) -> Found:
                 yield Problem(f"{place}.{key}", f'{tag!r} is no language tag: write for example "nl" or "fr"')
         if len(set(tags)) < len(tags):
             yield Problem(f"{place}.{key}", "names a language twice")
+
+
+def _in_circles(authorities: Iterable[Authority]) -> frozenset[str]:
+    """The authorities whose successors lead back to themselves."""
+    successors = {entry.slug: entry.closing.successor for entry in authorities if entry.closing is not None}
+    found: set[str] = set()
+    known: set[str] = set()
+    for start in successors:
+        path: list[str] = []
+        slug: str | None = start
+        while slug in successors and slug not in known:
+            known.add(slug)
+            path.append(slug)
+            slug = successors[slug]
+        if slug in path:
+            found.update(path[path.index(slug) :])
+    return frozenset(found)
 
 
 def _formal(place: str, decision: DecisionRecord) -> Found:

@@ -186,6 +186,10 @@ def test_what_an_authority_has_ends_with_it_at_the_latest() -> None:
             {"authorities": (_closing(GHENT, successor="diest"), _closing(DIEST, DAY_S - 1))},
             ["authority[0].successor", "ban[1].term[0].end", "binding[0].end"],
         ),
+        (
+            {"authorities": (_closing(GHENT, successor="diest"), _closing(DIEST, successor="ghent"))},
+            ["authority[0].successor", "authority[1].successor"],
+        ),
     ],
 )
 def test_what_reaches_beyond_a_closing_is_a_problem(changes: dict[str, Any], places: list[str]) -> None:
@@ -193,6 +197,13 @@ def test_what_reaches_beyond_a_closing_is_a_problem(changes: dict[str, Any], pla
     if "bindings" not in changes and places[0].endswith("closes"):
         found = [place for place in found if place[:7] not in ("binding", "exempti")]
     assert found == places
+
+
+def test_only_whoever_is_on_a_circle_of_mergers_is_told_so() -> None:
+    successors = {"a": "b", "b": "c", "c": "d", "d": "b", "e": "f", "f": None}
+    merged = tuple(_closing(replace(GHENT, slug=slug), successor=after) for slug, after in successors.items())
+    found = problems(replace(SOUND, authorities=merged, ranges=(), bans=(), bindings=(), exemptions=(), suspensions=()))
+    assert [problem.place for problem in found] == [f"authority[{index}].successor" for index in (1, 2, 3)]
 
 
 def test_an_exemption_lasts_a_year_by_the_calendar() -> None:
