@@ -3,8 +3,8 @@
 An exemption counts as one of the whole authority, and an administrator decides, unless a tenth of the authority's
 addresses stays under the ban, of each version of IP in which it names ranges. What stays are ranges that the ban
 covers, neither named by it, or by an approved one of its time, nor inside one that is; and only those that were there
-for 30 days when it was asked for, or since the ban was adopted. So what is left is neither a token nor made for the
-occasion.
+when it was asked for, and for 30 days when it is approved, or since the ban was adopted. So what is left is neither a
+token nor made for the occasion.
 """
 
 from collections import defaultdict
@@ -57,6 +57,8 @@ def demand(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
         roles = frozenset({Role.ADMINISTRATOR})
         if not permit.caller.administers:
             why = "less than a tenth of it would stay under the ban, in ranges that were there before"
+            if _leaves_enough(unit.session, row, whole, row.revision, unit.now_s):
+                why = "what would stay under the ban are ranges that have been as they are for less than 30 days"
             raise Forbidden(
                 f"this counts as an exemption of the whole of {whole}: an administrator approves that ({why})"
             )
@@ -72,11 +74,11 @@ def leaving_some(unit: UnitOfWork, permit: Permit, authorities: Collection[str])
         return
     session, now = unit.session, unit.now_s
     approved = [(row, owner) for row, owner in _approved(session, authorities) if _has_effect(row, now)]
-    partial = [(row, owner) for row, owner in approved if _leaves_enough(session, row, owner, now)]
+    partial = [(row, owner) for row, owner in approved if _leaves_long_standing(session, row, owner, now)]
     yield
     session.flush()
     for row, owner in partial:
-        if not _leaves_enough(session, row, owner, now):
+        if not _leaves_long_standing(session, row, owner, now):
             what = f"exemption {row.number} would then be one of the whole of {owner}"
             raise Forbidden(f"{what}: an administrator changes or deregisters what it has to leave")
 
@@ -88,13 +90,22 @@ def whole_authority(session: Session, row: ExemptionRow, now: Instant) -> str | 
     count, unless it covers none: its scope may be widened.
     """
     for owner in sorted(set(repository.owners(session, row.site, row.ranges).values())):
-        if not _leaves_enough(session, row, owner, now):
+        if not _leaves_long_standing(session, row, owner, now):
             return owner
     return None
 
 
-def _leaves_enough(session: Session, row: ExemptionRow, owner: str, now: Instant) -> bool:
-    """Whether of each version of IP in which it names ranges of `owner` a tenth of the addresses is left there."""
+def _leaves_long_standing(session: Session, row: ExemptionRow, owner: str, now: Instant) -> bool:
+    """Whether it leaves enough in ranges that were there for long enough."""
+    stood = _revision_at(session, _known_since(session.get_one(BanRow, row.ban), row, now))
+    return _leaves_enough(session, row, owner, min(row.revision, stood), now)
+
+
+def _leaves_enough(session: Session, row: ExemptionRow, owner: str, since: int, now: Instant) -> bool:
+    """Whether of each version of IP in which it names ranges of `owner` a tenth of the addresses is left there.
+
+    Of what is left, only what has been as it is since the revision `since` counts.
+    """
     ban = session.get_one(BanRow, row.ban)
     # Columns, as they are now: an import changes rows behind the session's back.
     columns = [getattr(RangeRow, name) for name in _Left._fields]
@@ -107,7 +118,6 @@ def _leaves_enough(session: Session, row: ExemptionRow, owner: str, now: Instant
         named |= {(other.site, prefix) for prefix in other.ranges}
     left = list(_outside(counted, named))
     gone = _sizes((item.site, item.prefix) for item in set(counted).difference(left))
-    since = min(row.revision, _revision_at(session, _known_since(ban, row)))
     changed = _changed_since(session, owner, since) if any(item.revision > since for item in left) else frozenset()
     stays = [(item.site, item.prefix) for item in left if item.revision <= since or _subject(item) not in changed]
     # What a range that is left has of exempted ones inside it is exempted.
@@ -148,9 +158,10 @@ def _outside(items: Iterable[_Left], named: set[_Place]) -> Iterator[_Left]:
             yield item
 
 
-def _known_since(ban: BanRow, row: ExemptionRow) -> Instant:
-    """When a range has to be there for the exemption to leave it."""
-    return max(min(term.recorded_s for term in ban.terms), row.requested_s - STOOD_S)
+def _known_since(ban: BanRow, row: ExemptionRow, now: Instant) -> Instant:
+    """When a range has to be there for the exemption to leave it, approved when it was, or now."""
+    approved = now if row.approved_s is None else row.approved_s
+    return min(max(min(term.recorded_s for term in ban.terms), approved - STOOD_S), row.requested_s)
 
 
 def _revision_at(session: Session, at: Instant) -> int:
