@@ -161,7 +161,8 @@ class Heirs:
             return "is planned", ways
         if held and all(map(self._is_inherited, held)):
             own = (
-                f"give both the same, end one, or renew {_name(known)} from now on by {known.authority}'s own decision"
+                f"give both the same, end one, or renew {_name(known)} with a start of now, "
+                f"by {known.authority}'s own decision"
             )
             return "is there by an earlier merger only", own
         return None

@@ -208,6 +208,7 @@ def test_of_three_that_become_one_no_order_changes_what_was_refused(
     answer = _both(village, *order)
     word = "planned" if order[0] == "zone" and "terms" in otherwise else "there by an earlier merger only"
     assert (answer.status_code, f"town/beta is {word}" in answer.json()["detail"]) == (409, True), answer.text
+    assert ("renew town/beta with a start of now, by" in answer.json()["detail"]) == (word != "planned")
     assert [_verdict(_policy(village), client, at) for client in (OLD, THIRD)] == before
 
 
@@ -224,7 +225,7 @@ def test_and_there_is_a_way_through(village: Plane, order: tuple[str, str], way:
     elif way == "ended":
         village.done("POST", "/v1/authorities/town/bans/beta/end", {"reason": "the other goes on"})
     else:
-        own = {"decision": {**DECISION, "reference": "town 7"}, "until": "2027-12-31", "start": "2026-09-01"}
+        own = {"decision": {**DECISION, "reference": "town 7"}, "until": "2027-12-31", "start": "2026-09-21T14:13:20Z"}
         village.done("POST", "/v1/authorities/town/bans/beta/terms", own)
     village.clock.now += 60
     rehearsed = village.done("POST", f"/v1/authorities/{order[1]}/merge", {**BODY, "dry_run": True})
