@@ -35,6 +35,8 @@ NEW_S = 1.0
 """So long a connection is new: its head may be on its way."""
 _BYTES_ACKED = struct.Struct("120xQ")
 """`tcpi_bytes_acked` of Linux's `struct tcp_info`."""
+_GONE = (OSError, ValueError)
+"""What asking about a closed socket raises: its descriptor is -1, which Python refuses without the system."""
 
 log = logging.getLogger("dnsfilter.api.access")
 
@@ -73,6 +75,12 @@ class GuardedProtocol(H11Protocol):
         answered = self.cycle is None or self.cycle.response_complete
         return self._waiting_since_s if answered and self.conn.their_state is h11.IDLE else None
 
+    @property
+    def _worked_on(self) -> bool:
+        """Whether a whole request has no answer yet, other than because an earlier one is not taken."""
+        asked = self.cycle is not None and not self.cycle.more_body and not self.cycle.response_started
+        return asked and not self.flow.write_paused
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head; beyond the bound, whoever is most dispensable has to go."""
         super().connection_made(transport)
@@ -87,6 +95,8 @@ class GuardedProtocol(H11Protocol):
         self._wait_no_longer()
         if self._looking is not None:
             self._looking.cancel()
+        # uvicorn leaves this one running where the connection broke.
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
@@ -138,6 +148,8 @@ class GuardedProtocol(H11Protocol):
         First go those that wait for a head or that take nothing, then those that owe a body or take an answer, and
         those that have just come last.
         """
+        if self._worked_on:
+            return None
         now_s = self.loop.time()
         if self._untaken() or self.transport.is_closing():
             since_s = max(self._taking_since_s, self._waiting_since_s)
@@ -177,7 +189,7 @@ class GuardedProtocol(H11Protocol):
     def _untaken(self) -> int:
         """How many octets of answers the other end has not acknowledged; encrypted or not, wherever they lie."""
         queued = bytearray(4)
-        with suppress(OSError):
+        with suppress(*_GONE):
             ioctl(self._socket, TIOCOUTQ, queued)
         return self.transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
@@ -185,7 +197,7 @@ class GuardedProtocol(H11Protocol):
         """What changes whenever the other end takes an octet."""
         if self._socket.family == socket.AF_UNIX:
             return self._untaken()
-        with suppress(OSError):
+        with suppress(*_GONE):
             (found,) = _BYTES_ACKED.unpack_from(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128))
             return int(found)
         return self._taken

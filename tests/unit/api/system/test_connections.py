@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from resource import RLIM_INFINITY
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
+from uvicorn.server import ServerState
 
 from api.system import connections
 from api.system.connections import DESCRIPTORS, GuardedProtocol
@@ -50,12 +53,60 @@ def test_descriptors_are_raised_to_what_connections_need_as_far_as_one_may(
     assert told == ([] if expected is None else [(expected, hard)])
 
 
-def _with(protocol: type[GuardedProtocol], act: Callable[[Callable[[], Awaitable[Peer]]], Awaitable[None]]) -> None:
-    """Run `act` with what opens a connection to a server of this protocol."""
+class Watchful(Narrow):
+    """Looks often whether anything is taken."""
+
+    stalled_s = 0.03
+
+
+class Closing(socket.socket):
+    """Says what uvloop's do once they are closed."""
+
+    def getsockopt(self, *arguments: Any) -> Any:
+        if self.fileno() < 0:
+            raise ValueError("negative file descriptor")
+        return super().getsockopt(*arguments)
+
+
+class Gone(asyncio.Transport):
+    """A transport that tells its protocol nothing of its socket's end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aborted = False
+        self.socket = Closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self.socket if name == "socket" else default
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def _with(
+    protocol: type[GuardedProtocol],
+    act: Callable[[Callable[[], Awaitable[Peer]]], Awaitable[None]],
+    keep_alive_s: float = 5.0,
+) -> None:
+    """Run `act` with what opens a connection to a server of this protocol; nothing may fail in the server's loop."""
+    failed: list[dict[str, Any]] = []
 
     async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context))
         config = uvicorn.Config(
-            PlainTextResponse("here"), http=protocol, ws="none", lifespan="off", log_config=None, port=0
+            PlainTextResponse("here"),
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            port=0,
+            timeout_keep_alive=keep_alive_s,  # type: ignore[arg-type]
         )
         config.load()
         server = uvicorn.Server(config)
@@ -77,6 +128,7 @@ def _with(protocol: type[GuardedProtocol], act: Callable[[Callable[[], Awaitable
             await server.shutdown()
 
     asyncio.run(run())
+    assert failed == []
 
 
 async def _asked(peer: Peer) -> bytes:
@@ -122,6 +174,36 @@ def test_whoever_owes_a_body_makes_room_for_who_asks() -> None:
             assert await _asked(await connect()) == b"here"
 
     _with(Narrow, act)
+
+
+def test_a_connection_that_is_reset_leaves_no_timer_behind() -> None:
+    async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
+        for _ in range(3):
+            peer = await connect()
+            assert await _asked(peer) == b"here"
+            peer[1].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer[1].transport.abort()
+        await asyncio.sleep(0.1)
+
+    _with(GuardedProtocol, act, keep_alive_s=0.02)
+
+
+def test_a_connection_whose_socket_is_gone_makes_room_and_raises_nothing() -> None:
+    failed: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context))
+        config = uvicorn.Config(PlainTextResponse("here"), log_config=None)
+        config.load()
+        state, gone = ServerState(), [Gone() for _ in range(Narrow.max_connections + 1)]
+        for transport in gone:
+            with transport.socket:
+                Watchful(config, state, {}).connection_made(transport)
+        assert [transport.aborted for transport in gone] == [True, False, False, False]
+        await asyncio.sleep(2 * Watchful.stalled_s)
+
+    asyncio.run(run())
+    assert failed == []
 
 
 @pytest.mark.parametrize(

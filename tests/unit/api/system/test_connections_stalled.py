@@ -193,6 +193,19 @@ def test_those_that_take_nothing_make_room_and_those_that_wait_for_an_answer_do_
     _run(Narrow, way, act, lambda site: site)
 
 
+def test_whose_next_request_is_worked_on_makes_no_room_though_the_last_answer_is_not_taken(way: Way) -> None:
+    def act(clients: Clients, site: Site) -> None:
+        slow, got = clients.ask("/small", "/wait"), b""
+        _until(lambda: site.begun == 2)
+        assert [clients.asked() for _ in range(5)] == [b"HTTP/1.1 200"] * 5
+        site.go_on._loop.call_soon_threadsafe(site.go_on.set)  # type: ignore[attr-defined]
+        while got.count(b"HTTP/1.1 200") < 2 and (taken := slow.recv(65_536)):
+            got += taken
+        assert got.count(b"HTTP/1.1 200") == 2
+
+    _run(Narrow, way, act, lambda site: site)
+
+
 def test_an_answer_that_is_not_taken_takes_no_place(way: Way) -> None:
     def act(clients: Clients, _site: Site) -> None:
         silent = [clients.ask("/large", "/large") for _ in range(4)]
