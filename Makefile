@@ -39,13 +39,15 @@ format: ## format the code and sort imports
 	$(BIN)/ruff format .
 
 # The index is named here, so that no machine's own configuration decides what is pinned.
-LOCK := compile --quiet --universal --python-version 3.11 --generate-hashes --default-index https://pypi.org/simple \
-	--no-config --custom-compile-command 'make lock' --group build pyproject.toml
+LOCK := compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--default-index https://pypi.org/simple --no-config --custom-compile-command 'make lock'
 
 lock: ## pin newer releases in the lock files
 	@scripts/bootstrap dev
-	$(BIN)/uv pip $(LOCK) --upgrade --output-file requirements.lock
-	$(BIN)/uv pip $(LOCK) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/uv pip $(LOCK) --group build pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip $(LOCK) --extra dev --group build --group postgresql pyproject.toml --constraint requirements.lock \
+		--output-file requirements-dev.lock
+	$(BIN)/uv pip $(LOCK) --group postgresql --constraint requirements-dev.lock --output-file requirements-postgresql.lock
 
 components: ## fetch the real programs that tests run (dig, Knot, NSD, Unbound, Prometheus) into .components/
 	@scripts/components

@@ -6,11 +6,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.meta.project import PROJECT, pyproject
+from tests.meta.project import PROJECT, pyproject, tracked_files
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-postgresql.lock")
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ; .*)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
+INSTALLATION = re.compile(r"\bpip install (.*)")
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -19,10 +20,14 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def required(lock: str) -> list[Requirement]:
-    project = pyproject()["project"]
-    build = pyproject()["build-system"]["requires"]
-    dev = project["optional-dependencies"]["dev"] if lock == "requirements-dev.lock" else []
-    return [Requirement(text) for text in [*project["dependencies"], *build, *dev]]
+    project, groups = pyproject()["project"], pyproject()["dependency-groups"]
+    shipped = [*project["dependencies"], *groups["build"]]
+    texts = {
+        "requirements.lock": shipped,
+        "requirements-dev.lock": [*shipped, *project["optional-dependencies"]["dev"], *groups["postgresql"]],
+        "requirements-postgresql.lock": groups["postgresql"],
+    }
+    return [Requirement(text) for text in texts[lock]]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -49,8 +54,15 @@ def test_every_pin_has_a_hash(lock: str) -> None:
     assert [line for line, following in follows if PIN.match(line) and not HASH.match(following)] == []
 
 
-def test_tests_run_on_what_is_shipped() -> None:
-    assert pins("requirements.lock").items() <= pins("requirements-dev.lock").items()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_tests_run_on_what_is_shipped(lock: str) -> None:
+    assert pins(lock).items() <= pins("requirements-dev.lock").items()
+
+
+def test_documented_installations_take_only_hashed_pins_and_the_project_itself() -> None:
+    allowed = {"--no-deps --no-build-isolation .", *(f"--require-hashes -r {lock}" for lock in LOCKS)}
+    documents = [path.read_text() for path in tracked_files() if path.suffix == ".md"]
+    assert {line for text in documents for line in INSTALLATION.findall(text)} - allowed == set()
 
 
 def test_the_locked_build_requirements_are_those_of_the_build_system() -> None:
