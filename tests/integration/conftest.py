@@ -8,9 +8,22 @@ import pytest
 from tests.support.authority import Knot
 from tests.support.nodes import Whole
 from tests.support.starting import alone, authority, node, office
-from tests.unit.api.conftest import backend, plane, server, town
+from tests.unit.api.conftest import backend, kept_plane, kept_town, plane, server, town
 
-__all__ = ["alone", "authority", "backend", "fresh_whole", "node", "office", "plane", "server", "town", "whole"]
+__all__ = [
+    "alone",
+    "authority",
+    "backend",
+    "fresh_whole",
+    "kept_plane",
+    "kept_town",
+    "node",
+    "office",
+    "plane",
+    "server",
+    "town",
+    "whole",
+]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -180,10 +181,27 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(getattr(request, "param", BACKEND))
 
 
+@pytest.fixture(scope="session")
+def kept_plane(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state directory of a control plane on SQLite with its first snapshot; tests copy it."""
+    return _kept(tmp_path_factory.mktemp("plane") / "state", lambda _plane: None)
+
+
+@pytest.fixture(scope="session")
+def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state directory of a `town` on SQLite; tests copy it."""
+    return _kept(tmp_path_factory.mktemp("town") / "state", _settle)
+
+
 @pytest.fixture
 def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Plane]:
     """A control plane whose first snapshot is published."""
-    url = request.getfixturevalue("server").fresh() if backend == "postgresql" else None
+    url = None
+    if backend == "postgresql":
+        url = request.getfixturevalue("server").fresh()
+    else:
+        kept = request.getfixturevalue("kept_town" if "town" in request.fixturenames else "kept_plane")
+        shutil.copytree(kept, tmp_path / "state")
     made = make_plane(tmp_path / "state", url=url)
     made.publisher.publish_current()
     yield made
@@ -193,11 +211,25 @@ def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Itera
 @pytest.fixture
 def town(plane: Plane) -> Plane:
     """With two authorities, a range of each, and a ban of the first on alpha."""
+    if plane.revision() == 0:
+        _settle(plane)
+    return plane
+
+
+def _kept(directory: Path, act: Callable[[Plane], None]) -> Path:
+    made = make_plane(directory)
+    made.publisher.publish_current()
+    act(made)
+    made.publisher.settle()
+    made.database.close()
+    return directory
+
+
+def _settle(plane: Plane) -> None:
     for slug, prefix in (("town", "192.0.2.0/24"), ("zone", "198.51.100.0/24")):
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
         plane.done("PUT", f"/v1/ranges/default/{prefix}", {"authority": slug, "funding": "public", "audience": "staff"})
     plane.done("PUT", "/v1/authorities/town/bans/alpha", ban())
-    return plane
 
 
 @pytest.fixture(scope="session")
