@@ -13,7 +13,6 @@ from dnsfilter.upstream.stream import StreamPool
 
 POLL_BUDGET = 8
 """Batches per wake-up: enough to drain a burst, few enough that streams and commands get their turn."""
-STREAM_TIMEOUT_S = 3.0
 
 
 class Resolver:
@@ -94,8 +93,10 @@ class Resolver:
 
     async def _by_stream(self, event: Truncated) -> None:
         message: bytes | None = None
+        # One millisecond more, so that no rounding of timers leaves a rest of time to ask another server in.
+        left_s = (event.wait_until_ms + 1) / 1000 - self._clock.boot_ns() / 1_000_000_000
         try:
-            message = await self._streams.ask(self._endpoints[event.server], event.message, STREAM_TIMEOUT_S)
+            message = await self._streams.ask(self._endpoints[event.server], event.message, left_s)
         except UnavailableError:
             message = None
         finally:

@@ -29,7 +29,8 @@ class Failed:
     targets: tuple[WireName, ...]
 
 
-FAILED_AS = {
+FAILED_AS: dict[Failure | None, EdeCode | None] = {
+    None: None,  # our own connections were busy: it says nothing about the upstreams
     Failure.TIMEOUT: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.REFUSED: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.UNREACHABLE: EdeCode.NETWORK_ERROR,

@@ -23,7 +23,6 @@ from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
 from dnsfilter.upstream.attempt import (
     FAIL_OVER_RCODES,
-    TOTAL_MS,
     Accept,
     AskByStream,
     Attempt,
@@ -50,8 +49,6 @@ MOST_WAITERS = 4096
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending that tell nothing of the server."""
 SWEEP_MS = 1000
-LONGEST_CHAIN_MS = TOTAL_MS
-"""After so long no further leg of a CNAME chain is begun: whoever asked has given up."""
 MOST_SENDS = 16
 """Datagrams for one question with all legs of its chain; no leg is begun beyond."""
 _LARGEST_ANSWER = 65535
@@ -65,7 +62,6 @@ class Exchange:
     key: CacheKey
     question: Question
     attempt: Attempt
-    started_ms: int
     waiters: list[Waiter] = field(default_factory=list)
     walked: list[tuple[Answer, Chain]] = field(default_factory=list)
     sends: list[tuple[Sent, int]] = field(default_factory=list)
@@ -73,7 +69,8 @@ class Exchange:
     sent: int = 0
     sent_ns: int = 0
     wait_until_ms: int | None = None
-    reason: Failure = Failure.TIMEOUT
+    reason: Failure | None = Failure.TIMEOUT
+    """How the last try failed; None if our own connections were too busy to make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +83,12 @@ class Got:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The answer was truncated; `server` wants to be asked by stream with `message`."""
+    """The answer was truncated; `server` wants to be asked by stream with `message`, until `wait_until_ms`."""
 
     exchange: Exchange
     server: int
     message: bytes
+    wait_until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,36 +155,36 @@ class Inflight:
             exchange.waiters.append(waiter)
             return []
         self._room.enter(waiter.client, opening=key)
-        exchange = self._open(key, question, self._attempt(servers, now_ns), now_ns // 1_000_000)
+        exchange = self._open(key, question, self._attempt(servers, now_ns))
         exchange.waiters.append(waiter)
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
     def adopt(self, begun: Begun) -> Exchange:
         """Go on with an exchange whose first send is out, as if it had been made here; it has its room already."""
-        started_ms = begun.sent_ns // 1_000_000
         attempt = Attempt(begun.servers, begun.first_wait_ms)
-        exchange = self._open(begun.key, begun.question, attempt, started_ms)
+        exchange = self._open(begun.key, begun.question, attempt)
         exchange.waiters += begun.waiters
-        step = attempt.start(started_ms)
+        step = attempt.start(begun.sent_ns // 1_000_000)
         self._sent(exchange, begun.sent, begun.number, step.server, begun.sent_ns)
         self._wait(exchange, step)
         begun.sent.adopted(exchange.number)
         return exchange
 
-    def _open(self, key: CacheKey, question: Question, attempt: Attempt, started_ms: int) -> Exchange:
+    def _open(self, key: CacheKey, question: Question, attempt: Attempt) -> Exchange:
         self._last_number += 1
-        exchange = Exchange(self._last_number, key, question, attempt, started_ms)
+        exchange = Exchange(self._last_number, key, question, attempt)
         self._exchanges[exchange.number] = self._by_key[key] = exchange
         return exchange
 
     def follow(self, exchange: Exchange, question: Question, servers: Sequence[int], now_ns: int) -> list[Result]:
         """Ask the exchange's next question, the one its CNAME chain leads to; all legs share one deadline."""
-        if now_ns // 1_000_000 - exchange.started_ms >= LONGEST_CHAIN_MS or exchange.sent >= MOST_SENDS:
+        now_ms, deadline_ms = now_ns // 1_000_000, exchange.attempt.deadline_ms
+        if now_ms >= deadline_ms or exchange.sent >= MOST_SENDS:
             self._withdraw(exchange)
             return [Gone(exchange)]
         exchange.question = question
         exchange.attempt = self._attempt(servers, now_ns)
-        return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
+        return self._carry_out(exchange, exchange.attempt.start(now_ms, deadline_ms), now_ns)
 
     def finish(self, exchange: Exchange) -> None:
         """Forget the exchange; whatever still arrives for it is nobody's."""
@@ -233,9 +231,14 @@ class Inflight:
             for pool in self._pools:
                 pool.sweep(now_ms)
 
-    def came_by_stream(self, exchange: Exchange, message: bytes | None, now_ns: int) -> list[Result]:
-        """What the stream that a `Cut` asked for brought; None when it failed."""
+    def came_by_stream(
+        self, exchange: Exchange, message: bytes | None, now_ns: int, server_failed: bool = True
+    ) -> list[Result]:
+        """What the stream that a `Cut` asked for brought; None when it failed, through the server or us."""
         now_ms = now_ns // 1_000_000
+        if message is None and not server_failed:
+            exchange.reason = None
+            return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         try:
             answer = None if message is None else parse_answer(message)
         except MalformedMessage:
@@ -267,10 +270,10 @@ class Inflight:
         match step:
             case Accept() if answer is not None:
                 return [Got(exchange, answer)]
-            case AskByStream(server):
+            case AskByStream(server, wait_until_ms):
                 exchange.server, exchange.sent_ns = server, now_ns
                 self._slots[self._counters[server].queries] += 1
-                return [Cut(exchange, server, self._message(exchange, 0))]
+                return [Cut(exchange, server, self._message(exchange, 0), wait_until_ms)]
             case Accept() | Exhausted():
                 return [Gone(exchange)]
 

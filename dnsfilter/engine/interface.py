@@ -38,11 +38,16 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Truncated:
-    """Upstream's datagram was cut: ask `server` by stream with `message`, then `complete` the exchange."""
+    """Upstream's datagram was cut: ask `server` by stream with `message`, then `complete` the exchange.
+
+    `client` is the address of whoever asked first. `wait_until_ms` is boot time: complete the exchange by then.
+    """
 
     exchange: int
     server: int
     message: bytes
+    client: bytes
+    wait_until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,11 @@ class Engine(Protocol):
     def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
         """Ask upstream for a stream client's miss; the reply is this ticket's `Answered`, now or from a later poll."""
 
-    def complete(self, exchange: int, message: bytes | None) -> Sequence[Event]:
-        """An exchange's answer that came another way, None when it did not come."""
+    def complete(self, exchange: int, message: bytes | None, *, server_failed: bool = True) -> Sequence[Event]:
+        """An exchange's answer that came another way, None when it did not come.
+
+        Pass `server_failed=False` if there is no answer because our own connections were busy.
+        """
 
     def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
         """Decide by `snapshot` from the next batch on.

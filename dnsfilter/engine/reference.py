@@ -293,12 +293,13 @@ class ReferenceEngine(Judging):
         self._set_alarm()
         return events
 
-    def complete(self, exchange: int, message: bytes | None) -> Sequence[Event]:
+    def complete(self, exchange: int, message: bytes | None, *, server_failed: bool = True) -> Sequence[Event]:
         events: list[Event] = []
         found = self._inflight.get(exchange)
         if found is not None:
             wall_s, boot_ns = self._clock.wall_s(), self._clock.boot_ns()
-            self._settle(self._inflight.came_by_stream(found, message, boot_ns), wall_s, boot_ns, events)
+            results = self._inflight.came_by_stream(found, message, boot_ns, server_failed)
+            self._settle(results, wall_s, boot_ns, events)
             self._set_alarm()
         return events
 
@@ -322,8 +323,9 @@ class ReferenceEngine(Judging):
             match result:
                 case Got(exchange, answer):
                     waiting += self._got(exchange, answer, wall_s, boot_ns, events)
-                case Cut(exchange, server, message):
-                    events.append(Truncated(exchange.number, server, message))
+                case Cut(exchange, server, message, until_ms):
+                    client = exchange.waiters[0].client
+                    events.append(Truncated(exchange.number, server, message, client, until_ms))
                 case Gone(exchange):
                     self._gone(exchange, FAILED_AS[exchange.reason], wall_s, boot_ns, events)
                 case _:

@@ -58,9 +58,10 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class AskByStream:
-    """The answer was cut: ask `server` over TCP, once, then report by `on_answer` or `on_error`."""
+    """The answer was cut: ask `server` over TCP until `wait_until_ms`, then report by `on_answer` or `on_error`."""
 
     server: int
+    wait_until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,10 @@ class Attempt:
         "_plan",
         "_sends",
         "_server",
-        "_start_ms",
         "_struck_out",
         "_turn",
         "_wait_until_ms",
+        "deadline_ms",
         "first_failure",
     )
 
@@ -109,36 +110,33 @@ class Attempt:
         self._by_stream = False
         self._server = self._plan.servers[0]
         self._struck_out: set[int] = set()
-        self._start_ms = 0
         self._wait_until_ms = 0
+        self.deadline_ms = 0
+        """When the question has an answer or none; bounds every wait, for datagrams and streams."""
         self.first_failure: int | None = None
         """The rcode of the first failing answer; the caller keeps its message, to deliver when all is exhausted."""
 
-    @property
-    def deadline_ms(self) -> int:
-        """The instant by which the question has an answer or none; it bounds the wait for a stream."""
-        return self._start_ms + TOTAL_MS
-
-    def start(self, now_ms: int) -> Send:
-        """Give the first send."""
+    def start(self, now_ms: int, deadline_ms: int | None = None) -> Send:
+        """Give the first send. A later leg of a CNAME chain keeps the deadline of the first."""
         if self._sends:
             raise ValueError("start an attempt: already started")
-        self._start_ms = self._wait_until_ms = now_ms
+        self._wait_until_ms = now_ms
+        self.deadline_ms = now_ms + TOTAL_MS if deadline_ms is None else deadline_ms
         return self._send(self._plan.servers[0])
 
     def on_timeout(self, now_ms: int) -> Send | Exhausted:
         """Nothing came until `wait_until_ms`: the next server's turn, or the same one's if it is alone."""
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
-        return self._next()
+        return self._next(now_ms)
 
     def on_error(self, now_ms: int = 0) -> Send | Exhausted:
         """The server cannot be reached (ICMP unreachable, stream broken): whoever is left is asked at once.
 
-        `now_ms` matters after a stream only, which may have taken longer than the wait that was planned.
+        The next wait begins at `now_ms`, unless the one that was planned would have lasted longer.
         """
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         self._struck_out.add(self._server)
-        return self._next()
+        return self._next(now_ms)
 
     def on_answer(self, rcode: int, truncated: bool, now_ms: int = 0, server: int | None = None) -> Step:
         """Judge a matching answer by its rcode and TC bit; `server` gave it, unless given the one asked last.
@@ -154,13 +152,13 @@ class Attempt:
             if self.first_failure is None:
                 self.first_failure = rcode
             self._struck_out.add(self._server)
-            return self._next()
+            return self._next(now_ms)
         if truncated:
             if self._by_stream:
-                return self.on_error()  # TC on a stream makes no sense, and following it would go in circles.
+                return self.on_error(now_ms)  # TC on a stream makes no sense, and following it would go in circles.
             self._by_stream = True
             self._sends += 1
-            return AskByStream(self._server)
+            return AskByStream(self._server, self._stream_until_ms(now_ms))
         return Accept()
 
     def strike(self, rcode: int, server: int) -> None:
@@ -169,9 +167,16 @@ class Attempt:
             self.first_failure = rcode
         self._struck_out.add(server)
 
-    def _next(self) -> Send | Exhausted:
+    def _stream_until_ms(self, now_ms: int) -> int:
+        """Return the deadline, or half the way to it if another server can still be asked after this one."""
+        others = set(self._plan.servers) - self._struck_out - {self._server}
+        if others and self._sends < len(self._plan.waits_ms):
+            return (now_ms + self.deadline_ms) // 2
+        return self.deadline_ms
+
+    def _next(self, now_ms: int) -> Send | Exhausted:
         servers = self._plan.servers
-        if self._sends >= len(self._plan.waits_ms) or self._wait_until_ms >= self.deadline_ms:
+        if self._sends >= len(self._plan.waits_ms) or now_ms >= self.deadline_ms:
             return Exhausted(self.first_failure)
         for step in range(1, len(servers) + 1):
             turn = (self._turn + step) % len(servers)

@@ -7,10 +7,11 @@ import pytest
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Term
 from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.upstream.attempt import TOTAL_MS
 from tests.contract.cases import NETWORKS, office
 from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query
 from tests.support.policies import NOW, policy
-from tests.support.scripted import Asked, Scripted, denial, fails, reply, says
+from tests.support.scripted import Asked, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
 
 
@@ -87,6 +88,18 @@ def test_a_denial_at_the_end_of_a_chain_is_passed_on_with_the_chain(start: Start
     found = rig.ask(query("a.example.org"))
     assert (found.rcode(), data(found)) == (dns.rcode.NXDOMAIN, ["CNAME missing.example.net."])
     assert [rrset.name.to_text() for rrset in found.authority] == ["example.net."]
+
+
+def test_a_later_leg_ends_when_its_question_does(start: Start) -> None:
+    rig = start(office(), Scripted(silent))
+    wait = rig.begin(query("c0.example.org"))
+    rig.until_asked(1)
+    rig.clock.advance(TOTAL_MS - 100)
+    (first,) = rig.upstream.asked
+    rig.upstream.say(first, reply(first, chain(1)["c0.example.org", "A"]))
+    rig.until(lambda: b"" if ("c1.example.org", "A") in rig.forwarded else None)
+    rig.pass_time(100)
+    assert wait().rcode() == dns.rcode.SERVFAIL
 
 
 def test_a_chain_whose_end_fails_is_a_failure(start: Start) -> None:

@@ -1,5 +1,7 @@
 """Asking upstream: one question for all who ask it, retries, other servers, streams."""
 
+from ipaddress import ip_address
+
 import dns.flags
 import dns.message
 import dns.rcode
@@ -8,6 +10,8 @@ import pytest
 from dnsfilter.engine.interface import Answered, Miss
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
+from dnsfilter.upstream.attempt import TOTAL_MS
+from dnsfilter.upstream.health import FAILURES_TO_BACK_OFF
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
 from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
@@ -266,6 +270,44 @@ def test_the_largest_answer_by_stream_reaches_a_stream_client(start: Start) -> N
     rig.until(lambda: b"" if rig.truncated else None)
     rig.complete()
     assert len(data(wait())[0]) > 64_000
+
+
+def test_a_stream_is_due_by_the_deadline_of_its_question_and_is_its_clients(start: Start) -> None:
+    rig = start(office(), Scripted(silent))
+    begun_ms = rig.clock.boot_ms
+    rig.begin(query(NAME), MECHELEN)
+    rig.until_asked(1)
+    rig.pass_time(850)
+    rig.upstream.say(rig.upstream.asked[0], truncated(rig.upstream.asked[0]))
+    rig.until(lambda: b"" if rig.truncated else None)
+    assert rig.truncated[0].client == ip_address(MECHELEN).packed
+    assert rig.truncated[0].wait_until_ms == begun_ms + TOTAL_MS
+
+
+def test_a_stream_leaves_time_to_ask_another_server(start: Start) -> None:
+    rig = start(office(), Scripted(big), Scripted(big))
+    begun_ms = rig.clock.boot_ms
+    wait = rig.begin(query(NAME))
+    rig.until(lambda: b"" if rig.truncated else None)
+    assert rig.truncated[0].wait_until_ms == begun_ms + TOTAL_MS // 2
+    rig.clock.advance(TOTAL_MS // 2)
+    rig.complete(lambda _upstream, _message: None)
+    rig.until(lambda: b"" if rig.truncated else None)
+    assert (rig.truncated[0].server, rig.truncated[0].wait_until_ms) == (1, begun_ms + TOTAL_MS)
+    rig.clock.advance(TOTAL_MS // 2)
+    rig.complete(lambda _upstream, _message: None)
+    assert wait().rcode() == dns.rcode.SERVFAIL
+
+
+def test_what_our_own_connections_kept_back_is_no_failure_of_the_server(start: Start) -> None:
+    rig = start(office(), Scripted(big), Scripted(silent))
+    waiting = [rig.begin(query(f"n{number}.example.org")) for number in range(FAILURES_TO_BACK_OFF)]
+    rig.until(lambda: b"" if len(rig.truncated) == len(waiting) else None)
+    rig.complete(lambda _upstream, _message: None, server_failed=False)
+    assert [failures(rig, reason) for reason in Failure] == [0] * len(Failure)
+    asked = len(rig.upstream.asked)
+    rig.begin(query(NAME))
+    rig.until_asked(asked + 1)
 
 
 def test_a_stream_that_fails_hands_over_to_the_next_server(start: Start) -> None:

@@ -275,10 +275,16 @@ class Rig:
         asked = (upstream or self.upstream).asked
         self.until(lambda: b"" if len(asked) >= number else None)
 
-    def complete(self, message: Callable[[Scripted, bytes], bytes | None] = Scripted.by_stream) -> None:
+    def complete(
+        self,
+        message: Callable[[Scripted, bytes], bytes | None] = Scripted.by_stream,
+        *,
+        server_failed: bool = True,
+    ) -> None:
         """Answer by stream what the engine wants to ask that way."""
         for event in self.truncated:
-            self._take(self.engine.complete(event.exchange, message(self.upstreams[event.server], event.message)))
+            answer = message(self.upstreams[event.server], event.message)
+            self._take(self.engine.complete(event.exchange, answer, server_failed=server_failed))
         self.truncated.clear()
 
     def pass_time(self, milliseconds: int) -> None:

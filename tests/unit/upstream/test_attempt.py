@@ -121,8 +121,22 @@ DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
         [(Start(), Send(0, 800)), (Unreachable(), Send(1, 2_000)), (Unreachable(), Exhausted(None))],
     ),
     "a cut answer is asked for by stream": (
+        [0],
+        [
+            (Start(), Send(0, 800)),
+            (Answer(NOERROR, truncated=True, now_ms=20), AskByStream(0, 4_900)),
+            (Answer(NOERROR), Accept()),
+        ],
+    ),
+    "a stream leaves another server half of the time": (
         [0, 1],
-        [(Start(), Send(0, 800)), (Answer(NOERROR, truncated=True), AskByStream(0)), (Answer(NOERROR), Accept())],
+        [
+            (Start(), Send(0, 800)),
+            (Answer(NOERROR, truncated=True, now_ms=100), AskByStream(0, 2_500)),
+            (Unreachable(now_ms=2_500), Send(1, 4_100)),
+            (Answer(NOERROR, truncated=True, now_ms=2_600), AskByStream(1, 4_900)),
+            (Unreachable(now_ms=4_900), Exhausted(None)),
+        ],
     ),
     "a cut failure is a failure": (
         [0, 1],
@@ -132,7 +146,7 @@ DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
         [0, 1],
         [
             (Start(), Send(0, 800)),
-            (Answer(NOERROR, truncated=True, now_ms=20), AskByStream(0)),
+            (Answer(NOERROR, truncated=True, now_ms=20), AskByStream(0, 2_460)),
             (Unreachable(now_ms=1_500), Send(1, 3_100)),
         ],
     ),
@@ -140,9 +154,9 @@ DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
         [0, 1],
         [
             (Start(), Send(0, 800)),
-            (Answer(NOERROR, truncated=True), AskByStream(0)),
+            (Answer(NOERROR, truncated=True), AskByStream(0, 2_450)),
             (Answer(NOERROR, truncated=True), Send(1, 2_400)),
-            (Answer(NOERROR, truncated=True), AskByStream(1)),
+            (Answer(NOERROR, truncated=True), AskByStream(1, 4_900)),
             (Answer(NOERROR, truncated=True), Exhausted(None)),
         ],
     ),
@@ -161,7 +175,7 @@ DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
             (Start(), Send(0, 800)),
             (Timeout(800), Send(0, 2_000)),
             (Timeout(2_000), Send(0, 3_600)),
-            (Answer(NOERROR, truncated=True), AskByStream(0)),
+            (Answer(NOERROR, truncated=True), AskByStream(0, 4_900)),
             (Unreachable(), Exhausted(None)),
         ],
     ),
@@ -207,6 +221,14 @@ def test_the_deadline_counts_from_the_start() -> None:
     assert attempt.deadline_ms == 7_000 + TOTAL_MS
 
 
+def test_a_later_leg_keeps_the_deadline_of_the_first() -> None:
+    attempt = Attempt([0, 1], 800)
+    assert attempt.start(7_000, 7_500) == Send(0, 7_500)
+    assert attempt.on_answer(NOERROR, True, 7_100) == AskByStream(0, 7_300)
+    assert attempt.on_error(7_300) == Send(1, 7_500)
+    assert attempt.on_timeout(7_500) == Exhausted(None)
+
+
 def next_event(choice: int, rcode: int, delay_ms: int, now_ms: int, step: Step) -> Event:
     if choice == 0 and isinstance(step, Send):
         return Timeout(max(now_ms, step.wait_until_ms) + delay_ms % 50)
@@ -243,6 +265,7 @@ def test_whatever_happens_sends_and_time_are_bounded(
     deadlines = [each.wait_until_ms for each in sends]
     assert deadlines == sorted(deadlines)
     assert all(start_ms < each <= start_ms + TOTAL_MS for each in deadlines)
+    assert all(each.wait_until_ms <= max(start_ms + TOTAL_MS, now_ms) for each in streams)
     if isinstance(step, Exhausted):
         assert (step.last is not None) == failed
 
