@@ -7,9 +7,10 @@ from typing import assert_never
 from dnsfilter.config.model import Endpoint
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
+from dnsfilter.engine.limits import client_block
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.metrics import Transport
-from dnsfilter.upstream.stream import StreamPool
+from dnsfilter.upstream.stream import BusyError, StreamPool
 
 POLL_BUDGET = 8
 """Batches per wake-up: enough to drain a burst, few enough that streams and commands get their turn."""
@@ -93,11 +94,13 @@ class Resolver:
 
     async def _by_stream(self, event: Truncated) -> None:
         message: bytes | None = None
+        server_failed = False
         # One millisecond more, so that no rounding of timers leaves a rest of time to ask another server in.
         left_s = (event.wait_until_ms + 1) / 1000 - self._clock.boot_ns() / 1_000_000_000
+        client = client_block(event.client)
         try:
-            message = await self._streams.ask(self._endpoints[event.server], event.message, left_s)
-        except UnavailableError:
-            message = None
+            message = await self._streams.ask(self._endpoints[event.server], event.message, left_s, client)
+        except UnavailableError as error:
+            server_failed = not isinstance(error, BusyError)
         finally:
-            self._work_off(self._engine.complete(event.exchange, message))
+            self._work_off(self._engine.complete(event.exchange, message, server_failed=server_failed))

@@ -12,8 +12,14 @@ import dns.rcode
 import pytest
 import uvloop
 
+from dnsfilter.config.model import Endpoint
 from dnsfilter.engine.clock import SystemClock
+from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
+from dnsfilter.telemetry.metrics import Failure
+from dnsfilter.telemetry.slots import upstream_slots
+from dnsfilter.upstream import stream
+from dnsfilter.upstream.attempt import TOTAL_MS
 from dnsfilter.upstream.stream import StreamPool
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, Rig, data, query, running
@@ -29,14 +35,14 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 @asynccontextmanager
-async def resolving(*upstreams: Scripted) -> AsyncIterator[tuple[Resolver, Rig]]:
+async def resolving(*upstreams: Scripted, streams: StreamPool | None = None) -> AsyncIterator[tuple[Resolver, Rig]]:
     """A resolver over an engine whose upstreams serve UDP and TCP on the loop, except those that are closed."""
     with running("reference", office(), *upstreams, wall_s=SystemClock().wall_s()) as rig:
         endpoints = [upstream.endpoint for upstream in upstreams]
         serving = [upstream.on_loop() for upstream in upstreams if upstream.fileno() >= 0]
         for each in serving:
             await each.__aenter__()
-        resolver = Resolver(rig.engine, endpoints, StreamPool(), rig.clock)
+        resolver = Resolver(rig.engine, endpoints, streams or StreamPool(), rig.clock)
         try:
             yield resolver, rig
         finally:
@@ -151,6 +157,35 @@ def test_a_stream_that_fails_is_followed_by_the_next_server(run: Run) -> None:
     async def check() -> None:
         async with resolving(Scripted(cut_off), internet()) as (resolver, _rig):
             assert data(await within(begin(resolver, query(NAME)))) == ["A 198.51.100.10"]
+
+    run(check())
+
+
+def test_a_stream_has_until_the_deadline_and_is_its_clients(run: Run) -> None:
+    class Noting(StreamPool):
+        async def ask(self, server: Endpoint, message: bytes, timeout_s: float, client: bytes = b"") -> bytes:
+            noted.append((round(timeout_s, 2), client))
+            return await super().ask(server, message, timeout_s, client)
+
+    noted: list[tuple[float, bytes]] = []
+
+    async def check() -> None:
+        async with resolving(Scripted(big), streams=Noting()) as (resolver, _rig):
+            await within(begin(resolver, query(NAME), MECHELEN))
+            assert noted == [(TOTAL_MS / 1000, client_block(ip_address(MECHELEN).packed))]
+
+    run(check())
+
+
+def test_a_stream_that_our_own_connections_kept_back_is_no_failure_of_the_server(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MOST_OPEN", 0)
+
+    async def check() -> None:
+        async with resolving(Scripted(big)) as (resolver, rig):
+            assert (await within(begin(resolver, query(NAME)))).rcode() == dns.rcode.SERVFAIL
+            assert rig.counters.slots[upstream_slots(1)[0].failure(Failure.UNREACHABLE)] == 0
 
     run(check())
 
