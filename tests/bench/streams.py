@@ -5,6 +5,7 @@ be compared, it forwards to the same upstream.
 """
 
 import asyncio
+import contextlib
 import socket
 import tempfile
 import time
@@ -26,8 +27,8 @@ from tests.support.scripted import Asked, Scripted, reply, truncated
 from tests.support.unbound import Unbound
 
 CLIENT, OTHER = "127.0.5.10", "127.0.7.10"
-STUB_S = 6.5
-"""How long the bench waits for an answer; a stub gives up after 5 s."""
+SENDS, RESEND_S = 4, 1.6
+"""A datagram that a full socket dropped is sent again. A stub gives up after 5 s; the bench waits a little longer."""
 RATE, OTHERS_RATE, FLOOD_S = 60, 4, 8
 BIG = "\n".join(f'* 300 TXT "{number:04} {"x" * 200}"' for number in range(10))
 ZONE = f"""\
@@ -71,11 +72,13 @@ class Client(asyncio.DatagramProtocol):
         assert self.transport is not None
         waiting = self.waiting[number] = asyncio.get_running_loop().create_future()
         begun = time.monotonic()
-        self.transport.sendto(query(name, "TXT", id=number))
-        try:
-            rcode = dns.rcode.to_text(dns.rcode.Rcode.make(await asyncio.wait_for(waiting, STUB_S)))
-        except TimeoutError:
-            rcode = "nothing"
+        rcode = "nothing"
+        for _ in range(SENDS):
+            self.transport.sendto(query(name, "TXT", id=number))
+            with contextlib.suppress(TimeoutError):
+                found = await asyncio.wait_for(asyncio.shield(waiting), RESEND_S)
+                rcode = dns.rcode.to_text(dns.rcode.Rcode.make(found))
+                break
         self.told.rcodes[rcode] += 1
         self.told.longest_s = max(self.told.longest_s, time.monotonic() - begun)
 
@@ -92,15 +95,11 @@ async def client(port: int, address: str = CLIENT) -> AsyncIterator[Client]:
         transport.close()
 
 
-async def burst(port: int, count: int) -> str:
+async def burst(port: int, count: int) -> Told:
     """Ask so many questions at once."""
     async with client(port) as one:
-        asked = []
-        for number in range(count):
-            asked.append(asyncio.ensure_future(one.ask(f"n{number}.big.example.org", number)))
-            await asyncio.sleep(0.01 if number % 50 == 49 else 0)  # no socket's buffer is too small for that
-        await asyncio.gather(*asked)
-        return str(one.told)
+        await asyncio.gather(*(one.ask(f"n{number}.big.example.org", number) for number in range(count)))
+        return one.told
 
 
 async def paced(one: Client, rate: int, label: str) -> None:
@@ -211,7 +210,9 @@ def _node(upstreams: Sequence[str]) -> Iterator[Node]:
             yield node
 
 
-async def compare(title: str, upstreams: Sequence[str], ask: Callable[[int], Awaitable[str]], *, unbound: bool) -> None:
+async def compare(
+    title: str, upstreams: Sequence[str], ask: Callable[[int], Awaitable[object]], *, unbound: bool
+) -> None:
     """Print what the clients of a node see, and those of Unbound."""
     loop = asyncio.get_running_loop()
     running = _node(upstreams)
