@@ -95,7 +95,7 @@ class Resolver:
     async def _by_stream(self, event: Truncated) -> None:
         message: bytes | None = None
         server_failed = False
-        # One millisecond more, so that no rounding of timers leaves a rest of time to ask another server in.
+        # Timers round: one millisecond more, so that `wait_until_ms` has passed when they fire.
         left_s = (event.wait_until_ms + 1) / 1000 - self._clock.boot_ns() / 1_000_000_000
         client = client_block(event.client)
         try:

@@ -23,6 +23,7 @@ from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
 from dnsfilter.upstream.attempt import (
     FAIL_OVER_RCODES,
+    TOTAL_MS,
     Accept,
     AskByStream,
     Attempt,
@@ -49,6 +50,8 @@ MOST_WAITERS = 4096
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending that tell nothing of the server."""
 SWEEP_MS = 1000
+LONGEST_CHAIN_MS = TOTAL_MS
+"""A question with all legs of its CNAME chain ends after so long: whoever asked has given up."""
 MOST_SENDS = 16
 """Datagrams for one question with all legs of its chain; no leg is begun beyond."""
 _LARGEST_ANSWER = 65535
@@ -56,12 +59,14 @@ _LARGEST_ANSWER = 65535
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """One question on its way. `walked` holds the legs of a CNAME chain that earlier answers gave."""
+    """One question on its way; `client` asked first. `walked` holds the legs of a chain that earlier answers gave."""
 
     number: int
     key: CacheKey
     question: Question
     attempt: Attempt
+    started_ms: int
+    client: bytes
     waiters: list[Waiter] = field(default_factory=list)
     walked: list[tuple[Answer, Chain]] = field(default_factory=list)
     sends: list[tuple[Sent, int]] = field(default_factory=list)
@@ -155,30 +160,31 @@ class Inflight:
             exchange.waiters.append(waiter)
             return []
         self._room.enter(waiter.client, opening=key)
-        exchange = self._open(key, question, self._attempt(servers, now_ns))
+        exchange = self._open(key, question, self._attempt(servers, now_ns), now_ns // 1_000_000, waiter.client)
         exchange.waiters.append(waiter)
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
     def adopt(self, begun: Begun) -> Exchange:
         """Go on with an exchange whose first send is out, as if it had been made here; it has its room already."""
+        started_ms = begun.sent_ns // 1_000_000
         attempt = Attempt(begun.servers, begun.first_wait_ms)
-        exchange = self._open(begun.key, begun.question, attempt)
+        exchange = self._open(begun.key, begun.question, attempt, started_ms, begun.waiters[0].client)
         exchange.waiters += begun.waiters
-        step = attempt.start(begun.sent_ns // 1_000_000)
+        step = attempt.start(started_ms)
         self._sent(exchange, begun.sent, begun.number, step.server, begun.sent_ns)
         self._wait(exchange, step)
         begun.sent.adopted(exchange.number)
         return exchange
 
-    def _open(self, key: CacheKey, question: Question, attempt: Attempt) -> Exchange:
+    def _open(self, key: CacheKey, question: Question, attempt: Attempt, started_ms: int, client: bytes) -> Exchange:
         self._last_number += 1
-        exchange = Exchange(self._last_number, key, question, attempt)
+        exchange = Exchange(self._last_number, key, question, attempt, started_ms, client)
         self._exchanges[exchange.number] = self._by_key[key] = exchange
         return exchange
 
     def follow(self, exchange: Exchange, question: Question, servers: Sequence[int], now_ns: int) -> list[Result]:
         """Ask the exchange's next question, the one its CNAME chain leads to; all legs share one deadline."""
-        now_ms, deadline_ms = now_ns // 1_000_000, exchange.attempt.deadline_ms
+        now_ms, deadline_ms = now_ns // 1_000_000, exchange.started_ms + LONGEST_CHAIN_MS
         if now_ms >= deadline_ms or exchange.sent >= MOST_SENDS:
             self._withdraw(exchange)
             return [Gone(exchange)]

@@ -324,8 +324,7 @@ class ReferenceEngine(Judging):
                 case Got(exchange, answer):
                     waiting += self._got(exchange, answer, wall_s, boot_ns, events)
                 case Cut(exchange, server, message, until_ms):
-                    client = exchange.waiters[0].client
-                    events.append(Truncated(exchange.number, server, message, client, until_ms))
+                    events.append(Truncated(exchange.number, server, message, exchange.client, until_ms))
                 case Gone(exchange):
                     self._gone(exchange, FAILED_AS[exchange.reason], wall_s, boot_ns, events)
                 case _:

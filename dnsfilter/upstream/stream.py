@@ -24,9 +24,9 @@ MOST_OPEN: Final = 4096
 MOST_BREAKS: Final = 5
 """How many connections may break under one question before it fails."""
 SILENCE_S: Final = 2.0
-"""A connection is given up, and its server to blame, if a question timed out after so much silence."""
+"""Seconds without a byte after which a question that times out counts against the server and ends the connection."""
 STRAYS_PER_CONNECTION: Final = 64
-"""Answers to no question until a connection is given up."""
+"""Answers to no question until a connection is closed."""
 
 _LONGEST: Final = 65_535
 _QR: Final = 0x80
@@ -111,7 +111,7 @@ class _Server:
         self._window = IN_FLIGHT_PER_CONNECTION
         """Questions at a time on one connection: fewer after one has broken under more than it answered."""
         self._waiting: OrderedDict[bytes, OrderedDict[_Question, None]] = OrderedDict()
-        """The clients stand in the order of their turns."""
+        """Clients in the order of their turns."""
 
     def add(self, question: _Question) -> None:
         """Send a question as soon as it is its client's turn and there is a place."""
@@ -128,7 +128,7 @@ class _Server:
                 del self._waiting[question.client]
 
     def time_out(self, question: _Question) -> bool:
-        """Return whether the server is to blame; a connection that was silent for so long is given up."""
+        """Return whether the server is to blame. Close the connection if it was silent."""
         connection = question.connection
         if connection is None or connection.received > question.received_before:
             return False

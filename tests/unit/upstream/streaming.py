@@ -1,0 +1,91 @@
+"""A TCP server on loopback whose connections follow scripts, and what is asked of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import Any, TypeAlias
+
+from dnsfilter.config.model import Endpoint
+from dnsfilter.wire.names import parse_name
+
+Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
+LONG_S = 30.0
+
+
+def query(name: str, number: int = 0x1234) -> bytes:
+    header = number.to_bytes(2, "big") + b"\x01\0\0\1\0\0\0\0\0\0"
+    return header + parse_name(name) + b"\0\x41\0\x01"
+
+
+def reply(asked: bytes) -> bytes:
+    return asked[:2] + b"\x81\x80" + asked[4:]
+
+
+def framed(message: bytes) -> bytes:
+    return len(message).to_bytes(2, "big") + message
+
+
+class Peer:
+    """One accepted connection, read as messages."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def read(self) -> bytes | None:
+        try:
+            size = int.from_bytes(await self.reader.readexactly(2), "big")
+            return await self.reader.readexactly(size)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+
+    def send(self, *messages: bytes) -> None:
+        self.writer.write(b"".join(framed(message) for message in messages))
+
+    async def echo(self) -> None:
+        while (asked := await self.read()) is not None:
+            self.send(reply(asked))
+
+    async def swallow(self) -> None:
+        while await self.read() is not None:
+            pass
+
+
+class Server:
+    """A listening socket; the n-th connection is handed to the n-th script, further ones to the last."""
+
+    def __init__(self, *scripts: Callable[[Peer], Awaitable[object]]) -> None:
+        self.accepted = 0
+        self.closed = 0
+        self.changed = asyncio.Condition()
+        self._scripts = scripts
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        script = self._scripts[min(self.accepted, len(self._scripts) - 1)]
+        self.accepted += 1
+        try:
+            await script(Peer(reader, writer))
+        finally:
+            writer.close()
+            self.closed += 1
+            async with self.changed:
+                self.changed.notify_all()
+
+
+@asynccontextmanager
+async def serving(*scripts: Callable[[Peer], Awaitable[object]]) -> AsyncIterator[tuple[Server, Endpoint]]:
+    server = Server(*scripts)
+    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    try:
+        yield server, Endpoint(ip_address("127.0.0.1"), listening.sockets[0].getsockname()[1])
+    finally:
+        listening.close()
+        async with server.changed:
+            await server.changed.wait_for(lambda: server.closed == server.accepted)
+
+
+async def answer_once(peer: Peer) -> None:
+    asked = await peer.read()
+    assert asked is not None
+    peer.send(reply(asked))
