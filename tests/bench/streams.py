@@ -27,8 +27,8 @@ from tests.support.scripted import Asked, Scripted, reply, truncated
 from tests.support.unbound import Unbound
 
 CLIENT, OTHER = "127.0.5.10", "127.0.7.10"
-SENDS, RESEND_S = 4, 1.6
-"""A datagram that a full socket dropped is sent again. A stub gives up after 5 s; the bench waits a little longer."""
+SENDS, RESEND_S = 3, 2.4
+"""A datagram that a full socket dropped is sent again. A stub gives up after 5 s; the bench waits for 7.2 s."""
 RATE, OTHERS_RATE, FLOOD_S = 60, 4, 8
 BIG = "\n".join(f'* 300 TXT "{number:04} {"x" * 200}"' for number in range(10))
 ZONE = f"""\
