@@ -21,6 +21,7 @@ from api.db.session import Database
 from api.db.unit import UnitOfWork
 from api.errors import Forbidden, NotAuthenticated, Stale
 from api.problems import id_of
+from api.quota import Quota
 from api.routing import revision_tag
 from api.settings import Settings
 from blocklists.catalogue import Catalogue
@@ -31,6 +32,10 @@ log = logging.getLogger("dnsfilter.api")
 
 UNKNOWN_TOKEN = "send the header Authorization: Bearer TOKEN with a token that is known here"
 
+MAX_DOWNLOADS, MAX_DOWNLOADS_EACH = 8, 2
+"""Downloads under way at once: of all accounts, and of one."""
+MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
+"""Reads that take seconds, at once: of all accounts, and of one. Other reads have places left."""
 MAX_TAGS = 200
 """How long If-Match and If-None-Match may be."""
 
@@ -72,6 +77,8 @@ class Runtime:
     publishing: Publishing
     clock: Callable[[], float]
     token_key: bytes = field(repr=False)
+    downloads: Quota = field(default_factory=lambda: Quota("downloads", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
+    costly: Quota = field(default_factory=lambda: Quota("long reads", MAX_COSTLY, MAX_COSTLY_EACH))
 
 
 def runtime(request: Request) -> Runtime:
@@ -133,6 +140,16 @@ def note_failure(
 
 
 PermitDep = Annotated[Permit, Depends(permit)]
+
+
+def costly(held: RuntimeDep, permit: PermitDep) -> Iterator[None]:
+    """Bound a read that takes seconds, once its caller may do it. Raise TooManyAtOnce and Overloaded."""
+    with held.costly.held(permit.caller.account):
+        yield
+
+
+COSTLY = Depends(costly, scope="function")
+"""For the `dependencies` of a route: those are asked before the parameters."""
 
 
 def request_id(request: Request) -> str:

@@ -4,6 +4,8 @@ ApiError
 ├── NotAuthenticated      no token, or one that is not known
 ├── Forbidden             the caller holds no role that allows it
 ├── TooMany               too many failed tries from one address
+├── TooManyAtOnce         the caller has as much under way as one caller may
+├── Overloaded            all callers together have as much under way as there is room for
 ├── NotFound              the named thing is not registered
 ├── Conflict              the record forbids it: history, uniqueness, an order of steps
 ├── Withheld              the act would do more than its request allows
@@ -44,6 +46,14 @@ class TooMany(ApiError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyAtOnce(ApiError):
+    """The caller has as much under way as one caller may."""
+
+
+class Overloaded(ApiError):
+    """All callers together have as much under way as there is room for."""
 
 
 class NotFound(ApiError):

@@ -43,6 +43,7 @@ TOO_LARGE = Kind(413, "too-large", "the request's body is too large")
 MEDIA = Kind(415, "unsupported-media-type", "the body's type is not accepted here")
 INVALID = Kind(422, "invalid", "the request is not valid")
 TOO_MANY = Kind(429, "too-many-failures", "too many tokens from this address were not taken")
+TOO_MANY_AT_ONCE = Kind(429, "too-many-at-once", "too many requests of one caller at once")
 INTERNAL = Kind(500, "internal", "the control plane failed")
 DATABASE = Kind(503, "database-unavailable", "the database did not take the transaction")
 OVERLOADED = Kind(503, "overloaded", "too many requests at once")
@@ -52,6 +53,8 @@ OF_ERROR: dict[type[errors.ApiError], Kind] = {
     errors.NotAuthenticated: NOT_AUTHENTICATED,
     errors.Forbidden: FORBIDDEN,
     errors.TooMany: TOO_MANY,
+    errors.TooManyAtOnce: TOO_MANY_AT_ONCE,
+    errors.Overloaded: OVERLOADED,
     errors.NotFound: NOT_FOUND,
     errors.Conflict: CONFLICT,
     errors.Withheld: WITHHELD,
@@ -128,6 +131,8 @@ def of_error(error: errors.ApiError, request: str) -> JSONResponse:
     response = problem(OF_ERROR[type(error)], str(error), request, faults, most)
     if isinstance(error, errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_s)
+    elif isinstance(error, errors.TooManyAtOnce | errors.Overloaded):
+        response.headers["Retry-After"] = "1"
     return response
 
 

@@ -1,5 +1,6 @@
 """/v1/audit/export and /v1/audit/checkpoints: the record for whoever keeps and verifies it elsewhere."""
 
+from contextlib import ExitStack
 from itertools import chain
 from typing import Annotated, Protocol
 
@@ -11,8 +12,9 @@ from api.audit.export import export
 from api.audit.schemas import CheckpointRead, read_checkpoint
 from api.db.models import CheckpointRow
 from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.downloads import Download
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
-from api.problems import DATABASE, documented
+from api.problems import DATABASE, TOO_MANY_AT_ONCE, documented
 from api.routing import Route
 from api.schemas import Page
 
@@ -45,21 +47,26 @@ MakingDep = Annotated[Making, Depends(making)]
     operation_id="export_audit",
     summary="Export the record",
     response_class=StreamingResponse,
-    responses={**documented(DATABASE), 200: {"description": "One entry a line", **_LINES}},
+    responses={
+        **documented(DATABASE, TOO_MANY_AT_ONCE),
+        200: {"description": "One entry a line", **_LINES},
+    },
 )
 def export_audit(
     held: RuntimeDep,
-    _permit: PermitDep,
+    permit: PermitDep,
     after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="begin with the entry that follows this number")] = 0,
-) -> StreamingResponse:
+) -> Download:
     """Every entry up to the last one there is now, in order, one JSON object a line, as its hash was made of it.
 
     Exports can be put together, each begun `after` the last entry of the one before. An answer that breaks off is none.
     """
-    parts = export(held.database, after)
-    # What fails at once is answered as a problem; later the connection breaks off.
-    first = next(parts, b"")
-    return StreamingResponse(chain((first,), parts), media_type=MEDIA_TYPE)
+    with ExitStack() as stack:
+        stack.enter_context(held.downloads.held(permit.caller.account))
+        parts = export(held.database, after)
+        # What fails at once is answered as a problem; later the connection breaks off.
+        first = next(parts, b"")
+        return Download(chain((first,), parts), stack.pop_all(), MEDIA_TYPE)
 
 
 @router.get("/checkpoints", operation_id="list_checkpoints", summary="List checkpoints", responses=documented(DATABASE))

@@ -18,6 +18,8 @@ from dnsfilter import __version__
 
 CONNECT_S = 5.0
 READ_S = 60.0
+MADE_S = 600.0
+"""The wait for the first byte of a file: a large backup is made before."""
 """Applying a large policy compiles and publishes it before it answers."""
 SOON_S = 15.0
 """To say that its database is away may take it ten."""
@@ -181,15 +183,16 @@ class Client:
             raise self._foreign("the answer is not UTF-8") from error
 
     def pieces(self, where: str, query: Query | None = None) -> Iterator[bytes]:
-        """A file of any size, as it is made; raises CtlError, also where it breaks off."""
+        """A file of any size, piece by piece; raises CtlError, also where it breaks off."""
         params = {key: value for key, value in (query or {}).items() if value is not None}
         try:
-            with self._http.stream("GET", where, params=params, headers={"Accept": "*/*"}) as response:
+            timeout = httpx.Timeout(MADE_S, connect=CONNECT_S)
+            with self._http.stream("GET", where, params=params, headers={"Accept": "*/*"}, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise self._problem(response.status_code, self._bounded(response, time.monotonic() + WHOLE_S))
                 yield from response.iter_bytes()
         except httpx.TimeoutException as error:
-            raise self._unanswered("GET", _late(error, READ_S)) from error
+            raise self._unanswered("GET", _late(error, MADE_S)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{self.url} is not reachable, or broke off: {_why(error)}") from error
 

@@ -19,37 +19,14 @@ from api.nodes.standing import read_node, said, standing_of
 from api.nodes.strangers import Place
 from api.publish.news import News
 from api.publish.service import Publisher
+from api.quota import Quota
 
 MAX_DOWNLOADS = 64
-"""Files on their way at once: the requests of people have room beside them."""
+"""Files on their way at once."""
 MAX_DOWNLOADS_EACH = 2
 """And of one node: it takes one after the other, and one that was broken off may not have ended yet."""
 JOURNAL_BURST, JOURNAL_INTERVAL_S = 2000, 6.0
 """Entries of one node's journal that go on record at once, and how often one more. A node keeps what is not taken."""
-
-
-class Downloads:
-    """Counts files on their way to nodes, up to a bound for each and one for all."""
-
-    def __init__(self, most: int = MAX_DOWNLOADS, most_each: int = MAX_DOWNLOADS_EACH) -> None:
-        self._most, self._most_each = most, most_each
-        self._lock = Lock()
-        self._now: Counter[int] = Counter()
-
-    def begin(self, number: int) -> bool:
-        """Take a place for a node, if there is one."""
-        with self._lock:
-            if self._now.total() >= self._most or self._now[number] >= self._most_each:
-                return False
-            self._now[number] += 1
-            return True
-
-    def end(self, number: int) -> None:
-        """Give it back."""
-        with self._lock:
-            self._now[number] -= 1
-            # Without those at zero.
-            self._now = +self._now
 
 
 class Fleet:
@@ -60,7 +37,7 @@ class Fleet:
         self._clock = clock
         self.publisher = publisher
         self.board = Board(database, clock)
-        self.downloads = Downloads()
+        self.downloads = Quota("files on their way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
         self._lock = Lock()
         self._journals: dict[int, Bucket] = {}
 

@@ -1,7 +1,6 @@
 """/v1/nodes/enrol and /v1/nodes/self: what a node itself asks, with its own token."""
 
-from contextlib import AbstractContextManager
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -12,13 +11,13 @@ from api.db.models import InstallationRow, NodeRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
 from api.deps import MAX_TAGS, UNKNOWN_TOKEN, Runtime, RuntimeDep, request_id
+from api.downloads import Download, file_download
 from api.errors import Invalid, NotAuthenticated, NotFound, NotPublished
 from api.moments import parse_moment
 from api.nodes import service
 from api.nodes.callers import EnrollingDep, FleetDep, NodeDep, refused
-from api.nodes.files import FileAnswer
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
-from api.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, documented, id_of, problem
+from api.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.publish.news import Dismissed
 from api.routing import Route
 from dnsfilter.policy.check import MAX_SUSPENSION_S
@@ -101,25 +100,19 @@ async def get_own_snapshot(
     summary="Get a snapshot's file",
     response_class=Response,
     responses={
-        **documented(NOT_FOUND, OVERLOADED),
+        **documented(NOT_FOUND, TOO_MANY_AT_ONCE, OVERLOADED),
         200: {"description": "its octets", "content": {"application/octet-stream": {"schema": _OCTETS}}},
     },
 )
-def get_own_file(sha256: Annotated[Sha256, Path()], request: Request, node: NodeDep, fleet: FleetDep) -> Response:
+def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetDep) -> Download:
     """A file that the newest manifest or one that is still kept names, by its SHA-256."""
-    if not fleet.downloads.begin(node.number):
-        answer = problem(OVERLOADED, "many files are on their way already; try again soon", id_of(request.scope))
-        answer.headers["Retry-After"] = "1"
-        return answer
-    done = partial(fleet.downloads.end, node.number)
-    try:
+    with ExitStack() as held:
+        held.enter_context(fleet.downloads.held(node.number))
         file = fleet.publisher.store.open_named(sha256)
         if file is None:
             raise NotFound(f"no snapshot has a file {sha256}")
-        return FileAnswer(file, done)
-    except BaseException:
-        done()
-        raise
+        held.enter_context(file)
+        return file_download(file, held.pop_all(), "application/octet-stream")
 
 
 @router.post("/self/report", operation_id="report_node", summary="Report", responses=documented())

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.db.models import AuditRow
-from api.deps import PermitDep, RuntimeDep, UnitDep, permit
+from api.deps import COSTLY, PermitDep, RuntimeDep, UnitDep, permit
 from api.errors import Fault, Invalid
 from api.policies import service
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
-from api.problems import NOT_PUBLISHED, TOO_LARGE, documented
+from api.problems import NOT_PUBLISHED, TOO_LARGE, TOO_MANY_AT_ONCE, documented
 from api.routing import Route
 from api.schemas import FaultRead
 from dnsfilter.config.policytext import dump_policy
@@ -47,7 +47,11 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
     operation_id="export_policy",
     summary="Export the policy",
     response_class=FileResponse,
-    responses={**documented(), 200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    dependencies=[COSTLY],
+    responses={
+        **documented(TOO_MANY_AT_ONCE),
+        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
+    },
 )
 def export_policy(unit: UnitDep, held: RuntimeDep) -> FileResponse:
     """The policy as a file, for version control or for a node without a control plane."""

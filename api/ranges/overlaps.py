@@ -12,10 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import SpaceRow
-from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.deps import COSTLY, PermitDep, RuntimeDep, UnitDep
 from api.errors import Invalid
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
-from api.problems import documented
+from api.problems import TOO_MANY_AT_ONCE, documented
 from api.ranges.layout import Key, Layout, Layouts, Overlap, Span, gaps, key_of
 from api.routing import Route
 from api.schemas import Page, Read, Slug
@@ -87,7 +87,8 @@ LayoutDep = Annotated[Layout, Depends(layout)]
     "/ranges/overlaps",
     operation_id="list_overlaps",
     summary="List ranges inside others",
-    responses=documented(),
+    dependencies=[COSTLY],
+    responses=documented(TOO_MANY_AT_ONCE),
 )
 def list_overlaps(
     permit: PermitDep,
@@ -120,7 +121,13 @@ def list_overlaps(
     return Page(items=[_overlap(item, visible) for item in items], next=following)
 
 
-@overlaps.get("/spaces/gaps", operation_id="list_gaps", summary="List unused space", responses=documented())
+@overlaps.get(
+    "/spaces/gaps",
+    operation_id="list_gaps",
+    summary="List unused space",
+    dependencies=[COSTLY],
+    responses=documented(TOO_MANY_AT_ONCE),
+)
 def list_gaps(
     unit: UnitDep,
     permit: PermitDep,

@@ -1,7 +1,6 @@
 """Bodies are bounded before anything reads them: in size, in time, in type."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import errors, rangefile
 from api.problems import BAD_REQUEST, MEDIA, OVERLOADED, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
 from api.system.load import OF_NODES
+from api.system.rooms import QUEUED_S, Room
 
 MAX_OCTETS = 1024 * 1024
 MAX_UNKNOWN_OCTETS = 64 * 1024
@@ -30,7 +30,6 @@ READ_TIMEOUT_S = 30.0
 MAX_LARGE, MAX_LARGE_EACH = 8, 4
 """Bodies of more than `MAX_UNKNOWN_OCTETS` at once, of all people or all nodes, and of one token: being read, or held
 until they are answered."""
-QUEUED_S = 20.0
 
 
 class BodyMiddleware:
@@ -57,7 +56,7 @@ class BodyMiddleware:
         self._app = app
         self._known = known
         self._refusal = refusal
-        self._of_nodes, self._of_people = (_Room(most_large, most_large_each, queued_s) for _ in range(2))
+        self._of_nodes, self._of_people = (Room(most_large, most_large_each, queued_s) for _ in range(2))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request whose body is whole, small enough and of an accepted type."""
@@ -121,34 +120,6 @@ class BodyMiddleware:
             return bool(token) and await run_in_threadpool(self._known, token, path)
         except SQLAlchemyError:
             return True  # The route meets the same database, and answers what is to be answered then.
-
-
-class _Room:
-    """Places for large bodies, up to a bound for all and one for each token."""
-
-    def __init__(self, most: int, most_each: int, queued_s: float) -> None:
-        self._most, self._most_each, self._queued_s = most, most_each, queued_s
-        self._now: Counter[str] = Counter()
-        self._freed = asyncio.Event()
-
-    async def begin(self, token: str) -> bool:
-        """Take a place as soon as there is one; whether there was one in time."""
-        try:
-            async with asyncio.timeout(self._queued_s):
-                while self._now.total() >= self._most or self._now[token] >= self._most_each:
-                    self._freed.clear()
-                    await self._freed.wait()
-        except TimeoutError:
-            return False
-        self._now[token] += 1
-        return True
-
-    def end(self, token: str) -> None:
-        """Give it back."""
-        self._now[token] -= 1
-        # Without those at zero.
-        self._now = +self._now
-        self._freed.set()
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> bytes:

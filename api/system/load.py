@@ -1,74 +1,88 @@
-"""A bound on the requests that are worked on at once: beyond it the answer is a problem, at once.
+"""Bounds on the requests that are worked on at once. Nodes, acts, reads and health checks have separate places."""
 
-What nodes ask has places of its own, for which it waits: a new policy brings all nodes at once.
-"""
-
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum, auto
+from functools import partial
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import OVERLOADED, id_of, problem
+from api.system.rooms import Room
 
-MAX_REQUESTS = 200
 OF_NODES = "/v1/nodes/self/"
-MAX_OF_NODES = 32
-QUEUED_S = 20.0
+OF_HEALTH = frozenset({"/healthz", "/readyz", "/version"})
+READS = frozenset({"GET", "HEAD"})
+
+
+class Work(Enum):
+    """What a request asks for. No kind of work takes the places of another."""
+
+    NODE = auto()
+    HEALTH = auto()
+    READ = auto()
+    ACT = auto()
+
+
+PLACES: Mapping[Work, tuple[int, int]] = {
+    Work.NODE: (32, 4),
+    Work.HEALTH: (16, 4),
+    # Fewer than the database's pool has connections (15): each read keeps one until its answer is made.
+    Work.READ: (8, 4),
+    # One act at a time writes: more would only hold threads.
+    Work.ACT: (16, 4),
+}
+"""Requests at once: of all callers, and of one token, or of one address without a token."""
 
 
 class LoadMiddleware:
-    """Counts requests from their body until their answer is made, and refuses what is beyond the bound.
+    """Counts requests from their body until their answer is made. Those beyond the bound wait, then are refused.
 
     An answer in several parts is made with its last one. To take what is made may last: it holds up nobody else.
 
-    The scope of what a node asks gets `rest`: from a block `with scope["rest"]():` on, in which it only waits or sends,
-    it takes no place. `rested_s` has how long the block was.
+    The scope gets `rest`: from a block `with scope["rest"]():` on, in which a request only waits or sends, it takes no
+    place. `rested_s` has how long the block was.
     """
 
-    def __init__(
-        self, app: ASGIApp, most: int = MAX_REQUESTS, of_nodes: int = MAX_OF_NODES, queued_s: float = QUEUED_S
-    ) -> None:
+    def __init__(self, app: ASGIApp, rooms: Mapping[Work, Room] | None = None) -> None:
         self._app = app
-        self._most = most
-        self._now = 0
-        self._places = asyncio.Semaphore(of_nodes)
-        self._queued_s = queued_s
+        self._rooms = rooms or {work: Room(*places) for work, places in PLACES.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, unless too many are being worked on."""
+        """Pass the request on as soon as there is a place for it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith(OF_NODES):
-            await self._of_node(scope, receive, send)
+        work = _work_of(scope)
+        room, who = self._rooms[work], _caller_of(scope, work)
+        if not await room.begin(who):
+            response = problem(OVERLOADED, "too many requests are being worked on: try again soon", id_of(scope))
+            response.headers["Retry-After"] = "1"
+            await response(scope, receive, send)
             return
-        if self._now >= self._most:
-            await _refuse(scope, receive, send, f"{self._most} requests are being worked on; try again soon")
-            return
-        self._now += 1
-        place = _Place(self._leave)
-        try:
-            await self._app(scope, receive, place.sending(send))
-        finally:
-            place.let_go()
-
-    async def _of_node(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await asyncio.wait_for(self._places.acquire(), self._queued_s)
-        except TimeoutError:
-            await _refuse(scope, receive, send, "too many nodes are waiting; try again soon")
-            return
-        place = _Place(self._places.release)
+        place = _Place(partial(room.end, who))
         scope["rest"] = lambda: _resting(scope, place.let_go)
         try:
             await self._app(scope, receive, place.sending(send))
         finally:
             place.let_go()
 
-    def _leave(self) -> None:
-        self._now -= 1
+
+def _work_of(scope: Scope) -> Work:
+    if scope["path"].startswith(OF_NODES):
+        return Work.NODE
+    if scope["path"] in OF_HEALTH:
+        return Work.HEALTH
+    return Work.READ if scope["method"] in READS else Work.ACT
+
+
+def _caller_of(scope: Scope, work: Work) -> str:
+    """The request's token as it was sent; its address without one, or if nobody asks for a token."""
+    token = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
+    if token and work is not Work.HEALTH:
+        return str(token, "latin-1")
+    return str((scope.get("client") or ("",))[0])
 
 
 class _Place:
@@ -110,9 +124,3 @@ def _resting(scope: Scope, let_go: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         scope["rested_s"] = scope.get("rested_s", 0.0) + perf_counter() - since
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, detail: str) -> None:
-    response = problem(OVERLOADED, detail, id_of(scope))
-    response.headers["Retry-After"] = "1"
-    await response(scope, receive, send)

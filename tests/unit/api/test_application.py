@@ -16,8 +16,9 @@ from starlette.types import Receive, Scope, Send
 
 from api import problems
 from api.notices.notifier import Status
-from api.system.load import LoadMiddleware
+from api.system.load import LoadMiddleware, Work
 from api.system.notices import NoticesCollector
+from api.system.rooms import Room
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.components import component
 from tests.unit.api.conftest import Plane, authority
@@ -142,7 +143,7 @@ def test_beyond_a_bound_requests_are_refused_as_overload() -> None:
             await free.wait()
             await Response(status_code=204)(scope, receive, send)
 
-        transport = httpx.ASGITransport(LoadMiddleware(slow, most=2))
+        transport = httpx.ASGITransport(LoadMiddleware(slow, {Work.READ: Room(2, 2, queued_s=0.05)}))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             taken = [asyncio.create_task(client.get("/")) for _ in range(2)]
             while begun < 2:

@@ -1,12 +1,13 @@
-"""An act is its caller's who may when it is done, not when it was asked for."""
+"""An act is its caller's who may when it is done, not when it was asked for. Long reads are bounded."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
+from api.deps import MAX_COSTLY, MAX_COSTLY_EACH
 from tests.unit.api.conftest import Plane
 
 BAN = "/v1/authorities/town/bans/alpha"
@@ -102,3 +103,37 @@ def test_a_kept_answer_is_not_told_to_who_may_no_longer_when_their_turn_comes(
     _somebody_goes_first(town, monkeypatch, lambda: _revoke(town, number))
     refused = town.call("PATCH", BAN, {"mode": "off"}, headers=headers)
     assert (refused.status_code, "idempotency-replayed" in refused.headers) == (401, False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/archive",
+        "/v1/policy",
+        "/v1/ranges/overlaps",
+        "/v1/spaces/gaps",
+        "/v1/trace?client=192.0.2.1&name=example.org&at=2026-09-21T14:13:20Z",
+    ],
+)
+def test_one_account_has_few_long_reads_at_once_and_leaves_others_theirs(town: Plane, path: str) -> None:
+    _, auditor = town.account("auditor", ("auditor", None))
+    quota = town.app.state.runtime.costly
+    with ExitStack() as stack:
+        for _ in range(MAX_COSTLY_EACH):
+            stack.enter_context(quota.held(1))
+        assert town.call("GET", path).status_code == 429
+        assert town.call("GET", path, token=auditor).status_code == 200
+        assert town.call("GET", "/v1/bans").status_code == 200
+        for other in range(MAX_COSTLY - MAX_COSTLY_EACH):
+            stack.enter_context(quota.held(1000 + other))
+        assert town.call("GET", path, token=auditor).status_code == 503
+    assert town.call("GET", path).status_code == 200
+
+
+def test_a_refused_trace_takes_no_place_of_long_reads(town: Plane) -> None:
+    number, reader = town.account("reader", ("reader", "zone"))
+    asked = "/v1/trace?client=192.0.2.1&name=example.org&at=2026-09-21T14:13:20Z"
+    with ExitStack() as stack:
+        for _ in range(MAX_COSTLY_EACH):
+            stack.enter_context(town.app.state.runtime.costly.held(number))
+        assert town.call("GET", asked, token=reader).status_code == 403

@@ -2,13 +2,11 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-import httpx
 import pytest
-from sqlalchemy import JSON, Boolean, Integer, LargeBinary, QueuePool, String, text
+from sqlalchemy import JSON, Boolean, Integer, LargeBinary, String, text
 
 from api.archive.dump import Source, batch_of
 from api.archive.dump import backup as dumped
@@ -17,9 +15,7 @@ from api.db import models
 from api.db.base import Base
 from api.problems import MEDIA_TYPE
 from tests.support.backups import members, rows
-from tests.support.nodes import eventually
 from tests.unit.api.conftest import Plane
-from tests.unit.api.ctl.conftest import listening
 
 TABLES = sorted(Base.metadata.tables)
 
@@ -93,23 +89,6 @@ def test_a_backup_is_of_one_instant_while_acts_go_on(full: Plane) -> None:
 
 def test_the_same_state_gives_the_same_octets(filled: Plane) -> None:
     assert filled.call("GET", "/v1/backup").content == filled.call("GET", "/v1/backup").content
-
-
-def test_whoever_hangs_up_leaves_no_transaction_open(full: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(source: Source) -> Iterator[bytes]:
-        source.session.execute(text("SELECT 1"))
-        while True:
-            yield b"x" * 100_000
-
-    monkeypatch.setattr("api.archive.router.backup", endless)
-    pool = full.database.engine.pool
-    assert isinstance(pool, QueuePool)
-    with listening(full.app) as url:
-        headers = {"Authorization": f"Bearer {full.token}"}
-        with httpx.stream("GET", f"{url}/v1/backup", headers=headers, trust_env=False) as answer:
-            assert next(answer.iter_raw())
-            assert pool.checkedout() == 1
-        assert eventually(lambda: pool.checkedout() == 0)
 
 
 @pytest.mark.parametrize("path", ["/v1/backup", "/v1/archive"])

@@ -152,11 +152,11 @@ def test_what_is_refused_leaves_the_file_that_was_there(
 def test_an_answer_that_breaks_off_leaves_nothing(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
-    def breaking(_source: object) -> Iterator[bytes]:
+    def breaking(_file: object, _size: int) -> Iterator[bytes]:
         yield b"x" * 100_000
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr("api.archive.router.backup", breaking)
+    monkeypatch.setattr("api.downloads._read", breaking)
     done = ctl("backup", "all.backup", *options)
     assert (done.code, "broke off" in done.err) == (4, True), done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [".run"]

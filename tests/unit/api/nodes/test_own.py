@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
 
 import httpx
 import pytest
 
-from api.nodes.files import FileAnswer
-from api.nodes.fleet import Downloads, Fleet
-from api.system.load import MAX_REQUESTS
+from api.nodes.fleet import Fleet
+from api.quota import Quota
+from api.system.load import PLACES
 from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest
 from tests.unit.api.conftest import Plane, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, crowd
+
+WAITING = 3 * sum(most for most, _ in PLACES.values())
 
 
 def _fleet(plane: Plane) -> Fleet:
@@ -98,12 +99,12 @@ def test_a_file_that_no_manifest_names_is_not_given_also_where_it_lies_there(mac
 def test_downloads_are_bounded_and_each_gives_its_place_back(machine: Machine) -> None:
     fleet = _fleet(machine.plane)
     digest = parse_manifest(machine.call("GET", "snapshot").content).names.digest.hex()
-    fleet.downloads = Downloads(1)
+    fleet.downloads = Quota("files on their way", 1, 1)
     for _ in range(3):
         assert machine.call("GET", f"files/{digest}").status_code == 200
         assert machine.call("GET", f"files/{'0' * 64}").status_code == 404
-    assert fleet.downloads.begin(7)
-    busy = machine.call("GET", f"files/{digest}")
+    with fleet.downloads.held(7):
+        busy = machine.call("GET", f"files/{digest}")
     assert (busy.status_code, busy.json()["type"], busy.headers["retry-after"]) == (503, "/problems/overloaded", "1")
 
 
@@ -111,37 +112,19 @@ def test_one_node_takes_two_files_at_once_and_leaves_room_for_others(machine: Ma
     other = Machine.enrolled(machine.plane, "office-2")
     fleet = _fleet(machine.plane)
     digest = parse_manifest(machine.call("GET", "snapshot").content).names.digest.hex()
-    assert [fleet.downloads.begin(1) for _ in range(3)] == [True, True, False]
-    assert machine.call("GET", f"files/{digest}").status_code == 503
-    assert other.call("GET", f"files/{digest}").status_code == 200
-    fleet.downloads.end(1)
-    assert machine.call("GET", f"files/{digest}").status_code == 200
-
-
-def test_a_file_that_ends_early_or_is_not_taken_is_closed(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"x" * 1_000_000)
-    ended: list[str] = []
-
-    async def cut(_message: object) -> None:
-        path.write_bytes(b"")
-
-    async def gone(_message: object) -> None:
-        raise OSError("gone")
-
-    for send in (gone, cut):
-        path.write_bytes(b"x" * 1_000_000)
-        file = path.open("rb")
-        answer = FileAnswer(file, lambda: ended.append("done"))
-        with pytest.raises(OSError, match=r"gone|shorter"):
-            asyncio.run(answer({"type": "http", "rest": nullcontext}, None, send))  # type: ignore[arg-type]
-        assert file.closed
-    assert ended == ["done", "done"]
+    with fleet.downloads.held(1):
+        with fleet.downloads.held(1):
+            busy = machine.call("GET", f"files/{digest}")
+            assert (busy.status_code, busy.json()["type"], busy.headers["retry-after"]) == (
+                429, "/problems/too-many-at-once", "1",
+            )  # fmt: skip
+            assert other.call("GET", f"files/{digest}").status_code == 200
+        assert machine.call("GET", f"files/{digest}").status_code == 200
 
 
 @on_both_databases
 def test_more_can_wait_than_can_be_worked_for_and_all_are_woken(town: Plane) -> None:
-    tokens = crowd(town, MAX_REQUESTS + 10)
+    tokens = crowd(town, WAITING)
     newest = _fleet(town).news.newest
     assert newest is not None
 
@@ -160,7 +143,7 @@ def test_more_can_wait_than_can_be_worked_for_and_all_are_woken(town: Plane) -> 
             answers = await asyncio.gather(*polls)
             return toggled.status_code, {answer.status_code for answer in answers}, len(answers)
 
-    assert asyncio.run(run()) == (200, {200}, MAX_REQUESTS + 10)
+    assert asyncio.run(run()) == (200, {200}, WAITING)
     assert _fleet(town).news.waiting == 0
 
 

@@ -6,11 +6,18 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.system.load import OF_NODES, LoadMiddleware
+from api.system.load import OF_NODES, LoadMiddleware, Work
+from api.system.rooms import Room
 
 
-def _scope(path: str) -> dict[str, Any]:
-    return {"type": "http", "method": "GET", "path": path, "headers": []}
+def _scope(path: str, method: str = "GET", token: str = "") -> dict[str, Any]:
+    headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+    return {"type": "http", "method": method, "path": path, "headers": headers, "client": ("192.0.2.1", 1)}
+
+
+def _load(app: Any, most: int = 1, queued_s: float = 0.05) -> LoadMiddleware:
+    """With so many places for each kind of work, half of them for one caller."""
+    return LoadMiddleware(app, {work: Room(most, max(1, most // 2), queued_s) for work in Work})
 
 
 async def _receive() -> Message:
@@ -50,17 +57,47 @@ class Held:
         await _done(send)
 
 
-def test_beyond_the_bound_people_are_refused_and_nodes_are_not_counted_among_them() -> None:
+KINDS = {
+    "a read": _scope("/v1/bans"),
+    "an act": _scope("/v1/bans", "PATCH"),
+    "a node": _scope(f"{OF_NODES}snapshot"),
+    "a probe": _scope("/readyz"),
+}
+
+
+@pytest.mark.parametrize("held", KINDS)
+def test_no_kind_of_work_takes_the_places_of_another(held: str) -> None:
+    async def run() -> None:
+        going, begun = asyncio.Event(), asyncio.Event()
+
+        async def application(scope: Scope, _receive: Receive, send: Send) -> None:
+            if "held" in scope:
+                begun.set()
+                await going.wait()
+            await _done(send)
+
+        app = _load(application)
+        waiting = asyncio.create_task(_ask(app, {**KINDS[held], "held": True}))
+        await begun.wait()
+        found = {kind: await _ask(app, dict(scope)) for kind, scope in KINDS.items()}
+        assert found == {kind: 503 if kind == held else 200 for kind in KINDS}
+        going.set()
+        assert await waiting == 200
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_one_token_takes_its_share_of_the_places_and_leaves_the_others() -> None:
     async def run() -> None:
         held = Held()
-        app = LoadMiddleware(held, most=1)
-        waiting = [asyncio.create_task(_ask(app, _scope(path))) for path in ("/hold", f"{OF_NODES}hold")]
-        await asyncio.sleep(0.01)
-        assert await _ask(app, _scope("/now")) == 503
-        assert await _ask(app, _scope(f"{OF_NODES}now")) == 200
+        app = _load(held, most=2)
+        first = asyncio.create_task(_ask(app, _scope("/hold", token="many")))
+        while not held.begun:
+            await asyncio.sleep(0)
+        assert await _ask(app, _scope("/now", token="many")) == 503
+        assert await _ask(app, _scope("/now", token="another")) == 200
         held.going.set()
-        assert await asyncio.gather(*waiting) == [200, 200]
-        assert await _ask(app, _scope("/now")) == 200
+        assert await first == 200
 
     asyncio.run(asyncio.wait_for(run(), 30))
 
@@ -68,7 +105,7 @@ def test_beyond_the_bound_people_are_refused_and_nodes_are_not_counted_among_the
 def test_nodes_wait_for_a_place_and_are_refused_in_the_end() -> None:
     async def run() -> None:
         held = Held()
-        app = LoadMiddleware(held, of_nodes=1, queued_s=0.05)
+        app = _load(held)
         first = asyncio.create_task(_ask(app, _scope(f"{OF_NODES}hold")))
         await asyncio.sleep(0.01)
         assert await _ask(app, _scope(f"{OF_NODES}now")) == 503
@@ -81,15 +118,16 @@ def test_nodes_wait_for_a_place_and_are_refused_in_the_end() -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_who_rests_takes_no_place_and_the_time_is_told() -> None:
+@pytest.mark.parametrize("path", ["/rest", f"{OF_NODES}rest"])
+def test_who_rests_takes_no_place_and_the_time_is_told(path: str) -> None:
     async def run() -> None:
         held = Held()
-        app = LoadMiddleware(held, of_nodes=1)
-        scopes = [_scope(f"{OF_NODES}rest") for _ in range(5)]
+        app = _load(held)
+        scopes = [_scope(path) for _ in range(5)]
         waiting = [asyncio.create_task(_ask(app, scope)) for scope in scopes]
         while held.begun < 5:
             await asyncio.sleep(0.001)
-        assert await _ask(app, _scope(f"{OF_NODES}now")) == 200
+        assert await _ask(app, _scope(path.replace("rest", "now"))) == 200
         held.going.set()
         assert await asyncio.gather(*waiting) == [200] * 5
         assert all(scope["rested_s"] > 0 for scope in scopes)
@@ -106,7 +144,7 @@ def test_a_place_comes_back_where_a_request_fails(path: str) -> None:
         raise RuntimeError("broken")
 
     async def run() -> None:
-        app = LoadMiddleware(broken, most=1, of_nodes=1, queued_s=0.05)
+        app = _load(broken)
         for _ in range(3):
             with pytest.raises(RuntimeError, match="broken"):
                 await _ask(app, _scope(path))

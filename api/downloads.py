@@ -1,0 +1,67 @@
+"""Downloads: made first, then sent. A download that is being sent holds no transaction and no place in the load."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from api.errors import Overloaded
+
+PIECE = 256 * 1024
+KEPT_FREE = 64 * 1024 * 1024
+"""Bytes of the disk that no download takes: the database is on the same one."""
+
+
+class Download(StreamingResponse):
+    """Send `pieces`, then close `held`, however the sending ends."""
+
+    def __init__(
+        self, pieces: Iterable[bytes], held: ExitStack, media_type: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(pieces, media_type=media_type, headers=headers)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the download. A slow receiver takes no place of callers that ask."""
+        try:
+            with scope["rest"]():
+                await super().__call__(scope, receive, send)
+        finally:
+            self._held.close()
+
+
+def file_download(file: BinaryIO, held: ExitStack, media_type: str) -> Download:
+    """Return a download of an open file, from its beginning; `held` closes the file."""
+    size = os.fstat(file.fileno()).st_size
+    return Download(_read(file, size), held, media_type, {"Content-Length": str(size)})
+
+
+def spooled(pieces: Iterable[bytes], directory: Path) -> BinaryIO:
+    """Write `pieces` to a temporary file without a name in `directory`, and return it at its beginning.
+
+    Raise Overloaded if the disk would get too full.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(TemporaryFile(dir=directory))
+        for piece in pieces:
+            found = os.fstatvfs(file.fileno())
+            if found.f_bavail * found.f_frsize < KEPT_FREE + len(piece):
+                raise Overloaded("the control plane's disk is too full to prepare the download: free some space there")
+            file.write(piece)
+        file.seek(0)
+        stack.pop_all()
+        return file
+
+
+def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
+    while size > 0:
+        piece = file.read(min(PIECE, size))
+        if not piece:
+            raise OSError("the file has become shorter")
+        size -= len(piece)
+        yield piece

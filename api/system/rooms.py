@@ -1,0 +1,60 @@
+"""Places for requests that wait for one in turn: neither one caller nor many requests of one keep another waiting."""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+
+QUEUED_S = 20.0
+
+
+class Room:
+    """Places up to a bound for all and one for each caller. Callers get free places in turn. For one event loop."""
+
+    def __init__(self, most: int, most_each: int, queued_s: float = QUEUED_S) -> None:
+        self._most, self._most_each, self._queued_s = most, most_each, queued_s
+        self._now: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def begin(self, who: str) -> bool:
+        """Take a place as soon as there is one. Return whether there was one in time."""
+        if self._now.total() < self._most and self._may(who):
+            self._now[who] += 1
+            return True
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(who, deque()).append(place)
+        try:
+            await asyncio.wait((place,), timeout=self._queued_s)
+        except BaseException:
+            if not self._withdrawn(who, place):
+                self.end(who)
+            raise
+        return not self._withdrawn(who, place)
+
+    def end(self, who: str) -> None:
+        """Give a place back, to whoever's turn it is."""
+        self._now[who] -= 1
+        # Drop callers at zero.
+        self._now = +self._now
+        while self._now.total() < self._most:
+            following = next(filter(self._may, self._waiting), None)
+            if following is None:
+                return
+            self._now[following] += 1
+            self._waiting.move_to_end(following)
+            place = self._waiting[following][0]
+            place.set_result(None)
+            self._leave(following, place)
+
+    def _may(self, who: str) -> bool:
+        return self._now[who] < self._most_each
+
+    def _withdrawn(self, who: str, place: "asyncio.Future[None]") -> bool:
+        """Whether the place had not been given; then it is waited for no longer."""
+        if place.done():
+            return False
+        self._leave(who, place)
+        return True
+
+    def _leave(self, who: str, place: "asyncio.Future[None]") -> None:
+        self._waiting[who].remove(place)
+        if not self._waiting[who]:
+            del self._waiting[who]
