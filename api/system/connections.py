@@ -28,7 +28,11 @@ MAX_THREADS = 2 * MAX_CONNECTIONS
 could hold all of them, and whoever has the turn would wait for one for ever."""
 HEAD_TIMEOUT_S = 10.0
 STALLED_S = 30.0
-"""Who takes no octet of an answer for so long is given up. One octet more, and the time begins anew."""
+LEAST = 30 * 1024
+"""A connection that takes fewer bytes of an answer than this in `STALLED_S` is dropped: 1 kB a second.
+
+On a Unix socket one byte suffices: how much was taken cannot be told there, and the proxy before it drops slow clients.
+"""
 LOOKS = 6
 """How often in that time it is looked at."""
 NEW_S = 1.0
@@ -52,7 +56,7 @@ def raise_limit() -> None:
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, with a time for a request's head and for each octet of an answer.
+    """uvicorn's HTTP/1.1, with a time for a request's head and a least rate at which an answer is taken.
 
     Where all connections are taken it makes room for who comes. uvicorn bounds only the time between an answer and the
     next request's first octet, and begins it before the answer is taken.
@@ -60,6 +64,7 @@ class GuardedProtocol(H11Protocol):
 
     head_timeout_s = HEAD_TIMEOUT_S
     stalled_s = STALLED_S
+    least = LEAST
     max_connections = MAX_CONNECTIONS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -177,9 +182,10 @@ class GuardedProtocol(H11Protocol):
             self._drop()
 
     def _look(self) -> None:
-        """Drop the connection where an answer stalls; look again later."""
+        """Drop the connection if it takes an answer too slowly; look again later."""
         now_s, taken = self.loop.time(), self._acknowledged()
-        if taken != self._taken or not self._untaken():
+        least = 1 if self._socket.family == socket.AF_UNIX else self.least
+        if abs(taken - self._taken) >= least or not self._untaken():
             self._taken, self._taking_since_s = taken, now_s
         elif now_s - self._taking_since_s >= self.stalled_s:
             self._drop()

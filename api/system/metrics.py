@@ -3,8 +3,9 @@
 Every name but one begins with `dnsfilter_api_`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
@@ -228,11 +229,27 @@ def make_registry(
     return registry, RequestMetrics(registry)
 
 
+class OneAtATime(Collector):
+    """Collects for one scrape at a time: however many scrape, they take one connection of the database."""
+
+    def __init__(self, found: Any, turn: Lock) -> None:
+        self._found, self._turn = found, turn
+
+    def collect(self) -> list[Metric]:
+        """Collect every family."""
+        with self._turn:
+            return list(self._found.collect())
+
+    def restricted_registry(self, names: Iterable[str]) -> "OneAtATime":
+        """Collect only some, as `?name[]=` asks."""
+        return OneAtATime(self._found.restricted_registry(names), self._turn)
+
+
 class MetricsServer:
     """Metrics on a port of their own, in a thread; raises OSError when the port is taken."""
 
     def __init__(self, endpoint: Endpoint, registry: CollectorRegistry) -> None:
-        self._server, self._thread = start_http_server(endpoint.port, endpoint.host, registry)
+        self._server, self._thread = start_http_server(endpoint.port, endpoint.host, OneAtATime(registry, Lock()))
         self.endpoint = Endpoint(endpoint.host, int(self._server.server_port))
 
     def close(self) -> None:

@@ -16,7 +16,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from api.system.connections import GuardedProtocol
-from api.system.load import LoadMiddleware
+from api.system.load import LoadMiddleware, Work
+from api.system.rooms import Room
 from tests.support.certificates import Authority
 
 LARGE, SMALL = 6_000_000, 40_000
@@ -30,6 +31,7 @@ class Quick(GuardedProtocol):
 
     head_timeout_s = 0.05
     stalled_s = 0.3
+    least = 1000
 
 
 class Narrow(GuardedProtocol):
@@ -179,6 +181,23 @@ def test_who_takes_slowly_gets_the_whole(way: Way, extra: str) -> None:
     _run(Quick, way, act, lambda site: site)
 
 
+def test_who_takes_less_than_the_least_rate_is_cut_off() -> None:
+    def act(clients: Clients, site: Site) -> None:
+        slow = clients.ask("/large")
+        _until(lambda: site.begun > 0)
+        got, until = 0, time.monotonic() + 20
+        while clients.connected:
+            assert time.monotonic() < until, "not in time"
+            got += len(slow.recv(40))
+            time.sleep(0.05)
+        assert 0 < got < LARGE
+
+    class Exacting(Quick):
+        least = 1_000_000
+
+    _run(Exacting, None, act, lambda site: site)
+
+
 def test_those_that_take_nothing_make_room_and_those_that_wait_for_an_answer_do_not(way: Way) -> None:
     def act(clients: Clients, site: Site) -> None:
         node = clients.ask("/wait")
@@ -214,4 +233,4 @@ def test_an_answer_that_is_not_taken_takes_no_place(way: Way) -> None:
                 assert answered.recv(12) == b"HTTP/1.1 200"
         _until(lambda: clients.connected == len(silent))
 
-    _run(GuardedProtocol, way, act, lambda site: LoadMiddleware(site, most=1))
+    _run(GuardedProtocol, way, act, lambda site: LoadMiddleware(site, {Work.READ: Room(1, 1)}))
