@@ -34,6 +34,7 @@ from api.notices.router import router as notices
 from api.onboarding.router import router as onboarding
 from api.policies.router import router as policies
 from api.problems import install
+from api.publish.remade import Remade
 from api.publish.router import router as decisions
 from api.publish.service import Publisher
 from api.ranges.imports import Imports
@@ -125,6 +126,7 @@ def make_application(
     app.state.holding = holding
     app.state.imports = Imports()
     app.state.layouts = Layouts()
+    app.state.remade = Remade()
     return app, registry
 
 

@@ -57,12 +57,6 @@ def parse_question(text: str, place: str) -> WireName:
         raise Invalid.at(place, str(error)) from error
 
 
-def authority_of(policy: Policy, site: str, client: Address) -> str | None:
-    """Whose range the client is in; None for nobody's."""
-    found = range_of(policy, site, client)
-    return found.authority if found is not None else None
-
-
 def decision_read(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> DecisionRead:
     """The decision with everything that led to it."""
     told = explain(policy, site, client, name, at)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, func, null, select
+from sqlalchemy import Select, and_, func, null, select
 from sqlalchemy.orm import Session
 
 from api.db.base import Base, Json
@@ -29,8 +29,9 @@ from api.db.models import (
 from api.errors import NotFound
 from api.moments import moment_text
 from api.publish.lists import service_of
+from api.publish.repository import prefixes_around
 from api.publish.source import Rows, policy_of, range_value, values_of
-from dnsfilter.policy.model import Instant, Policy, Range, Service
+from dnsfilter.policy.model import Address, Instant, Policy, Range, Service
 
 BEGIN_ACT = "history.begin"
 """The act by which a database that was there before keeps its objects' first versions."""
@@ -76,14 +77,37 @@ class Past:
 
 def policy_at(session: Session, at: Instant, held: Held) -> Past:
     """The policy that was in force at `at`; raises NotFound where nothing is kept of that time."""
+    return policy_in(session, kept_publication_at(session, at), held)
+
+
+def kept_publication_at(session: Session, at: Instant) -> Publication:
+    """Return the publication in force at `at`. Raise NotFound if its policy is not kept."""
     found = publication_at(session, at)
     if found is None:
         raise NotFound(_before_all(session))
     begun = kept_since(session)
     if found.revision < begun:
         raise NotFound(f"what revision {found.revision} said is not kept: not kept before revision {begun}")
+    return found
+
+
+def policy_in(session: Session, found: Publication, held: Held) -> Past:
+    """Make the policy of a kept publication again. It takes seconds if there are many ranges."""
     rows = rows_at(session, found.revision)
     return Past(found, rows, policy_of(values_of(rows), services_of(session, found.catalogue, held)))
+
+
+def authority_at(session: Session, revision: int, site: str, client: Address) -> str | None:
+    """Return the authority of the narrowest range that held an address at a revision, from the ranges around it."""
+    around, body = prefixes_around(client), VersionRow.body
+    named = select(VersionRow.key).where(
+        VersionRow.kind == "range",
+        VersionRow.revision <= revision,
+        body["site"].as_string() == site,
+        body["prefix"].as_string().in_(around),
+    )
+    found = {body["prefix"]: body["authority"] for body in bodies_at(session, "range", revision, named)}
+    return next((found[prefix] for prefix in around if prefix in found), None)
 
 
 def publication_at(session: Session, at: Instant) -> Publication | None:
@@ -157,14 +181,14 @@ def objects_at(session: Session, kind: type[Row], revision: int) -> list[Row]:
     return [row_of(kind, body) for body in sorted(bodies_at(session, word, revision), key=lambda body: body[key])]
 
 
-def bodies_at(session: Session, word: str, revision: int) -> Sequence[Json]:
-    """What is kept of the objects of a kind that were there at a revision, in no order."""
-    latest = (
-        select(VersionRow.key, func.max(VersionRow.revision).label("revision"))
-        .where(VersionRow.kind == word, VersionRow.revision <= revision)
-        .group_by(VersionRow.key)
-        .subquery()
+def bodies_at(session: Session, word: str, revision: int, keys: Select[str] | None = None) -> Sequence[Json]:
+    """What is kept of the objects of a kind that were there at a revision, in no order; `keys` selects some."""
+    wanted = select(VersionRow.key, func.max(VersionRow.revision).label("revision")).where(
+        VersionRow.kind == word, VersionRow.revision <= revision
     )
+    if keys is not None:
+        wanted = wanted.where(VersionRow.key.in_(keys))
+    latest = wanted.group_by(VersionRow.key).subquery()
     same = and_(VersionRow.key == latest.c.key, VersionRow.revision == latest.c.revision)
     statement = select(VersionRow.body).join(latest, same).where(VersionRow.kind == word)
     return [body for body in session.scalars(statement.where(VersionRow.body.is_not(null()))) if body is not None]

@@ -137,10 +137,25 @@ def _range(row: RangeRow) -> Range:
     return range_value(row.site, row.prefix, row.authority, row.funding, row.audience, row.label)
 
 
+def authority_of(session: Session, site: str, client: Address) -> str | None:
+    """Return the authority of the narrowest range that holds an address now, by one query."""
+    around = prefixes_around(client)
+    rows = session.execute(
+        select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(around))
+    )
+    found = {row.prefix: row.authority for row in rows}
+    return next((found[prefix] for prefix in around if prefix in found), None)
+
+
+def prefixes_around(held: Address | Prefix) -> list[str]:
+    """Return the prefixes that hold an address, or the whole of a prefix, narrowest first."""
+    whole = ip_network(held)
+    return [str(whole.supernet(new_prefix=length)) for length in range(whole.prefixlen, -1, -1)]
+
+
 def space_of(session: Session, site: str, held: Address | Prefix) -> SpaceRow | None:
     """The narrowest allotted space that holds an address, or the whole of a prefix; or None."""
-    whole = ip_network(held)
-    around = [str(whole.supernet(new_prefix=length)) for length in range(whole.prefixlen, -1, -1)]
+    around = prefixes_around(held)
     rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
     found = {row.prefix: row for row in rows}
     return next((found[prefix] for prefix in around if prefix in found), None)

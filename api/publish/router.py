@@ -10,8 +10,8 @@ from api.db.unit import UnitOfWork
 from api.deps import PermitDep, RuntimeDep, UnitDep
 from api.moments import parse_moment
 from api.problems import NOT_FOUND, documented
-from api.publish.answers import authority_of, decision_read, parse_client, parse_question, who_read
-from api.publish.repository import space_of, suspensions_at
+from api.publish.answers import decision_read, parse_client, parse_question, who_read
+from api.publish.repository import authority_of, space_of, suspensions_at
 from api.publish.schemas import AllottedRead, DecisionRead, WhoRead
 from api.routing import Route
 from api.schemas import MomentText, Slug
@@ -40,8 +40,8 @@ def get_decision(
     address = parse_client(client, "query.client")
     question = parse_question(name, "query.name")
     instant = unit.now_s if at is None else parse_moment(at, "UTC")
+    permit.demand(authority_of(unit.session, site, address))
     policy = held.publishing.current(unit)
-    permit.demand(authority_of(policy, site, address))
     if instant < unit.now_s:
         # The policy knows those of late only.
         policy = replace(policy, suspensions=suspensions_at(unit.session, instant))
@@ -55,8 +55,8 @@ def get_who(
     """The address's range with those around it, authority, contact and bans."""
     _demand_site(unit, site)
     client = parse_client(address, "query.address")
+    permit.demand(authority_of(unit.session, site, client))
     policy = held.publishing.current(unit)
-    permit.demand(authority_of(policy, site, client))
     space = space_of(unit.session, site, client)
     allotted = None if space is None else AllottedRead(prefix=space.prefix, authority=space.authority)
     return who_read(policy, site, client, unit.now_s, permit.visible(), allotted)

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from api.deps import PermitDep, RuntimeDep, UnitDep
-from api.problems import NOT_FOUND, documented
+from api.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.publish.answers import parse_client, parse_question
-from api.publish.past import Held
+from api.publish.past import Held, authority_at, kept_publication_at
+from api.publish.remade import Remade
 from api.routing import Route
 from api.schemas import Slug
 from api.trace.schemas import TraceRead
@@ -28,11 +29,28 @@ AtText = Annotated[
 ]
 
 
-@router.get("", operation_id="get_trace", summary="Trace a past decision", responses=documented(NOT_FOUND))
+def remade_of(request: Request) -> Remade:
+    """Return the application's past policies."""
+    found = request.app.state.remade
+    if not isinstance(found, Remade):
+        raise TypeError("the application keeps no past policies")
+    return found
+
+
+RemadeDep = Annotated[Remade, Depends(remade_of)]
+
+
+@router.get(
+    "",
+    operation_id="get_trace",
+    summary="Trace a past decision",
+    responses=documented(NOT_FOUND, TOO_MANY_AT_ONCE),
+)
 def get_trace(
     unit: UnitDep,
     permit: PermitDep,
     held: RuntimeDep,
+    remade: RemadeDep,
     client: Annotated[str, Query(max_length=60, examples=["192.0.2.10"])],
     name: Annotated[str, Query(max_length=1100, examples=["www.example.org"])],
     at: AtText,
@@ -43,5 +61,9 @@ def get_trace(
         site, parse_client(client, "query.client"), parse_question(name, "query.name"), parse_at(at, unit.now_s)
     )
     held.publishing.settle()
+    found = kept_publication_at(unit.session, asked.at)
+    permit.demand(authority_at(unit.session, found.revision, site, asked.client))
     now = Held(held.publishing.catalogue, held.services)
-    return traced(unit.session, asked, now, held.catalogue, permit.demand)
+    with held.costly.held(permit.caller.account):
+        made = remade.of(unit.session, found, now)
+        return traced(unit.session, asked, made, now, held.catalogue)

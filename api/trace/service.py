@@ -1,7 +1,7 @@
 """From (client, name, instant) back to the grounds of what was decided, from what is kept."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -15,9 +15,9 @@ from api.db.models import AuditRow, BanRow, PublicationRow
 from api.errors import Invalid
 from api.exemptions.schemas import ExemptionRead, read_exemption
 from api.moments import moment_text, optional_text, parse_moment
-from api.publish.again import is_reproduced
-from api.publish.answers import authority_of, decision_read
-from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after, policy_at
+from api.publish.answers import decision_read
+from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after
+from api.publish.remade import Made
 from api.publish.schemas import DecisionRead
 from api.services.schemas import SourceRead
 from api.trace.acts import acts_on, acts_on_ban
@@ -52,23 +52,15 @@ def parse_at(text: str, now: Instant) -> Instant:
     return at
 
 
-def trace(
-    session: Session, asked: Asked, held: Held, catalogue: Catalogue, demand: Callable[[str | None], None]
-) -> TraceRead:
-    """The chain behind a past decision.
-
-    `demand` is called with the authority whose range the client was in, before anything is told. Raises NotFound where
-    nothing is kept of that time.
-    """
-    past = policy_at(session, asked.at, held)
-    demand(authority_of(past.policy, asked.site, asked.client))
+def trace(session: Session, asked: Asked, made: Made, held: Held, catalogue: Catalogue) -> TraceRead:
+    """The chain behind a past decision: `made` is the policy in force then, and whether it is what was published."""
+    past, reproduced = made
     decision = decision_read(past.policy, asked.site, asked.client, asked.name, asked.at)
     ban, term, formal = _ban(session, past, decision, asked.at)
     binding, exemptions = _binding(past, decision, asked.at), _exemptions(past, decision, asked.at)
     since_s, until_s = _span(session, past.publication)
     services = {service.slug: service for service in past.policy.services}
     sources = _Sources(Lists(session), held, catalogue)
-    reproduced = is_reproduced(past)
     return TraceRead(
         meaning=_meaning(session, past.publication, reproduced),
         reproduced=reproduced,
