@@ -110,7 +110,8 @@ def end(
     decided, begun = _standing(row), _has_begun(row, unit.now_s)
     if not begun and _kept(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
-    reaching = [term for term in decided if _reaches(term, at)]
+    # A term ended in its first second holds until the next: the same end again changes nothing.
+    reaching = [term for term in decided if _reaches(term, ended_by(term, at, unit.now_s))]
     if not reaching:
         raise Conflict("the ban has no term that reaches so far")
     if decision is not None:

@@ -94,9 +94,12 @@ def finish(row: SuspensionRow) -> Instant:
 
     One that was ended before its start ends where it starts, and never holds: a clock had been set back.
     """
-    if row.ended_s is None:
-        return row.end_s
-    return max(min(row.end_s, row.ended_s), row.start_s + (row.ended_s >= row.start_s))
+    return row.end_s if row.ended_s is None else finish_if_ended(row, row.ended_s)
+
+
+def finish_if_ended(row: SuspensionRow, at: Instant) -> Instant:
+    """When it ends if an act ends it at `at`."""
+    return max(min(row.end_s, at), row.start_s + (at >= row.start_s))
 
 
 def suspension_state(row: SuspensionRow, now: Instant) -> SuspensionState:

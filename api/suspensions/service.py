@@ -13,7 +13,7 @@ from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.moments import moment_text
 from api.suspensions import repository
-from api.suspensions.schemas import SuspensionState, finish, read_suspension, suspension_state
+from api.suspensions.schemas import finish, finish_if_ended, read_suspension
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant
 
@@ -51,14 +51,21 @@ def start(unit: UnitOfWork, authority: str | None, end: Instant, reason: str) ->
 
 def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
     """End it now, with every other of its authority that holds or will; raises Conflict where it has ended."""
-    if suspension_state(row, unit.now_s) is SuspensionState.ENDED:
+    if not _would_end_earlier(row, unit.now_s):
         raise Conflict(f"suspension {row.number} has ended")
     concerned = _concerned(unit, row.authority)
     for each in repository.unfinished_of(unit.session, row.authority, unit.now_s):
+        if not _would_end_earlier(each, unit.now_s):
+            continue
         before = shown(each)
         each.ended_s, each.ended_by, each.ended_reason = unit.now_s, unit.actor.account, reason
         each.revision = unit.new_revision()
         unit.record("suspension.end", _subject(each), before, shown(each), *concerned)
+
+
+def _would_end_earlier(row: SuspensionRow, now: Instant) -> bool:
+    """Whether an end at `now` changes anything. One ended in its first second holds until the next all the same."""
+    return finish_if_ended(row, now) < finish(row)
 
 
 def shown(row: SuspensionRow) -> Json:

@@ -233,3 +233,9 @@ def test_a_suspended_authoritys_ban_is_suspended_and_in_no_other_list(town: Plan
     town.clock.now += 1800
     assert (listed("suspended"), listed("ending")) == ([], ["zone/alpha ending"])
     assert listed("in_force") == ["town/alpha in_force", "zone/alpha ending"]
+
+
+def test_a_ban_is_ended_once_also_in_the_second_of_its_start(town: Plane) -> None:
+    town.done("POST", f"{PATH}/end", {"reason": "a mistake"})
+    assert town.call("POST", f"{PATH}/end", {"reason": "a mistake"}).status_code == 409
+    assert [entry["act"] for entry in _acts(town, 2)] == ["ban.adopt", "ban.end"]

@@ -110,6 +110,15 @@ def test_an_end_by_an_act_ends_all_of_that_authority(town: Plane) -> None:
     assert town.call("POST", f"{BASE}/77/end", {"reason": "once more"}).status_code == 404
 
 
+def test_each_is_ended_once_also_in_the_second_of_its_start(town: Plane) -> None:
+    for _ in range(3):
+        number = _start(town)["number"]
+        town.done("POST", f"{BASE}/{number}/end", {"reason": "a mistake"})
+        assert town.call("POST", f"{BASE}/{number}/end", {"reason": "again"}).status_code == 409
+    ended = [subject for act, subject, _ in _acts(town) if act == "suspension.end"]
+    assert ended == ["suspension/1", "suspension/2", "suspension/3"]
+
+
 def test_one_ended_in_the_second_of_its_start_lasts_for_that_second(town: Plane) -> None:
     number = _start(town)["number"]
     ended = town.done("POST", f"{BASE}/{number}/end", {"reason": "a mistake"})
