@@ -10,12 +10,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import FrameType
 
 import uvicorn
-from alembic.util.exc import CommandError
 from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,11 +23,11 @@ from api.application import make_application, make_description, warm
 from api.audit.key import load_signing_key
 from api.audit.witness import Witness
 from api.auth.failures import sweep
-from api.auth.tokens import load_key, make_first_token, replace_token
-from api.db.session import Database
+from api.auth.tokens import make_first_token
 from api.db.turn import Turn, turn_on
 from api.deps import Runtime
 from api.errors import NotPublished
+from api.installation import making, opening
 from api.listening import Listener, taken
 from api.nodes.fleet import Fleet
 from api.notices.notifier import Notifier
@@ -54,6 +53,19 @@ BACKLOG = 2048
 COLLECTED_AFTER = 50_000, 20, 50
 """Objects, and collections of younger ones: Python's own (700, 10, 10) take a fifth of an act on 100,000 ranges."""
 
+HELP = (
+    "serve (the default); init: make an installation; new-token: replace the administrator's token; new-keys: make "
+    "the keys that are missing; accept: let this database replace the policy of snapshots that it does not know; "
+    "openapi: print the description"
+)
+COMMANDS: Mapping[str, making.Command] = {
+    "init": making.create,
+    "new-token": making.make_token,
+    "new-keys": making.make_missing_keys,
+    "accept": making.accept,
+}
+"""Commands that act once and say what they did."""
+
 log = logging.getLogger("dnsfilter.api")
 
 
@@ -69,8 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(0o027)
     try:
         settings = parse_settings({key: getattr(arguments, key) for key in DEFAULTS}, os.environ)
-        if arguments.command == "new-token":
-            return _new_token(settings)
+        if arguments.command in COMMANDS:
+            print(f"dnsfilter-api: {COMMANDS[arguments.command](settings)}")
+            return 0
+        if arguments.create and making.is_first_start(settings):
+            emit(log, logging.INFO, "first start", done=making.create(settings))
         return serve(settings)
     except ConfigError as error:
         for problem in error.problems:
@@ -87,16 +102,18 @@ def serve(settings: Settings) -> int:
     with ExitStack() as stack:
         # Before it listens: who comes to a control plane that waits is to find none, and try the other.
         turn = _take_turn(settings, stack)
+        opening.demand_installation(settings)
+        stack.enter_context(making.alone_on(settings))
         listener = stack.enter_context(Listener(settings.listen, settings.tls is not None))
-        _make_state_dir(settings)
-        database = _open_database(settings)
+        token_key = making.token_key(settings)
+        database = opening.open_database(settings)
         stack.callback(database.close)
         catalogue = load_catalogue()
         services = {service.slug: service for service in catalogue.services}
         store = SnapshotStore(settings.snapshot_dir)
         clock = believed(time.time, store)
         publisher = Publisher(database, services, store, clock, _signing(settings))
-        runtime = Runtime(settings, database, catalogue, services, publisher, clock, _token_key(settings))
+        runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key)
         witness = _witness(settings, runtime)
         fleet = Fleet(database, publisher, clock)
         app, registry = make_application(runtime, publisher, witness, fleet)
@@ -207,7 +224,10 @@ def _parser() -> argparse.ArgumentParser:
         description="The control plane of dnsfilter.",
         epilog=f"Settings also come from {PREFIX}*.",
     )
-    parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", "new-token"))
+    parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", *COMMANDS), help=HELP)
+    parser.add_argument(
+        "--create", action="store_true", help="as init, if there is no trace of an installation; then serve"
+    )
     parser.add_argument("--state-dir", metavar="DIR", help=f"database, token, snapshots ({DEFAULTS['state_dir']})")
     parser.add_argument(
         "--listen",
@@ -255,16 +275,6 @@ def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
         raise UnavailableError(taken(endpoint.text, "--metrics-listen", error)) from error
 
 
-def _make_state_dir(settings: Settings) -> None:
-    try:
-        settings.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except OSError as error:
-        message = (
-            f"cannot make the state directory {settings.state_dir}: {error.strerror}; name another with --state-dir"
-        )
-        raise UnavailableError(message) from error
-
-
 def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
     """Wait until no other control plane runs on the database, and until the end nobody else does."""
     try:
@@ -273,37 +283,16 @@ def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
             stack.callback(turn.close)
             turn.wait()
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise _cannot_open(error) from error
+        raise opening.cannot_open(error) from error
     return turn
-
-
-def _open_database(settings: Settings) -> Database:
-    try:
-        database = Database(settings.database)
-        database.migrate()
-    except CommandError as error:
-        message = "the database is of another version of dnsfilter-api, probably a newer one; start that version"
-        raise UnavailableError(message) from error
-    except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise _cannot_open(error) from error
-    return database
-
-
-def _cannot_open(error: Exception) -> UnavailableError:
-    # The URL may carry a password, and drivers repeat it: the type has to do.
-    return UnavailableError(f"cannot open the database: {type(error).__name__}; check --database")
-
-
-def _token_key(settings: Settings) -> bytes:
-    try:
-        return load_key(settings.token_key_path)
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the key of the tokens: {error}") from error
 
 
 def _signing(settings: Settings) -> Signing:
     try:
         return Signing(load_signing_key(settings.snapshot_key))
+    except FileNotFoundError as error:
+        consequence = "each node goes on with what it has until it is enrolled again"
+        raise making.missing_key(settings, error, consequence) from error
     except (OSError, ValueError) as error:
         raise UnavailableError(f"cannot use the key of snapshots: {error}") from error
 
@@ -311,6 +300,8 @@ def _signing(settings: Settings) -> Signing:
 def _witness(settings: Settings, runtime: Runtime) -> Witness:
     try:
         key = load_signing_key(settings.checkpoint_key)
+    except FileNotFoundError as error:
+        raise making.missing_key(settings, error, "the audit log says so") from error
     except (OSError, ValueError) as error:
         raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
     return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
@@ -324,8 +315,11 @@ def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher) -> Not
 
 
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
-    """The first start's token and policy, and a snapshot of what the database holds."""
+    """The first start's policy, and a snapshot of what the database holds."""
     now_s = int(runtime.clock())
+    opening.demand_key(settings, runtime.database, runtime.token_key)
+    opening.demand_known_snapshots(settings, runtime.database, publisher)
+    making.note_key(settings, runtime.database, runtime.token_key)
     kept = keep_history(runtime.database, now_s)
     if kept:
         emit(log, logging.INFO, "first versions of the policy kept", objects=kept)
@@ -348,20 +342,6 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
         emit(log, logging.WARNING, "starting without a published snapshot, which is retried")
     # Before the first act: lists of a million names take seconds to write down.
     publisher.settle()
-
-
-def _new_token(settings: Settings) -> int:
-    _make_state_dir(settings)
-    database = _open_database(settings)
-    try:
-        clock = believed(time.time, SnapshotStore(settings.snapshot_dir))
-        replace_token(database, _token_key(settings), settings.token_path, int(clock()))
-    except OSError as error:
-        raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
-    finally:
-        database.close()
-    print(f"dnsfilter-api: a new administrator's token is in {settings.token_path}; the old one is no longer known")
-    return 0
 
 
 if __name__ == "__main__":

@@ -199,7 +199,7 @@ def _settle(database: Path) -> None:
 
 def _into(url: str, backup: Backup, order: Order) -> _Filled:
     """Fill a database in one transaction; raises BadBackup also for values that no database holds."""
-    database = Database(url)
+    database = Database(url, create=True)
     try:
         with database.engine.begin() as connection:
             upgrade(connection, backup.manifest.database)

@@ -12,17 +12,18 @@ from api.keyfiles import read_key_file
 MAX_OCTETS = 16 * 1024
 
 
+def make_signing_key(path: Path) -> None:
+    """Make a private key, readable by its owner only. Raises OSError, FileExistsError if the file exists."""
+    key = Ed25519PrivateKey.generate()
+    write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), anew=True)
+
+
 def load_signing_key(path: Path) -> Ed25519PrivateKey:
-    """The private key of a PEM file; made, readable by its owner only, where there is none.
+    """The private key of a PEM file.
 
     Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
     """
-    try:
-        pem = read_key_file(path, MAX_OCTETS)
-    except FileNotFoundError:
-        key = Ed25519PrivateKey.generate()
-        write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return key
+    pem = read_key_file(path, MAX_OCTETS)
     try:
         found = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller, narrowed, roles_of
 from api.auth.permissions import Role
-from api.db.models import AccountRow, GrantRow, NameRow, TokenRow
+from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
 from api.db.unit import LOCAL, Access, Actor, UnitOfWork
 from api.durable import write_secret
@@ -26,6 +26,7 @@ from api.keyfiles import read_key_file
 
 PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"
+KEY_ACT = "token.key"
 MAX_LENGTH = 200
 KEY_OCTETS = 32
 DAY_S = 86_400
@@ -110,19 +111,43 @@ def note_use(database: Database, caller: Caller, now_s: int) -> bool:
 
 
 def load_key(path: Path) -> bytes:
-    """The key of the installation's token hashes; made, readable by its owner only, where there is none.
+    """The key of the installation's token hashes.
 
     Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
     """
-    try:
-        key = read_key_file(path, KEY_OCTETS + 1)
-    except FileNotFoundError:
-        key = secrets.token_bytes(KEY_OCTETS)
-        write_secret(path, key)
+    key = read_key_file(path, KEY_OCTETS + 1)
     if len(key) != KEY_OCTETS:
         held = str(len(key)) if len(key) <= KEY_OCTETS else f"more than {KEY_OCTETS}"
         raise ValueError(f"{path} holds {held} octets, not the {KEY_OCTETS} of a key")
     return key
+
+
+def make_key(path: Path) -> None:
+    """Make the key of the installation's token hashes, readable by its owner only.
+
+    Raises OSError, FileExistsError if the file exists.
+    """
+    write_secret(path, secrets.token_bytes(KEY_OCTETS), anew=True)
+
+
+def fingerprint(key: bytes) -> str:
+    """What the audit log keeps of a key of token hashes: it identifies the key and does not reveal it."""
+    return digest(key, KEY_ACT)
+
+
+def fingerprint_on_record(session: Session) -> str | None:
+    """The fingerprint of the newest key that the audit log knows; None if it knows none."""
+    statement = select(AuditRow.after).where(AuditRow.act == KEY_ACT).order_by(AuditRow.seq.desc()).limit(1)
+    after = session.scalar(statement)
+    return None if after is None else str(after["key"])
+
+
+def record_key(unit: UnitOfWork, key: bytes) -> None:
+    """Record which key the database's token hashes are made with, unless the audit log knows that."""
+    known = fingerprint_on_record(unit.session)
+    if known != fingerprint(key):
+        before = None if known is None else {"key": known}
+        unit.note(KEY_ACT, "installation", before, {"key": fingerprint(key)})
 
 
 def make_first_token(database: Database, key: bytes, path: Path, now_s: int) -> bool:

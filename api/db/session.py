@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,8 +27,9 @@ log = logging.getLogger("dnsfilter.api")
 class Database:
     """Sessions on one database. `begin` gives one transaction that commits when the block ends without an exception."""
 
-    def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
+    def __init__(self, url: str, *, create: bool = False) -> None:
+        """Open the database at `url`. With `create` SQLite makes its file if there is none."""
+        self._engine = _engine(url, create=create)
         # PostgreSQL shows every statement another state unless it is told not to; a transaction of SQLite has one.
         levels = {"isolation_level": "REPEATABLE READ"} if self._engine.name == "postgresql" else {}
         self._reader = self._engine.execution_options(**levels)
@@ -110,11 +112,18 @@ def forget(session: Session) -> None:
     session.info[_FORGOTTEN] = True
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, *, create: bool) -> Engine:
     # Errors reach the log: without the parameters, which are what somebody sent and what people are called.
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
+
+    @event.listens_for(engine, "do_connect")
+    def opened(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+        # SQLite's default makes a file that is missing, and a policy read from it would be empty.
+        if arguments[0] != ":memory:":
+            arguments[0] = f"file:{quote(arguments[0])}?mode={'rwc' if create else 'rw'}"
+            options["uri"] = True
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: Any, _record: object) -> None:

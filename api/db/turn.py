@@ -1,12 +1,18 @@
-"""One control plane at a time on a database of PostgreSQL: another waits until that has ended, and takes its place.
+"""One control plane at a time on a database. On PostgreSQL another waits until that has ended, and takes its place.
+
+On SQLite another is refused.
 
 Who waits for news, which mail was sent and how nodes fare is in the memory of one process. The turn is an advisory lock
 of a connection of its own: it ends with the process, and with its machine.
 """
 
+import fcntl
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -120,6 +126,32 @@ class Turn:
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_S) and self._steady.attempt(self.look) is not False:
             pass
+
+
+class Busy(Exception):
+    """Another control plane uses the database; the message says which."""
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold the lock of an SQLite database; raises Busy and OSError.
+
+    The lock is on a file of its own: closing the database's file would end SQLite's locks. The kernel releases it when
+    the process ends, however that happens.
+    """
+    lock = database.with_name(f"{database.name}.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode(errors="replace").strip()
+            raise Busy(f"process {holder} uses the database {database}") from None
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def turn_on(url: str) -> Turn | None:

@@ -77,7 +77,7 @@ def run_single(options: Options) -> int:
     node: subprocess.Popen[bytes] | None = None
     down: str | None = None
     try:
-        api = subprocess.Popen(_api_command(options))
+        api = subprocess.Popen([*_api_command(options), "--create"])
         down = _reason_not_ready(api, options)
         follows = _is_joined(options, config) if down is None else _has_pulled(config, down)
         if not follows:

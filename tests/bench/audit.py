@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from api.auth.permissions import Role
-from api.auth.tokens import load_key, make_first_token, new_token
+from api.auth.tokens import load_key, make_first_token, make_key, new_token
 from api.chain import entry_hash
 from api.db.models import AccountRow, AuthorityRow, GrantRow, TokenRow
 from api.db.session import Database
@@ -69,9 +69,10 @@ def make_record(state: Path, entries: int) -> Record:
     """Put a database with so many entries, chained as the control plane chains them, into a state directory."""
     state.mkdir(parents=True)
     path = state / "dnsfilter.sqlite3"
-    database = Database(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}", create=True)
     database.migrate()
     first_s = int(time.time()) - entries * EVERY_S
+    make_key(state / "token-key")
     key = load_key(state / "token-key")
     make_first_token(database, key, state / "admin-token", first_s)
     with database.writing() as session:

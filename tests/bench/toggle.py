@@ -124,6 +124,7 @@ class ControlPlane(Process):
                 f"PYTHONPATH={ROOT}",
                 sys.executable,
                 *self._launcher,
+                "--create",
                 "--state-dir",
                 str(self.state),
             ),

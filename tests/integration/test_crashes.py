@@ -86,7 +86,7 @@ class Plane:
         policy.write_text(policy_text(BODIES))
         self.url = f"http://127.0.0.1:{free_port()}"
         self._arguments = [
-            *("--state-dir", str(self.state), "--init-policy", str(policy)),
+            *("--create", "--state-dir", str(self.state), "--init-policy", str(policy)),
             *("--listen", self.url.removeprefix("http://"), "--metrics-listen", "127.0.0.1:0"),
         ]
         self._pid = 0

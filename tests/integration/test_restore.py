@@ -1,6 +1,7 @@
 """The state directory is gone; the backup brings back policy, people, tokens and record, and the answers with them."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pyrage.x25519 import Identity
 from tests.integration.test_control_plane import Administrator
 from tests.integration.test_example_policy import ANSWERED, REFUSED
 from tests.support.authority import Knot
-from tests.support.nodes import Whole, eventually
+from tests.support.nodes import Whole, eventually, program
 
 EXEMPTED = "127.0.5.10"
 """Of Ghent's offices, which an exemption sets free in the course of the test."""
@@ -79,6 +80,9 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
     restored = done(whole, "restore", backup, "--state-dir", ".run", "--identity", key)
     assert "restored: the installation " in restored
     assert not (whole.state / "admin-token").exists()
+    # The keys that sign are in no backup.
+    command = [program("dnsfilter-api"), "new-keys", "--state-dir", str(whole.state)]
+    subprocess.run(command, check=True)
     with whole:
         assert table(whole) == before
         assert done(whole, "ban", "show", "ghent", "tiktok", "--token-file", token)

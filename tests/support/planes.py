@@ -13,7 +13,7 @@ from tests.support.ports import free_port
 
 
 class Api(Process):
-    """`dnsfilter-api` with a policy in its empty database. `options` are more of its own."""
+    """`dnsfilter-api` with a policy in the database that it makes. `options` are more of its own."""
 
     def __init__(self, directory: Path, policy: str, options: Sequence[str] = ()) -> None:
         super().__init__(directory, "api")
@@ -27,7 +27,7 @@ class Api(Process):
 
     def command(self) -> list[str]:
         return [
-            *(program("dnsfilter-api"), "--state-dir", str(self.state), "--init-policy", str(self._policy)),
+            *(program("dnsfilter-api"), "--create", "--state-dir", str(self.state), "--init-policy", str(self._policy)),
             *("--listen", f"127.0.0.1:{self.port}", "--metrics-listen", "127.0.0.1:0"),
             # The last of an option given twice counts.
             *self._options,

@@ -19,10 +19,10 @@ from starlette.routing import BaseRoute
 from api.accounts.repository import get
 from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
 from api.application import make_application, make_description, warm
-from api.audit.key import load_signing_key
+from api.audit.key import load_signing_key, make_signing_key
 from api.audit.witness import Witness
 from api.auth.permissions import Role
-from api.auth.tokens import load_key, make_first_token
+from api.auth.tokens import load_key, make_first_token, make_key
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
 from api.deps import Runtime
@@ -151,6 +151,11 @@ def make_plane(
     if url is None and not file.exists():
         file.write_bytes(_migrated())
     database = Database(settings.database)
+    for path in (settings.snapshot_key, settings.checkpoint_key):
+        if not path.exists():
+            make_signing_key(path)
+    if not settings.token_key_path.exists():
+        make_key(settings.token_key_path)
     clock = Clock()
     held = services if services is not None else catalogue()
     by_slug = {service.slug: service for service in held.services}
@@ -268,7 +273,7 @@ def _migrated() -> bytes:
     """An empty database's file, once every migration has run."""
     with TemporaryDirectory() as directory:
         path = Path(directory) / "file.sqlite3"
-        database = Database(f"sqlite:///{path}")
+        database = Database(f"sqlite:///{path}", create=True)
         database.migrate()
         database.close()
         return path.read_bytes()

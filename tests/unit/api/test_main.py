@@ -57,7 +57,8 @@ def taken() -> Iterator[int]:
 def test_it_starts_answers_and_stops_cleanly(tmp_path: Path) -> None:
     api, metrics, state = free_port(), free_port(), tmp_path / "state"
     process = _start(
-        ["--state-dir", str(state), "--listen", f"127.0.0.1:{api}"], DNSFILTER_API_METRICS_LISTEN=f"127.0.0.1:{metrics}"
+        ["--create", "--state-dir", str(state), "--listen", f"127.0.0.1:{api}"],
+        DNSFILTER_API_METRICS_LISTEN=f"127.0.0.1:{metrics}",
     )
     try:
         assert process.stdout is not None
@@ -77,7 +78,7 @@ def test_it_starts_answers_and_stops_cleanly(tmp_path: Path) -> None:
     assert token not in err
     lines = [line for line in err.splitlines() if line]
     assert all(re.match(r"time=\S+Z level=[a-z]+ logger=[\w.]+ event=", line) for line in lines)
-    assert any(f'event="administrator\'s token written" path={state / "admin-token"}' in line for line in lines)
+    assert any('event="first start"' in line and str(state / "admin-token") in line for line in lines)
     assert any(re.search(r'event="snapshot published" revision=\d+ ms=[\d.]+$', line) for line in lines)
     assert any(line.endswith("event=stopping signal=SIGTERM") for line in lines)
     assert (state / "snapshots" / "current").exists()
@@ -87,7 +88,7 @@ def test_it_starts_answers_and_stops_cleanly(tmp_path: Path) -> None:
 def test_a_busy_port_is_one_clear_line(tmp_path: Path, taken: int, option: str) -> None:
     options = {"--listen": "127.0.0.1:0", "--metrics-listen": "127.0.0.1:0", option: f"127.0.0.1:{taken}"}
     arguments = [word for pair in options.items() for word in pair]
-    code, out, err = _run(["--state-dir", str(tmp_path / "state"), *arguments])
+    code, out, err = _run(["--create", "--state-dir", str(tmp_path / "state"), *arguments])
     assert (code, out) == (1, "")
     lines = [line for line in err.splitlines() if line.startswith("dnsfilter-api: ")]
     assert lines == [
@@ -107,7 +108,7 @@ def test_wrong_settings_are_all_reported_and_exit_2() -> None:
 def test_a_faulty_init_policy_exits_2_with_every_problem(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('[[authority]]\nslug = "town"\n')
-    arguments = ["--state-dir", str(tmp_path / "state"), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
+    arguments = ["--create", "--state-dir", str(tmp_path), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
     code, _, err = _run([*arguments, "--init-policy", str(policy)])
     assert code == 2
     assert err.count("dnsfilter-api: ") > 1
@@ -115,7 +116,7 @@ def test_a_faulty_init_policy_exits_2_with_every_problem(tmp_path: Path) -> None
 
 
 def test_a_database_of_a_newer_version_is_one_clear_line(tmp_path: Path) -> None:
-    assert _run(["new-token", "--state-dir", str(tmp_path)])[0] == 0
+    assert _run(["init", "--state-dir", str(tmp_path)])[0] == 0
     with closing(sqlite3.connect(tmp_path / "dnsfilter.sqlite3")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
         connection.commit()
@@ -133,9 +134,55 @@ def test_it_prints_its_description() -> None:
 
 def test_a_new_token_replaces_the_old(tmp_path: Path) -> None:
     tokens = []
-    for _ in range(2):
-        code, out, err = _run(["new-token", "--state-dir", str(tmp_path)])
+    for command in ("init", "new-token"):
+        code, out, err = _run([command, "--state-dir", str(tmp_path)])
         assert code == 0, err
         tokens.append((tmp_path / "admin-token").read_text().strip())
         assert tokens[-1] not in out + err
     assert tokens[0] != tokens[1]
+
+
+QUIETLY = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
+
+
+def test_a_start_without_its_database_makes_nothing_and_says_what_to_type(tmp_path: Path) -> None:
+    state, wrong = tmp_path / "state", f"sqlite:///{tmp_path}/typo.sqlite3"
+    code, out, err = _run(["--state-dir", str(state), *QUIETLY])
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].endswith(f"type: dnsfilter-api init --state-dir {state}")
+    assert not state.exists()
+    assert _run(["init", "--state-dir", str(state)])[0] == 0
+    before = {path.name: path.read_bytes() for path in state.iterdir()}
+    for command in ([], ["--create"]):
+        code, out, err = _run([*command, "--state-dir", str(state), "--database", wrong, *QUIETLY])
+        assert (code, out) == (2, "")
+        assert "an installation's files do" in err.splitlines()[-1]
+    assert {path.name: path.read_bytes() for path in state.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [state]
+
+
+def test_a_start_without_a_key_makes_none_and_says_what_to_type(tmp_path: Path) -> None:
+    assert _run(["init", "--state-dir", str(tmp_path)])[0] == 0
+    for key in ("checkpoint-key", "snapshot-key", "token-key"):
+        (tmp_path / key).unlink()
+        code, out, err = _run(["--state-dir", str(tmp_path), *QUIETLY])
+        assert (code, out) == (1, "")
+        assert f"{key} does not exist" in err.splitlines()[-1]
+        assert f"dnsfilter-api new-keys --state-dir {tmp_path} makes another" in err.splitlines()[-1]
+        assert not (tmp_path / key).exists()
+
+
+def test_a_second_process_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    arguments = ["--create", "--state-dir", str(tmp_path), *QUIETLY]
+    process = _start(arguments)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("dnsfilter-api: listening")
+        code, out, err = _run(arguments)
+        assert (code, out) == (1, "")
+        assert f"process {process.pid} uses the database {tmp_path}/dnsfilter.sqlite3" in err.splitlines()[-1]
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+    # The kernel has released the lock with the process.
+    assert _run(["new-keys", "--state-dir", str(tmp_path)])[0] == 0

@@ -25,7 +25,7 @@ def _run(state: Path, held: Path, *, act: str) -> str:
     options = {"--state-dir": state, "--listen": f"127.0.0.1:{port}", "--metrics-listen": "127.0.0.1:0"}
     words = [str(word) for pair in (*options.items(), ("--checkpoint-file", held)) for word in pair]
     process = subprocess.Popen(
-        [sys.executable, "-m", "api.main", *words],
+        [sys.executable, "-m", "api.main", "--create", *words],
         cwd=ROOT,
         env=os.environ,
         stdout=subprocess.PIPE,
@@ -66,12 +66,13 @@ def test_a_stop_leaves_a_checkpoint_of_the_last_entry_outside(tmp_path: Path) ->
 @pytest.mark.parametrize(("option", "what"), [("--checkpoint-key", "checkpoints"), ("--snapshot-key", "snapshots")])
 @pytest.mark.parametrize("content", ["", "no key"])
 def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str, option: str, what: str) -> None:
-    key = tmp_path / "key"
+    state, key = tmp_path / "state", tmp_path / "key"
+    subprocess.run([sys.executable, "-m", "api.main", "init", "--state-dir", str(state)], cwd=ROOT, check=True)
     key.touch(0o600)
     key.write_text(content)
     options = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", option, str(key)]
     done = subprocess.run(
-        [sys.executable, "-m", "api.main", "--state-dir", str(tmp_path / "state"), *options],
+        [sys.executable, "-m", "api.main", "--state-dir", str(state), *options],
         cwd=ROOT,
         capture_output=True,
         text=True,

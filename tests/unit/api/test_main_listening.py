@@ -31,7 +31,8 @@ class Served:
     def __init__(self, state: Path, arguments: Sequence[str]) -> None:
         self.state = state
         self.log = state.with_suffix(".log")
-        command = [sys.executable, "-m", "api.main", "--state-dir", str(state), "--metrics-listen", "127.0.0.1:0"]
+        options = ["--create", "--state-dir", str(state), "--metrics-listen", "127.0.0.1:0"]
+        command = [sys.executable, "-m", "api.main", *options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=log, stderr=log)
         assert eventually(lambda: "listening on" in self.text() or self.process.poll() is not None, 60)
@@ -174,9 +175,12 @@ def test_a_socket_s_file_that_is_not_stale_stays(tmp_path: Path, kind: str) -> N
         else:
             path.write_text("a file")
         before = path.lstat().st_ino
-        command = [sys.executable, "-m", "api.main", "--state-dir", str(tmp_path / "state"), "--listen", f"unix:{path}"]
+        options = ["--create", "--state-dir", str(tmp_path), "--listen", f"unix:{path}"]
+        command = [sys.executable, "-m", "api.main", *options]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1
-        assert done.stderr.startswith(f"dnsfilter-api: cannot listen on unix:{path}: Address already in use")
+        assert done.stderr.splitlines()[-1].startswith(
+            f"dnsfilter-api: cannot listen on unix:{path}: Address already in use"
+        )
         assert path.lstat().st_ino == before
     assert os.path.lexists(path)

@@ -23,7 +23,7 @@ def test_a_suspension_is_told_to_the_authority_and_the_installation(tmp_path: Pa
         options = {"--state-dir": tmp_path, "--listen": f"127.0.0.1:{port}", "--metrics-listen": "127.0.0.1:0"}
         words = [str(word) for pair in (*options.items(), ("--notices-mail", url)) for word in pair]
         process = subprocess.Popen(
-            [sys.executable, "-m", "api.main", *words],
+            [sys.executable, "-m", "api.main", "--create", *words],
             cwd=ROOT,
             env=os.environ,
             stdout=subprocess.PIPE,

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from api.audit.key import load_signing_key
+from api.audit.key import load_signing_key, make_signing_key
 from api.checkpoint import public_text
 from tests.support.records import KEY
 
@@ -22,11 +22,16 @@ PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicK
 
 
 def test_it_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint-key"
-    made = load_signing_key(path)
+    path, another = tmp_path / "checkpoint-key", tmp_path / "another"
+    with pytest.raises(FileNotFoundError):
+        load_signing_key(path)
+    for file in (path, another):
+        make_signing_key(file)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert public_text(load_signing_key(path)) == public_text(made)
-    assert public_text(load_signing_key(tmp_path / "another")) != public_text(made)
+    made = public_text(load_signing_key(path))
+    with pytest.raises(FileExistsError):
+        make_signing_key(path)
+    assert public_text(load_signing_key(path)) == made != public_text(load_signing_key(another))
 
 
 def test_a_key_made_elsewhere_is_taken(tmp_path: Path) -> None:
@@ -50,13 +55,13 @@ def test_another_file_is_neither_used_nor_replaced(tmp_path: Path, content: byte
 
 def test_without_its_directory_it_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        load_signing_key(tmp_path / "none" / "checkpoint-key")
+        make_signing_key(tmp_path / "none" / "checkpoint-key")
 
 
 @pytest.mark.parametrize(("mode", "what"), [(0o660, "written"), (0o644, "read")])
 def test_a_key_that_others_have_in_hand_is_not_used(tmp_path: Path, mode: int, what: str) -> None:
     path = tmp_path / "checkpoint-key"
-    load_signing_key(path)
+    make_signing_key(path)
     path.chmod(mode)
     with pytest.raises(ValueError, match=f"checkpoint-key can be {what} by others"):
         load_signing_key(path)

@@ -14,6 +14,7 @@ from api.auth.tokens import (
     digest,
     load_key,
     make_first_token,
+    make_key,
     new_token,
     replace_token,
 )
@@ -108,7 +109,7 @@ def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
 
 def test_a_key_that_others_could_write_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "token-key"
-    load_key(path)
+    make_key(path)
     path.chmod(0o620)
     with pytest.raises(ValueError, match="can be written by others"):
         load_key(path)

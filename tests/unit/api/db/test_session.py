@@ -83,7 +83,7 @@ def test_an_exception_rolls_the_transaction_back(plane: Plane) -> None:
 
 
 def test_a_reader_sees_one_state_while_a_writer_commits(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'file.sqlite3'}")
+    database = Database(f"sqlite:///{tmp_path / 'file.sqlite3'}", create=True)
     database.migrate()
 
     def revision(session: Session) -> int:
@@ -104,7 +104,7 @@ NAME = b"somebody-who-left"
 
 def _forgotten_while_somebody_reads(path: Path) -> Database:
     """A database whose log keeps what was forgotten: a reader was in the way."""
-    database = Database(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}", create=True)
     database.migrate()
     with database.writing() as session:
         session.execute(text("UPDATE installation SET identity = :name"), {"name": NAME.decode()})

@@ -1,0 +1,181 @@
+"""What is made once, by a command of its own: an installation, its keys, a token, another database's acceptance."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.audit.key import make_signing_key
+from api.auth.tokens import load_key, make_first_token, make_key, record_key, replace_token
+from api.db.session import Database
+from api.db.turn import Busy, locked
+from api.db.unit import LOCAL, UnitOfWork
+from api.installation.opening import (
+    Held,
+    cannot_open,
+    command,
+    database_file,
+    database_name,
+    demand_installation,
+    demand_key,
+    demand_nothing,
+    held_by,
+    open_database,
+    traces,
+)
+from api.policies.loading import is_empty
+from api.publish.service import believed
+from api.publish.start import raise_above
+from api.settings import Settings
+from dnsfilter.errors import ConfigError, Problem, UnavailableError
+from dnsfilter.snapshot.store import SnapshotStore
+
+Command: TypeAlias = Callable[[Settings], str]
+"""Acts once, and returns what it did; raises ConfigError and UnavailableError."""
+
+
+def create(settings: Settings) -> str:
+    """Make an installation; raises ConfigError if there is one, or a trace of one. Returns what was done."""
+    demand_nothing(settings)
+    _make_state_directory(settings)
+    with alone_on(settings), _opened(settings, create=True) as database:
+        _make_keys(settings)
+        key = token_key(settings)
+        make_first_token(database, key, settings.token_path, _now_s(settings))
+        note_key(settings, database, key)
+    return f"made {database_name(settings)}; the administrator's token is in {settings.token_path}"
+
+
+def is_first_start(settings: Settings) -> bool:
+    """Whether there is neither an installation nor a trace of one."""
+    held = held_by(settings)
+    return held is not Held.INSTALLATION and not traces(settings, held)
+
+
+def make_missing_keys(settings: Settings) -> str:
+    """Make the keys that are missing; returns what was done.
+
+    With the key of token hashes it makes a new administrator's token.
+    """
+    demand_installation(settings)
+    with alone_on(settings), _opened(settings) as database:
+        made = _make_keys(settings)
+        if settings.token_key_path in made:
+            key = token_key(settings)
+            note_key(settings, database, key)
+            replace_token(database, key, settings.token_path, _now_s(settings))
+            made.append(settings.token_path)
+    return f"made {', '.join(map(str, made))}" if made else "no key is missing"
+
+
+def make_token(settings: Settings) -> str:
+    """Replace the administrator's token; returns what was done."""
+    demand_installation(settings)
+    with _opened(settings) as database:
+        key = token_key(settings)
+        demand_key(settings, database, key)
+        replace_token(database, key, settings.token_path, _now_s(settings))
+    return f"a new administrator's token is in {settings.token_path}; the old one is no longer known"
+
+
+def accept(settings: Settings) -> str:
+    """Let the database's policy replace that of snapshots that it does not know; returns what was done.
+
+    Raises ConfigError if it holds no policy.
+    """
+    demand_installation(settings)
+    stored = SnapshotStore(settings.snapshot_dir).current_revision()
+    with alone_on(settings), _opened(settings) as database:
+        key = token_key(settings)
+        demand_key(settings, database, key)
+        with database.reading() as session:
+            if is_empty(session):
+                message = f"{database_name(settings)} holds no policy, which is to replace none: check --database"
+                raise ConfigError((Problem("--database", message),))
+        note_key(settings, database, key)
+        raise_above(database, stored, _now_s(settings), foreign=True)
+    return f"{database_name(settings)} is accepted; to publish its policy, type: {command('', settings)}"
+
+
+def token_key(settings: Settings) -> bytes:
+    """The key of token hashes; raises UnavailableError."""
+    try:
+        return load_key(settings.token_key_path)
+    except FileNotFoundError as error:
+        raise missing_key(settings, error, "every token is void") from error
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot use the key of the tokens: {error}") from error
+
+
+def missing_key(settings: Settings, error: FileNotFoundError, consequence: str) -> UnavailableError:
+    """What is said of a key that is missing, and what follows from making another."""
+    return UnavailableError(
+        f"{error.filename} does not exist: put the key back from a copy. If there is none, "
+        f"{command('new-keys', settings)} makes another, and {consequence}"
+    )
+
+
+@contextmanager
+def alone_on(settings: Settings) -> Iterator[None]:
+    """Hold the lock of a database of SQLite; raises UnavailableError if another process does."""
+    file = database_file(settings)
+    with ExitStack() as stack:
+        if file is not None:
+            try:
+                stack.enter_context(locked(file))
+            except Busy as error:
+                raise UnavailableError(f"{error}: stop that process, or name another with --database") from error
+            except OSError as error:
+                raise UnavailableError(f"cannot lock the database {file}: {error.strerror}") from error
+        yield
+
+
+def note_key(settings: Settings, database: Database, key: bytes) -> None:
+    """Record the key of token hashes, unless the audit log knows it."""
+    with database.writing() as session:
+        record_key(UnitOfWork(session, LOCAL, _now_s(settings)), key)
+
+
+def _make_keys(settings: Settings) -> list[Path]:
+    """Make each key that is missing."""
+    made = []
+    for path, make in (
+        (settings.token_key_path, make_key),
+        (settings.snapshot_key, make_signing_key),
+        (settings.checkpoint_key, make_signing_key),
+    ):
+        if not path.exists():
+            make(path)
+            made.append(path)
+    return made
+
+
+def _make_state_directory(settings: Settings) -> None:
+    try:
+        settings.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        message = (
+            f"cannot make the state directory {settings.state_dir}: {error.strerror}; name another with --state-dir"
+        )
+        raise UnavailableError(message) from error
+
+
+@contextmanager
+def _opened(settings: Settings, *, create: bool = False) -> Iterator[Database]:
+    """The database, closed at the end; raises UnavailableError, also for a file that cannot be written."""
+    database = open_database(settings, create=create)
+    try:
+        yield database
+    except OSError as error:
+        raise UnavailableError(f"cannot write {error.filename}: {error.strerror}") from error
+    except SQLAlchemyError as error:
+        raise cannot_open(error) from error
+    finally:
+        database.close()
+
+
+def _now_s(settings: Settings) -> int:
+    return int(believed(time.time, SnapshotStore(settings.snapshot_dir))())

@@ -1,0 +1,173 @@
+"""Open the installation that the settings name; never make one."""
+
+from enum import Enum, auto
+from pathlib import Path
+
+from alembic.util.exc import CommandError
+from sqlalchemy import make_url, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.auth.tokens import fingerprint, fingerprint_on_record
+from api.chainverify import RESTORE_ACT
+from api.db.migrating import schema_of
+from api.db.models import AuditRow
+from api.db.session import Database
+from api.policies.loading import is_empty
+from api.publish.repository import revision
+from api.publish.service import Publisher
+from api.settings import Settings
+from dnsfilter.errors import ConfigError, Problem, UnavailableError
+
+
+class Held(Enum):
+    """What a database holds."""
+
+    NOTHING = auto()
+    UNFINISHED = auto()
+    """Tables without an act: making the installation was interrupted."""
+    INSTALLATION = auto()
+
+
+def database_file(settings: Settings) -> Path | None:
+    """The file of the database; None for PostgreSQL."""
+    url = make_url(settings.database)
+    return Path(url.database or "").absolute() if url.get_backend_name() == "sqlite" else None
+
+
+def database_name(settings: Settings) -> str:
+    """The database in messages: its file, or its URL without the password."""
+    file = database_file(settings)
+    return make_url(settings.database).render_as_string(hide_password=True) if file is None else str(file)
+
+
+def command(name: str, settings: Settings) -> str:
+    """The command to type for this installation."""
+    words = ["dnsfilter-api", *([name] if name else []), "--state-dir", str(settings.state_dir)]
+    if database_file(settings) != settings.state_dir.absolute() / "dnsfilter.sqlite3":
+        words += ["--database", make_url(settings.database).render_as_string(hide_password=True)]
+    return " ".join(words)
+
+
+def traces(settings: Settings, held: Held) -> list[Path]:
+    """The files that show that there was an installation; an unfinished one has keys, and no snapshot yet."""
+    keys = settings.token_key_path, settings.snapshot_key, settings.checkpoint_key, settings.token_path
+    wanted = (*(keys if held is Held.NOTHING else ()), settings.snapshot_dir / "current")
+    return [path for path in wanted if path.exists()]
+
+
+def held_by(settings: Settings) -> Held:
+    """What the database holds, which may not exist; raises UnavailableError if it cannot be read."""
+    file = database_file(settings)
+    try:
+        if file is not None and (not file.exists() or file.stat().st_size == 0):
+            return Held.NOTHING
+        database = Database(settings.database)
+        try:
+            with database.reading() as session:
+                if schema_of(session.connection()) is None:
+                    return Held.NOTHING
+                acted = session.scalar(select(AuditRow.seq).limit(1)) is not None
+                return Held.INSTALLATION if acted else Held.UNFINISHED
+        finally:
+            database.close()
+    except OSError as error:
+        raise UnavailableError(f"cannot read the database {file}: {error.strerror}") from error
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise cannot_open(error) from error
+
+
+def demand_installation(settings: Settings) -> None:
+    """Raise ConfigError, which says what to type, if the database holds no installation."""
+    held = held_by(settings)
+    if held is Held.INSTALLATION:
+        return
+    name, found = database_name(settings), traces(settings, held)
+    if found:
+        raise ConfigError((Problem("--database", _lost(settings, found)),))
+    message = (
+        f"{name} does not exist, or is empty. Check --database and --state-dir, and that their disks are mounted. "
+        f"For the first start of a new installation, type: {command('init', settings)}"
+    )
+    raise ConfigError((Problem("--database", message),))
+
+
+def demand_nothing(settings: Settings) -> None:
+    """Raise ConfigError if there is an installation, or a trace of one, where another is to be made."""
+    held = held_by(settings)
+    if held is Held.INSTALLATION:
+        message = f"{database_name(settings)} already holds an installation. To start it, type: {command('', settings)}"
+        raise ConfigError((Problem("--database", message),))
+    found = traces(settings, held)
+    if found:
+        raise ConfigError((Problem("--database", _lost(settings, found)),))
+
+
+def _lost(settings: Settings, found: list[Path]) -> str:
+    return (
+        f"{database_name(settings)} does not exist, or is empty, but an installation's files do: "
+        f"{', '.join(map(str, found))}. Check --database, and that its disk is mounted; or restore a backup "
+        "(dnsfilterctl restore). To make another installation, move these files away first"
+    )
+
+
+def open_database(settings: Settings, *, create: bool = False) -> Database:
+    """The database of an installation, brought to the newest schema; raises UnavailableError."""
+    database = Database(settings.database, create=create)
+    try:
+        database.migrate()
+    except CommandError as error:
+        database.close()
+        message = "the database is of another version of dnsfilter-api, probably a newer one; start that version"
+        raise UnavailableError(message) from error
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        database.close()
+        raise cannot_open(error) from error
+    return database
+
+
+def cannot_open(error: Exception) -> UnavailableError:
+    """What is said of a database that cannot be opened."""
+    # The URL may carry a password, and drivers repeat it: the type has to do.
+    return UnavailableError(f"cannot open the database: {type(error).__name__}; check --database")
+
+
+def demand_key(settings: Settings, database: Database, key: bytes) -> None:
+    """Raise ConfigError if the database's tokens are hashed under another key than `key`."""
+    with database.reading() as session:
+        known = fingerprint_on_record(session)
+    if known not in (None, fingerprint(key)):
+        message = (
+            f"{database_name(settings)} and {settings.token_key_path} are of different installations: no token would "
+            "be known. Check --database and --state-dir, or put the database's own token-key back"
+        )
+        raise ConfigError((Problem("--database", message),))
+
+
+def demand_known_snapshots(settings: Settings, database: Database, publisher: Publisher) -> None:
+    """Raise ConfigError if the database does not know the state directory's snapshots.
+
+    They were made by another database, or by acts that this one has lost. A restored backup says so itself.
+    """
+    stored, foreign = publisher.stored_revision(), publisher.stored_is_foreign()
+    if stored is None:
+        return
+    with database.reading() as session:
+        held, empty = revision(session), is_empty(session)
+        trusted = not empty and _is_restored(database)
+        known = fingerprint_on_record(session) is not None
+    if trusted or (stored <= held and not (foreign and (stored == held or empty or not known))):
+        return
+    message = (
+        f"{database_name(settings)}, at revision {held}, does not know revision {stored} in {settings.snapshot_dir}: "
+        "it is another database, or an older copy. Check --database and --state-dir"
+    )
+    if not empty:
+        message += f". If its policy is to replace that of the snapshots, type: {command('accept', settings)}"
+    raise ConfigError((Problem("--database", message),))
+
+
+def _is_restored(database: Database) -> bool:
+    """Whether the last act on the policy is the restore of a backup."""
+    with database.reading() as session:
+        statement = select(AuditRow.revision).where(AuditRow.act == RESTORE_ACT).order_by(AuditRow.seq.desc()).limit(1)
+        return session.scalar(statement) == revision(session)

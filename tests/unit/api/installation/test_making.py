@@ -1,0 +1,121 @@
+"""An installation is made by an explicit command, once, and only where there is no trace of one."""
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from api.auth.tokens import Refused, authenticate, load_key
+from api.db.session import Database
+from api.installation import making, opening
+from api.settings import Settings, parse_settings
+from dnsfilter.errors import ConfigError, UnavailableError
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """Those of an installation that is still to be made."""
+    url = request.getfixturevalue("server").make() if request.param == "postgresql" else None
+    return parse_settings({"state_dir": str(tmp_path / "state"), "database": url}, {})
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Settings:
+    """Those of an installation on SQLite."""
+    found = parse_settings({"state_dir": str(tmp_path / "state")}, {})
+    making.create(found)
+    return found
+
+
+def _is_known(settings: Settings, token: str) -> bool:
+    with closing(Database(settings.database)) as database, database.reading() as session:
+        return not isinstance(authenticate(session, load_key(settings.token_key_path), token, 0, ""), Refused)
+
+
+def _files(settings: Settings) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in settings.state_dir.rglob("*") if path.is_file()}
+
+
+def test_an_installation_is_made_once(settings: Settings) -> None:
+    with pytest.raises(ConfigError, match=r"does not exist, or is empty.*type: dnsfilter-api init --state-dir"):
+        opening.demand_installation(settings)
+    assert making.is_first_start(settings)
+    making.create(settings)
+    opening.demand_installation(settings)
+    assert not making.is_first_start(settings)
+    token = settings.token_path.read_text().strip()
+    with pytest.raises(ConfigError, match=r"already holds an installation\. To start it, type: dnsfilter-api --s"):
+        making.create(settings)
+    assert _is_known(settings, token)
+
+
+@pytest.mark.parametrize("left", ["token-key", "snapshot-key", "checkpoint-key", "admin-token"])
+@pytest.mark.parametrize("action", [making.create, making.make_token, making.make_missing_keys, making.accept])
+def test_without_its_database_nothing_is_made_where_an_installation_was(
+    made: Settings, left: str, action: making.Command
+) -> None:
+    for path in made.state_dir.iterdir():
+        if path.name != left:
+            path.unlink()
+    before = _files(made)
+    assert not making.is_first_start(made)
+    with pytest.raises(ConfigError, match=f"an installation's files do: .*{left}.*restore a backup"):
+        action(made)
+    assert _files(made) == before
+
+
+def test_a_database_whose_making_was_interrupted_is_finished(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(making, "make_first_token", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            making.create(settings)
+    assert settings.token_key_path.exists()
+    assert making.is_first_start(settings)
+    making.create(settings)
+    assert _is_known(settings, settings.token_path.read_text().strip())
+
+
+def test_a_new_token_is_the_only_one_that_is_known(made: Settings) -> None:
+    old = made.token_path.read_text().strip()
+    making.make_token(made)
+    assert [_is_known(made, token) for token in (old, made.token_path.read_text().strip())] == [False, True]
+
+
+def test_keys_that_are_missing_are_made_by_a_command_only(made: Settings) -> None:
+    assert making.make_missing_keys(made) == "no key is missing"
+    before, old = made.snapshot_key.read_bytes(), made.token_path.read_text().strip()
+    made.token_key_path.unlink()
+    with pytest.raises(UnavailableError, match=r"token-key does not exist: put the key back.*dnsfilter-api new-keys"):
+        making.make_token(made)
+    assert made.token_path.read_text().strip() == old
+    making.make_missing_keys(made)
+    assert made.snapshot_key.read_bytes() == before
+    assert [_is_known(made, token) for token in (old, made.token_path.read_text().strip())] == [False, True]
+
+
+def test_a_key_of_another_installation_is_refused(made: Settings, tmp_path: Path) -> None:
+    other = parse_settings({"state_dir": str(tmp_path / "other")}, {})
+    making.create(other)
+    shutil.copy(other.token_key_path, made.token_key_path)
+    with pytest.raises(ConfigError, match="are of different installations"):
+        making.make_token(made)
+
+
+def test_one_process_at_a_time_has_a_database_of_sqlite(made: Settings) -> None:
+    refused = pytest.raises(UnavailableError, match=r"process \d+ uses the database .*dnsfilter.sqlite3: stop that")
+    with making.alone_on(made), refused:
+        making.make_missing_keys(made)
+    assert making.make_missing_keys(made) == "no key is missing"
+
+
+def test_a_password_is_in_no_message(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://dnsfilter:secret@db.example.org/dnsfilter"
+    settings = parse_settings({"state_dir": str(tmp_path), "database": url}, {})
+    said = opening.database_name(settings) + opening.command("init", settings)
+    assert ("secret" in said, said.count("db.example.org")) == (False, 2)

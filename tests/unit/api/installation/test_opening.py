@@ -1,0 +1,78 @@
+"""A database that does not know the snapshots of the state directory stops the start."""
+
+import io
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from api.archive.restore import Order, restore
+from api.installation import making, opening
+from api.settings import Settings, parse_settings
+from dnsfilter.errors import ConfigError
+from tests.unit.api.conftest import START, Plane, make_plane
+
+UNKNOWN = r"does not know revision \d+ in .*snapshots"
+
+
+def _demand(plane: Plane) -> None:
+    opening.demand_known_snapshots(plane.settings, plane.database, plane.publisher)
+
+
+def _copied(plane: Plane, name: str) -> Path:
+    """A copy of the database as it is now, in a state directory of its own."""
+    directory = plane.settings.state_dir.with_name(name)
+    directory.mkdir()
+    file = "dnsfilter.sqlite3"
+    with closing(sqlite3.connect(plane.settings.state_dir / file)) as source:
+        source.execute("VACUUM INTO ?", [str(directory / file)])
+    for key in ("token-key", "snapshot-key", "checkpoint-key", "admin-token"):
+        shutil.copy(plane.settings.state_dir / key, directory)
+    return directory
+
+
+def test_a_database_knows_the_snapshots_that_it_published(town: Plane) -> None:
+    _demand(town)
+    town.publisher.settle()
+    _demand(town)
+
+
+def test_an_older_copy_is_refused_until_it_is_accepted(town: Plane) -> None:
+    directory = _copied(town, "older")
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    shutil.copytree(town.settings.snapshot_dir, directory / "snapshots")
+    plane = make_plane(directory)
+    with closing(plane.database):
+        with pytest.raises(ConfigError, match=f"{UNKNOWN}.*type: dnsfilter-api accept --state-dir {directory}"):
+            _demand(plane)
+        making.accept(plane.settings)
+        _demand(plane)
+        plane.publisher.publish_current()
+        assert plane.publisher.stored_revision() == plane.revision() > town.revision()
+
+
+def test_an_empty_policy_never_replaces_a_policy(town: Plane, tmp_path: Path) -> None:
+    directory = tmp_path / "empty"
+    plane = make_plane(directory)
+    making.note_key(plane.settings, plane.database, making.token_key(plane.settings))
+    shutil.copytree(town.settings.snapshot_dir, directory / "snapshots")
+    with pytest.raises(ConfigError, match=UNKNOWN) as caught:
+        _demand(plane)
+    assert "dnsfilter-api accept" not in str(caught.value)
+    with pytest.raises(ConfigError, match="holds no policy"):
+        making.accept(plane.settings)
+    plane.database.close()
+
+
+def test_a_restored_backup_replaces_the_snapshots(town: Plane, tmp_path: Path) -> None:
+    backup = town.call("GET", "/v1/backup").content
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    settings: Settings = parse_settings({"state_dir": str(tmp_path / "new")}, {})
+    shutil.copytree(town.settings.snapshot_dir, settings.snapshot_dir)
+    restore(io.BytesIO(backup), Order("d" * 64, START + 60), settings)
+    shutil.copy(town.settings.token_path, settings.token_path)
+    plane = make_plane(settings.state_dir, url=settings.database)
+    _demand(plane)
+    plane.database.close()
