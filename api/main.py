@@ -24,6 +24,8 @@ from api.audit.key import load_signing_key
 from api.audit.witness import Witness
 from api.auth.failures import sweep
 from api.auth.tokens import make_first_token
+from api.db.integrity import Integrity
+from api.db.session import Database
 from api.db.turn import Turn, turn_on
 from api.deps import Runtime
 from api.errors import NotPublished
@@ -38,7 +40,7 @@ from api.publish.start import keep_history, meet_store
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
 from api.system.connections import MAX_THREADS, GuardedProtocol, raise_limit
 from api.system.handshakes import Handshakes
-from api.system.metrics import MetricsServer, Registry
+from api.system.metrics import DamageCollector, MetricsServer, Registry
 from api.system.notices import NoticesCollector
 from api.tls import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
@@ -108,6 +110,7 @@ def serve(settings: Settings) -> int:
         token_key = making.token_key(settings)
         database = opening.open_database(settings)
         stack.callback(database.close)
+        integrity = _integrity(settings, database)
         catalogue = load_catalogue()
         services = {service.slug: service for service in catalogue.services}
         store = SnapshotStore(settings.snapshot_dir)
@@ -117,6 +120,7 @@ def serve(settings: Settings) -> int:
         witness = _witness(settings, runtime)
         fleet = Fleet(database, publisher, clock)
         app, registry = make_application(runtime, publisher, witness, fleet)
+        registry.register(DamageCollector(integrity))
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
@@ -134,6 +138,8 @@ def serve(settings: Settings) -> int:
             registry.register(NoticesCollector(notifier))
             notifier.start()
             stack.callback(notifier.stop)
+        integrity.start()
+        stack.callback(integrity.stop)
         fleet.start()
         stack.callback(fleet.stop)
         certificate = _certificate(settings.tls)
@@ -242,6 +248,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-plain", action="store_const", const="true", help="plain HTTP also where others hear it"
     )
+    parser.add_argument(
+        "--broken-record", action="store_const", const="true", help="accept acts although the database is damaged"
+    )
     parser.add_argument("--snapshot-key", metavar="FILE", help="what signs snapshots (in the state directory)")
     parser.add_argument(
         "--checkpoint-key", metavar="FILE", help="what signs checkpoints of the record (in the state directory)"
@@ -285,6 +294,20 @@ def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         raise opening.cannot_open(error) from error
     return turn
+
+
+def _integrity(settings: Settings, database: Database) -> Integrity:
+    """What checks the database, which it has done for the start."""
+    file = opening.database_file(settings)
+    integrity = Integrity(database, accepted=settings.broken_record)
+    try:
+        database.watch(settings.state_dir, *(() if file is None else (file,)))
+        integrity.check_quickly()
+    except OSError as error:
+        raise UnavailableError(f"cannot read {error.filename}: {error.strerror}") from error
+    except SQLAlchemyError as error:
+        raise opening.cannot_open(error) from error
+    return integrity
 
 
 def _signing(settings: Settings) -> Signing:

@@ -61,6 +61,7 @@ OF_ERROR: dict[type[errors.ApiError], Kind] = {
     errors.Stale: STALE,
     errors.Invalid: INVALID,
     errors.BadRows: INVALID,
+    errors.Unusable: DATABASE,
     errors.NotPublished: NOT_PUBLISHED,
 }
 _OF_STATUS = {

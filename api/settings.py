@@ -28,7 +28,9 @@ DEFAULTS = {
     "checkpoint_mail": "",
     "checkpoint_syslog": "",
     "notices_mail": "",
+    "broken_record": "",
 }
+BOOLEAN = ("", "true", "false")
 UNIX = "unix:"
 MAX_SOCKET_PATH = 107
 """Octets: the kernel's `sun_path` without its last."""
@@ -87,6 +89,7 @@ class Settings:
 
     `snapshot_key` is the file of the key that signs snapshots, `checkpoint_key` that of the one that signs checkpoints;
     `checkpoint_places` are where those are taken to.
+    With `broken_record` acts are accepted although the database is damaged.
     `notices_mail` is the server of notices, and the installation's own contact as its recipients; without it there are
     no notices.
     """
@@ -101,6 +104,7 @@ class Settings:
     checkpoint_places: tuple[Place, ...] = ()
     tls: TlsFiles | None = None
     notices_mail: MailPlace | None = None
+    broken_record: bool = False
 
     @property
     def token_path(self) -> Path:
@@ -158,10 +162,15 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     problems += found
     notices, found = _notices(values, places)
     problems += found
+    if values["broken_record"] not in BOOLEAN:
+        problems.append(Problem(places["broken_record"], "write true or false"))
     if problems or listen is None or metrics_listen is None:
         raise ConfigError(tuple(problems))
     keys = snapshot_key, checkpoint_key
-    return Settings(state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls, notices)
+    broken_record = values["broken_record"] == "true"
+    return Settings(
+        state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls, notices, broken_record
+    )
 
 
 def _key(values: Mapping[str, str], key: str, state_dir: Path) -> Path:
@@ -172,7 +181,7 @@ def _key(values: Mapping[str, str], key: str, state_dir: Path) -> Path:
 def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[Endpoint | UnixSocket | None, list[Problem]]:
     """Where to listen, and what is wrong with that: tokens are shown to no network unless that is asked for."""
     problems = []
-    if values["allow_plain"] not in ("", "true", "false"):
+    if values["allow_plain"] not in BOOLEAN:
         problems.append(Problem(places["allow_plain"], "write true or false"))
     try:
         listen = parse_listen(values["listen"])

@@ -22,12 +22,12 @@ from api.archive.dump import BATCH, batch_of
 from api.archive.layout import BadBackup, Manifest, member_of
 from api.archive.reading import Backup, open_backup
 from api.auth.tokens import KEY_OCTETS
-from api.chain import GENESIS, entry_hash
 from api.db.base import Json
+from api.db.integrity import ChainReader
 from api.db.migrating import NEWEST, is_known, upgrade
 from api.db.models import AuditRow
 from api.db.session import Database
-from api.db.unit import LOCAL, UnitOfWork, entry_of
+from api.db.unit import LOCAL, UnitOfWork
 from api.durable import place_anew, sync_directory, write_secret
 from api.settings import Settings
 
@@ -311,24 +311,12 @@ def _number(connection: Connection, numbers: Mapping[str, int]) -> None:
 
 def _fault(session: Session, manifest: Manifest) -> str | None:
     """The first fault in the audit's chain; raises BadBackup where it does not end as the manifest says."""
-    fault: str | None = None
-    seq, previous = 0, GENESIS
-    for row in session.scalars(select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=BATCH)):
-        if fault is None and (row.seq != seq + 1 or row.previous != previous or _hash(row) != row.hash):
-            fault = f"entry {row.seq} does not follow entry {seq}: the record's chain does not hold"
-        seq, previous = row.seq, row.hash
-    if (seq, previous) != (manifest.audit.seq, manifest.audit.hash):
-        raise BadBackup(f"{member_of(AuditRow.__tablename__)}: ends at entry {seq}, and not as the manifest says")
-    return fault
-
-
-def _hash(row: AuditRow) -> str | None:
-    """The hash that an entry should have; None where it is none that was ever recorded."""
-    try:
-        return entry_hash(entry_of(row))
-    # The last is what the system says of a time that no calendar has.
-    except (ValueError, TypeError, OverflowError, RecursionError, OSError):
-        return None
+    reader = ChainReader()
+    reader.follow(session.scalars(select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=BATCH)))
+    if (reader.seq, reader.hash) != (manifest.audit.seq, manifest.audit.hash):
+        member = member_of(AuditRow.__tablename__)
+        raise BadBackup(f"{member}: ends at entry {reader.seq}, and not as the manifest says")
+    return reader.fault
 
 
 def _record(session: Session, manifest: Manifest, order: Order, fault: str | None) -> int:

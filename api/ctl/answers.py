@@ -403,9 +403,10 @@ class Version(Answer):
 
 
 class Readiness(Answer):
-    """Whether the database is reachable and its revision is in force."""
+    """Whether acts can be recorded and the database's revision is in force; if not, `reason` says why."""
 
     ready: bool
+    reason: str | None = None
     database: bool
     revision: Number | None
     published: Number | None

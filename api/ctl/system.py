@@ -58,7 +58,7 @@ def _lines(found: Readiness, client: Client) -> Iterator[str]:
     yield from columns(
         [
             ("API", client.url),
-            ("ready", "yes" if found.ready else "no"),
+            ("ready", "yes" if found.ready else f"no: {found.reason}" if found.reason else "no"),
             ("database", "reachable" if found.database else "not reachable"),
             ("recorded", "unknown" if found.revision is None else f"revision {found.revision}"),
             ("in force", "nothing yet" if found.published is None else f"revision {found.published}"),

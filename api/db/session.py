@@ -1,10 +1,12 @@
 """Engine, sessions and migrations. SQLite runs in WAL; a writing transaction takes its lock when it begins."""
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +17,8 @@ from sqlalchemy.orm import Session
 from api.db import history
 from api.db.migrating import upgrade
 from api.db.models.record import INSTALLATION, InstallationRow
+from api.db.unit import DAMAGE
+from api.errors import Unusable
 from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5
@@ -36,8 +40,41 @@ class Database:
         self._writer = self._engine.execution_options(**{_WRITE: True})
         # SQLite's busy handler polls with growing sleeps; waiting here costs a writer of this process nothing.
         self._turn = threading.Lock()
+        # Paths that have to stay what they were, each held open so that its inode is not given to another file.
+        self._watched: dict[Path, int] = {}
+        self.damage: str | None = None
+        """Why no act may be recorded: what is damaged. Set by whoever checks the database."""
         # Whether SQLite's log has pages with something that was forgotten.
         self._stale_log = False
+
+    def watch(self, *paths: Path) -> None:
+        """From now on refuse to write once one of these paths was removed or replaced. Raises OSError."""
+        for path in paths:
+            # A descriptor that reads nothing: closing any other would end SQLite's locks.
+            self._watched[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no act is recorded now; None while it can be."""
+        return self._replaced() or self.damage
+
+    def _replaced(self) -> str | None:
+        for path, descriptor in self._watched.items():
+            try:
+                same = os.path.samestat(path.stat(), os.fstat(descriptor))
+            except OSError:
+                same = False
+            if not same:
+                return (
+                    f"{path} was removed or replaced while dnsfilter-api runs. Put it back, or restore a backup; "
+                    "then restart dnsfilter-api"
+                )
+        return None
+
+    def _demand_same(self) -> None:
+        replaced = self._replaced()
+        if replaced is not None:
+            raise Unusable(replaced)
 
     @property
     def engine(self) -> Engine:
@@ -54,14 +91,18 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A transaction that no other writer overlaps; commits at the block's end, rolls back on an exception.
 
-        Of what it changed in the policy it leaves a version.
+        Of what it changed in the policy it leaves a version. Raises Unusable if a watched path is not what it was, also
+        where that is found only after the commit: what was written is lost with it.
         """
         with self._turn:
+            self._demand_same()
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                session.info[DAMAGE] = self.damage
                 session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
                 history.watch(session)
                 yield session
                 history.keep(session)
+            self._demand_same()
             self._stale_log |= _FORGOTTEN in session.info
             self._empty_stale_log()
 
@@ -105,6 +146,8 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+        while self._watched:
+            os.close(self._watched.popitem()[1])
 
 
 def forget(session: Session) -> None:

@@ -12,8 +12,11 @@ from api.chain import GENESIS, entry_hash
 from api.db.base import Base, Json
 from api.db.bulk import BATCH, insert_all
 from api.db.models.record import INSTALLATION, AuditRow, InstallationRow, MatterRow
+from api.errors import Unusable
 from api.moments import moment_text
 
+DAMAGE = "damage"
+"""What a writing session knows of damage to the database: no act continues a broken audit log."""
 INSTALLATION_ACCOUNT = 0
 """Who acts where nobody was asked for a token: whoever may write to the installation's files."""
 _AUDIT, _MATTERS = (Base.metadata.tables[row.__tablename__] for row in (AuditRow, MatterRow))
@@ -110,7 +113,9 @@ class UnitOfWork:
             done(count)
 
     def _next(self, act: Act, revision: int) -> Json:
-        """The columns of the entry that follows."""
+        """The columns of the entry that follows; raises Unusable."""
+        if self.session.info.get(DAMAGE) is not None:
+            raise Unusable(self.session.info[DAMAGE])
         seq, previous = self._head or head(self.session)
         row: Json = {
             "seq": seq + 1,

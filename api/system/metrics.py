@@ -127,6 +127,25 @@ class CheckpointsCollector(Collector):
         yield from (undelivered, age, failures)
 
 
+class Damaged(Protocol):
+    """What is read from whoever checks the database."""
+
+    @property
+    def damage(self) -> str | None: ...
+
+
+class DamageCollector(Collector):
+    """Whether the database is damaged, read when scraped."""
+
+    def __init__(self, integrity: Damaged) -> None:
+        self._integrity = integrity
+
+    def collect(self) -> Iterator[Metric]:
+        """One family with one value."""
+        help_text = "1 while the database's file or its audit log is known to be damaged."
+        yield GaugeMetricFamily("dnsfilter_api_database_damaged", help_text, int(self._integrity.damage is not None))
+
+
 class FailuresCollector(Collector):
     """Tokens that were not taken, read when scraped."""
 

@@ -26,10 +26,10 @@ def health() -> HealthRead:
     "/readyz",
     operation_id="readiness",
     summary="Is the control plane ready?",
-    responses={503: {"model": ReadinessRead, "description": "the database is away, or its revision not published"}},
+    responses={503: {"model": ReadinessRead, "description": "acts are not recorded, or not published"}},
 )
 def readiness(request: Request, response: Response) -> ReadinessRead:
-    """Ready: the database is reachable and its last revision is published."""
+    """Ready: acts can be recorded, and the database's last revision is published."""
     publisher = request.app.state.publisher
     if not isinstance(publisher, Publisher):
         raise TypeError("the application has no publisher")
@@ -43,10 +43,20 @@ def readiness(request: Request, response: Response) -> ReadinessRead:
     except SQLAlchemyError:
         revision = None
     published = publisher.status.revision
-    ready = revision is not None and published is not None and published >= revision
+    reason = request.app.state.runtime.database.obstacle
+    if revision is None:
+        reason = reason or "the database is away"
+    elif published is None or published < revision:
+        reason = reason or f"revision {revision} is not published yet"
+    ready = reason is None
     response.status_code = 200 if ready else 503
     return ReadinessRead(
-        ready=ready, database=revision is not None, revision=revision, published=published, suspensions=suspensions
+        ready=ready,
+        reason=reason,
+        database=revision is not None,
+        revision=revision,
+        published=published,
+        suspensions=suspensions,
     )
 
 

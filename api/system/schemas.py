@@ -10,12 +10,13 @@ class HealthRead(Read):
 
 
 class ReadinessRead(Read):
-    """Whether the database is reachable and its revision is published.
+    """Whether acts can be recorded, and the database's revision is published; if not, `reason` says why.
 
     `suspensions`: for how many authorities, all of them being one, nothing is refused; null without the database.
     """
 
     ready: bool
+    reason: str | None
     database: bool
     revision: int | None
     published: int | None

@@ -74,12 +74,18 @@ def test_without_a_token_only_what_needs_none_is_told(
 
 
 def test_a_control_plane_that_is_not_ready_is_a_finding(scripted: Scripted, ctl: Ctl) -> None:
-    body = {"ready": False, "database": True, "revision": 7, "published": None}
+    body = {
+        "ready": False,
+        "reason": "revision 7 is not published yet",
+        "database": True,
+        "revision": 7,
+        "published": None,
+    }
     scripted.answers["/readyz"] = (503, "application/json", json.dumps(body).encode())
     done = ctl("status")
     assert done.code == 1
     assert [line.split("  ")[-1].strip() for line in done.out.splitlines()[1:]] == [
-        "no",
+        "no: revision 7 is not published yet",
         "reachable",
         "revision 7",
         "nothing yet",

@@ -1,5 +1,6 @@
 """The database: schema, transactions, an audit that only grows."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,13 +9,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from api.db.base import Base
 from api.db.session import Database, forget
 from api.db.unit import LOCAL, UnitOfWork
+from api.errors import Unusable
 from tests.unit.api.conftest import Plane
 
 
@@ -155,3 +157,43 @@ def test_an_act_holds_where_the_log_cannot_be_emptied(
         with database.writing() as session:
             assert session.scalar(text("SELECT revision FROM installation")) == 9
         assert NAME not in _log_of(path)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("gone", ["the file", "its directory"])
+def test_nothing_is_recorded_once_the_file_is_not_the_one_that_was_opened(
+    town: Plane, gone: str, replaced: bool
+) -> None:
+    file = town.settings.state_dir / "dnsfilter.sqlite3"
+    town.database.watch(town.settings.state_dir, file)
+    ban, revision = "/v1/authorities/town/bans/alpha", town.revision()
+    path = file if gone == "the file" else file.parent
+    kept = path.with_name("kept")
+    path.rename(kept)
+    if replaced:
+        shutil.copy(kept, path) if kept.is_file() else shutil.copytree(kept, path)
+    refused = town.call("PATCH", ban, {"mode": "off"})
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/database-unavailable")
+    assert f"{path} was removed or replaced" in refused.json()["detail"]
+    ready = town.call("GET", "/readyz")
+    assert (ready.status_code, ready.json()["reason"]) == (503, refused.json()["detail"])
+    assert (town.revision(), path.exists()) == (revision, replaced)
+    if not replaced:
+        kept.rename(path)
+        assert town.done("PATCH", ban, {"mode": "off"})["mode"] == "off"
+
+
+def test_an_act_that_is_lost_with_its_file_is_not_acknowledged(town: Plane) -> None:
+    file = town.settings.state_dir / "dnsfilter.sqlite3"
+    town.database.watch(file)
+    with pytest.raises(Unusable, match="removed or replaced"), town.database.writing() as session:
+        UnitOfWork(session, LOCAL, 1).note("example", "nothing", None, None)
+        file.unlink()
+
+
+def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "a #%41.sqlite3"
+    with closing(Database(f"sqlite:///{path}")) as database:
+        with pytest.raises(OperationalError, match="unable to open database file"), database.reading() as session:
+            session.execute(text("SELECT 1"))
+    assert not path.exists()

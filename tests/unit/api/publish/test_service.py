@@ -198,6 +198,7 @@ def test_a_failed_publication_is_told_and_made_up_for(town: Plane, monkeypatch: 
         assert f"revision {revision + 1} is recorded" in response.json()["detail"]
         assert town.call("GET", "/readyz").json() == {
             "ready": False,
+            "reason": f"revision {revision + 1} is not published yet",
             "database": True,
             "revision": revision + 1,
             "published": revision,

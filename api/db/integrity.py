@@ -1,0 +1,168 @@
+"""Whether the database is intact: checked for seconds before a start, and completely in the background.
+
+SQLite checks its own file. The audit log is a chain: an entry that was changed, or is missing, breaks it.
+"""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from time import monotonic
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from api.chain import GENESIS, entry_hash
+from api.db.models.record import AuditRow
+from api.db.session import Database
+from api.db.unit import entry_of
+from api.steady import Steady
+from dnsfilter.telemetry.logs import emit
+
+QUICK_S = 2.0
+"""How long a start waits for SQLite's check of its file."""
+QUICK_ENTRIES = 1000
+"""How many of the newest audit entries a start verifies."""
+BATCH = 500
+EVERY_S = 86_400.0
+_INTERRUPTED, _DAMAGED = sqlite3.SQLITE_INTERRUPT, (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+log = logging.getLogger("dnsfilter.api")
+
+
+class ChainReader:
+    """Follows the audit log's chain; `fault` is the first thing wrong with it."""
+
+    def __init__(self, seq: int = 0, previous: str = GENESIS) -> None:
+        self.seq, self.hash = seq, previous
+        self.fault: str | None = None
+
+    def follow(self, rows: Iterable[AuditRow]) -> int:
+        """Read the entries that follow, in order; returns how many there were."""
+        count = 0
+        for count, row in enumerate(rows, start=1):  # noqa: B007
+            sound = row.seq == self.seq + 1 and row.previous == self.hash and _hash(row) == row.hash
+            if self.fault is None and not sound:
+                self.fault = f"entry {row.seq} does not follow entry {self.seq}: the record's chain does not hold"
+            self.seq, self.hash = row.seq, row.hash
+        return count
+
+
+class Integrity:
+    """Checks one database. Also a thread, once started, that checks all of it at once and then every day."""
+
+    def __init__(self, database: Database, *, accepted: bool) -> None:
+        """With `accepted` acts stay possible whatever is found."""
+        self._database = database
+        self._accepted = accepted
+        self._stopping = threading.Event()
+        self._steady = Steady("integrity")
+        self._thread = threading.Thread(target=self._run, name="integrity", daemon=True)
+        self.damage: str | None = None
+        """What is damaged, by the last check that found something."""
+
+    def check_quickly(self) -> None:
+        """Check the newest entries, and of the file what can be checked within seconds."""
+        self._check(self._newest_fault)
+        self._check(lambda: self._file_fault(monotonic() + QUICK_S))
+
+    def check(self) -> None:
+        """Check all of it, in steps between which others use the database."""
+        self._check(self._chain_fault)
+        self._check(lambda: self._file_fault(None))
+
+    def start(self) -> None:
+        """Start checking in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._steady.attempt(self.check)
+            self._stopping.wait(EVERY_S)
+
+    def _check(self, look: Callable[[], str | None]) -> None:
+        try:
+            found = look()
+        except DBAPIError as error:
+            if not _is_damage(error.orig):
+                raise
+            found = str(error.orig)
+        if found is None or self.damage is not None:
+            return
+        self.damage = found
+        if self._accepted:
+            emit(log, logging.ERROR, "the database is damaged, acts are accepted all the same", reason=found)
+            return
+        self._database.damage = (
+            f"the database is damaged: {found}. Restore a backup (dnsfilterctl restore), "
+            "or accept the damage: restart dnsfilter-api with --broken-record"
+        )
+        emit(log, logging.ERROR, "the database is damaged, no act is accepted", reason=found)
+
+    def _newest_fault(self) -> str | None:
+        newest = select(AuditRow).order_by(AuditRow.seq.desc()).limit(QUICK_ENTRIES)
+        with self._database.reading() as session:
+            rows = session.scalars(newest).all()[::-1]
+        reader = ChainReader(rows[0].seq - 1, rows[0].previous) if rows else ChainReader()
+        reader.follow(rows)
+        return reader.fault
+
+    def _chain_fault(self) -> str | None:
+        reader = ChainReader()
+        while not self._stopping.is_set() and reader.fault is None:
+            began = monotonic()
+            with self._database.reading() as session:
+                if not reader.follow(_batch(session, reader.seq)):
+                    break
+            # As long again for others: verifying is work of this process's one interpreter.
+            self._stopping.wait(monotonic() - began)
+        return reader.fault
+
+    def _file_fault(self, until: float | None) -> str | None:
+        """What SQLite finds wrong with its file, if it finds it before `until`."""
+        if self._database.engine.name != "sqlite":
+            return None
+
+        def is_over() -> bool:
+            return self._stopping.is_set() or (until is not None and monotonic() > until)
+
+        with closing(self._database.engine.raw_connection()) as connection:
+            driver = connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.set_progress_handler(is_over, 1000)
+            try:
+                (found,) = driver.execute("PRAGMA quick_check(1)").fetchone()
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode == _INTERRUPTED:
+                    return None
+                if not _is_damage(error):
+                    raise
+                return str(error)
+            finally:
+                driver.set_progress_handler(None, 0)
+        return None if found == "ok" else str(found)
+
+
+def _batch(session: Session, after: int) -> Iterable[AuditRow]:
+    return session.scalars(select(AuditRow).where(AuditRow.seq > after).order_by(AuditRow.seq).limit(BATCH))
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF in _DAMAGED
+
+
+def _hash(row: AuditRow) -> str | None:
+    """The hash that an entry should have; None where it is none that was ever recorded."""
+    try:
+        return entry_hash(entry_of(row))
+    # The last is what the system says of a time that no calendar has.
+    except (ValueError, TypeError, OverflowError, RecursionError, OSError):
+        return None

@@ -1,0 +1,85 @@
+"""A damaged database is noticed, and no act is added to it unless that is accepted."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from api.db.integrity import QUICK_ENTRIES, Integrity
+from api.db.session import Database
+from api.system.metrics import DamageCollector
+from tests.unit.api.conftest import Plane, authority, on_both_databases
+
+SITE = "/v1/sites/depot"
+
+
+def _alter(plane: Plane, seq: int) -> None:
+    """Change an entry as a flipped bit does, past what keeps the audit log append-only."""
+    with plane.database.engine.begin() as connection:
+        if plane.database.engine.name == "sqlite":
+            connection.exec_driver_sql("DROP TRIGGER audit_update")
+        else:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.execute(text("UPDATE audit SET object = 'altered' WHERE seq = :seq"), {"seq": seq})
+
+
+def _status(plane: Plane) -> int:
+    return plane.call("PUT", SITE, {"name": "Depot"}).status_code
+
+
+def _metric(integrity: Integrity) -> float:
+    (family,) = DamageCollector(integrity).collect()
+    return float(family.samples[0].value)
+
+
+@on_both_databases
+@pytest.mark.parametrize("accepted", [False, True])
+def test_an_altered_entry_stops_acts_unless_that_is_accepted(town: Plane, accepted: bool) -> None:
+    integrity = Integrity(town.database, accepted=accepted)
+    integrity.check_quickly()
+    assert (integrity.damage, _metric(integrity), town.call("GET", "/readyz").status_code) == (None, 0, 200)
+    _alter(town, 3)
+    integrity.check_quickly()
+    assert (integrity.damage or "").startswith("entry 3 does not follow entry 2")
+    assert _metric(integrity) == 1
+    refused = town.call("PUT", SITE, {"name": "Depot"})
+    assert refused.status_code == (201 if accepted else 503)
+    if not accepted:
+        assert "restart dnsfilter-api with --broken-record" in refused.json()["detail"]
+        ready = town.call("GET", "/readyz")
+        assert (ready.status_code, ready.json()["reason"]) == (503, refused.json()["detail"])
+        assert town.call("GET", "/v1/authorities").status_code == 200
+
+
+def test_an_old_entry_is_found_by_the_complete_check(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert QUICK_ENTRIES > 2
+    monkeypatch.setattr("api.db.integrity.QUICK_ENTRIES", 2)
+    monkeypatch.setattr("api.db.integrity.BATCH", 2)
+    _alter(town, 1)
+    integrity = Integrity(town.database, accepted=False)
+    integrity.check_quickly()
+    assert (integrity.damage, _status(town)) == (None, 201)
+    integrity.start()
+    integrity.stop()
+    integrity.check()
+    assert (integrity.damage or "").startswith("entry 1 does not follow entry 0")
+    assert town.call("PUT", "/v1/authorities/third", authority()).status_code == 503
+
+
+def test_a_page_that_is_damaged_is_found(town: Plane) -> None:
+    path = Path(str(town.database.engine.url.database))
+    town.database.close()
+    with closing(sqlite3.connect(path)) as connection:
+        size, root = (
+            connection.execute(query).fetchone()[0]
+            for query in ("PRAGMA page_size", "SELECT rootpage FROM sqlite_master WHERE name = 'matters'")
+        )
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * 64)
+    with closing(Database(f"sqlite:///{path}")) as database:
+        integrity = Integrity(database, accepted=False)
+        integrity.check_quickly()
+    assert integrity.damage is not None
