@@ -16,6 +16,7 @@ from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.overlay import overlay_manifest, overlay_rules
+from dnsfilter.snapshot.pointers import current_in
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.store import SnapshotStore
@@ -50,6 +51,9 @@ class PolicyFeed:
         """When the snapshot in use was made, and the boot time at which a snapshot of that making came into use."""
         self.trouble: str | None = None
         """Why the newest snapshot is not the one in use; None while it is."""
+        self.unreadable: str | None = None
+        """Why it is not known whether there is a newer snapshot; None while it is, or before there was any."""
+        self._was_there = False
         self.suspensions: tuple[Suspension, ...] = ()
         """Those given on this node that hold; none that was published."""
 
@@ -93,6 +97,7 @@ class PolicyFeed:
     def load(self) -> Snapshot:
         """Take the newest snapshot that is whole. Raises SnapshotError when there is none."""
         token = self._store.current_token()
+        self._was_there |= token is not None
         files, self.trouble = self._store.read_last_good(self._files)
         snapshot = self.take(files)
         if self.trouble is None:
@@ -110,6 +115,7 @@ class PolicyFeed:
 
     def _poll_store(self) -> Snapshot | None:
         token = self._store.current_token()
+        self._look_at_store(there=token is not None)
         if token is None or token == self._token:
             return None
         if token == self._failed and self._looks < LOOKS_BETWEEN_TRIES:
@@ -126,6 +132,19 @@ class PolicyFeed:
             return None
         self._token, self.trouble = token, None
         return snapshot
+
+    def _look_at_store(self, *, there: bool) -> None:
+        """Keep why the store cannot be read, and log that when it begins and when it ends."""
+        if there:
+            if self.unreadable is not None:
+                logs.emit(_LOG, logging.INFO, "snapshots can be read again")
+            self._was_there, self.unreadable = True, None
+        elif self._was_there and self.unreadable is None:
+            try:
+                current_in(self._store.directory)
+            except SnapshotError as error:
+                self.unreadable = str(error)
+                logs.emit(_LOG, logging.ERROR, "snapshots cannot be read", reason=error)
 
     def _poll_suspensions(self) -> Snapshot | None:
         """The snapshot in use with what is suspended now, where that has changed."""

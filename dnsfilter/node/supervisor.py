@@ -152,6 +152,10 @@ class Supervisor:
             return f"revision {serving[0].revision} is in force, {self._snapshot.revision} is not yet"
         return None
 
+    def _unready_page(self) -> str | None:
+        """Why `/readyz` says no. A start does not wait until the store can be read: it has loaded a snapshot."""
+        return self.unready() or self._feed.unreadable
+
     def strangers(self) -> tuple[Stranger, ...]:
         """The networks in no range that asked within a day, those with the most queries first."""
         return self._crew.strangers()
@@ -201,7 +205,7 @@ class Supervisor:
         from dnsfilter.telemetry.collector import node_registry, render
 
         registry = node_registry(self._totals.snapshot, self._state)
-        self._status = StatusServer(self._status_socket.dup(), lambda: render(registry), self.unready)
+        self._status = StatusServer(self._status_socket.dup(), lambda: render(registry), self._unready_page)
 
     async def _close_status(self) -> None:
         if self._status is not None:
@@ -227,7 +231,7 @@ class Supervisor:
             None if state.snapshot_age_s is None else int(state.snapshot_age_s),
             state.engine,
             state.workers,
-            self._feed.trouble,
+            self._feed.unreadable or self._feed.trouble,
             queries,
             entries,
             (os.getpid(), *(member.process.pid for member in self._crew.members)),

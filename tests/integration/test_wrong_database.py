@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.support.authority import Knot
-from tests.support.nodes import EXAMPLE, program, status_of
+from tests.support.nodes import EXAMPLE, eventually, program, status_of
 from tests.support.planes import Api, Follower
 
 REFUSED = "127.0.5.10"
@@ -44,3 +44,10 @@ def test_a_control_plane_on_the_wrong_database_changes_no_answer(tmp_path: Path,
         assert (code, "does not know revision" in said) == (2, True), said
         assert node.dig("www.tiktok.com", bind=REFUSED).rcode == "REFUSED"
         assert status_of(node.ready_url()) == 200
+        # What the node reads its policy from is gone: it goes on by what it has, and says so.
+        (api.state / "snapshots").rename(tmp_path / "away")
+        assert eventually(lambda: status_of(node.ready_url()) == 503)
+        assert node.dig("www.tiktok.com", bind=REFUSED).rcode == "REFUSED"
+        assert node.logged("snapshots cannot be read", "No such file or directory")
+        (tmp_path / "away").rename(api.state / "snapshots")
+        assert eventually(lambda: status_of(node.ready_url()) == 200)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,26 @@ def test_what_was_chosen_by_hand_is_held_until_one_above_comes(feed: PolicyFeed,
     store.use(3)
     feed.poll()
     assert feed.held_up_to is None, "the newest keeps nothing back"
+
+
+def test_a_store_that_cannot_be_read_is_said_once_until_it_can(
+    feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed.load()
+    away = tmp_path.with_name("away")
+    tmp_path.rename(away)
+    for _ in range(3):
+        assert feed.poll() is None
+    said = [feed.unreadable]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    away.rename(tmp_path)
+    store.publish(compile_policy(policy(2), NOW))
+    found = feed.poll()
+    assert found is not None
+    assert found.revision == 2
+    assert [*said, feed.unreadable] == [f"read {tmp_path}/current: No such file or directory", None]
+
+
+def test_a_store_that_was_never_there_is_no_trouble(tmp_path: Path) -> None:
+    with closing(PolicyFeed(SnapshotStore(tmp_path / "none"), DEFAULT_SITE)) as feed:
+        assert (feed.poll(), feed.unreadable) == (None, None)
