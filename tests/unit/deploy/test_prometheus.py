@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from api.notices.notifier import Status
-from api.system.metrics import CheckpointsCollector, NodesCollector, PlaceStatus, SuspensionsCollector
+from api.system.metrics import CheckpointsCollector, DamageCollector, NodesCollector, PlaceStatus, SuspensionsCollector
 from api.system.notices import NoticesCollector
 from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component
@@ -33,6 +33,7 @@ def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> No
     assert asked
     collectors = (
         CheckpointsCollector(_NoPlace()),
+        DamageCollector(_Intact()),
         SuspensionsCollector(_Nobody()),
         NoticesCollector(_Nothing()),
         NodesCollector(_NoNodes()),
@@ -40,6 +41,10 @@ def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> No
     assert asked <= {metric.name for metric in METRICS} | {
         family.name for collector in collectors for family in collector.collect()
     }
+
+
+class _Intact:
+    damage = None
 
 
 class _NoPlace:
