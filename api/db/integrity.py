@@ -95,6 +95,8 @@ class Integrity:
             if not _is_damage(error.orig):
                 raise
             found = str(error.orig)
+        except ValueError as error:
+            found = f"an entry of the audit log cannot be read: {error}"
         if found is None or self.damage is not None:
             return
         self.damage = found
@@ -156,7 +158,9 @@ def _batch(session: Session, after: int) -> Iterable[AuditRow]:
 
 
 def _is_damage(error: BaseException | None) -> bool:
-    return isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF in _DAMAGED
+    # An error of the module, and not of the library, has no code: a text is not UTF-8.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return isinstance(error, sqlite3.DatabaseError) and code & 0xFF in _DAMAGED
 
 
 def _hash(row: AuditRow) -> str | None:

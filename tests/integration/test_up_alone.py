@@ -1,16 +1,23 @@
 """`dnsfilter up` where the control plane does not start: the resolver goes on by what it has, and that is said."""
 
+import pytest
+
 from tests.support.nodes import Whole, status_of
 
 
-def test_the_resolver_starts_without_a_control_plane_that_cannot(fresh_whole: Whole) -> None:
+@pytest.mark.parametrize("content", [b"no database", None])
+def test_the_resolver_starts_without_a_control_plane_that_cannot(fresh_whole: Whole, content: bytes | None) -> None:
     assert fresh_whole.stop() == 0
-    (fresh_whole.state / "dnsfilter.sqlite3").write_bytes(b"no database")
+    database = fresh_whole.state / "dnsfilter.sqlite3"
+    database.unlink()
+    if content is not None:
+        database.write_bytes(content)
     before = len(fresh_whole.log.read_text())
     fresh_whole.start()
     assert fresh_whole.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
     assert status_of(f"{fresh_whole.api_url}/healthz") is None
     assert fresh_whole.stop() == 1
+    assert (database.read_bytes() if database.exists() else None) == content
     said = fresh_whole.log.read_text()[before:]
     assert "The resolver runs without its control plane" in said
     assert "the resolver ran without a control plane: start control plane: it ended with status" in said

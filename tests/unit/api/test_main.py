@@ -186,3 +186,32 @@ def test_a_second_process_on_the_same_database_is_refused(tmp_path: Path) -> Non
         process.communicate(timeout=20)
     # The kernel has released the lock with the process.
     assert _run(["new-keys", "--state-dir", str(tmp_path)])[0] == 0
+
+
+def test_a_damaged_database_is_served_but_takes_no_act(tmp_path: Path) -> None:
+    api, metrics, state = free_port(), free_port(), tmp_path / "state"
+    assert _run(["init", "--state-dir", str(state)])[0] == 0
+    with closing(sqlite3.connect(state / "dnsfilter.sqlite3")) as connection:
+        connection.execute("DROP TRIGGER audit_update")
+        connection.execute("UPDATE audit SET object = 'altered' WHERE seq = 1")
+        connection.commit()
+    listen = ["--listen", f"127.0.0.1:{api}", "--metrics-listen", f"127.0.0.1:{metrics}"]
+    process = _start(["--state-dir", str(state), *listen])
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("dnsfilter-api: listening")
+        url, headers = (
+            f"http://127.0.0.1:{api}",
+            {"Authorization": f"Bearer {(state / 'admin-token').read_text().strip()}"},
+        )
+        assert "dnsfilter_api_database_damaged 1" in httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
+        assert httpx.get(f"{url}/v1/sites", headers=headers).status_code == 200
+        assert httpx.put(f"{url}/v1/sites/depot", json={"name": ""}, headers=headers).status_code == 503
+        assert "entry 1 does not follow" in httpx.get(f"{url}/readyz").json()["reason"]
+        state.rename(tmp_path / "away")
+        assert f"{state} was removed or replaced" in httpx.get(f"{url}/readyz").json()["reason"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert err.count('event="the database is damaged, no act is accepted"') == 1

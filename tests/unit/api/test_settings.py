@@ -47,10 +47,16 @@ def test_every_fault_of_a_certificate_is_reported_at_once(tmp_path: Path) -> Non
         "tls_certificate": str(tmp_path / "none.pem"),
         "tls_key": str(tmp_path / "key.pem"),
         "allow_plain": "perhaps",
+        "broken_record": "perhaps",
     }
     with pytest.raises(ConfigError) as caught:
         parse_settings(given, {})
-    assert [problem.place for problem in caught.value.problems] == ["--allow-plain", "--tls-certificate", "--tls-key"]
+    assert [problem.place for problem in caught.value.problems] == [
+        "--allow-plain",
+        "--tls-certificate",
+        "--tls-key",
+        "--broken-record",
+    ]
 
 
 def test_a_certificate_goes_with_its_key_and_not_with_a_socket_s_file(tmp_path: Path) -> None:

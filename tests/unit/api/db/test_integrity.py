@@ -15,14 +15,14 @@ from tests.unit.api.conftest import Plane, authority, on_both_databases
 SITE = "/v1/sites/depot"
 
 
-def _alter(plane: Plane, seq: int) -> None:
+def _alter(plane: Plane, seq: int, change: str = "object = 'altered'") -> None:
     """Change an entry as a flipped bit does, past what keeps the audit log append-only."""
     with plane.database.engine.begin() as connection:
         if plane.database.engine.name == "sqlite":
             connection.exec_driver_sql("DROP TRIGGER audit_update")
         else:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        connection.execute(text("UPDATE audit SET object = 'altered' WHERE seq = :seq"), {"seq": seq})
+        connection.execute(text(f"UPDATE audit SET {change} WHERE seq = :seq"), {"seq": seq})
 
 
 def _status(plane: Plane) -> int:
@@ -51,6 +51,15 @@ def test_an_altered_entry_stops_acts_unless_that_is_accepted(town: Plane, accept
         ready = town.call("GET", "/readyz")
         assert (ready.status_code, ready.json()["reason"]) == (503, refused.json()["detail"])
         assert town.call("GET", "/v1/authorities").status_code == 200
+
+
+@pytest.mark.parametrize("change", ["after = '{'", "act = CAST(x'ff' AS TEXT)", "time_s = 1 << 62"])
+def test_an_entry_that_cannot_be_read_is_damage(town: Plane, change: str) -> None:
+    _alter(town, 3, change)
+    integrity = Integrity(town.database, accepted=False)
+    integrity.check_quickly()
+    assert integrity.damage is not None
+    assert _status(town) == 503
 
 
 def test_an_old_entry_is_found_by_the_complete_check(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:

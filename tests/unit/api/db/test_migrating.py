@@ -67,7 +67,7 @@ def empty(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Itera
     """A database without any table."""
     postgresql = backend == "postgresql"
     url = request.getfixturevalue("server").make() if postgresql else f"sqlite:///{tmp_path / 'file.sqlite3'}"
-    database = Database(url)
+    database = Database(url, create=True)
     yield database
     database.close()
 
