@@ -28,7 +28,7 @@ from api.db.integrity import Integrity
 from api.db.session import Database
 from api.db.turn import Turn, turn_on
 from api.deps import Runtime
-from api.errors import NotPublished
+from api.errors import NotPublished, Unusable
 from api.installation import making, opening
 from api.listening import Listener, taken
 from api.nodes.fleet import Fleet
@@ -93,8 +93,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(f"dnsfilter-api: {problem}", file=sys.stderr)
         return 2
-    except UnavailableError as error:
+    except (UnavailableError, Unusable) as error:
         print(f"dnsfilter-api: {error}", file=sys.stderr)
+        return 1
+    except SQLAlchemyError as error:
+        print(f"dnsfilter-api: {opening.cannot_open(error)}", file=sys.stderr)
         return 1
 
 
@@ -342,7 +345,8 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     now_s = int(runtime.clock())
     opening.demand_key(settings, runtime.database, runtime.token_key)
     opening.demand_known_snapshots(settings, runtime.database, publisher)
-    making.note_key(settings, runtime.database, runtime.token_key)
+    if runtime.database.obstacle is None:
+        making.note_key(settings, runtime.database, runtime.token_key)
     kept = keep_history(runtime.database, now_s)
     if kept:
         emit(log, logging.INFO, "first versions of the policy kept", objects=kept)

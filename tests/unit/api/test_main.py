@@ -193,21 +193,19 @@ def test_a_damaged_database_is_served_but_takes_no_act(tmp_path: Path) -> None:
     assert _run(["init", "--state-dir", str(state)])[0] == 0
     with closing(sqlite3.connect(state / "dnsfilter.sqlite3")) as connection:
         connection.execute("DROP TRIGGER audit_update")
-        connection.execute("UPDATE audit SET object = 'altered' WHERE seq = 1")
+        connection.execute("UPDATE audit SET act = 'altered' WHERE act = 'token.key'")
         connection.commit()
     listen = ["--listen", f"127.0.0.1:{api}", "--metrics-listen", f"127.0.0.1:{metrics}"]
     process = _start(["--state-dir", str(state), *listen])
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("dnsfilter-api: listening")
-        url, headers = (
-            f"http://127.0.0.1:{api}",
-            {"Authorization": f"Bearer {(state / 'admin-token').read_text().strip()}"},
-        )
+        url, token = f"http://127.0.0.1:{api}", (state / "admin-token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
         assert "dnsfilter_api_database_damaged 1" in httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
         assert httpx.get(f"{url}/v1/sites", headers=headers).status_code == 200
         assert httpx.put(f"{url}/v1/sites/depot", json={"name": ""}, headers=headers).status_code == 503
-        assert "entry 1 does not follow" in httpx.get(f"{url}/readyz").json()["reason"]
+        assert "does not follow entry" in httpx.get(f"{url}/readyz").json()["reason"]
         state.rename(tmp_path / "away")
         assert f"{state} was removed or replaced" in httpx.get(f"{url}/readyz").json()["reason"]
     finally:
