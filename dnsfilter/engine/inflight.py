@@ -23,6 +23,7 @@ from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
 from dnsfilter.upstream.attempt import (
     FAIL_OVER_RCODES,
+    HURRIED_MS,
     TOTAL_MS,
     Accept,
     AskByStream,
@@ -50,6 +51,8 @@ MOST_WAITERS = 4096
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending that tell nothing of the server."""
 SWEEP_MS = 1000
+EXPIRED = 64
+"""Waits whose end is dealt with before sockets get their next turn: thousands may end at once."""
 LONGEST_CHAIN_MS = TOTAL_MS
 """A question with all legs of its CNAME chain ends after so long: whoever asked has given up."""
 MOST_SENDS = 16
@@ -159,10 +162,23 @@ class Inflight:
             self._room.enter(waiter.client)
             exchange.waiters.append(waiter)
             return []
-        self._room.enter(waiter.client, opening=key)
+        self._room.enter(waiter.client, key, now_ns // 1_000_000)
         exchange = self._open(key, question, self._attempt(servers, now_ns), now_ns // 1_000_000, waiter.client)
         exchange.waiters.append(waiter)
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
+
+    def make_way(self, key: CacheKey, client: bytes, now_ns: int) -> list[Result]:
+        """End the exchange that gives way to a new one of `key`, before `join`; nothing is done while there is room."""
+        leaving = None if key in self._by_key else self._room.giving_way(client, key, now_ns // 1_000_000)
+        if leaving is None:
+            return []
+        exchange = self._by_key.get(leaving)
+        if exchange is None and (begun := self._room.hand_over(leaving)) is not None:
+            exchange = self.adopt(begun)
+        if exchange is None:
+            raise ValueError(f"end {leaving}: it is not on its way")
+        self._withdraw(exchange)
+        return [Gone(exchange)]
 
     def adopt(self, begun: Begun) -> Exchange:
         """Go on with an exchange whose first send is out, as if it had been made here; it has its room already."""
@@ -223,14 +239,18 @@ class Inflight:
             yield from self._arrived(held, message, now_ns)
 
     def expire(self, now_ns: int) -> Iterator[Result]:
-        """Retry or give up what has waited long enough; retire worn sockets."""
+        """Retry or give up what has waited long enough, `EXPIRED` at most; retire worn sockets."""
         now_ms = now_ns // 1_000_000
-        while self._timers and self._timers[0][0] <= now_ms:
+        left = EXPIRED
+        while left and self._timers and self._timers[0][0] <= now_ms:
             when_ms, number = heapq.heappop(self._timers)
             exchange = self._exchanges.get(number)
             if exchange is not None and exchange.wait_until_ms == when_ms:
+                left -= 1
                 if exchange.reason is Failure.TIMEOUT:  # else the failure is known and counted
                     self._failed(exchange.server, Failure.TIMEOUT, now_ms)
+                if self._room.is_crowded():
+                    exchange.attempt.hurry(exchange.started_ms + HURRIED_MS)
                 yield from self._carry_out(exchange, exchange.attempt.on_timeout(now_ms), now_ns)
         if now_ms >= self._sweep_at_ms:
             self._sweep_at_ms = now_ms + SWEEP_MS

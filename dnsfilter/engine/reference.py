@@ -307,6 +307,7 @@ class ReferenceEngine(Judging):
         """Whether there was room to ask, or to join those who ask the same."""
         key = miss.key
         question = Question(key.name + miss.query.question.wire[-4:], key.name, key.qtype, key.qclass)
+        self._make_way(key, miss.client, wall_s, boot_ns, events)
         try:
             results = self._inflight.join(key, question, miss.servers, waiter, boot_ns)
         except OverflowError:
@@ -315,6 +316,12 @@ class ReferenceEngine(Judging):
             return False
         self._settle(results, wall_s, boot_ns, events)
         return True
+
+    def _make_way(self, key: CacheKey, client: bytes, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+        """Let another question give way to the one of `key` if there is no room; answer those who wait for it."""
+        ended = self._inflight.make_way(key, client, boot_ns)
+        self._slots[LIMITED[Limit.DISPLACED]] += len(ended)
+        self._settle(ended, wall_s, boot_ns, events)
 
     def _settle(self, results: Iterable[Result], wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
         waiting = deque(results)

@@ -10,15 +10,24 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
 from dnsfilter.engine.handover import Begun
 from dnsfilter.engine.limits import client_block
+from dnsfilter.engine.shares import Shares
 
 MOST_EXCHANGES = 4096
+CROWDED_FROM = MOST_EXCHANGES * 3 // 4
+"""From so many exchanges on, none waits as long as it else would."""
 
 
 class Room(Protocol):
     """Who takes up how much room, and which questions are on their way at all."""
 
-    def enter(self, client: bytes, opening: CacheKey | None = None) -> None:
+    def enter(self, client: bytes, opening: CacheKey | None = None, now_ms: int = 0) -> None:
         """Let one more query of `client` wait, and begin the exchange `opening`; OverflowError changes nothing."""
+
+    def giving_way(self, client: bytes, opening: CacheKey, now_ms: int) -> CacheKey | None:
+        """Return the exchange that has to end before `opening` can begin; None if none has to, or none gives way."""
+
+    def is_crowded(self) -> bool:
+        """Return whether waits have to be short, for there is little room left."""
 
     def leave(self, client: bytes) -> None:
         """A query of `client` waits no longer."""
@@ -38,20 +47,29 @@ class OwnRoom:
         self._most_per_client = limits.waiting_per_client
         self._per_client: Counter[bytes] = Counter()
         self._waiting = 0
-        self._open = 0
+        self._shares = Shares()
 
-    def enter(self, client: bytes, opening: CacheKey | None = None) -> None:
+    def enter(self, client: bytes, opening: CacheKey | None = None, now_ms: int = 0) -> None:
         block = client_block(client)
         if self._per_client[block] >= self._most_per_client:
             raise OverflowError("too many questions of one client wait")
         if self._waiting >= self._most_waiting:
             raise OverflowError("too many clients wait")
         if opening is not None:
-            if self._open >= MOST_EXCHANGES:
+            if len(self._shares) >= MOST_EXCHANGES:
                 raise OverflowError("too many questions on their way")
-            self._open += 1
+            self._shares.add(opening, client, now_ms)
         self._per_client[block] += 1
         self._waiting += 1
+
+    def giving_way(self, client: bytes, opening: CacheKey, now_ms: int) -> CacheKey | None:
+        seated = self._per_client[client_block(client)] < self._most_per_client and self._waiting < self._most_waiting
+        if len(self._shares) < MOST_EXCHANGES or not seated:
+            return None
+        return self._shares.giving_way(opening, client, now_ms)
+
+    def is_crowded(self) -> bool:
+        return len(self._shares) >= CROWDED_FROM
 
     def leave(self, client: bytes) -> None:
         block = client_block(client)
@@ -61,7 +79,7 @@ class OwnRoom:
             del self._per_client[block]
 
     def shut(self, key: CacheKey) -> None:
-        self._open -= 1
+        self._shares.remove(key)
 
     def hand_over(self, key: CacheKey) -> Begun | None:
         return None

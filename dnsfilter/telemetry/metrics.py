@@ -51,6 +51,7 @@ class Limit(StrEnum):
     CLIENT = "client"
     UNREGISTERED = "unregistered"
     WAITING = "waiting"
+    DISPLACED = "displaced"
     CONNECTIONS = "connections"
 
 
@@ -113,7 +114,7 @@ BYPASS_ATTEMPTS: Final = Metric(
 )  # fmt: skip
 LIMITED: Final = Metric(
     "dnsfilter_limited_total", MetricType.COUNTER,
-    "Queries, and of `connections` TCP connections, that were turned away because of a limit.", ("limit",),
+    "Queries, of `connections` TCP connections, of `displaced` questions to upstreams, that met a limit.", ("limit",),
 )  # fmt: skip
 UPSTREAM_QUERIES: Final = Metric(
     "dnsfilter_upstream_queries_total",
@@ -207,6 +208,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Limit.CLIENT: "a client asks more a second than `queries_per_second`",
             Limit.UNREGISTERED: "a network that may not ask gets more replies than `unregistered_per_second`",
             Limit.WAITING: "too many queries of one client, or of all, wait for an upstream",
+            Limit.DISPLACED: "an unanswered question of a heavy zone or client gave way to another one",
             Limit.CONNECTIONS: "one client, or all together, have too many TCP connections open",
         },
         (BYPASS_ATTEMPTS.name, "kind"): {

@@ -18,6 +18,8 @@ MAX_SENDS: Final = 3
 """Datagrams for one question, all servers together (RFC 9520 section 3.1 allows three to each server)."""
 TOTAL_MS: Final = 4_900
 """From start to giving up: a stub resolver asks again, or elsewhere, after 5 s (resolv.conf(5), `timeout`)."""
+HURRIED_MS: Final = 1_500
+"""The same when questions are many: at least two sends, since no first wait is longer than a second."""
 SHORTEST_FIRST_WAIT_MS: Final = 50
 LONGEST_FIRST_WAIT_MS: Final = 1_000
 
@@ -115,6 +117,10 @@ class Attempt:
         """When the question has an answer or none; bounds every wait, for datagrams and streams."""
         self.first_failure: int | None = None
         """The rcode of the first failing answer; the caller keeps its message, to deliver when all is exhausted."""
+
+    def hurry(self, deadline_ms: int) -> None:
+        """Give up at `deadline_ms` at the latest, to make room for other questions."""
+        self.deadline_ms = min(self.deadline_ms, deadline_ms)
 
     def start(self, now_ms: int, deadline_ms: int | None = None) -> Send:
         """Give the first send. A later leg of a CNAME chain keeps the deadline of the first."""

@@ -14,8 +14,10 @@ def ask_pending(
     origin.listener, origin.ticket = listener, ticket
     origin.peer, origin.peer_size = <const uint8_t*>peer, <uint32_t>len(peer)
     origin.control, origin.control_size = <const uint8_t*>control, <uint32_t>len(control)
-    hash = pending.table.hash_of(<uint16_t>view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd)
-    return ("elsewhere", "joined", "sent", "full")[pending.begin(&asked, <uint16_t>view, hash, &origin, now_ns)]
+    hash = pending.table.hash_of(
+        <uint16_t>view, asked.name, asked.name_size, asked.qtype, CLASS_IN, asked.do_bit, asked.cd
+    )
+    return ("elsewhere", "joined", "sent", "full", "crowded")[pending.begin(&asked, <uint16_t>view, hash, &origin, now_ns)]
 
 
 def read_pending(Pending pending, int fd, int64_t now_ns, inflight) -> list:

@@ -211,4 +211,4 @@ def turn(engine, Delivering delivering, dict seats, int epoll_fd, list events):
 
 cdef object key_of_flight(const Flight* flight):
     name = <bytes>flight.name[: flight.name_size]
-    return CacheKey(flight.view, name, flight.qtype, int(Class.IN), bool(flight.do_bit), bool(flight.cd))
+    return CacheKey(flight.view, name, flight.qtype, flight.qclass, bool(flight.do_bit), bool(flight.cd))

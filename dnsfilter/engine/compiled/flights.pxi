@@ -2,6 +2,7 @@
 
 cdef enum:
     MOST_EXCHANGES = 4096       # as engine/room.py says
+    CROWDED_FROM = 3072
     FLIGHT_BUCKETS = 4096
     KEPT_SHORT = 128            # octets of a query up to which its memory is used again
     MOST_SPARE = 4096           # pieces of memory for those who wait that are kept for the next
@@ -31,9 +32,19 @@ cdef struct Waiting:
     uint8_t peer[28]            # a sockaddr
     uint8_t control[40]
 
+# One group that has old questions. Its keyed hash is its identity: nobody can choose two names with one hash.
+cdef struct Group:
+    Group* next
+    uint64_t hash
+    uint32_t count
+
 cdef struct Flight:
     Flight* next_of_key
     Flight* next_of_send
+    Flight* before              # in one of the lists of `Shares`
+    Flight* behind
+    Group* groups[5]            # GROUPS, of `Shares`, once the question is old
+    uint64_t client_hash        # of the client that asked first
     uint64_t hash
     Pooled* held                # NULL: no answer to this send is waited for any more
     Waiting* first
@@ -46,6 +57,7 @@ cdef struct Flight:
     uint16_t id
     uint16_t view
     uint16_t qtype
+    uint16_t qclass
     uint16_t name_size
     uint16_t servers[16]        # MOST_SERVERS, in the order to ask them
     int server_count
@@ -66,7 +78,7 @@ cdef class FlightTable:
     cdef Flight* spare          # memory to use again, at most MOST_EXCHANGES pieces
     cdef Waiting* spare_waiting
     cdef int spare_waiting_count
-    cdef readonly int count     # with those of other classes than IN, which are not in the table
+    cdef readonly int count
 
     def __cinit__(self, Store store not None):
         self.store = store
@@ -131,12 +143,14 @@ cdef class FlightTable:
         flight.last = NULL
 
     cdef uint64_t hash_of(
-        self, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, bint do_bit, bint cd
+        self, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, uint16_t qclass, bint do_bit, bint cd
     ) noexcept nogil:
-        return self.store.hash_of(view, name, <uint16_t>size, qtype, do_bit, cd)
+        """The store's hash, which has no class: others than IN take other buckets."""
+        return self.store.hash_of(view, name, <uint16_t>size, qtype, do_bit, cd) + qclass - CLASS_IN
 
     cdef Flight* find(
-        self, uint64_t hash, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, bint do_bit, bint cd
+        self, uint64_t hash, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, uint16_t qclass,
+        bint do_bit, bint cd
     ) noexcept nogil:
         cdef Flight* flight = self.by_key[hash % FLIGHT_BUCKETS]
         while flight != NULL:
@@ -144,6 +158,7 @@ cdef class FlightTable:
                 flight.hash == hash
                 and flight.view == view
                 and flight.qtype == qtype
+                and flight.qclass == qclass
                 and (not flight.do_bit) == (not do_bit)
                 and (not flight.cd) == (not cd)
                 and flight.name_size == size

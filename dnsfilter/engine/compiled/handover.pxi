@@ -20,6 +20,7 @@ from dnsfilter.wire.iana import Class
 from dnsfilter.wire.query import Question, parse_query
 
 cdef enum:
+    EXPIRED = 64                # as engine/inflight.py says
     CONTROL_HEADER = 16         # of one control message: its size, level and type, on a machine of 64 bits
 
 
@@ -34,6 +35,7 @@ def make_pending(
     made.pools = Pools([packed_endpoint(endpoint) for endpoint in endpoints], epoll_fd, pool_size)
     made.health, made.deadlines = Health(len(endpoints)), Deadlines()
     made.table = FlightTable(Store(0, 0) if store is None else store)  # not `or`: an empty store is false
+    made.shares = Shares()
     made.seats = Seats(limits.waiting, limits.waiting_per_client)
     made.listeners, made.want_ad, made.longest_wait_ms = listeners, want_ad, longest_wait_ms
     bounds = counters[0].duration.bounds_ns if counters else ()
@@ -80,9 +82,8 @@ cdef object adopt(Pending pending, Flight* flight, inflight):
 
 cdef object begun_of(Pending pending, Flight* flight):
     """What Python needs to go on; those who wait keep their seats, which Python gives back by their addresses."""
-    name = <bytes>flight.name[: flight.name_size]
-    kind = flight.qtype.to_bytes(2, "big") + int(Class.IN).to_bytes(2, "big")
-    key = CacheKey(flight.view, name, flight.qtype, int(Class.IN), bool(flight.do_bit), bool(flight.cd))
+    key = key_of_flight(flight)
+    kind = flight.qtype.to_bytes(2, "big") + flight.qclass.to_bytes(2, "big")
     servers = tuple([flight.servers[i] for i in range(flight.server_count)])
     cdef Waiting* waiting = flight.first
     waiters = []
@@ -92,7 +93,7 @@ cdef object begun_of(Pending pending, Flight* flight):
     pending.table.free_waiting(flight)
     flight.adopted = True
     pending.deadlines.remove(flight)
-    question = Question(name + kind, name, flight.qtype, int(Class.IN))
+    question = Question(key.name + kind, key.name, key.qtype, key.qclass)
     outstanding = Outstanding(pending, key)
     return Begun(key, question, servers, flight.first_wait_ms, flight.sent_ns, outstanding, flight.id, waiters)
 
@@ -151,9 +152,9 @@ cdef list adopt_all_of(Pending pending, int fd, inflight):
 
 
 cdef int adopt_expired(Pending pending, int64_t now_ms, inflight) except -1:
-    """How many there were; worn sockets are retired besides."""
+    """How many there were, at most EXPIRED; worn sockets are retired as well."""
     cdef int count = 0
-    while pending.deadlines.count and pending.deadlines.heap[0].deadline_ms <= now_ms:
+    while count < EXPIRED and pending.deadlines.count and pending.deadlines.heap[0].deadline_ms <= now_ms:
         adopt(pending, pending.deadlines.heap[0], inflight)
         count += 1
     pending.sweep(now_ms)
@@ -183,11 +184,9 @@ cdef class Outstanding:
 cdef Flight* flight_of(Pending pending, key) except? NULL:
     cdef const uint8_t* name = <bytes>key.name
     cdef uint32_t size = <uint32_t>len(key.name)
-    if key.qclass != Class.IN:
-        return NULL
     return pending.table.find(
-        pending.table.hash_of(key.view, name, size, key.qtype, key.do, key.cd),
-        key.view, name, size, key.qtype, key.do, key.cd,
+        pending.table.hash_of(key.view, name, size, key.qtype, key.qclass, key.do, key.cd),
+        key.view, name, size, key.qtype, key.qclass, key.do, key.cd,
     )
 
 
@@ -197,8 +196,14 @@ class SharedRoom:
     def __init__(self, pending):
         self._pending = pending
 
-    def enter(self, client, opening=None):
-        enter_room(self._pending, client, opening)
+    def enter(self, client, opening=None, now_ms=0):
+        enter_room(self._pending, client, opening, now_ms)
+
+    def giving_way(self, client, opening, now_ms):
+        return giving_way_in_room(self._pending, client, opening, now_ms)
+
+    def is_crowded(self):
+        return is_crowded(self._pending)
 
     def leave(self, client):
         leave_room(self._pending, client)
@@ -210,29 +215,32 @@ class SharedRoom:
         return hand_over_in_room(self._pending, key)
 
 
-cdef int enter_room(Pending pending, bytes client, opening) except -1:
+cdef int enter_room(Pending pending, bytes client, opening, int64_t now_ms) except -1:
     cdef Flight* made
+    cdef Client* seated
     if opening is not None and pending.table.count >= MOST_EXCHANGES:
         raise OverflowError("too many questions on their way")
     if len(opening.name if opening is not None else b"") > MOST_NAME:
         raise ValueError(f"open {opening}: too long a name")
     if opening is not None and flight_of(pending, opening) != NULL:
         raise ValueError(f"open {opening}: on its way already")
-    if pending.seats.enter(client, <uint32_t>len(client)) == NULL:
+    seated = pending.seats.enter(client, <uint32_t>len(client))
+    if seated == NULL:
         raise OverflowError("too many clients, or too many questions of one client, wait")
     if opening is None:
-        return 0
-    if opening.qclass != Class.IN:
-        pending.table.count += 1
         return 0
     made = pending.table.new_flight()
     if made == NULL:
         raise MemoryError
-    made.view, made.qtype, made.do_bit, made.cd = opening.view, opening.qtype, opening.do, opening.cd
+    made.view, made.qtype, made.qclass = opening.view, opening.qtype, opening.qclass
+    made.do_bit, made.cd, made.sent_ns = opening.do, opening.cd, now_ms * 1_000_000
     made.name_size, made.adopted, made.place = <uint16_t>len(opening.name), True, -1
     memcpy(made.name, <const uint8_t*>(<bytes>opening.name), made.name_size)
-    made.hash = pending.table.hash_of(made.view, made.name, made.name_size, made.qtype, made.do_bit, made.cd)
+    made.hash = pending.table.hash_of(
+        made.view, made.name, made.name_size, made.qtype, made.qclass, made.do_bit, made.cd
+    )
     pending.table.add(made)
+    pending.shares.add(made, seated)
     return 0
 
 
@@ -249,9 +257,20 @@ cdef int shut_in_room(Pending pending, key) except -1:
     cdef Flight* flight = flight_of(pending, key)
     if flight != NULL:
         pending.finish(flight)
-    elif key.qclass != Class.IN:
-        pending.table.count -= 1
     return 0
+
+
+cdef object giving_way_in_room(Pending pending, bytes client, opening, int64_t now_ms):
+    cdef bytes name = opening.name
+    cdef Flight* leaving
+    if flight_of(pending, opening) != NULL:
+        return None
+    leaving = pending.giving_way(opening.view, name, <uint32_t>len(name), client, <uint32_t>len(client), now_ms)
+    return None if leaving == NULL else key_of_flight(leaving)
+
+
+cdef bint is_crowded(Pending pending) noexcept:
+    return pending.table.count >= CROWDED_FROM
 
 
 cdef object hand_over_in_room(Pending pending, key):

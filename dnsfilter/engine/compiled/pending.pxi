@@ -3,7 +3,8 @@
 #
 #   begin(asked, view, hash, origin, now_ns)
 #                                         -> JOINED, SENT, FULL (drop and count it), or ELSEWHERE: nothing has been done
-#                                            or counted, and it is `Inflight.join` that has to take the query
+#                                            or counted, and it is `Inflight.join` that has to take the query; or CROWDED:
+#                                            likewise, and to be said again after `Inflight.make_way`
 #
 # For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, what one turn may read:
 #
@@ -34,6 +35,7 @@ cdef enum:
     JOINED = 1
     SENT = 2
     FULL = 3
+    CROWDED = 4
 
 cdef enum:
     NOTHING = 0
@@ -80,6 +82,7 @@ cdef class Pending:
     cdef readonly object listeners
     cdef FlightTable table
     cdef Deadlines deadlines
+    cdef Shares shares
     cdef object slots_view
     cdef uint64_t* slots
     cdef Counts* counts
@@ -105,6 +108,7 @@ cdef class Pending:
     def close(self):
         """Give up every socket, and the counters, so that they can be unmapped; nothing may be asked afterwards."""
         self.table.clear()
+        self.shares.clear()
         self.deadlines.count = 0
         self.pools.close_all()
         self.slots_view, self.slots = None, NULL
@@ -113,7 +117,7 @@ cdef class Pending:
         self, const Asked* asked, uint16_t view, uint64_t hash, const Origin* origin, int64_t now_ns
     ) noexcept nogil:
         cdef Flight* flight = self.table.find(
-            hash, view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
+            hash, view, asked.name, asked.name_size, asked.qtype, CLASS_IN, asked.do_bit, asked.cd
         )
         cdef Waiting* waiting
         cdef int said = JOINED
@@ -121,14 +125,19 @@ cdef class Pending:
             return ELSEWHERE
         if flight != NULL and flight.adopted:
             return ELSEWHERE
-        if flight.waiters >= MOST_WAITERS if flight != NULL else self.table.count >= MOST_EXCHANGES:
+        if flight != NULL and flight.waiters >= MOST_WAITERS:
             return FULL
+        if flight == NULL and self.table.count >= MOST_EXCHANGES:
+            flight = self.giving_way(
+                view, asked.name, asked.name_size, origin.client, origin.client_size, now_ns // 1_000_000
+            )
+            return FULL if flight == NULL else CROWDED
         waiting = self.seat(asked, origin, now_ns)
         if waiting == NULL:
             return FULL
         if flight == NULL:
             said = SENT
-            flight = self.start(asked, view, hash, now_ns)
+            flight = self.start(asked, view, hash, waiting.client, now_ns)
         if flight == NULL:
             self.seats.leave(waiting.client)
             self.table.old_waiting(waiting)
@@ -165,14 +174,28 @@ cdef class Pending:
         memcpy(made + 1, asked.message, asked.size)
         return made
 
-    cdef Flight* start(self, const Asked* asked, uint16_t view, uint64_t hash, int64_t now_ns) noexcept nogil:
+    cdef Flight* giving_way(
+        self, uint16_t view, const uint8_t* name, uint32_t size, const uint8_t* client, uint32_t client_size,
+        int64_t now_ms,
+    ) noexcept nogil:
+        """Return the flight that has to end before a new one can begin; NULL if none has to, or none gives way."""
+        cdef uint64_t hash
+        cdef Client* seated = self.seats.find(client, client_size, &hash)
+        if self.table.count < MOST_EXCHANGES or not self.seats.has_room(seated):
+            return NULL
+        return self.shares.giving_way(view, name, size, hash, now_ms)
+
+    cdef Flight* start(
+        self, const Asked* asked, uint16_t view, uint64_t hash, const Client* client, int64_t now_ns
+    ) noexcept nogil:
         """A new flight whose question is out; NULL, and nothing changed, where it could not be sent."""
         cdef int64_t now_ms = now_ns // 1_000_000
         cdef Servers* servers = &self.views[view]
         cdef Flight* made = self.table.new_flight()
         if made == NULL:
             return NULL
-        made.view, made.qtype, made.do_bit, made.cd = view, asked.qtype, asked.do_bit, asked.cd
+        made.view, made.qtype, made.qclass = view, asked.qtype, CLASS_IN
+        made.do_bit, made.cd = asked.do_bit, asked.cd
         made.hash, made.name_size = hash, asked.name_size
         memcpy(made.name, asked.name, asked.name_size)
         made.server_count, made.sent_ns = servers.count, now_ns
@@ -187,6 +210,7 @@ cdef class Pending:
         self.health.probe(servers.numbers, servers.count, now_ms)
         self.slots[self.counts[made.servers[0]].queries] += 1
         self.table.add(made)
+        self.shares.add(made, client)
         self.deadlines.add(made)
         return made
 
@@ -266,6 +290,7 @@ cdef class Pending:
             self.table.old_waiting(flight.first)
             flight.first = flight.last
         self.deadlines.remove(flight)
+        self.shares.remove(flight)
         self.table.remove(flight)
 
     cdef bint owns(self, int fd) noexcept nogil:

@@ -64,11 +64,15 @@ cdef class Seats:
             client = client.next
         return NULL
 
+    cdef bint has_room(self, const Client* client) noexcept nogil:
+        """Whether one more query of a client may wait; NULL is one of which none does."""
+        return self.waiting < self.most and (client.count if client != NULL else 0) < self.most_per_client
+
     cdef Client* enter(self, const uint8_t* octets, uint32_t size) noexcept nogil:
         cdef uint64_t hash
         cdef Client* client
         client = self.find(octets, size, &hash)
-        if self.waiting >= self.most or (client.count if client != NULL else 0) >= self.most_per_client:
+        if not self.has_room(client):
             return NULL
         if client == NULL:
             client = <Client*>calloc(1, sizeof(Client))

@@ -11,6 +11,7 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
 from dnsfilter.engine.handover import Begun
 from dnsfilter.engine.inflight import (
+    EXPIRED,
     LONGEST_CHAIN_MS,
     MOST_WAITERS,
     Cut,
@@ -21,7 +22,7 @@ from dnsfilter.engine.inflight import (
     Result,
     Waiter,
 )
-from dnsfilter.engine.room import MOST_EXCHANGES
+from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES, OwnRoom
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
@@ -80,7 +81,9 @@ class Bench:
 
 
 @contextmanager
-def bench(*upstreams: Scripted, longest_wait_ms: int = LONGEST_FIRST_WAIT_MS) -> Iterator[Bench]:
+def bench(
+    *upstreams: Scripted, longest_wait_ms: int = LONGEST_FIRST_WAIT_MS, room: OwnRoom | None = None
+) -> Iterator[Bench]:
     with ExitStack() as stack:
         for upstream in upstreams:
             stack.callback(upstream.close)
@@ -89,9 +92,7 @@ def bench(*upstreams: Scripted, longest_wait_ms: int = LONGEST_FIRST_WAIT_MS) ->
         count = len(upstreams)
         slots = memoryview(bytearray(8 * fixed_size(count))).cast("Q")
         endpoints = [upstream.endpoint for upstream in upstreams]
-        inflight = Inflight(
-            endpoints, poller, upstream_slots(count), slots, want_ad=False, longest_wait_ms=longest_wait_ms
-        )
+        inflight = Inflight(endpoints, poller, upstream_slots(count), slots, False, longest_wait_ms, room)
         stack.callback(inflight.close)
         yield Bench(inflight, poller, upstreams, slots)
 
@@ -371,3 +372,28 @@ def test_an_adopted_exchange_turns_to_another_server_where_the_first_cannot_be_r
         assert at.inflight.unreachable(exchange, 0, at.now_ms * 1_000_000) == []
         assert [upstream.serve() for upstream in at.upstreams] == [0, 1]
         assert at.failures(Failure.UNREACHABLE) == 1
+
+
+@pytest.mark.parametrize(("others", "patience_ms"), [(CROWDED_FROM - 2, 3_600), (CROWDED_FROM - 1, 1_500)])
+def test_a_crowded_table_makes_waits_shorter(others: int, patience_ms: int) -> None:
+    room = OwnRoom(Limits(waiting_per_client=4096))
+    for number in range(others):
+        room.enter(b"\x7f\0\7\x0a", CacheKey(0, parse_name(f"n{number}.example.org"), 1, 1, False, False))
+    with bench(Scripted(silent), room=room) as at:
+        at.join()
+        waited_ms = 100
+        while not (results := at.expire(100)):
+            waited_ms += 100
+        assert [type(result) for result in results] == [Gone]
+        assert waited_ms == patience_ms
+
+
+def test_waits_that_end_at_once_are_dealt_with_a_few_at_a_time() -> None:
+    with bench(Scripted(silent)) as at:
+        for number in range(EXPIRED + 5):
+            at.join(f"n{number}.example.org")
+        at.expire(1_000)
+        assert at.failures(Failure.TIMEOUT) == EXPIRED
+        assert at.inflight.next_alarm_ms() == at.now_ms - 200
+        at.expire(0)
+        assert at.failures(Failure.TIMEOUT) == EXPIRED + 5

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.upstream.attempt import (
     FAIL_OVER_RCODES,
+    HURRIED_MS,
     MAX_SENDS,
     TOTAL_MS,
     Accept,
@@ -277,3 +278,14 @@ def test_a_late_failure_of_a_server_given_up_leaves_the_others_their_wait() -> N
     attempt.strike(SERVFAIL, 0)
     assert attempt.on_timeout(2_000) == Send(2, 3_600)
     assert attempt.on_timeout(3_600) == Exhausted(SERVFAIL)
+
+
+@pytest.mark.parametrize(("first_wait_ms", "ends_ms"), [(400, [400, 1000, 1500]), (1000, [1000, 1500])])
+def test_one_in_a_hurry_gives_up_earlier_but_asks_a_second_server(first_wait_ms: int, ends_ms: list[int]) -> None:
+    attempt = Attempt((0, 1), first_wait_ms)
+    step: Step = attempt.start(10_000)
+    attempt.hurry(10_000 + HURRIED_MS)
+    for number, end_ms in enumerate(ends_ms):
+        assert step == Send(number % 2, 10_000 + end_ms)
+        step = attempt.on_timeout(10_000 + end_ms)
+    assert step == Exhausted()

@@ -1,0 +1,101 @@
+"""Which question gives way to a new one when as many are on their way as may be: one of the heaviest askers or zones.
+
+Every question belongs to groups: its conditional zone, the last two, three and four labels of its name, its client.
+Only questions that are old count for their groups, so answered traffic never makes a group heavy. A group is heavy from
+`HEAVY` old questions on. The oldest question of a heavy group gives way if the new one is in a group of the same kind
+with at most half as many. Nothing gives way to a question whose client and zone are both heavy.
+
+Nothing is counted before the table is full. Each call then looks at `LOOKS` questions at most, and once at each that
+has become old since the last call.
+"""
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.limits import client_block
+from dnsfilter.wire.names import suffixes
+
+HEAVY = 64
+"""Old questions that make a group heavy: a 64th of the table."""
+OLD_MS = 200
+"""A question this old may give way. Most answers take less; Unbound's `jostle-timeout` is the same."""
+LOOKS = 16
+DEPTHS = (2, 3, 4)
+"""How many last labels of a name may be a zone: `example.org`, `example.co.uk`, and zones below them."""
+
+Group: TypeAlias = tuple[int, bytes] | None
+"""Its kind, which is its place among a question's groups, and what its members share; None counts nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One question that is on its way."""
+
+    key: CacheKey
+    client: bytes
+    at_ms: int
+
+
+class Shares:
+    """The questions on their way, the oldest first."""
+
+    def __init__(self) -> None:
+        self._young: dict[CacheKey, Opened] = {}
+        self._old: OrderedDict[CacheKey, tuple[Group, ...]] = OrderedDict()
+        self._counts: Counter[Group] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def add(self, key: CacheKey, client: bytes, now_ms: int) -> None:
+        """The question of `key` is on its way, first asked by `client`."""
+        self._young[key] = Opened(key, client, now_ms)
+
+    def remove(self, key: CacheKey) -> None:
+        """The question of `key` is over."""
+        if self._young.pop(key, None) is not None:
+            return
+        for group in filter(None, self._old.pop(key)):
+            self._counts[group] -= 1
+            if not self._counts[group]:
+                del self._counts[group]
+
+    def giving_way(self, key: CacheKey, client: bytes, now_ms: int) -> CacheKey | None:
+        """Return the question that gives way to a new one, None if the new one gets no place."""
+        self._count_old(now_ms)
+        wanted = self._weights(groups_of(key, client))
+        if min(max(wanted[:-1]), wanted[-1]) >= HEAVY:
+            return None
+        for _ in range(min(LOOKS, len(self._old))):
+            oldest, groups = next(iter(self._old.items()))
+            held = self._weights(groups)
+            if max(held) >= HEAVY:
+                lighter = any(old >= HEAVY and new <= old // 2 for new, old in zip(wanted, held, strict=True))
+                return oldest if lighter else None
+            self._old.move_to_end(oldest)
+        return None
+
+    def _weights(self, groups: tuple[Group, ...]) -> list[int]:
+        return [self._counts[group] for group in groups]
+
+    def _count_old(self, now_ms: int) -> None:
+        while self._young:
+            oldest = next(iter(self._young.values()))
+            if now_ms - oldest.at_ms < OLD_MS:
+                return
+            del self._young[oldest.key]
+            groups = self._old[oldest.key] = groups_of(oldest.key, oldest.client)
+            self._counts.update(filter(None, groups))
+
+
+def groups_of(key: CacheKey, client: bytes) -> tuple[Group, ...]:
+    """Return the groups of a question: conditional zone, name at each depth, and last its client."""
+    above = suffixes(key.name)
+    values = [
+        key.view.to_bytes(2) if key.view else None,
+        *(above[-depth] if len(above) >= depth else None for depth in DEPTHS),
+        client_block(client),
+    ]
+    return tuple(None if value is None else (kind, value) for kind, value in enumerate(values))
