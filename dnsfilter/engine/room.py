@@ -51,10 +51,8 @@ class OwnRoom:
 
     def enter(self, client: bytes, opening: CacheKey | None = None, now_ms: int = 0) -> None:
         block = client_block(client)
-        if self._per_client[block] >= self._most_per_client:
-            raise OverflowError("too many questions of one client wait")
-        if self._waiting >= self._most_waiting:
-            raise OverflowError("too many clients wait")
+        if not self._has_seat(block):
+            raise OverflowError("too many clients, or too many questions of one client, wait")
         if opening is not None:
             if len(self._shares) >= MOST_EXCHANGES:
                 raise OverflowError("too many questions on their way")
@@ -63,10 +61,16 @@ class OwnRoom:
         self._waiting += 1
 
     def giving_way(self, client: bytes, opening: CacheKey, now_ms: int) -> CacheKey | None:
-        seated = self._per_client[client_block(client)] < self._most_per_client and self._waiting < self._most_waiting
-        if len(self._shares) < MOST_EXCHANGES or not seated:
+        if len(self._shares) < MOST_EXCHANGES or not self._has_seat(client_block(client)):
             return None
         return self._shares.giving_way(opening, client, now_ms)
+
+    def _has_seat(self, block: bytes) -> bool:
+        """Return whether one more query of a client may wait; the last eighth of the seats is for light clients."""
+        most = self._most_per_client
+        if self._waiting >= self._most_waiting * 7 // 8:
+            most = max(most // 8, 1)
+        return self._waiting < self._most_waiting and self._per_client[block] < most
 
     def is_crowded(self) -> bool:
         return len(self._shares) >= CROWDED_FROM

@@ -11,7 +11,7 @@ from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.slots import LIMITED
 from tests.contract.cases import internet, office
-from tests.support.engines import GHENT, MECHELEN, STRANGER, Rig, edes, query
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, STRANGER, Rig, edes, query
 from tests.support.starting import Start
 
 PLAIN, BANNED = query("plain.example.org"), query("www.tiktok.com")
@@ -180,7 +180,7 @@ def test_one_client_may_have_so_many_queries_wait(start: Start) -> None:
 
 def test_all_clients_together_may_have_so_many_queries_wait(start: Start) -> None:
     rig = start(office(), internet(), limits=Limits(waiting=3, waiting_per_client=3, clients=Rate(0, 0)))
-    for number, client in enumerate((GHENT, MECHELEN, GHENT, MECHELEN)):
+    for number, client in enumerate((GHENT, MECHELEN, DIEST, BOUND)):
         outcome = rig.judge(query(f"n{number}.example.org"), client, TCP)
         assert isinstance(outcome, Miss)
         rig.forward(outcome)

@@ -17,7 +17,7 @@ def ask_pending(
     hash = pending.table.hash_of(
         <uint16_t>view, asked.name, asked.name_size, asked.qtype, CLASS_IN, asked.do_bit, asked.cd
     )
-    return ("elsewhere", "joined", "sent", "full", "crowded")[pending.begin(&asked, <uint16_t>view, hash, &origin, now_ns)]
+    return ("elsewhere", "joined", "sent", "full")[pending.begin(&asked, <uint16_t>view, hash, &origin, now_ns)]
 
 
 def read_pending(Pending pending, int fd, int64_t now_ns, inflight) -> list:

@@ -3,8 +3,7 @@
 #
 #   begin(asked, view, hash, origin, now_ns)
 #                                         -> JOINED, SENT, FULL (drop and count it), or ELSEWHERE: nothing has been done
-#                                            or counted, and it is `Inflight.join` that has to take the query; or CROWDED:
-#                                            likewise, and to be said again after `Inflight.make_way`
+#                                            or counted, and it is `Inflight.join` that has to take the query
 #
 # For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, what one turn may read:
 #
@@ -35,7 +34,6 @@ cdef enum:
     JOINED = 1
     SENT = 2
     FULL = 3
-    CROWDED = 4
 
 cdef enum:
     NOTHING = 0
@@ -131,7 +129,7 @@ cdef class Pending:
             flight = self.giving_way(
                 view, asked.name, asked.name_size, origin.client, origin.client_size, now_ns // 1_000_000
             )
-            return FULL if flight == NULL else CROWDED
+            return FULL if flight == NULL else ELSEWHERE
         waiting = self.seat(asked, origin, now_ns)
         if waiting == NULL:
             return FULL

@@ -91,13 +91,7 @@ cdef class Reader:
                 )
             if size == MISS:
                 size = ask_on(self.pending, batch, i, seat.way, &self.asked[i], where, boot_ns)
-                if size == CROWDED:
-                    engine._make_way(
-                        key_of_asked(&self.asked[i], where.view), <bytes>(<const char*>client)[:client_size], wall_s, boot_ns,
-                        events,
-                    )
-                    size = ask_on(self.pending, batch, i, seat.way, &self.asked[i], where, boot_ns)
-                if size == FULL or size == CROWDED:
+                if size == FULL:
                     self.fast.drop_waiting(0)
                 size = ADMITTED if size == ELSEWHERE else DROPPED
             if size > 0:
@@ -117,11 +111,6 @@ cdef class Reader:
         if failed is not None:
             raise failed
         return 0
-
-
-cdef object key_of_asked(const Asked* asked, int view):
-    name = <bytes>(<const char*>asked.name)[: asked.name_size]
-    return CacheKey(view, name, asked.qtype, asked.qclass, bool(asked.do_bit), bool(asked.cd))
 
 
 cdef void hand_over(

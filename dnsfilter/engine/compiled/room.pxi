@@ -65,8 +65,11 @@ cdef class Seats:
         return NULL
 
     cdef bint has_room(self, const Client* client) noexcept nogil:
-        """Whether one more query of a client may wait; NULL is one of which none does."""
-        return self.waiting < self.most and (client.count if client != NULL else 0) < self.most_per_client
+        """Whether one more query of a client may wait; NULL is one of which none does. As `OwnRoom` decides."""
+        cdef uint32_t most = self.most_per_client
+        if self.waiting >= self.most * 7 // 8:
+            most = max(most // 8, <uint32_t>1)
+        return self.waiting < self.most and (client.count if client != NULL else 0) < most
 
     cdef Client* enter(self, const uint8_t* octets, uint32_t size) noexcept nogil:
         cdef uint64_t hash

@@ -1,41 +1,19 @@
 """Which question gives way when the table is full, in the room of each engine."""
 
 from collections.abc import Callable
-from contextlib import closing
-from select import epoll
 
 import pytest
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES, OwnRoom, Room
+from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES, Room
 from dnsfilter.engine.shares import HEAVY, LOOKS, OLD_MS
 from dnsfilter.wire.names import parse_name
-from tests.support.engines import KINDS
 
 CROWD = [number.to_bytes(4, "big") for number in range(MOST_EXCHANGES)]
 FEW = CROWD[:30]
 OTHER = b"\x7f\0\7\x0a"
 LIMITS = Limits()
-
-
-def shared_room(limits: Limits = LIMITS) -> Room:
-    """The compiled engine's room, without sockets."""
-    engine = pytest.importorskip("dnsfilter.engine._engine")
-    with closing(epoll()) as poller:
-        pending = engine.make_pending(
-            [], [], poller.fileno(), [], memoryview(bytearray(8)).cast("Q"), False, 1, limits, {}
-        )
-    room: Room = engine.SharedRoom(pending)
-    return room
-
-
-ROOMS: dict[str, Callable[..., Room]] = {"reference": OwnRoom, "compiled": shared_room}
-
-
-@pytest.fixture(params=KINDS)
-def make_room(request: pytest.FixtureRequest) -> Callable[..., Room]:
-    return ROOMS[request.param]
 
 
 def key(name: str, view: int = 0, qclass: int = 1) -> CacheKey:

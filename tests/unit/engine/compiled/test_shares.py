@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from dnsfilter.config.model import Limits
 from dnsfilter.engine.room import MOST_EXCHANGES, OwnRoom
-from tests.unit.engine.test_shares import key, shared_room
+from tests.unit.engine.rooms import shared_room
+from tests.unit.engine.test_shares import key
 
 pytest.importorskip("dnsfilter.engine._engine")
 
