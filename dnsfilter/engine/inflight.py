@@ -51,7 +51,7 @@ MOST_WAITERS = 4096
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending that tell nothing of the server."""
 SWEEP_MS = 1000
-EXPIRED = 64
+EXPIRED = 16
 """Waits whose end is dealt with before sockets get their next turn: thousands may end at once."""
 LONGEST_CHAIN_MS = TOTAL_MS
 """A question with all legs of its CNAME chain ends after so long: whoever asked has given up."""

@@ -2,7 +2,8 @@
 
 30 clients send 300 queries a second each, all for unique names under silent zones, for SECONDS (8 unless given).
 Another client asks for 100 new names under other zones meanwhile; half of them take the upstream 600 ms. Each line says
-how many of those got their answer, an error, or nothing, and what processor time the worker used.
+how many of those got their answer, an error, or nothing, the worker's processor time, and how many datagrams its socket
+had no room for.
 """
 
 import heapq
@@ -109,6 +110,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
+def lost(port: int) -> int:
+    """How many datagrams the sockets at a port had no room for."""
+    fields = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return sum(int(each[-1]) for each in fields if each[1].endswith(f":{port:04X}"))
+
+
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
     upstream = free_port()
@@ -123,12 +130,13 @@ def main() -> None:
                 before = cpu_s(node.worker_pid())
                 found = run(node.port, silent, seconds)
                 used = cpu_s(node.worker_pid()) - before
+                full = lost(node.port)
                 limited = {k[23:]: int(v) for k, v in node.metrics().items() if "limited_total" in k and v}
             words = [
                 f"{name} {'/'.join(str(found.get((slow, end), 0)) for end in ('answer', 'error', 'nothing'))}"
                 for slow, name in ((False, "prompt"), (True, "slow"))
             ]
-            print(f"{what}: {', '.join(words)} (answer/error/nothing); {used:.1f} s of processor time; {limited}")
+            print(f"{what}: {', '.join(words)} (answer/error/nothing); {used:.1f} s; {full} lost; {limited}")
     finally:
         server.terminate()
 

@@ -185,7 +185,7 @@ def test_nothing_is_left_on_its_way_after_a_flood(flooded: tuple[Rig, Answering,
         assert limited(rig) == round_, "somebody's place was not given back"
         flooder.send(names(1, seed=20 + round_))
         assert limited(rig) == round_ + 1
-        for _ in range(8):
+        while rig.engine.in_hand():
             rig.pass_time(1000)
         assert rig.outcomes()["udp", "failed"] == MOST_EXCHANGES * (round_ + 1)
     upstream.answers = True

@@ -20,7 +20,7 @@ from dnsfilter.wire.iana import Class
 from dnsfilter.wire.query import Question, parse_query
 
 cdef enum:
-    EXPIRED = 64                # as engine/inflight.py says
+    EXPIRED = 16                # as engine/inflight.py says
     CONTROL_HEADER = 16         # of one control message: its size, level and type, on a machine of 64 bits
 
 
