@@ -14,7 +14,7 @@ from dnsfilter.engine.shares import Shares
 
 MOST_EXCHANGES = 4096
 CROWDED_FROM = MOST_EXCHANGES * 3 // 4
-"""From so many exchanges on, none waits as long as it else would."""
+"""From this many exchanges on, waits are shorter."""
 
 
 class Room(Protocol):

@@ -1,4 +1,4 @@
-"""Which question gives way to a new one when as many are on their way as may be: one of the heaviest askers or zones.
+"""Fair shares of a full table: which question of a heavy zone or client gives way to a new one.
 
 Every question belongs to groups: its conditional zone, the last two, three and four labels of its name, its client.
 Only questions that are old count for their groups, so answered traffic never makes a group heavy. A group is heavy from
