@@ -16,7 +16,6 @@ from struct import unpack_from
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.handover import Begun, Waiter
 from dnsfilter.telemetry.metrics import Failure
-from dnsfilter.wire.iana import Class
 from dnsfilter.wire.query import Question, parse_query
 
 cdef enum:
