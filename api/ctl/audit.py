@@ -17,7 +17,7 @@ MAX_CHECKPOINTS = 1_000_000
 """Of a century, with one every hour."""
 
 
-_BY_HAND = frozenset({"node.suspend", "node.end_suspension", "node.use_revision"})
+_BY_HAND = frozenset({"node.suspend", "node.end_suspension", "node.use_revision", "node.unquarantine"})
 _TOLD = _BY_HAND | {"suspension.start"}
 """Acts that change nothing that was there before, and of which whom they concern stands in no other place."""
 

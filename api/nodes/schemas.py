@@ -50,7 +50,7 @@ Word = Annotated[ShortLine, StringConstraints(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 StrangerPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_stranger)]
-LocalAct = Literal["suspend", "end_suspension", "use_revision"]
+LocalAct = Literal["suspend", "end_suspension", "use_revision", "unquarantine"]
 State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
 OLDER: frozenset[State] = frozenset({"held", "behind"})
 """Those that report and decide by an older policy, because somebody chose that on the node or for another reason."""

@@ -17,7 +17,7 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None) -> None:
-    """Load what is here; where nothing of it is whole, what `pull` brings.
+    """Load what is here; where nothing of it is whole, what `pull` brings; then even what is quarantined here.
 
     Raises UnavailableError where there is neither, unless the node is to start without.
     """
@@ -40,11 +40,15 @@ def _load_or_pull(feed: PolicyFeed, pull: Callable[[], None] | None) -> None:
         feed.load()
         return
     except SnapshotError as error:
-        if pull is None:
-            raise
-        here = error
+        reason: DnsfilterError = error
+    if pull is not None:
+        try:
+            pull()
+            feed.load()
+            return
+        except DnsfilterError as error:
+            reason = UnavailableError(f"{error} (here: {reason})")
     try:
-        pull()
-    except DnsfilterError as error:
-        raise UnavailableError(f"{error} (here: {here})") from error
-    feed.load()
+        feed.load_any()
+    except SnapshotError:
+        raise reason from None

@@ -50,6 +50,7 @@ class Act(StrEnum):
     SUSPEND = "suspend"
     END_SUSPENSION = "end_suspension"
     USE_REVISION = "use_revision"
+    UNQUARANTINE = "unquarantine"
 
 
 @dataclass(frozen=True, slots=True)

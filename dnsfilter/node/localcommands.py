@@ -149,16 +149,35 @@ class LocalNode:
             self._store.use(revision)
         return f"revision {revision} is in use on this node until {self._superseded_when()}"
 
-    def _check_usable(self, revision: int) -> None:
+    def unquarantine(self, revision: int, reason: str) -> str:
+        """Let a revision be used again; return what happens next. Raises as `suspend` does."""
+        _check_reason(reason)
+        with self._looking():
+            self._check_here(revision)
+            if self._store.quarantine_reason(revision) is None:
+                return f"revision {revision} is not quarantined on this node"
+        keeper = self._keeper(revision)
+        with self._acting():
+            now = _now(self._files())
+            self._journal().add(now.instant, self._uid, Act.UNQUARANTINE, reason, revision=revision)
+        with acting_as(keeper):
+            self._store.unquarantine(revision)
+        if revision == self._store.current_revision():
+            return f"revision {revision} is no longer quarantined; the node uses it within seconds"
+        return f"revision {revision} is no longer quarantined; to use it: dnsfilter snapshot use {revision}"
+
+    def _check_here(self, revision: int) -> None:
         here = self._store.revisions()
         if revision not in here:
             known = ", ".join(map(str, here)) or "none"
             raise ConfigError((Problem("REVISION", f"revision {revision} is not on this node; here: {known}"),))
+
+    def _check_usable(self, revision: int) -> None:
+        self._check_here(revision)
         quarantined = self._store.quarantine_reason(revision)
         if quarantined is not None:
-            reason, mark = quarantined or "no reason is noted", self._store.quarantine_mark(revision)
-            what = f"use revision {revision}: it is quarantined: {reason}"
-            raise UnavailableError(f"{what}; if it is to be tried again, remove {mark}")
+            what = f"use revision {revision}: it is quarantined: {quarantined or 'no reason is noted'}"
+            raise UnavailableError(f"{what}; to try it again: dnsfilter snapshot unquarantine {revision}")
         try:
             self._store.check(revision)
         except SnapshotError as error:
@@ -177,9 +196,9 @@ class LocalNode:
         state_dir = self._config.state_dir
         owner = owner_below(state_dir, directory) if directory.is_relative_to(state_dir) else owner_of(directory)
         if owner is None:
-            raise UnavailableError(f"use revision {revision}: there is no {directory}")
+            raise UnavailableError(f"change revision {revision}: there is no {directory}")
         if os.geteuid() not in (0, owner.uid):
-            raise UnavailableError(f"use revision {revision}: {directory} is user {owner.uid}'s: do it as root")
+            raise UnavailableError(f"change revision {revision}: {directory} is user {owner.uid}'s: do it as root")
         return owner
 
     def _kept(self, revision: int, in_use: int | None) -> Kept:

@@ -38,8 +38,11 @@ def add_local_commands(commands: "Commands", opened: Opened) -> None:
     kept = _command(acts, "list", "list the snapshots that this node has", partial(_list, opened))
     kept.add_argument("--json", action="store_true", help="print the list as JSON")
     use = _command(acts, "use", "decide by an older snapshot until a higher one comes", partial(_use, opened))
-    use.add_argument("revision", type=int, metavar="REVISION", help="one of `snapshot list`")
-    use.add_argument("--reason", default="", help="why; it is kept in the node's journal")
+    again = "let the node use a quarantined snapshot again"
+    unquarantine = _command(acts, "unquarantine", again, partial(_unquarantine, opened))
+    for command in (use, unquarantine):
+        command.add_argument("revision", type=int, metavar="REVISION", help="one of `snapshot list`")
+        command.add_argument("--reason", default="", help="why; it is kept in the node's journal")
 
 
 def _command(commands: "Commands", name: str, text: str, run: object) -> argparse.ArgumentParser:
@@ -79,6 +82,11 @@ def _use(opened: Opened, options: argparse.Namespace) -> int:
     say(node.use_revision(options.revision, options.reason))
     for each in node.published():
         say(published_text(each.suspension, each.revision))
+    return DONE
+
+
+def _unquarantine(opened: Opened, options: argparse.Namespace) -> int:
+    say(opened(options).unquarantine(options.revision, options.reason))
     return DONE
 
 

@@ -94,16 +94,24 @@ class PolicyFeed:
             until[each.authority] = max(each.end, until.get(each.authority, each.end))
         return tuple(until.items())
 
-    def load(self) -> Snapshot:
-        """Take the newest snapshot that is whole. Raises SnapshotError when there is none."""
+    def load(self, *, without: int | None = None) -> Snapshot:
+        """Take the newest snapshot that is whole, except revision `without`. Raises SnapshotError if there is none."""
         token = self._store.current_token()
         self._was_there |= token is not None
-        files, self.trouble = self._store.read_last_good(self._files)
+        files, trouble = self._store.read_last_good(self._files, without=without)
         snapshot = self.take(files)
-        if self.trouble is None:
+        self.trouble = trouble
+        if trouble is None:
             self._token = token
         else:
-            logs.emit(_LOG, logging.ERROR, "snapshot passed over", reason=self.trouble, using=files.revision)
+            logs.emit(_LOG, logging.ERROR, "snapshot passed over", reason=trouble, using=files.revision)
+        return snapshot
+
+    def load_any(self) -> Snapshot:
+        """Take the newest revision that is complete, even a quarantined one. Raises SnapshotError if there is none."""
+        files = self._store.read_any()
+        snapshot = self.take(files)
+        logs.emit(_LOG, logging.ERROR, "no other snapshot is complete", using=files.revision)
         return snapshot
 
     def poll(self) -> Snapshot | None:
@@ -223,19 +231,20 @@ class PolicyFeed:
             logs.emit(_LOG, logging.WARNING, "suspension on this node has ended", left=len(suspensions))
 
     def set_aside(self, revision: int, reason: str) -> Snapshot | None:
-        """Use no snapshot of this revision any more, but the newest older one; None, and nothing else, without one.
+        """Quarantine this revision and use the newest older one; None, and nothing else, without one.
 
         The store is told; where it does not let this process write, at least this process will not load it again.
         """
         try:
+            snapshot = self.load(without=revision)
+        except (SnapshotError, OSError) as error:
+            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, there is no other to return to", reason=error)
+            return None
+        try:
             self._store.quarantine(revision, reason)
         except UnavailableError as error:
             logs.emit(_LOG, logging.WARNING, "quarantine not written", reason=error)
-        try:
-            return self.load()
-        except SnapshotError as error:
-            logs.emit(_LOG, logging.ERROR, "no older snapshot to return to", reason=error)
-            return None
+        return snapshot
 
     def age_s(self) -> int:
         """Seconds since the making of the snapshot in use, by the clock that is believed."""

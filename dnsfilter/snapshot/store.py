@@ -171,27 +171,36 @@ class SnapshotStore:
                     raise
         return self._read(self._current(), known)
 
-    def read_last_good(self, known: Files | None = None) -> tuple[Files, str | None]:
+    def read_last_good(self, known: Files | None = None, *, without: int | None = None) -> tuple[Files, str | None]:
         """The current snapshot, or the newest older one that is whole, with the reason why newer ones were passed over.
 
-        Raises SnapshotError with every reason when none is whole.
+        The revision `without` counts as quarantined. Raises SnapshotError with every reason when none is whole.
         """
         try:
-            return self.read_current(known), None
+            if without is None or self._current().revision != without:
+                return self.read_current(known), None
+            reasons = [self._is_quarantined(without)]
         except SnapshotError as error:
             reasons = [str(error)]
-        try:
-            newest = self._current().revision
-        except SnapshotError:
-            newest = None
+        current = self.current_revision()
         for pointer in sorted(self._pointers(), reverse=True):
-            if newest is not None and pointer.revision >= newest:
+            if pointer.revision == without or (current is not None and pointer.revision >= current):
                 continue
             try:
                 return self._read(pointer, known), "; ".join(reasons)
             except SnapshotError as error:
                 reasons.append(str(error))
         raise SnapshotError("; ".join(reasons))
+
+    def read_any(self) -> Files:
+        """Read the newest revision that is complete, also one above the current, and last a quarantined one.
+
+        For a node that would have nothing to serve otherwise. Raises SnapshotError.
+        """
+        for pointer in sorted(self._pointers(), key=lambda each: (self._quarantined(each.revision), -each.revision)):
+            with suppress(SnapshotError):
+                return self._read_whole(pointer, None)
+        raise SnapshotError(f"read {self._directory}: no revision is complete")
 
     def open_named(self, digest: str) -> BinaryIO | None:
         """The file of this SHA-256, opened, where a manifest here names it; else None. Its octets are not checked."""
@@ -234,14 +243,10 @@ class SnapshotStore:
         """Reads a revision whole; raises SnapshotError where it is not, is not here, or is quarantined."""
         self._read(self._pointer_of(revision), None)
 
-    def quarantine_mark(self, revision: int) -> Path:
-        """The file that keeps a revision from being loaded: it is tried again once that is removed."""
-        return self._path(f"{revision}.quarantined")
-
     def quarantine_reason(self, revision: int) -> str | None:
         """Why a revision is quarantined; None while it is not."""
         try:
-            return read_bounded(self.quarantine_mark(revision), _REASON_OCTETS).decode(errors="replace")
+            return read_bounded(self._mark(revision), _REASON_OCTETS).decode(errors="replace")
         except SnapshotError:
             return "" if self._quarantined(revision) else None
 
@@ -249,11 +254,17 @@ class SnapshotStore:
         """Marks a revision as not to be loaded until somebody removes the mark; here also where the disk refuses."""
         try:
             with self._writing(f"quarantine revision {revision}"):
-                self._write(self.quarantine_mark(revision).name, reason.encode())
+                self._write(self._mark(revision).name, reason.encode())
                 sync_directory(self._directory)
         except UnavailableError:
             self._set_aside.add(revision)
             raise
+
+    def unquarantine(self, revision: int) -> None:
+        """Remove the mark of `quarantine`."""
+        with self._writing(f"unquarantine revision {revision}"):
+            self._mark(revision).unlink(missing_ok=True)
+            sync_directory(self._directory)
 
     def prune(self, keep: int) -> tuple[int, ...]:
         """Removes all but the current and the `keep` newest other revisions, and what none of those names.
@@ -297,7 +308,13 @@ class SnapshotStore:
 
     def _read(self, pointer: Pointer, known: Files | None) -> Files:
         if self._quarantined(pointer.revision):
-            raise SnapshotError(f"read revision {pointer.revision} in {self._directory}: it is quarantined")
+            raise SnapshotError(self._is_quarantined(pointer.revision))
+        return self._read_whole(pointer, known)
+
+    def _is_quarantined(self, revision: int) -> str:
+        return f"read revision {revision} in {self._directory}: it is quarantined"
+
+    def _read_whole(self, pointer: Pointer, known: Files | None) -> Files:
         data, manifest = self._manifest(pointer)
         held = octets_by_digest(known)
         names, ranges, rules = (
@@ -345,7 +362,10 @@ class SnapshotStore:
         return pointer
 
     def _quarantined(self, revision: int) -> bool:
-        return revision in self._set_aside or self.quarantine_mark(revision).exists()
+        return revision in self._set_aside or self._mark(revision).exists()
+
+    def _mark(self, revision: int) -> Path:
+        return self._path(f"{revision}.quarantined")
 
     def _path(self, name: str) -> Path:
         return self._directory / name

@@ -170,6 +170,23 @@ def test_a_snapshot_that_kills_is_set_aside_and_an_engine_that_does_is_replaced(
         assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
 
 
+def test_the_only_snapshot_is_not_quarantined_and_a_restart_tries_again(tmp_path: Path, authority: Knot) -> None:
+    with started(tmp_path, authority, 2) as node:
+        settled(node, 2)
+        with loaded(node) as load:
+            load.until_answered(100)
+            kill_three_times(node)
+            assert eventually(lambda: node.logged("the reference engine takes over"), 30)
+            assert eventually(lambda: serving(node, 2) and node.is_ready(), 30)
+            load.until_answered(500)
+        assert load.tally.lost <= 3 * BATCH, load.tally
+        assert node.metrics()["dnsfilter_engine_fallback"] == 1
+        assert not list(node.state.glob("*/*.quarantined"))
+    with node:
+        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+        assert node.metrics()["dnsfilter_engine_fallback"] == 0
+
+
 # Reload.
 
 

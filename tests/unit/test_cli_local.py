@@ -165,6 +165,8 @@ def test_snapshots_are_listed_and_an_older_one_used(
     assert "workers died of it" in capsys.readouterr().err
     assert run(config, "snapshot", "use", "1", "--reason", "again") == 0
     assert "already" in capsys.readouterr().out
+    assert run(config, "snapshot", "unquarantine", "2", "--reason", "mended") == 0
+    assert run(config, "snapshot", "use", "2", "--reason", "again") == 0
 
 
 def test_what_others_wrote_commands_no_terminal(

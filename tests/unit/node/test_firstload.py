@@ -73,6 +73,16 @@ def test_a_chosen_revision_that_is_spoilt_gives_way_to_what_is_pulled(
     assert loaded(config, store) == 2
 
 
+def test_what_is_quarantined_is_better_than_nothing(plane: Played, config: Config, store: SnapshotStore) -> None:
+    loaded(config, store)
+    store.quarantine(1, "workers died of it")
+    plane.script.status = 500
+    assert loaded(config, store) == 1
+    plane.script.status = None
+    plane.publish(compiled(2))
+    assert loaded(config, store) == 2, "but not better than what can be pulled"
+
+
 def test_without_anything_to_decide_by_it_is_said_what_is_here_and_what_pulling_met(
     plane: Played, config: Config, store: SnapshotStore
 ) -> None:

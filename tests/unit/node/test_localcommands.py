@@ -372,7 +372,7 @@ def test_a_revision_that_cannot_be_used_is_refused_with_the_reason(
     rules = store.manifest(1).rules.digest.hex()
     (store.directory / f"{rules}.rules").write_bytes(b"spoiled")
     for revision, said in (
-        (2, "quarantined: workers died of it; .* remove .*/2.quarantined"),
+        (2, "quarantined: workers died of it; to try it again: dnsfilter snapshot unquarantine 2"),
         (1, "octets instead of"),
     ):
         with pytest.raises(UnavailableError, match=said):
@@ -383,3 +383,17 @@ def test_a_revision_that_cannot_be_used_is_refused_with_the_reason(
         node.use_revision(2, "")
     assert store.current_revision() == 3
     assert journal(config) == ()
+
+
+def test_a_quarantined_revision_can_be_used_again(node: LocalNode, store: SnapshotStore, config: Config) -> None:
+    for revision in (2, 3):
+        store.quarantine(revision, "workers died of it")
+    assert "the node uses it within seconds" in node.unquarantine(3, "a faulty disk was replaced")
+    assert store.read_current().revision == 3
+    assert "dnsfilter snapshot use 2" in node.unquarantine(2, "the same")
+    assert "is not quarantined" in node.unquarantine(2, "once more")
+    acts = [(each.act, each.revision, each.reason) for each in journal(config)]
+    assert acts == [(Act.UNQUARANTINE, 3, "a faulty disk was replaced"), (Act.UNQUARANTINE, 2, "the same")]
+    for revision, reason, said in ((9, "why", "revision 9 is not on this node"), (2, "", "give a reason")):
+        with pytest.raises(ConfigError, match=said):
+            node.unquarantine(revision, reason)

@@ -182,11 +182,13 @@ def test_a_snapshot_set_aside_gives_way_to_the_one_before_and_comes_not_back(
     assert newer.revision == 3
 
 
-def test_without_an_older_snapshot_the_one_set_aside_stays_in_use(feed: PolicyFeed) -> None:
+def test_without_an_older_snapshot_nothing_is_quarantined(store: SnapshotStore, feed: PolicyFeed) -> None:
     feed.load()
     assert feed.set_aside(1, "workers died of it") is None
     assert feed.snapshot is not None
     assert feed.snapshot.revision == 1
+    assert store.quarantine_reason(1) is None
+    assert PolicyFeed(store, DEFAULT_SITE).load().revision == 1, "a restart tries again"
 
 
 def test_a_snapshot_is_set_aside_in_a_store_that_cannot_be_written(

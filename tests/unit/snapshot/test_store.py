@@ -294,9 +294,24 @@ def test_a_quarantined_revision_is_passed_over_until_its_mark_is_removed(store: 
         store.use(2)
     store.publish(compiled(3))
     assert store.read_current().revision == 3
-    store.quarantine_mark(2).unlink()
+    store.unquarantine(2)
     store.use(2)
     assert store.read_current().revision == 2
+
+
+def test_where_nothing_else_is_complete_a_newer_or_a_quarantined_revision_can_be_read(store: SnapshotStore) -> None:
+    with pytest.raises(SnapshotError, match="no revision is complete"):
+        store.read_any()
+    for revision in (1, 2, 3):
+        store.publish(compiled(revision, Mode.OFF if revision == 2 else Mode.ENFORCE))
+    store.use(1)
+    store.quarantine(1)
+    store.quarantine(3)
+    with pytest.raises(SnapshotError, match="quarantined"):
+        store.read_last_good()
+    assert store.read_any().revision == 2
+    (store.directory / f"{compiled(2, Mode.OFF).rules.digest.hex()}.rules").unlink()
+    assert store.read_any().revision == 3
 
 
 def test_pruning_keeps_what_current_and_kept_manifests_name(store: SnapshotStore, directory: Path) -> None:

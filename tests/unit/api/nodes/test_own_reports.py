@@ -203,16 +203,21 @@ def test_what_was_done_on_a_node_goes_on_record_once(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     revision = town.revision()
     assert machine.report() == 0
-    entries = [_entry(1), _entry(2, act="end_suspension", until=None), _entry(3, act="use_revision", authority=None)]
+    entries = [
+        _entry(1),
+        _entry(2, act="end_suspension", until=None),
+        *(_entry(number, act=act, authority=None) for number, act in ((3, "use_revision"), (4, "unquarantine"))),
+    ]
     assert machine.report(journal=entries[:2]) == 2
-    assert machine.report(journal=entries[::-1]) == 3
-    assert machine.report(journal=entries) == 3
-    assert machine.report() == 3
+    assert machine.report(journal=entries[::-1]) == 4
+    assert machine.report(journal=entries) == 4
+    assert machine.report() == 4
     acts = town.done("GET", "/v1/audit?object=node/office-1&sort=seq")["items"][2:]
     assert [(act["act"], act["after"]["number"], act["authorities"]) for act in acts] == [
         ("node.suspend", 1, ["town"]),
         ("node.end_suspension", 2, ["town"]),
         ("node.use_revision", 3, []),
+        ("node.unquarantine", 4, []),
     ]
     after = {key: value for key, value in _entry(1).items() if key != "act"}
     assert (acts[0]["after"], acts[0]["access"], acts[0]["account"]) == (after, "node", 0)
