@@ -37,7 +37,16 @@ from dnsfilter.node.localprompt import add_local_commands, published_text, suspe
 from dnsfilter.node.policyfeed import PolicyFeed, laid_over
 from dnsfilter.node.privatefiles import make_private
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
-from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, open_tcp, receive_buffer
+from dnsfilter.node.reloading import check_listen
+from dnsfilter.node.sockets import (
+    Listening,
+    address_faults,
+    buffer_advice,
+    buffer_ms,
+    open_listening,
+    open_tcp,
+    receive_buffer,
+)
 from dnsfilter.node.supervisor import Means, Supervisor
 from dnsfilter.node.upgrade import Program, take_handover
 from dnsfilter.node.workerprocess import Recruit
@@ -144,6 +153,7 @@ def _config(options: argparse.Namespace) -> Config:
 def _serve(options: argparse.Namespace) -> int:
     handover = take_handover()
     config = _config(options)
+    check_listen(config, [endpoint for (_, endpoint), _ in handover.sockets])
     engine = chosen_kind()
     logs.setup()
     one_time_token = _one_time_token(config)  # which may be root's to read
@@ -331,6 +341,12 @@ def _check(options: argparse.Namespace) -> int:
     try:
         config = _config(options)
         said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
+        faults, lacking = address_faults((*config.listen, config.metrics_listen))
+        problems += faults
+        if lacking:
+            said["not on this machine"] = lacking
+        if config.left_out:
+            said["left out"] = [endpoint_text(endpoint) for endpoint in config.left_out]
         said["workers"] = config.workers
         said["receive buffer"] = _buffer_text()
         said["upstream"] = [endpoint_text(server) for server in config.upstream.servers]

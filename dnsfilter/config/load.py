@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from dnsfilter.config.endpoint import endpoint_text, load_resolv_conf
+from dnsfilter.config.here import has_family
 from dnsfilter.config.model import (
     Cache,
     Clients,
@@ -281,8 +282,10 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
     if trust_ad is None:
         # Only a validator on this machine sets AD on a path that nobody can alter (RFC 6840 section 5.7).
         trust_ad = all(server.address.is_loopback for server in servers)
+    listen, default_listen = _present(file.listen), "listen" not in file.model_fields_set
+    left_out = tuple(each for each in listen if default_listen and not has_family(each.address))
     return Config(
-        listen=_present(file.listen),
+        listen=tuple(each for each in listen if each not in left_out),
         metrics_listen=file.metrics_listen,
         state_dir=directory / file.state_dir,
         workers=file.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS),
@@ -296,6 +299,8 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         zones=tuple(Zone(zone.suffix, _present(zone.servers)) for zone in file.zone if zone is not None),
         control_plane=_control_plane(file.control_plane, directory),
         start_without_snapshot=file.start_without_snapshot,
+        default_listen=default_listen,
+        left_out=left_out,
     )
 
 

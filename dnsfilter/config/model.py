@@ -117,7 +117,8 @@ class ControlPlane:
 class Config:
     """Everything above for one node.
 
-    `user` is who to become when started as root; None: `dnsfilter`, if there is such a user.
+    `user` is who to become when started as root; None: `dnsfilter`, if there is such a user. `default_listen` says that
+    the file names no `listen`; `left_out` are the default addresses of a family that this machine does not have.
     """
 
     listen: tuple[Endpoint, ...]
@@ -132,6 +133,8 @@ class Config:
     control_plane: ControlPlane
     start_without_snapshot: bool
     user: str | None = None
+    default_listen: bool = False
+    left_out: tuple[Endpoint, ...] = ()
 
     @property
     def node_dir(self) -> Path:

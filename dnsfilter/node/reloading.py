@@ -1,12 +1,36 @@
 """What of a configuration that is read anew takes effect while the node runs."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
 
-from dnsfilter.config.model import Config, ControlPlane
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.model import Config, ControlPlane, Endpoint
+from dnsfilter.errors import ConfigError, Problem
+
+
+def check_listen(new: Config, running: Collection[Endpoint]) -> None:
+    """Raise ConfigError if `new` names no `listen` and its default would leave an address that is in use.
+
+    An empty or truncated file is such a configuration.
+    """
+    left = listen_text(each for each in running if each not in new.listen)
+    if new.default_listen and left:
+        default = listen_text(new.listen)
+        message = f"the file names none, and the default {default} would leave {left}: name the addresses"
+        raise ConfigError((Problem("listen", message),))
+
+
+def listen_text(endpoints: Iterable[Endpoint]) -> str:
+    """Return these addresses for a log line or message, each once."""
+    return ", ".join(map(endpoint_text, dict.fromkeys(endpoints)))
 
 
 def as_far_as_possible(new: Config, running: Config) -> tuple[Config, tuple[str, ...]]:
-    """The new configuration with what cannot change as it is, and the keys that need a restart."""
+    """The new configuration with what cannot change as it is, and the keys that need a restart.
+
+    Raises ConfigError for one that `check_listen` refuses.
+    """
+    check_listen(new, running.listen)
     kept = replace(
         new,
         metrics_listen=running.metrics_listen,

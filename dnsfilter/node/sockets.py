@@ -5,12 +5,13 @@ The sets share their addresses by SO_REUSEPORT: the kernel gives each client's d
 
 import errno
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import TypeAlias
 
 from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.here import can_bind, has_family
 from dnsfilter.config.model import Endpoint
 from dnsfilter.errors import UnavailableError
 
@@ -101,6 +102,17 @@ def open_tcp(endpoint: Endpoint) -> socket.socket:
     return sock
 
 
+def address_faults(endpoints: Iterable[Endpoint]) -> tuple[list[str], list[str]]:
+    """Return problems with endpoints of a family that this machine does not have, and other addresses that it lacks."""
+    lacking = [endpoint for endpoint in endpoints if not can_bind(endpoint.address)]
+    problems = [
+        f"listen on {endpoint_text(endpoint)}: this machine has no IPv{endpoint.address.version}: leave the address out"
+        for endpoint in lacking
+        if not has_family(endpoint.address)
+    ]
+    return problems, [endpoint_text(endpoint) for endpoint in lacking if has_family(endpoint.address)]
+
+
 def receive_buffer(sock: socket.socket | None = None) -> int:
     """Octets of waiting datagrams that the kernel grants a listening socket: that one, or one as we would open it."""
     if sock is not None:
@@ -125,7 +137,11 @@ def buffer_advice(octets: int) -> str | None:
 def _bound(place: Place, *, shared: bool) -> socket.socket:
     kind, endpoint = place
     family = socket.AF_INET6 if isinstance(endpoint.address, IPv6Address) else socket.AF_INET
-    sock = socket.socket(family, kind)
+    protocol = "udp" if kind == socket.SOCK_DGRAM else "tcp"
+    try:
+        sock = socket.socket(family, kind)
+    except OSError as error:
+        raise UnavailableError(f"listen on {endpoint_text(endpoint)} {protocol}: {_advice(error)}") from error
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -140,7 +156,6 @@ def _bound(place: Place, *, shared: bool) -> socket.socket:
             sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        protocol = "udp" if kind == socket.SOCK_DGRAM else "tcp"
         raise UnavailableError(f"listen on {endpoint_text(endpoint)} {protocol}: {_advice(error)}") from error
     return sock
 
@@ -151,7 +166,7 @@ def _advice(error: OSError) -> str:
             return "another program has this port; stop it or choose another address or port"
         case errno.EACCES:
             return "not permitted; ports below 1024 need CAP_NET_BIND_SERVICE or root"
-        case errno.EADDRNOTAVAIL:
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return "this machine has no such address"
         case _:
             return (error.strerror or str(error)).lower()

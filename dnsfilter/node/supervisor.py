@@ -12,14 +12,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Collection, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.model import Config
+from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.engine.choice import EngineKind, why_not_compiled
 from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
 from dnsfilter.node.countersdir import make_counters_dir
@@ -28,7 +28,7 @@ from dnsfilter.node.crew import STOP_S, Crew, Death
 from dnsfilter.node.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
-from dnsfilter.node.reloading import as_far_as_possible
+from dnsfilter.node.reloading import as_far_as_possible, listen_text
 from dnsfilter.node.report import Facts, Pace, queries_and_entries
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
 from dnsfilter.node.strangers import Stranger
@@ -119,6 +119,7 @@ class Supervisor:
         keep_only({CAP_NET_BIND_SERVICE})
         _say_engine(self._crew.orders.engine)
         _say_buffer(self._listening)
+        _say_addresses(self._crew.orders.config, [endpoint for (_, endpoint), _ in self._handover.sockets])
         self._handle_signals()
         self._learn(self._snapshot)
         try:
@@ -387,6 +388,7 @@ class Supervisor:
         self._superseded.append(self._listening)
         self._listening = listening
         logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)
+        _say_addresses(config, orders.config.listen)
         self._crew.renew(replace(orders, config=config, listening=listening, upstreams=_upstreams(config)))
 
     async def _upgrade(self) -> None:
@@ -428,6 +430,16 @@ def _say_engine(kind: EngineKind) -> None:
     logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=kind)
     if kind is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
         logs.emit(_LOG, logging.WARNING, "compiled engine is not here", reason=reason)
+
+
+def _say_addresses(config: Config, before: Collection[Endpoint]) -> None:
+    come = listen_text(each for each in config.listen if each not in before)
+    go = listen_text(each for each in before if each not in config.listen)
+    if before and (come or go):
+        logs.emit(_LOG, logging.INFO, "addresses change", come=come or "none", go=go or "none")
+    if config.left_out:
+        left_out = listen_text(config.left_out)
+        logs.emit(_LOG, logging.WARNING, "default addresses left out: no such family here", addresses=left_out)
 
 
 def _say_buffer(listening: Listening) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.authority import Knot
 from tests.support.engines import KINDS
+from tests.support.namespaces import Namespace
 from tests.support.nodes import EXAMPLE, Node, eventually, program, status_of
 
 
@@ -163,6 +164,33 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(node: Node, tmp_path: Pa
     assert ended.stderr.count("\n") == 1
     assert f"127.0.0.1:{node.port}" in ended.stderr
     assert "choose another" in ended.stderr
+
+
+def test_a_default_address_of_a_family_that_is_not_here_is_left_out_and_a_configured_one_is_an_error(
+    tmp_path: Path,
+) -> None:
+    plain, named = tmp_path / "plain.toml", tmp_path / "named.toml"
+    plain.write_text('state_dir = "state"\n[upstream]\nservers = ["127.0.0.2"]\n')
+    named.write_text('listen = ["127.0.0.1", "::1"]\n' + plain.read_text())
+    with Namespace() as space:
+        space.ip("address", "del", "::1/128", "dev", "lo")
+        command = (program("dnsfilter"), "serve", "--policy", str(EXAMPLE), "--config")
+        checks = (command[0], "check", *command[2:])
+        assert "left out: [::1]:53" in space.run(*checks, str(plain)).stdout
+        log = tmp_path / "log"
+        with log.open("wb") as output:
+            node = subprocess.Popen(space.command(*command, str(plain)), stderr=output)
+        try:
+            assert eventually(lambda: space.status_of("127.0.0.1:9153") == 200, 60), log.read_text()
+        finally:
+            node.terminate()
+            node.wait()
+        assert "left out: no such family here" in log.read_text()
+        for words, code in ((checks, 2), (command, 1)):
+            ended = space.run(*words, str(named))
+            assert ended.returncode == code
+            assert "listen on [::1]:53" in ended.stderr
+            assert "Traceback" not in ended.stderr
 
 
 def test_without_a_snapshot_it_does_not_start(tmp_path: Path) -> None:

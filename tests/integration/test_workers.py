@@ -217,10 +217,27 @@ def test_another_address_is_listened_on_and_one_left_is_free_again(tmp_path: Pat
             node.port = sock.getsockname()[1]
         rename(node, (f'listen = ["127.0.0.1:{old}"]', f'listen = ["127.0.0.1:{node.port}"]'))
         tell(node, signal.SIGHUP)
-        assert eventually(lambda: node.logged("configuration reloaded"), 30)
+        come, go = f"come=127.0.0.1:{node.port}", f"go=127.0.0.1:{old}"
+        assert eventually(lambda: node.logged("addresses change", come, go), 30)
         assert node.dig("www.tiktok.com", extra=["+tries=5"]).rcode == "REFUSED"
         assert node.dig("www.tiktok.com", extra=["+tcp", "+tries=5"]).rcode == "REFUSED"
         assert eventually(lambda: is_free(old), 30)
+
+
+def test_an_empty_configuration_is_not_reloaded(tmp_path: Path, authority: Knot) -> None:
+    with started(tmp_path, authority, 1) as node:
+        before, text = settled(node, 1), node.config.read_text()
+        with loaded(node) as load:
+            load.until_answered(500)
+            for signalled, said in ((signal.SIGHUP, "not reloaded"),):
+                node.config.write_text("")
+                tell(node, signalled)
+                assert again(node, said, 0)
+                node.config.write_text(text)
+            load.until_answered(500)
+        assert load.tally.lost == 0
+        assert node.worker_pids() == before
+        assert times(node, "names none, and the default") == 1
 
 
 def is_free(port: int) -> bool:

@@ -43,6 +43,7 @@ def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers
         zones=(),
         control_plane=ControlPlane(),
         start_without_snapshot=False,
+        default_listen=True,
     )
 
 
