@@ -10,9 +10,7 @@ import asyncio
 import json
 import logging
 import os
-import pwd
 import resource
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,8 +25,8 @@ from typing import TYPE_CHECKING
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
-from dnsfilter.config.model import Config, Endpoint
-from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class
+from dnsfilter.config.model import Config
+from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.errors import ConfigError, DnsfilterError, Problem, UnavailableError
 from dnsfilter.node.explaining import decision_text, decision_value
 from dnsfilter.node.firstload import load_first
@@ -36,20 +34,11 @@ from dnsfilter.node.identity import IDENTITY, is_key, load_token
 from dnsfilter.node.localprompt import add_local_commands, published_text, suspension_text, suspension_value
 from dnsfilter.node.policyfeed import PolicyFeed, laid_over
 from dnsfilter.node.privatefiles import make_private
-from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
 from dnsfilter.node.reloading import check_listen
-from dnsfilter.node.sockets import (
-    Listening,
-    address_faults,
-    buffer_advice,
-    buffer_ms,
-    open_listening,
-    open_tcp,
-    receive_buffer,
-)
+from dnsfilter.node.sockets import address_faults, buffer_advice, buffer_ms, receive_buffer
+from dnsfilter.node.start import give_up_root, open_sockets, start_recruit, this_program
 from dnsfilter.node.supervisor import Means, Supervisor
-from dnsfilter.node.upgrade import Program, take_handover
-from dnsfilter.node.workerprocess import Recruit
+from dnsfilter.node.upgrade import NOTHING, take_handover
 from dnsfilter.policy.model import Instant, Service, Suspension
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_policy
 from dnsfilter.snapshot.files import Files
@@ -158,17 +147,20 @@ def _serve(options: argparse.Namespace) -> int:
     logs.setup()
     one_time_token = _one_time_token(config)  # which may be root's to read
     follow = partial(_follow, config, one_time_token) if _follows(options, config) else None
-    _give_up_root(config)
+    give_up_root(config)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
-    listening = open_listening(config.listen, config.workers, handover.sockets)
-    status = open_tcp(config.metrics_listen) if handover.status is None else _status(handover.status, config)
-    recruit = _recruit(listening, engine)  # it starts while the snapshot is read
+    listening, status = open_sockets(config, handover)
+    recruit = start_recruit(listening, engine)  # it starts while the snapshot is read
     store = _store(options, config)
-    if options.policy is not None:
-        publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
     feed = PolicyFeed(store, config.control_plane.site, node_dir=_node_dir(config))
-    load_first(feed, config, None if follow is None else partial(_pull_first, config, one_time_token))
+    if options.policy is not None and handover.is_trial:
+        now = store.making_s(int(time.time()))
+        feed.take(_policy_files(options.policy, config, now, now))
+    else:
+        if options.policy is not None:
+            publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
+        load_first(feed, config, None if follow is None else partial(_pull_first, config, one_time_token))
 
     def load() -> Config:
         """The configuration as it is now; what the policy file says is published."""
@@ -178,6 +170,13 @@ def _serve(options: argparse.Namespace) -> int:
         return fresh
 
     async def run() -> None:
+        if handover.is_trial:
+            from dnsfilter.node.trial import rehearse
+
+            means = Means(load, this_program(), is_trial=True)
+            supervisor = Supervisor(config, engine, listening, status, feed, means, NOTHING, recruit)
+            await rehearse(supervisor, listening.endpoints[0])
+            return
         means = Means(load, this_program(), follow)
         await Supervisor(config, engine, listening, status, feed, means, handover, recruit).run()
 
@@ -211,46 +210,6 @@ def _pull_first(config: Config, one_time_token: str | None) -> None:
     from dnsfilter.node.control import pull_first
 
     pull_first(config, one_time_token)
-
-
-def _give_up_root(config: Config) -> None:
-    """Become the configured user, or `dnsfilter`, if we can; a state directory that is made for it is its own."""
-    user = unprivileged_user(config.user)
-    if user is None:
-        return
-    try:
-        if not config.state_dir.exists():
-            config.state_dir.mkdir(parents=True)
-            os.chown(config.state_dir, user.pw_uid, user.pw_gid)
-        become(user, {CAP_NET_BIND_SERVICE})
-    except OSError as error:
-        raise UnavailableError(f"become user {user.pw_name}: {(error.strerror or str(error)).lower()}") from error
-    if not os.access(sys.executable, os.X_OK):
-        advice = f'install the program elsewhere, or set user = "{pwd.getpwuid(0).pw_name}"'
-        raise UnavailableError(f"become user {user.pw_name}: it may not run {sys.executable}: {advice}")
-
-
-def _status(handed: tuple[Endpoint, socket.socket], config: Config) -> socket.socket:
-    """The socket for metrics that was handed over, or another one where the address has changed."""
-    endpoint, sock = handed
-    if endpoint == config.metrics_listen:
-        return sock
-    sock.close()
-    return open_tcp(config.metrics_listen)
-
-
-def _recruit(listening: Listening, engine: EngineKind) -> Recruit:
-    try:
-        return Recruit.start(listening, engine)
-    except OSError as error:
-        raise UnavailableError(f"start a worker: {(error.strerror or str(error)).lower()}") from error
-
-
-def this_program() -> Program:
-    """This very command, to be run again from whatever is installed by then, and its check."""
-    words = sys.orig_argv[1:]
-    at = words.index("serve")
-    return Program((sys.executable, *words), (sys.executable, *words[:at], "check", *words[at + 1 :]))
 
 
 def _store(options: argparse.Namespace, config: Config) -> SnapshotStore:
@@ -318,7 +277,7 @@ def _enrol(options: argparse.Namespace) -> int:
     if options.key is not None and not is_key(options.key):
         raise ConfigError((Problem("--key", "write the 64 hexadecimal digits that `dnsfilterctl node key` prints"),))
     token = load_token(options.token_file)
-    _give_up_root(config)
+    give_up_root(config)
     control = replace(control, ca=options.ca or control.ca, key=options.key or control.key)
     identity = enrol(control, token, config.node_dir, allow_plain=options.allow_plain)
     say(f"enrolled at {control.url} as {identity.name}, site {identity.site}; kept in {config.node_dir}")
@@ -428,18 +387,23 @@ def _snapshot(
     options: argparse.Namespace, config: Config, now: Instant, at: Instant, suspensions: tuple[Suspension, ...]
 ) -> Snapshot:
     """What the node decides by, or would by that policy file at an instant; nothing is written."""
-    from dnsfilter.config.resolved import resolved_policy
-
     if options.policy is None:
         files, passed_over = _store(options, config).read_last_good()
         if passed_over is not None:
             say(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
     else:
-        policy = resolved_policy(options.policy, config.state_dir, services=_services(), now=now, keep=False)
-        made = compile_policy(policy, min(now, at))  # a snapshot leaves out what was over a day before its making
-        files = Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
+        # A snapshot leaves out what was over a day before its making.
+        files = _policy_files(options.policy, config, now, min(now, at))
     laid = laid_over(files, suspensions, now)
     return Snapshot.open(laid.manifest, laid.names, laid.ranges, laid.rules, config.control_plane.site)
+
+
+def _policy_files(path: Path, config: Config, now: Instant, made_s: Instant) -> Files:
+    """Compile the policy file as of `now`; nothing is written."""
+    from dnsfilter.config.resolved import resolved_policy
+
+    made = compile_policy(resolved_policy(path, config.state_dir, services=_services(), now=now, keep=False), made_s)
+    return Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
 
 
 def _instant(text: str) -> Instant:

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from dnsfilter.policy.model import Address
 
-_LOOPBACK: dict[int, Address] = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")}
+LOOPBACK: dict[int, Address] = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")}
 
 
 def can_bind(address: Address) -> bool:
@@ -21,4 +21,4 @@ def can_bind(address: Address) -> bool:
 
 def has_family(address: Address) -> bool:
     """Return whether this machine has the address's family: IPv4, or IPv6, which can be disabled."""
-    return can_bind(_LOOPBACK[address.version])
+    return can_bind(LOOPBACK[address.version])

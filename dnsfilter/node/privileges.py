@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import signal
 from collections.abc import Collection, Iterable
 
 from dnsfilter.errors import UnavailableError
@@ -11,6 +12,7 @@ CAP_NET_BIND_SERVICE = 10
 DEFAULT_USER = "dnsfilter"
 _CAP_SETUID = 7
 _LAST_CAPABILITY = 63
+_PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
@@ -57,6 +59,15 @@ def keep_over_exec(capabilities: Iterable[int]) -> None:
     _must(_libc.capset(ctypes.byref(header), held), "capset")
     for number in kept:
         _must(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "prctl PR_CAP_AMBIENT_RAISE")
+
+
+def end_with(parent: int) -> bool:
+    """Have the kernel send SIGTERM when the parent dies; False if it is not the parent (any more).
+
+    This lasts over exec(2), and over dropped capabilities; a change of user ends it (PR_SET_PDEATHSIG in prctl(2)).
+    """
+    _must(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl PR_SET_PDEATHSIG")
+    return os.getppid() == parent
 
 
 def unprivileged_user(configured: str | None) -> pwd.struct_passwd | None:

@@ -5,13 +5,13 @@ The sets share their addresses by SO_REUSEPORT: the kernel gives each client's d
 
 import errno
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import TypeAlias
 
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.here import can_bind, has_family
+from dnsfilter.config.here import LOOPBACK, can_bind, has_family
 from dnsfilter.config.model import Endpoint
 from dnsfilter.errors import UnavailableError
 
@@ -23,6 +23,9 @@ OCTETS_PER_DATAGRAM = 1664
 BURST_QPS = 50_000
 BURST_MS = 100
 """A buffer should hold what comes in so long at that rate: a worker may be that busy, or its successor starting."""
+_ATTEMPTS = 10
+TCP = (socket.SOCK_STREAM,)
+BOTH = (socket.SOCK_DGRAM, *TCP)
 
 Place: TypeAlias = tuple[socket.SocketKind, Endpoint]
 
@@ -68,7 +71,7 @@ def open_listening(
     by_place: dict[Place, list[socket.socket]] = {}
     for place, sock in held:
         by_place.setdefault(place, []).append(sock)
-    wanted = [(kind, endpoint) for endpoint in endpoints for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+    wanted = [(kind, endpoint) for endpoint in endpoints for kind in BOTH]
     count = max(sets, *(len(by_place.get(place, ())) for place in wanted))
     opened: list[socket.socket] = []
     try:
@@ -93,6 +96,30 @@ def open_listening(
             for number in range(count)
         ),
     )
+
+
+def open_private(sets: int) -> Listening:
+    """Bind a free port of loopback as `open_listening` does."""
+    address = LOOPBACK[4] if can_bind(LOOPBACK[4]) else LOOPBACK[6]
+    for attempt in range(1, _ATTEMPTS + 1):
+        with _bound((socket.SOCK_DGRAM, Endpoint(address, 0)), shared=False) as free:
+            port = free.getsockname()[1]
+        try:
+            return open_listening([Endpoint(address, port)], sets)
+        except UnavailableError:  # somebody else was faster, or has the port over TCP
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def check_free(
+    endpoints: Iterable[Endpoint], held: Collection[Place] = (), kinds: Sequence[socket.SocketKind] = BOTH
+) -> None:
+    """Raise UnavailableError for the first endpoint that is not `held` and cannot be bound."""
+    for endpoint in endpoints:
+        for kind in kinds:
+            if (kind, endpoint) not in held:
+                _bound((kind, endpoint), shared=False).close()
 
 
 def open_tcp(endpoint: Endpoint) -> socket.socket:

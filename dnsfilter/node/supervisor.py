@@ -10,9 +10,8 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Callable, Collection, Coroutine, Hashable
+from collections.abc import Callable, Collection, Coroutine, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
@@ -32,7 +31,7 @@ from dnsfilter.node.reloading import as_far_as_possible, listen_text
 from dnsfilter.node.report import Facts, Pace, queries_and_entries
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
 from dnsfilter.node.strangers import Stranger
-from dnsfilter.node.upgrade import Handover, Predecessor, Program, hand_over
+from dnsfilter.node.upgrade import Handover, Predecessor, hand_over, try_out
 from dnsfilter.node.workerprocess import Orders, Recruit, Sealed
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
 
 POLL_S = 0.02
 """How often the store is looked at: a fifth of the time in which a change must be in force."""
-CHECK_S = 60.0
-"""How long a new program may take to say whether it would start."""
 CONTROL_STOP_S = 0.5
 """How long the end waits for what is being said to the control plane, or put on disk."""
 UNSERVED_S = 1.0
@@ -60,12 +57,13 @@ class Means:
     """How a running node gets its configuration read anew, its program's newest form, and its control plane's news.
 
     `follow` is for a node that has one, and is called once it serves, with what is to be called from any thread when
-    the store has another snapshot.
+    the store has another snapshot. In a trial the death of a worker ends the node, and blames no snapshot.
     """
 
     load_config: Callable[[], Config]
-    program: Program
+    program: Sequence[str]
     follow: "Callable[[Callable[[], object]], Control] | None" = None
+    is_trial: bool = False
 
 
 class Supervisor:
@@ -246,11 +244,12 @@ class Supervisor:
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._run_errand, self._reload)
         loop.add_signal_handler(signal.SIGUSR2, self._run_errand, self._upgrade)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Have `run` come back, once what is in hand is answered."""
         self._stopping = True
         self._stir()
 
@@ -323,6 +322,8 @@ class Supervisor:
     def _judge(self, death: Death, now: float) -> None:
         if death.status == 0:
             return  # somebody told it to end
+        if self._means.is_trial:
+            raise UnavailableError(f"worker {death.pid} ended with status {death.status}")
         match self._crashes.died(now, Suspect(self._snapshot.revision, self._in_force_since)):
             case Verdict.START_AGAIN:
                 return
@@ -392,15 +393,18 @@ class Supervisor:
         self._crew.renew(replace(orders, config=config, listening=listening, upstreams=_upstreams(config)))
 
     async def _upgrade(self) -> None:
-        """Become the newest form of this program, if that says that it would start."""
+        """Become the newest form of this program, once that has proved in a trial that it answers."""
         notify_reloading()
-        reason = await asyncio.to_thread(_refusal, self._means.program)
-        if reason is None and self._predecessors:
-            reason = "workers of the program before are still there"
+        metrics = (self._crew.orders.config.metrics_listen, self._status_socket)
+        reason: str | None = "workers of the program before are still there"
+        if not self._predecessors:
+            logs.emit(_LOG, logging.INFO, "upgrade is tried", program=" ".join(self._means.program))
+            reason = await try_out(self._means.program, self._listening, metrics)
+        if self._stopping:
+            return
         if reason is None:
-            logs.emit(_LOG, logging.INFO, "upgrade", program=" ".join(self._means.program.serve))
+            logs.emit(_LOG, logging.INFO, "upgrade")
             await self._close_status()
-            metrics = (self._crew.orders.config.metrics_listen, self._status_socket)
             workers = [member.hand_over() for member in self._crew.members if not member.gone]
             try:
                 hand_over(self._means.program, self._listening, metrics, workers)
@@ -411,15 +415,6 @@ class Supervisor:
                 self._open_status()
         logs.emit(_LOG, logging.ERROR, "no upgrade, the old program goes on", reason=reason)
         notify("READY=1")
-
-
-def _refusal(program: Program) -> str | None:
-    """What the new program has against starting; None when it would."""
-    try:
-        checked = subprocess.run(program.check, capture_output=True, timeout=CHECK_S, check=False)
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
-    return None if checked.returncode == 0 else checked.stderr.decode(errors="replace").strip()
 
 
 def _upstreams(config: Config) -> tuple[str, ...]:

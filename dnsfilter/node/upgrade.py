@@ -1,27 +1,38 @@
-"""Another program in this very process: sockets and workers are handed over across exec(2).
+"""Another program in this very process: tried first, then given sockets and workers across exec(2).
 
 The process id stays, so the service manager notices nothing. The old program's workers go on answering; they end when
 the new program, whose workers serve by then, closes their channels.
 """
 
+import asyncio
 import json
+import logging
 import os
 import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from subprocess import DEVNULL, PIPE
 from typing import NoReturn
 
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.model import Endpoint
 from dnsfilter.errors import SnapshotError, UnavailableError
-from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_over_exec
+from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, end_with, keep_only, keep_over_exec
 from dnsfilter.node.sealed import map_sealed, seal
 from dnsfilter.node.sockets import Listening, Place
+from dnsfilter.node.workerprocess import child_environment
+from dnsfilter.telemetry import logs
 
 VARIABLE = "DNSFILTER_HANDOVER"
 """The environment's variable with the number of a descriptor: sealed memory that says what the others are."""
+ANSWERED = "trial: answered"
+"""What a trial prints once it has proved that it answers."""
+TRIAL_S = 60.0
+"""How long a trial may take."""
+_LAST_LINES = 40
+_LOG = logging.getLogger("dnsfilter.node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +58,18 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What the old program left: listening sockets, the one for metrics, workers."""
+    """What the old program left: listening sockets, the one for metrics, workers.
+
+    In a trial the old program still runs, and reads these sockets.
+    """
 
     sockets: tuple[tuple[Place, socket.socket], ...]
     status: tuple[Endpoint, socket.socket] | None
     workers: tuple[Predecessor, ...]
+    is_trial: bool = False
 
 
 NOTHING = Handover((), None, ())
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """How to run this program again, and how to ask it first whether it would start."""
-
-    serve: tuple[str, ...]
-    check: tuple[str, ...]
 
 
 def take_handover() -> Handover:
@@ -73,19 +80,56 @@ def take_handover() -> Handover:
     try:
         with map_sealed(int(number)) as octets:
             said = json.loads(bytes(octets))
-        if said["pid"] != os.getpid():
+        is_trial = "trial" in said
+        if is_trial and not end_with(said["pid"]):
+            raise UnavailableError(f"try the upgrade: process {said['pid']}, which asked for it, has ended")
+        if not is_trial and said["pid"] != os.getpid():
             return NOTHING
         return Handover(
             tuple(((socket.SocketKind(kind), parse_endpoint(text)), _own(fd)) for kind, text, fd in said["sockets"]),
             (parse_endpoint(said["status"][0]), _own(said["status"][1])),
             tuple(Predecessor(pid, _own(fd)) for pid, fd in said["workers"]),
+            is_trial,
         )
     except (SnapshotError, ValueError, LookupError, TypeError, OSError) as error:
         raise UnavailableError(f"take over from the program before: {error}") from error
 
 
+async def try_out(program: Sequence[str], listening: Listening, status: tuple[Endpoint, socket.socket]) -> str | None:
+    """Have the new program prove next to this one that it answers; None when it has, else why it has not."""
+    note, passed = _note(listening, status, (), trial=True)
+    try:
+        keep_over_exec({CAP_NET_BIND_SERVICE})
+        process = await asyncio.create_subprocess_exec(
+            *program,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            pass_fds=passed,
+            env={**child_environment(), VARIABLE: str(note)},
+        )
+    except OSError as error:
+        return str(error)
+    finally:
+        keep_only({CAP_NET_BIND_SERVICE})
+        os.close(note)
+    try:
+        output, errors = await asyncio.wait_for(process.communicate(), TRIAL_S)
+    except TimeoutError:
+        return f"it has not proved within {TRIAL_S:g} s that it answers"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode == 0 and ANSWERED in output.decode(errors="replace").splitlines():
+        return None
+    for line in errors.decode(errors="replace").splitlines()[-_LAST_LINES:]:
+        logs.emit(_LOG, logging.ERROR, "trial of the upgrade", line=line)
+    return f"its trial ended with status {process.returncode}"
+
+
 def hand_over(
-    program: Program,
+    program: Sequence[str],
     listening: Listening,
     status: tuple[Endpoint, socket.socket],
     workers: Sequence[tuple[int, int]],
@@ -94,11 +138,7 @@ def hand_over(
 
     Raises OSError when that fails, with everything as it was.
     """
-    sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.placed()]
-    metrics = (endpoint_text(status[0]), status[1].fileno())
-    said = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers}
-    note = seal("dnsfilter-handover", json.dumps(said).encode())
-    passed = [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers)]
+    note, passed = _note(listening, status, workers)
     # Default actions would end the new program before it has handlers of its own.
     signals = (signal.SIGHUP, signal.SIGUSR2)
     before = [signal.signal(number, signal.SIG_IGN) for number in signals]
@@ -106,7 +146,7 @@ def hand_over(
         for fd in passed:
             os.set_inheritable(fd, True)
         keep_over_exec({CAP_NET_BIND_SERVICE})
-        os.execve(program.serve[0], program.serve, {**os.environ, VARIABLE: str(note)})
+        os.execve(program[0], list(program), {**os.environ, VARIABLE: str(note)})
     except OSError:
         for fd in passed:
             os.set_inheritable(fd, False)
@@ -114,6 +154,21 @@ def hand_over(
             signal.signal(number, handler)
         os.close(note)
         raise
+
+
+def _note(
+    listening: Listening,
+    status: tuple[Endpoint, socket.socket],
+    workers: Sequence[tuple[int, int]],
+    *,
+    trial: bool = False,
+) -> tuple[int, list[int]]:
+    """The descriptor of what `take_handover` reads, and every descriptor that is passed on, that one first."""
+    sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.placed()]
+    metrics = (endpoint_text(status[0]), status[1].fileno())
+    said = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers}
+    note = seal("dnsfilter-handover", json.dumps({**said, "trial": True} if trial else said).encode())
+    return note, [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers)]
 
 
 def _own(fd: int) -> socket.socket:

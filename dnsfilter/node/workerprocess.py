@@ -24,7 +24,7 @@ from dnsfilter.telemetry.block import CounterBlock
 
 MISSED_S = 1.0
 """A worker that has said nothing for so long, four heartbeats, is stood in for."""
-_NOT_A_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
+_NOT_A_CHILDS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -65,7 +65,7 @@ class Recruit:
                 [sys.executable, "-m", "dnsfilter.node.worker", str(theirs.fileno())],
                 pass_fds=(theirs.fileno(), *numbers),
                 stdin=subprocess.DEVNULL,
-                env=_environment(engine),
+                env={**child_environment(), VARIABLE: engine.value},
             )
         except OSError:
             ours.close()
@@ -221,7 +221,6 @@ def _inherited(udp: Sequence[socket.socket], tcp: Sequence[socket.socket]) -> In
     return Inherited(tuple(sock.fileno() for sock in udp), tuple(sock.fileno() for sock in tcp))
 
 
-def _environment(engine: EngineKind) -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The supervisor's own, less what the service manager meant for it alone."""
-    kept = {name: value for name, value in os.environ.items() if name not in _NOT_A_WORKERS}
-    return {**kept, VARIABLE: engine.value}
+    return {name: value for name, value in os.environ.items() if name not in _NOT_A_CHILDS}

@@ -3,12 +3,16 @@
 import os
 import signal
 import socket
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import dns.message
 import pytest
 
+from dnsfilter.cli import publish_policy_file
+from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.authority import Knot
 from tests.support.engines import data, query
 from tests.support.nodes import EXAMPLE, Node, eventually
@@ -229,7 +233,7 @@ def test_an_empty_configuration_is_not_reloaded(tmp_path: Path, authority: Knot)
         before, text = settled(node, 1), node.config.read_text()
         with loaded(node) as load:
             load.until_answered(500)
-            for signalled, said in ((signal.SIGHUP, "not reloaded"),):
+            for signalled, said in ((signal.SIGHUP, "not reloaded"), (signal.SIGUSR2, "no upgrade")):
                 node.config.write_text("")
                 tell(node, signalled)
                 assert again(node, said, 0)
@@ -237,7 +241,7 @@ def test_an_empty_configuration_is_not_reloaded(tmp_path: Path, authority: Knot)
             load.until_answered(500)
         assert load.tally.lost == 0
         assert node.worker_pids() == before
-        assert times(node, "names none, and the default") == 1
+        assert times(node, "names none, and the default") == 2
 
 
 def is_free(port: int) -> bool:
@@ -291,8 +295,84 @@ def test_a_program_that_would_not_start_is_not_upgraded_to(tmp_path: Path, autho
         before = settled(node, 1)
         rename(node, ("workers = 1", "workers = 0"))
         tell(node, signal.SIGUSR2)
-        assert eventually(lambda: node.logged("no upgrade", "workers"), 60)
+        assert again(node, "no upgrade, the old program goes on", 0)
+        assert node.logged("trial of the upgrade", "workers")
         assert node.is_ready()
+        assert node.worker_pids() == before
+
+
+class Replaced(Node):
+    """A node whose program is a script, so that a test can install another one: lines that run before it."""
+
+    def command(self) -> list[str]:
+        script = self.directory / "dnsfilter"
+        script.write_text(
+            "import sys\nfrom pathlib import Path\nif 'serve' in sys.argv:\n"
+            f"    exec(Path({str(self.lines)!r}).read_text())\nfrom dnsfilter.cli import main\nmain()\n"
+        )
+        self.lines.touch()
+        return [sys.executable, str(script), *super().command()[1:]]
+
+    @property
+    def lines(self) -> Path:
+        return self.directory / "first.py"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("sys.exit(0)", "ended with status 0"),
+        ("import os; os.kill(os.getpid(), 9)", "ended with status -9"),
+        ("sys.executable = '/bin/false'", "ended with status 1"),
+        ("from dnsfilter.node import supervisor; del supervisor.notify", "NameError"),
+    ],
+    ids=["ends", "is killed", "workers die", "fails once it serves"],
+)
+def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(
+    tmp_path: Path, authority: Knot, lines: str, said: str
+) -> None:
+    with Replaced(tmp_path, authority.hostport, config=UNLIMITED) as node:
+        before = settled(node, 1)
+        node.lines.write_text(lines)
+        with loaded(node) as load:
+            load.until_answered(500)
+            tell(node, signal.SIGUSR2)
+            assert again(node, "no upgrade, the old program goes on", 0)
+            assert said in node.log.read_text()
+            load.until_answered(500)
+        assert load.tally.lost == 0
+        assert node.worker_pids() == before
+        assert node.is_ready()
+        node.lines.write_text("")
+        tell(node, signal.SIGUSR2)
+        assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 60)
+
+
+def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: Knot) -> None:
+    with Replaced(tmp_path, authority.hostport) as node:
+        node.lines.write_text("import os, time; Path('tried').write_text(str(os.getpid())); time.sleep(3600)")
+        tell(node, signal.SIGUSR2)
+        tried = tmp_path / "tried"
+        assert eventually(lambda: tried.exists() and tried.read_text() != "", 60)
+        assert node.stop() == 0
+        assert eventually(lambda: not Path(f"/proc/{tried.read_text()}").exists(), 30)
+
+
+def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: Knot) -> None:
+    node = Node(tmp_path, authority.hostport, policy=None, config=UNLIMITED)
+    snapshots = node.state / "snapshots"
+    publish_policy_file(EXAMPLE, node.state, SnapshotStore(snapshots), int(time.time()))
+    with node:
+        before = settled(node, 1)
+        for path in snapshots.rglob("*.names"):
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+        with loaded(node) as load:
+            load.until_answered(500)
+            tell(node, signal.SIGUSR2)
+            assert again(node, "no upgrade, the old program goes on", 0)
+            assert node.logged("trial of the upgrade", "no snapshot to decide by")
+            load.until_answered(500)
+        assert load.tally.lost == 0
         assert node.worker_pids() == before
 
 

@@ -17,7 +17,7 @@ import signal, socket, subprocess, sys
 from ipaddress import ip_address
 from dnsfilter.config.model import Endpoint
 from dnsfilter.node.sockets import open_listening, open_tcp
-from dnsfilter.node.upgrade import Program, hand_over
+from dnsfilter.node.upgrade import hand_over
 loopback = ip_address("127.0.0.1")
 metrics = Endpoint(loopback, {metrics})
 listening = open_listening([Endpoint(loopback, {port})], 2)
@@ -29,7 +29,7 @@ child = subprocess.Popen(["cat"], stdin=theirs.fileno())
 theirs.close()
 program = ({program!r}, "-c", {new!r})
 try:
-    hand_over(Program(program, ()), listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())])
+    hand_over(program, listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())])
 except OSError as error:
     inheritable = [sock.get_inheritable() for _, sock in listening.placed()]
     print(error.errno, any(inheritable), signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)
