@@ -1,6 +1,7 @@
 """Resolver and control plane together on one machine, in the foreground: what `dnsfilter up` does."""
 
 import contextlib
+import fcntl
 import os
 import pwd
 import shlex
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -18,8 +20,10 @@ from types import FrameType
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.load import load_config
 from dnsfilter.config.model import Config, Endpoint
-from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
+from dnsfilter.node.privileges import end_with
 from dnsfilter.node.puller import SNAPSHOTS
+from dnsfilter.node.sockets import BOTH, TCP, check_free
 from dnsfilter.node.thismachine import join
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Instant
@@ -69,20 +73,27 @@ def run_single(options: Options) -> int:
     A control plane that cannot start keeps no resolver from its clients that has a snapshot: then it runs alone, which
     is said at first and at the end, and the exit code is 1.
     """
+    with _alone(options):
+        return _run(options)
+
+
+def _run(options: Options) -> int:
     config_path = _write_config(options, follows=True)
     config = load_config(config_path)
+    if taken := tuple(_taken(options)):
+        raise ConfigError(taken)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     api: subprocess.Popen[bytes] | None = None
     node: subprocess.Popen[bytes] | None = None
     down: str | None = None
     try:
-        api = subprocess.Popen([*_api_command(options), "--create"])
+        api = _start([*_api_command(options), "--create"])
         down = _reason_not_ready(api, options)
         follows = _is_joined(options, config) if down is None else _has_pulled(config, down)
         if not follows:
             _write_config(options, follows=False)
-        node = subprocess.Popen([_program("dnsfilter"), "serve", "--config", str(config_path)])
+        node = _start([_program("dnsfilter"), "serve", "--config", str(config_path)])
         _await_ready(node, "resolver", options.metrics)
         print(_banner(options, config, int(time.time())) if down is None else _banner_alone(options, down), flush=True)
         return _watch(api, node, options, told=down is not None)
@@ -97,6 +108,49 @@ def run_single(options: Options) -> int:
         for process in (node, api):
             if process is not None:
                 _stop(process)
+
+
+@contextlib.contextmanager
+def _alone(options: Options) -> Iterator[None]:
+    """Hold the state directory. Raises ConfigError if another process does, and names the addresses in use too."""
+    path = options.state_dir / "up.lock"
+    try:
+        options.state_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise UnavailableError(f"write {path}: {(error.strerror or str(error)).lower()}") from error
+    with open(lock, "rb"):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"another `dnsfilter up` uses {options.state_dir}: stop it or choose another directory"
+            raise ConfigError((Problem("--state-dir", message), *_taken(options))) from None
+        yield
+
+
+def _taken(options: Options) -> Iterator[Problem]:
+    """Yield a problem for each address that cannot be had."""
+    for argument, endpoint, kinds in (
+        ("--listen", options.listen, BOTH),
+        ("--metrics-listen", options.metrics, TCP),
+        ("--api-listen", options.api, TCP),
+        ("--api-metrics-listen", options.api_metrics, TCP),
+    ):
+        try:
+            check_free([endpoint], kinds=kinds)
+        except UnavailableError as error:
+            yield Problem(argument, str(error))
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a program that ends when this process does, however that ends."""
+    parent = os.getpid()  # which has one thread, as `preexec_fn` needs
+
+    def tie() -> None:
+        if not end_with(parent):
+            os._exit(1)
+
+    return subprocess.Popen(command, preexec_fn=tie)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
