@@ -33,8 +33,8 @@ _UID = re.compile(r"[0-9]{1,10}")
 class Kept:
     """A snapshot that is on this node: the one that it decides by is `in_use`.
 
-    `whole` tells whether all of it is here as it was made; `trouble` is why its manifest cannot be read, `quarantined`
-    why it is not to be used.
+    `whole` tells whether all of it is here as it was made, `copy_in_use` whether the node decides by the second copy of
+    what is not; `trouble` is why its manifest cannot be read, `quarantined` why it is not to be used.
     """
 
     revision: int
@@ -45,6 +45,7 @@ class Kept:
     signed: bool
     quarantined: str | None
     trouble: str = ""
+    copy_in_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,8 @@ class LocalNode:
         """The snapshots that this node has, newest first."""
         with self._looking():
             files = self._files()
-            in_use = None if files is None else files.revision
-            return tuple(self._kept(revision, in_use) for revision in self._store.revisions())
+            used = {} if files is None else {files.revision: files}
+            return tuple(self._kept(revision, used.get(revision)) for revision in self._store.revisions())
 
     def use_revision(self, revision: int, reason: str) -> str:
         """Decide by a revision that is still here; says what that means. Raises as `suspend` does."""
@@ -201,7 +202,7 @@ class LocalNode:
             raise UnavailableError(f"change revision {revision}: {directory} is user {owner.uid}'s: do it as root")
         return owner
 
-    def _kept(self, revision: int, in_use: int | None) -> Kept:
+    def _kept(self, revision: int, used: Files | None) -> Kept:
         quarantined = self._store.quarantine_reason(revision)
         try:
             manifest = self._store.manifest(revision)
@@ -209,13 +210,15 @@ class LocalNode:
             return Kept(revision, None, 0, False, False, False, quarantined, str(error))
         octets = sum(file.size for file in (manifest.names, manifest.ranges, manifest.rules))
         signed = bool(manifest.signature)
-        whole = self._store.is_whole(manifest)
-        return Kept(revision, manifest.made_s, octets, revision == in_use, whole, signed, quarantined)
+        copied = used is not None and bool(used.damaged)
+        whole = self._store.is_whole(manifest) and not copied
+        made_s, in_use = manifest.made_s, used is not None
+        return Kept(revision, made_s, octets, in_use, whole, signed, quarantined, copy_in_use=copied)
 
     def _files(self) -> Files | None:
         """The snapshot that the node decides by; None without any that is whole."""
         try:
-            return self._store.read_last_good()[0]
+            return self._store.read_best()[0]
         except SnapshotError:
             return None
 

@@ -139,6 +139,8 @@ def _kept_text(kept: "Kept") -> str:
     """One line: the mark of the one in use, revision, making, size, and what is odd about it."""
     made = kept.trouble if kept.made_s is None else f"made {at_words(kept.made_s)}, {kept.octets} octets"
     part = ", not whole" if kept.made_s is not None and not kept.whole else ""
+    if kept.copy_in_use:
+        part = ", damaged: its second copy is in use"
     signed = ", signed" if kept.signed else ""
     aside = "" if kept.quarantined is None else f", quarantined: {kept.quarantined or 'no reason is noted'}"
     return f"{'*' if kept.in_use else ' '} {kept.revision}: {made}{part}{signed}{aside}"

@@ -191,6 +191,9 @@ class PolicyFeed:
         published = rules if laid.rules is files.rules else files.rules
         self._files = Files(files.revision, files.manifest, names, ranges, published)
         self._sealed, self.snapshot, self.anchor = sealed, snapshot, anchor
+        if files.damaged:
+            reason = "; ".join(files.damaged)
+            logs.emit(_LOG, logging.ERROR, "snapshot is damaged, its second copy is in use", reason=reason)
         if suspensions != self.suspensions:
             self._say(suspensions)
         self.suspensions = suspensions

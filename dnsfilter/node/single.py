@@ -173,7 +173,7 @@ def _has_pulled(config: Config, down: str) -> bool:
     """
     for directory, is_pulled in ((config.node_dir, True), (config.state_dir, False)):
         try:
-            SnapshotStore(directory / SNAPSHOTS).read_last_good()
+            SnapshotStore(directory / SNAPSHOTS).read_best()
         except SnapshotError:
             continue
         return is_pulled

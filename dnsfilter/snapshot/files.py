@@ -12,13 +12,17 @@ RELEASED_S: Instant = 1_793_491_200
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The octets of one snapshot, as verified; whoever holds them may hold them in other memory."""
+    """The octets of one snapshot, as verified; whoever holds them may hold them in other memory.
+
+    `damaged` has what was wrong with each file whose second copy was read.
+    """
 
     revision: int
     manifest: bytes
     names: Buffer
     ranges: Buffer
     rules: Buffer
+    damaged: tuple[str, ...] = ()
 
 
 def octets_by_digest(known: Files | None) -> dict[bytes, Buffer]:

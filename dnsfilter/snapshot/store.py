@@ -3,6 +3,7 @@
     DIRECTORY/current                       "REVISION SHA256-OF-ITS-MANIFEST", replaced by rename
     DIRECTORY/REVISION.SHA256.manifest      one per revision
     DIRECTORY/SHA256.names .ranges .rules   immutable, shared between revisions
+    DIRECTORY/copy/                         the files of the current revision again, read where the first is damaged
     DIRECTORY/REVISION.quarantined          not to be loaded until somebody removes this; holds the reason
     DIRECTORY/held                          "REVISION", up to which nothing received takes the place of what was chosen
     DIRECTORY/lock                          held by whoever writes
@@ -24,6 +25,7 @@ from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.disk import TEMPORARY, read_bounded, sync_directory, sync_files, write_whole
 from dnsfilter.snapshot.files import RELEASED_S, Files, octets_by_digest
+from dnsfilter.snapshot.immutable import ImmutableFiles
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, named_files, parse_manifest
 from dnsfilter.snapshot.pointers import CURRENT, HELD, Pointer, current_in, held_octets, held_up_to, pointers_in
@@ -44,8 +46,7 @@ class SnapshotStore:
         self._directory = directory
         self._sync_late = sync_late
         self._unsynced: list[Path] = []
-        # Files whose digest this process has checked: name, inode, change time. A toggle need not hash all names again.
-        self._verified: set[tuple[str, int, int]] = set()
+        self._immutable = ImmutableFiles(directory)
         self._set_aside: set[int] = set()
 
     @property
@@ -66,14 +67,14 @@ class SnapshotStore:
             for file, suffix in ((compiled.names, "names"), (compiled.ranges, "ranges"), (compiled.rules, "rules")):
                 self._keep(f"{file.digest.hex()}.{suffix}", file.data, file.digest)
             self._keep(pointer.file_name, compiled.manifest, bytes.fromhex(pointer.digest))
-            if pointer == current:
-                return False
-            self._make_current(pointer)
-            return True
+            if pointer != current:
+                self._make_current(pointer)
+            self._copy(pointer)
+            return pointer != current
 
     def missing(self, manifest: Manifest) -> tuple[FileRef, ...]:
         """Which of its files are not here whole, in the order names, ranges, rules."""
-        return tuple(file for name, file in named_files(manifest) if not self._is_whole(name, file))
+        return tuple(file for name, file in named_files(manifest) if not self._immutable.is_whole(name, file))
 
     def is_whole(self, manifest: Manifest) -> bool:
         """Whether all its files are here as they were made; False also where one cannot be read."""
@@ -103,7 +104,7 @@ class SnapshotStore:
             for name, file in named_files(read):
                 if file.digest in files:
                     self._keep(name, files[file.digest], file.digest)
-                elif not self._is_whole(name, file):
+                elif not self._immutable.is_whole(name, file):
                     raise SnapshotError(f"receive revision {read.revision}: {name} is missing")
             self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
             if not over_choice and pointer.revision <= held_up_to(self._directory):
@@ -111,6 +112,7 @@ class SnapshotStore:
                 return
             self._make_current(pointer)
             placed()
+            self._copy(pointer)
 
     def begin_anew(self, revision: int, *, with_older: bool) -> None:
         """Removes manifests above a revision and marks of quarantine from it on: they are of other numbers.
@@ -128,10 +130,13 @@ class SnapshotStore:
                     self._set_aside.discard(int(path.stem))
 
     def manifests(self) -> Iterator[bytes]:
-        """Every manifest here that can be read, current or not, quarantined or not, from the highest revision down."""
+        """Every manifest that is whole here, current or not, quarantined or not, from the highest revision down."""
         for pointer in sorted(self._pointers(), reverse=True):
+            damaged: list[str] = []
             with suppress(SnapshotError):
-                yield self._manifest(pointer)[0]
+                data, _ = self._manifest(pointer, damaged)
+                if not damaged:
+                    yield data
 
     def current_revision(self) -> int | None:
         """The revision that `current` names, whole or not; None without any."""
@@ -192,6 +197,15 @@ class SnapshotStore:
                 reasons.append(str(error))
         raise SnapshotError("; ".join(reasons))
 
+    def read_best(self) -> tuple[Files, str | None]:
+        """Read what a node that starts now would serve: as `read_last_good`, else as `read_any`. SnapshotError."""
+        try:
+            return self.read_last_good()
+        except SnapshotError as error:
+            with suppress(SnapshotError):
+                return self.read_any(), str(error)
+            raise
+
     def read_any(self) -> Files:
         """Read the newest revision that is complete, also one above the current, and last a quarantined one.
 
@@ -225,6 +239,7 @@ class SnapshotStore:
             else:
                 self._path(HELD).unlink(missing_ok=True)
             self._point(pointer)
+            self._copy(pointer)
 
     def held_up_to(self) -> int | None:
         """Up to which revision nothing received replaces the current one, which somebody chose; None: nobody did."""
@@ -315,32 +330,29 @@ class SnapshotStore:
         return f"read revision {revision} in {self._directory}: it is quarantined"
 
     def _read_whole(self, pointer: Pointer, known: Files | None) -> Files:
-        data, manifest = self._manifest(pointer)
+        damaged: list[str] = []
+        data, manifest = self._manifest(pointer, damaged)
         held = octets_by_digest(known)
         names, ranges, rules = (
-            held[reference.digest] if reference.digest in held else self._read_file(name, reference)
-            for name, reference in named_files(manifest)
+            held[file.digest] if file.digest in held else self._immutable.read(name, file, damaged)
+            for name, file in named_files(manifest)
         )
-        return Files(pointer.revision, data, names, ranges, rules)
+        return Files(pointer.revision, data, names, ranges, rules, tuple(damaged))
 
-    def _manifest(self, pointer: Pointer) -> tuple[bytes, Manifest]:
-        path = self._path(pointer.file_name)
-        data = read_bounded(path, MAX_MANIFEST_OCTETS)
-        if sha256(data).hexdigest() != pointer.digest:
-            raise SnapshotError(f"read {path}: its octets are not those of its digest")
+    def _manifest(self, pointer: Pointer, damaged: list[str] | None = None) -> tuple[bytes, Manifest]:
+        file = FileRef(bytes.fromhex(pointer.digest), MAX_MANIFEST_OCTETS)
+        data = self._immutable.read(pointer.file_name, file, damaged, exact=False)
         manifest = parse_manifest(data)
         if manifest.revision != pointer.revision:
-            raise SnapshotError(f"read {path}: it is of revision {manifest.revision}")
+            raise SnapshotError(f"read {self._path(pointer.file_name)}: it is of revision {manifest.revision}")
         return data, manifest
 
-    def _read_file(self, name: str, reference: FileRef) -> bytes:
-        path = self._path(name)
-        data = read_bounded(path, reference.size)
-        if len(data) != reference.size:
-            raise SnapshotError(f"read {path}: {len(data)} octets instead of {reference.size}")
-        if sha256(data).digest() != reference.digest:
-            raise SnapshotError(f"read {path}: its octets are not those of its digest")
-        return data
+    def _copy(self, pointer: Pointer) -> None:
+        """Keep a second copy of the current files."""
+        with suppress(SnapshotError):
+            data, manifest = self._manifest(pointer)
+            size = FileRef(bytes.fromhex(pointer.digest), len(data))
+            self._immutable.copy({pointer.file_name: size, **dict(named_files(manifest))})
 
     def _current(self) -> Pointer:
         return current_in(self._directory)
@@ -414,26 +426,9 @@ class SnapshotStore:
 
     def _keep(self, name: str, data: bytes, digest: bytes) -> None:
         """Writes an immutable file unless it is here and whole."""
-        if not self._is_whole(name, FileRef(digest, len(data))):
+        if not self._immutable.is_whole(name, FileRef(digest, len(data))):
             self._write(name, data)
-            self._verified.add(self._identity(name))
-
-    def _is_whole(self, name: str, file: FileRef) -> bool:
-        """Whether that immutable file is here, with its digest. One that this object has checked is not read again."""
-        path = self._path(name)
-        if not path.exists() or path.stat().st_size != file.size:
-            return False
-        if self._identity(name) in self._verified:
-            return True
-        if sha256(path.read_bytes()).digest() != file.digest:
-            return False
-        self._verified.add(self._identity(name))
-        return True
-
-    def _identity(self, name: str) -> tuple[str, int, int]:
-        """What tells one content of a file from another: its name, inode and change time."""
-        status = self._path(name).stat()
-        return name, status.st_ino, status.st_ctime_ns
+            self._immutable.trust(name)
 
     def _write(self, name: str, data: bytes) -> None:
         """Puts a file in its place, whole. The lock makes its temporary name ours."""

@@ -3,10 +3,13 @@
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from dnsfilter.cli import publish_policy_file
+from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.authority import Knot
 from tests.support.engines import KINDS
 from tests.support.namespaces import Namespace
@@ -154,6 +157,25 @@ def test_broken_snapshot_is_not_loaded_and_the_last_good_one_decides(tmp_path: P
         assert eventually(lambda: "snapshot not loaded" in node.log.read_text())
         assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
         assert node.metrics()["dnsfilter_snapshot_revision"] == 1
+
+
+def test_one_flipped_bit_of_what_all_revisions_share_costs_no_start(tmp_path: Path, authority: Knot) -> None:
+    node = Node(tmp_path, authority.hostport, policy=None)
+    store = SnapshotStore(node.state / "snapshots")
+    for mode in ("monitor", "enforce"):
+        policy = tmp_path / "policy.toml"
+        policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
+        publish_policy_file(policy, node.state, store, int(time.time()))
+    for suffix in ("names", "ranges"):
+        for path in store.directory.glob(f"*.{suffix}"):
+            path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    with node:
+        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 2
+        assert node.logged("its second copy is in use", ".names", ".ranges")
+        command = [program("dnsfilter"), "snapshot", "list", "--config", str(node.config)]
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert "damaged: its second copy is in use" in listed.splitlines()[0]
 
 
 def test_a_port_in_use_is_one_line_that_says_what_to_do(node: Node, tmp_path: Path) -> None:

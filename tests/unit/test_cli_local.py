@@ -187,7 +187,8 @@ def test_what_is_spoilt_is_said_and_passed_over(
     store.publish(compile_policy(Policy(2), int(time.time())))
     node = tmp_path / "state" / "snapshots"
     store.directory.rename(node)
-    (node / f"{SnapshotStore(node).manifest(2).rules.digest.hex()}.rules").unlink()
+    for path in node.rglob(f"{SnapshotStore(node).manifest(2).rules.digest.hex()}.rules"):
+        path.unlink()
     capsys.readouterr()
     for arguments in (("snapshot", "list"), ("explain", "127.0.5.10", "www.tiktok.com")):
         with pytest.raises(SystemExit) as ended:

@@ -49,15 +49,13 @@ def test_what_is_whole_here_needs_nobody(plane: Played, config: Config, store: S
     assert plane.spoken == []
 
 
-@pytest.mark.parametrize("spoilt", ["current", "*.rules", "*.manifest"])
+@pytest.mark.parametrize("spoilt", [("current", "*.names"), ("*.rules",), ("*.manifest",)])
 def test_where_nothing_here_is_whole_it_is_pulled(
-    plane: Played, config: Config, store: SnapshotStore, spoilt: str
+    plane: Played, config: Config, store: SnapshotStore, spoilt: tuple[str, ...]
 ) -> None:
     loaded(config, store)
-    for path in store.directory.glob(spoilt):
+    for path in (path for name in spoilt for path in store.directory.rglob(name)):
         path.write_bytes(b"")
-    if spoilt == "current":
-        next(store.directory.glob("*.names")).unlink()
     assert loaded(config, store) == 1
     assert store.read_current().manifest == plane.manifest
 
@@ -69,7 +67,8 @@ def test_a_chosen_revision_that_is_spoilt_gives_way_to_what_is_pulled(
     plane.publish(compiled(2, Mode.OFF))
     pull_first(config, None)
     store.use(1)
-    next(store.directory.glob("1.*.manifest")).write_bytes(b"")
+    for path in store.directory.rglob("1.*.manifest"):
+        path.write_bytes(b"")
     assert loaded(config, store) == 2
 
 
@@ -87,7 +86,8 @@ def test_without_anything_to_decide_by_it_is_said_what_is_here_and_what_pulling_
     plane: Played, config: Config, store: SnapshotStore
 ) -> None:
     loaded(config, store)
-    next(store.directory.glob("*.rules")).unlink()
+    for path in store.directory.rglob("*.rules"):
+        path.unlink()
     plane.script.status = 500
     with pytest.raises(UnavailableError, match=r"no snapshot to decide by in .*status 500: .*here: read .*\.rules"):
         loaded(config, store)

@@ -347,7 +347,10 @@ def test_a_store_of_another_user_is_roots_to_change_and_stays_that_users(config:
 def test_what_is_listed_as_in_use_is_what_the_node_decides_by(
     node: LocalNode, store: SnapshotStore, config: Config
 ) -> None:
-    (store.directory / f"{store.manifest(3).rules.digest.hex()}.rules").write_bytes(b"spoilt")
+    name = f"{store.manifest(3).rules.digest.hex()}.rules"
+    (store.directory / name).write_bytes(b"spoilt")
+    assert next((each.in_use, each.whole, each.copy_in_use) for each in node.snapshots()) == (True, False, True)
+    (store.directory / "copy" / name).unlink()
     assert [(each.revision, each.whole, each.in_use) for each in node.snapshots()] == [
         (3, False, False),
         (2, True, True),

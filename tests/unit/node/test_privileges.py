@@ -5,8 +5,11 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+
+from tests.support.nodes import eventually
 
 SCRIPT = """
 from pathlib import Path
@@ -75,3 +78,19 @@ def test_a_configured_user_that_does_not_exist_is_named() -> None:
     ended = _become("no-such-user")
     assert ended.returncode == 1
     assert "become user no-such-user: there is none of that name" in ended.stderr
+
+
+def test_a_process_that_is_tied_to_its_parent_ends_with_it() -> None:
+    tied = (
+        "import os, sys, time; from dnsfilter.node.privileges import end_with, keep_only; "
+        "print(os.getpid(), end_with(int(sys.argv[1])), end_with(1), flush=True); keep_only(); time.sleep(600)"
+    )
+    parent = (
+        f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {tied!r}, str(os.getpid())], check=False)"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid, is_parent, is_another = process.stdout.readline().split()
+        assert (is_parent, is_another) == ("True", "False")
+        process.kill()
+    assert eventually(lambda: not Path(f"/proc/{pid}").exists(), 30)

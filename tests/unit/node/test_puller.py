@@ -308,11 +308,12 @@ def test_what_a_power_cut_spoilt_is_had_again(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, tmp_path: Path
 ) -> None:
     make_puller().pull(0)
-    rules = next((tmp_path / "snapshots").glob("*.rules"))
-    for spoilt in (rules, tmp_path / "snapshots" / "current"):
+    rules, manifest = (next((tmp_path / "snapshots").glob(name)) for name in ("*.rules", "*.manifest"))
+    for spoilt in (rules, manifest, tmp_path / "snapshots" / "current"):
         spoilt.write_bytes(b"")
         assert make_puller().pull(0) == 1
         assert store.read_current().manifest == plane.manifest
+        assert store.read_current().damaged == ()
 
 
 def test_after_another_enrolment_what_was_pulled_before_binds_nobody(

@@ -9,7 +9,16 @@ import pytest
 
 from dnsfilter.config.model import Endpoint
 from dnsfilter.errors import UnavailableError
-from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, open_tcp, receive_buffer
+from dnsfilter.node.sockets import (
+    Listening,
+    buffer_advice,
+    buffer_ms,
+    check_free,
+    open_listening,
+    open_private,
+    open_tcp,
+    receive_buffer,
+)
 from tests.support.ports import free_port
 
 LOOPBACK = ip_address("127.0.0.1")
@@ -66,6 +75,16 @@ def test_a_busy_port_is_named_with_transport_and_advice(kind: socket.SocketKind,
         port = other.getsockname()[1]
         with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{port} {word}: another program"):
             open_listening([Endpoint(LOOPBACK, port)], 2)
+
+
+def test_what_is_neither_held_nor_free_is_named() -> None:
+    listening = open_private(2)
+    places = [place for place, _ in listening.placed()]
+    check_free(listening.endpoints, places)
+    with pytest.raises(UnavailableError, match="another program has this port"):
+        check_free(listening.endpoints)
+    listening.close()
+    check_free(listening.endpoints)
 
 
 def test_an_address_of_another_machine_is_named() -> None:

@@ -99,6 +99,14 @@ def test_what_was_meant_for_another_process_is_left(monkeypatch: pytest.MonkeyPa
     assert take_handover() == NOTHING
 
 
+def test_a_trial_of_a_program_that_has_ended_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"pid": os.getpid(), "sockets": [], "status": ["127.0.0.1:1", 0], "workers": [], "trial": True}
+    monkeypatch.setenv(VARIABLE, str(seal("test", json.dumps(said).encode())))
+    monkeypatch.setattr("dnsfilter.node.upgrade.end_with", lambda parent: parent == os.getppid())
+    with pytest.raises(UnavailableError, match="which asked for it, has ended"):
+        take_handover()
+
+
 @pytest.mark.parametrize("said", ["nonsense", "[]", '{"pid": PID}', '{"pid": PID, "sockets": [[2, "nowhere", 0]]}'])
 def test_a_handover_that_makes_no_sense_is_an_error(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     octets = said.replace("PID", str(os.getpid())).encode()

@@ -43,9 +43,19 @@ def files_of(directory: Path, suffix: str) -> list[Path]:
 
 
 def spoil(path: Path) -> None:
+    """Flip a bit of it, and have no second copy."""
+    drop_copy(path)
+    flip(path)
+
+
+def flip(path: Path) -> None:
     octets = bytearray(path.read_bytes())
     octets[-1] ^= 1
     path.write_bytes(octets)
+
+
+def drop_copy(path: Path) -> None:
+    (path.parent / "copy" / path.name).unlink(missing_ok=True)
 
 
 def test_what_is_published_is_loaded(store: SnapshotStore) -> None:
@@ -139,7 +149,9 @@ def test_other_users_may_read(store: SnapshotStore, directory: Path) -> None:
     finally:
         os.umask(mask)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o755
-    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o644}
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.rglob("*")}
+    assert modes.pop("copy") == 0o755
+    assert set(modes.values()) == {0o644}
 
 
 def test_an_empty_store_says_so(store: SnapshotStore, directory: Path) -> None:
@@ -164,6 +176,7 @@ def test_a_changed_octet_is_noticed_and_named(store: SnapshotStore, directory: P
 def test_a_missing_or_short_file_is_noticed_and_named(store: SnapshotStore, directory: Path, suffix: str) -> None:
     store.publish(compiled(1))
     (path,) = files_of(directory, suffix)
+    drop_copy(path)
     os.truncate(path, path.stat().st_size - 1)
     with pytest.raises(SnapshotError, match=path.name):
         store.read_current()
@@ -310,8 +323,43 @@ def test_where_nothing_else_is_complete_a_newer_or_a_quarantined_revision_can_be
     with pytest.raises(SnapshotError, match="quarantined"):
         store.read_last_good()
     assert store.read_any().revision == 2
-    (store.directory / f"{compiled(2, Mode.OFF).rules.digest.hex()}.rules").unlink()
+    spoil(store.directory / f"{compiled(2, Mode.OFF).rules.digest.hex()}.rules")
     assert store.read_any().revision == 3
+
+
+@pytest.mark.parametrize("suffix", ["names", "ranges", "rules", "manifest"])
+def test_a_damaged_file_is_read_from_its_second_copy_and_written_again(
+    store: SnapshotStore, directory: Path, suffix: str
+) -> None:
+    store.publish(compiled(1, Mode.OFF))
+    store.publish(compiled(2))
+    made, damaged = compiled(2), files_of(directory, suffix)[-1]
+    if suffix == "rules":
+        damaged = directory / f"{made.rules.digest.hex()}.rules"
+    flip(damaged)
+    files = store.read_current()
+    assert (files.manifest, files.names, files.rules) == (made.manifest, made.names.data, made.rules.data)
+    assert [str(damaged) in reason for reason in files.damaged] == [True]
+    assert not SnapshotStore(directory).publish(made)
+    assert store.read_current().damaged == ()
+    spoil(damaged)
+    with pytest.raises(SnapshotError, match="its octets"):
+        store.read_current()
+
+
+def test_the_second_copy_is_of_the_current_revision_and_no_more(store: SnapshotStore, directory: Path) -> None:
+    def copied() -> set[str]:
+        return {path.name for path in (directory / "copy").iterdir()}
+
+    for revision in (1, 2, 3):
+        store.publish(compiled(revision, Mode.OFF if revision % 2 else Mode.ENFORCE))
+        assert len(copied()) == 4
+    store.use(2)
+    assert f"{compiled(2).rules.digest.hex()}.rules" in copied()
+    (directory / "copy").rename(directory / "aside")
+    (directory / "copy").write_text("in the way")
+    assert store.publish(compiled(4, Mode.OFF))
+    assert store.read_current().revision == 4, "a disk that takes no second copy keeps no snapshot back"
 
 
 def test_pruning_keeps_what_current_and_kept_manifests_name(store: SnapshotStore, directory: Path) -> None:
@@ -438,6 +486,7 @@ def test_with_syncs_late_a_cut_of_power_leaves_the_one_before(directory: Path) -
     for revision in (7, 8):
         received(store, compiled(revision))
     for lost in (directory / "current", next(directory.glob("8.*.manifest"))):
+        drop_copy(lost)
         lost.write_bytes(b"")
     files, reason = SnapshotStore(directory).read_last_good()
     assert files.revision == 7

@@ -1,0 +1,13 @@
+"""Which addresses this machine has."""
+
+from ipaddress import ip_address
+
+import pytest
+
+from dnsfilter.config.here import can_bind, has_family
+
+
+@pytest.mark.parametrize(("address", "here"), [("127.0.0.1", True), ("127.0.5.10", True), ("192.0.2.1", False)])
+def test_an_address_is_here_if_a_socket_can_be_bound_to_it(address: str, here: bool) -> None:
+    assert can_bind(ip_address(address)) is here
+    assert has_family(ip_address(address))
