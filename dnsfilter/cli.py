@@ -143,6 +143,8 @@ def _serve(options: argparse.Namespace) -> int:
     handover = take_handover()
     config = _config(options)
     check_listen(config, [endpoint for (_, endpoint), _ in handover.sockets])
+    if handover.is_trial:  # the running node has a policy, and its successor is not to lose it
+        config = replace(config, start_without_snapshot=False)
     engine = chosen_kind()
     logs.setup()
     one_time_token = _one_time_token(config)  # which may be root's to read
@@ -388,7 +390,7 @@ def _snapshot(
 ) -> Snapshot:
     """What the node decides by, or would by that policy file at an instant; nothing is written."""
     if options.policy is None:
-        files, passed_over = _store(options, config).read_last_good()
+        files, passed_over = _store(options, config).read_best()
         if passed_over is not None:
             say(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
     else:

@@ -359,7 +359,8 @@ def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: 
 
 
 def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: Knot) -> None:
-    node = Node(tmp_path, authority.hostport, policy=None, config=UNLIMITED)
+    anyhow = "start_without_snapshot = true"
+    node = Node(tmp_path, authority.hostport, policy=None, config=UNLIMITED, top=anyhow)
     snapshots = node.state / "snapshots"
     publish_policy_file(EXAMPLE, node.state, SnapshotStore(snapshots), int(time.time()))
     with node:
