@@ -110,7 +110,7 @@ def upgrade(node: Node) -> None:
 DISTURBANCES = (
     Disturbance("kill", "`kill -9` of a worker", 4, kill),
     Disturbance("stop", "a worker stopped by SIGSTOP", 8, stop),
-    Disturbance("upgrade", "upgrade by SIGUSR2", 6, upgrade),
+    Disturbance("upgrade", "upgrade by SIGUSR2", 10, upgrade),
 )
 
 

@@ -67,7 +67,7 @@ def hand_over(program: str) -> tuple[int, int, str]:
     """The two ports, and what is printed by the old program or the new one."""
     port, metrics = free_port(), free_port()
     script = OLD.format(port=port, metrics=metrics, program=program, new=NEW)
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, ended.stderr
     return port, metrics, ended.stdout
 
