@@ -20,6 +20,8 @@ from dnsfilter.telemetry.totals import Totals
 
 SILENCE_S = 5.0
 """A worker that has said nothing for so long hangs for good, and is ended."""
+START_S = 30.0
+"""How long a worker may take to report for the first time: on an overloaded machine, ending it sooner helps nobody."""
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0
 STEADY_S = 30.0
@@ -162,7 +164,8 @@ class Crew:
         if member.process.poll() is not None:
             return self._bury(member, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
-        silent = now - member.heard > SILENCE_S and not member.gone
+        patience_s = START_S if member.revision is None else SILENCE_S
+        silent = now - member.heard > patience_s and not member.gone
         if late or silent:
             logs.emit(
                 _LOG, logging.ERROR, "worker does not end" if late else "worker is silent", pid=member.process.pid

@@ -240,8 +240,8 @@ class PolicyFeed:
         """
         try:
             snapshot = self.load(without=revision)
-        except (SnapshotError, OSError) as error:
-            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, there is no other to return to", reason=error)
+        except (SnapshotError, OSError):
+            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, there is no other", revision=revision)
             return None
         try:
             self._store.quarantine(revision, reason)

@@ -71,7 +71,7 @@ def test_a_suspension_outlives_the_node_and_is_ended_by_hand(node: Node) -> None
     assert not refused(node)
     assert node.process is not None
     node.process.send_signal(signal.SIGUSR2)
-    assert eventually(lambda: node.log.read_text().count("node starts") == 3)
+    assert eventually(lambda: node.log.read_text().count("node starts") == 3, 120)
     assert eventually(lambda: status_of(node.ready_url()) == 200)
     assert not refused(node)
     done(node, "suspend", "--end")
