@@ -60,7 +60,8 @@ class Large:
 
     def written(self) -> dict[str, tuple[int, int]]:
         """What tells one writing of a file from another, by its name."""
-        found = {path.name: path.stat() for path in self.directory.iterdir()}
+        files = (path for path in self.directory.rglob("*") if path.is_file())
+        found = {str(path.relative_to(self.directory)): path.stat() for path in files}
         return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}
 
 
