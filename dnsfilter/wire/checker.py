@@ -1,7 +1,7 @@
 """The strict, linear reading of an upstream's message: what passes here may be kept, relayed and shown.
 
-Every length is held against the message, every name decodes within one budget, and nothing is left over. What the
-filter looks at is thereby what the client gets.
+Every length is held against the message, and every name decodes within one budget. The answer ends at the last record
+that the header counts. The client gets exactly what the filter has looked at.
 """
 
 from dataclasses import dataclass
@@ -130,9 +130,8 @@ def check_message(message: bytes) -> Answer:
             )
             # The OPT's TTL begins with the upper eight bits of the rcode (RFC 6891 section 6.1.3).
             rcode |= message[record.ttl_offset] << 4
-    if position != size:
-        raise MalformedMessage(f"read message: {size - position} octets behind the last record")
-    return Answer(message, number, flags, rcode, question, tuple(records), edns)
+    # Some servers leave bytes behind the last record. No section holds them, so they are dropped here.
+    return Answer(message[:position], number, flags, rcode, question, tuple(records), edns)
 
 
 def _read_record(message: bytes, start: int, section: int, hops: HopBudget) -> Record:

@@ -15,7 +15,7 @@ from tests.conformance.ways import WAYS, Way, ask, octets_of
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, PATIENCE_S, data, query
 from tests.support.nodes import Node
-from tests.support.scripted import Asked, Scripted, fails, reply, says, silent
+from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
 from tests.support.starting import Start
 
 NAME = "plain.example.org"
@@ -194,6 +194,27 @@ def test_an_answer_that_cannot_be_read_is_not_passed_on_and_the_wait_goes_on(sta
     assert client.receive() is None
     held.say(held.asked[0], reply(held.asked[0], (f"{NAME}. 300 A 198.51.100.10",)))
     assert data(rig.wait(client)) == TRUTH
+
+
+@each_transport
+@pytest.mark.parametrize("behind", [b"\0", b"\xff" * 40], ids=["a byte", "bytes"])
+def test_bytes_behind_the_last_record_of_an_answer_are_ignored(
+    start: Start, behind: bytes, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{NAME}. 300 A 198.51.100.10",)) + behind,)))
+    first = rig.ask(query(NAME), transport=transport)
+    kept = rig.at_once(query(NAME, id=first.id), transport=transport)
+    assert (data(first), kept) == (TRUTH, first)
+    assert len(rig.forwarded) == 1
+
+
+def test_bytes_behind_the_last_record_of_an_answer_by_stream_are_ignored(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: (truncated(asked),)))
+    wait = rig.begin(query(NAME))
+    rig.until(lambda: b"" if rig.truncated else None)
+    rig.upstream.behave = lambda asked: (reply(asked, (f"{NAME}. 300 A 198.51.100.10",)) + b"\0",)
+    rig.complete()
+    assert data(wait()) == TRUTH
 
 
 # Sizes and framing.

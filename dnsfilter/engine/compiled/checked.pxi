@@ -125,7 +125,8 @@ cdef int numbered(const uint8_t* message, uint32_t size, uint32_t offset, Readin
 cdef bint is_message(const uint8_t* message, uint32_t size, uint32_t position, Reading* reading) noexcept nogil:
     """Whether all behind the question, from `position` on, passes the check of wire/checker.py.
 
-    With a `reading`, whose first name is there, it is filled; False also where that has no room.
+    With a `reading`, whose first name is there, it is filled; False also where that has no room. The reading ends at
+    the last record that the header counts.
     """
     cdef uint32_t counts[3]
     cdef uint32_t index, length, rdata, start
@@ -162,7 +163,9 @@ cdef bint is_message(const uint8_t* message, uint32_t size, uint32_t position, R
             if reading != NULL:
                 reading.has_opt = True
                 reading.rcode |= <uint16_t>(message[rdata - 6] << 4)
-    return position == size
+    if reading != NULL:
+        reading.size = position
+    return True
 
 
 cdef bint add_record(Reading* reading, uint32_t start, uint32_t rdata, uint32_t end, int section) noexcept nogil:
