@@ -38,7 +38,10 @@ class SentElsewhere(Sent, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An exchange whose first send others made, at `sent_ns`; `servers` are in the order to ask them."""
+    """An exchange whose first send others made, at `sent_ns`; `servers` are in the order to ask them.
+
+    `plain`: the first send went without EDNS.
+    """
 
     key: CacheKey
     question: Question
@@ -48,6 +51,7 @@ class Begun:
     sent: SentElsewhere
     number: int
     waiters: list[Waiter]
+    plain: bool = False
 
 
 class HealthBook(Protocol):
@@ -56,4 +60,7 @@ class HealthBook(Protocol):
     def order(self, servers: Sequence[int], now_ms: int) -> tuple[int, ...]: ...
     def succeeded(self, server: int, rtt_ms: int, now_ms: int) -> None: ...
     def failed(self, server: int, now_ms: int) -> None: ...
+    def has_edns(self, server: int, now_ms: int) -> None: ...
+    def lacks_edns(self, server: int, now_ms: int) -> None: ...
+    def is_plain(self, server: int, now_ms: int) -> bool: ...
     def first_wait_ms(self, server: int) -> int: ...

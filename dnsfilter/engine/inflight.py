@@ -9,7 +9,7 @@ import heapq
 import select
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
@@ -37,6 +37,7 @@ from dnsfilter.wire.answer import Answer, Chain, parse_answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import (
+    FLAG_AD,
     FLAG_QR,
     FLAG_TC,
     HEADER,
@@ -183,7 +184,9 @@ class Inflight:
     def adopt(self, begun: Begun) -> Exchange:
         """Go on with an exchange whose first send is out, as if it had been made here; it has its room already."""
         started_ms = begun.sent_ns // 1_000_000
-        attempt = Attempt(begun.servers, begun.first_wait_ms)
+        first, *others = begun.servers
+        plain = self._plain(others, started_ms) | ({first} if begun.plain else set())
+        attempt = Attempt(begun.servers, begun.first_wait_ms, plain)
         exchange = self._open(begun.key, begun.question, attempt, started_ms, begun.waiters[0].client)
         exchange.waiters += begun.waiters
         step = attempt.start(started_ms)
@@ -274,7 +277,7 @@ class Inflight:
             self._failed(exchange.server, exchange.reason, now_ms)
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         return self._carry_out(
-            exchange, self._judge(exchange, exchange.server, answer.rcode, False, now_ns), now_ns, answer
+            exchange, self._judge(exchange, exchange.server, answer.rcode, False, now_ns, answer), now_ns, answer
         )
 
     def close(self) -> None:
@@ -283,7 +286,12 @@ class Inflight:
 
     def _attempt(self, servers: Sequence[int], now_ns: int) -> Attempt:
         ordered = self._health.order(servers, now_ns // 1_000_000)
-        return Attempt(ordered, min(self._health.first_wait_ms(ordered[0]), self._longest_wait_ms))
+        wait_ms = min(self._health.first_wait_ms(ordered[0]), self._longest_wait_ms)
+        return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000))
+
+    def _plain(self, servers: Sequence[int], now_ms: int) -> set[int]:
+        """Return those of the servers that are to be asked without EDNS."""
+        return {server for server in servers if self._health.is_plain(server, now_ms)}
 
     def _carry_out(self, exchange: Exchange, step: Step, now_ns: int, answer: Answer | None = None) -> list[Result]:
         exchange.wait_until_ms = None
@@ -295,11 +303,11 @@ class Inflight:
         self._withdraw(exchange)
         match step:
             case Accept() if answer is not None:
-                return [Got(exchange, answer)]
+                return [Got(exchange, self._note_edns(exchange, answer, now_ns // 1_000_000))]
             case AskByStream(server, wait_until_ms):
                 exchange.server, exchange.sent_ns = server, now_ns
                 self._slots[self._counters[server].queries] += 1
-                return [Cut(exchange, server, self._message(exchange, 0), wait_until_ms)]
+                return [Cut(exchange, server, self._message(exchange, server, 0), wait_until_ms)]
             case Accept() | Exhausted():
                 return [Gone(exchange)]
 
@@ -311,7 +319,7 @@ class Inflight:
         pool = self._pools[step.server]
         try:
             held, number = pool.draw(now_ns // 1_000_000)
-            _send(held.sock, self._message(exchange, number))
+            _send(held.sock, self._message(exchange, step.server, number))
         except OSError as error:
             exchange.reason = Failure.UNREACHABLE
             self._count(step.server, Failure.UNREACHABLE)
@@ -332,9 +340,19 @@ class Inflight:
         exchange.sent += 1
         exchange.sent_ns = now_ns
 
-    def _message(self, exchange: Exchange, number: int) -> bytes:
-        key = exchange.key
-        return build_upstream_query(exchange.question, id=number, cd=key.cd, do=key.do, ad=self._want_ad)
+    def _message(self, exchange: Exchange, server: int, number: int) -> bytes:
+        key, edns = exchange.key, not exchange.attempt.is_plain(server)
+        ad = self._want_ad and edns
+        return build_upstream_query(exchange.question, id=number, cd=key.cd, do=key.do, ad=ad, edns=edns)
+
+    def _note_edns(self, exchange: Exchange, answer: Answer, now_ms: int) -> Answer:
+        """Remember whether the server that answered has EDNS; without EDNS its answer is not authentic."""
+        server, attempt = exchange.server, exchange.attempt
+        if answer.edns is not None:
+            self._health.has_edns(server, now_ms)
+        elif attempt.rejected_edns(server):
+            self._health.lacks_edns(server, now_ms)
+        return replace(answer, flags=answer.flags & ~FLAG_AD) if attempt.is_plain(server) else answer
 
     def _arrived(self, held: PoolSocket, message: bytes, now_ns: int) -> list[Result]:
         """Match by socket, id and question (RFC 5452 section 9.1); anything else changes nothing."""
@@ -352,12 +370,15 @@ class Inflight:
             # More than we said we take comes in fragments, the later of which anybody can forge (RFC 9715 section 3.2).
             question, rcode, cut = answer.question, answer.rcode, answer.tc or len(message) > OUR_PAYLOAD
         except MalformedMessage:
-            # Some servers cut where the octets end, within a record: the stream will bring it whole.
-            found = _cut_question(message)
-            if found is None:
+            failure, found = _bare_failure(message), _cut_question(message)
+            if failure is not None:
+                question, rcode, cut = exchange.question, failure, False
+            elif found is not None:
+                # Some servers cut where the octets end, within a record: the stream will bring it whole.
+                question, rcode, cut = found, int(Rcode.NOERROR), True
+            else:
                 self._count(server, Failure.MALFORMED)
                 return []
-            question, rcode, cut = found, int(Rcode.NOERROR), True
         if not _same_question(question, exchange.question):
             self._count(server, Failure.MISMATCH)
             return []
@@ -365,18 +386,25 @@ class Inflight:
             exchange.attempt.strike(rcode, server)  # the one asked last still has its time
             self._count_failure(server, rcode, now_ns // 1_000_000)
             return []
-        step = self._judge(exchange, server, rcode, cut, now_ns)
+        step = self._judge(exchange, server, rcode, cut, now_ns, answer)
+        if isinstance(step, Send) and step.server == server:
+            self._withdraw(exchange)  # what it still says to EDNS is no answer to the question without
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
 
-    def _judge(self, exchange: Exchange, server: int, rcode: int, cut: bool, now_ns: int) -> Step:
+    def _judge(
+        self, exchange: Exchange, server: int, rcode: int, cut: bool, now_ns: int, answer: Answer | None
+    ) -> Step:
         """What the attempt makes of an answer; counted, and noted in the server's health."""
         now_ms = now_ns // 1_000_000
-        step = exchange.attempt.on_answer(rcode, cut, now_ms, server)
+        has_opt = answer is not None and answer.edns is not None
+        step = exchange.attempt.on_answer(rcode, cut, now_ms, server, has_opt)
         if isinstance(step, Accept | AskByStream):
             elapsed_ns = now_ns - exchange.sent_ns
             self._health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
             self._counters[server].duration.observe(self._slots, elapsed_ns)
+        elif isinstance(step, Send) and step.server == server:
+            self._count(server, Failure.REFUSED)  # it only lacks EDNS, and is well
         else:
             exchange.reason = self._count_failure(server, rcode, now_ms)
         return step
@@ -431,6 +459,16 @@ def _cut_question(message: bytes) -> Question | None:
         return read_question(message)[0]
     except MalformedMessage:
         return None
+
+
+def _bare_failure(message: bytes) -> int | None:
+    """The rcode of a failure that came without its question, as some servers answer to EDNS; None for all else."""
+    if len(message) < HEADER.size:
+        return None
+    _, flags, qdcount, *_ = HEADER.unpack_from(message)
+    rcode = flags & 15
+    is_bare = flags & (FLAG_QR | OPCODE_BITS) == FLAG_QR and not qdcount
+    return rcode if is_bare and rcode in FAIL_OVER_RCODES else None
 
 
 def _same_question(answered: Question, asked: Question) -> bool:

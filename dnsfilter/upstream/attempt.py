@@ -8,7 +8,7 @@ is malformed, or does not match id, question and address, is no event: the wait 
                   ─ on_answer  ─> Accept | AskByStream | Send | Exhausted
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -35,6 +35,8 @@ FAIL_OVER_RCODES: Final[frozenset[int]] = frozenset(
 )
 """They tell of the server, or of the hop to it (RFC 6891, RFC 7873, RFC 8945), rather than of the name, so that another
 one may know better."""
+NO_EDNS_RCODES: Final[frozenset[int]] = frozenset({Rcode.FORMERR, Rcode.NOTIMP})
+"""What a server without EDNS answers to an OPT, without one: ask it once without (RFC 6891 sections 6.2.2 and 7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,15 @@ def plan(servers: Sequence[int], first_wait_ms: int) -> Plan:
 class Attempt:
     """The course of one question; start once, then report each event and do what the step says.
 
-    Servers take turns. One that answered with a failure, or could not be reached, is not asked again.
+    Servers take turns. One that answered with a failure, or could not be reached, is not asked again, except once
+    without EDNS. `plain` are the servers that are asked without EDNS from the start.
     """
 
     __slots__ = (
         "_by_stream",
+        "_plain",
         "_plan",
+        "_rejected_edns",
         "_sends",
         "_server",
         "_struck_out",
@@ -105,8 +110,10 @@ class Attempt:
         "first_failure",
     )
 
-    def __init__(self, servers: Sequence[int], first_wait_ms: int) -> None:
+    def __init__(self, servers: Sequence[int], first_wait_ms: int, plain: Collection[int] = ()) -> None:
         self._plan = plan(servers, first_wait_ms)
+        self._plain = frozenset(plain)
+        self._rejected_edns: set[int] = set()
         self._sends = 0
         self._turn = 0
         self._by_stream = False
@@ -121,6 +128,14 @@ class Attempt:
     def hurry(self, deadline_ms: int) -> None:
         """Give up at `deadline_ms` at the latest, to make room for other questions."""
         self.deadline_ms = min(self.deadline_ms, deadline_ms)
+
+    def is_plain(self, server: int) -> bool:
+        """Return whether the next question to `server` goes without EDNS."""
+        return server in self._plain or server in self._rejected_edns
+
+    def rejected_edns(self, server: int) -> bool:
+        """Return whether `server` has answered this question with a failure that made us leave EDNS out."""
+        return server in self._rejected_edns
 
     def start(self, now_ms: int, deadline_ms: int | None = None) -> Send:
         """Give the first send. A later leg of a CNAME chain keeps the deadline of the first."""
@@ -144,7 +159,9 @@ class Attempt:
         self._struck_out.add(self._server)
         return self._next(now_ms)
 
-    def on_answer(self, rcode: int, truncated: bool, now_ms: int = 0, server: int | None = None) -> Step:
+    def on_answer(
+        self, rcode: int, truncated: bool, now_ms: int = 0, server: int | None = None, has_opt: bool = True
+    ) -> Step:
         """Judge a matching answer by its rcode and TC bit; `server` gave it, unless given the one asked last.
 
         A failure is remembered and another server asked, while one is left and a send too. The stream that a cut answer
@@ -154,6 +171,9 @@ class Attempt:
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         if server is not None:
             self._server = server
+        if not has_opt and rcode in NO_EDNS_RCODES and not self.is_plain(self._server) and self._may_send(now_ms):
+            self._rejected_edns.add(self._server)
+            return self._send(self._server)
         if rcode in FAIL_OVER_RCODES:
             if self.first_failure is None:
                 self.first_failure = rcode
@@ -182,7 +202,7 @@ class Attempt:
 
     def _next(self, now_ms: int) -> Send | Exhausted:
         servers = self._plan.servers
-        if self._sends >= len(self._plan.waits_ms) or now_ms >= self.deadline_ms:
+        if not self._may_send(now_ms):
             return Exhausted(self.first_failure)
         for step in range(1, len(servers) + 1):
             turn = (self._turn + step) % len(servers)
@@ -190,6 +210,9 @@ class Attempt:
                 self._turn = turn
                 return self._send(servers[turn])
         return Exhausted(self.first_failure)
+
+    def _may_send(self, now_ms: int) -> bool:
+        return self._sends < len(self._plan.waits_ms) and now_ms < self.deadline_ms
 
     def _send(self, server: int) -> Send:
         # Counted from the end of the wait before, so that a server asked early, after a failure, has the more time.

@@ -11,6 +11,8 @@ FAILURES_TO_BACK_OFF: Final = 3
 FIRST_BACK_OFF_MS: Final = 5_000
 LONGEST_BACK_OFF_MS: Final = 60_000
 UNKNOWN_WAIT_MS: Final = 800
+EDNS_REMEMBERED_MS: Final = 900_000
+"""How long a server that rejects EDNS is asked without it, and one that answers with an OPT is known to have it."""
 SHORTEST_WAIT_MS: Final = 400
 """An upstream that itself has to ask is slower than its cache hits suggest."""
 LONGEST_WAIT_MS: Final = 1_000
@@ -19,7 +21,16 @@ LONGEST_WAIT_MS: Final = 1_000
 class _Server:
     """What is known of one server."""
 
-    __slots__ = ("back_off_ms", "failures", "probe_at_ms", "probing", "rtt_ms", "variation_ms")
+    __slots__ = (
+        "back_off_ms",
+        "edns_until_ms",
+        "failures",
+        "plain_until_ms",
+        "probe_at_ms",
+        "probing",
+        "rtt_ms",
+        "variation_ms",
+    )
 
     def __init__(self) -> None:
         self.rtt_ms: float | None = None
@@ -28,6 +39,8 @@ class _Server:
         self.back_off_ms = 0  # 0: healthy
         self.probe_at_ms = 0
         self.probing = False
+        self.edns_until_ms = 0
+        self.plain_until_ms = 0
 
 
 class Health:
@@ -85,6 +98,25 @@ class Health:
         elif known.failures >= FAILURES_TO_BACK_OFF:
             known.back_off_ms = FIRST_BACK_OFF_MS
             known.probe_at_ms = now_ms + FIRST_BACK_OFF_MS
+
+    def has_edns(self, server: int, now_ms: int) -> None:
+        """Note an answer with an OPT: the server is asked with EDNS again."""
+        known = self._servers[server]
+        known.edns_until_ms = now_ms + EDNS_REMEMBERED_MS
+        known.plain_until_ms = 0
+
+    def lacks_edns(self, server: int, now_ms: int) -> None:
+        """Note that the server has rejected EDNS and answered without it.
+
+        Ignored if the server had EDNS a while ago: one forged FORMERR must not turn EDNS off for all questions.
+        """
+        known = self._servers[server]
+        if now_ms >= known.edns_until_ms:
+            known.plain_until_ms = now_ms + EDNS_REMEMBERED_MS
+
+    def is_plain(self, server: int, now_ms: int) -> bool:
+        """Return whether to ask the server without EDNS."""
+        return now_ms < self._servers[server].plain_until_ms
 
     def is_healthy(self, server: int) -> bool:
         """True while the server is in no back-off."""

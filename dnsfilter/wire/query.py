@@ -188,9 +188,10 @@ def build_upstream_query(
     cd: bool,
     do: bool,
     ad: bool = False,
+    edns: bool = True,
     name_wire: bytes | None = None,
 ) -> bytes:
-    """Our own query for `question`: RD=1 and our own OPT; `name_wire` replaces its name."""
+    """Our own query for `question`: RD=1, and our own OPT unless `edns` is false; `name_wire` replaces its name."""
     flags = FLAG_RD | (FLAG_AD if ad else 0) | (FLAG_CD if cd else 0)
     wire = question.wire if name_wire is None else name_wire + question.wire[-4:]
-    return HEADER.pack(id, flags, 1, 0, 0, 1) + wire + opt_record(OUR_PAYLOAD, do)
+    return HEADER.pack(id, flags, 1, 0, 0, int(edns)) + wire + (opt_record(OUR_PAYLOAD, do) if edns else b"")

@@ -294,6 +294,80 @@ def test_an_rcode_about_the_hop_to_an_upstream_ends_there(start: Start, rcode: i
     assert len(sound.asked) == 1
 
 
+# An upstream without EDNS.
+
+
+def _rejection(asked: Asked, rcode: int) -> bytes:
+    response = dns.message.make_response(dns.message.from_wire(asked.message))
+    response.use_edns(False)
+    response.set_rcode(dns.rcode.Rcode(rcode))
+    return response.to_wire()
+
+
+REJECTIONS: dict[str, Behaviour] = {
+    "formerr": lambda asked: (_rejection(asked, dns.rcode.FORMERR),),
+    "notimp": lambda asked: (_rejection(asked, dns.rcode.NOTIMP),),
+    "formerr, a header alone": lambda asked: (asked.message[:2] + b"\x81\x81" + bytes(8),),
+    "notimp, a header alone": lambda asked: (asked.message[:2] + b"\x80\x04" + bytes(8),),
+}
+
+
+def has_opt(asked: Asked) -> bool:
+    return dns.message.from_wire(asked.message).edns == 0
+
+
+def old(rejects: Behaviour) -> Behaviour:
+    """Reject EDNS, and claim to have validated what is answered without."""
+
+    def behave(asked: Asked) -> Iterable[bytes]:
+        lines = (f"{asked.name}. 300 A 198.51.100.10",)
+        return rejects(asked) if has_opt(asked) else (reply(asked, lines, flags=dns.flags.AD),)
+
+    return behave
+
+
+@each_transport
+@pytest.mark.parametrize("rejects", REJECTIONS.values(), ids=REJECTIONS)
+def test_an_upstream_that_rejects_edns_is_asked_without_it_from_then_on(
+    start: Start, rejects: Behaviour, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(old(rejects)))
+    for number in range(4):
+        assert data(rig.ask(query(f"n{number}.example.org"), transport=transport)) == TRUTH
+    assert [has_opt(asked) for asked in rig.upstream.asked] == [True, False, False, False, False]
+
+
+def test_what_an_upstream_without_edns_answers_is_not_authentic(start: Start) -> None:
+    rig = start(office(), Scripted(old(REJECTIONS["formerr"])), trust_ad=True)
+    for name in ("first.example.org", "second.example.org"):
+        for _ in range(2):
+            found = rig.ask(query(name, do=True))
+            assert (data(found), found.flags & dns.flags.AD) == (TRUTH, 0)
+
+
+def test_an_upstream_that_fails_without_edns_too_hands_over(start: Start) -> None:
+    rig = start(office(), Scripted(REJECTIONS["formerr"]), internet())
+    assert data(rig.ask(query(NAME))) == TRUTH
+    assert [len(upstream.asked) for upstream in rig.upstreams] == [2, 1]
+
+
+def test_one_rejection_does_not_turn_edns_off_for_a_server_that_has_it(start: Start) -> None:
+    rig = start(office(), internet())
+    rig.ask(query(NAME))
+    sound, rig.upstream.behave = rig.upstream.behave, old(REJECTIONS["formerr"])
+    assert data(rig.ask(query("forged.example.org"))) == TRUTH
+    rig.upstream.behave = sound
+    rig.ask(query("later.example.org"))
+    assert [has_opt(asked) for asked in rig.upstream.asked] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
+def test_a_failure_without_its_question_hands_over_at_once(start: Start, rcode: int) -> None:
+    rig = start(office(), Scripted(lambda asked: (asked.message[:2] + bytes([0x80, rcode]) + bytes(8),)), internet())
+    assert data(rig.ask(query(NAME))) == TRUTH
+    assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
+
+
 def test_what_one_client_said_of_itself_is_nothing_to_the_next(start: Start) -> None:
     rig = start(office(), internet())
     sizes = (512, 1232, 4096)

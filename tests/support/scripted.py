@@ -210,5 +210,4 @@ def lies(asked: Asked) -> tuple[bytes, ...]:
         forged[:end] + b"\0\x1c" + forged[end + 2 :],  # another type
         forged[: end + 2] + b"\0\x03" + forged[end + 4 :],  # another class
         forged[:-1],
-        head + b"\x81\x81" + bytes(8),  # FORMERR without the question
     )

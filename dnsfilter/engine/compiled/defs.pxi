@@ -87,6 +87,7 @@ cdef struct Ordinary:
     uint32_t size           # octets to keep, from the header on
     uint16_t rcode
     bint ad
+    bint has_opt
     uint32_t lifetime_s     # 0: not to be kept
     uint16_t counts[3]
     int record_count

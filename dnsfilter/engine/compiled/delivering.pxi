@@ -107,7 +107,8 @@ cdef class Delivering:
             name += size
         return self.fast.store.keep(
             flight.view, flight.name, flight.name_size, flight.qtype, flight.do_bit, flight.cd, flight.hash,
-            arrived.message, found, self.trust_ad and found.ad and flight.view == 0, now_ms,
+            arrived.message, found, self.trust_ad and found.ad and flight.view == 0 and not flight.plain,
+            now_ms,
         )
 
     cdef int tell(self, const Waiting* whom, Entry* entry, int64_t at, int64_t now_ms) noexcept nogil:

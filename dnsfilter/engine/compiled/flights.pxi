@@ -64,6 +64,7 @@ cdef struct Flight:
     int first_wait_ms
     bint do_bit
     bint cd
+    bint plain                  # sent without EDNS
     bint adopted                # Python's, which begins some of its own as well
     uint8_t name[256]           # last: only what stands before it is cleared
 
@@ -288,12 +289,13 @@ cdef uint32_t write_question(const Flight* flight, bint want_ad, uint8_t* out) n
     memset(tail, 0, sizeof(tail))
     head[0], head[1] = flight.id >> 8, flight.id & 255
     head[2] = 1  # RD
-    head[3] = (0x20 if want_ad else 0) | (0x10 if flight.cd else 0)
-    head[5] = head[11] = 1  # one question, and an OPT
+    head[3] = (0x20 if want_ad and not flight.plain else 0) | (0x10 if flight.cd else 0)
+    head[5] = 1  # question
+    head[11] = 0 if flight.plain else 1  # OPT
     tail[0], tail[1], tail[3] = flight.qtype >> 8, flight.qtype & 255, CLASS_IN
     tail[6], tail[7], tail[8] = TYPE_OPT, OUR_PAYLOAD >> 8, OUR_PAYLOAD & 255
     tail[11] = 0x80 if flight.do_bit else 0
     memcpy(out, head, 12)
     memcpy(out + 12, flight.name, flight.name_size)
     memcpy(out + 12 + flight.name_size, tail, 15)
-    return 27 + flight.name_size
+    return (16 if flight.plain else 27) + flight.name_size

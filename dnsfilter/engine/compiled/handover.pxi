@@ -94,7 +94,10 @@ cdef object begun_of(Pending pending, Flight* flight):
     pending.deadlines.remove(flight)
     question = Question(key.name + kind, key.name, key.qtype, key.qclass)
     outstanding = Outstanding(pending, key)
-    return Begun(key, question, servers, flight.first_wait_ms, flight.sent_ns, outstanding, flight.id, waiters)
+    return Begun(
+        key, question, servers, flight.first_wait_ms, flight.sent_ns, outstanding, flight.id, waiters,
+        bool(flight.plain),
+    )
 
 
 cdef object waiter_of(Pending pending, const Waiting* waiting):

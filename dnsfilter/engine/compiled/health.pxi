@@ -3,6 +3,7 @@
 #   order_of(servers, count, now_ms, out)   whom to ask, in which order; it changes nothing
 #   probe(servers, count, now_ms)           what `order` changes: to be said once the question is really on its way
 #   succeeded_at, failed_at, wait_of        succeeded, failed, first_wait_ms
+#   has_edns_at, is_plain_at                has_edns, is_plain
 #
 # Numbers of servers are the caller's business in C; from Python they are checked.
 
@@ -13,6 +14,7 @@ cdef enum:
     FIRST_BACK_OFF_MS = 5000
     LONGEST_BACK_OFF_MS = 60000
     UNKNOWN_WAIT_MS = 800
+    EDNS_REMEMBERED_MS = 900000
     SHORTEST_WAIT_MS = 400
     LONGEST_WAIT_MS = 1000
     MOST_SERVERS = 16           # of one view; the questions of larger ones travel in Python
@@ -23,6 +25,8 @@ cdef struct Known:
     int64_t failures
     int64_t back_off_ms         # 0: healthy
     int64_t probe_at_ms
+    int64_t edns_until_ms
+    int64_t plain_until_ms      # asked without EDNS until then
     bint tried                  # whether rtt_ms means anything
     bint probing
 
@@ -97,6 +101,13 @@ cdef class Health:
             known.back_off_ms = FIRST_BACK_OFF_MS
             known.probe_at_ms = now_ms + FIRST_BACK_OFF_MS
 
+    cdef void has_edns_at(self, int server, int64_t now_ms) noexcept nogil:
+        self.known[server].edns_until_ms = now_ms + EDNS_REMEMBERED_MS
+        self.known[server].plain_until_ms = 0
+
+    cdef bint is_plain_at(self, int server, int64_t now_ms) noexcept nogil:
+        return now_ms < self.known[server].plain_until_ms
+
     cdef int64_t wait_of(self, int server) noexcept nogil:
         cdef Known* known = &self.known[server]
         cdef double wait_ms
@@ -130,6 +141,17 @@ cdef class Health:
 
     def failed(self, server, int64_t now_ms):
         self.failed_at(self.checked(server), now_ms)
+
+    def has_edns(self, server, int64_t now_ms):
+        self.has_edns_at(self.checked(server), now_ms)
+
+    def lacks_edns(self, server, int64_t now_ms):
+        cdef Known* known = &self.known[self.checked(server)]
+        if now_ms >= known.edns_until_ms:
+            known.plain_until_ms = now_ms + EDNS_REMEMBERED_MS
+
+    def is_plain(self, server, int64_t now_ms):
+        return self.is_plain_at(self.checked(server), now_ms)
 
     def is_healthy(self, server):
         return not self.known[self.checked(server)].back_off_ms

@@ -180,6 +180,7 @@ cdef int read_ordinary(
         return 0
     out.rcode = reading.rcode
     out.ad = (flags & BIT_AD) != 0
+    out.has_opt = reading.has_opt
     out.record_count = out.target_count = out.beside_count = 0
     out.names_size = 0
     out.counts[0] = out.counts[1] = out.counts[2] = 0

@@ -198,6 +198,7 @@ cdef class Pending:
         memcpy(made.name, asked.name, asked.name_size)
         made.server_count, made.sent_ns = servers.count, now_ns
         self.health.order_of(servers.numbers, servers.count, now_ms, made.servers)
+        made.plain = self.health.is_plain_at(made.servers[0], now_ms)
         made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
         made.deadline_ms = now_ms + max(LEAST_FIRST_WAIT_MS, min(made.first_wait_ms, MOST_FIRST_WAIT_MS))
         if not self.send(made, now_ms):
@@ -272,6 +273,8 @@ cdef class Pending:
         cdef uint64_t* durations = self.slots + self.counts[flight.servers[0]].durations
         cdef int bucket = 0
         self.health.succeeded_at(flight.servers[0], elapsed_ns // 1_000_000, now_ns // 1_000_000)
+        if self.ordinary.has_opt:
+            self.health.has_edns_at(flight.servers[0], now_ns // 1_000_000)
         elapsed_ns = max(elapsed_ns, <int64_t>0)
         while bucket < self.bound_count and self.bounds_ns[bucket] < elapsed_ns:
             bucket += 1

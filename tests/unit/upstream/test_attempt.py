@@ -42,6 +42,7 @@ class Answer:
     truncated: bool = False
     now_ms: int = 0
     server: int | None = None
+    has_opt: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def play(attempt: Attempt, event: Event) -> Step:
             return attempt.start(now_ms)
         case Timeout(now_ms):
             return attempt.on_timeout(now_ms)
-        case Answer(rcode, truncated, now_ms, server):
-            return attempt.on_answer(rcode, truncated, now_ms, server)
+        case Answer(rcode, truncated, now_ms, server, has_opt):
+            return attempt.on_answer(rcode, truncated, now_ms, server, has_opt)
         case Unreachable(now_ms):
             return attempt.on_error(now_ms)
         case _:
@@ -112,6 +113,23 @@ DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
             (Timeout(2_000), Send(1, 3_600)),
             (Timeout(3_600), Exhausted(FORMERR)),
         ],
+    ),
+    "a server that rejects edns is asked once without it": (
+        [0, 1],
+        [(Start(), Send(0, 800)), (Answer(FORMERR, has_opt=False), Send(0, 2_000)), (Answer(NOERROR), Accept())],
+    ),
+    "a server that fails without edns too is passed over": (
+        [0, 1],
+        [
+            (Start(), Send(0, 800)),
+            (Answer(NOTIMP, has_opt=False), Send(0, 2_000)),
+            (Answer(FORMERR, has_opt=False), Send(1, 3_600)),
+            (Answer(FORMERR, has_opt=False), Exhausted(FORMERR)),
+        ],
+    ),
+    "another failure than of edns is not asked again": (
+        [0],
+        [(Start(), Send(0, 800)), (Answer(REFUSED, has_opt=False), Exhausted(REFUSED))],
     ),
     "a second server's answer makes up for the first one's failure": (
         [0, 1],
@@ -196,6 +214,15 @@ def test_dialogue(servers: list[int], dialogue: Dialogue) -> None:
     attempt = Attempt(servers, first_wait_ms=800)
     for event, step in dialogue:
         assert play(attempt, event) == step
+
+
+def test_a_server_known_to_lack_edns_is_asked_without_it_and_passed_over_when_it_fails() -> None:
+    attempt = Attempt([0, 1], 800, plain=[0])
+    attempt.start(0)
+    assert (attempt.is_plain(0), attempt.is_plain(1), attempt.rejected_edns(0)) == (True, False, False)
+    assert attempt.on_answer(FORMERR, False, has_opt=False) == Send(1, 2_000)
+    assert attempt.on_answer(FORMERR, False, has_opt=False) == Send(1, 3_600)
+    assert (attempt.is_plain(1), attempt.rejected_edns(1)) == (True, True)
 
 
 def test_waits_grow_and_are_bounded() -> None:

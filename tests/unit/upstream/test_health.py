@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnsfilter.upstream.health import Health
+from dnsfilter.upstream.health import EDNS_REMEMBERED_MS, Health
 
 
 def down(health: Health, server: int, now_ms: int, times: int = 3) -> None:
@@ -99,3 +99,29 @@ def test_the_first_wait_follows_the_round_trip_time_within_bounds(rtts_ms: tuple
     for rtt_ms in rtts_ms:
         health.succeeded(0, rtt_ms, 0)
     assert health.first_wait_ms(0) == wait_ms
+
+
+def test_a_server_that_lacks_edns_is_asked_without_it_for_a_while() -> None:
+    health = Health(2)
+    health.lacks_edns(0, 1_000)
+    asked_plain = [
+        health.is_plain(0, at_ms) for at_ms in (1_000, 1_000 + EDNS_REMEMBERED_MS - 1, 1_000 + EDNS_REMEMBERED_MS)
+    ]
+    assert asked_plain == [True, True, False]
+    assert not health.is_plain(1, 1_000)
+
+
+def test_an_answer_with_an_opt_brings_edns_back() -> None:
+    health = Health(1)
+    health.lacks_edns(0, 1_000)
+    health.has_edns(0, 2_000)
+    assert not health.is_plain(0, 2_000)
+
+
+def test_a_server_that_had_edns_a_while_ago_does_not_lack_it() -> None:
+    health = Health(1)
+    health.has_edns(0, 1_000)
+    health.lacks_edns(0, EDNS_REMEMBERED_MS)
+    assert not health.is_plain(0, EDNS_REMEMBERED_MS)
+    health.lacks_edns(0, 1_000 + EDNS_REMEMBERED_MS)
+    assert health.is_plain(0, 1_000 + EDNS_REMEMBERED_MS)

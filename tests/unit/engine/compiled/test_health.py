@@ -17,9 +17,9 @@ Events = list[tuple[str, int, int, int]]
 
 events = st.lists(
     st.tuples(
-        st.sampled_from(("succeeded", "failed", "failed", "order")),
+        st.sampled_from(("succeeded", "failed", "failed", "order", "has_edns", "lacks_edns")),
         st.integers(0, COUNT - 1),
-        st.one_of(st.integers(0, 50), st.integers(0, 70_000)),
+        st.one_of(st.integers(0, 50), st.integers(0, 70_000), st.integers(899_990, 900_010)),
         st.one_of(st.integers(0, 2_000), st.integers(0, 2**40)),
     ),
     max_size=60,
@@ -47,19 +47,27 @@ def test_it_is_as_the_mirrored_one(asked: Callable[[Any, tuple[int, ...], int], 
         if what == "order":
             servers = tuple((server + step) % COUNT for step in range(COUNT))
             assert asked(ours, servers, now_ms) == theirs.order(servers, now_ms)
-        elif what == "failed":
-            ours.failed(server, now_ms)
-            theirs.failed(server, now_ms)
+        elif what != "succeeded":
+            for health in (ours, theirs):
+                getattr(health, what)(server, now_ms)
         else:
             ours.succeeded(server, rtt_ms, now_ms)
             theirs.succeeded(server, rtt_ms, now_ms)
         assert known(ours) == known(theirs)
+        assert [ours.is_plain(n, now_ms) for n in range(COUNT)] == [theirs.is_plain(n, now_ms) for n in range(COUNT)]
 
 
 @pytest.mark.parametrize("server", [-1, COUNT, 2**31 - 1])
 @pytest.mark.parametrize(
     ("method", "rest"),
-    [("failed", (0,)), ("succeeded", (1, 0)), ("first_wait_ms", ()), ("rtt_ms", ()), ("is_healthy", ())],
+    [
+        ("failed", (0,)),
+        ("succeeded", (1, 0)),
+        ("first_wait_ms", ()),
+        ("rtt_ms", ()),
+        ("is_healthy", ()),
+        ("is_plain", (0,)),
+    ],
 )
 def test_a_number_that_is_no_server_is_an_error(method: str, rest: tuple[int, ...], server: int) -> None:
     with pytest.raises(IndexError):
