@@ -90,8 +90,8 @@ def _answer(shape: _Shape, name: bytes, apex: bytes, qtype: int) -> LocalAnswer 
             elif qtype == Type.AAAA:
                 records = Records.ADDRESS_V6
         case _Shape.EMPTY | _Shape.LOOPBACK_V4 | _Shape.LOOPBACK_V6:
-            if name == _HOME_ARPA and qtype == Type.DS:
-                return None  # RFC 8375 section 4: validators need the parent's proof that there is none.
+            if name == apex and qtype == Type.DS:
+                return None  # RFC 4035 section 3.1.4.1: validators need the parent's proof that there is none.
             rcode, records = _in_zone(shape, name, apex, qtype)
         case _:
             assert_never(shape)
@@ -157,7 +157,6 @@ def _zones() -> Iterator[tuple[str, _Shape]]:
     yield "1." + "0." * 31 + "ip6.arpa", _Shape.LOOPBACK_V6
 
 
-_HOME_ARPA: Final = parse_name("home.arpa")
 _FIXED: Final = frozenset({parse_name("resolver.arpa"), parse_name("onion")})
 """Zones that no configuration overrides: the one would lead clients past us, the other would leak."""
 _POINTERS: Final[Mapping[_Shape, bytes]] = MappingProxyType(

@@ -13,7 +13,7 @@ from dnsfilter.telemetry.slots import BYPASS
 from tests.contract.cases import NETWORKS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, ZoneTo, data, edes, query
 from tests.support.policies import NOW, ban, policy, service
-from tests.support.scripted import Scripted, fails, says
+from tests.support.scripted import Scripted, fails, reply, says
 from tests.support.starting import Start
 
 ADDRESSED = ("A", "AAAA", "HTTPS")
@@ -184,11 +184,35 @@ def test_special_use_names_are_asked_of_nobody_whatever_the_type(start: Start, n
     assert rig.forwarded == []
 
 
-def test_whether_home_arpa_is_signed_is_asked_of_its_parent(start: Start) -> None:
-    rig = start(office(), Scripted(says({})))
-    rig.ask(query("home.arpa", "DS"), MECHELEN)
-    assert rig.forwarded == [("home.arpa", "DS")]
-    assert rig.at_once(query("x.home.arpa", "DS"), MECHELEN).rcode() == dns.rcode.NXDOMAIN
+PROOF = (
+    "arpa. 300 SOA ns.arpa. hostmaster.arpa. 1 2 3 4 300",
+    "arpa. 300 RRSIG SOA 8 1 300 20300101000000 20200101000000 1 arpa. c2ln",
+)
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("apex", ["home.arpa", "service.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "d.f.ip6.arpa"])
+def test_whether_a_zone_served_here_is_signed_is_asked_of_its_parent(
+    start: Start, apex: str, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, authority=PROOF),)))
+    for _ in range(2):
+        found = rig.ask(query(apex, "DS", do=True), MECHELEN, transport)
+        assert [dns.rdatatype.to_text(rrset.rdtype) for rrset in found.authority] == ["SOA", "RRSIG"]
+    assert rig.forwarded == [(apex, "DS")]
+    assert rig.at_once(query(f"1.{apex}", "DS"), MECHELEN, transport).rcode() == dns.rcode.NXDOMAIN
+
+
+def test_the_ds_of_a_reverse_zone_with_servers_of_its_own_is_asked_of_its_parent(start: Start) -> None:
+    zone = Scripted(says({}))
+    rig = start(
+        office(),
+        Scripted(lambda asked: (reply(asked, authority=PROOF),)),
+        zone,
+        conditional=[ZoneTo("10.in-addr.arpa", zone)],
+    )
+    rig.ask(query("10.in-addr.arpa", "DS"), MECHELEN)
+    assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 0]
 
 
 @pytest.mark.parametrize("tail", ["in-addr.arpa", "ip6.arpa"])

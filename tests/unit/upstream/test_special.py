@@ -100,8 +100,10 @@ def test_resolved_like_any_other(name: str, qtype: int) -> None:
     assert special(wire(name), qtype) is None
 
 
-def test_the_proof_that_home_arpa_is_unsigned_comes_from_its_parent() -> None:
-    assert special(wire("home.arpa"), DS) is None
+@pytest.mark.parametrize("apex", ["home.arpa", "service.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "d.f.ip6.arpa"])
+def test_the_proof_that_a_local_zone_is_unsigned_comes_from_its_parent(apex: str) -> None:
+    assert special(wire(apex), DS) is None
+    assert special(wire(f"1.{apex}"), DS) == LocalAnswer(NXDOMAIN, wire(apex), Records.NONE, overridable=True)
 
 
 def test_a_single_label_that_prints_like_a_special_name_is_not_one() -> None:

@@ -95,6 +95,9 @@ def test_routing_agrees_with_comparing_every_suffix(labels: list[str]) -> None:
     assert ZONES.route(parse_name(".".join(labels) or "."), Type.A).view == expected
 
 
+HELD = ("org", "example.org", "corp.local", "10.in-addr.arpa", "1.10.in-addr.arpa")
+
+
 @pytest.mark.parametrize(
     ("name", "qtype", "view"),
     [
@@ -103,8 +106,11 @@ def test_routing_agrees_with_comparing_every_suffix(labels: list[str]) -> None:
         ("www.example.org", Type.DS, 2),
         ("org", Type.DS, 0),
         ("corp.local", Type.DS, 3),  # no public zone is its parent
+        ("10.in-addr.arpa", Type.DS, 0),
+        ("10.in-addr.arpa", Type.SOA, 4),
+        ("1.10.in-addr.arpa", Type.DS, 5),  # its parent is served here
     ],
 )
 def test_the_ds_of_a_zone_is_asked_of_its_parent(name: str, qtype: Type, view: int) -> None:
-    named = [Zone(parse_name(suffix), (OFFICE,)) for suffix in ("org", "example.org", "corp.local")]
+    named = [Zone(parse_name(suffix), (OFFICE,)) for suffix in HELD]
     assert Zones([OFFICE], named).route(parse_name(name), qtype).view == view
