@@ -1,6 +1,7 @@
 """What the client gets: our header, its question, records whose TTLs have aged, and an OPT of ours if it sent one.
 
-Every reply has QR=1, RA=1, AA=0, RD and CD as asked, and is at most `limit` octets; `limit` is at least 512.
+Every reply to a QUERY has QR=1, RA=1, AA=0, RD and CD as asked. Every reply is at most `limit` octets; `limit` is at
+least 512.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from dnsfilter.wire.answer import without_opt
 from dnsfilter.wire.checker import ADDITIONAL, ANSWER, AUTHORITY, Answer
 from dnsfilter.wire.compose import MAX_MESSAGE, RawRecord, compose
 from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, ede_option, opt_record
-from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.iana import Opcode, Rcode
 from dnsfilter.wire.names import HEADER_SIZE
 from dnsfilter.wire.query import FLAG_AD, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, HEADER, Fault, Query
 
@@ -34,13 +35,13 @@ def udp_limit(query: Query | Fault) -> int:
 def empty_reply(query: Query | Fault, rcode: int, ede: Edes = None, limit: int = MAX_MESSAGE) -> bytes:
     """A reply without records; a fault's own extended error is sent where none is given."""
     if isinstance(query, Fault):
-        question, opcode = query.question, query.opcode
+        question = query.question
         ede = query.ede if ede is None else ede
     else:
-        question, opcode = query.question.wire, 0
+        question = query.question.wire
     room = limit - HEADER_SIZE - len(question)
     opt = next((opt for opt in _opts(query.edns, ede, rcode) if len(opt) <= room), b"")
-    flags = _flags(query, query.edns, rcode) | opcode << 11
+    flags = _flags(query, query.edns, rcode)
     header = HEADER.pack(query.id, flags, 1 if question else 0, 0, 0, 1 if opt else 0)
     return header + question + opt
 
@@ -141,11 +142,18 @@ def _boundary(answer: Answer, least: int, most: int) -> int:
 
 
 def _flags(query: Query | Fault, edns: Edns | None, rcode: int) -> int:
-    """The header's second word, but for opcode, TC and AD."""
+    """The header's second word, but for TC and AD.
+
+    RD and RA belong to the opcodes of RFC 1035 section 4.1.1, and CD to QUERY (RFC 6895 section 2.1).
+    """
     if rcode > 15 and edns is None:
         # The lower four bits alone would be another rcode.
         rcode = Rcode.SERVFAIL
-    return FLAG_QR | FLAG_RA | (FLAG_RD if query.rd else 0) | (FLAG_CD if query.cd else 0) | (rcode & 15)
+    opcode = query.opcode if isinstance(query, Fault) else Opcode.QUERY
+    flags = FLAG_QR | opcode << 11 | (rcode & 15)
+    if opcode <= Opcode.STATUS:
+        flags |= FLAG_RA | (FLAG_RD if query.rd else 0)
+    return flags | (FLAG_CD if query.cd and opcode == Opcode.QUERY else 0)
 
 
 def _opts(edns: Edns | None, edes: Edes, rcode: int) -> Iterator[bytes]:

@@ -28,6 +28,8 @@ OPCODES = tuple(range(1, 16))
 QR, AA, RD, RA = 0x8000, 0x0400, 0x0100, 0x0080
 NOTIMP = 4
 UPDATE = 5
+WITH_RECURSION = (1, 2)
+"""Opcodes that have RD and RA too (RFC 1035 section 4.1.1); no other flag has a meaning for an unknown opcode."""
 HEADER = Struct("!5H")
 """All of a header but the id: flags and four counts."""
 
@@ -79,7 +81,8 @@ def test_another_opcode_is_not_implemented_and_copied(
     questions = 0 if opcode == UPDATE else int.from_bytes(message[4:6], "big")
     question = message[12 : message.index(b"\0", 12) + 5] if questions else b""
     found = octets(rig, message, client, transport)
-    assert found == HEAD + HEADER.pack(QR | opcode << 11 | RA | NOTIMP, questions, 0, 0, 0) + question
+    offers = RA if opcode in WITH_RECURSION else 0
+    assert found == HEAD + HEADER.pack(QR | opcode << 11 | offers | NOTIMP, questions, 0, 0, 0) + question
     assert rig.forwarded == []
 
 
@@ -94,8 +97,9 @@ def test_every_opcode_with_an_ordinary_question_gets_its_question_and_opt_back(
     question = wire[12 : 12 + len(name) + 2 + 4]
     for opcode in OPCODES:
         repeated = b"" if opcode == UPDATE else question  # a zone stands there (RFC 2136 section 2.3)
-        found = octets(rig, wire[:2] + bytes([opcode << 3 | 1, 0]) + wire[4:], transport=transport)
-        head = HEADER.pack(QR | opcode << 11 | RD | RA | NOTIMP, bool(repeated), 0, 0, int(edns))
+        found = octets(rig, wire[:2] + bytes([opcode << 3 | 7, 0xFF]) + wire[4:], transport=transport)
+        recursion = RD | RA if opcode in WITH_RECURSION else 0
+        head = HEADER.pack(QR | opcode << 11 | recursion | NOTIMP, bool(repeated), 0, 0, int(edns))
         assert found[:12] == HEAD + head
         assert found[12:] == repeated + (b"\0\0\x29\x04\xd0" + bytes(6) if edns else b"")
     assert rig.forwarded == []

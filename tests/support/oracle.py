@@ -17,7 +17,7 @@ from dnsfilter.telemetry.metrics import Transport
 
 QR, AA, TC, RD, RA, Z, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0040, 0x0020, 0x0010
 FORMERR, NOTIMP = 1, 4
-UPDATE = 5
+STATUS, UPDATE = 2, 5
 A, NS, CNAME, SOA, PTR, MX, AAAA, SRV, DNAME, OPT, RRSIG, SVCB, HTTPS, TSIG = (
     *(1, 2, 5, 6, 12, 15, 28, 33, 39, 41, 46, 64, 65, 250),
 )
@@ -244,13 +244,16 @@ def check_reply(
 def check_header(asked: Reading, reply: bytes) -> None:
     """Id, opcode, RD, CD and question as asked; QR and RA set, AA, Z and AD not (no upstream here is trusted).
 
-    Of an update nothing is repeated: it has a zone where others have a question.
+    Only QUERY has CD, and no opcode after STATUS has RD and RA. Of an update nothing is repeated: it has a zone where
+    others have a question.
     """
     flags = _number(reply, 2)
     assert _number(reply, 0) == asked.id
-    assert flags & (QR | RA) == QR | RA
+    recursion = asked.opcode <= STATUS
+    assert flags & (QR | RA) == QR | (RA if recursion else 0)
     assert not flags & (AA | Z | AD)
-    assert flags & (RD | CD) == asked.flags & (RD | CD)
+    assert flags & RD == (asked.flags & RD if recursion else 0)
+    assert flags & CD == (0 if asked.opcode else asked.flags & CD)
     assert flags >> 11 & 15 == asked.opcode
     question = b"" if asked.opcode == UPDATE else asked.question or b""
     assert _number(reply, 4) == bool(question)

@@ -4,6 +4,7 @@
 cdef enum:
     RECORD_FIXED = 10       # octets of a record between its owner and its data
     QUERY_HOPS = 128        # pointers of one query that are followed
+    OPCODE_STATUS = 2
     OPCODE_UPDATE = 5
     ECS_FIXED = 4           # family, source and scope of a client subnet (RFC 7871 section 6)
     RR_IXFR = 251

@@ -213,6 +213,11 @@ cdef uint32_t write_fault(const Asked* asked, const Fault* fault, uint8_t* out) 
     write_16(out + 4, 1 if fault.question_size else 0)
     memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, fault.question_size)
     if not asked.edns:
+    if fault.opcode > OPCODE_STATUS:  # as reply._flags
+        out[2] &= ~<uint8_t>(REPLY_RD >> 8)
+        out[3] &= EXTENDED
+    elif fault.opcode:
+        out[3] &= ~<uint8_t>REPLY_CD
         return size
     write_16(out + 10, 1)
     return size + write_opt(asked, fault.rcode, fault.ede, NULL, 0, out + size)

@@ -78,7 +78,7 @@ def test_an_extended_rcode_needs_the_opt() -> None:
 def test_a_fault_is_answered_with_its_opcode_and_the_question_it_had() -> None:
     fault = parse_query(message(flags=15 << 11, counts=(0, 0, 0, 0)))
     assert isinstance(fault, Fault)
-    assert empty_reply(fault, fault.rcode) == message(flags=0x8084 | 15 << 11, counts=(0, 0, 0, 0))
+    assert empty_reply(fault, fault.rcode) == message(flags=0x8004 | 15 << 11, counts=(0, 0, 0, 0))
     fault = parse_query(message(question(qtype=128), opt(), counts=(1, 0, 0, 1)))
     assert isinstance(fault, Fault)
     assert edes(empty_reply(fault, fault.rcode)) == [(30, "")]
