@@ -62,6 +62,7 @@ class Judging:
         snapshot = self._snapshot
         if entry.matches is None or entry.names_digest != snapshot.names_digest:
             entry.matches = snapshot.match_all((question.name, *entry.targets))
+            turn=case.query.id,
             entry.beside = tuple({found for found in map(snapshot.match, beside(entry.answer)) if found})
             entry.names_digest = snapshot.names_digest
         return cast(tuple[Matched, ...], entry.matches)

@@ -5,14 +5,15 @@ least 512.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import dropwhile, takewhile
 from struct import Struct
 from typing import Final, TypeAlias
 
 from dnsfilter.wire.answer import without_opt
-from dnsfilter.wire.checker import ADDITIONAL, ANSWER, AUTHORITY, Answer
+from dnsfilter.wire.checker import ADDITIONAL, ANSWER, AUTHORITY, Answer, Record
 from dnsfilter.wire.compose import MAX_MESSAGE, RawRecord, compose
 from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, ede_option, opt_record
-from dnsfilter.wire.iana import Opcode, Rcode
+from dnsfilter.wire.iana import Class, Opcode, Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE
 from dnsfilter.wire.query import FLAG_AD, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, HEADER, Fault, Query
 
@@ -75,8 +76,9 @@ def relay(
     ad: bool = False,
     ede: Edes = None,
     limit: int = MAX_MESSAGE,
+    turn: int = 0,
 ) -> bytes:
-    """A reply with the records of an answer to the same question.
+    """A reply with the records of an answer to the same question; `turn` says which of several addresses comes first.
 
     Each TTL is `stale_ttl_s` if given, else lowered by `age_s` to no less than 0; then to `ttl_cap_s`. What is too long
     loses the extended error where that is enough, then additional records, then, with TC=1, whatever stands last.
@@ -94,6 +96,7 @@ def relay(
         if ttl_cap_s is not None and ttl > ttl_cap_s:
             ttl = ttl_cap_s
         _TTL.pack_into(out, record.ttl_offset, ttl)
+    _take_turns(out, answer, turn)
     end, opt = len(out), b""
     flags = _flags(query, query.edns, answer.rcode) | (FLAG_AD if ad else 0)
     for opt in _opts(query.edns, ede, answer.rcode):
@@ -109,6 +112,23 @@ def relay(
             counts[record.section] += 1
     HEADER.pack_into(out, 0, query.id, flags, 1, counts[ANSWER], counts[AUTHORITY], counts[ADDITIONAL] + bool(opt))
     return bytes(out + opt)
+
+
+def _take_turns(out: bytearray, answer: Answer, turn: int) -> None:
+    """Begin with another address of the set, so that clients spread over all: many take the first (RFC 1794)."""
+    addresses = _taking_turns(answer)
+    for index, record in enumerate(addresses):
+        source = addresses[(index + turn) % len(addresses)]
+        out[record.rdata : record.end] = answer.message[source.rdata : source.end]
+
+
+def _taking_turns(answer: Answer) -> list[Record]:
+    """The first addresses in a row that were asked for; they have one size, and no name to be compressed."""
+    question = answer.question
+    if question.qclass != Class.IN or question.qtype not in (Type.A, Type.AAAA):
+        return []
+    behind = dropwhile(lambda record: record.rtype != question.qtype, answer.section(ANSWER))
+    return list(takewhile(lambda record: record.rtype == question.qtype, behind))
 
 
 def _fitted(edns: Edns | None, answer: Answer, edes: Edes, limit: int) -> tuple[int, bytes, bool]:

@@ -155,3 +155,36 @@ def test_the_cache_stays_within_its_bound_and_keeps_what_is_asked_for_again(star
     hits = rig.counters.slots[CACHE_HITS]
     assert data(rig.at_once(query(NAME))) == ["A 198.51.100.10"]
     assert rig.counters.slots[CACHE_HITS] == hits + 1
+
+
+SEVERAL = (
+    "several.example.org. 300 CNAME there.example.org.",
+    *(f"there.example.org. 300 A 198.51.100.{last}" for last in (1, 2, 3)),
+)
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_the_addresses_of_a_name_take_turns(start: Start, transport: Transport) -> None:
+    rig = start(office(), Scripted(says({("several.example.org", "A"): SEVERAL})))
+    found = [data(rig.ask(query("several.example.org", id=number), transport=transport)) for number in range(4)]
+    assert [answer[0] for answer in found] == ["CNAME there.example.org."] * 4
+    assert [[address[-1] for address in answer[1:]] for answer in found] == [
+        list(turn) for turn in ("123", "231", "312", "123")
+    ]
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_signatures_stay_behind_addresses_that_take_turns(start: Start, transport: Transport) -> None:
+    addresses = tuple(f"six.example.org. 300 AAAA 2001:db8::{last}" for last in (1, 2))
+    signature = "six.example.org. 300 RRSIG AAAA 8 3 300 20300101000000 20200101000000 1 example.org. c2ln"
+    rig = start(office(), Scripted(says({("six.example.org", "AAAA"): (*addresses, signature)})))
+    for number in range(3):
+        found = data(rig.ask(query("six.example.org", "AAAA", do=True, id=number), transport=transport))
+        assert [line.split()[0] for line in found] == ["AAAA", "AAAA", "RRSIG"]
+        assert found[number % 2] == "AAAA 2001:db8::1"
+
+
+def test_other_records_keep_their_order(start: Start) -> None:
+    lines = tuple(f"mail.example.org. 300 MX 10 m{number}.example.org." for number in range(3))
+    rig = start(office(), Scripted(says({("mail.example.org", "MX"): lines})))
+    assert data(rig.ask(query("mail.example.org", "MX", id=1))) == data(rig.ask(query("mail.example.org", "MX", id=2)))

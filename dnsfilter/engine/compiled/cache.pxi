@@ -186,6 +186,7 @@ cdef class Store:
         for record in records:
             level_ttl(entry, index, record.ttl_offset, record.ttl)
             index += 1
+        note_turns(entry)
         return entry
 
     # The table and its two lines.

@@ -25,6 +25,8 @@ cdef struct Entry:
     bint ad
     uint16_t rcode
     uint16_t record_count
+    uint16_t turn_first     # record of the first of the addresses that take turns
+    uint16_t turn_count     # how many those are
     uint32_t size           # of the message
     Entry* older            # in its line
     Entry* newer
@@ -209,6 +211,23 @@ cdef inline void level_ttl(Entry* entry, uint32_t index, uint32_t ttl_at, uint32
     write_32(entry_message(entry) + where, ttl)
 
 
+cdef void note_turns(Entry* entry) noexcept nogil:
+    """Find the addresses that take turns, as _taking_turns of wire/reply.py, once all TTLs are noted."""
+    cdef const uint8_t* message = entry_message(entry)
+    cdef uint16_t at
+    cdef int index, answers = big16(message + 6)
+    if entry.qclass != CLASS_IN or (entry.qtype != RR_A and entry.qtype != RR_AAAA):
+        return
+    for index in range(min(answers, <int>entry.record_count)):
+        memcpy(&at, entry_ttls(entry) + 2 * index, 2)
+        if big16(message + at - 4) == entry.qtype:
+            if not entry.turn_count:
+                entry.turn_first = <uint16_t>index
+            entry.turn_count += 1
+        elif entry.turn_count:
+            return
+
+
 cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
     """Counts, TTLs and names of an answer whose octets are there already."""
     cdef uint8_t* message = entry_message(entry)
@@ -220,6 +239,7 @@ cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
         write_16(message + 6 + 2 * index, found.counts[index])
     for index in range(found.record_count):
         level_ttl(entry, index, found.records[index].ttl_at, found.records[index].ttl)
+    note_turns(entry)
     entry.target_count = found.target_count
     entry.beside_count = found.beside_count
     for index in range(found.target_count + found.beside_count):
