@@ -2,6 +2,7 @@
 
 DnsfilterError
 ├── MalformedMessage        a peer sent bytes that are no DNS message we accept
+│   └── MalformedData       the message can be read, and the data of a record breaks its type's rules
 ├── PolicyError             the user's policy contradicts itself
 ├── ConfigError             the user's configuration or policy file; carries every Problem
 ├── SnapshotError           a snapshot that cannot be read or fails its digests
@@ -17,6 +18,10 @@ class DnsfilterError(Exception):
 
 class MalformedMessage(DnsfilterError):
     """A peer's bytes break the format; the message names what and at which octet."""
+
+
+class MalformedData(MalformedMessage):
+    """A readable message with record data that breaks its type's rules; another server may have better data."""
 
 
 class PolicyError(DnsfilterError):

@@ -18,7 +18,7 @@ from dnsfilter.engine.handover import Begun, HealthBook, Sent
 from dnsfilter.engine.handover import Waiter as Waiter
 from dnsfilter.engine.pool import PoolSocket, UpstreamPool
 from dnsfilter.engine.room import OwnRoom, Room
-from dnsfilter.errors import MalformedMessage
+from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
 from dnsfilter.upstream.attempt import (
@@ -33,7 +33,7 @@ from dnsfilter.upstream.attempt import (
     Step,
 )
 from dnsfilter.upstream.health import Health
-from dnsfilter.wire.answer import Answer, Chain, parse_answer
+from dnsfilter.wire.answer import Answer, Chain, check_dnames, parse_answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import (
@@ -269,7 +269,7 @@ class Inflight:
             exchange.reason = None
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         try:
-            answer = None if message is None else parse_answer(message)
+            answer = None if message is None else _parsed(message)
         except MalformedMessage:
             answer = None
         if answer is None or answer.tc or not _same_question(answer.question, exchange.question):
@@ -366,9 +366,11 @@ class Inflight:
         """What a datagram from `server` under an outstanding id means, provided that it is about the question."""
         answer: Answer | None = None
         try:
-            answer = parse_answer(message)
+            answer = _parsed(message)
             # More than we said we take comes in fragments, the later of which anybody can forge (RFC 9715 section 3.2).
             question, rcode, cut = answer.question, answer.rcode, answer.tc or len(message) > OUR_PAYLOAD
+        except MalformedData:
+            return self._take_malformed(exchange, server, read_question(message)[0], now_ns)
         except MalformedMessage:
             failure, found = _bare_failure(message), _cut_question(message)
             if failure is not None:
@@ -391,6 +393,14 @@ class Inflight:
             self._withdraw(exchange)  # what it still says to EDNS is no answer to the question without
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
+
+    def _take_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
+        """Turn to another server where one has sent data that breaks the rules of its type, as with `unreachable`."""
+        same = _same_question(question, exchange.question)
+        self._count(server, Failure.MALFORMED if same else Failure.MISMATCH)
+        if not same or server != exchange.server:
+            return []
+        return self._turn_from(exchange, Failure.MALFORMED, now_ns)
 
     def _judge(
         self, exchange: Exchange, server: int, rcode: int, cut: bool, now_ns: int, answer: Answer | None
@@ -422,9 +432,13 @@ class Inflight:
         now_ms = now_ns // 1_000_000
         if exchange.server != server:
             return []
-        exchange.reason = Failure.UNREACHABLE
         self._failed(server, Failure.UNREACHABLE, now_ms)
-        step = exchange.attempt.on_error(now_ms)
+        return self._turn_from(exchange, Failure.UNREACHABLE, now_ns)
+
+    def _turn_from(self, exchange: Exchange, reason: Failure, now_ns: int) -> list[Result]:
+        """Ask another server at once where there is one; else wait on."""
+        exchange.reason = reason
+        step = exchange.attempt.on_error(now_ns // 1_000_000)
         return self._carry_out(exchange, step, now_ns) if isinstance(step, Send) else []
 
     def _withdraw(self, exchange: Exchange) -> None:
@@ -446,6 +460,12 @@ def _send(sock: socket.socket, message: bytes) -> None:
         sock.send(message)
     except ConnectionRefusedError:
         sock.send(message)
+
+
+def _parsed(message: bytes) -> Answer:
+    answer = parse_answer(message)
+    check_dnames(answer)
+    return answer
 
 
 def _cut_question(message: bytes) -> Question | None:

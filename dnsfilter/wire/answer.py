@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from dnsfilter.errors import MalformedMessage
-from dnsfilter.wire.chain import MAX_STEPS, TYPES_WITH_TARGET, Chain, follow
+from dnsfilter.wire.chain import MAX_STEPS, TYPES_WITH_TARGET, Chain, check_dnames, follow
 from dnsfilter.wire.checker import (
     ADDITIONAL,
     ANSWER,
@@ -35,6 +35,7 @@ __all__ = [
     "Record",
     "answer_ttl",
     "beside",
+    "check_dnames",
     "check_message",
     "compose",
     "follow",

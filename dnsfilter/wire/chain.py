@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from dnsfilter.errors import MalformedData
 from dnsfilter.wire.checker import ANSWER, AUTHORITY, Answer, Record
 from dnsfilter.wire.iana import Class, Rcode, Type
 from dnsfilter.wire.names import MAX_NAME, ROOT, is_at_or_below, parent
@@ -28,6 +29,7 @@ class Chain:
     without the question's own. `end` is the last owner on the chain of aliases. Not `complete`: an alias leads to
     `end`, about which the message says nothing, or nothing that counts. `endless`: the aliases loop, or are more than
     MAX_STEPS. `made`: CNAMEs that are missing beside a DNAME, each with the start of that, its owner and its target.
+    `contradicts`: a CNAME leads elsewhere than the DNAME above it.
     """
 
     records: tuple[Record, ...]
@@ -36,6 +38,7 @@ class Chain:
     complete: bool
     endless: bool
     made: tuple[tuple[int, bytes, bytes], ...] = ()
+    contradicts: bool = False
 
 
 def _stays(_name: bytes) -> bool:
@@ -45,13 +48,14 @@ def _stays(_name: bytes) -> bool:
 class _Walk:
     """A walk along the aliases of one answer section, from one question."""
 
-    __slots__ = ("_answer", "_dnames", "_kept", "_leaves", "_made", "_owners", "_question", "_targets")
+    __slots__ = ("_answer", "_contradicts", "_dnames", "_kept", "_leaves", "_made", "_owners", "_question", "_targets")
 
     def __init__(self, answer: Answer, question: Question, leaves: Callable[[bytes], bool]) -> None:
         self._answer = answer
         self._question = question
         self._leaves = leaves
         self._made: list[tuple[int, bytes, bytes]] = []
+        self._contradicts = False
         self._owners: dict[bytes, list[Record]] = {}
         self._dnames = False
         for record in answer.records:
@@ -86,7 +90,8 @@ class _Walk:
             complete = endless = True
         self._targets.pop(self._question.name, None)
         made = tuple(self._made)
-        return Chain(tuple(self._kept.values()), tuple(self._targets), owner, complete, endless, made)
+        kept, targets = tuple(self._kept.values()), tuple(self._targets)
+        return Chain(kept, targets, owner, complete, endless, made, self._contradicts)
 
     def _keep_data(self, owner: bytes) -> bool:
         """Keep the records of the asked type at `owner`; whether there were any."""
@@ -100,22 +105,35 @@ class _Walk:
             self._keep_signatures(owner, qtype)
         if found and self._dnames and qtype in (_CNAME, _ANY):
             # The CNAME that was asked for may be one made from a DNAME, which proves it.
-            self._keep_dname(owner)
+            self._compare(self._keep_dname(owner), self._alias(owner))
         return found
 
     def _keep_alias(self, owner: bytes) -> bytes | None:
         """Keep the CNAME at `owner`, the DNAME above it, and their signatures; the name they lead to."""
         dname = self._keep_dname(owner) if self._dnames else None
-        # One CNAME only: a second at the same name is against RFC 2181 section 10.1, and clients pick either.
-        alias = next((record for record in self._owners.get(owner, ()) if record.rtype == _CNAME), None)
+        alias = self._alias(owner)
         if alias is None:
             if dname is None:
                 return None
             self._made.append((dname[0], owner, dname[1]))
             return dname[1]
+        self._compare(dname, alias)
         self._keep(alias)
         self._keep_signatures(owner, _CNAME)
         return target_name(self._answer.message, _CNAME, alias.rdata)
+
+    def _alias(self, owner: bytes) -> Record | None:
+        """The CNAME at `owner`.
+
+        One only: a second at the same name is against RFC 2181 section 10.1, and clients pick either.
+        """
+        return next((record for record in self._owners.get(owner, ()) if record.rtype == _CNAME), None)
+
+    def _compare(self, dname: tuple[int, bytes] | None, alias: Record | None) -> None:
+        """Hold the CNAME at a name against what the DNAME above makes of that name (RFC 6672 section 2.2)."""
+        if dname is not None and alias is not None:
+            target = target_name(self._answer.message, _CNAME, alias.rdata)
+            self._contradicts = self._contradicts or target != dname[1]
 
     def _keep_dname(self, owner: bytes) -> tuple[int, bytes] | None:
         """Keep the nearest DNAME above `owner`; its start and the name that `owner` becomes, None where it is none."""
@@ -156,6 +174,12 @@ class _Walk:
             record.section == AUTHORITY and record.rtype == _SOA and is_at_or_below(owner, record.owner)
             for record in self._answer.records
         )
+
+
+def check_dnames(answer: Answer) -> None:
+    """Raise MalformedData if an alias that the question reaches contradicts its DNAME."""
+    if any(record.rtype == _DNAME for record in answer.section(ANSWER)) and follow(answer, answer.question).contradicts:
+        raise MalformedData("read answer: an alias leads elsewhere than its dname")
 
 
 def follow(answer: Answer, question: Question, leaves: Callable[[bytes], bool] = _stays) -> Chain:

@@ -7,7 +7,7 @@ policy looks at. Everything else is opaque octets.
 from dataclasses import dataclass
 from typing import Final
 
-from dnsfilter.errors import MalformedMessage
+from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.wire.iana import Class, Type
 from dnsfilter.wire.names import HopBudget, read_name, skip_labels
 
@@ -56,6 +56,15 @@ LAYOUTS: Final[dict[int, Layout]] = {
 }
 # Never compressed (RFC 4034 sections 3.1.7 and 4.1.1): a pointer there would not survive being written elsewhere.
 _UNCOMPRESSED: Final[dict[int, int]] = {Type.RRSIG: 18, Type.NSEC: 0}
+_NSEC: Final = int(Type.NSEC)
+_NSEC3: Final = int(Type.NSEC3)
+_SERVICE_BINDINGS: Final = frozenset({int(Type.SVCB), int(Type.HTTPS)})
+_ALPN: Final = 1
+_EXACT: Final = {2: 0, 3: 2}
+"""Bytes of the values of no-default-alpn and port (RFC 9460 sections 7.1 and 7.2)."""
+_ITEMS: Final = {0: 2, 4: 4, 6: 16}
+"""Bytes of each item, of which there is at least one, in mandatory, ipv4hint and ipv6hint (sections 7.3 and 8)."""
+_LONGEST_WINDOW: Final = 32
 
 
 def check_rdata(message: bytes, rtype: int, rclass: int, start: int, end: int, hops: HopBudget) -> None:
@@ -73,12 +82,65 @@ def check_rdata(message: bytes, rtype: int, rclass: int, start: int, end: int, h
             _, position = read_name(message, position, hops)
         if position > end if layout.after is None else position + layout.after != end:
             raise MalformedMessage(f"read record: data of type {rtype} does not end at octet {end}")
+        if rtype in _SERVICE_BINDINGS:
+            _check_parameters(message, position, end)
         return
     before = _UNCOMPRESSED.get(rtype)
     if before is not None:
         run = skip_labels(message, start + before)
         if run >= end or message[run] != 0:
             raise MalformedMessage(f"read record: data of type {rtype} has no plain name at octet {start + before}")
+        if rtype == _NSEC:
+            _check_bitmaps(message, run + 1, end)
+    elif rtype == _NSEC3:
+        _check_bitmaps(message, _behind_hash(message, start, end), end)
+
+
+def _check_parameters(message: bytes, position: int, end: int) -> None:
+    """Hold the parameters of a service binding against RFC 9460 section 2.2: each key once, in order, in its form."""
+    last = -1
+    while position < end:
+        key, size = (
+            int.from_bytes(message[position : position + 2]),
+            int.from_bytes(message[position + 2 : position + 4]),
+        )
+        value = position + 4
+        position = value + size
+        if value > end or position > end or key <= last or not _is_value(message, key, value, position):
+            raise MalformedData(f"read record: malformed service parameter {key} at byte {value - 4}")
+        last = key
+
+
+def _is_value(message: bytes, key: int, start: int, end: int) -> bool:
+    """Return whether the value of a service parameter has the form of its key."""
+    size = end - start
+    if key == _ALPN:
+        while start < end and message[start]:
+            start += 1 + message[start]
+        return size > 0 and start == end
+    if key in _ITEMS:
+        return size > 0 and size % _ITEMS[key] == 0
+    return size == _EXACT.get(key, size)
+
+
+def _behind_hash(message: bytes, start: int, end: int) -> int:
+    """Return where the type bitmaps of NSEC3 data begin (RFC 5155 section 3.2): behind salt and next hash."""
+    salt = start + 4
+    size = salt + 1 + message[salt] if salt < end else end
+    if size >= end or not message[size] or size + 1 + message[size] > end:
+        raise MalformedData(f"read record: nsec3 data without a hash at byte {start}")
+    return size + 1 + message[size]
+
+
+def _check_bitmaps(message: bytes, position: int, end: int) -> None:
+    """Hold type bitmaps against RFC 4034 section 4.1.2: windows in ascending order, of 1 to 32 bytes each."""
+    last = -1
+    while position < end:
+        window, size = message[position], message[position + 1] if position + 1 < end else 0
+        if window <= last or not 0 < size <= _LONGEST_WINDOW or position + 2 + size > end:
+            raise MalformedData(f"read record: malformed type bitmap at byte {position}")
+        last = window
+        position += 2 + size
 
 
 def _first_name(message: bytes, layout: Layout, start: int, end: int) -> int:

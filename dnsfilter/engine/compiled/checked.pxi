@@ -66,6 +66,57 @@ cdef bint has_layout(
     return True
 
 
+cdef bint are_parameters(const uint8_t* message, uint32_t position, uint32_t end) noexcept nogil:
+    """Whether the parameters of a service binding are sound: _check_parameters of wire/rdata.py."""
+    cdef int last = -1, key
+    cdef uint32_t value
+    while position < end:
+        if end - position < 4:
+            return False
+        key, value = big16(message + position), position + 4
+        position = value + big16(message + position + 2)
+        if position > end or key <= last or not is_value(message, key, value, position):
+            return False
+        last = key
+    return True
+
+
+cdef bint is_value(const uint8_t* message, int key, uint32_t start, uint32_t end) noexcept nogil:
+    """Whether the value of a service parameter has the form of its key: _is_value of wire/rdata.py."""
+    cdef uint32_t size = end - start
+    if key == 1:  # alpn
+        while start < end and message[start]:
+            start += 1 + message[start]
+        return size > 0 and start == end
+    if key == 0 or key == 4 or key == 6:  # mandatory, ipv4hint, ipv6hint
+        return size > 0 and size % (2 if key == 0 else 4 if key == 4 else 16) == 0
+    if key == 2 or key == 3:  # no-default-alpn, port
+        return size == (0 if key == 2 else 2)
+    return True
+
+
+cdef bint are_bitmaps(const uint8_t* message, uint32_t position, uint32_t end) noexcept nogil:
+    """Whether type bitmaps are sound: _check_bitmaps of wire/rdata.py."""
+    cdef int last = -1
+    while position < end:
+        if end - position < 3 or message[position] <= last or not 0 < message[position + 1] <= LONGEST_WINDOW:
+            return False
+        last = message[position]
+        position += 2 + message[position + 1]
+    return position == end
+
+
+cdef uint32_t behind_hash(const uint8_t* message, uint32_t start, uint32_t end) noexcept nogil:
+    """Where the type bitmaps of NSEC3 data begin, 0 if the data has no hash: _behind_hash of wire/rdata.py."""
+    cdef uint32_t salt = start + 4, size
+    if salt >= end:
+        return 0
+    size = salt + 1 + message[salt]
+    if size >= end or not message[size] or size + 1 + message[size] > end:
+        return 0
+    return size + 1 + message[size]
+
+
 cdef bint is_data(
     const uint8_t* message, uint32_t size, uint16_t rtype, uint16_t rclass, uint32_t start, uint32_t end, int* hops
 ) noexcept nogil:
@@ -76,7 +127,12 @@ cdef bint is_data(
         return rclass != CLASS_IN or end - start == (4 if rtype == RR_A else 16)
     if rtype == RR_RRSIG or rtype == RR_NSEC:
         position = labels_end(message, size, start + (18 if rtype == RR_RRSIG else 0))
-        return position != 0 and position < end and message[position] == 0
+        if position == 0 or position >= end or message[position] != 0:
+            return False
+        return rtype == RR_RRSIG or are_bitmaps(message, position + 1, end)
+    if rtype == RR_NSEC3:
+        position = behind_hash(message, start, end)
+        return position != 0 and are_bitmaps(message, position, end)
     if not has_layout(rtype, &before, &strings, &names, &after):
         return True
     position = start + before
@@ -90,7 +146,11 @@ cdef bint is_data(
         if position == 0:
             return False
         names -= 1
-    return position <= end if after < 0 else position + after == end
+    if after >= 0:
+        return position + after == end
+    if rtype == RR_SVCB or rtype == RR_HTTPS:
+        return position <= end and are_parameters(message, position, end)
+    return position <= end
 
 
 cdef int name_number(Reading* reading, const uint8_t* name, uint32_t length) noexcept nogil:

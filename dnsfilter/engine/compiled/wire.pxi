@@ -31,6 +31,7 @@ cdef enum:
     RR_RRSIG = 46
     RR_NSEC = 47
     RR_NSEC3 = 50
+    LONGEST_WINDOW = 32     # bytes of one window of a type bitmap (RFC 4034 section 4.1.2)
     RR_SVCB = 64
     RR_HTTPS = 65
     RR_NXNAME = 128

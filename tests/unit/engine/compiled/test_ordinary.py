@@ -14,7 +14,24 @@ from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import ROOT, parse_name
 from dnsfilter.wire.query import FLAG_AD, Question
 from tests.fuzz.examples import examples
-from tests.fuzz.octets import CNAME, DNAME, HERE, HTTPS, NS, NSEC, RRSIG, SOA, SVCB, TXT, A, header, opt, pointer, wire
+from tests.fuzz.octets import (
+    CNAME,
+    DNAME,
+    HERE,
+    HTTPS,
+    NS,
+    NSEC,
+    NSEC3,
+    RRSIG,
+    SOA,
+    SVCB,
+    TXT,
+    A,
+    header,
+    opt,
+    pointer,
+    wire,
+)
 from tests.fuzz.octets import question as asked
 from tests.fuzz.octets import record as said_record
 from tests.fuzz.seeds import ANSWERS, BIG_ANSWERS, QNAME, SIGNATURE, SOA_LINE, answered, said
@@ -239,6 +256,35 @@ def test_data_of_each_type_is_held_to_the_same_form(rtype: int, rclass: int) -> 
         authority = (said_record(HERE, rtype, data, rclass=rclass), said_record(HERE, TXT, bytes(30)))
         message = ours(said(A, said_record(HERE, A, bytes(4)), authority=authority))
         assert agrees(found(message, do=True), expected(message, NAME, A, True), message), data
+
+
+parameters = st.lists(
+    st.tuples(st.integers(0, 8), st.sampled_from((b"", b"\0", b"\2h2", b"\0\x50", bytes(4), bytes(16)))), max_size=4
+).map(lambda pairs: b"".join(key.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value for key, value in pairs))
+windows = st.lists(st.tuples(st.integers(0, 3), st.sampled_from((0, 1, 32, 33))), max_size=3).map(
+    lambda pairs: b"".join(bytes((window, size)) + bytes(size) for window, size in pairs)
+)
+
+
+@given(
+    st.one_of(
+        st.tuples(st.sampled_from((SVCB, HTTPS)), parameters.map(lambda found: b"\0\1\0" + found)),
+        st.tuples(st.just(NSEC), windows.map(lambda found: b"\1z\0" + found)),
+        st.tuples(
+            st.just(NSEC3),
+            st.tuples(st.integers(0, 3), st.integers(0, 3), windows).map(
+                lambda parts: b"\1\0\0\0" + bytes((parts[0],)) + b"s" * 2 + bytes((parts[1],)) + b"h" * 2 + parts[2]
+            ),
+        ),
+    ),
+    st.integers(0, 80),
+)
+@examples(500)
+def test_parameters_and_bitmaps_are_held_to_the_same_form(data: tuple[int, bytes], most: int) -> None:
+    rtype, rdata = data
+    for cut in (rdata, rdata[:most]):
+        message = ours(said(A, said_record(HERE, A, bytes(4)), authority=(said_record(HERE, rtype, cut),)))
+        assert agrees(found(message, do=True), expected(message, NAME, A, True), message)
 
 
 def chain_of(steps: int) -> bytes:
