@@ -1,16 +1,18 @@
 """What policy makes of a query and of the answer to it, by the snapshot in force; and the count of that."""
 
+from dataclasses import replace
 from typing import cast
 
 from dnsfilter.cache.answers import Entry
 from dnsfilter.engine.case import Case, Failed
+from dnsfilter.engine.local import any_answer, asks_any
 from dnsfilter.engine.refusals import refusal, ttl_cap_s
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
 from dnsfilter.telemetry.slots import BYPASS, QUERY, PolicyKind
-from dnsfilter.wire.answer import beside, without_additional
+from dnsfilter.wire.answer import ANSWER, beside, without_additional
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import EdeCode, Rcode
 from dnsfilter.wire.query import Question
@@ -45,16 +47,22 @@ class Judging:
         told = cast(tuple[tuple[Matched, ...], ...], entry.beside)
         hidden = any(self._judge(case, found).verdict is Verdict.REFUSE for found in told)
         answer = without_additional(entry.answer) if hidden else entry.answer
+        age_s, ad = entry.age_s(case.boot_ms), entry.ad and (case.query.ad or case.query.do)
+        if asks_any(case.query.question):
+            answer = replace(answer, question=case.query.question)
+            if answer.rcode == Rcode.NOERROR and not answer.section(ANSWER):
+                answer, age_s, ad = any_answer(answer.question), 0, False
         stale_code = EdeCode.STALE_NXDOMAIN if answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
         return relay(
             case.query,
             answer,
-            age_s=entry.age_s(case.boot_ms),
+            age_s=age_s,
             ttl_cap_s=self._cap_s(case, (*matches, *(hit for found in told for hit in found))),
             stale_ttl_s=STALE_TTL_S if stale else None,
-            ad=entry.ad and (case.query.ad or case.query.do),
+            ad=ad,
             ede=Ede(stale_code) if stale else None,
             limit=case.limit,
+            turn=case.query.id,
         )
 
     def _matches(self, question: Question, entry: Entry) -> tuple[Matched, ...]:
@@ -62,7 +70,6 @@ class Judging:
         snapshot = self._snapshot
         if entry.matches is None or entry.names_digest != snapshot.names_digest:
             entry.matches = snapshot.match_all((question.name, *entry.targets))
-            turn=case.query.id,
             entry.beside = tuple({found for found in map(snapshot.match, beside(entry.answer)) if found})
             entry.names_digest = snapshot.names_digest
         return cast(tuple[Matched, ...], entry.matches)

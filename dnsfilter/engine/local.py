@@ -7,7 +7,7 @@ from dnsfilter.telemetry.metrics import Bypass
 from dnsfilter.upstream.special import APEXES, LocalAnswer, Records, special
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, RawRecord, parse_answer
-from dnsfilter.wire.compose import MAX_MESSAGE
+from dnsfilter.wire.compose import MAX_MESSAGE, compose
 from dnsfilter.wire.iana import Class, Rcode, Type
 from dnsfilter.wire.message import address_record, hinfo_record, soa_record, txt_record
 from dnsfilter.wire.names import is_at_or_below, parse_name
@@ -51,11 +51,15 @@ def signal_answer(query: Query, limit: int) -> Local:
     return Local(_denial(query, Rcode.NOERROR, name, SIGNAL_TTL_S, limit), Bypass.RELAY)
 
 
-def any_answer(query: Query, cap_s: int | None, limit: int) -> Local:
-    """The least that ANY can be answered with (RFC 8482 section 4.2), its TTL at most `cap_s`."""
-    ttl_s = HINFO_TTL_S if cap_s is None else min(HINFO_TTL_S, cap_s)
-    record = hinfo_record(query.question.wire[:-4], ttl_s, "RFC8482", "")
-    return Local(local_reply(query, Rcode.NOERROR, [record], limit=limit))
+def asks_any(question: Question) -> bool:
+    """Return whether a question asks for everything, and so is answered by what its name has of type CNAME."""
+    return question.qtype == Type.ANY and question.qclass == Class.IN
+
+
+def any_answer(question: Question) -> Answer:
+    """Return the least that ANY can be answered with, for a name that exists and is no alias (RFC 8482 section 4.2)."""
+    record = hinfo_record(question.wire[:-4], HINFO_TTL_S, "RFC8482", "")
+    return compose(question, 0, Rcode.NOERROR, ([record],))
 
 
 def is_ours(name: bytes, qtype: int, covered: bool) -> bool:

@@ -23,7 +23,7 @@ from dnsfilter.engine.listening import UdpListener, packed_peer
 from dnsfilter.engine.local import (
     SIGNAL_NAMES,
     Local,
-    any_answer,
+    asks_any,
     local_leg,
     others_than,
     signal_answer,
@@ -35,7 +35,7 @@ from dnsfilter.engine.timer import BootTimer
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Instant
-from dnsfilter.snapshot.reader import Matched, Snapshot
+from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import (
@@ -235,12 +235,13 @@ class ReferenceEngine(Judging):
         judgement = self._judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
             return Reply(self._refuse(case, judgement, matches))
-        immediate = self._without_upstream(case, matches)
+        immediate = self._without_upstream(case)
         if immediate is not None:
             self._note(judgement)
             return Reply(immediate)
-        route = self._zones.route(question.name, question.qtype)
-        key = CacheKey(route.view, question.name, question.qtype, question.qclass, query.do, query.cd)
+        qtype = Type.CNAME if asks_any(question) else question.qtype
+        route = self._zones.route(question.name, qtype)
+        key = CacheKey(route.view, question.name, qtype, question.qclass, query.do, query.cd)
         entry = self._cache.get(key, boot_ms)
         if entry is not None and entry.is_fresh(boot_ms):
             self._slots[CACHE_HITS] += 1
@@ -251,7 +252,7 @@ class ReferenceEngine(Judging):
         self._count(case.transport, Outcome.UNREGISTERED)
         return Reply(empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit))
 
-    def _without_upstream(self, case: Case, matches: tuple[Matched, ...]) -> bytes | None:
+    def _without_upstream(self, case: Case) -> bytes | None:
         """The reply to what is answered here or not at all, None for everything else."""
         query = case.query
         if not query.rd:
@@ -260,7 +261,7 @@ class ReferenceEngine(Judging):
         if query.question.qclass in _UNANSWERED_CLASSES:
             self._count(case.transport, Outcome.UNSUPPORTED)
             return empty_reply(query, Rcode.REFUSED, None, case.limit)
-        local = self._local(case, matches)
+        local = self._local(case)
         if local is None:
             return None
         self._count(case.transport, Outcome.LOCAL)
@@ -268,16 +269,11 @@ class ReferenceEngine(Judging):
             self._slots[BYPASS[local.bypass]] += 1
         return local.message
 
-    def _local(self, case: Case, matches: tuple[Matched, ...]) -> Local | None:
+    def _local(self, case: Case) -> Local | None:
         question = case.query.question
-        in_class = question.qclass == Class.IN
-        if in_class and question.name in SIGNAL_NAMES and self._enforces(case):
+        if question.qclass == Class.IN and question.name in SIGNAL_NAMES and self._enforces(case):
             return signal_answer(case.query, case.limit)
-        covered = self._zones.covers(question.name)
-        local = special_answer(case.query, covered, self._snapshot.revision, case.limit)
-        if local is None and in_class and question.qtype == Type.ANY:
-            return any_answer(case.query, self._cap_s(case, matches), case.limit)
-        return local
+        return special_answer(case.query, self._zones.covers(question.name), self._snapshot.revision, case.limit)
 
     def _enforces(self, case: Case) -> bool:
         return case.range_class is not None and self._snapshot.enforcing(case.range_class, case.at)
@@ -306,7 +302,8 @@ class ReferenceEngine(Judging):
     def _ask(self, miss: Miss, waiter: Waiter, wall_s: Instant, boot_ns: int, events: list[Event]) -> bool:
         """Whether there was room to ask, or to join those who ask the same."""
         key = miss.key
-        question = Question(key.name + miss.query.question.wire[-4:], key.name, key.qtype, key.qclass)
+        kind = key.qtype.to_bytes(2, "big") + key.qclass.to_bytes(2, "big")
+        question = Question(key.name + kind, key.name, key.qtype, key.qclass)
         self._make_way(key, miss.client, wall_s, boot_ns, events)
         try:
             results = self._inflight.join(key, question, miss.servers, waiter, boot_ns)

@@ -49,7 +49,7 @@ def stale(rig: Rig, transport: Transport) -> None:
         (stale, ["forwarded", "stale"]),
         (failed, ["failed"]),
         (asked(query("localhost")), ["local"]),
-        (asked(query("plain.example.org", "ANY")), ["local"]),
+        (asked(query("plain.example.org", "ANY")), ["forwarded"]),
         (asked(query("use-application-dns.net")), ["local"]),
         (asked(query("health.dnsfilter.internal")), ["local"]),
         (asked(query("www.tiktok.com")), ["blocked"]),

@@ -107,14 +107,6 @@ def test_names_beside_and_above_a_banned_one_pass(start: Start, name: str) -> No
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_small_answer_to_any_is_made_here(start: Start, transport: Transport) -> None:
-    rig = start(office(), internet())
-    reply = rig.at_once(query("plain.example.org", "ANY"), MECHELEN, transport)
-    assert data(reply) == ['HINFO "RFC8482" ""']
-    assert rig.forwarded == []
-
-
-@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("edns", [False, 0])
 @pytest.mark.parametrize(
     ("name", "qtype", "client"),

@@ -139,6 +139,11 @@ def any_pair(ours: list[str], authority: list[str] | None = None, rcode: dns.rco
     return Pair(to, said(to, ours, authority, rcode), said(to, ['www.example.org. 300 HINFO "CPU" "OS"']))
 
 
+def any_alias_pair(ours: list[str], authority: list[str] | None = None) -> Pair:
+    to = asked(qtype="ANY")
+    return Pair(to, said(to, ours, authority), said(to, [ALIAS, NSEC]))
+
+
 def version_pair(payload: int) -> Pair:
     to = asked(edns=Edns(payload, version=1))
     return Pair(to, said(to, rcode=dns.rcode.BADVERS, edns=True), said(to))
@@ -189,6 +194,7 @@ WELL_FORMED = asked(edns=Edns(1232, options=bytes.fromhex("0008000400010000")))
 
 MEANT = {
     "any": any_pair([f"www.example.org. {HINFO}"]),
+    "any-alias": any_alias_pair([ALIAS]),
     "cut": cut_pair([ALIAS, ADDRESS]),
     "joined": cut_pair([ALIAS], theirs_cut=False),
     "alias-proofs": proof_pair([NSEC], [NSEC]),
@@ -219,6 +225,10 @@ WRONG = {
     "any: more data": any_pair([f"www.example.org. {HINFO}", FORGED]),
     "any: a failure": any_pair([f"www.example.org. {HINFO}"], rcode=SERVFAIL),
     "any: a proof": any_pair([f"www.example.org. {HINFO}"], [NSEC]),
+    "any-alias: another target": any_alias_pair(["www.example.org. 300 CNAME b.example.net."]),
+    "any-alias: more data": any_alias_pair([ALIAS, FORGED]),
+    "any-alias: another ttl": any_alias_pair(["www.example.org. 86400 CNAME a.example.net."]),
+    "any-alias: a proof": any_alias_pair([ALIAS], [NSEC]),
     "both cut: a record from nowhere": cut_pair([ALIAS, FORGED]),
     "both cut: a record of another name": cut_pair([ALIAS, "b.example.net. 300 A 192.0.2.1"]),
     "both cut: another alias": cut_pair(["www.example.org. 300 CNAME evil.example.net."]),

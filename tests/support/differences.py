@@ -70,7 +70,15 @@ def _any(pair: Pair) -> bool:
     ours = pair.ours
     alone = [(rtype, data) for (_, rtype, _), data in ours.answer.items()] == [(int(dns.rdatatype.HINFO), _NO_MORE)]
     plain = ours.rcode == dns.rcode.NOERROR and not (ours.denial or ours.proofs)
+    plain = plain and pair.theirs.rcode != dns.rcode.NXDOMAIN
     return pair.asked.qtype == dns.rdatatype.ANY and alone and plain and set(ours.ttls.values()) == {_NO_MORE_S}
+
+
+def _any_alias(pair: Pair) -> bool:
+    """Ours is the alias, with its signature, and part of theirs."""
+    known = all(pair.theirs.answer.get(key) == data for key, data in pair.ours.answer.items())
+    alone = {covered or rtype for _, rtype, covered in pair.ours.answer} == {int(dns.rdatatype.CNAME)}
+    return pair.asked.qtype == dns.rdatatype.ANY and alone and known and not (pair.ours.denial or pair.ours.proofs)
 
 
 def _both_cut(pair: Pair) -> bool:
@@ -252,10 +260,17 @@ def _malformed_subnet(pair: Pair) -> bool:
 DIFFERENCES: Final = (
     Difference(
         "any",
-        "ANY is answered with one HINFO record",
+        "ANY of a name that exists and is no alias is answered with one HINFO record",
         "RFC 8482 section 4.2: no amplifier for whoever forges addresses; Unbound passes the question on",
         frozenset({Aspect.ANSWER, Aspect.RCODE, Aspect.DENIAL, Aspect.CUT, Aspect.TTL, Aspect.PROOFS}),
         _any,
+    ),
+    Difference(
+        "any-alias",
+        "ANY of an alias is answered with the alias alone",
+        "RFC 8482 section 4.2: it is what the name has of type CNAME; Unbound passes the question on",
+        frozenset({Aspect.ANSWER, Aspect.CUT}),
+        _any_alias,
     ),
     Difference(
         "cut",

@@ -193,7 +193,7 @@ cdef class Answering:
         return <int>size
 
     cdef int answer_rare(
-        self, const Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
+        self, Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
     ) noexcept nogil:
         """What a query that is well-formed but not plain gets, once it has paid."""
         cdef int ours
@@ -205,15 +205,13 @@ cdef class Answering:
             return self.decline(asked, AS_UNSUPPORTED, -1, transport, limit, out)
         if asked.qclass != CLASS_IN or (asked.qtype != TYPE_ANY and not is_plain_type(asked.qtype)):
             return ADMITTED
-        if asked.qtype != TYPE_ANY:
-            self.place(asked, at, where)
-            return self.resolve(asked, where, transport, at, now_ms, limit, out)
-        ours = self.ours(asked, where.range_class, at)
-        if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and self.places.view_of(asked, True)):
-            return self.tell_ours(asked, ours, where.range_class, transport, at, limit, out)
-        self.note()
-        self.slots[self.outcomes[transport][AS_LOCAL]] += 1
-        return <int>write_one(asked, &self.records.any, self.cap_s(where.range_class, at), limit, out)
+        if asked.qtype == TYPE_ANY:
+            ours = self.ours(asked, where.range_class, at)
+            if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and self.places.view_of(asked, True)):
+                return self.tell_ours(asked, ours, where.range_class, transport, at, limit, out)
+            look_for_alias(asked)
+        self.place(asked, at, where)
+        return self.resolve(asked, where, transport, at, now_ms, limit, out)
 
     cdef int resolve(
         self, const Asked* asked, const Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit,
@@ -312,10 +310,13 @@ cdef class Answering:
                 if size > 0 and how == KEPT:
                     self.slots[self.cache_hits] += 1
                 return size
-        size = <int>write_relayed(
-            asked, entry, age_of(entry, now_ms), self.cap_s(range_class, at), entry.ad and (asked.ad or asked.do_bit),
-            limit, out,
-        )
+        if asked.any and entry.rcode == RCODE_NOERROR and not big16(entry_message(entry) + COUNT_ANSWER):
+            size = <int>write_one(asked, &self.records.any, self.cap_s(range_class, at), limit, out)
+        else:
+            size = <int>write_relayed(
+                asked, entry, age_of(entry, now_ms), self.cap_s(range_class, at),
+                entry.ad and (asked.ad or asked.do_bit), limit, out,
+            )
         if size == 0:
             return ADMITTED
         if self.found.count:

@@ -43,6 +43,7 @@ cdef struct Asked:
     uint16_t name_size      # octets of the name with its root
     uint16_t payload        # what its OPT says; 0 without OPT
     uint8_t labels          # without the root
+    bint any                # the message asks for ANY; `qtype` is CNAME, which is looked up for that
     bint rd
     bint ad
     bint cd

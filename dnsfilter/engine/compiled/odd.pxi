@@ -50,6 +50,7 @@ cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* faul
     out.message, out.size, out.id = message, size, big16(message)
     out.rd, out.ad, out.cd = (flags & BIT_RD) != 0, (flags & BIT_AD) != 0, (flags & BIT_CD) != 0
     out.edns, out.payload, out.do_bit = False, 0, False
+    out.any = False
     if big16(message + 4) == 1:
         position = read_question(message, size, out)
         known = position != 0
@@ -167,7 +168,18 @@ cdef int refused_as(const Asked* asked, const OptFound* opt, bint has_records) n
 cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
     """Whether `message` is a query that can be answered, of which `out` then tells all."""
     cdef Fault fault
-    return read_plain(message, size, out) or read_odd(message, size, out, &fault) == ODD_QUERY
+    if read_plain(message, size, out):
+        return True
+    if read_odd(message, size, out, &fault) != ODD_QUERY:
+        return False
+    if out.qtype == TYPE_ANY and out.qclass == CLASS_IN:
+        look_for_alias(out)
+    return True
+
+
+cdef void look_for_alias(Asked* asked) noexcept nogil:
+    """Answer a question for ANY by what its name has of type CNAME, as `asks_any` of engine/local.py says."""
+    asked.any, asked.qtype = True, TYPE_CNAME
 
 
 # A door for tests.

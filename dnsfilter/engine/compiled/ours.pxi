@@ -70,9 +70,9 @@ cdef class Records:
             take_body(soa_record(b"", ttl_s, ttl_s), &self.denials[<int>ttl_s])
         take_body(soa_record(b"", ZONE_TTL_S, ZONE_TTL_S), &self.zone)
         take_body(soa_record(b"", SIGNAL_TTL_S, SIGNAL_TTL_S), &self.signal)
-        take_answer(any_answer(query_for(b"\0", Type.ANY), None, LEAST_LIMIT), &self.any)
-        take_answer(special_answer(query_for(LOCALHOST, Type.A), False, 0, LEAST_LIMIT), &self.loopback4)
-        take_answer(special_answer(query_for(LOCALHOST, Type.AAAA), False, 0, LEAST_LIMIT), &self.loopback6)
+        take_answer(any_answer(query_for(b"\0", Type.ANY).question), &self.any)
+        take_answer(loopback(Type.A), &self.loopback4)
+        take_answer(loopback(Type.AAAA), &self.loopback6)
 
 
 cdef object query_for(bytes name, qtype):
@@ -80,9 +80,12 @@ cdef object query_for(bytes name, qtype):
     return Query(0, True, False, False, Question(wire, name, int(qtype), int(Class.IN)), None)
 
 
-cdef void take_answer(local, Body* into) except *:
-    """The only record of a reply that the reference made, of which the question's name is the owner."""
-    answer = parse_answer(local.message)
+cdef object loopback(qtype):
+    return parse_answer(special_answer(query_for(LOCALHOST, qtype), False, 0, LEAST_LIMIT).message)
+
+
+cdef void take_answer(answer, Body* into) except *:
+    """The only record of an answer that the reference made, of which the question's name is the owner."""
     (record,) = answer.records
     take_body(raw(answer, record), into)
 
@@ -210,14 +213,14 @@ cdef uint32_t write_fault(const Asked* asked, const Fault* fault, uint8_t* out) 
     cdef uint32_t size = HEADER_OCTETS + fault.question_size
     memset(out, 0, HEADER_OCTETS)
     write_header(asked, fault.rcode, <uint32_t>fault.opcode << 11, out)
-    write_16(out + 4, 1 if fault.question_size else 0)
-    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, fault.question_size)
-    if not asked.edns:
     if fault.opcode > OPCODE_STATUS:  # as reply._flags
         out[2] &= ~<uint8_t>(REPLY_RD >> 8)
         out[3] &= EXTENDED
     elif fault.opcode:
         out[3] &= ~<uint8_t>REPLY_CD
+    write_16(out + 4, 1 if fault.question_size else 0)
+    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, fault.question_size)
+    if not asked.edns:
         return size
     write_16(out + 10, 1)
     return size + write_opt(asked, fault.rcode, fault.ede, NULL, 0, out + size)

@@ -166,6 +166,7 @@ cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept
     out.qclass = CLASS_IN
     out.name_size = <uint16_t>length
     out.labels = <uint8_t>labels
+    out.any = False
     out.rd = True
     out.ad = (flags & BIT_AD) != 0
     out.cd = (flags & BIT_CD) != 0
