@@ -8,6 +8,7 @@ import secrets
 import select
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar, assert_never
 
 from dnsfilter.cache.answers import AnswerCache, Cache, Entry
@@ -375,12 +376,23 @@ class ReferenceEngine(Judging):
     ) -> None:
         """Answer all who wait with what the cache still holds (RFC 8767), else with SERVFAIL."""
         self._inflight.finish(exchange)
-        entry = self._cache.get(exchange.key, boot_ns // 1_000_000)
+        entry = self._stale(exchange.key, boot_ns // 1_000_000)
         if entry is not None:
             self._slots[CACHE_HITS] += 1
         targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
         for waiter in exchange.waiters:
             self._deliver(waiter, entry or Failed(code, targets), Outcome.STALE, wall_s, boot_ns, events)
+
+    def _stale(self, key: CacheKey, boot_ms: int) -> Entry | None:
+        """Give what is kept of a question, else of the one that differs in DO: its data is true too, but not proved."""
+        if (entry := self._cache.get(key, boot_ms)) is not None:
+            return entry
+        if (other := self._cache.get(key._replace(do=not key.do), boot_ms)) is None:
+            return None
+        answer = other.answer
+        return replace(
+            other, answer=answer if key.do else kept(answer, follow(answer, answer.question), False), ad=False
+        )
 
     def _deliver(
         self,

@@ -1,5 +1,7 @@
 """RFC 8767: answers whose time has run out, for when upstream cannot be had."""
 
+import dns.flags
+import dns.message
 import dns.rcode
 import pytest
 
@@ -9,7 +11,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, data, edes, query, ttls
 from tests.support.policies import NOW
-from tests.support.scripted import Behaviour, Scripted, denial, fails, says, silent
+from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
 
 NAME = "plain.example.org"
@@ -52,6 +54,25 @@ def test_a_fresh_answer_is_called_stale_by_nobody(start: Start) -> None:
     rig.upstream.behave = fails(dns.rcode.SERVFAIL)
     found = rig.at_once(query(NAME), later_s=1)
     assert (ttls(found), edes(found)) == ([1], [])
+
+
+SIGNATURE = f"{NAME}. 1 RRSIG A 8 3 1 20300101000000 20200101000000 1 example.org. c2ln"
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("do", [False, True])
+def test_a_stale_answer_serves_whether_or_not_dnssec_is_asked_for(start: Start, do: bool, transport: Transport) -> None:
+    def signs(asked: Asked) -> list[bytes]:
+        signed = (SIGNATURE,) if dns.message.from_wire(asked.message).ednsflags & dns.flags.DO else ()
+        return [reply(asked, (f"{NAME}. 1 A 198.51.100.10", *signed), flags=dns.flags.AD)]
+
+    rig = start(office(), Scripted(signs), trust_ad=True)
+    rig.ask(query(NAME, do=not do, ad=True))
+    rig.clock.advance(2_000)
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    found = rig.ask(query(NAME, do=do, ad=True), transport=transport)
+    assert (data(found), ttls(found), edes(found)) == (["A 198.51.100.10"], [30], [(3, "")])
+    assert not found.flags & dns.flags.AD
 
 
 def test_upstream_is_asked_each_time_before_anything_stale_is_served(start: Start) -> None:

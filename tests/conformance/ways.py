@@ -73,7 +73,7 @@ OURS = (
     Way("special denial", "x.Invalid", rcode=dns.rcode.NXDOMAIN),
     Way("signal", "Use-Application-DNS.net", rcode=dns.rcode.NXDOMAIN),
     Way("probe", "Health.dnsfilter.internal", "TXT"),
-    Way("any", PLAIN, "ANY"),
+    Way("any", PLAIN, "ANY", upstream=_denies(dns.rcode.NOERROR)),
     Way("transfer", qtype="AXFR", rcode=dns.rcode.NOTIMP),
     Way("type of denials only", qtype="TYPE128", rcode=dns.rcode.FORMERR),
     Way("upstream fails", upstream=fails(dns.rcode.SERVFAIL), rcode=dns.rcode.SERVFAIL),
