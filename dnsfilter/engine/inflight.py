@@ -482,12 +482,12 @@ def _cut_question(message: bytes) -> Question | None:
 
 
 def _bare_failure(message: bytes) -> int | None:
-    """The rcode of a failure that came without its question, as some servers answer to EDNS; None for all else."""
-    if len(message) < HEADER.size:
+    """The rcode of a failure that is a header alone, as some servers answer to EDNS; None for all else."""
+    if len(message) != HEADER.size:
         return None
-    _, flags, qdcount, *_ = HEADER.unpack_from(message)
+    _, flags, *counts = HEADER.unpack(message)
     rcode = flags & 15
-    is_bare = flags & (FLAG_QR | OPCODE_BITS) == FLAG_QR and not qdcount
+    is_bare = flags & (FLAG_QR | OPCODE_BITS) == FLAG_QR and not any(counts)
     return rcode if is_bare and rcode in FAIL_OVER_RCODES else None
 
 

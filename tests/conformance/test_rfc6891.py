@@ -362,7 +362,7 @@ def test_one_rejection_does_not_turn_edns_off_for_a_server_that_has_it(start: St
 
 
 @pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
-def test_a_failure_without_its_question_hands_over_at_once(start: Start, rcode: int) -> None:
+def test_a_failure_that_is_a_header_alone_hands_over_at_once(start: Start, rcode: int) -> None:
     rig = start(office(), Scripted(lambda asked: (asked.message[:2] + bytes([0x80, rcode]) + bytes(8),)), internet())
     assert data(rig.ask(query(NAME))) == TRUTH
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]

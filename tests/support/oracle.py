@@ -179,7 +179,12 @@ def _check_options(options: bytes) -> None:
 
 
 def is_answer_to(asked: bytes, message: bytes) -> bool:
-    """Whether an upstream's message is a response with the id and the question of what was asked (RFC 5452)."""
+    """Whether an upstream's message is a response with the id and the question of what was asked (RFC 5452).
+
+    A failure may be a header alone.
+    """
+    if len(message) == 12 and message[:2] == asked[:2]:
+        return message[2] & 0xF8 == 0x80 and message[3] & 15 != 0 and not any(message[4:])
     end, _ = _after_name(asked, 12)
     end += 4
     return (
