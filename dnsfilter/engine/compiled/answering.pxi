@@ -317,6 +317,8 @@ cdef class Answering:
                 asked, entry, age_of(entry, now_ms), self.cap_s(range_class, at),
                 entry.ad and (asked.ad or asked.do_bit), limit, out,
             )
+            if size and entry.turn_count > 1:
+                take_turns(entry, asked.id, out)
         if size == 0:
             return ADMITTED
         if self.found.count:

@@ -132,8 +132,6 @@ cdef uint32_t write_relayed(
     memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, asked.name_size + 4)
     write_header(asked, entry.rcode, REPLY_AD if ad else 0, out)
     age_ttls(entry, age_s, cap_s, out)
-    if entry.turn_count > 1:
-        take_turns(entry, asked.id, out)
     if asked.edns:
         additional = ((<uint32_t>out[10] << 8) | out[11]) + 1
         write_16(out + 10, additional)
