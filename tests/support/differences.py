@@ -75,9 +75,10 @@ def _any(pair: Pair) -> bool:
 
 
 def _any_alias(pair: Pair) -> bool:
-    """Ours is the alias, with its signature, and part of theirs."""
+    """Ours is the alias, with its DNAME and signatures, and part of theirs."""
     known = all(pair.theirs.answer.get(key) == data for key, data in pair.ours.answer.items())
-    alone = {covered or rtype for _, rtype, covered in pair.ours.answer} == {int(dns.rdatatype.CNAME)}
+    dname = {int(dns.rdatatype.DNAME)}
+    alone = {covered or rtype for _, rtype, covered in pair.ours.answer} - dname == {int(dns.rdatatype.CNAME)}
     return pair.asked.qtype == dns.rdatatype.ANY and alone and known and not (pair.ours.denial or pair.ours.proofs)
 
 
