@@ -7,16 +7,16 @@ means is the engine's business; here it only has to be the answer.
 import errno
 import heapq
 import select
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Endpoint, Limits
+from dnsfilter.engine.arrivals import bare_failure, cut_question, parsed, same_question
 from dnsfilter.engine.handover import Begun, HealthBook, Sent
 from dnsfilter.engine.handover import Waiter as Waiter
-from dnsfilter.engine.pool import PoolSocket, UpstreamPool
+from dnsfilter.engine.pool import PoolSocket, UpstreamPool, send_upstream
 from dnsfilter.engine.room import OwnRoom, Room
 from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
@@ -33,15 +33,11 @@ from dnsfilter.upstream.attempt import (
     Step,
 )
 from dnsfilter.upstream.health import Health
-from dnsfilter.wire.answer import Answer, Chain, check_dnames, parse_answer
+from dnsfilter.wire.answer import Answer, Chain
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import (
     FLAG_AD,
-    FLAG_QR,
-    FLAG_TC,
-    HEADER,
-    OPCODE_BITS,
     Question,
     build_upstream_query,
     read_question,
@@ -184,8 +180,7 @@ class Inflight:
     def adopt(self, begun: Begun) -> Exchange:
         """Go on with an exchange whose first send is out, as if it had been made here; it has its room already."""
         started_ms = begun.sent_ns // 1_000_000
-        first, *others = begun.servers
-        plain = self._plain(others, started_ms) | ({first} if begun.plain else set())
+        plain = self._plain(begun.servers[1:], started_ms) | (set(begun.servers[:1]) if begun.plain else set())
         attempt = Attempt(begun.servers, begun.first_wait_ms, plain)
         exchange = self._open(begun.key, begun.question, attempt, started_ms, begun.waiters[0].client)
         exchange.waiters += begun.waiters
@@ -269,10 +264,10 @@ class Inflight:
             exchange.reason = None
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         try:
-            answer = None if message is None else _parsed(message)
+            answer = None if message is None else parsed(message)
         except MalformedMessage:
             answer = None
-        if answer is None or answer.tc or not _same_question(answer.question, exchange.question):
+        if answer is None or answer.tc or not same_question(answer.question, exchange.question):
             exchange.reason = Failure.UNREACHABLE if message is None else Failure.MALFORMED
             self._failed(exchange.server, exchange.reason, now_ms)
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
@@ -319,7 +314,7 @@ class Inflight:
         pool = self._pools[step.server]
         try:
             held, number = pool.draw(now_ns // 1_000_000)
-            _send(held.sock, self._message(exchange, step.server, number))
+            send_upstream(held.sock, self._message(exchange, step.server, number))
         except OSError as error:
             exchange.reason = Failure.UNREACHABLE
             self._count(step.server, Failure.UNREACHABLE)
@@ -366,13 +361,13 @@ class Inflight:
         """What a datagram from `server` under an outstanding id means, provided that it is about the question."""
         answer: Answer | None = None
         try:
-            answer = _parsed(message)
+            answer = parsed(message)
             # More than we said we take comes in fragments, the later of which anybody can forge (RFC 9715 section 3.2).
             question, rcode, cut = answer.question, answer.rcode, answer.tc or len(message) > OUR_PAYLOAD
         except MalformedData:
             return self._take_malformed(exchange, server, read_question(message)[0], now_ns)
         except MalformedMessage:
-            failure, found = _bare_failure(message), _cut_question(message)
+            failure, found = bare_failure(message), cut_question(message)
             if failure is not None:
                 question, rcode, cut = exchange.question, failure, False
             elif found is not None:
@@ -381,7 +376,7 @@ class Inflight:
             else:
                 self._count(server, Failure.MALFORMED)
                 return []
-        if not _same_question(question, exchange.question):
+        if not same_question(question, exchange.question):
             self._count(server, Failure.MISMATCH)
             return []
         if rcode in FAIL_OVER_RCODES and server != exchange.server:
@@ -396,7 +391,7 @@ class Inflight:
 
     def _take_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
         """Turn to another server where one has sent data that breaks the rules of its type, as with `unreachable`."""
-        same = _same_question(question, exchange.question)
+        same = same_question(question, exchange.question)
         self._count(server, Failure.MALFORMED if same else Failure.MISMATCH)
         if not same or server != exchange.server:
             return []
@@ -452,44 +447,3 @@ class Inflight:
 
     def _count(self, server: int, reason: Failure) -> None:
         self._slots[self._counters[server].failure(reason)] += 1
-
-
-def _send(sock: socket.socket, message: bytes) -> None:
-    """Send, although the socket may first have to tell of an ICMP error that an earlier datagram met (udp(7))."""
-    try:
-        sock.send(message)
-    except ConnectionRefusedError:
-        sock.send(message)
-
-
-def _parsed(message: bytes) -> Answer:
-    answer = parse_answer(message)
-    check_dnames(answer)
-    return answer
-
-
-def _cut_question(message: bytes) -> Question | None:
-    """The question of a truncated answer whose records cannot be read, None if it is no such thing."""
-    if len(message) < HEADER.size:
-        return None
-    _, flags, qdcount, *_ = HEADER.unpack_from(message)
-    if flags & (FLAG_QR | OPCODE_BITS | FLAG_TC) != FLAG_QR | FLAG_TC or qdcount != 1:
-        return None
-    try:
-        return read_question(message)[0]
-    except MalformedMessage:
-        return None
-
-
-def _bare_failure(message: bytes) -> int | None:
-    """The rcode of a failure that is a header alone, as some servers answer to EDNS; None for all else."""
-    if len(message) != HEADER.size:
-        return None
-    _, flags, *counts = HEADER.unpack(message)
-    rcode = flags & 15
-    is_bare = flags & (FLAG_QR | OPCODE_BITS) == FLAG_QR and not any(counts)
-    return rcode if is_bare and rcode in FAIL_OVER_RCODES else None
-
-
-def _same_question(answered: Question, asked: Question) -> bool:
-    return (answered.name, answered.qtype, answered.qclass) == (asked.name, asked.qtype, asked.qclass)

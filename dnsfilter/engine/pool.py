@@ -127,3 +127,11 @@ def _bind_to_random_port(sock: socket.socket) -> None:
                 raise
         else:
             return
+
+
+def send_upstream(sock: socket.socket, message: bytes) -> None:
+    """Send, although the socket may first have to tell of an ICMP error that an earlier datagram met (udp(7))."""
+    try:
+        sock.send(message)
+    except ConnectionRefusedError:
+        sock.send(message)
