@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.cache.answers import lifetime_s
-from dnsfilter.engine.inflight import _cut_question
+from dnsfilter.engine.matching import cut_question
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.wire.answer import Answer, beside, follow, kept, parse_answer
 from dnsfilter.wire.iana import Rcode, Type
@@ -37,7 +37,7 @@ def expected(message: bytes, name: bytes, qtype: int, do: bool) -> tuple[Any, ..
         answer = parse_answer(message)
         question: Question | None = answer.question
     except MalformedMessage:
-        question = _cut_question(message)
+        question = cut_question(message)
     if question is None:
         return JUDGEMENT
     if (question.name, question.qtype, question.qclass) != (name, qtype, 1):
