@@ -93,7 +93,7 @@ class Durations:
 
 def empty_reply(query: Query, rcode: int, ede: int, text: bytes, limit: int) -> tuple[bytes, int]: ...
 def relayed_reply(
-    store: Store, key: CacheKey, query: Query, now_ms: int, cap_s: int, ad: bool, limit: int
+    store: Store, key: CacheKey, query: Query, now_ms: int, cap_s: int, ad: bool, limit: int, stale: bool = False
 ) -> bytes | None: ...
 def put_ordinary(
     store: Store,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.telemetry.metrics import Failure, Transport
+from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import EdeCode
 from dnsfilter.wire.query import Query
 
@@ -23,10 +24,20 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nobody gave a usable answer: why, if one can say so, and the names that earlier legs of the chain lead to."""
+    """Nobody gave a usable answer: why, if one can say so, and the names that earlier legs of the chain lead to.
+
+    `remembered` is whether that was known before the question was asked.
+    """
 
     code: EdeCode | None
     targets: tuple[WireName, ...]
+    remembered: bool = False
+
+    @property
+    def edes(self) -> tuple[Ede, ...]:
+        """What to tell the client."""
+        codes = (self.code, EdeCode.CACHED_ERROR if self.remembered else None)
+        return tuple(Ede(code) for code in codes if code is not None)
 
 
 FAILED_AS: dict[Failure | None, EdeCode | None] = {

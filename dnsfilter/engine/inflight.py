@@ -4,7 +4,6 @@ An exchange is one question to one view's servers. Whoever asks an equal questio
 means is the engine's business; here it only has to be the answer.
 """
 
-import errno
 import heapq
 import select
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,8 @@ from dnsfilter.config.model import Endpoint, Limits
 from dnsfilter.engine.arrivals import bare_failure, cut_question, parsed, same_question
 from dnsfilter.engine.handover import Begun, HealthBook, Sent
 from dnsfilter.engine.handover import Waiter as Waiter
-from dnsfilter.engine.pool import PoolSocket, UpstreamPool, send_upstream
+from dnsfilter.engine.pool import OWN_SHORTAGES, PoolSocket, UpstreamPool
+from dnsfilter.engine.probing import PROBE, Probes
 from dnsfilter.engine.room import OwnRoom, Room
 from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
@@ -38,18 +38,19 @@ from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import (
     FLAG_AD,
+    FLAG_QR,
+    HEADER,
     Question,
     build_upstream_query,
-    read_question,
 )
 
 MOST_WAITERS = 4096
 """Queries that one exchange may hold, and eight times as many as one client may have waiting."""
-OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of sending that tell nothing of the server."""
 SWEEP_MS = 1000
 EXPIRED = 16
 """Waits whose end is dealt with before sockets get their next turn: thousands may end at once."""
+STALE_AFTER_MS = 1_800
+"""How long clients wait before a stale answer has to do (RFC 8767 section 5, the client response timer)."""
 LONGEST_CHAIN_MS = TOTAL_MS
 """A question with all legs of its CNAME chain ends after so long: whoever asked has given up."""
 MOST_SENDS = 16
@@ -74,6 +75,7 @@ class Exchange:
     sent: int = 0
     sent_ns: int = 0
     wait_until_ms: int | None = None
+    late: bool = False
     reason: Failure | None = Failure.TIMEOUT
     """How the last try failed; None if our own connections were too busy to make it."""
 
@@ -103,7 +105,14 @@ class Gone:
     exchange: Exchange
 
 
-Result: TypeAlias = Got | Cut | Gone
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Those who wait for the exchange get a stale answer if there is one; the exchange goes on."""
+
+    exchange: Exchange
+
+
+Result: TypeAlias = Got | Cut | Gone | Late
 
 
 class Inflight:
@@ -119,9 +128,12 @@ class Inflight:
         longest_wait_ms: int,
         room: Room | None = None,
         health: HealthBook | None = None,
+        suffixes: Sequence[bytes] | None = None,
     ) -> None:
         self._pools = [UpstreamPool(number, endpoint, poller) for number, endpoint in enumerate(endpoints)]
-        self._health: HealthBook = Health(len(endpoints)) if health is None else health
+        self.health: HealthBook = Health(len(endpoints)) if health is None else health
+        named = [b"\0"] * len(endpoints) if suffixes is None else suffixes
+        self._probes = Probes(self._pools, named, self.health, counters, slots)
         self._room: Room = OwnRoom(Limits()) if room is None else room
         self._counters = counters
         self._slots = slots
@@ -142,9 +154,9 @@ class Inflight:
 
     def next_alarm_ms(self) -> int | None:
         """When `expire` next has work, None while nothing is on its way and no socket is open."""
-        if self._timers:
-            return self._timers[0][0]
-        return self._sweep_at_ms if any(pool.by_fd for pool in self._pools) else None
+        sweep_ms = self._sweep_at_ms if any(pool.by_fd for pool in self._pools) else None
+        alarms = (self._timers[0][0] if self._timers else sweep_ms, self._probes.next_alarm_ms())
+        return min((alarm_ms for alarm_ms in alarms if alarm_ms is not None), default=None)
 
     def join(
         self, key: CacheKey, question: Question, servers: Sequence[int], waiter: Waiter, now_ns: int
@@ -158,7 +170,7 @@ class Inflight:
                 raise OverflowError("too many clients wait for one question")
             self._room.enter(waiter.client)
             exchange.waiters.append(waiter)
-            return []
+            return [Late(exchange)] if exchange.late else []
         self._room.enter(waiter.client, key, now_ns // 1_000_000)
         exchange = self._open(key, question, self._attempt(servers, now_ns), now_ns // 1_000_000, waiter.client)
         exchange.waiters.append(waiter)
@@ -194,6 +206,7 @@ class Inflight:
         self._last_number += 1
         exchange = Exchange(self._last_number, key, question, attempt, started_ms, client)
         self._exchanges[exchange.number] = self._by_key[key] = exchange
+        heapq.heappush(self._timers, (started_ms + STALE_AFTER_MS, exchange.number))
         return exchange
 
     def follow(self, exchange: Exchange, question: Question, servers: Sequence[int], now_ns: int) -> list[Result]:
@@ -206,14 +219,20 @@ class Inflight:
         exchange.attempt = self._attempt(servers, now_ns)
         return self._carry_out(exchange, exchange.attempt.start(now_ms, deadline_ms), now_ns)
 
-    def finish(self, exchange: Exchange) -> None:
-        """Forget the exchange; whatever still arrives for it is nobody's."""
+    def finish(self, exchange: Exchange) -> list[Waiter]:
+        """Forget the exchange and return those who wait for it; an answer that still arrives is nobody's."""
         self._withdraw(exchange)
         del self._exchanges[exchange.number]
         del self._by_key[exchange.key]
         self._room.shut(exchange.key)
-        for waiter in exchange.waiters:
+        return self.dismiss(exchange)
+
+    def dismiss(self, exchange: Exchange) -> list[Waiter]:
+        """Return those who wait for the exchange; they take up no room any more."""
+        waiters, exchange.waiters = exchange.waiters, []
+        for waiter in waiters:
             self._room.leave(waiter.client)
+        return waiters
 
     def owns(self, fd: int) -> bool:
         """Whether `fd` is one of the sockets towards upstreams."""
@@ -231,7 +250,9 @@ class Inflight:
                 return
             except OSError:  # ICMP says that nobody listens there; anybody could have sent that
                 for number in list(held.waiting.values()):
-                    if (exchange := self._exchanges.get(number)) is not None:
+                    if number == PROBE:
+                        self._probes.failed(held.server, Failure.UNREACHABLE)
+                    elif (exchange := self._exchanges.get(number)) is not None:
                         yield from self.unreachable(exchange, held.server, now_ns)
                 continue
             yield from self._arrived(held, message, now_ns)
@@ -243,17 +264,28 @@ class Inflight:
         while left and self._timers and self._timers[0][0] <= now_ms:
             when_ms, number = heapq.heappop(self._timers)
             exchange = self._exchanges.get(number)
-            if exchange is not None and exchange.wait_until_ms == when_ms:
-                left -= 1
-                if exchange.reason is Failure.TIMEOUT:  # else the failure is known and counted
-                    self._failed(exchange.server, Failure.TIMEOUT, now_ms)
-                if self._room.is_crowded():
-                    exchange.attempt.hurry(exchange.started_ms + HURRIED_MS)
-                yield from self._carry_out(exchange, exchange.attempt.on_timeout(now_ms), now_ns)
+            if exchange is None:
+                continue
+            left -= 1
+            if not exchange.late and when_ms == exchange.started_ms + STALE_AFTER_MS:
+                exchange.late = True
+                yield Late(exchange)
+            elif exchange.wait_until_ms == when_ms:
+                yield from self._timed_out(exchange, now_ns)
+        self._probes.expire(now_ms)
         if now_ms >= self._sweep_at_ms:
             self._sweep_at_ms = now_ms + SWEEP_MS
             for pool in self._pools:
                 pool.sweep(now_ms)
+
+    def _timed_out(self, exchange: Exchange, now_ns: int) -> list[Result]:
+        now_ms = now_ns // 1_000_000
+        if exchange.reason is Failure.TIMEOUT:  # else the failure is known and counted
+            self._failed(exchange.server, Failure.TIMEOUT, now_ms)
+        if self._room.is_crowded():
+            exchange.attempt.hurry(exchange.started_ms + HURRIED_MS)
+        dead = self.health.all_dead(exchange.attempt.servers)
+        return self._carry_out(exchange, Exhausted() if dead else exchange.attempt.on_timeout(now_ms), now_ns)
 
     def came_by_stream(
         self, exchange: Exchange, message: bytes | None, now_ns: int, server_failed: bool = True
@@ -280,13 +312,13 @@ class Inflight:
             pool.close()
 
     def _attempt(self, servers: Sequence[int], now_ns: int) -> Attempt:
-        ordered = self._health.order(servers, now_ns // 1_000_000)
-        wait_ms = min(self._health.first_wait_ms(ordered[0]), self._longest_wait_ms)
+        ordered = self.health.order(servers, now_ns // 1_000_000)
+        wait_ms = min(self.health.first_wait_ms(ordered[0]), self._longest_wait_ms)
         return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000))
 
     def _plain(self, servers: Sequence[int], now_ms: int) -> set[int]:
         """Return those of the servers that are to be asked without EDNS."""
-        return {server for server in servers if self._health.is_plain(server, now_ms)}
+        return {server for server in servers if self.health.is_plain(server, now_ms)}
 
     def _carry_out(self, exchange: Exchange, step: Step, now_ns: int, answer: Answer | None = None) -> list[Result]:
         exchange.wait_until_ms = None
@@ -314,15 +346,15 @@ class Inflight:
         pool = self._pools[step.server]
         try:
             held, number = pool.draw(now_ns // 1_000_000)
-            send_upstream(held.sock, self._message(exchange, step.server, number))
+            held.send(self._message(exchange, step.server, number))
         except OSError as error:
             exchange.reason = Failure.UNREACHABLE
             self._count(step.server, Failure.UNREACHABLE)
             if error.errno not in OWN_SHORTAGES:
-                self._health.failed(step.server, now_ns // 1_000_000)
+                self.health.failed(step.server, now_ns // 1_000_000)
             return False
         exchange.reason = Failure.TIMEOUT
-        held.sends += 1
+        self.health.sent(step.server, now_ns // 1_000_000)
         held.waiting[number] = exchange.number
         self._sent(exchange, held, number, step.server, now_ns)
         self._slots[self._counters[step.server].queries] += 1
@@ -344,14 +376,18 @@ class Inflight:
         """Remember whether the server that answered has EDNS; without EDNS its answer is not authentic."""
         server, attempt = exchange.server, exchange.attempt
         if answer.edns is not None:
-            self._health.has_edns(server, now_ms)
+            self.health.has_edns(server, now_ms)
         elif attempt.rejected_edns(server):
-            self._health.lacks_edns(server, now_ms)
+            self.health.lacks_edns(server, now_ms)
         return replace(answer, flags=answer.flags & ~FLAG_AD) if attempt.is_plain(server) else answer
 
     def _arrived(self, held: PoolSocket, message: bytes, now_ns: int) -> list[Result]:
         """Match by socket, id and question (RFC 5452 section 9.1); anything else changes nothing."""
-        exchange = self._exchanges.get(held.waiting.get(int.from_bytes(message[:2], "big"), 0))
+        number = held.waiting.get(int.from_bytes(message[:2], "big"), 0)
+        if number == PROBE and len(message) >= HEADER.size and message[2] & FLAG_QR >> 8:
+            self._probes.answered(held.server, now_ns // 1_000_000)
+            return []
+        exchange = self._exchanges.get(number)
         if exchange is None or len(message) < 2:
             self._count(held.server, Failure.MISMATCH)
             return []
@@ -406,7 +442,7 @@ class Inflight:
         step = exchange.attempt.on_answer(rcode, cut, now_ms, server, has_opt)
         if isinstance(step, Accept | AskByStream):
             elapsed_ns = now_ns - exchange.sent_ns
-            self._health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
+            self.health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
             self._counters[server].duration.observe(self._slots, elapsed_ns)
         elif isinstance(step, Send) and step.server == server:
             self._count(server, Failure.REFUSED)  # it only lacks EDNS, and is well
@@ -416,6 +452,7 @@ class Inflight:
 
     def _count_failure(self, server: int, rcode: int, now_ms: int) -> Failure:
         """Count such an answer; SERVFAIL is about the name more often than about the server."""
+        self.health.heard(server)
         if rcode == Rcode.SERVFAIL:
             self._count(server, Failure.SERVFAIL)
             return Failure.SERVFAIL
@@ -442,7 +479,7 @@ class Inflight:
         exchange.sends.clear()
 
     def _failed(self, server: int, reason: Failure, now_ms: int) -> None:
-        self._health.failed(server, now_ms)
+        self.health.failed(server, now_ms)
         self._count(server, reason)
 
     def _count(self, server: int, reason: Failure) -> None:

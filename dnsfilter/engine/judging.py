@@ -111,4 +111,4 @@ class Judging:
             return self._refuse(case, judgement, matches)
         self._note(judgement)
         self._count(case.transport, Outcome.FAILED)
-        return empty_reply(case.query, Rcode.SERVFAIL, None if failed.code is None else Ede(failed.code), case.limit)
+        return empty_reply(case.query, Rcode.SERVFAIL, failed.edes, case.limit)

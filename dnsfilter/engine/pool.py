@@ -19,6 +19,8 @@ LIFETIME_MS = 30_000
 LIFETIME_SENDS = 1_000
 LOWEST_PORT = 1024
 HIGHEST_PORT = 65535
+OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of sending that tell nothing of the server."""
 _BIND_TRIES = 16
 
 
@@ -35,6 +37,14 @@ class PoolSocket:
     def worn(self, now_ms: int) -> bool:
         """Whether it has served long enough for its port to be given up."""
         return self.sends >= LIFETIME_SENDS or now_ms - self.opened_ms >= LIFETIME_MS
+
+    def send(self, message: bytes) -> None:
+        """Send, although the socket may first have to tell of an ICMP error that an earlier datagram met (udp(7))."""
+        self.sends += 1
+        try:
+            self.sock.send(message)
+        except ConnectionRefusedError:
+            self.sock.send(message)
 
     def forget(self, number: int) -> None:
         """Nothing is outstanding under the id `number` any more."""
@@ -127,11 +137,3 @@ def _bind_to_random_port(sock: socket.socket) -> None:
                 raise
         else:
             return
-
-
-def send_upstream(sock: socket.socket, message: bytes) -> None:
-    """Send, although the socket may first have to tell of an ICMP error that an earlier datagram met (udp(7))."""
-    try:
-        sock.send(message)
-    except ConnectionRefusedError:
-        sock.send(message)

@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import ClassVar, assert_never
 
 from dnsfilter.cache.answers import AnswerCache, Cache, Entry
+from dnsfilter.cache.failures import Failures
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients, Limits
 from dnsfilter.engine.case import FAILED_AS, Case, Failed
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Result, Waiter
+from dnsfilter.engine.failing import known_failure
+from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Late, Result, Waiter
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
 from dnsfilter.engine.judging import Judging
 from dnsfilter.engine.limits import KEY_OCTETS, Admission, Limiter
@@ -102,8 +104,16 @@ class ReferenceEngine(Judging):
         for listener in listeners:
             self.listen(listener)
         upstreams = upstream_slots(len(zones.endpoints))
+        self._failures = Failures()
         self._inflight = Inflight(
-            zones.endpoints, self._epoll, upstreams, self._slots, trust_ad, longest_wait_ms, OwnRoom(limits)
+            zones.endpoints,
+            self._epoll,
+            upstreams,
+            self._slots,
+            trust_ad,
+            longest_wait_ms,
+            OwnRoom(limits),
+            suffixes=zones.suffixes,
         )
         self._answered = 0
         self.swap(snapshot, since_ms)
@@ -247,7 +257,14 @@ class ReferenceEngine(Judging):
         if entry is not None and entry.is_fresh(boot_ms):
             self._slots[CACHE_HITS] += 1
             return Reply(self._serve(case, entry, Outcome.CACHED))
-        return Miss(query, key, case.client, case.transport, route.servers)
+        failed = known_failure(self._failures, self._inflight.health, key, route.servers, entry, boot_ms)
+        if failed is None:
+            return Miss(query, key, case.client, case.transport, route.servers)
+        stale = self._stale(key, boot_ms)
+        if stale is None:
+            return Reply(self._fail(case, failed))
+        self._slots[CACHE_HITS] += 1
+        return Reply(self._serve(case, stale, Outcome.STALE))
 
     def _unregistered(self, case: Case) -> Reply:
         self._count(case.transport, Outcome.UNREGISTERED)
@@ -301,7 +318,7 @@ class ReferenceEngine(Judging):
         return events
 
     def _ask(self, miss: Miss, waiter: Waiter, wall_s: Instant, boot_ns: int, events: list[Event]) -> bool:
-        """Whether there was room to ask, or to join those who ask the same."""
+        """Whether the query was asked, joined those that ask the same, or, without room, had a stale answer."""
         key = miss.key
         kind = key.qtype.to_bytes(2, "big") + key.qclass.to_bytes(2, "big")
         question = Question(key.name + kind, key.name, key.qtype, key.qclass)
@@ -309,6 +326,10 @@ class ReferenceEngine(Judging):
         try:
             results = self._inflight.join(key, question, miss.servers, waiter, boot_ns)
         except OverflowError:
+            if (entry := self._cache.get(key, boot_ns // 1_000_000)) is not None:
+                self._slots[CACHE_HITS] += 1
+                self._deliver(waiter, entry, Outcome.STALE, wall_s, boot_ns, events)
+                return True
             self._count(miss.transport, Outcome.LIMITED)
             self._slots[LIMITED[Limit.WAITING]] += 1
             return False
@@ -320,6 +341,8 @@ class ReferenceEngine(Judging):
         ended = self._inflight.make_way(key, client, boot_ns)
         self._slots[LIMITED[Limit.DISPLACED]] += len(ended)
         self._settle(ended, wall_s, boot_ns, events)
+        for result in ended:
+            self._failures.forget(result.exchange.key)  # what gave way did not fail
 
     def _settle(self, results: Iterable[Result], wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
         waiting = deque(results)
@@ -332,6 +355,8 @@ class ReferenceEngine(Judging):
                     events.append(Truncated(exchange.number, server, message, exchange.client, until_ms))
                 case Gone(exchange):
                     self._gone(exchange, FAILED_AS[exchange.reason], wall_s, boot_ns, events)
+                case Late(exchange):
+                    self._late(exchange, wall_s, boot_ns, events)
                 case _:
                     assert_never(result)
 
@@ -352,8 +377,8 @@ class ReferenceEngine(Judging):
         # What `trust_ad` says of the upstreams says nothing of a conditional zone's servers.
         ad = self._trust_ad and all(leg.ad and not self._zones.covers(leg.question.name) for leg, _ in exchange.walked)
         entry = self._cache.put(exchange.key, relayed, whole_chain.targets, ad, boot_ns // 1_000_000)
-        self._inflight.finish(exchange)
-        for waiter in exchange.waiters:
+        self._failures.forget(exchange.key)
+        for waiter in self._inflight.finish(exchange):
             self._deliver(waiter, entry, Outcome.FORWARDED, wall_s, boot_ns, events)
         return ()
 
@@ -375,13 +400,25 @@ class ReferenceEngine(Judging):
         self, exchange: Exchange, code: EdeCode | None, wall_s: Instant, boot_ns: int, events: list[Event]
     ) -> None:
         """Answer all who wait with what the cache still holds (RFC 8767), else with SERVFAIL."""
-        self._inflight.finish(exchange)
-        entry = self._stale(exchange.key, boot_ns // 1_000_000)
-        if entry is not None:
+        boot_ms = boot_ns // 1_000_000
+        waiters = self._inflight.finish(exchange)
+        entry = self._stale(exchange.key, boot_ms)
+        if entry is not None and waiters:
             self._slots[CACHE_HITS] += 1
         targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
-        for waiter in exchange.waiters:
+        if exchange.reason is not None:
+            self._failures.note(exchange.key, code, targets, self._inflight.health.recoveries, boot_ms)
+        for waiter in waiters:
             self._deliver(waiter, entry or Failed(code, targets), Outcome.STALE, wall_s, boot_ns, events)
+
+    def _late(self, exchange: Exchange, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
+        """Answer all who wait with what the cache still holds; upstream goes on being asked (RFC 8767 section 5)."""
+        entry = self._cache.get(exchange.key, boot_ns // 1_000_000)
+        if entry is None:
+            return
+        self._slots[CACHE_HITS] += 1
+        for waiter in self._inflight.dismiss(exchange):
+            self._deliver(waiter, entry, Outcome.STALE, wall_s, boot_ns, events)
 
     def _stale(self, key: CacheKey, boot_ms: int) -> Entry | None:
         """Give what is kept of a question, else of the one that differs in DO: its data is true too, but not proved."""

@@ -119,12 +119,12 @@ LIMITED: Final = Metric(
 UPSTREAM_QUERIES: Final = Metric(
     "dnsfilter_upstream_queries_total",
     MetricType.COUNTER,
-    "Queries sent to an upstream, tries included.",
+    "Queries sent to an upstream, tries and probes included.",
     ("upstream",),
 )
 UPSTREAM_FAILURES: Final = Metric(
     "dnsfilter_upstream_failures_total", MetricType.COUNTER,
-    "Tries at an upstream that brought no usable answer, by reason.", ("upstream", "reason"),
+    "Tries and probes that brought no usable answer, by reason.", ("upstream", "reason"),
 )  # fmt: skip
 UPSTREAM_DURATION: Final = Metric(
     "dnsfilter_upstream_duration_seconds", MetricType.HISTOGRAM,

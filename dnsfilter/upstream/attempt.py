@@ -125,6 +125,11 @@ class Attempt:
         self.first_failure: int | None = None
         """The rcode of the first failing answer; the caller keeps its message, to deliver when all is exhausted."""
 
+    @property
+    def servers(self) -> tuple[int, ...]:
+        """Whom this attempt may ask."""
+        return self._plan.servers
+
     def hurry(self, deadline_ms: int) -> None:
         """Give up at `deadline_ms` at the latest, to make room for other questions."""
         self.deadline_ms = min(self.deadline_ms, deadline_ms)

@@ -10,6 +10,11 @@ FAILURES_TO_BACK_OFF: Final = 3
 """Consecutive failures until a server is asked last: one lost datagram is no sign of anything."""
 FIRST_BACK_OFF_MS: Final = 5_000
 LONGEST_BACK_OFF_MS: Final = 60_000
+UNANSWERED_TO_BE_QUIET: Final = 8
+SHORTEST_QUIET_MS: Final = 50
+UNKNOWN_QUIET_MS: Final = 100
+PROBE_EVERY_MS: Final = 1_000
+"""How often a failing server is probed, while questions arrive that need it or that its failures have answered."""
 UNKNOWN_WAIT_MS: Final = 800
 EDNS_REMEMBERED_MS: Final = 900_000
 """How long a server that rejects EDNS is asked without it, and one that answers with an OPT is known to have it."""
@@ -23,12 +28,17 @@ class _Server:
 
     __slots__ = (
         "back_off_ms",
+        "dead",
         "edns_until_ms",
         "failures",
         "plain_until_ms",
         "probe_at_ms",
         "probing",
         "rtt_ms",
+        "send_probe_at_ms",
+        "silent_since_ms",
+        "try_at_ms",
+        "unanswered",
         "variation_ms",
     )
 
@@ -41,28 +51,51 @@ class _Server:
         self.probing = False
         self.edns_until_ms = 0
         self.plain_until_ms = 0
+        self.dead = False
+        self.send_probe_at_ms = 0
+        self.try_at_ms = 0
+        self.unanswered = 0
+        self.silent_since_ms = 0
+
+    def is_quiet(self, now_ms: int) -> bool:
+        """True if several questions are unanswered, and nothing has come for longer than answers take."""
+        if self.unanswered < UNANSWERED_TO_BE_QUIET:
+            return False
+        usual_ms = UNKNOWN_QUIET_MS if self.rtt_ms is None else self.rtt_ms + 4 * self.variation_ms
+        return now_ms - self.silent_since_ms >= max(usual_ms, SHORTEST_QUIET_MS)
 
 
 class Health:
-    """The state of `count` servers; `order` says whom to ask, `succeeded` and `failed` are told what came of it."""
+    """The state of `count` servers; `order` says whom to ask, `succeeded` and `failed` are told what came of it.
 
-    __slots__ = ("_servers",)
+    A quiet server is asked last until it answers. A server that fails three times in a row is in back-off: it is asked
+    last, and probed. One that misses a probe as well is dead. Nobody's question goes to it while another server lives.
+    Where all servers of a view are dead, the caller asks nobody, apart from one question a second.
+    """
+
+    __slots__ = ("_servers", "_wanted", "recoveries")
 
     def __init__(self, count: int) -> None:
         self._servers = tuple(_Server() for _ in range(count))
+        self._wanted = False
+        self.recoveries = 0
+        """How often a server in back-off answered a question, or a dead one a probe."""
 
     def order(self, servers: Sequence[int], now_ms: int) -> tuple[int, ...]:
-        """Sort for one question: healthy servers as configured, then those in back-off, also as configured.
+        """Sort for one question: healthy servers as configured, then quiet ones and those in back-off.
 
-        Once per back-off a failing server is returned in its configured place: that question probes it.
+        Once per back-off a failing server that is not dead is returned in its configured place: that question tries it.
         """
+        if self.all_dead(servers):
+            self._servers[servers[0]].try_at_ms = now_ms + PROBE_EVERY_MS
         first: list[int] = []
         last: list[int] = []
         for number in servers:
             server = self._servers[number]
+            self._wanted |= server.back_off_ms > 0
             if not server.back_off_ms:
-                first.append(number)
-            elif now_ms >= server.probe_at_ms:
+                (last if server.is_quiet(now_ms) else first).append(number)
+            elif now_ms >= server.probe_at_ms and not server.dead:
                 server.probe_at_ms = now_ms + server.back_off_ms
                 server.probing = True
                 first.append(number)
@@ -70,10 +103,23 @@ class Health:
                 last.append(number)
         return (*first, *last)
 
+    def sent(self, server: int, now_ms: int) -> None:
+        """Note a question that was sent."""
+        known = self._servers[server]
+        if not known.unanswered:
+            known.silent_since_ms = now_ms
+        known.unanswered += 1
+
+    def heard(self, server: int) -> None:
+        """Note an answer of any kind."""
+        self._servers[server].unanswered = 0
+
     def succeeded(self, server: int, rtt_ms: int, now_ms: int) -> None:
         """Note an answer after `rtt_ms`; the server is healthy from `now_ms` on, whatever was before."""
         known = self._servers[server]
-        known.failures = known.back_off_ms = 0
+        self.recoveries += known.back_off_ms > 0
+        known.dead = False
+        known.failures = known.back_off_ms = known.unanswered = 0
         known.probe_at_ms = now_ms
         known.probing = False
         # RFC 6298 section 2: gains 1/8 and 1/4.
@@ -98,6 +144,47 @@ class Health:
         elif known.failures >= FAILURES_TO_BACK_OFF:
             known.back_off_ms = FIRST_BACK_OFF_MS
             known.probe_at_ms = now_ms + FIRST_BACK_OFF_MS
+            known.send_probe_at_ms = now_ms
+
+    def all_dead(self, servers: Sequence[int]) -> bool:
+        """True while none of the servers lives."""
+        return bool(servers) and all(self._servers[number].dead for number in servers)
+
+    def may_try(self, servers: Sequence[int], now_ms: int) -> bool:
+        """True if the last question for these servers, all dead, is a second ago: they may answer no probe."""
+        return now_ms >= self._servers[servers[0]].try_at_ms
+
+    def want_probes(self) -> None:
+        """Note a question that a failure from before answers."""
+        self._wanted = True
+
+    def next_probe_ms(self) -> int | None:
+        """Return when `due` next has servers, None while nobody waits for one to recover."""
+        failing = [server.send_probe_at_ms for server in self._servers if server.back_off_ms]
+        return min(failing, default=None) if self._wanted else None
+
+    def due(self, now_ms: int) -> list[int]:
+        """Return the servers to probe now; the next ones are due in a second, if a question arrives until then."""
+        if not self._wanted:
+            return []
+        due = [n for n, known in enumerate(self._servers) if known.back_off_ms and now_ms >= known.send_probe_at_ms]
+        for number in due:
+            self._servers[number].send_probe_at_ms = now_ms + PROBE_EVERY_MS
+            self._wanted = False
+        return due
+
+    def answered_probe(self, server: int, now_ms: int) -> None:
+        """Note that a server lives: if it was dead, a question may try it at once."""
+        known = self._servers[server]
+        if known.dead:
+            self.recoveries += 1
+            known.dead = False
+            known.probe_at_ms = now_ms
+
+    def missed_probe(self, server: int) -> None:
+        """Note that a server is dead, unless it has answered a question since."""
+        known = self._servers[server]
+        known.dead = known.back_off_ms > 0
 
     def has_edns(self, server: int, now_ms: int) -> None:
         """Note an answer with an OPT: the server is asked with EDNS again."""

@@ -37,7 +37,7 @@ class Zones:
     Server numbers are shared: a server that several zones name is one endpoint, with one health.
     """
 
-    __slots__ = ("_default", "_routes", "endpoints", "views")
+    __slots__ = ("_default", "_routes", "endpoints", "suffixes", "views")
 
     def __init__(self, default: Sequence[Endpoint], zones: Sequence[Zone]) -> None:
         """Number the servers; raises ValueError when a suffix is given twice or has no server."""
@@ -56,6 +56,12 @@ class Zones:
         self.endpoints: Final = tuple(numbers)
         """Every distinct server; its index is its number."""
         self.views: Final = tuple(views)
+        suffixes = [b"\0", *(zone.suffix for zone in zones)]
+        self.suffixes: Final = tuple(
+            next(suffix for suffix, view in zip(suffixes, views, strict=True) if number in view.servers)
+            for number in range(len(numbers))
+        )
+        """A zone that each distinct server answers for: the root, or a conditional zone's suffix."""
 
     def route(self, name: bytes, qtype: int) -> Route:
         """Give the route of a folded wire name: the longest zone that holds it, by whole labels, else the default.

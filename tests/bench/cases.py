@@ -8,7 +8,7 @@ class Case:
     """A load and the policy below it.
 
     `refused` is the share of questions for listed names; of a `fresh` load no question comes twice. `parts` is whether
-    this project's memory is told in parts.
+    this project's memory is told in parts. With `failover` the first of two upstreams never answers.
     """
 
     slug: str
@@ -20,6 +20,7 @@ class Case:
     fresh: bool = False
     tcp: bool = False
     parts: bool = False
+    failover: bool = False
 
 
 CASES = (
@@ -34,5 +35,6 @@ CASES = (
         parts=True,
     ),
     Case("workers", "20 % refused, 80 % cached; two workers", workers=2),
+    Case("failover", "every question new; the first of two upstreams silent", refused=0.0, fresh=True, failover=True),
     Case("tcp", "20 % refused, 80 % cached; TCP", tcp=True),
 )

@@ -19,10 +19,16 @@ class Setting:
     directory: Path
     port: int
     status_port: int
-    upstream_port: int
+    upstream_ports: tuple[int, ...]
     names: int
     ranges: int
     workers: int
+
+    @property
+    def upstream_port(self) -> int:
+        """The only upstream."""
+        (port,) = self.upstream_ports
+        return port
 
     def prefixes(self) -> list[str]:
         """The ranges."""
@@ -50,6 +56,7 @@ class Peer:
     name: str
     command: Callable[[Setting], Command]
     many_workers: bool = True
+    failover: bool = False
 
 
 def _command(program: str, *arguments: object) -> Command:
@@ -65,6 +72,7 @@ def _unbound(setting: Setting) -> Command:
     ranges = "".join(
         f'access-control: {prefix} allow\naccess-control-tag: {prefix} "banned"\n' for prefix in setting.prefixes()
     )
+    forward = "\n".join(f"forward-addr: 127.0.0.1@{port}" for port in setting.upstream_ports)
     config = f"""\
 server:
 interface: 127.0.0.1
@@ -87,7 +95,7 @@ remote-control:
 control-enable: no
 forward-zone:
 name: "."
-forward-addr: 127.0.0.1@{setting.upstream_port}
+{forward}
 """
     return _command("unbound", "-d", "-c", setting.write("unbound.conf", config))
 
@@ -200,7 +208,7 @@ zone "large.rpz" {{ type primary; file "{policy}"; allow-query {{ none; }}; }};
 
 
 PEERS = (
-    Peer("unbound", _unbound),
+    Peer("unbound", _unbound, failover=True),
     Peer("dnsdist", _dnsdist),
     Peer("recursor", _recursor),
     Peer("dnsmasq", _dnsmasq, many_workers=False),

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -102,9 +103,10 @@ def server(name: str, case: Case, upstream_port: int, cores: frozenset[int], pol
     """The server of that name as the case wants it, on these cores; raises ServerError where it does not start."""
     if name not in takers(case):
         raise ServerError(f"{name} has no such case")
-    with tempfile.TemporaryDirectory(prefix="compare-") as made:
+    with tempfile.TemporaryDirectory(prefix="compare-") as made, silent_upstream() as silent_port:
         directory = Path(made)
-        setting = Setting(directory, free_port(), free_port(), upstream_port, case.names, case.ranges, case.workers)
+        ports = (silent_port, upstream_port) if case.failover else (upstream_port,)
+        setting = Setting(directory, free_port(), free_port(), ports, case.names, case.ranges, case.workers)
         command = _command(name, case, setting, policies)
         with (directory / "output").open("wb") as output, pinned(cores):
             process = subprocess.Popen(command.words, env=command.env, stdout=output, stderr=output, cwd=directory)
@@ -118,9 +120,19 @@ def server(name: str, case: Case, upstream_port: int, cores: frozenset[int], pol
             _stop(process)
 
 
+@contextmanager
+def silent_upstream() -> Iterator[int]:
+    """An upstream that takes questions and never answers; gives its port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
+
+
 def takers(case: Case) -> Sequence[str]:
     """The servers that know this case."""
-    peers = [peer.name for peer in PEERS if case.workers == 1 or peer.many_workers]
+    peers = [
+        peer.name for peer in PEERS if (case.workers == 1 or peer.many_workers) and (peer.failover or not case.failover)
+    ]
     return [OURS, *([] if case.fresh else [LIMIT]), *peers]
 
 
@@ -139,6 +151,7 @@ def _peer(name: str) -> Peer:
 
 def _ours(setting: Setting, policy: Compiled) -> Command:
     SnapshotStore(setting.directory / "state/snapshots").publish(policy)
+    upstreams = ", ".join(f'"127.0.0.1:{port}"' for port in setting.upstream_ports)
     config = f"""\
 listen = ["127.0.0.1:{setting.port}"]
 metrics_listen = "127.0.0.1:{setting.status_port}"
@@ -146,7 +159,7 @@ state_dir = "state"
 workers = {setting.workers}
 
 [upstream]
-servers = ["127.0.0.1:{setting.upstream_port}"]
+servers = [{upstreams}]
 
 # One client plays a whole office, and nobody else counts what it asks.
 [[limits.override]]

@@ -1,5 +1,7 @@
 """RFC 8767: answers whose time has run out, for when upstream cannot be had."""
 
+from dataclasses import replace
+
 import dns.flags
 import dns.message
 import dns.rcode
@@ -9,7 +11,7 @@ from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.policy.model import Term
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
-from tests.support.engines import GHENT, MECHELEN, data, edes, query, ttls
+from tests.support.engines import GHENT, MECHELEN, NO_RATES, data, edes, query, ttls
 from tests.support.policies import NOW
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
@@ -75,17 +77,84 @@ def test_a_stale_answer_serves_whether_or_not_dnssec_is_asked_for(start: Start, 
     assert not found.flags & dns.flags.AD
 
 
-def test_upstream_is_asked_each_time_before_anything_stale_is_served(start: Start) -> None:
+def test_upstream_is_asked_again_once_its_failure_is_over(start: Start) -> None:
     rig = start(office(), Scripted(short()))
     rig.ask(query(NAME))
     rig.pass_time(3000)
     rig.upstream.behave = fails(dns.rcode.SERVFAIL)
-    for count in (2, 3):
+    for count, hold_ms in ((2, 1_000), (3, 2_000)):
         assert [code for code, _ in edes(rig.ask(query(NAME)))] == [3]
         assert len(rig.upstream.asked) == count
+        rig.pass_time(hold_ms)
     rig.upstream.behave = short("198.51.100.99")
     found = rig.ask(query(NAME))
     assert (data(found), edes(found)) == (["A 198.51.100.99"], [])
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_while_a_failure_is_remembered_a_stale_answer_comes_at_once(start: Start, transport: Transport) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = fails(dns.rcode.SERVFAIL)
+    rig.ask(query(NAME))
+    found = rig.ask(query(NAME), transport=transport)
+    assert (data(found), ttls(found), edes(found)) == (["A 198.51.100.10"], [30], [(3, "")])
+    assert len(rig.upstream.asked) == 2
+    assert rig.outcomes()[transport.value, "stale"] == (2 if transport is Transport.UDP else 1)
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_a_client_waits_1800_ms_for_upstream_and_the_answer_still_refreshes_the_cache(
+    start: Start, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = silent
+    first, second = (rig.begin(query(NAME), client, transport) for client in (GHENT, MECHELEN))
+    rig.until_asked(2)
+    for _ in range(3):
+        rig.pass_time(600)
+    assert [edes(wait()) for wait in (first, second)] == [[(3, "")], [(3, "")]]
+    assert edes(rig.ask(query(NAME), transport=transport)) == [(3, "")]
+    rig.upstream.say(rig.upstream.asked[-1], next(iter(short("198.51.100.99")(rig.upstream.asked[-1]))))
+    rig.settle()
+    assert data(rig.at_once(query(NAME))) == ["A 198.51.100.99"]
+
+
+def test_once_all_servers_are_known_to_be_dead_a_stale_answer_comes_at_once(start: Start) -> None:
+    rig = start(office(), Scripted(short()))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = silent
+    for number in range(3):
+        rig.begin(query(f"n{number}.example.org"))
+        rig.until_asked(2 + number)
+    rig.pass_time(1_000)
+    rig.begin(query("probing.example.org"))
+    rig.settle()
+    rig.pass_time(1_000)
+    asked = len(rig.upstream.asked)
+    assert edes(rig.at_once(query(NAME))) == [(3, "")]
+    assert len(rig.upstream.asked) == asked
+    rig.upstream.behave = short("198.51.100.99")
+    rig.pass_time(1_000)
+    assert data(rig.ask(query(NAME))) == ["A 198.51.100.99"]
+
+
+@pytest.mark.parametrize("transport", tuple(Transport))
+def test_where_there_is_no_room_to_wait_a_stale_answer_serves(start: Start, transport: Transport) -> None:
+    rig = start(office(), Scripted(short()), limits=replace(NO_RATES, waiting_per_client=2))
+    rig.ask(query(NAME))
+    rig.pass_time(3000)
+    rig.upstream.behave = silent
+    for number in range(2):
+        rig.begin(query(f"n{number}.example.org"))
+    rig.until_asked(3)
+    assert edes(rig.ask(query(NAME), transport=transport)) == [(3, "")]
+    assert len(rig.upstream.asked) == 3
+    assert edes(rig.at_once(query(NAME, rd=False))) == [(20, "")]
 
 
 def test_a_denial_of_upstream_ends_what_was_kept(start: Start) -> None:

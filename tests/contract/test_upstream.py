@@ -13,7 +13,7 @@ from dnsfilter.telemetry.slots import upstream_slots
 from dnsfilter.upstream.attempt import TOTAL_MS
 from dnsfilter.upstream.health import FAILURES_TO_BACK_OFF
 from tests.contract.cases import RECORDS, internet, office
-from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
+from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, data, edes, query
 from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
 from tests.support.starting import Start
 
@@ -185,8 +185,9 @@ def test_when_all_fail_the_client_is_told(start: Start, rcode: dns.rcode.Rcode, 
     rig = start(office(), Scripted(fails(rcode)), Scripted(fails(rcode)))
     found = rig.ask(query(NAME))
     assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, errors)
+    again = rig.at_once(query(NAME))
+    assert (again.rcode(), edes(again)) == (dns.rcode.SERVFAIL, [*errors, (13, "")])
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
-    assert isinstance(rig.judge(query(NAME)), Miss)
 
 
 def test_a_server_that_keeps_failing_is_asked_last(start: Start) -> None:
@@ -198,7 +199,81 @@ def test_a_server_that_keeps_failing_is_asked_last(start: Start) -> None:
         rig.pass_time(1100)
         wait()
     assert data(rig.ask(query("n9.example.org"))) == ["A 198.51.100.1"]
-    assert len(rig.upstreams[0].asked) == 3
+    assert [asked.name for asked in rig.upstreams[0].asked if asked.qtype == "A"] == [
+        f"n{number}.example.org" for number in range(3)
+    ]
+
+
+def down(rig: Rig, address: str = GHENT) -> None:
+    """Have three questions fail at the first upstream, and then a probe."""
+    for number in range(3):
+        wait = rig.begin(query(f"down{number}.example.org"), address)
+        rig.until_asked(number + 1)
+        rig.pass_time(1_000)
+        wait()
+    rig.ask(query("after.example.org"), address)
+    rig.pass_time(1_000)
+
+
+def addressed(asked: Asked) -> tuple[bytes, ...]:
+    """Every name has an address; there is no SOA."""
+    return (reply(asked, (f"{asked.name}. 9 A 198.51.100.1",) if asked.qtype == "A" else ()),)
+
+
+def test_no_question_waits_for_a_server_that_answers_no_probe(start: Start) -> None:
+    rig = start(office(), Scripted(silent), Scripted(addressed))
+    down(rig)
+    before = len([asked for asked in rig.upstream.asked if asked.qtype == "A"])
+    for number in range(70):
+        assert data(rig.ask(query(f"n{number}.example.org"))) == ["A 198.51.100.1"]
+        rig.pass_time(1_000)
+    assert len([asked for asked in rig.upstream.asked if asked.qtype == "A"]) == before
+    probes = [asked for asked in rig.upstream.asked if (asked.name, asked.qtype) == ("", "SOA")]
+    assert 70 <= len(probes) <= 72
+
+
+def test_a_server_that_answers_a_probe_is_asked_first_again_at_once(start: Start) -> None:
+    rig = start(office(), Scripted(silent), Scripted(addressed))
+    down(rig)
+    rig.upstream.behave = addressed
+    rig.ask(query("probing.example.org"))
+    rig.settle()
+    rig.ask(query("first.example.org"))
+    assert (rig.upstream.asked[-1].name, rig.upstreams[1].asked[-1].name) == (
+        "first.example.org",
+        "probing.example.org",
+    )
+
+
+def test_a_server_of_a_conditional_zone_is_probed_for_that_zone(start: Start) -> None:
+    office_server = Scripted(silent)
+    rig = start(office(), internet(), office_server, conditional=[ZoneTo("corp.example", office_server)])
+    for number in range(4):
+        rig.begin(query(f"n{number}.corp.example"))
+        rig.until_asked(number + 1, office_server)
+        rig.pass_time(1_000)
+    assert ("corp.example", "SOA") in [(asked.name, asked.qtype) for asked in office_server.asked]
+
+
+def test_a_server_behind_a_closed_port_is_dead_once_a_probe_meets_it_too(start: Start) -> None:
+    rig = start(office(), closed())
+    for number in range(4):
+        rig.begin(query(f"n{number}.example.org"))
+        rig.settle()
+        rig.pass_time(1_000)
+    rig.begin(query("let-through.example.org"))
+    rig.settle()
+    assert edes(rig.at_once(query("another.example.org"))) == [(22, ""), (13, "")]
+
+
+def test_nobody_is_probed_while_nobody_asks(start: Start) -> None:
+    rig = start(office(), Scripted(silent), Scripted(addressed))
+    down(rig)
+    rig.pass_time(1_000)
+    asked = len(rig.upstream.asked)
+    for _ in range(10):
+        rig.pass_time(1_000)
+    assert len(rig.upstream.asked) == asked
 
 
 def test_a_late_failure_of_one_server_does_not_end_the_wait_for_another(start: Start) -> None:

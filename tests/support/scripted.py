@@ -133,7 +133,7 @@ class Scripted:
 
     def _note(self, message: bytes, by_stream: bool, peer: tuple[str, int]) -> Asked:
         question = dns.message.from_wire(message).question[0]
-        name = question.name.to_text(omit_final_dot=True).lower()
+        name = question.name.to_text().rstrip(".").lower()
         asked = Asked(message, name, dns.rdatatype.to_text(question.rdtype), by_stream, peer)
         self.asked.append(asked)
         return asked

@@ -28,6 +28,8 @@ cdef enum:
     AS_UNSUPPORTED = 7
     AS_NOT_RECURSIVE = 8
     AS_LOCAL = 9
+    AS_STALE = 10           # also a way in which an entry serves
+    AS_FAILED = 11
 
 COUNTED_AS = (
     Outcome.CACHED,
@@ -40,6 +42,8 @@ COUNTED_AS = (
     Outcome.UNSUPPORTED,
     Outcome.NOT_RECURSIVE,
     Outcome.LOCAL,
+    Outcome.STALE,
+    Outcome.FAILED,
 )
 
 # What is known of a query before anything of it is decided; without `may_ask` nothing but the class.
@@ -66,7 +70,8 @@ cdef class Answering:
     cdef uint64_t[::1] policy
     cdef AllowedClients allowed     # of those that are in no range
     cdef Records records
-    cdef int[2][10] outcomes        # by transport, in the order of COUNTED_AS
+    cdef Failures failures          # None until `watch`
+    cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
     cdef int cache_hits, limited_client, limited_stranger, limited_waiting
     cdef int bypass, bypass_ddr, bypass_canary, bypass_relay
     cdef int pair_stride, refused, monitored, exempted
@@ -100,6 +105,10 @@ cdef class Answering:
         if table.snapshot.names_digest != self.names_digest:
             self.names_digest = table.snapshot.names_digest
             self.generation += 1
+
+    def watch(self, Failures failures):
+        """Ask nothing upstream that is known to fail."""
+        self.failures = failures
 
     def release(self):
         """Let go of the counters' memory; nothing is answered afterwards."""
@@ -219,6 +228,7 @@ cdef class Answering:
     ) noexcept nogil:
         """What a query for data of class IN gets, once it has paid."""
         cdef Entry* entry
+        cdef int known
         if where.ours != NOT_OURS and not (where.ours & ZONE_OVERRIDABLE and where.view):
             return self.tell_ours(
                 asked, self.ours(asked, where.range_class, at), where.range_class, transport, at, limit, out
@@ -228,9 +238,29 @@ cdef class Answering:
         )
         if entry != NULL and now_ms < entry.expires_ms:
             return self.serve(asked, entry, where.range_class, transport, KEPT, at, now_ms, limit, out)
+        known = self.failures.known_for(where.view, where.hash, entry != NULL, now_ms)
+        if known == IN_PYTHON or (known != UNKNOWN and entry == NULL and self.has_other(asked, where, now_ms)):
+            return ADMITTED
+        if known != UNKNOWN and entry != NULL:
+            return self.serve(asked, entry, where.range_class, transport, AS_STALE, at, now_ms, limit, out)
         if not self.pass_policy(asked, where.range_class, at):
             return self.refused_or_handed(asked, where.range_class, transport, at, limit, out)
-        return MISS
+        return MISS if known == UNKNOWN else self.fail(asked, known, transport, limit, out)
+
+    cdef bint has_other(self, const Asked* asked, const Where* where, int64_t now_ms) noexcept nogil:
+        """Return whether the cache has the answer to the question that differs in DO: `_stale` of the reference."""
+        cdef uint64_t hash = self.store.hash_of(
+            where.view, asked.name, asked.name_size, asked.qtype, not asked.do_bit, asked.cd
+        )
+        return self.store.find(
+            where.view, asked.name, asked.name_size, asked.qtype, not asked.do_bit, asked.cd, hash, now_ms
+        ) != NULL
+
+    cdef int fail(self, const Asked* asked, int code, int transport, uint32_t limit, uint8_t* out) noexcept nogil:
+        """SERVFAIL for what is known to fail, once policy has passed it."""
+        self.note()
+        self.slots[self.outcomes[transport][AS_FAILED]] += 1
+        return <int>write_failure(asked, code, limit, out)
 
     cdef bint pass_policy(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
         """Whether policy lets the question through: then `judged` says what it counts; else `refused_or_handed`."""
@@ -290,14 +320,14 @@ cdef class Answering:
         self, const Asked* asked, Entry* entry, int range_class, int transport, int how, int64_t at, int64_t now_ms,
         uint32_t limit, uint8_t* out,
     ) noexcept nogil:
-        """The reply from a fresh entry. KEPT: policy on the question first, then on all that the answer leads to."""
+        """The reply from an entry. Unless it was DELIVERED: policy on the question first, then on all it leads to."""
         cdef int size
         if entry.generation != self.generation and not self.look_up(asked, entry):
             return ADMITTED
         if read_matches(entry, 0, &self.found) < entry.found_size:
             return ADMITTED  # what a server told of unasked belongs to something
         if self.found.count:
-            if how == KEPT:
+            if how != DELIVERED:
                 self.table.judge(range_class, &self.found, True, at, &self.judged)
                 if self.judged.verdict == VERDICT_REFUSE:
                     leave_asked(&self.found)
@@ -307,7 +337,7 @@ cdef class Answering:
                 return ADMITTED
             if self.judged.verdict == VERDICT_REFUSE:
                 size = self.refuse(asked, range_class, transport, at, limit, out)
-                if size > 0 and how == KEPT:
+                if size > 0 and how != DELIVERED:
                     self.slots[self.cache_hits] += 1
                 return size
         if asked.any and entry.rcode == RCODE_NOERROR and not big16(entry_message(entry) + COUNT_ANSWER):
@@ -315,7 +345,7 @@ cdef class Answering:
         else:
             size = <int>write_relayed(
                 asked, entry, age_of(entry, now_ms), self.cap_s(range_class, at),
-                entry.ad and (asked.ad or asked.do_bit), limit, out,
+                entry.ad and (asked.ad or asked.do_bit), how == AS_STALE, limit, out,
             )
             if size and entry.turn_count > 1:
                 take_turns(entry, asked.id, out)
@@ -323,7 +353,7 @@ cdef class Answering:
             return ADMITTED
         if self.found.count:
             self.note()
-        if how == KEPT:
+        if how != DELIVERED:
             self.slots[self.cache_hits] += 1
         self.slots[self.outcomes[transport][how]] += 1
         return size

@@ -25,6 +25,7 @@ cdef enum:
 
 cdef enum:
     RCODE_NOERROR = 0
+    RCODE_SERVFAIL = 2
     RCODE_NXDOMAIN = 3
     RCODE_REFUSED = 5
 

@@ -166,6 +166,7 @@ cdef int read_answers(
             engine._settle(judged(pending, said, &arrived, fd, boot_ns, engine._inflight), wall_s, boot_ns, events)
             continue
         pending.accept(arrived.flight, boot_ns)
+        delivering.fast.failures.forget_hash(arrived.flight.hash)
         found = None
         whom = arrived.flight.first
         try:

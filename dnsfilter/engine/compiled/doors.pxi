@@ -32,7 +32,9 @@ def empty_reply(query, int rcode, int ede, bytes text, uint32_t limit):
     return out[:size], udp_limit_of(&asked)
 
 
-def relayed_reply(Store store, key, query, int64_t now_ms, int64_t cap_s, bint ad, uint32_t limit):
+def relayed_reply(
+    Store store, key, query, int64_t now_ms, int64_t cap_s, bint ad, uint32_t limit, bint stale=False
+):
     """What `write_relayed` gives of the entry that `find` gives; empty where it does not fit, None without entry."""
     cdef Asked asked
     cdef uint8_t[512] message
@@ -48,7 +50,7 @@ def relayed_reply(Store store, key, query, int64_t now_ms, int64_t cap_s, bint a
     asked_as(query, message, &asked)
     out = bytearray(limit)
     cdef uint8_t* at = out
-    cdef uint32_t size = write_relayed(&asked, entry, age_of(entry, now_ms), cap_s, ad, limit, at)
+    cdef uint32_t size = write_relayed(&asked, entry, age_of(entry, now_ms), cap_s, ad, stale, limit, at)
     return bytes(out[:size])
 
 

@@ -73,8 +73,10 @@ class CompiledEngine(ReferenceEngine):
         )
         self._inflight = Inflight(
             zones.endpoints, self._epoll, upstreams, self._slots, self._trust_ad, longest_wait_ms,
-            SharedRoom(self._pending), self._pending.health,
+            SharedRoom(self._pending), self._pending.health, zones.suffixes,
         )
+        self._failures = Failures(self._pending)
+        self._fast.watch(self._failures)
         self._reader = Reader(self._fast, self._pending, self._clock, self._slots)
         self._reader.swap(self._anchor)
         self._delivering = Delivering(self._fast, self._reader, self._trust_ad)

@@ -4,6 +4,8 @@
 #   probe(servers, count, now_ms)           what `order` changes: to be said once the question is really on its way
 #   succeeded_at, failed_at, wait_of        succeeded, failed, first_wait_ms
 #   has_edns_at, is_plain_at                has_edns, is_plain
+#   sent_to                                 sent
+#   are_dead, may_be_tried                  all_dead, may_try
 #
 # Numbers of servers are the caller's business in C; from Python they are checked.
 
@@ -13,6 +15,10 @@ cdef enum:
     FAILURES_TO_BACK_OFF = 3
     FIRST_BACK_OFF_MS = 5000
     LONGEST_BACK_OFF_MS = 60000
+    UNANSWERED_TO_BE_QUIET = 8
+    SHORTEST_QUIET_MS = 50
+    UNKNOWN_QUIET_MS = 100
+    PROBE_EVERY_MS = 1000
     UNKNOWN_WAIT_MS = 800
     EDNS_REMEMBERED_MS = 900000
     SHORTEST_WAIT_MS = 400
@@ -27,8 +33,22 @@ cdef struct Known:
     int64_t probe_at_ms
     int64_t edns_until_ms
     int64_t plain_until_ms      # asked without EDNS until then
+    int64_t send_probe_at_ms
+    int64_t try_at_ms
+    int64_t silent_since_ms
+    int64_t unanswered
+    bint dead
     bint tried                  # whether rtt_ms means anything
     bint probing
+
+
+cdef bint is_quiet(const Known* known, int64_t now_ms) noexcept nogil:
+    cdef double usual_ms = UNKNOWN_QUIET_MS
+    if known.unanswered < UNANSWERED_TO_BE_QUIET:
+        return False
+    if known.tried:
+        usual_ms = known.rtt_ms + 4 * known.variation_ms
+    return now_ms - known.silent_since_ms >= (usual_ms if usual_ms > SHORTEST_QUIET_MS else <double>SHORTEST_QUIET_MS)
 
 
 @cython.final
@@ -37,6 +57,8 @@ cdef class Health:
 
     cdef Known* known
     cdef int count
+    cdef bint wanted
+    cdef readonly uint32_t recoveries
 
     def __cinit__(self, int count):
         if count < 0:
@@ -61,22 +83,49 @@ cdef class Health:
                 filled += 1
 
     cdef bint is_first(self, uint16_t server, int64_t now_ms) noexcept nogil:
-        """Healthy, or in back-off and due for a probe."""
-        return not self.known[server].back_off_ms or now_ms >= self.known[server].probe_at_ms
+        """Healthy and not quiet, or in back-off, due to be tried, and not dead."""
+        cdef const Known* known = &self.known[server]
+        if not known.back_off_ms:
+            return not is_quiet(known, now_ms)
+        return now_ms >= known.probe_at_ms and not known.dead
 
     cdef void probe(self, const uint16_t* servers, int count, int64_t now_ms) noexcept nogil:
-        cdef Known* known
         cdef int i
+        if self.are_dead(servers, count):
+            self.known[servers[0]].try_at_ms = now_ms + PROBE_EVERY_MS
         for i in range(count):
-            known = &self.known[servers[i]]
-            if known.back_off_ms and now_ms >= known.probe_at_ms:
-                known.probe_at_ms = now_ms + known.back_off_ms
-                known.probing = True
+            self.try_one(servers[i], now_ms)
+
+    cdef inline void try_one(self, uint16_t server, int64_t now_ms) noexcept nogil:
+        cdef Known* known = &self.known[server]
+        if not known.back_off_ms:
+            return
+        self.wanted = True
+        if self.is_first(server, now_ms):
+            known.probe_at_ms = now_ms + known.back_off_ms
+            known.probing = True
+
+    cdef bint are_dead(self, const uint16_t* servers, int count) noexcept nogil:
+        cdef int i = 0
+        while i < count and self.known[servers[i]].dead:
+            i += 1
+        return count > 0 and i == count
+
+    cdef bint may_be_tried(self, const uint16_t* servers, int64_t now_ms) noexcept nogil:
+        return now_ms >= self.known[servers[0]].try_at_ms
+
+    cdef inline void sent_to(self, int server, int64_t now_ms) noexcept nogil:
+        cdef Known* known = &self.known[server]
+        if not known.unanswered:
+            known.silent_since_ms = now_ms
+        known.unanswered += 1
 
     cdef void succeeded_at(self, int server, int64_t rtt_ms, int64_t now_ms) noexcept nogil:
         cdef Known* known = &self.known[server]
         cdef double off
-        known.failures = known.back_off_ms = 0
+        self.recoveries += known.back_off_ms > 0
+        known.dead = False
+        known.failures = known.back_off_ms = known.unanswered = 0
         known.probe_at_ms = now_ms
         known.probing = False
         # RFC 6298 section 2: gains 1/8 and 1/4.
@@ -100,6 +149,7 @@ cdef class Health:
         elif known.failures >= FAILURES_TO_BACK_OFF:
             known.back_off_ms = FIRST_BACK_OFF_MS
             known.probe_at_ms = now_ms + FIRST_BACK_OFF_MS
+            known.send_probe_at_ms = now_ms
 
     cdef void has_edns_at(self, int server, int64_t now_ms) noexcept nogil:
         self.known[server].edns_until_ms = now_ms + EDNS_REMEMBERED_MS
@@ -130,11 +180,19 @@ cdef class Health:
         cdef uint16_t known[1]
         first = []
         last = []
+        if self.all_dead(servers):
+            self.known[self.checked(servers[0])].try_at_ms = now_ms + PROBE_EVERY_MS
         for number in servers:
             known[0] = self.checked(number)
             (first if self.is_first(known[0], now_ms) else last).append(number)
-            self.probe(known, 1, now_ms)
+            self.try_one(known[0], now_ms)
         return (*first, *last)
+
+    def sent(self, server, int64_t now_ms):
+        self.sent_to(self.checked(server), now_ms)
+
+    def heard(self, server):
+        self.known[self.checked(server)].unanswered = 0
 
     def succeeded(self, server, int64_t rtt_ms, int64_t now_ms):
         self.succeeded_at(self.checked(server), rtt_ms, now_ms)
@@ -162,6 +220,45 @@ cdef class Health:
 
     def first_wait_ms(self, server):
         return self.wait_of(self.checked(server))
+
+    def all_dead(self, servers):
+        return bool(servers) and all([self.known[self.checked(server)].dead for server in servers])
+
+    def may_try(self, servers, int64_t now_ms):
+        return now_ms >= self.known[self.checked(servers[0])].try_at_ms
+
+    def want_probes(self):
+        self.wanted = True
+
+    def next_probe_ms(self):
+        cdef int i
+        cdef int64_t at_ms = -1
+        for i in range(self.count if self.wanted else 0):
+            if self.known[i].back_off_ms and (at_ms < 0 or self.known[i].send_probe_at_ms < at_ms):
+                at_ms = self.known[i].send_probe_at_ms
+        return None if at_ms < 0 else at_ms
+
+    def due(self, int64_t now_ms):
+        cdef int i
+        cdef list due = []
+        for i in range(self.count if self.wanted else 0):
+            if self.known[i].back_off_ms and now_ms >= self.known[i].send_probe_at_ms:
+                self.known[i].send_probe_at_ms = now_ms + PROBE_EVERY_MS
+                due.append(i)
+        if due:
+            self.wanted = False
+        return due
+
+    def answered_probe(self, server, int64_t now_ms):
+        cdef Known* known = &self.known[self.checked(server)]
+        if known.dead:
+            self.recoveries += 1
+            known.dead = False
+            known.probe_at_ms = now_ms
+
+    def missed_probe(self, server):
+        cdef Known* known = &self.known[self.checked(server)]
+        known.dead = known.back_off_ms > 0
 
     def ordered(self, servers, int64_t now_ms):
         """What a question in C does, for tests: `order_of`, then `probe`."""

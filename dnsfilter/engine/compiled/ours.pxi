@@ -20,6 +20,8 @@ cdef enum:
     MOST_BODY = 96          # octets of a record of ours without its owner
     MOST_SYNTHESISED = 10   # refusals.SYNTHESISED_TTL_S
     EDE_FORGED = 4
+    EDE_CACHED_ERROR = 13
+    NO_CODE = -1
     REPLY_TC = 0x0200
     V4_FAMILY = 4
 
@@ -206,6 +208,19 @@ cdef uint32_t write_one(
     if at != NULL and 0 <= cap_s < <int64_t>read_32(at + TTL_AT):
         write_32(at + TTL_AT, <uint32_t>cap_s)
     return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, &none)
+
+
+cdef uint32_t write_failure(const Asked* asked, int code, uint32_t limit, uint8_t* out) noexcept nogil:
+    """SERVFAIL for a failure that was known before, with the extended error of that failure, NO_CODE for none."""
+    cdef Draft draft
+    cdef Edes edes
+    edes.count, edes.text, edes.text_size = 0, NULL, 0
+    if code != NO_CODE:
+        edes.codes[0], edes.count = <uint16_t>code, 1
+    edes.codes[edes.count] = EDE_CACHED_ERROR
+    edes.count += 1
+    begin_draft(asked, limit, out, &draft)
+    return end_draft(asked, &draft, RCODE_SERVFAIL, COUNT_ANSWER, &edes)
 
 
 cdef uint32_t write_fault(const Asked* asked, const Fault* fault, uint8_t* out) noexcept nogil:

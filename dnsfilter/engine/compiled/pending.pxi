@@ -206,6 +206,7 @@ cdef class Pending:
             return NULL
         if not self.sweep_at_ms:
             self.sweep_at_ms = now_ms + SWEEP_MS
+        self.health.sent_to(made.servers[0], now_ms)
         self.health.probe(servers.numbers, servers.count, now_ms)
         self.slots[self.counts[made.servers[0]].queries] += 1
         self.table.add(made)

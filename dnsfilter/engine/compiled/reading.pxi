@@ -92,8 +92,9 @@ cdef class Reader:
             if size == MISS:
                 size = ask_on(self.pending, batch, i, seat.way, &self.asked[i], where, boot_ns)
                 if size == FULL:
-                    self.fast.drop_waiting(0)
-                size = ADMITTED if size == ELSEWHERE else DROPPED
+                    size = self.stale_or_drop(&self.asked[i], where, at, boot_ns // NS_PER_MS)
+                else:
+                    size = ADMITTED if size == ELSEWHERE else DROPPED
             if size > 0:
                 batch.reply(i, size)
             elif size != DROPPED:
@@ -111,6 +112,19 @@ cdef class Reader:
         if failed is not None:
             raise failed
         return 0
+
+
+    cdef int stale_or_drop(self, const Asked* asked, const Where* where, int64_t at, int64_t now_ms) noexcept nogil:
+        """What a query gets that there is no room for to wait: a stale answer, or nothing, which is counted."""
+        cdef Entry* entry = self.fast.store.find(
+            where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, where.hash, now_ms
+        )
+        if entry == NULL:
+            self.fast.drop_waiting(0)
+            return DROPPED
+        return self.fast.serve(
+            asked, entry, where.range_class, 0, AS_STALE, at, now_ms, udp_limit_of(asked), self.batch.room()
+        )
 
 
 cdef void hand_over(

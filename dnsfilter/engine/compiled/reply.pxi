@@ -12,6 +12,9 @@ cdef enum:
     REPLY_AD = 0x0020
     DATA_BEHIND_TTL = 6     # octets from a record's TTL to its data
     EXTENDED = 15           # an rcode above needs an OPT for its upper bits
+    STALE_TTL = 30          # judging.STALE_TTL_S
+    EDE_STALE = 3
+    EDE_STALE_NXDOMAIN = 19
     UNEXPRESSED = 2         # SERVFAIL, instead of one that would lose them
 
 
@@ -81,6 +84,16 @@ cdef uint32_t write_empty(
     return size + write_opt(asked, rcode, ede, text, text_size, out + size)
 
 
+cdef void set_ttls(const Entry* entry, int64_t ttl, uint8_t* message) noexcept nogil:
+    """Give every record the same TTL."""
+    cdef const uint8_t* at = entry_ttls(entry)
+    cdef uint16_t where
+    cdef int index
+    for index in range(entry.record_count):
+        memcpy(&where, at + 2 * index, 2)
+        write_32(message + where, <uint32_t>ttl)
+
+
 cdef void age_ttls(const Entry* entry, uint32_t age_s, int64_t cap_s, uint8_t* message) noexcept nogil:
     """Lower each TTL by the age, to no less than 0, then to the cap; -1 for none."""
     cdef const uint8_t* at = entry_ttls(entry)
@@ -117,6 +130,7 @@ cdef uint32_t write_relayed(
     uint32_t age_s,
     int64_t cap_s,
     bint ad,
+    bint stale,
     uint32_t limit,
     uint8_t* out,
 ) noexcept nogil:
@@ -126,14 +140,20 @@ cdef uint32_t write_relayed(
     """
     cdef uint32_t size = entry.size
     cdef uint32_t additional
-    if size + (OPT_OCTETS if asked.edns else 0) > limit or asked.name_size != entry.name_size:
+    cdef int ede = -1
+    if stale:
+        ede = EDE_STALE_NXDOMAIN if entry.rcode == RCODE_NXDOMAIN else EDE_STALE
+    if size + (OPT_OCTETS + (EDE_OCTETS if stale else 0) if asked.edns else 0) > limit or asked.name_size != entry.name_size:
         return 0
     memcpy(out, entry_message(entry), size)
     memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, asked.name_size + 4)
     write_header(asked, entry.rcode, REPLY_AD if ad else 0, out)
-    age_ttls(entry, age_s, cap_s, out)
+    if stale:
+        set_ttls(entry, cap_s if 0 <= cap_s < STALE_TTL else STALE_TTL, out)
+    else:
+        age_ttls(entry, age_s, cap_s, out)
     if asked.edns:
         additional = ((<uint32_t>out[10] << 8) | out[11]) + 1
         write_16(out + 10, additional)
-        size += write_opt(asked, entry.rcode, -1, NULL, 0, out + size)
+        size += write_opt(asked, entry.rcode, ede, NULL, 0, out + size)
     return size

@@ -19,6 +19,7 @@ from dnsfilter.engine.inflight import (
     Gone,
     Got,
     Inflight,
+    Late,
     Result,
     Waiter,
 )
@@ -46,6 +47,7 @@ class Bench:
     upstreams: Sequence[Scripted]
     slots: "memoryview[int]"
     now_ms: int = 1_000
+    late: list[Exchange] = field(default_factory=list)
 
     def join(self, name: str = NAME, client: bytes = b"\x7f\0\5\x0a") -> list[Result]:
         asked = parse_query(query(name))
@@ -73,8 +75,11 @@ class Bench:
                 upstream.serve()
 
     def expire(self, after_ms: int) -> list[Result]:
+        """What is over; `late` is what clients have waited long for."""
         self.now_ms += after_ms
-        return list(self.inflight.expire(self.now_ms * 1_000_000))
+        results = list(self.inflight.expire(self.now_ms * 1_000_000))
+        self.late += [result.exchange for result in results if isinstance(result, Late)]
+        return [result for result in results if not isinstance(result, Late)]
 
     def failures(self, reason: Failure, server: int = 0) -> int:
         return self.slots[upstream_slots(server + 1)[server].failure(reason)]
@@ -178,6 +183,19 @@ def test_after_three_sends_nobody_has_answered() -> None:
         assert isinstance(gone, Gone)
         assert gone.exchange.reason is Failure.TIMEOUT
         assert at.slots[upstream_slots(1)[0].queries] == 3
+
+
+def test_after_1800_ms_an_exchange_is_late_once_and_whoever_joins_it_then_hears_so() -> None:
+    with bench(Scripted(silent)) as at:
+        at.join()
+        at.expire(1_799)
+        assert at.late == []
+        at.expire(1)
+        (exchange,) = at.late
+        assert at.join(client=b"\x7f\0\5\x0b") == [Late(exchange)]
+        assert len(at.inflight.dismiss(exchange)) == 2
+        at.expire(1_000)
+        assert at.late == [exchange]
 
 
 def test_lies_change_nothing_but_the_counts() -> None:

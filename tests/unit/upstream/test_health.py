@@ -125,3 +125,97 @@ def test_a_server_that_had_edns_a_while_ago_does_not_lack_it() -> None:
     assert not health.is_plain(0, EDNS_REMEMBERED_MS)
     health.lacks_edns(0, 1_000 + EDNS_REMEMBERED_MS)
     assert health.is_plain(0, 1_000 + EDNS_REMEMBERED_MS)
+def dead(health: Health, *servers: int, now_ms: int = 0) -> None:
+    for server in servers:
+        down(health, server, now_ms)
+        health.missed_probe(server)
+
+
+def test_a_server_is_dead_once_it_misses_a_probe_in_back_off() -> None:
+    health = Health(1)
+    health.missed_probe(0)
+    down(health, 0, 0)
+    assert not health.all_dead((0,))
+    health.missed_probe(0)
+    assert health.all_dead((0,))
+
+
+def test_a_dead_server_is_never_tried_in_its_configured_place() -> None:
+    health = Health(2)
+    dead(health, 0)
+    assert {health.order((0, 1), now_ms) for now_ms in range(0, 600_000, 1_000)} == {(1, 0)}
+
+
+def test_a_dead_server_that_answers_a_probe_is_tried_by_the_next_question() -> None:
+    health = Health(2)
+    dead(health, 0)
+    health.answered_probe(0, 100)
+    assert [health.order((0, 1), now_ms) for now_ms in (101, 102)] == [(0, 1), (1, 0)]
+    assert not health.is_healthy(0)
+
+
+def test_an_answered_probe_does_not_shorten_the_back_off_of_a_server_that_lives() -> None:
+    health = Health(2)
+    down(health, 0, 0)
+    health.answered_probe(0, 100)
+    assert health.order((0, 1), 101) == (1, 0)
+
+
+def test_servers_are_all_dead_until_one_answers() -> None:
+    health = Health(3)
+    dead(health, 0, 1)
+    assert health.all_dead((0, 1))
+    assert not health.all_dead((0, 1, 2))
+    assert not health.all_dead(())
+    health.succeeded(1, 5, 100)
+    assert not health.all_dead((0, 1))
+
+
+def test_one_question_a_second_may_try_servers_that_are_all_dead() -> None:
+    health = Health(2)
+    dead(health, 0, 1)
+    assert health.may_try((0, 1), 0)
+    health.order((0, 1), 500)
+    assert [health.may_try((0, 1), now_ms) for now_ms in (500, 1_499, 1_500)] == [False, False, True]
+
+
+def test_failing_servers_are_probed_once_a_second_while_questions_arrive() -> None:
+    health = Health(2)
+    down(health, 0, 0)
+    assert (health.next_probe_ms(), health.due(0)) == (None, [])
+    health.order((1,), 10)
+    assert health.next_probe_ms() is None
+    health.order((0, 1), 10)
+    assert (health.next_probe_ms(), health.due(10)) == (0, [0])
+    health.want_probes()
+    assert (health.next_probe_ms(), health.due(1_009), health.due(1_010)) == (1_010, [], [0])
+    assert health.next_probe_ms() is None
+
+
+def test_a_recovery_is_an_answer_in_back_off_or_a_dead_servers_answer_to_a_probe() -> None:
+    health = Health(1)
+    health.succeeded(0, 1, 0)
+    down(health, 0, 1)
+    health.answered_probe(0, 2)
+    assert health.recoveries == 0
+    health.succeeded(0, 1, 3)
+    assert health.recoveries == 1
+    dead(health, 0, now_ms=4)
+    health.answered_probe(0, 5)
+    assert health.recoveries == 2
+
+
+@pytest.mark.parametrize(("rtts_ms", "quiet_ms"), [((), 100), ((1,) * 20, 50), ((100,), 300)])
+def test_a_server_that_leaves_eight_questions_unanswered_for_longer_than_usual_is_asked_last(
+    rtts_ms: tuple[int, ...], quiet_ms: int
+) -> None:
+    health = Health(2)
+    for rtt_ms in rtts_ms:
+        health.succeeded(0, rtt_ms, 0)
+    for number in range(8):
+        assert health.order((0, 1), 1_000 + 10 * quiet_ms) == (0, 1), number
+        health.sent(0, 1_000)
+    assert [health.order((0, 1), 1_000 + quiet_ms - early) for early in (1, 0)] == [(0, 1), (1, 0)]
+    assert health.is_healthy(0)
+    health.heard(0)
+    assert health.order((0, 1), 2_000) == (0, 1)

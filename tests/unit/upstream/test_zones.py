@@ -35,6 +35,10 @@ def test_every_distinct_server_has_one_number() -> None:
     assert ZONES.endpoints == (*DEFAULT, OFFICE, LAB)
 
 
+def test_every_server_answers_for_a_zone() -> None:
+    assert ZONES.suffixes == (b"\0", b"\0", parse_name("corp.local"), parse_name("lab.corp.local"))
+
+
 @pytest.mark.parametrize(
     ("name", "view", "servers"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.inflight import Inflight, Waiter
+from dnsfilter.engine.inflight import Inflight, Late, Waiter
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
@@ -80,7 +80,7 @@ class Bench:
     def expire(self, after_ms: int) -> list[Any]:
         self.now_ms += after_ms
         found: list[Any] = engine.expire_pending(self.pending, self.now_ns, self.inflight)
-        return found
+        return [result for result in found if not isinstance(result, Late)]
 
     def failures(self, reason: Failure, server: int = 0) -> int:
         return self.slots[upstream_slots(server + 1)[server].failure(reason)]

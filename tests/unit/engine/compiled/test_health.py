@@ -17,7 +17,24 @@ Events = list[tuple[str, int, int, int]]
 
 events = st.lists(
     st.tuples(
-        st.sampled_from(("succeeded", "failed", "failed", "order", "has_edns", "lacks_edns")),
+        st.sampled_from(
+            (
+                "succeeded",
+                "failed",
+                "failed",
+                "failed",
+                "order",
+                "order",
+                "sent",
+                "heard",
+                "due",
+                "missed_probe",
+                "missed_probe",
+                "answered_probe",
+                "has_edns",
+                "lacks_edns",
+            )
+        ),
         st.integers(0, COUNT - 1),
         st.one_of(st.integers(0, 50), st.integers(0, 70_000), st.integers(899_990, 900_010)),
         st.one_of(st.integers(0, 2_000), st.integers(0, 2**40)),
@@ -26,8 +43,10 @@ events = st.lists(
 )
 
 
-def known(health: Any) -> list[tuple[bool, float | None, int]]:
-    return [(health.is_healthy(n), health.rtt_ms(n), health.first_wait_ms(n)) for n in range(COUNT)]
+def known(health: Any, now_ms: int) -> list[Any]:
+    servers = [(health.is_healthy(n), health.rtt_ms(n), health.first_wait_ms(n)) for n in range(COUNT)]
+    dead = [(health.all_dead((n,)), health.may_try((n,), now_ms)) for n in range(COUNT)]
+    return [*servers, *dead, health.all_dead(range(COUNT)), health.next_probe_ms(), health.recoveries]
 
 
 def order(health: Any, servers: tuple[int, ...], now_ms: int) -> Any:
@@ -47,13 +66,16 @@ def test_it_is_as_the_mirrored_one(asked: Callable[[Any, tuple[int, ...], int], 
         if what == "order":
             servers = tuple((server + step) % COUNT for step in range(COUNT))
             assert asked(ours, servers, now_ms) == theirs.order(servers, now_ms)
-        elif what != "succeeded":
-            for health in (ours, theirs):
-                getattr(health, what)(server, now_ms)
+        elif what == "due":
+            assert ours.due(now_ms) == theirs.due(now_ms)
         else:
-            ours.succeeded(server, rtt_ms, now_ms)
-            theirs.succeeded(server, rtt_ms, now_ms)
-        assert known(ours) == known(theirs)
+            given = {"missed_probe": (server,), "heard": (server,), "succeeded": (server, rtt_ms, now_ms)}.get(
+                what, (server, now_ms)
+            )
+            for _ in range(8 if what == "sent" else 1):
+                getattr(ours, what)(*given)
+                getattr(theirs, what)(*given)
+        assert known(ours, now_ms) == known(theirs, now_ms)
         assert [ours.is_plain(n, now_ms) for n in range(COUNT)] == [theirs.is_plain(n, now_ms) for n in range(COUNT)]
 
 
@@ -67,6 +89,7 @@ def test_it_is_as_the_mirrored_one(asked: Callable[[Any, tuple[int, ...], int], 
         ("rtt_ms", ()),
         ("is_healthy", ()),
         ("is_plain", (0,)),
+        ("missed_probe", ()),
     ],
 )
 def test_a_number_that_is_no_server_is_an_error(method: str, rest: tuple[int, ...], server: int) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.inflight import Cut, Got, Inflight, Waiter
+from dnsfilter.engine.inflight import Cut, Got, Inflight, Late, Waiter
 from dnsfilter.engine.room import OwnRoom
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
@@ -143,7 +143,7 @@ class Side:
                 self.streams += 1
                 self.log.append(("cut", result.server, [waiter.ticket for waiter in result.exchange.waiters]))
                 self.take(self.inflight.came_by_stream(result.exchange, None, self.now_ns))
-            else:
+            elif not isinstance(result, Late):
                 exchange = result.exchange
                 tickets = [waiter.ticket for waiter in exchange.waiters]
                 self.log.append(

@@ -5,9 +5,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.judging import STALE_TTL_S
 from dnsfilter.wire.answer import Answer, follow, kept, parse_answer
 from dnsfilter.wire.edns import MAX_EDE_TEXT, Ede
-from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.iana import EdeCode, Rcode
 from dnsfilter.wire.query import Query, parse_query
 from dnsfilter.wire.reply import empty_reply, relay, udp_limit
 from tests.unit.wire.build import answered, message, opt, question, wire_names
@@ -93,19 +94,30 @@ KEY = CacheKey(0, ANSWERS["address"].question.name, 1, 1, False, False)
     st.one_of(st.just(0), st.integers(0, 700_000)),
     st.one_of(st.just(-1), st.integers(0, 400), st.integers(0, 2**40)),
     st.booleans(),
+    st.booleans(),
     limits,
 )
-@example("nearly too long", parse_query(message(question(WWW))), 0, -1, False, 512)
+@example("nearly too long", parse_query(message(question(WWW))), 0, -1, False, False, 512)
 @settings(max_examples=400, deadline=None)
 def test_a_relayed_reply_is_the_references_or_handed_over(
-    shape: str, query: Query, after_ms: int, cap_s: int, ad: bool, limit: int
+    shape: str, query: Query, after_ms: int, cap_s: int, ad: bool, stale: bool, limit: int
 ) -> None:
     store = compiled.Store(1_000_000, stale_s=3600)
     answer = ANSWERS[shape]
     store.put(KEY, answer, (), False, 1_000)
-    reply = compiled.relayed_reply(store, KEY, query, 1_000 + after_ms, cap_s, ad, limit)
-    expected = relay(query, answer, age_s=after_ms // 1_000, ttl_cap_s=None if cap_s < 0 else cap_s, ad=ad, limit=limit)
-    whole = len(answer.message) + (11 if query.edns else 0) <= limit
+    reply = compiled.relayed_reply(store, KEY, query, 1_000 + after_ms, cap_s, ad, limit, stale)
+    code = EdeCode.STALE_NXDOMAIN if answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
+    expected = relay(
+        query,
+        answer,
+        age_s=after_ms // 1_000,
+        ttl_cap_s=None if cap_s < 0 else cap_s,
+        stale_ttl_s=STALE_TTL_S if stale else None,
+        ad=ad,
+        ede=Ede(code) if stale else None,
+        limit=limit,
+    )
+    whole = len(answer.message) + ((17 if stale else 11) if query.edns else 0) <= limit
     assert reply == (expected if whole else b"")
 
 
