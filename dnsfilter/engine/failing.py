@@ -1,12 +1,14 @@
 """Questions that nobody is asked about, because the failure is known (RFC 9520 section 3.2)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from dnsfilter.cache.answers import Entry
+from dnsfilter.cache.answers import Cache, Entry
 from dnsfilter.cache.failures import Failures
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.case import Failed
 from dnsfilter.engine.handover import HealthBook
+from dnsfilter.wire.answer import follow, kept
 from dnsfilter.wire.iana import EdeCode
 
 
@@ -26,3 +28,16 @@ def known_failure(
         return None
     health.want_probes()
     return Failed(EdeCode.NO_REACHABLE_AUTHORITY, (), remembered=True)
+
+
+def stale_answer(cache: Cache, key: CacheKey, boot_ms: int) -> Entry | None:
+    """Return what the cache has of a question that cannot be resolved, None if it has nothing.
+
+    The answer to the question that differs in DO serves as well: its data is true too, but not proved.
+    """
+    if (entry := cache.get(key, boot_ms)) is not None:
+        return entry
+    if (other := cache.get(key._replace(do=not key.do), boot_ms)) is None:
+        return None
+    answer = other.answer if key.do else kept(other.answer, follow(other.answer, other.answer.question), False)
+    return replace(other, answer=answer, ad=False)

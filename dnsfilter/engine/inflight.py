@@ -7,14 +7,13 @@ means is the engine's business; here it only has to be the answer.
 import heapq
 import select
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import replace
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Endpoint, Limits
 from dnsfilter.engine.arrivals import bare_failure, cut_question, parsed, same_question
-from dnsfilter.engine.handover import Begun, HealthBook, Sent
-from dnsfilter.engine.handover import Waiter as Waiter
+from dnsfilter.engine.exchange import Cut, Exchange, Gone, Got, Late, Result
+from dnsfilter.engine.handover import Begun, HealthBook, Sent, Waiter
 from dnsfilter.engine.pool import OWN_SHORTAGES, PoolSocket, UpstreamPool
 from dnsfilter.engine.probing import PROBE, Probes
 from dnsfilter.engine.room import OwnRoom, Room
@@ -33,7 +32,7 @@ from dnsfilter.upstream.attempt import (
     Step,
 )
 from dnsfilter.upstream.health import Health
-from dnsfilter.wire.answer import Answer, Chain
+from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import (
@@ -42,6 +41,7 @@ from dnsfilter.wire.query import (
     HEADER,
     Question,
     build_upstream_query,
+    read_question,
 )
 
 MOST_WAITERS = 4096
@@ -56,63 +56,6 @@ LONGEST_CHAIN_MS = TOTAL_MS
 MOST_SENDS = 16
 """Datagrams for one question with all legs of its chain; no leg is begun beyond."""
 _LARGEST_ANSWER = 65535
-
-
-@dataclass(slots=True, eq=False)
-class Exchange:
-    """One question on its way; `client` asked first. `walked` holds the legs of a chain that earlier answers gave."""
-
-    number: int
-    key: CacheKey
-    question: Question
-    attempt: Attempt
-    started_ms: int
-    client: bytes
-    waiters: list[Waiter] = field(default_factory=list)
-    walked: list[tuple[Answer, Chain]] = field(default_factory=list)
-    sends: list[tuple[Sent, int]] = field(default_factory=list)
-    server: int = 0
-    sent: int = 0
-    sent_ns: int = 0
-    wait_until_ms: int | None = None
-    late: bool = False
-    reason: Failure | None = Failure.TIMEOUT
-    """How the last try failed; None if our own connections were too busy to make it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Got:
-    """The exchange has its answer."""
-
-    exchange: Exchange
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The answer was truncated; `server` wants to be asked by stream with `message`, until `wait_until_ms`."""
-
-    exchange: Exchange
-    server: int
-    message: bytes
-    wait_until_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """Nobody gave a usable answer."""
-
-    exchange: Exchange
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """Those who wait for the exchange get a stale answer if there is one; the exchange goes on."""
-
-    exchange: Exchange
-
-
-Result: TypeAlias = Got | Cut | Gone | Late
 
 
 class Inflight:

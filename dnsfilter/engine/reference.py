@@ -8,7 +8,6 @@ import secrets
 import select
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import ClassVar, assert_never
 
 from dnsfilter.cache.answers import AnswerCache, Cache, Entry
@@ -17,8 +16,10 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients, Limits
 from dnsfilter.engine.case import FAILED_AS, Case, Failed
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.failing import known_failure
-from dnsfilter.engine.inflight import Cut, Exchange, Gone, Got, Inflight, Late, Result, Waiter
+from dnsfilter.engine.exchange import Cut, Exchange, Gone, Got, Late, Result
+from dnsfilter.engine.failing import known_failure, stale_answer
+from dnsfilter.engine.handover import Waiter
+from dnsfilter.engine.inflight import Inflight
 from dnsfilter.engine.interface import Answered, Drop, Event, Miss, Reply, Truncated
 from dnsfilter.engine.judging import Judging
 from dnsfilter.engine.limits import KEY_OCTETS, Admission, Limiter
@@ -260,7 +261,7 @@ class ReferenceEngine(Judging):
         failed = known_failure(self._failures, self._inflight.health, key, route.servers, entry, boot_ms)
         if failed is None:
             return Miss(query, key, case.client, case.transport, route.servers)
-        stale = self._stale(key, boot_ms)
+        stale = stale_answer(self._cache, key, boot_ms)
         if stale is None:
             return Reply(self._fail(case, failed))
         self._slots[CACHE_HITS] += 1
@@ -402,7 +403,7 @@ class ReferenceEngine(Judging):
         """Answer all who wait with what the cache still holds (RFC 8767), else with SERVFAIL."""
         boot_ms = boot_ns // 1_000_000
         waiters = self._inflight.finish(exchange)
-        entry = self._stale(exchange.key, boot_ms)
+        entry = stale_answer(self._cache, exchange.key, boot_ms)
         if entry is not None and waiters:
             self._slots[CACHE_HITS] += 1
         targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
@@ -419,17 +420,6 @@ class ReferenceEngine(Judging):
         self._slots[CACHE_HITS] += 1
         for waiter in self._inflight.dismiss(exchange):
             self._deliver(waiter, entry, Outcome.STALE, wall_s, boot_ns, events)
-
-    def _stale(self, key: CacheKey, boot_ms: int) -> Entry | None:
-        """Give what is kept of a question, else of the one that differs in DO: its data is true too, but not proved."""
-        if (entry := self._cache.get(key, boot_ms)) is not None:
-            return entry
-        if (other := self._cache.get(key._replace(do=not key.do), boot_ms)) is None:
-            return None
-        answer = other.answer
-        return replace(
-            other, answer=answer if key.do else kept(answer, follow(answer, answer.question), False), ad=False
-        )
 
     def _deliver(
         self,

@@ -239,22 +239,15 @@ cdef class Answering:
         if entry != NULL and now_ms < entry.expires_ms:
             return self.serve(asked, entry, where.range_class, transport, KEPT, at, now_ms, limit, out)
         known = self.failures.known_for(where.view, where.hash, entry != NULL, now_ms)
-        if known == IN_PYTHON or (known != UNKNOWN and entry == NULL and self.has_other(asked, where, now_ms)):
+        if known == IN_PYTHON or (
+            known != UNKNOWN and entry == NULL and self.store.has_other(asked, where.view, now_ms)
+        ):
             return ADMITTED
         if known != UNKNOWN and entry != NULL:
             return self.serve(asked, entry, where.range_class, transport, AS_STALE, at, now_ms, limit, out)
         if not self.pass_policy(asked, where.range_class, at):
             return self.refused_or_handed(asked, where.range_class, transport, at, limit, out)
         return MISS if known == UNKNOWN else self.fail(asked, known, transport, limit, out)
-
-    cdef bint has_other(self, const Asked* asked, const Where* where, int64_t now_ms) noexcept nogil:
-        """Return whether the cache has the answer to the question that differs in DO: `_stale` of the reference."""
-        cdef uint64_t hash = self.store.hash_of(
-            where.view, asked.name, asked.name_size, asked.qtype, not asked.do_bit, asked.cd
-        )
-        return self.store.find(
-            where.view, asked.name, asked.name_size, asked.qtype, not asked.do_bit, asked.cd, hash, now_ms
-        ) != NULL
 
     cdef int fail(self, const Asked* asked, int code, int transport, uint32_t limit, uint8_t* out) noexcept nogil:
         """SERVFAIL for what is known to fail, once policy has passed it."""

@@ -109,6 +109,11 @@ cdef class Store:
         cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
         return self._find(&key, hash, now_ms)
 
+    cdef bint has_other(self, const Asked* asked, uint16_t view, int64_t now_ms) noexcept nogil:
+        """Return whether there is an entry for the question that differs in DO, as `stale_answer` looks for it."""
+        cdef Key key = key_of(view, asked.name, asked.name_size, asked.qtype, CLASS_IN, not asked.do_bit, asked.cd)
+        return self._find(&key, self._hash(&key), now_ms) != NULL
+
     cdef Entry* keep(
         self,
         uint16_t view,

@@ -9,20 +9,9 @@ import pytest
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.handover import Begun
-from dnsfilter.engine.inflight import (
-    EXPIRED,
-    LONGEST_CHAIN_MS,
-    MOST_WAITERS,
-    Cut,
-    Exchange,
-    Gone,
-    Got,
-    Inflight,
-    Late,
-    Result,
-    Waiter,
-)
+from dnsfilter.engine.exchange import Cut, Exchange, Gone, Got, Late, Result
+from dnsfilter.engine.handover import Begun, Waiter
+from dnsfilter.engine.inflight import EXPIRED, LONGEST_CHAIN_MS, MOST_WAITERS, Inflight
 from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES, OwnRoom
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots

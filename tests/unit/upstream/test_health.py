@@ -125,6 +125,8 @@ def test_a_server_that_had_edns_a_while_ago_does_not_lack_it() -> None:
     assert not health.is_plain(0, EDNS_REMEMBERED_MS)
     health.lacks_edns(0, 1_000 + EDNS_REMEMBERED_MS)
     assert health.is_plain(0, 1_000 + EDNS_REMEMBERED_MS)
+
+
 def dead(health: Health, *servers: int, now_ms: int = 0) -> None:
     for server in servers:
         down(health, server, now_ms)

@@ -10,7 +10,9 @@ import pytest
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.inflight import Inflight, Late, Waiter
+from dnsfilter.engine.exchange import Late
+from dnsfilter.engine.handover import Waiter
+from dnsfilter.engine.inflight import Inflight
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots

@@ -5,7 +5,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dnsfilter.engine.inflight import Cut, Gone, Got, Waiter
+from dnsfilter.engine.exchange import Cut, Gone, Got
+from dnsfilter.engine.handover import Waiter
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.telemetry.metrics import Failure
 from tests.support.engines import query

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dnsfilter.engine.inflight import MOST_WAITERS, Gone, Got
+from dnsfilter.engine.exchange import Gone, Got
+from dnsfilter.engine.inflight import MOST_WAITERS
 from dnsfilter.engine.room import MOST_EXCHANGES
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import upstream_slots

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.inflight import Cut, Got, Inflight, Late, Waiter
+from dnsfilter.engine.exchange import Cut, Got, Late
+from dnsfilter.engine.handover import Waiter
+from dnsfilter.engine.inflight import Inflight
 from dnsfilter.engine.room import OwnRoom
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
