@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors, rangefile
 from api.problems import BAD_REQUEST, MEDIA, OVERLOADED, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
-from api.system.load import OF_NODES
+from api.system.load import OF_NODES, token_of
 from api.system.rooms import QUEUED_S, Room
 
 MAX_OCTETS = 1024 * 1024
@@ -70,7 +70,7 @@ class BodyMiddleware:
             return
         announced = _announced(headers)
         small = announced.isdigit() and int(announced) <= MAX_UNKNOWN_OCTETS
-        token = _token(headers.get(b"authorization", b""))
+        token = token_of(scope)
         known = small or await self._authenticated(token, scope["path"])
         room = self._of_nodes if scope["path"].startswith(OF_NODES) else self._of_people
         if small or not known:
@@ -101,7 +101,7 @@ class BodyMiddleware:
             await _refuse(scope, receive, send, BAD_REQUEST, "the body broke off before it was whole")
             return
         if body is None and not known:
-            token = _token(headers.get(b"authorization", b""))
+            token = token_of(scope)
             error = await run_in_threadpool(self._refusal, token, scope)
             await _close(scope, receive, send, of_error(error, id_of(scope)))
             return
@@ -125,12 +125,6 @@ class BodyMiddleware:
 def _announced(headers: Mapping[bytes, bytes]) -> bytes:
     """What Content-Length says, which is nothing of a body in chunks."""
     return b"" if b"transfer-encoding" in headers else headers.get(b"content-length", b"0")
-
-
-def _token(header: bytes) -> str:
-    """The token of an Authorization header, or an empty text."""
-    scheme, _, token = header.decode("latin-1").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 async def _read(receive: Receive, announced: bytes, limit: int) -> bytes | None:

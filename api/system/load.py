@@ -77,12 +77,17 @@ def _work_of(scope: Scope) -> Work:
     return Work.READ if scope["method"] in READS else Work.ACT
 
 
+def token_of(scope: Scope) -> str:
+    """Return the bearer token of a request, however its header is written, or an empty text."""
+    header = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
+    scheme, _, token = header.decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def _caller_of(scope: Scope, work: Work) -> str:
-    """The request's token as it was sent; its address without one, or if nobody asks for a token."""
-    token = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
-    if token and work is not Work.HEALTH:
-        return str(token, "latin-1")
-    return str((scope.get("client") or ("",))[0])
+    """Return the request's token; its address without one, or if nobody asks for a token."""
+    token = "" if work is Work.HEALTH else token_of(scope)
+    return token or str((scope.get("client") or ("",))[0])
 
 
 class _Place:
