@@ -99,12 +99,16 @@ def permit(
 ) -> Permit:
     """What the caller may do here; raises NotAuthenticated, Forbidden and TooMany."""
     operation = getattr(request.scope.get("route"), "operation_id", None)
+    return permit_for(_caller(request, held, credentials), operation, request.path_params)
+
+
+def permit_for(caller: Caller, operation: str | None, path: Mapping[str, object]) -> Permit:
+    """Return what a caller may do by an operation. Raise Forbidden if that is nothing, as far as the path says."""
     rule = OF_OPERATION.get(operation or "")
-    caller = _caller(request, held, credentials)
     if rule is None:
         raise Forbidden("nobody may do this")
     found = Permit(caller, rule)
-    found.enter(request.path_params)
+    found.enter(path)
     return found
 
 
