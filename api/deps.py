@@ -34,6 +34,8 @@ UNKNOWN_TOKEN = "send the header Authorization: Bearer TOKEN with a token that i
 
 MAX_DOWNLOADS, MAX_DOWNLOADS_EACH = 8, 2
 """Downloads under way at once: of all accounts, and of one."""
+MAX_BACKUPS, MAX_BACKUPS_EACH = 3, 2
+"""Backups under way at once. No other download or long read takes their places: an installation needs them."""
 MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
 """Reads that take seconds, at once: of all accounts, and of one. Other reads have places left."""
 MAX_TAGS = 200
@@ -77,8 +79,9 @@ class Runtime:
     publishing: Publishing
     clock: Callable[[], float]
     token_key: bytes = field(repr=False)
-    downloads: Quota = field(default_factory=lambda: Quota("downloads", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
-    costly: Quota = field(default_factory=lambda: Quota("long reads", MAX_COSTLY, MAX_COSTLY_EACH))
+    downloads: Quota = field(default_factory=lambda: Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
+    backups: Quota = field(default_factory=lambda: Quota("backups under way", MAX_BACKUPS, MAX_BACKUPS_EACH))
+    costly: Quota = field(default_factory=lambda: Quota("long reads under way", MAX_COSTLY, MAX_COSTLY_EACH))
 
 
 def runtime(request: Request) -> Runtime:
