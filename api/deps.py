@@ -125,6 +125,7 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
         note_failure(request.app.state.failures, found, request.scope, held.clock())
     if not isinstance(found, Caller):
         raise NotAuthenticated(UNKNOWN_TOKEN)
+    request.scope["token_known"] = True
     try:
         if note_use(held.database, found, now_s):
             with held.database.writing() as session:
