@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
+from starlette.routing import Match
 from starlette.types import Scope
 
 from api.accounts.router import accounts, failed_tries, grants, oneself
@@ -17,13 +18,13 @@ from api.audit.witness import Witness
 from api.auth.caller import Caller
 from api.auth.failures import Failures
 from api.auth.nodes import is_node
-from api.auth.tokens import Refused, authenticate
+from api.auth.tokens import authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
-from api.deps import Runtime, note_failure
+from api.deps import Runtime, note_failure, permit_for
 from api.description import TITLE, described
-from api.errors import ApiError, NotAuthenticated, TooMany
+from api.errors import ApiError, Forbidden, NotAuthenticated, TooMany
 from api.exemptions.router import router as exemptions
 from api.idempotency import Replayed
 from api.nodes.fleet import Fleet
@@ -53,7 +54,7 @@ from api.suspensions.router import router as suspensions
 from api.system.access import AccessMiddleware
 from api.system.body import BodyMiddleware
 from api.system.forwarded import ForwardedMiddleware
-from api.system.load import OF_NODES, LoadMiddleware
+from api.system.load import OF_NODES, READS, LoadMiddleware
 from api.system.metrics import NodesCollector, Registry, make_registry
 from api.system.request import RequestMiddleware
 from api.system.router import router as system
@@ -103,7 +104,7 @@ def make_application(
     holding = Holding(runtime.database, runtime.clock)
     registry, requests = make_registry(publisher, failures, witness, holding)
 
-    def refusal(token: str, scope: Scope) -> ApiError:
+    def refusal(token: str, scope: Scope) -> ApiError | None:
         return _refusal(runtime, failures, token, scope)
 
     behind_a_proxy = isinstance(runtime.settings.listen, UnixSocket)
@@ -112,7 +113,7 @@ def make_application(
             *([Middleware(ForwardedMiddleware)] if behind_a_proxy else []),
             Middleware(RequestMiddleware),
             Middleware(AccessMiddleware, metrics=requests),
-            Middleware(BodyMiddleware, known=lambda token, path: _known(runtime, token, path), refusal=refusal),
+            Middleware(BodyMiddleware, sender=lambda token, scope: _sender(runtime, token, scope), refusal=refusal),
             # A request counts once its body is whole: whoever sends slowly takes nobody's place.
             Middleware(LoadMiddleware),
         ]
@@ -136,26 +137,45 @@ def warm(app: FastAPI) -> None:
         route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
 
 
-def _known(runtime: Runtime, token: str, path: str) -> bool:
-    """Whether a token is taken at a path: a node's only where nodes ask."""
+def _sender(runtime: Runtime, token: str, scope: Scope) -> str | None:
+    """Return who sends a large body: a node, or an account that may do what it asks for. Return None for others."""
     with runtime.database.reading() as session:
-        if path.startswith(OF_NODES) and is_node(session, runtime.token_key, token):
-            return True
+        if scope["path"].startswith(OF_NODES) and is_node(session, runtime.token_key, token):
+            return token
         found = authenticate(session, runtime.token_key, token, int(runtime.clock()), "")
-        return isinstance(found, Caller)
+    try:
+        return str(found.account) if isinstance(found, Caller) and _may(found, scope) else None
+    except Forbidden:
+        return None
 
 
-def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> ApiError:
-    """What is answered to a large body with a token that is not known; a try that is kept like any other."""
+def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> ApiError | None:
+    """Return the error for a large body of nobody that `_sender` names; None if there is no act for it.
+
+    Keep the failure of a token that is not known, like any other.
+    """
     now = runtime.clock()
     with runtime.database.reading() as session:
         found = authenticate(session, runtime.token_key, token, int(now), "")
     try:
-        if token and isinstance(found, Refused):
+        if isinstance(found, Caller):
+            _may(found, scope)
+            return None
+        if token:
             note_failure(failures, found, scope, now)
-    except TooMany as error:
+    except (Forbidden, TooMany) as error:
         return error
     return NotAuthenticated("send a token that is known here before a large body")
+
+
+def _may(caller: Caller, scope: Scope) -> bool:
+    """Return whether there is an act at the request's path. Raise Forbidden if the caller may not do it."""
+    for route in routes() if scope["method"] not in READS else ():
+        match, found = route.matches(scope)
+        if match is Match.FULL:
+            permit_for(caller, route.operation_id, found["path_params"])
+            return True
+    return False
 
 
 def make_description(middleware: list[Middleware]) -> FastAPI:

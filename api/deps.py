@@ -34,6 +34,8 @@ UNKNOWN_TOKEN = "send the header Authorization: Bearer TOKEN with a token that i
 
 MAX_DOWNLOADS, MAX_DOWNLOADS_EACH = 8, 2
 """Downloads under way at once: of all accounts, and of one."""
+MAX_BACKUPS, MAX_BACKUPS_EACH = 3, 2
+"""Backups under way at once. No other download or long read takes their places: an installation needs them."""
 MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
 """Reads that take seconds, at once: of all accounts, and of one. Other reads have places left."""
 MAX_TAGS = 200
@@ -77,8 +79,9 @@ class Runtime:
     publishing: Publishing
     clock: Callable[[], float]
     token_key: bytes = field(repr=False)
-    downloads: Quota = field(default_factory=lambda: Quota("downloads", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
-    costly: Quota = field(default_factory=lambda: Quota("long reads", MAX_COSTLY, MAX_COSTLY_EACH))
+    downloads: Quota = field(default_factory=lambda: Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
+    backups: Quota = field(default_factory=lambda: Quota("backups under way", MAX_BACKUPS, MAX_BACKUPS_EACH))
+    costly: Quota = field(default_factory=lambda: Quota("long reads under way", MAX_COSTLY, MAX_COSTLY_EACH))
 
 
 def runtime(request: Request) -> Runtime:
@@ -99,12 +102,16 @@ def permit(
 ) -> Permit:
     """What the caller may do here; raises NotAuthenticated, Forbidden and TooMany."""
     operation = getattr(request.scope.get("route"), "operation_id", None)
+    return permit_for(_caller(request, held, credentials), operation, request.path_params)
+
+
+def permit_for(caller: Caller, operation: str | None, path: Mapping[str, object]) -> Permit:
+    """Return what a caller may do by an operation. Raise Forbidden if that is nothing, as far as the path says."""
     rule = OF_OPERATION.get(operation or "")
-    caller = _caller(request, held, credentials)
     if rule is None:
         raise Forbidden("nobody may do this")
     found = Permit(caller, rule)
-    found.enter(request.path_params)
+    found.enter(path)
     return found
 
 
@@ -118,6 +125,7 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
         note_failure(request.app.state.failures, found, request.scope, held.clock())
     if not isinstance(found, Caller):
         raise NotAuthenticated(UNKNOWN_TOKEN)
+    request.scope["token_known"] = True
     try:
         if note_use(held.database, found, now_s):
             with held.database.writing() as session:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from api.archive.dump import Source, backup
 from api.archive.records import archive
-from api.auth.caller import Permit
 from api.deps import COSTLY, PermitDep, Runtime, RuntimeDep
 from api.downloads import Download, file_download, spooled
 from api.problems import DATABASE, TOO_MANY_AT_ONCE, documented
@@ -26,7 +25,6 @@ _FILE = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary
     operation_id="get_backup",
     summary="Make a backup",
     response_class=StreamingResponse,
-    dependencies=[COSTLY],
     responses={**documented(DATABASE, TOO_MANY_AT_ONCE), 200: {"description": "A zip file", **_FILE}},
 )
 def get_backup(held: RuntimeDep, permit: PermitDep) -> Download:
@@ -34,9 +32,11 @@ def get_backup(held: RuntimeDep, permit: PermitDep) -> Download:
 
     It is made before the first byte is sent. An answer that breaks off is no backup.
     """
-    held.publishing.settle()
-    now_s = int(held.clock())
-    return _made(held, permit, lambda session: backup(Source(session, held.token_key, now_s)))
+    with ExitStack() as stack:
+        stack.enter_context(held.backups.held(permit.caller.account))
+        held.publishing.settle()
+        now_s = int(held.clock())
+        return _made(held, stack, lambda session: backup(Source(session, held.token_key, now_s)))
 
 
 @router.get(
@@ -53,12 +53,12 @@ def get_archive(held: RuntimeDep, permit: PermitDep, *, names: bool = False) -> 
     Accounts are numbers in it; with `names` a file says what they are called. It is made before the first byte is sent.
     An answer that breaks off is no archive.
     """
-    return _made(held, permit, lambda session: archive(session, names=names))
-
-
-def _made(held: Runtime, permit: Permit, make: Callable[[Session], Iterable[bytes]]) -> Download:
     with ExitStack() as stack:
         stack.enter_context(held.downloads.held(permit.caller.account))
-        with held.database.reading() as session:
-            file = stack.enter_context(spooled(make(session), held.settings.state_dir))
-        return file_download(file, stack.pop_all(), MEDIA_TYPE)
+        return _made(held, stack, lambda session: archive(session, names=names))
+
+
+def _made(held: Runtime, stack: ExitStack, make: Callable[[Session], Iterable[bytes]]) -> Download:
+    with held.database.reading() as session:
+        file = stack.enter_context(spooled(make(session), held.settings.state_dir))
+    return file_download(file, stack.pop_all(), MEDIA_TYPE)

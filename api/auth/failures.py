@@ -71,7 +71,7 @@ class Limits:
 
         That a token is one of `ours` is known after its hash was compared: nobody makes such failures up.
         """
-        key = _network(address)
+        key = network_of(address)
         with self._lock:
             bucket = self._of.pop(key, None) or Bucket(BURST, INTERVAL_S)
             self._of[key] = bucket
@@ -156,8 +156,8 @@ def address_of(client: tuple[str, int] | None) -> str:
     return str(mapped or address)
 
 
-def _network(address: str) -> str:
-    """What is limited together: an IPv4 address, or the network that one IPv6 subscriber has."""
+def network_of(address: str) -> str:
+    """Return what is limited together: an IPv4 address, or the network that one IPv6 subscriber has."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -18,9 +18,9 @@ from dnsfilter import __version__
 
 CONNECT_S = 5.0
 READ_S = 60.0
-MADE_S = 600.0
-"""The wait for the first byte of a file: a large backup is made before."""
 """Applying a large policy compiles and publishes it before it answers."""
+MADE_S = 600.0
+"""The wait for the first byte of a file: a large backup is complete before it."""
 SOON_S = 15.0
 """To say that its database is away may take it ten."""
 WHOLE_S = 120.0
@@ -283,9 +283,9 @@ class Client:
             return NotInForce(*lines)
         if problem.type == "/problems/withheld":
             return Withheld(*lines)
-        return (
-            Unreachable(f"{self.url} cannot do it now: {lines[0]}", *lines[1:]) if status >= 500 else WrongInput(*lines)
-        )
+        if status == 429 or status >= 500:
+            return Unreachable(f"{self.url} cannot do it now: {lines[0]}", *lines[1:])
+        return WrongInput(*lines)
 
     def fault(self, place: str, message: str) -> str:
         """One line for a fault, with its place as the command's own."""

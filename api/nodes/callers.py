@@ -23,6 +23,7 @@ def enrolled_node(request: Request, held: RuntimeDep, credentials: BearerDep) ->
         theirs = _is_another(session, held, token) if isinstance(found, Refused) else False
     if isinstance(found, Refused):
         raise refused(request, held, found, token, known=theirs)
+    request.scope["token_known"] = True
     return found
 
 

@@ -37,7 +37,7 @@ class Fleet:
         self._clock = clock
         self.publisher = publisher
         self.board = Board(database, clock)
-        self.downloads = Quota("files on their way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
+        self.downloads = Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
         self._lock = Lock()
         self._journals: dict[int, Bucket] = {}
 

@@ -148,9 +148,9 @@ def authority_of(session: Session, site: str, client: Address) -> str | None:
 
 
 def prefixes_around(held: Address | Prefix) -> list[str]:
-    """Return the prefixes that hold an address, or the whole of a prefix, narrowest first."""
-    whole = ip_network(held)
-    return [str(whole.supernet(new_prefix=length)) for length in range(whole.prefixlen, -1, -1)]
+    """Return the prefixes that contain an address or a prefix, narrowest first."""
+    network = ip_network(held)
+    return [str(network.supernet(new_prefix=length)) for length in range(network.prefixlen, -1, -1)]
 
 
 def space_of(session: Session, site: str, held: Address | Prefix) -> SpaceRow | None:

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors, rangefile
 from api.problems import BAD_REQUEST, MEDIA, OVERLOADED, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
-from api.system.load import OF_NODES
-from api.system.rooms import QUEUED_S, Room
+from api.system.load import OF_NODES, token_of
+from api.system.rooms import Room
 
 MAX_OCTETS = 1024 * 1024
 MAX_UNKNOWN_OCTETS = 64 * 1024
@@ -27,8 +27,10 @@ OF_PATH = {
     "/v1/ranges/import": (rangefile.MAX_OCTETS, (rangefile.MEDIA_TYPE, "text/plain")),
 }
 READ_TIMEOUT_S = 30.0
+LARGE_QUEUED_S = READ_TIMEOUT_S + 5
+"""Wait for a large body's place longer than slow uploads can hold all of them."""
 MAX_LARGE, MAX_LARGE_EACH = 8, 4
-"""Bodies of more than `MAX_UNKNOWN_OCTETS` at once, of all people or all nodes, and of one token: being read, or held
+"""Bodies of more than `MAX_UNKNOWN_OCTETS` at once, of all accounts or all nodes, and of one: being read, or held
 until they are answered."""
 
 
@@ -40,21 +42,21 @@ class BodyMiddleware:
 
     Where the request has an Idempotency-Key, the scope gets its body's SHA-256.
 
-    What is large is read only from somebody whose token is `known` at the request's path, and only once there is a
-    place for it; others are answered with `refusal`.
+    Read a large body only if `sender` names whose it is, and only once there is a place for it. Answer others with
+    `refusal`, or with 413 if that is None.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        known: Callable[[str, str], bool],
-        refusal: Callable[[str, Scope], errors.ApiError],
+        sender: Callable[[str, Scope], str | None],
+        refusal: Callable[[str, Scope], errors.ApiError | None],
         most_large: int = MAX_LARGE,
         most_large_each: int = MAX_LARGE_EACH,
-        queued_s: float = QUEUED_S,
+        queued_s: float = LARGE_QUEUED_S,
     ) -> None:
         self._app = app
-        self._known = known
+        self._sender = sender
         self._refusal = refusal
         self._of_nodes, self._of_people = (Room(most_large, most_large_each, queued_s) for _ in range(2))
 
@@ -70,29 +72,27 @@ class BodyMiddleware:
             return
         announced = _announced(headers)
         small = announced.isdigit() and int(announced) <= MAX_UNKNOWN_OCTETS
-        token = _token(headers.get(b"authorization", b""))
-        known = small or await self._authenticated(token, scope["path"])
+        sender = None if small else await self._sender_of(scope)
         room = self._of_nodes if scope["path"].startswith(OF_NODES) else self._of_people
-        if small or not known:
-            await self._whole(scope, receive, send, headers, known)
-        elif await room.begin(token):
+        if sender is None:
+            await self._whole(scope, receive, send, headers, large=False)
+        elif await room.begin(sender):
             try:
-                await self._whole(scope, receive, send, headers, known)
+                await self._whole(scope, receive, send, headers, large=True)
             finally:
-                room.end(token)
+                room.end(sender)
         else:
             response = problem(OVERLOADED, "many large bodies are being read; try again soon", id_of(scope))
             response.headers["Retry-After"] = "1"
             await _close(scope, receive, send, response)
 
     async def _whole(
-        self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], known: bool
+        self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], *, large: bool
     ) -> None:
         limit, types = OF_PATH.get(scope["path"], JSON)
+        limit = limit if large else MAX_UNKNOWN_OCTETS
         try:
-            body = await asyncio.wait_for(
-                _read(receive, _announced(headers), limit if known else MAX_UNKNOWN_OCTETS), READ_TIMEOUT_S
-            )
+            body = await asyncio.wait_for(_read(receive, _announced(headers), limit), READ_TIMEOUT_S)
         except TimeoutError:
             await _refuse(scope, receive, send, TIMEOUT, f"the body did not arrive within {READ_TIMEOUT_S:.0f} s")
             return
@@ -100,13 +100,10 @@ class BodyMiddleware:
             # Nobody gets this answer: the log and the metrics do.
             await _refuse(scope, receive, send, BAD_REQUEST, "the body broke off before it was whole")
             return
-        if body is None and not known:
-            token = _token(headers.get(b"authorization", b""))
-            error = await run_in_threadpool(self._refusal, token, scope)
-            await _close(scope, receive, send, of_error(error, id_of(scope)))
-            return
         if body is None:
-            await _refuse(scope, receive, send, TOO_LARGE, f"at most {limit} octets are taken here")
+            error = None if large else await run_in_threadpool(self._refusal, token_of(scope), scope)
+            too_large = problem(TOO_LARGE, f"at most {limit} octets are taken here", id_of(scope))
+            await _close(scope, receive, send, of_error(error, id_of(scope)) if error else too_large)
             return
         kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
         if body and kind not in types:
@@ -115,22 +112,17 @@ class BodyMiddleware:
         scope["body_sha256"] = sha256(body).hexdigest() if b"idempotency-key" in headers else ""
         await self._app(scope, _replay(body, receive), send)
 
-    async def _authenticated(self, token: str, path: str) -> bool:
+    async def _sender_of(self, scope: Scope) -> str | None:
+        token = token_of(scope)
         try:
-            return bool(token) and await run_in_threadpool(self._known, token, path)
+            return await run_in_threadpool(self._sender, token, scope) if token else None
         except SQLAlchemyError:
-            return True  # The route meets the same database, and answers what is to be answered then.
+            return token  # The route meets the same database, and answers what is to be answered then.
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> bytes:
     """What Content-Length says, which is nothing of a body in chunks."""
     return b"" if b"transfer-encoding" in headers else headers.get(b"content-length", b"0")
-
-
-def _token(header: bytes) -> str:
-    """The token of an Authorization header, or an empty text."""
-    scheme, _, token = header.decode("latin-1").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 async def _read(receive: Receive, announced: bytes, limit: int) -> bytes | None:

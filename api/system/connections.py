@@ -31,7 +31,7 @@ STALLED_S = 30.0
 LEAST = 30 * 1024
 """A connection that takes fewer bytes of an answer than this in `STALLED_S` is dropped: 1 kB a second.
 
-On a Unix socket one byte suffices: how much was taken cannot be told there, and the proxy before it drops slow clients.
+On a Unix socket one byte suffices: the system does not report how much was taken, and the proxy drops slow clients.
 """
 LOOKS = 6
 """How often in that time it is looked at."""

@@ -1,13 +1,16 @@
 """Bounds on the requests that are worked on at once. Nodes, acts, reads and health checks have separate places."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum, auto
 from functools import partial
+from hashlib import sha256
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.auth.failures import address_of, network_of
 from api.problems import OVERLOADED, id_of, problem
 from api.system.rooms import Room
 
@@ -33,7 +36,9 @@ PLACES: Mapping[Work, tuple[int, int]] = {
     # One act at a time writes: more would only hold threads.
     Work.ACT: (16, 4),
 }
-"""Requests at once: of all callers, and of one token, or of one address without a token."""
+"""Requests at once: of all callers, and of one. A caller is a known token, or an address with all that have none."""
+MAX_KNOWN = 10_000
+"""Tokens that are remembered as known."""
 
 
 class LoadMiddleware:
@@ -42,12 +47,13 @@ class LoadMiddleware:
     An answer in several parts is made with its last one. To take what is made may last: it holds up nobody else.
 
     The scope gets `rest`: from a block `with scope["rest"]():` on, in which a request only waits or sends, it takes no
-    place. `rested_s` has how long the block was.
+    place. `rested_s` has how long the block was. Whoever finds the request's token valid sets `token_known`.
     """
 
     def __init__(self, app: ASGIApp, rooms: Mapping[Work, Room] | None = None) -> None:
         self._app = app
         self._rooms = rooms or {work: Room(*places) for work, places in PLACES.items()}
+        self._known: OrderedDict[bytes, None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on as soon as there is a place for it."""
@@ -55,7 +61,7 @@ class LoadMiddleware:
             await self._app(scope, receive, send)
             return
         work = _work_of(scope)
-        room, who = self._rooms[work], _caller_of(scope, work)
+        room, who = self._rooms[work], self._caller_of(scope)
         if not await room.begin(who):
             response = problem(OVERLOADED, "too many requests are being worked on: try again soon", id_of(scope))
             response.headers["Retry-After"] = "1"
@@ -67,6 +73,20 @@ class LoadMiddleware:
             await self._app(scope, receive, place.sending(send))
         finally:
             place.let_go()
+            if scope.get("token_known"):
+                self._remember(scope)
+
+    def _caller_of(self, scope: Scope) -> str:
+        """Return the request's token if it is known. Anybody can make up others: their address counts."""
+        token = token_of(scope)
+        return token if _digest(token) in self._known else network_of(address_of(scope.get("client")))
+
+    def _remember(self, scope: Scope) -> None:
+        digest = _digest(token_of(scope))
+        self._known[digest] = None
+        self._known.move_to_end(digest)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
 
 
 def _work_of(scope: Scope) -> Work:
@@ -77,12 +97,15 @@ def _work_of(scope: Scope) -> Work:
     return Work.READ if scope["method"] in READS else Work.ACT
 
 
-def _caller_of(scope: Scope, work: Work) -> str:
-    """The request's token as it was sent; its address without one, or if nobody asks for a token."""
-    token = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
-    if token and work is not Work.HEALTH:
-        return str(token, "latin-1")
-    return str((scope.get("client") or ("",))[0])
+def token_of(scope: Scope) -> str:
+    """Return the bearer token of a request, however its header is written, or an empty text."""
+    header = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
+    scheme, _, token = header.decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
 
 
 class _Place:

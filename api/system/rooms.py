@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter, OrderedDict, deque
 
 QUEUED_S = 20.0
+MAX_WAITING_EACH = 1000
+"""Requests of one caller that wait at once. Each takes memory, even if its connection has ended."""
 
 
 class Room:
@@ -19,6 +21,8 @@ class Room:
         if self._now.total() < self._most and self._may(who):
             self._now[who] += 1
             return True
+        if len(self._waiting.get(who, ())) >= MAX_WAITING_EACH:
+            return False
         place = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(who, deque()).append(place)
         try:

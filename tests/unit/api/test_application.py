@@ -104,6 +104,26 @@ def test_a_large_body_of_somebody_unknown_is_not_read(plane: Plane, token: str) 
     assert plane.call("POST", "/v1/policy/diff", headers=kind, content=b"#").status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/policy/apply", 403),
+        ("PUT", f"{TOWN}/bans/alpha", 403),
+        ("POST", "/v1/nodes/self/report", 403),
+        ("GET", "/v1/bans", 413),
+        ("PUT", "/v1/bans", 413),
+        ("POST", "/nothing", 413),
+    ],
+)
+def test_a_large_body_is_not_read_before_its_permission_is_checked(
+    town: Plane, method: str, path: str, status: int
+) -> None:
+    _, reader = town.account("reader", ("reader", "town"))
+    kind = {"Authorization": f"Bearer {reader}", "Content-Type": "application/json"}
+    response = town.call(method, path, headers=kind, content=b" " * 100_000)
+    assert (response.status_code, response.headers["connection"]) == (status, "close")
+
+
 @pytest.mark.parametrize("length", ["0", "10", "9000000", "x"])
 def test_a_body_with_two_lengths_is_refused_unread(plane: Plane, length: str) -> None:
     read: list[bytes] = []

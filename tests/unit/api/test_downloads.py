@@ -1,4 +1,4 @@
-"""A download is made first and sent then; whatever becomes of the sending, what it holds is closed."""
+"""A download is made before it is sent. What it holds is closed, however the sending ends."""
 
 import asyncio
 from collections.abc import Iterator

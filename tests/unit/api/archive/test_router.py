@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy.pool import QueuePool
 from starlette.types import Message
 
-from api.deps import MAX_DOWNLOADS, MAX_DOWNLOADS_EACH
+from api.quota import Quota
 from tests.unit.api.conftest import Plane, on_both_databases
 
 ADMINISTRATOR = 1
 """The number of the administrator's account."""
-DOWNLOADS = ("/v1/archive", "/v1/backup", "/v1/audit/export")
+DOWNLOADS = {"/v1/archive": "downloads", "/v1/backup": "backups", "/v1/audit/export": "downloads"}
+"""With the quota of each."""
 
 
 def _scope(plane: Plane, path: str) -> dict[str, Any]:
@@ -29,6 +30,11 @@ def _scope(plane: Plane, path: str) -> dict[str, Any]:
         "client": ("127.0.0.1", 1),
         "headers": [(b"authorization", f"Bearer {plane.token}".encode())],
     }
+
+
+def _quota(plane: Plane, path: str) -> Quota:
+    found: Quota = getattr(plane.app.state.runtime, DOWNLOADS[path])
+    return found
 
 
 @on_both_databases
@@ -58,7 +64,7 @@ def test_no_connection_of_the_database_is_held_while_an_answer_is_sent(full: Pla
 
 @pytest.mark.parametrize("path", DOWNLOADS)
 def test_whoever_hangs_up_leaves_no_download(full: Plane, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(full.app.state.runtime.downloads, "_most_each", 1)
+    monkeypatch.setattr(_quota(full, path), "_most_each", 1)
     meanwhile: list[int] = []
 
     async def run() -> None:
@@ -88,16 +94,16 @@ def test_whoever_hangs_up_leaves_no_download(full: Plane, path: str, monkeypatch
 @pytest.mark.parametrize("path", DOWNLOADS)
 def test_one_account_has_few_downloads_at_once_and_leaves_others_theirs(town: Plane, path: str) -> None:
     _, auditor = town.account("auditor", ("administrator", None))
-    quota = town.app.state.runtime.downloads
+    quota = _quota(town, path)
     with ExitStack() as stack:
-        for _ in range(MAX_DOWNLOADS_EACH):
+        for _ in range(quota._most_each):
             stack.enter_context(quota.held(ADMINISTRATOR))
         refused = town.call("GET", path)
         assert (refused.status_code, refused.json()["type"], refused.headers["retry-after"]) == (
             429, "/problems/too-many-at-once", "1",
         )  # fmt: skip
         assert town.call("GET", path, token=auditor).status_code == 200
-    for other in range(MAX_DOWNLOADS):
+    for other in range(quota._most):
         stack.enter_context(quota.held(1000 + other))
     refused = town.call("GET", path)
     assert (refused.status_code, refused.json()["type"], refused.headers["retry-after"]) == (
@@ -105,3 +111,12 @@ def test_one_account_has_few_downloads_at_once_and_leaves_others_theirs(town: Pl
     )  # fmt: skip
     stack.close()
     assert [town.call("GET", path).status_code for _ in range(3)] == [200] * 3
+
+
+def test_other_downloads_and_long_reads_take_no_place_of_a_backup(town: Plane) -> None:
+    runtime = town.app.state.runtime
+    with ExitStack() as stack:
+        for quota in (runtime.downloads, runtime.costly):
+            for other in range(quota._most):
+                stack.enter_context(quota.held(1000 + other))
+        assert town.call("GET", "/v1/backup").status_code == 200

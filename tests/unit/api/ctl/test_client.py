@@ -49,6 +49,7 @@ def _problem(status: int, kind: str, **more: Any) -> tuple[int, str, bytes]:
             ["the title", "body.a: no"],
         ),
         (_problem(503, "not-published"), NotInForce, ["the title: the detail"]),
+        (_problem(429, "too-many-at-once"), Unreachable, ["URL cannot do it now: the title: the detail"]),
         (_problem(503, "database-unavailable"), Unreachable, ["URL cannot do it now: the title: the detail"]),
         ((403, "text/html", b"<h1>no</h1>"), Denied, ["URL refuses: HTTP 403"]),
         ((302, "text/html", b""), Unreachable, ["URL does not answer as a dnsfilter control plane does: HTTP 302"]),

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api import errors
-from api.system.body import MAX_UNKNOWN_OCTETS, BodyMiddleware
+from api.system.body import LARGE_QUEUED_S, MAX_UNKNOWN_OCTETS, READ_TIMEOUT_S, BodyMiddleware
 from api.system.load import OF_NODES
 
 LARGE = b"x" * (MAX_UNKNOWN_OCTETS + 1)
@@ -37,7 +37,7 @@ class Caller:
     def __init__(self, **bounds: Any) -> None:
         self.held = Held()
         self.app = BodyMiddleware(
-            self.held, lambda _token, _path: True, lambda _token, _scope: errors.NotAuthenticated("no"), **bounds
+            self.held, lambda token, _scope: token, lambda _token, _scope: errors.NotAuthenticated("no"), **bounds
         )
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://testserver")
 
@@ -55,7 +55,7 @@ class Caller:
 
 def test_a_large_body_waits_for_a_place_and_is_refused_in_the_end() -> None:
     async def run() -> None:
-        caller = Caller(most_large=2, most_large_each=1, queued_s=0.05)
+        caller = Caller(most_large=2, most_large_each=1, queued_s=0)
         first = await caller.begin("a")
         late = await caller.send("a")
         assert (late.status_code, late.json()["type"]) == (503, "/problems/overloaded")
@@ -84,6 +84,10 @@ def test_whoever_waits_is_read_as_soon_as_there_is_a_place() -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
+def test_a_place_is_waited_for_longer_than_slow_uploads_hold_it() -> None:
+    assert LARGE_QUEUED_S > READ_TIMEOUT_S
+
+
 def test_a_body_that_waits_is_not_read() -> None:
     read: list[int] = []
 
@@ -93,7 +97,7 @@ def test_a_body_that_waits_is_not_read() -> None:
             yield b"x" * MAX_UNKNOWN_OCTETS
 
     async def run() -> None:
-        caller = Caller(most_large=1, queued_s=0.05)
+        caller = Caller(most_large=1, queued_s=0)
         first = await caller.begin("a")
         assert (await caller.send("b", content=parts())).status_code == 503
         assert read == []
@@ -105,7 +109,7 @@ def test_a_body_that_waits_is_not_read() -> None:
 
 def test_a_place_comes_back_where_a_request_fails() -> None:
     async def run() -> None:
-        caller = Caller(most_large=1, queued_s=0.05)
+        caller = Caller(most_large=1, queued_s=0)
         caller.held.broken = True
         for _ in range(3):
             with pytest.raises(RuntimeError, match="broken"):

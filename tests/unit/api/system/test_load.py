@@ -1,21 +1,24 @@
 """What is worked on at once is bounded; what nodes ask waits for places of its own, and takes none while it rests."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.system.load import OF_NODES, LoadMiddleware, Work
 from api.system.rooms import Room
+from tests.unit.api.conftest import Plane
+from tests.unit.api.nodes.conftest import Machine
 
 
-def _scope(path: str, method: str = "GET", token: str = "") -> dict[str, Any]:
-    headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+def _scope(path: str, method: str = "GET", authorization: str = "") -> dict[str, Any]:
+    headers = [(b"authorization", authorization.encode())] if authorization else []
     return {"type": "http", "method": method, "path": path, "headers": headers, "client": ("192.0.2.1", 1)}
 
 
-def _load(app: Any, most: int = 1, queued_s: float = 0.05) -> LoadMiddleware:
+def _load(app: Any, most: int = 1, queued_s: float = 0) -> LoadMiddleware:
     """With so many places for each kind of work, half of them for one caller."""
     return LoadMiddleware(app, {work: Room(most, max(1, most // 2), queued_s) for work in Work})
 
@@ -24,7 +27,7 @@ async def _receive() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-async def _ask(app: LoadMiddleware, scope: Scope) -> int:
+async def _ask(app: ASGIApp, scope: Scope) -> int:
     statuses: list[int] = []
 
     async def send(message: Message) -> None:
@@ -38,6 +41,11 @@ async def _ask(app: LoadMiddleware, scope: Scope) -> int:
 async def _done(send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        await asyncio.sleep(0)
 
 
 class Held:
@@ -87,33 +95,76 @@ def test_no_kind_of_work_takes_the_places_of_another(held: str) -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_one_token_takes_its_share_of_the_places_and_leaves_the_others() -> None:
+def test_one_known_token_takes_its_share_of_the_places_and_leaves_the_others() -> None:
     async def run() -> None:
         held = Held()
         app = _load(held, most=2)
-        first = asyncio.create_task(_ask(app, _scope("/hold", token="many")))
-        while not held.begun:
-            await asyncio.sleep(0)
-        assert await _ask(app, _scope("/now", token="many")) == 503
-        assert await _ask(app, _scope("/now", token="another")) == 200
+        for token in ("many", "another"):
+            assert await _ask(app, {**_scope("/now", authorization=f"Bearer {token}"), "token_known": True}) == 200
+        first = asyncio.create_task(_ask(app, _scope("/hold", authorization="Bearer many")))
+        await _until(lambda: held.begun == 3)
+        for written in ("Bearer many", "bearer many", "BEARER  many "):
+            assert await _ask(app, _scope("/now", authorization=written)) == 503
+        assert await _ask(app, _scope("/now", authorization="Bearer another")) == 200
         held.going.set()
         assert await first == 200
 
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_nodes_wait_for_a_place_and_are_refused_in_the_end() -> None:
+@pytest.mark.parametrize("authorization", ["", "Basic eDp5", "Bearer made-up"])
+def test_without_a_known_token_an_address_has_a_share(authorization: str) -> None:
+    async def run() -> None:
+        held = Held()
+        app = _load(held, most=2)
+        first = asyncio.create_task(_ask(app, _scope("/hold", authorization="Bearer made-up-too")))
+        await _until(lambda: held.begun == 1)
+        assert await _ask(app, _scope("/now", authorization=authorization)) == 503
+        assert await _ask(app, {**_scope("/now", authorization=authorization), "client": ("192.0.2.2", 1)}) == 200
+        held.going.set()
+        assert await first == 200
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_only_the_last_known_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.system.load.MAX_KNOWN", 2)
+
+    async def run() -> None:
+        app = _load(Held())
+        for token in "abac":
+            assert await _ask(app, {**_scope("/now", authorization=f"Bearer {token}"), "token_known": True}) == 200
+        assert [app._caller_of(_scope("/now", authorization=f"Bearer {token}")) for token in "abc"] == [
+            "a", "192.0.2.1", "c",
+        ]  # fmt: skip
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_nodes_are_refused_if_no_place_becomes_free() -> None:
     async def run() -> None:
         held = Held()
         app = _load(held)
         first = asyncio.create_task(_ask(app, _scope(f"{OF_NODES}hold")))
-        await asyncio.sleep(0.01)
+        await _until(lambda: held.begun == 1)
         assert await _ask(app, _scope(f"{OF_NODES}now")) == 503
-        second = asyncio.create_task(_ask(app, _scope(f"{OF_NODES}now")))
-        await asyncio.sleep(0.01)
+        held.going.set()
+        assert await first == 200
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_nodes_wait_for_a_place() -> None:
+    async def run() -> None:
+        held = Held()
+        app = _load(held, queued_s=20)
+        waiting = [asyncio.create_task(_ask(app, _scope(f"{OF_NODES}hold"))) for _ in range(2)]
+        await _until(lambda: held.begun == 1)
+        for _ in range(10):
+            await asyncio.sleep(0)
         assert held.begun == 1
         held.going.set()
-        assert (await first, await second) == (200, 200)
+        assert await asyncio.gather(*waiting) == [200, 200]
 
     asyncio.run(asyncio.wait_for(run(), 30))
 
@@ -125,8 +176,7 @@ def test_who_rests_takes_no_place_and_the_time_is_told(path: str) -> None:
         app = _load(held)
         scopes = [_scope(path) for _ in range(5)]
         waiting = [asyncio.create_task(_ask(app, scope)) for scope in scopes]
-        while held.begun < 5:
-            await asyncio.sleep(0.001)
+        await _until(lambda: held.begun == 5)
         assert await _ask(app, _scope(path.replace("rest", "now"))) == 200
         held.going.set()
         assert await asyncio.gather(*waiting) == [200] * 5
@@ -150,3 +200,16 @@ def test_a_place_comes_back_where_a_request_fails(path: str) -> None:
                 await _ask(app, _scope(path))
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("path", ["/v1/bans", f"{OF_NODES}snapshot"])
+def test_only_a_token_that_is_taken_is_known(town: Plane, path: str) -> None:
+    known = Machine.enrolled(town, "office").token if path.startswith(OF_NODES) else town.token
+
+    async def run() -> None:
+        for token in (known, "made-up"):
+            scope = {**_scope(path, authorization=f"Bearer {token}"), "query_string": b"", "root_path": ""}
+            await _ask(town.app, scope)
+            assert scope.get("token_known", False) == (token == known)
+
+    asyncio.run(asyncio.wait_for(run(), 30))

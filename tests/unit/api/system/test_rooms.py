@@ -9,8 +9,8 @@ import pytest
 from api.system.rooms import Room
 
 
-def _run(told: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(told, 30))
+def _run(steps: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(steps, 30))
 
 
 async def _settled() -> None:
@@ -56,7 +56,7 @@ def test_one_caller_leaves_places_for_others() -> None:
 
 def test_who_waits_in_vain_is_refused_and_takes_no_place() -> None:
     async def run() -> None:
-        room = Room(1, 1, queued_s=0.01)
+        room = Room(1, 1, queued_s=0)
         assert await room.begin("a")
         assert [await room.begin(who) for who in "ab"] == [False, False]
         room.end("a")
@@ -65,10 +65,27 @@ def test_who_waits_in_vain_is_refused_and_takes_no_place() -> None:
     _run(run())
 
 
+def test_few_requests_of_one_caller_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.system.rooms.MAX_WAITING_EACH", 1)
+
+    async def run() -> None:
+        room = Room(1, 1)
+        assert await room.begin("a")
+        waiting = [asyncio.create_task(room.begin(who)) for who in "ab"]
+        await _settled()
+        assert not await room.begin("a")
+        room.end("a")
+        assert await waiting[0]
+        room.end("a")
+        assert await waiting[1]
+
+    _run(run())
+
+
 @pytest.mark.parametrize("given", [False, True])
 def test_who_is_cancelled_takes_no_place_even_if_it_was_just_given(given: bool) -> None:
     async def run() -> None:
-        room = Room(1, 1, queued_s=0.01)
+        room = Room(1, 1)
         assert await room.begin("a")
         waiting = asyncio.create_task(room.begin("b"))
         await _settled()
