@@ -399,7 +399,7 @@ class Supervisor:
         reason: str | None = "workers of the program before are still there"
         if not self._predecessors:
             logs.emit(_LOG, logging.INFO, "upgrade is tried", program=" ".join(self._means.program))
-            reason = await try_out(self._means.program, self._listening, metrics)
+            reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
         if self._stopping:
             return
         if reason is None:

@@ -350,6 +350,31 @@ def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: 
         assert eventually(lambda: not Path(f"/proc/{tried.read_text()}").exists(), 30)
 
 
+def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: Path, authority: Knot) -> None:
+    node = Node(tmp_path, authority.hostport, policy=None)
+    store = SnapshotStore(node.state / "snapshots")
+    for mode in ("monitor", "enforce"):
+        policy = tmp_path / "policy.toml"
+        policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
+        publish_policy_file(policy, node.state, store, int(time.time()))
+    with node:
+        before = settled(node, 1)
+        for path in store.directory.rglob("2.*.manifest"):
+            path.write_bytes(b"?")
+        tell(node, signal.SIGUSR2)
+        assert again(node, "no upgrade, the old program goes on", 0)
+        assert node.logged("trial of the upgrade", "load revision 2, which is in force")
+        assert node.worker_pids() == before
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 2
+
+
+def test_a_node_that_has_no_snapshot_yet_can_be_upgraded(tmp_path: Path, authority: Knot) -> None:
+    with Node(tmp_path, authority.hostport, policy=None, top="start_without_snapshot = true") as node:
+        before = settled(node, 1)
+        tell(node, signal.SIGUSR2)
+        assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)
+
+
 def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: Knot) -> None:
     anyhow = "start_without_snapshot = true"
     node = Node(tmp_path, authority.hostport, policy=None, config=UNLIMITED, top=anyhow)
