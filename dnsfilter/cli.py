@@ -303,10 +303,7 @@ def _check(options: argparse.Namespace) -> int:
     try:
         config = _config(options)
         said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
-        faults, lacking = address_faults((*config.listen, config.metrics_listen))
-        problems += faults
-        if lacking:
-            said["not on this machine"] = lacking
+        problems += address_faults((*config.listen, config.metrics_listen))
         if config.left_out:
             said["left out"] = [endpoint_text(endpoint) for endpoint in config.left_out]
         said["workers"] = config.workers
