@@ -55,13 +55,13 @@ class ImmutableFiles:
         copies = self._directory / COPY
         with suppress(OSError, SnapshotError):
             copies.mkdir(mode=0o755, exist_ok=True)
+            for path in copies.iterdir():
+                if path.name not in files:
+                    path.unlink()
             for name, file in files.items():
                 if not self._is_whole(copies / name, file):
                     write_whole(copies / name, _read(self._directory / name, file), sync=False)
                     self._is_whole(copies / name, file)
-            for path in copies.iterdir():
-                if path.name not in files:
-                    path.unlink()
 
     def _is_whole(self, path: Path, file: FileRef) -> bool:
         if not path.exists() or path.stat().st_size != file.size:
