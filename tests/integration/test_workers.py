@@ -340,6 +340,21 @@ def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: 
         assert node.is_ready()
 
 
+def test_a_reload_during_a_trial_is_done_after_it(tmp_path: Path, authority: Knot) -> None:
+    with Replaced(tmp_path, authority.hostport) as node:
+        settled(node, 1)
+        go = tmp_path / "go"
+        node.lines.write_text(f"import time\nwhile not Path({str(go)!r}).exists():\n    time.sleep(0.01)\nsys.exit(0)")
+        tell(node, signal.SIGUSR2)
+        assert again(node, "upgrade is tried", 0)
+        tell(node, signal.SIGHUP)
+        tell(node, signal.SIGUSR2)
+        assert again(node, "signal ignored", 0)
+        go.touch()
+        assert again(node, "no upgrade, the old program goes on", 0)
+        assert again(node, "configuration is unchanged", 0)
+
+
 def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: Knot) -> None:
     with Replaced(tmp_path, authority.hostport) as node:
         node.lines.write_text("import os, time; Path('tried').write_text(str(os.getpid())); time.sleep(3600)")
