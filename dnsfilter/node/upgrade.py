@@ -172,7 +172,7 @@ def _note(
     *,
     trial_of: int | None = None,
 ) -> tuple[int, list[int]]:
-    """The descriptor of what `take_handover` reads, and every descriptor that is passed on, that one first."""
+    """Return the descriptor of what `take_handover` reads, and all descriptors to pass on, that one first."""
     sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.placed()]
     metrics = (endpoint_text(status[0]), status[1].fileno())
     said = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers, "trial_of": trial_of}
