@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -268,6 +269,22 @@ def test_what_cannot_be_reloaded_is_said_and_the_old_goes_on(tmp_path: Path, aut
             assert again(node, said, 0)
             assert node.dig("www.tiktok.com").rcode == "REFUSED"
         assert node.worker_pids() == before
+
+
+def test_a_faulty_policy_file_changes_nothing_until_a_restart_and_then_is_named(
+    tmp_path: Path, authority: Knot
+) -> None:
+    with Node(tmp_path, authority.hostport, policy=EXAMPLE.read_text()) as node:
+        node.policy.write_text('[[range]]\nprefix = "192.0.2.1/24"\n')
+        tell(node, signal.SIGHUP)
+        assert again(node, "not reloaded", 0)
+        tell(node, signal.SIGUSR2)
+        assert again(node, "no upgrade, the old program goes on", 0)
+        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+    ended = subprocess.run(node.command(), capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "range[0].prefix" in ended.stderr
+    assert "range[0].funding" in ended.stderr
 
 
 # Upgrade and end.
