@@ -240,8 +240,8 @@ class PolicyFeed:
         """
         try:
             snapshot = self.load(without=revision)
-        except (SnapshotError, OSError):
-            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, there is no other", revision=revision)
+        except (SnapshotError, OSError) as error:
+            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, there is no other", reason=error)
             return None
         try:
             self._store.quarantine(revision, reason)
