@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dnsfilter-api: {error}", file=sys.stderr)
         return 1
     except SQLAlchemyError as error:
-        print(f"dnsfilter-api: {opening.cannot_open(error)}", file=sys.stderr)
+        print(f"dnsfilter-api: {opening.cannot_open(settings, error)}", file=sys.stderr)
         return 1
 
 
@@ -108,7 +108,7 @@ def serve(settings: Settings) -> int:
         # Before it listens: who comes to a control plane that waits is to find none, and try the other.
         turn = _take_turn(settings, stack)
         opening.demand_installation(settings)
-        stack.enter_context(making.alone_on(settings))
+        stack.enter_context(making.file_locked(settings))
         listener = stack.enter_context(Listener(settings.listen, settings.tls is not None))
         token_key = making.token_key(settings)
         database = opening.open_database(settings)
@@ -295,7 +295,7 @@ def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
             stack.callback(turn.close)
             turn.wait()
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise opening.cannot_open(error) from error
+        raise opening.cannot_open(settings, error) from error
     return turn
 
 
@@ -309,7 +309,7 @@ def _integrity(settings: Settings, database: Database) -> Integrity:
     except OSError as error:
         raise UnavailableError(f"cannot read {error.filename}: {error.strerror}") from error
     except SQLAlchemyError as error:
-        raise opening.cannot_open(error) from error
+        raise opening.cannot_open(settings, error) from error
     return integrity
 
 

@@ -1,5 +1,6 @@
 """Settings of the control plane: command line before `DNSFILTER_API_*` before defaults."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -154,7 +155,8 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
         problems.append(Problem(places["init_policy"], f"there is no file {init_policy}"))
     snapshot_key, checkpoint_key = (_key(values, key, state_dir) for key in ("snapshot_key", "checkpoint_key"))
     for key, file in (("snapshot_key", snapshot_key), ("checkpoint_key", checkpoint_key)):
-        if file.is_dir():
+        # Not the method, which raises an error if the directory may not be read.
+        if os.path.isdir(file):
             problems.append(Problem(places[key], f"{file} is a directory: name a file"))
     taken_to, found = _checkpoint_places(values, places)
     problems += found

@@ -38,7 +38,7 @@ from dnsfilter.node.reloading import check_listen
 from dnsfilter.node.sockets import address_faults, buffer_advice, buffer_ms, receive_buffer
 from dnsfilter.node.start import give_up_root, open_sockets, start_recruit, this_program
 from dnsfilter.node.supervisor import Means, Supervisor
-from dnsfilter.node.upgrade import NOTHING, take_handover
+from dnsfilter.node.upgrade import take_handover
 from dnsfilter.policy.model import Instant, Service, Suspension
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_policy
 from dnsfilter.snapshot.files import Files
@@ -143,8 +143,6 @@ def _serve(options: argparse.Namespace) -> int:
     handover = take_handover()
     config = _config(options)
     check_listen(config, [endpoint for (_, endpoint), _ in handover.sockets])
-    if handover.is_trial:  # the running node has a policy, and its successor is not to lose it
-        config = replace(config, start_without_snapshot=False)
     engine = chosen_kind()
     logs.setup()
     one_time_token = _one_time_token(config)  # which may be root's to read
@@ -160,30 +158,33 @@ def _serve(options: argparse.Namespace) -> int:
         now = store.making_s(int(time.time()))
         feed.take(_policy_files(options.policy, config, now, now))
     else:
-        if options.policy is not None:
-            publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
-        load_first(feed, config, None if follow is None else partial(_pull_first, config, one_time_token))
+        _publish(options, config, store)
+        pull = None if follow is None else partial(_pull_first, config, one_time_token)
+        load_first(feed, config, pull, least=handover.trial_of or 0)
 
     def load() -> Config:
-        """The configuration as it is now; what the policy file says is published."""
         fresh = _config(options)
-        if options.policy is not None:
-            publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
+        _publish(options, config, store)
         return fresh
 
     async def run() -> None:
+        means = Means(load, this_program(), None if handover.is_trial else follow, handover.is_trial)
+        supervisor = Supervisor(config, engine, listening, status, feed, means, handover, recruit)
         if handover.is_trial:
             from dnsfilter.node.trial import rehearse
 
-            means = Means(load, this_program(), is_trial=True)
-            supervisor = Supervisor(config, engine, listening, status, feed, means, NOTHING, recruit)
             await rehearse(supervisor, listening.endpoints[0])
-            return
-        means = Means(load, this_program(), follow)
-        await Supervisor(config, engine, listening, status, feed, means, handover, recruit).run()
+        else:
+            await supervisor.run()
 
     asyncio.run(run())
     return DONE
+
+
+def _publish(options: argparse.Namespace, config: Config, store: SnapshotStore) -> None:
+    """Publish the policy file, if one is given."""
+    if options.policy is not None:
+        publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
 
 
 def _follows(options: argparse.Namespace, config: Config) -> bool:
@@ -302,10 +303,7 @@ def _check(options: argparse.Namespace) -> int:
     try:
         config = _config(options)
         said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
-        faults, lacking = address_faults((*config.listen, config.metrics_listen))
-        problems += faults
-        if lacking:
-            said["not on this machine"] = lacking
+        problems += address_faults((*config.listen, config.metrics_listen))
         if config.left_out:
             said["left out"] = [endpoint_text(endpoint) for endpoint in config.left_out]
         said["workers"] = config.workers

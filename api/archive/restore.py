@@ -135,8 +135,9 @@ def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
 
 def _vacant(place: Path) -> None:
     # A log that is there would be taken for that of the database that comes.
-    if any(os.path.lexists(path) for path in (place, place.with_name(f"{place.name}-wal"))):
-        raise NotEmpty(f"the database {place} is there already: name another, or move the old one away")
+    for path in (place, place.with_name(f"{place.name}-wal")):
+        if os.path.lexists(path):
+            raise NotEmpty(f"the database {path} is there already: name another, or move the old one away")
 
 
 @contextmanager

@@ -160,7 +160,8 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
     lines = [
         f"restored: the installation {manifest.installation} as of {at_words(manifest.time)}, {done.rows} rows",
         f"the record goes up to entry {manifest.audit.seq}, {manifest.audit.hash}; the restore is on record after it",
-        "put copies of snapshot-key and checkpoint-key in place, which no backup has; without: dnsfilter-api new-keys",
+        "next: put copies of snapshot-key and checkpoint-key in their places: no backup has them",
+        "if there are none, run dnsfilter-api new-keys with the settings and as the user of the control plane",
         f"revision {done.revision} comes into force when the control plane starts",
         "tokens are known as before; without one: dnsfilter-api new-token --state-dir " + str(options.state_dir),
     ]

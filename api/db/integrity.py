@@ -27,6 +27,8 @@ QUICK_ENTRIES = 1000
 """How many of the newest audit entries a start verifies."""
 BATCH = 500
 EVERY_S = 86_400.0
+RETRY_S = 60.0
+"""How long after a check that could not be done, as while PostgreSQL is away."""
 _INTERRUPTED, _DAMAGED = sqlite3.SQLITE_INTERRUPT, (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 log = logging.getLogger("dnsfilter.api")
@@ -68,10 +70,11 @@ class Integrity:
         self._check(self._newest_fault)
         self._check(lambda: self._file_fault(monotonic() + QUICK_S))
 
-    def check(self) -> None:
-        """Check all of it, in steps between which others use the database."""
+    def check(self) -> bool:
+        """Check all of it, in steps between which others use the database. Return True."""
         self._check(self._chain_fault)
         self._check(lambda: self._file_fault(None))
+        return True
 
     def start(self) -> None:
         """Start checking in the background."""
@@ -85,14 +88,14 @@ class Integrity:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._steady.attempt(self.check)
-            self._stopping.wait(EVERY_S)
+            done = self._steady.attempt(self.check)
+            self._stopping.wait(EVERY_S if done else RETRY_S)
 
     def _check(self, look: Callable[[], str | None]) -> None:
         try:
             found = look()
         except DBAPIError as error:
-            if not _is_damage(error.orig):
+            if not is_damage(error.orig):
                 raise
             found = str(error.orig)
         except ValueError as error:
@@ -105,7 +108,7 @@ class Integrity:
             return
         self._database.damage = (
             f"the database is damaged: {found}. Restore a backup (dnsfilterctl restore), "
-            "or accept the damage: restart dnsfilter-api with --broken-record"
+            "or accept the damage: restart dnsfilter-api with --broken-record (DNSFILTER_API_BROKEN_RECORD=true)"
         )
         emit(log, logging.ERROR, "the database is damaged, no act is accepted", reason=found)
 
@@ -145,7 +148,7 @@ class Integrity:
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode == _INTERRUPTED:
                     return None
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
                 return str(error)
             finally:
@@ -157,7 +160,8 @@ def _batch(session: Session, after: int) -> Iterable[AuditRow]:
     return session.scalars(select(AuditRow).where(AuditRow.seq > after).order_by(AuditRow.seq).limit(BATCH))
 
 
-def _is_damage(error: BaseException | None) -> bool:
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says by this error that its file is damaged."""
     # An error of the module, and not of the library, has no code: a text is not UTF-8.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return isinstance(error, sqlite3.DatabaseError) and code & 0xFF in _DAMAGED

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,7 @@ from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5
 _FORGOTTEN = "forgotten"
+_LOG_SUFFIX = "-wal"
 _WRITE = "dnsfilter_write"
 
 log = logging.getLogger("dnsfilter.api")
@@ -42,14 +43,19 @@ class Database:
         self._turn = threading.Lock()
         # Paths that have to stay what they were, each held open so that its inode is not given to another file.
         self._watched: dict[Path, int] = {}
+        self._log_keeper: PoolProxiedConnection | None = None
         self.damage: str | None = None
         """Why no act may be recorded: what is damaged. Set by whoever checks the database."""
         # Whether SQLite's log has pages with something that was forgotten.
         self._stale_log = False
 
     def watch(self, *paths: Path) -> None:
-        """From now on refuse to write once one of these paths was removed or replaced. Raises OSError."""
-        for path in paths:
+        """From now on refuse to write once one of these paths was removed or replaced. Raises OSError.
+
+        The log of SQLite's file is watched with them: acts that only it holds would be lost with it.
+        """
+        log_file = self._keep_log()
+        for path in paths if log_file is None else (*paths, log_file):
             # A descriptor that reads nothing: closing any other would end SQLite's locks.
             self._watched[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
 
@@ -62,14 +68,25 @@ class Database:
         for path, descriptor in self._watched.items():
             try:
                 same = os.path.samestat(path.stat(), os.fstat(descriptor))
-            except OSError:
+            except FileNotFoundError:
                 same = False
+            except OSError as error:
+                return f"{path} cannot be read: {error.strerror}. Check its disk, and its directory's owner and mode"
             if not same:
-                return (
-                    f"{path} was removed or replaced while dnsfilter-api runs. Put it back, or restore a backup; "
-                    "then restart dnsfilter-api"
-                )
+                return f"{path} was removed or replaced while dnsfilter-api runs. {_remedy(path)}"
         return None
+
+    def _keep_log(self) -> Path | None:
+        """SQLite's log, which stays the same file while this process runs; None for PostgreSQL."""
+        if self._engine.name != "sqlite":
+            return None
+        # SQLite removes the log with the last connection, which the pool might close: this one stays open.
+        self._log_keeper = self._engine.raw_connection()
+        self._log_keeper.detach()
+        with closing(self._log_keeper.cursor()) as cursor:
+            (_, _, file) = cursor.execute("PRAGMA database_list").fetchone()
+            cursor.execute("PRAGMA schema_version").fetchone()
+        return Path(f"{file}{_LOG_SUFFIX}")
 
     def _demand_same(self) -> None:
         replaced = self._replaced()
@@ -144,10 +161,18 @@ class Database:
         return not busy
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection."""
+        if self._log_keeper is not None:
+            self._log_keeper.close()
         self._engine.dispose()
         while self._watched:
             os.close(self._watched.popitem()[1])
+
+
+def _remedy(path: Path) -> str:
+    if path.name.endswith(_LOG_SUFFIX):
+        return "Stop dnsfilter-api with SIGTERM, which saves what the file held, and start it again"
+    return "Put it back, or restore a backup; then restart dnsfilter-api"
 
 
 def forget(session: Session) -> None:

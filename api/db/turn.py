@@ -137,9 +137,10 @@ def locked(database: Path) -> Iterator[None]:
     """Hold the lock of an SQLite database; raises Busy and OSError.
 
     The lock is on a file of its own: closing the database's file would end SQLite's locks. The kernel releases it when
-    the process ends, however that happens.
+    the process ends, however that happens. Every link to the database leads to the same lock.
     """
-    lock = database.with_name(f"{database.name}.lock")
+    real = database.resolve()
+    lock = real.with_name(f"{real.name}.lock")
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.audit.key import make_signing_key
 from api.auth.tokens import load_key, make_first_token, make_key, record_key, replace_token
 from api.db.session import Database
-from api.db.turn import Busy, locked
+from api.db.turn import Busy, locked, turn_on
 from api.db.unit import LOCAL, UnitOfWork
 from api.installation.opening import (
     Held,
@@ -25,6 +25,7 @@ from api.installation.opening import (
     held_by,
     open_database,
     traces,
+    unreachable,
 )
 from api.policies.loading import is_empty
 from api.publish.service import believed
@@ -42,6 +43,8 @@ def create(settings: Settings) -> str:
     demand_nothing(settings)
     _make_state_directory(settings)
     with alone_on(settings), _opened(settings, create=True) as database:
+        # Another process may have made it before this one was alone.
+        demand_nothing(settings)
         _make_keys(settings)
         key = token_key(settings)
         make_first_token(database, key, settings.token_path, _now_s(settings))
@@ -120,6 +123,24 @@ def missing_key(settings: Settings, error: FileNotFoundError, consequence: str) 
 
 @contextmanager
 def alone_on(settings: Settings) -> Iterator[None]:
+    """Be the only process that changes the database; raises UnavailableError if another one may."""
+    with ExitStack() as stack:
+        stack.enter_context(file_locked(settings))
+        turn = turn_on(settings.database)
+        if turn is not None:
+            stack.callback(turn.close)
+            try:
+                taken = turn.take()
+            except SQLAlchemyError as error:
+                raise cannot_open(settings, error) from error
+            if not taken:
+                message = f"another control plane uses the database {database_name(settings)}: stop it first"
+                raise UnavailableError(message)
+        yield
+
+
+@contextmanager
+def file_locked(settings: Settings) -> Iterator[None]:
     """Hold the lock of a database of SQLite; raises UnavailableError if another process does."""
     file = database_file(settings)
     with ExitStack() as stack:
@@ -129,7 +150,7 @@ def alone_on(settings: Settings) -> Iterator[None]:
             except Busy as error:
                 raise UnavailableError(f"{error}: stop that process, or name another with --database") from error
             except OSError as error:
-                raise UnavailableError(f"cannot lock the database {file}: {error.strerror}") from error
+                raise unreachable("lock", error) from error
         yield
 
 
@@ -170,9 +191,9 @@ def _opened(settings: Settings, *, create: bool = False) -> Iterator[Database]:
     try:
         yield database
     except OSError as error:
-        raise UnavailableError(f"cannot write {error.filename}: {error.strerror}") from error
+        raise unreachable("write", error) from error
     except SQLAlchemyError as error:
-        raise cannot_open(error) from error
+        raise cannot_open(settings, error) from error
     finally:
         database.close()
 

@@ -1,5 +1,9 @@
 """Open the installation that the settings name; never make one."""
 
+import os
+import pwd
+import shlex
+import sqlite3
 from enum import Enum, auto
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.tokens import fingerprint, fingerprint_on_record
 from api.chainverify import RESTORE_ACT
+from api.db.integrity import is_damage
 from api.db.migrating import schema_of
 from api.db.models import AuditRow
 from api.db.session import Database
@@ -17,6 +22,11 @@ from api.publish.repository import revision
 from api.publish.service import Publisher
 from api.settings import Settings
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
+
+FIRST_PERSON = 1000
+"""The first number of a user that is no service, by the standard of distributions."""
+OWNER = "run dnsfilter-api as the user that owns the database and its directory"
+"""What to do where a file is somebody else's."""
 
 
 class Held(Enum):
@@ -41,18 +51,43 @@ def database_name(settings: Settings) -> str:
 
 
 def command(name: str, settings: Settings) -> str:
-    """The command to type for this installation."""
+    """The command to type for this installation, as the same user."""
     words = ["dnsfilter-api", *([name] if name else []), "--state-dir", str(settings.state_dir)]
     if database_file(settings) != settings.state_dir.absolute() / "dnsfilter.sqlite3":
         words += ["--database", make_url(settings.database).render_as_string(hide_password=True)]
-    return " ".join(words)
+    for option, key in (("--snapshot-key", settings.snapshot_key), ("--checkpoint-key", settings.checkpoint_key)):
+        if key != settings.state_dir / option.removeprefix("--"):
+            words += [option, str(key)]
+    if 0 < os.geteuid() < FIRST_PERSON:
+        # A service: whoever reads its log is somebody else, whose files it could not read.
+        words = ["sudo", "-u", _user_name(), *words]
+    return shlex.join(words)
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"#{os.geteuid()}"
+
+
+def unreachable(what: str, error: OSError) -> UnavailableError:
+    """What is said of a file with which one cannot do `what`."""
+    advice = OWNER if isinstance(error, PermissionError) else "check its disk"
+    return UnavailableError(f"cannot {what} {error.filename}: {error.strerror}; {advice}")
 
 
 def traces(settings: Settings, held: Held) -> list[Path]:
-    """The files that show that there was an installation; an unfinished one has keys, and no snapshot yet."""
+    """The files that show that there was an installation; an unfinished one has keys, and no snapshot yet.
+
+    Raises UnavailableError if that cannot be seen.
+    """
     keys = settings.token_key_path, settings.snapshot_key, settings.checkpoint_key, settings.token_path
     wanted = (*(keys if held is Held.NOTHING else ()), settings.snapshot_dir / "current")
-    return [path for path in wanted if path.exists()]
+    try:
+        return [path for path in wanted if path.exists()]
+    except OSError as error:
+        raise unreachable("read", error) from error
 
 
 def held_by(settings: Settings) -> Held:
@@ -71,9 +106,9 @@ def held_by(settings: Settings) -> Held:
         finally:
             database.close()
     except OSError as error:
-        raise UnavailableError(f"cannot read the database {file}: {error.strerror}") from error
+        raise unreachable("read", error) from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise cannot_open(error) from error
+        raise cannot_open(settings, error) from error
 
 
 def demand_installation(settings: Settings) -> None:
@@ -121,14 +156,21 @@ def open_database(settings: Settings, *, create: bool = False) -> Database:
         raise UnavailableError(message) from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         database.close()
-        raise cannot_open(error) from error
+        raise cannot_open(settings, error) from error
     return database
 
 
-def cannot_open(error: Exception) -> UnavailableError:
+def cannot_open(settings: Settings, error: Exception) -> UnavailableError:
     """What is said of a database that cannot be opened."""
+    name, cause = database_name(settings), getattr(error, "orig", None)
+    if is_damage(cause):
+        return UnavailableError(
+            f"the database {name} is damaged: {cause}. Move it away and restore a backup (dnsfilterctl restore)"
+        )
+    if isinstance(cause, sqlite3.Error):
+        return UnavailableError(f"cannot open the database {name}: {cause}. Check --database and its disk; {OWNER}")
     # The URL may carry a password, and drivers repeat it: the type has to do.
-    return UnavailableError(f"cannot open the database: {type(error).__name__}; check --database")
+    return UnavailableError(f"cannot open the database {name}: {type(error).__name__}; check --database")
 
 
 def demand_key(settings: Settings, database: Database, key: bytes) -> None:

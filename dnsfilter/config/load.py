@@ -284,6 +284,8 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         trust_ad = all(server.address.is_loopback for server in servers)
     listen, default_listen = _present(file.listen), "listen" not in file.model_fields_set
     left_out = tuple(each for each in listen if default_listen and not has_family(each.address))
+    if left_out == listen:
+        left_out = ()  # so that the start names them
     return Config(
         listen=tuple(each for each in listen if each not in left_out),
         metrics_listen=file.metrics_listen,

@@ -16,15 +16,15 @@ from dnsfilter.telemetry import logs
 _LOG = logging.getLogger("dnsfilter.node")
 
 
-def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None) -> None:
+def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None, least: int = 0) -> None:
     """Load what is here; where nothing of it is whole, what `pull` brings; then even what is quarantined here.
 
-    Raises UnavailableError where there is neither, unless the node is to start without.
+    Raises UnavailableError where there is neither, unless the node is to start without, and for one below `least`.
     """
     try:
         _load_or_pull(feed, pull)
     except DnsfilterError as error:
-        if not config.start_without_snapshot:
+        if least > 0 or not config.start_without_snapshot:
             raise UnavailableError(
                 f"no snapshot to decide by in {config.state_dir}: {error}; start the control plane, give --policy, "
                 "or set start_without_snapshot"
@@ -33,6 +33,11 @@ def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None
         print("dnsfilter: no snapshot yet: nothing is banned, nobody is registered", file=sys.stderr)
         empty = compile_policy(Policy(0), max(int(time.time()), RELEASED_S))
         feed.take(Files(0, empty.manifest, empty.names.data, empty.ranges.data, empty.rules.data))
+    if feed.snapshot is not None and feed.snapshot.revision < least:
+        raise UnavailableError(
+            f"load revision {least}, which is in force: the newest complete one in {config.state_dir} is "
+            f"{feed.snapshot.revision}; wait for the next revision, or restart to go back to {feed.snapshot.revision}"
+        )
 
 
 def _load_or_pull(feed: PolicyFeed, pull: Callable[[], None] | None) -> None:

@@ -101,9 +101,9 @@ class PolicyFeed:
         files, trouble = self._store.read_last_good(self._files, without=without)
         snapshot = self.take(files)
         self.trouble = trouble
-        if trouble is None:
-            self._token = token
-        else:
+        # What was passed over is looked at again: its quarantine may be ended.
+        self._token = token if trouble is None else None
+        if trouble is not None:
             logs.emit(_LOG, logging.ERROR, "snapshot passed over", reason=trouble, using=files.revision)
         return snapshot
 
@@ -240,8 +240,8 @@ class PolicyFeed:
         """
         try:
             snapshot = self.load(without=revision)
-        except (SnapshotError, OSError):
-            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, there is no other", revision=revision)
+        except (SnapshotError, OSError) as error:
+            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, there is no other", reason=error)
             return None
         try:
             self._store.quarantine(revision, reason)

@@ -1,6 +1,7 @@
 """Giving up what a process no longer needs: capabilities(7), and no_new_privs (prctl(2))."""
 
 import ctypes
+import errno
 import os
 import pwd
 import signal
@@ -13,6 +14,7 @@ DEFAULT_USER = "dnsfilter"
 _CAP_SETUID = 7
 _LAST_CAPABILITY = 63
 _PR_SET_PDEATHSIG = 1
+_PR_GET_PDEATHSIG = 2
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
@@ -64,7 +66,7 @@ def keep_over_exec(capabilities: Iterable[int]) -> None:
 def end_with(parent: int) -> bool:
     """Have the kernel send SIGTERM when the parent dies; False if it is not the parent (any more).
 
-    This lasts over exec(2), and over dropped capabilities; a change of user ends it (PR_SET_PDEATHSIG in prctl(2)).
+    This lasts over exec(2), over dropped capabilities and over `become`.
     """
     _must(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl PR_SET_PDEATHSIG")
     return os.getppid() == parent
@@ -89,6 +91,7 @@ def unprivileged_user(configured: str | None) -> pwd.struct_passwd | None:
 def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:
     """Be that user from now on, with its groups, and hold these capabilities and no other. Raises OSError."""
     kept = frozenset(capabilities)
+    parent, is_tied = os.getppid(), _is_tied()
     _bound(kept)
     os.initgroups(user.pw_name, user.pw_gid)
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
@@ -101,6 +104,15 @@ def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:
         held[number // 32].effective |= held[number // 32].permitted & 1 << number % 32
     _must(_libc.capset(ctypes.byref(header), held), "capset")
     keep_only(kept)
+    if is_tied and not end_with(parent):  # the change of user has undone it (prctl(2))
+        raise ProcessLookupError(errno.ESRCH, "the process that started this one has ended")
+
+
+def _is_tied() -> bool:
+    """Return whether `end_with` is in effect."""
+    number = ctypes.c_int()
+    _must(_libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(number), 0, 0, 0), "prctl PR_GET_PDEATHSIG")
+    return number.value != 0
 
 
 def _bound(kept: Collection[int]) -> None:

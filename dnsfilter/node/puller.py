@@ -6,6 +6,7 @@ Nothing that fails a check touches what is in force.
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -59,6 +60,8 @@ class Puller:
         self._made_s: Instant = 0
         self._revision, self._tag = self._pulled()
         """The newest; nobody takes the node back before it. The tag is its manifest's, while all of it is here."""
+        with suppress(UnavailableError):
+            self._store.copy_current()
 
     def pull(self, wait_s: int, placed: Callable[[], object] = lambda: None, *, afresh: bool = False) -> int | None:
         """The revision that has come into the store; None when the control plane has had no other for `wait_s`.

@@ -94,7 +94,7 @@ def _run(options: Options) -> int:
         if not follows:
             _write_config(options, follows=False)
         node = _start([_program("dnsfilter"), "serve", "--config", str(config_path)])
-        _await_ready(node, "resolver", options.metrics)
+        _await_ready(node, "resolver", options.metrics, "/readyz")
         print(_banner(options, config, int(time.time())) if down is None else _banner_alone(options, down), flush=True)
         return _watch(api, node, options, told=down is not None)
     except _Interrupted:
@@ -160,7 +160,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def _reason_not_ready(api: subprocess.Popen[bytes], options: Options) -> str | None:
     """Why the control plane has not started; None once it has."""
     try:
-        _await_ready(api, "control plane", options.api)
+        # Not `/readyz`: a control plane that takes no act, because its database is damaged, still serves nodes.
+        _await_ready(api, "control plane", options.api, "/healthz")
     except UnavailableError as error:
         return str(error)
     return None
@@ -243,8 +244,8 @@ def _program(name: str) -> str:
     return found
 
 
-def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint) -> None:
-    url = f"http://{endpoint_text(endpoint)}/readyz"
+def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint, page: str) -> None:
+    url = f"http://{endpoint_text(endpoint)}{page}"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 from typing import TypeAlias
 
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.here import LOOPBACK, can_bind, has_family
+from dnsfilter.config.here import LOOPBACK, has_address, has_family
 from dnsfilter.config.model import Endpoint
 from dnsfilter.errors import UnavailableError
 
@@ -100,7 +100,7 @@ def open_listening(
 
 def open_private(sets: int) -> Listening:
     """Bind a free port of loopback as `open_listening` does."""
-    address = LOOPBACK[4] if can_bind(LOOPBACK[4]) else LOOPBACK[6]
+    address = LOOPBACK[4] if has_address(LOOPBACK[4]) else LOOPBACK[6]
     for attempt in range(1, _ATTEMPTS + 1):
         with _bound((socket.SOCK_DGRAM, Endpoint(address, 0)), shared=False) as free:
             port = free.getsockname()[1]
@@ -129,15 +129,14 @@ def open_tcp(endpoint: Endpoint) -> socket.socket:
     return sock
 
 
-def address_faults(endpoints: Iterable[Endpoint]) -> tuple[list[str], list[str]]:
-    """Return problems with endpoints of a family that this machine does not have, and other addresses that it lacks."""
-    lacking = [endpoint for endpoint in endpoints if not can_bind(endpoint.address)]
-    problems = [
-        f"listen on {endpoint_text(endpoint)}: this machine has no IPv{endpoint.address.version}: leave the address out"
-        for endpoint in lacking
-        if not has_family(endpoint.address)
+def address_faults(endpoints: Iterable[Endpoint]) -> list[str]:
+    """Return a problem for each endpoint whose address this machine does not have."""
+    return [
+        f"listen on {endpoint_text(endpoint)}: this machine has no "
+        f"{'such address' if has_family(endpoint.address) else f'IPv{endpoint.address.version}'}: leave it out"
+        for endpoint in endpoints
+        if not has_address(endpoint.address)
     ]
-    return problems, [endpoint_text(endpoint) for endpoint in lacking if has_family(endpoint.address)]
 
 
 def receive_buffer(sock: socket.socket | None = None) -> int:

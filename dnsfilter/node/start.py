@@ -1,4 +1,4 @@
-"""What a node takes before it serves: its user, its sockets, its first worker."""
+"""What a node needs before it serves: its user, its sockets, its first worker."""
 
 import os
 import pwd
@@ -55,5 +55,5 @@ def start_recruit(listening: Listening, engine: EngineKind) -> Recruit:
 
 
 def this_program() -> tuple[str, ...]:
-    """This very command, to be run again from whatever is installed by then."""
+    """Return the command that started this process, to run the program that is installed by then."""
     return sys.executable, *sys.orig_argv[1:]

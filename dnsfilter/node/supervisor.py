@@ -102,15 +102,12 @@ class Supervisor:
         self._in_force_since: float | None = None
         """Since when it may be why workers die; None if none has served by it yet, or it was returned to."""
         self._set_aside = 0
-        self._fallen_back = False
-        self._stopping = False
+        self._fallen_back = self._ready_said = self._stopping = self._reload_waits = False
         self._stirred = asyncio.Event()
         self._errand: asyncio.Task[None] | None = None
-        self._ready_said = False
         self._control: Control | None = None
         self._pace = Pace()
-        self._watchdog_s = watchdog_s()
-        self._watchdog_at = 0.0
+        self._watchdog_s, self._watchdog_at = watchdog_s(), 0.0
 
     async def run(self) -> None:
         """Keep workers serving; afterwards everything that this object took over is closed."""
@@ -360,11 +357,19 @@ class Supervisor:
     # What signals ask for.
 
     def _run_errand(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Start on it, unless the one before is not done yet."""
-        if self._errand is not None and not self._errand.done():
+        """Start it, unless another one runs: then a reload waits for its end, and an upgrade is not made."""
+        if self._errand is None or self._errand.done():
+            self._errand = asyncio.get_running_loop().create_task(self._work(errand))
+        elif errand == self._reload:
+            self._reload_waits = True
+        else:
             logs.emit(_LOG, logging.WARNING, "signal ignored", reason="the one before is still being worked on")
-            return
-        self._errand = asyncio.get_running_loop().create_task(errand())
+
+    async def _work(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
+        await errand()
+        while self._reload_waits:
+            self._reload_waits = False
+            await self._reload()
 
     async def _reload(self) -> None:
         notify_reloading()
@@ -399,7 +404,7 @@ class Supervisor:
         reason: str | None = "workers of the program before are still there"
         if not self._predecessors:
             logs.emit(_LOG, logging.INFO, "upgrade is tried", program=" ".join(self._means.program))
-            reason = await try_out(self._means.program, self._listening, metrics)
+            reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
         if self._stopping:
             return
         if reason is None:

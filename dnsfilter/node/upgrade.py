@@ -60,13 +60,17 @@ class Predecessor:
 class Handover:
     """What the old program left: listening sockets, the one for metrics, workers.
 
-    In a trial the old program still runs, and reads these sockets.
+    In a trial the old program still runs, and reads these sockets; `trial_of` is the revision that it decides by.
     """
 
     sockets: tuple[tuple[Place, socket.socket], ...]
     status: tuple[Endpoint, socket.socket] | None
     workers: tuple[Predecessor, ...]
-    is_trial: bool = False
+    trial_of: int | None = None
+
+    @property
+    def is_trial(self) -> bool:
+        return self.trial_of is not None
 
 
 NOTHING = Handover((), None, ())
@@ -80,24 +84,29 @@ def take_handover() -> Handover:
     try:
         with map_sealed(int(number)) as octets:
             said = json.loads(bytes(octets))
-        is_trial = "trial" in said
-        if is_trial and not end_with(said["pid"]):
+        trial_of = said.get("trial_of")
+        if trial_of is not None and not end_with(said["pid"]):
             raise UnavailableError(f"try the upgrade: process {said['pid']}, which asked for it, has ended")
-        if not is_trial and said["pid"] != os.getpid():
+        if trial_of is None and said["pid"] != os.getpid():
             return NOTHING
         return Handover(
             tuple(((socket.SocketKind(kind), parse_endpoint(text)), _own(fd)) for kind, text, fd in said["sockets"]),
             (parse_endpoint(said["status"][0]), _own(said["status"][1])),
             tuple(Predecessor(pid, _own(fd)) for pid, fd in said["workers"]),
-            is_trial,
+            trial_of,
         )
-    except (SnapshotError, ValueError, LookupError, TypeError, OSError) as error:
+    except (SnapshotError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise UnavailableError(f"take over from the program before: {error}") from error
 
 
-async def try_out(program: Sequence[str], listening: Listening, status: tuple[Endpoint, socket.socket]) -> str | None:
-    """Have the new program prove next to this one that it answers; None when it has, else why it has not."""
-    note, passed = _note(listening, status, (), trial=True)
+async def try_out(
+    program: Sequence[str], listening: Listening, status: tuple[Endpoint, socket.socket], revision: int
+) -> str | None:
+    """Have the new program prove next to this one that it answers; None when it has, else why it has not.
+
+    It may decide by no older revision than this program does, which is `revision`.
+    """
+    note, passed = _note(listening, status, (), trial_of=revision)
     try:
         keep_over_exec({CAP_NET_BIND_SERVICE})
         process = await asyncio.create_subprocess_exec(
@@ -161,13 +170,13 @@ def _note(
     status: tuple[Endpoint, socket.socket],
     workers: Sequence[tuple[int, int]],
     *,
-    trial: bool = False,
+    trial_of: int | None = None,
 ) -> tuple[int, list[int]]:
-    """The descriptor of what `take_handover` reads, and every descriptor that is passed on, that one first."""
+    """Return the descriptor of what `take_handover` reads, and all descriptors to pass on, that one first."""
     sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.placed()]
     metrics = (endpoint_text(status[0]), status[1].fileno())
-    said = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers}
-    note = seal("dnsfilter-handover", json.dumps({**said, "trial": True} if trial else said).encode())
+    said = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers, "trial_of": trial_of}
+    note = seal("dnsfilter-handover", json.dumps(said).encode())
     return note, [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers)]
 
 

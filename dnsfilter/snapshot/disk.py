@@ -15,12 +15,16 @@ def write_whole(path: Path, data: bytes, *, sync: bool, mode: int = 0o644) -> No
     temporary = path.with_name(path.name + TEMPORARY)
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        if sync:
-            os.fsync(descriptor)
-    temporary.rename(path)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            if sync:
+                os.fsync(descriptor)
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a full disk needs the room
+        raise
 
 
 def sync_files(paths: Iterable[Path]) -> None:

@@ -25,7 +25,7 @@ class ImmutableFiles:
         self._verified: set[tuple[Path, int, int]] = set()
 
     def is_whole(self, name: str, file: FileRef) -> bool:
-        """Whether that file is here, with its digest. One that this object has checked is not read again."""
+        """Return whether that file is here, with its digest. A file that this object has checked is not read again."""
         return self._is_whole(self._directory / name, file)
 
     def trust(self, name: str) -> None:
@@ -48,20 +48,20 @@ class ImmutableFiles:
             raise
 
     def copy(self, files: Mapping[str, FileRef]) -> None:
-        """Keep a second copy of these files and of no others, read back once it is written; a full disk has none.
+        """Keep a second copy of these files and of no others, and read it back. A full disk gets no copy.
 
-        It is not synced: what a power cut spoils of it, it spoils of nothing else.
+        The copy is not synced: a power cut that damages it damages no synced file.
         """
         copies = self._directory / COPY
         with suppress(OSError, SnapshotError):
             copies.mkdir(mode=0o755, exist_ok=True)
+            for path in copies.iterdir():
+                if path.name not in files:
+                    path.unlink()
             for name, file in files.items():
                 if not self._is_whole(copies / name, file):
                     write_whole(copies / name, _read(self._directory / name, file), sync=False)
                     self._is_whole(copies / name, file)
-            for path in copies.iterdir():
-                if path.name not in files:
-                    path.unlink()
 
     def _is_whole(self, path: Path, file: FileRef) -> bool:
         if not path.exists() or path.stat().st_size != file.size:
@@ -75,7 +75,7 @@ class ImmutableFiles:
 
 
 def _identity(path: Path) -> tuple[Path, int, int]:
-    """What tells one content of a file from another: its path, inode and change time."""
+    """Return what differs between two contents of a file: its path, inode and change time."""
     status = path.stat()
     return path, status.st_ino, status.st_ctime_ns
 

@@ -72,6 +72,16 @@ class SnapshotStore:
             self._copy(pointer)
             return pointer != current
 
+    def copy_current(self) -> None:
+        """Keep a second copy of the current files, which a crash or an older program may have left out.
+
+        Raises UnavailableError.
+        """
+        with self._writing("copy the current revision"):
+            current = self._current_or_none()
+            if current is not None:
+                self._copy(current)
+
     def missing(self, manifest: Manifest) -> tuple[FileRef, ...]:
         """Which of its files are not here whole, in the order names, ranges, rules."""
         return tuple(file for name, file in named_files(manifest) if not self._immutable.is_whole(name, file))

@@ -1,5 +1,8 @@
 """`dnsfilter up` where the control plane does not start: the resolver goes on by what it has, and that is said."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from tests.support.nodes import Whole, status_of
@@ -21,3 +24,19 @@ def test_the_resolver_starts_without_a_control_plane_that_cannot(fresh_whole: Wh
     said = fresh_whole.log.read_text()[before:]
     assert "The resolver runs without its control plane" in said
     assert "the resolver ran without a control plane: start control plane: it ended with status" in said
+
+
+def test_the_resolver_follows_a_control_plane_that_takes_no_act(fresh_whole: Whole) -> None:
+    assert fresh_whole.stop() == 0
+    with closing(sqlite3.connect(fresh_whole.state / "dnsfilter.sqlite3")) as connection:
+        connection.execute("DROP TRIGGER audit_update")
+        connection.execute("UPDATE audit SET act = 'altered' WHERE seq = 1")
+        connection.commit()
+    before = len(fresh_whole.log.read_text())
+    fresh_whole.start()
+    assert status_of(f"{fresh_whole.api_url}/readyz") == 503
+    assert fresh_whole.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+    assert fresh_whole.stop() == 0
+    said = fresh_whole.log.read_text()[before:]
+    assert "runs without its control plane" not in said
+    assert "this machine is not registered as a node" not in said

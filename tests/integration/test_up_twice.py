@@ -1,4 +1,4 @@
-"""`dnsfilter up` a second time, and killed: whoever starts it is told, and nothing of it is left behind."""
+"""`dnsfilter up`: a second start names what is in use, and a killed one leaves no process behind."""
 
 import subprocess
 from pathlib import Path

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -270,6 +271,22 @@ def test_what_cannot_be_reloaded_is_said_and_the_old_goes_on(tmp_path: Path, aut
         assert node.worker_pids() == before
 
 
+def test_a_faulty_policy_file_changes_nothing_until_a_restart_and_then_is_named(
+    tmp_path: Path, authority: Knot
+) -> None:
+    with Node(tmp_path, authority.hostport, policy=EXAMPLE.read_text()) as node:
+        node.policy.write_text('[[range]]\nprefix = "192.0.2.1/24"\n')
+        tell(node, signal.SIGHUP)
+        assert again(node, "not reloaded", 0)
+        tell(node, signal.SIGUSR2)
+        assert again(node, "no upgrade, the old program goes on", 0)
+        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+    ended = subprocess.run(node.command(), capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "range[0].prefix" in ended.stderr
+    assert "range[0].funding" in ended.stderr
+
+
 # Upgrade and end.
 
 
@@ -340,6 +357,21 @@ def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: 
         assert node.is_ready()
 
 
+def test_a_reload_during_a_trial_is_done_after_it(tmp_path: Path, authority: Knot) -> None:
+    with Replaced(tmp_path, authority.hostport) as node:
+        settled(node, 1)
+        go = tmp_path / "go"
+        node.lines.write_text(f"import time\nwhile not Path({str(go)!r}).exists():\n    time.sleep(0.01)\nsys.exit(0)")
+        tell(node, signal.SIGUSR2)
+        assert again(node, "upgrade is tried", 0)
+        tell(node, signal.SIGHUP)
+        tell(node, signal.SIGUSR2)
+        assert again(node, "signal ignored", 0)
+        go.touch()
+        assert again(node, "no upgrade, the old program goes on", 0)
+        assert again(node, "configuration is unchanged", 0)
+
+
 def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: Knot) -> None:
     with Replaced(tmp_path, authority.hostport) as node:
         node.lines.write_text("import os, time; Path('tried').write_text(str(os.getpid())); time.sleep(3600)")
@@ -348,6 +380,31 @@ def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: 
         assert eventually(lambda: tried.exists() and tried.read_text() != "", 60)
         assert node.stop() == 0
         assert eventually(lambda: not Path(f"/proc/{tried.read_text()}").exists(), 30)
+
+
+def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: Path, authority: Knot) -> None:
+    node = Node(tmp_path, authority.hostport, policy=None)
+    store = SnapshotStore(node.state / "snapshots")
+    for mode in ("monitor", "enforce"):
+        policy = tmp_path / "policy.toml"
+        policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
+        publish_policy_file(policy, node.state, store, int(time.time()))
+    with node:
+        before = settled(node, 1)
+        for path in store.directory.rglob("2.*.manifest"):
+            path.write_bytes(b"?")
+        tell(node, signal.SIGUSR2)
+        assert again(node, "no upgrade, the old program goes on", 0)
+        assert node.logged("trial of the upgrade", "load revision 2, which is in force")
+        assert node.worker_pids() == before
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 2
+
+
+def test_a_node_that_has_no_snapshot_yet_can_be_upgraded(tmp_path: Path, authority: Knot) -> None:
+    with Node(tmp_path, authority.hostport, policy=None, top="start_without_snapshot = true") as node:
+        before = settled(node, 1)
+        tell(node, signal.SIGUSR2)
+        assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)
 
 
 def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: Knot) -> None:

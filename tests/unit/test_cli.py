@@ -101,6 +101,16 @@ def test_check_of_faulty_files_names_each_fault_of_both(
         assert part in error
 
 
+def test_check_and_start_name_an_address_that_this_machine_does_not_have(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text().replace("127.0.0.1", "192.0.2.1"))
+    for command, code in (("check", 2), ("serve", 1)):
+        assert run(command, "--config", config, "--policy", EXAMPLE) == code
+        assert "listen on 192.0.2.1:5300" in (said := capsys.readouterr().err)
+        assert "this machine has no such address" in said
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_check_says_which_engine_runs(
     config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str

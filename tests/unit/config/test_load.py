@@ -10,11 +10,23 @@ import pytest
 
 from dnsfilter.config.endpoint import parse_endpoint
 from dnsfilter.config.load import default_config, load_config
-from dnsfilter.config.model import Cache, Clients, Config, ControlPlane, Limits, Rate, Unregistered, Upstream, Zone
+from dnsfilter.config.model import (
+    Cache,
+    Clients,
+    Config,
+    ControlPlane,
+    Endpoint,
+    Limits,
+    Rate,
+    Unregistered,
+    Upstream,
+    Zone,
+)
 from dnsfilter.errors import ConfigError
 from dnsfilter.wire.names import parse_name
 
 KEY = 8 * "3d4017c3"
+BOTH = (parse_endpoint("127.0.0.1:53"), parse_endpoint("[::1]:53"))
 
 
 def load(tmp_path: Path, text: str, resolv_conf: str = "nameserver 192.0.2.1\n") -> Config:
@@ -30,9 +42,28 @@ def problems(tmp_path: Path, text: str, resolv_conf: str = "nameserver 192.0.2.1
     return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
 
 
-def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("families", "listen", "left_out"),
+    [((4, 6), BOTH, ()), ((4,), BOTH[:1], BOTH[1:]), ((6,), BOTH[1:], BOTH[:1]), ((), BOTH, ())],
+)
+def test_default_addresses_of_a_family_that_is_not_here_are_left_out_but_not_all(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    families: tuple[int, ...],
+    listen: tuple[Endpoint, ...],
+    left_out: tuple[Endpoint, ...],
+) -> None:
+    monkeypatch.setattr("dnsfilter.config.load.has_family", lambda address: address.version in families)
+    config = load(tmp_path, "")
+    assert (config.listen, config.left_out) == (listen, left_out)
+
+
+def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnsfilter.config.load.has_family", lambda _address: True)
     assert load(tmp_path, "") == Config(
-        listen=(parse_endpoint("127.0.0.1:53"), parse_endpoint("[::1]:53")),
+        listen=BOTH,
         metrics_listen=parse_endpoint("127.0.0.1:9153"),
         state_dir=Path("/var/lib/dnsfilter"),
         workers=len(os.sched_getaffinity(0)),

@@ -31,11 +31,11 @@ def store(config: Config) -> SnapshotStore:
     return SnapshotStore(config.node_dir / "snapshots")
 
 
-def loaded(config: Config, store: SnapshotStore) -> int:
+def loaded(config: Config, store: SnapshotStore, least: int = 0) -> int:
     """The revision that a node which starts now decides by."""
     feed = PolicyFeed(store, "default")
     try:
-        load_first(feed, config, partial(pull_first, config, None))
+        load_first(feed, config, partial(pull_first, config, None), least)
         assert feed.snapshot is not None
         return feed.snapshot.revision
     finally:
@@ -70,6 +70,19 @@ def test_a_chosen_revision_that_is_spoilt_gives_way_to_what_is_pulled(
     for path in store.directory.rglob("1.*.manifest"):
         path.write_bytes(b"")
     assert loaded(config, store) == 2
+
+
+def test_an_older_revision_than_the_one_in_force_is_refused(
+    plane: Played, config: Config, store: SnapshotStore
+) -> None:
+    loaded(config, store)
+    plane.publish(compiled(2, Mode.OFF))
+    pull_first(config, None)
+    for path in store.directory.rglob("2.*.manifest"):
+        path.write_bytes(b"")
+    assert loaded(config, store) == 1
+    with pytest.raises(UnavailableError, match=r"load revision 2, which is in force: the newest complete one .* is 1;"):
+        loaded(config, store, least=2)
 
 
 def test_what_is_quarantined_is_better_than_nothing(plane: Played, config: Config, store: SnapshotStore) -> None:

@@ -184,6 +184,16 @@ def test_a_snapshot_set_aside_gives_way_to_the_one_before_and_comes_not_back(
     assert newer.revision == 3
 
 
+def test_a_snapshot_is_used_again_once_its_quarantine_ends(store: SnapshotStore, feed: PolicyFeed) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.load()
+    feed.set_aside(2, "workers died of it")
+    assert feed.poll() is None
+    store.unquarantine(2)
+    found = [snapshot for _ in range(LOOKS_BETWEEN_TRIES + 1) if (snapshot := feed.poll()) is not None]
+    assert [snapshot.revision for snapshot in found] == [2]
+
+
 def test_without_an_older_snapshot_nothing_is_quarantined(store: SnapshotStore, feed: PolicyFeed) -> None:
     feed.load()
     assert feed.set_aside(1, "workers died of it") is None

@@ -94,3 +94,20 @@ def test_a_process_that_is_tied_to_its_parent_ends_with_it() -> None:
         assert (is_parent, is_another) == ("True", "False")
         process.kill()
     assert eventually(lambda: not Path(f"/proc/{pid}").exists(), 30)
+
+
+@root_only
+def test_a_tie_to_the_parent_outlives_a_change_of_user() -> None:
+    tied = (
+        "import os, pwd; from dnsfilter.node.privileges import become, end_with; "
+        "assert end_with(os.getppid()); become(pwd.getpwnam('nobody'), ()); "
+        "print(os.getpid(), flush=True); os.read(0, 1)"
+    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {tied!r}], check=False)"
+    command = [sys.executable, "-c", parent]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = process.stdout.readline().strip()
+        process.kill()
+        process.wait()
+        assert eventually(lambda: not Path(f"/proc/{pid}").exists(), 30)

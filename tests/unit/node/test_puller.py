@@ -1,6 +1,7 @@
 """Snapshots from the control plane, and what is refused of them."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -314,6 +315,16 @@ def test_what_a_power_cut_spoilt_is_had_again(
         assert make_puller().pull(0) == 1
         assert store.read_current().manifest == plane.manifest
         assert store.read_current().damaged == ()
+
+
+def test_what_an_older_program_pulled_gets_its_second_copy(
+    plane: Played, make_puller: MakePuller, store: SnapshotStore
+) -> None:
+    make_puller().pull(0)
+    shutil.rmtree(store.directory / "copy")
+    assert make_puller().pull(0) is None
+    next(store.directory.glob("*.names")).write_bytes(b"")
+    assert store.read_current().manifest == plane.manifest
 
 
 def test_after_another_enrolment_what_was_pulled_before_binds_nobody(

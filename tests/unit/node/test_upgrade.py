@@ -100,7 +100,7 @@ def test_what_was_meant_for_another_process_is_left(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_trial_of_a_program_that_has_ended_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {"pid": os.getpid(), "sockets": [], "status": ["127.0.0.1:1", 0], "workers": [], "trial": True}
+    said = {"pid": os.getpid(), "sockets": [], "status": ["127.0.0.1:1", 0], "workers": [], "trial_of": 1}
     monkeypatch.setenv(VARIABLE, str(seal("test", json.dumps(said).encode())))
     monkeypatch.setattr("dnsfilter.node.upgrade.end_with", lambda parent: parent == os.getppid())
     with pytest.raises(UnavailableError, match="which asked for it, has ended"):

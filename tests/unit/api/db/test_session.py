@@ -183,6 +183,23 @@ def test_nothing_is_recorded_once_the_file_is_not_the_one_that_was_opened(
         assert town.done("PATCH", ban, {"mode": "off"})["mode"] == "off"
 
 
+def test_nothing_is_recorded_once_the_log_is_removed_and_a_stop_loses_nothing(tmp_path: Path) -> None:
+    file, log_file = tmp_path / "file.sqlite3", tmp_path / "file.sqlite3-wal"
+    with closing(Database(f"sqlite:///{file}", create=True)) as database:
+        database.migrate()
+        database.watch(file)
+        # Nor does the pool remove it with its last connection.
+        database.engine.dispose()
+        with database.writing() as session:
+            UnitOfWork(session, LOCAL, 1).note("example", "nothing", None, None)
+        assert database.obstacle is None
+        log_file.unlink()
+        with pytest.raises(Unusable, match=r"file.sqlite3-wal was removed.*Stop dnsfilter-api"), database.writing():
+            pass
+    with closing(Database(f"sqlite:///{file}")) as database, database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM audit")) == 1
+
+
 def test_an_act_that_is_lost_with_its_file_is_not_acknowledged(town: Plane) -> None:
     file = town.settings.state_dir / "dnsfilter.sqlite3"
     town.database.watch(file)

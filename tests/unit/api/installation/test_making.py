@@ -11,6 +11,7 @@ from api.db.session import Database
 from api.installation import making, opening
 from api.settings import Settings, parse_settings
 from dnsfilter.errors import ConfigError, UnavailableError
+from tests.support.postgresql import Server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -112,6 +113,48 @@ def test_one_process_at_a_time_has_a_database_of_sqlite(made: Settings) -> None:
     with making.alone_on(made), refused:
         making.make_missing_keys(made)
     assert making.make_missing_keys(made) == "no key is missing"
+
+
+def test_a_link_to_the_database_leads_to_the_same_lock(made: Settings, tmp_path: Path) -> None:
+    link = tmp_path / "link.sqlite3"
+    link.symlink_to(made.state_dir / "dnsfilter.sqlite3")
+    linked = parse_settings({"state_dir": str(made.state_dir), "database": f"sqlite:///{link}"}, {})
+    with making.alone_on(made), pytest.raises(UnavailableError, match=r"uses the database .*link.sqlite3"):
+        making.make_missing_keys(linked)
+
+
+def test_nothing_is_made_on_postgresql_while_another_process_has_the_turn(server: Server, tmp_path: Path) -> None:
+    url = server.make()
+    settings = parse_settings({"state_dir": str(tmp_path / "state"), "database": url}, {})
+    refused = pytest.raises(UnavailableError, match=r"another control plane uses the database .*: stop it first")
+    with making.alone_on(settings), refused:
+        making.create(settings)
+    making.create(settings)
+
+
+def test_an_installation_that_appears_meanwhile_is_not_made_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making.create(settings)
+    before = _files(settings)
+    looks = iter((lambda _settings: None, opening.demand_nothing))
+    monkeypatch.setattr(making, "demand_nothing", lambda given: next(looks)(given))
+    with pytest.raises(ConfigError, match="already holds an installation"):
+        making.create(settings)
+    assert _files(settings) == before
+
+
+def test_the_command_to_type_names_keys_that_are_elsewhere(tmp_path: Path) -> None:
+    settings = parse_settings({"state_dir": str(tmp_path), "snapshot_key": "/keys/snapshot-key"}, {})
+    assert opening.command("init", settings).endswith(
+        f"dnsfilter-api init --state-dir {tmp_path} --snapshot-key /keys/snapshot-key"
+    )
+
+
+def test_a_file_that_is_no_database_is_called_damaged(made: Settings) -> None:
+    (made.state_dir / "dnsfilter.sqlite3").write_bytes(b"x" * 4096)
+    with pytest.raises(UnavailableError, match=r"dnsfilter.sqlite3 is damaged: .*restore a backup"):
+        opening.demand_installation(made)
 
 
 def test_a_password_is_in_no_message(tmp_path: Path) -> None:
