@@ -14,6 +14,8 @@ FIRST_HOLD_MS: Final = 1_000
 LONGEST_HOLD_MS: Final = 300_000
 """RFC 9520 section 3.2 demands at least a second and at most five minutes."""
 MOST_FAILURES: Final = 8_192
+MOST_TARGETS: Final = 8
+"""Names that a remembered failure may lead to. One with more is not remembered, to bound the memory."""
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ class Failed:
 
 
 FAILED_AS: dict[Failure | None, EdeCode | None] = {
-    None: None,  # our own connections were busy: it says nothing about the upstreams
+    None: None,  # there was no room here: it says nothing about the upstreams
     Failure.TIMEOUT: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.REFUSED: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.UNREACHABLE: EdeCode.NETWORK_ERROR,

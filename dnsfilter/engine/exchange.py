@@ -30,7 +30,7 @@ class Exchange:
     wait_until_ms: int | None = None
     late: bool = False
     reason: Failure | None = Failure.TIMEOUT
-    """How the last try failed; None if our own connections were too busy to make it."""
+    """How the last try failed; None if it had to end, or could not be made, for want of room here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,10 @@ class Inflight:
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
     def make_way(self, key: CacheKey, client: bytes, now_ns: int) -> list[Result]:
-        """End the exchange that gives way to a new one of `key`, before `join`; nothing is done while there is room."""
+        """End the exchange that gives way to a new one of `key`, before `join`; nothing is done while there is room.
+
+        Its question has not failed.
+        """
         leaving = None if key in self._by_key else self._room.giving_way(client, key, now_ns // 1_000_000)
         if leaving is None:
             return []
@@ -130,6 +133,7 @@ class Inflight:
         if exchange is None:
             raise ValueError(f"end {leaving}: it is not on its way")
         self._withdraw(exchange)
+        exchange.reason = None
         return [Gone(exchange)]
 
     def adopt(self, begun: Begun) -> Exchange:
@@ -291,9 +295,9 @@ class Inflight:
             held, number = pool.draw(now_ns // 1_000_000)
             held.send(self._message(exchange, step.server, number))
         except OSError as error:
-            exchange.reason = Failure.UNREACHABLE
             self._count(step.server, Failure.UNREACHABLE)
-            if error.errno not in OWN_SHORTAGES:
+            exchange.reason = None if error.errno in OWN_SHORTAGES else Failure.UNREACHABLE
+            if exchange.reason is not None:
                 self.health.failed(step.server, now_ns // 1_000_000)
             return False
         exchange.reason = Failure.TIMEOUT

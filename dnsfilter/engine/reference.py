@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, assert_never
 
 from dnsfilter.cache.answers import AnswerCache, Cache, Entry
-from dnsfilter.cache.failures import Failures
+from dnsfilter.cache.failures import MOST_TARGETS, Failures
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients, Limits
 from dnsfilter.engine.case import FAILED_AS, Case, Failed
@@ -342,8 +342,6 @@ class ReferenceEngine(Judging):
         ended = self._inflight.make_way(key, client, boot_ns)
         self._slots[LIMITED[Limit.DISPLACED]] += len(ended)
         self._settle(ended, wall_s, boot_ns, events)
-        for result in ended:
-            self._failures.forget(result.exchange.key)  # what gave way did not fail
 
     def _settle(self, results: Iterable[Result], wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
         waiting = deque(results)
@@ -407,7 +405,7 @@ class ReferenceEngine(Judging):
         if entry is not None and waiters:
             self._slots[CACHE_HITS] += 1
         targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
-        if exchange.reason is not None:
+        if exchange.reason is not None and len(targets) <= MOST_TARGETS:
             self._failures.note(exchange.key, code, targets, self._inflight.health.recoveries, boot_ms)
         for waiter in waiters:
             self._deliver(waiter, entry or Failed(code, targets), Outcome.STALE, wall_s, boot_ns, events)
@@ -415,7 +413,7 @@ class ReferenceEngine(Judging):
     def _late(self, exchange: Exchange, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
         """Answer all who wait with what the cache still holds; upstream goes on being asked (RFC 8767 section 5)."""
         entry = self._cache.get(exchange.key, boot_ns // 1_000_000)
-        if entry is None:
+        if entry is None or not exchange.waiters:
             return
         self._slots[CACHE_HITS] += 1
         for waiter in self._inflight.dismiss(exchange):

@@ -13,6 +13,8 @@ LONGEST_BACK_OFF_MS: Final = 60_000
 UNANSWERED_TO_BE_QUIET: Final = 8
 SHORTEST_QUIET_MS: Final = 50
 UNKNOWN_QUIET_MS: Final = 100
+USELESS_TO_RECOVER: Final = 8
+"""Useless answers in a row after which a useful one is a recovery: the server may have lost its own upstreams."""
 PROBE_EVERY_MS: Final = 1_000
 """How often a failing server is probed, while questions arrive that need it or that its failures have answered."""
 UNKNOWN_WAIT_MS: Final = 800
@@ -39,6 +41,7 @@ class _Server:
         "silent_since_ms",
         "try_at_ms",
         "unanswered",
+        "useless",
         "variation_ms",
     )
 
@@ -55,6 +58,7 @@ class _Server:
         self.send_probe_at_ms = 0
         self.try_at_ms = 0
         self.unanswered = 0
+        self.useless = 0
         self.silent_since_ms = 0
 
     def is_quiet(self, now_ms: int) -> bool:
@@ -79,7 +83,7 @@ class Health:
         self._servers = tuple(_Server() for _ in range(count))
         self._wanted = False
         self.recoveries = 0
-        """How often a server in back-off answered a question, or a dead one a probe."""
+        """How often a server in back-off or with many useless answers answered a question, or a dead one a probe."""
 
     def order(self, servers: Sequence[int], now_ms: int) -> tuple[int, ...]:
         """Sort for one question: healthy servers as configured, then quiet ones and those in back-off.
@@ -111,15 +115,16 @@ class Health:
         known.unanswered += 1
 
     def heard(self, server: int) -> None:
-        """Note an answer of any kind."""
+        """Note an answer that is of no use, such as SERVFAIL."""
         self._servers[server].unanswered = 0
+        self._servers[server].useless += 1
 
     def succeeded(self, server: int, rtt_ms: int, now_ms: int) -> None:
         """Note an answer after `rtt_ms`; the server is healthy from `now_ms` on, whatever was before."""
         known = self._servers[server]
-        self.recoveries += known.back_off_ms > 0
+        self.recoveries += known.back_off_ms > 0 or known.useless >= USELESS_TO_RECOVER
         known.dead = False
-        known.failures = known.back_off_ms = known.unanswered = 0
+        known.failures = known.back_off_ms = known.unanswered = known.useless = 0
         known.probe_at_ms = now_ms
         known.probing = False
         # RFC 6298 section 2: gains 1/8 and 1/4.

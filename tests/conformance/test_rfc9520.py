@@ -1,8 +1,11 @@
 """RFC 9520: a question that nobody answers costs a bounded number of sends."""
 
+from itertools import pairwise
+
 import dns.rcode
 import pytest
 
+from dnsfilter.cache.failures import MOST_TARGETS
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import office
@@ -116,6 +119,20 @@ def test_policy_decides_over_what_a_remembered_failure_leads_to(start: Start) ->
     assert times(rig, "www.tiktok.com") == 1
 
 
+@pytest.mark.parametrize(("aliases", "asked"), [(MOST_TARGETS, 1), (MOST_TARGETS + 1, 2)])
+def test_a_failure_that_leads_to_many_names_is_not_remembered(start: Start, aliases: int, asked: int) -> None:
+    names = [NAME, *(f"alias{number}.example.org" for number in range(aliases))]
+    lines = tuple(f"{owner}. 300 CNAME {target}." for owner, target in pairwise(names))
+
+    def dangling(asked: Asked) -> tuple[bytes, ...]:
+        return (reply(asked, lines) if asked.name == NAME else reply(asked, rcode=dns.rcode.SERVFAIL),)
+
+    rig = start(office(), Scripted(dangling))
+    for _ in range(2):
+        assert rig.ask(query(NAME)).rcode() == dns.rcode.SERVFAIL
+    assert times(rig) == asked
+
+
 @pytest.mark.parametrize("transport", tuple(Transport))
 def test_when_all_servers_are_dead_only_one_new_question_a_second_is_asked(start: Start, transport: Transport) -> None:
     rig = start(office(), *(Scripted(silent) for _ in range(2)))
@@ -134,6 +151,19 @@ def test_when_all_servers_are_dead_only_one_new_question_a_second_is_asked(start
         failures = [edes(wait()) for wait in answers]
         assert sorted(failures) == [[(22, "")], *[[(22, ""), (13, "")]] * 19]
         assert sum(times(rig, name) for name in names) == 1
+
+
+def test_names_that_failed_are_asked_again_once_an_upstream_that_answered_only_servfail_recovers(start: Start) -> None:
+    rig = start(office(), Scripted(fails(dns.rcode.SERVFAIL)))
+    for hold_s in (1, 2, 4, 8, 16, 32, 64):
+        rig.ask(query(NAME))
+        rig.pass_time(hold_s * 1_000)
+    rig.ask(query(NAME))
+    rig.upstream.behave = says({(name, "A"): (f"{name}. 1 A 198.51.100.1",) for name in (NAME, "other.example.org")})
+    rig.pass_time(1_000)
+    assert edes(rig.at_once(query(NAME))) == [(13, "")]
+    rig.ask(query("other.example.org"))
+    assert data(rig.ask(query(NAME))) == ["A 198.51.100.1"]
 
 
 def test_names_that_failed_are_asked_again_within_a_second_of_a_recovery(start: Start) -> None:

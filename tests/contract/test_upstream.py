@@ -1,5 +1,6 @@
 """Asking upstream: one question for all who ask it, retries, other servers, streams."""
 
+import resource
 from ipaddress import ip_address
 
 import dns.flags
@@ -188,6 +189,19 @@ def test_when_all_fail_the_client_is_told(start: Start, rcode: dns.rcode.Rcode, 
     again = rig.at_once(query(NAME))
     assert (again.rcode(), edes(again)) == (dns.rcode.SERVFAIL, [*errors, (13, "")])
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
+
+
+def test_a_question_that_no_socket_was_left_for_has_not_failed(start: Start) -> None:
+    rig = start(office(), internet())
+    wait = rig.begin(query(NAME))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, most[1]))
+    try:
+        found = wait()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, [])
+    assert rig.ask(query(NAME)).rcode() == dns.rcode.NOERROR
 
 
 def test_a_server_that_keeps_failing_is_asked_last(start: Start) -> None:

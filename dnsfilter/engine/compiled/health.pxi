@@ -18,6 +18,7 @@ cdef enum:
     UNANSWERED_TO_BE_QUIET = 8
     SHORTEST_QUIET_MS = 50
     UNKNOWN_QUIET_MS = 100
+    USELESS_TO_RECOVER = 8
     PROBE_EVERY_MS = 1000
     UNKNOWN_WAIT_MS = 800
     EDNS_REMEMBERED_MS = 900000
@@ -37,6 +38,7 @@ cdef struct Known:
     int64_t try_at_ms
     int64_t silent_since_ms
     int64_t unanswered
+    int64_t useless
     bint dead
     bint tried                  # whether rtt_ms means anything
     bint probing
@@ -123,9 +125,9 @@ cdef class Health:
     cdef void succeeded_at(self, int server, int64_t rtt_ms, int64_t now_ms) noexcept nogil:
         cdef Known* known = &self.known[server]
         cdef double off
-        self.recoveries += known.back_off_ms > 0
+        self.recoveries += known.back_off_ms > 0 or known.useless >= USELESS_TO_RECOVER
         known.dead = False
-        known.failures = known.back_off_ms = known.unanswered = 0
+        known.failures = known.back_off_ms = known.unanswered = known.useless = 0
         known.probe_at_ms = now_ms
         known.probing = False
         # RFC 6298 section 2: gains 1/8 and 1/4.
@@ -192,7 +194,9 @@ cdef class Health:
         self.sent_to(self.checked(server), now_ms)
 
     def heard(self, server):
-        self.known[self.checked(server)].unanswered = 0
+        cdef Known* known = &self.known[self.checked(server)]
+        known.unanswered = 0
+        known.useless += 1
 
     def succeeded(self, server, int64_t rtt_ms, int64_t now_ms):
         self.succeeded_at(self.checked(server), rtt_ms, now_ms)

@@ -17,8 +17,8 @@
 #                                            REFUSED    an ICMP error: `judged`
 #
 # On the alarm: `adopt_expired`, then `Inflight.expire`; the alarm is at the earlier one of `next_alarm` and
-# `Inflight.next_alarm_ms`. The functions not found here are in handover.pxi. arrived.message is good until the next call, a Flight until `finish`
-# or until Python shuts it, a Waiting until its flight is finished or adopted.
+# `Inflight.next_alarm_ms`. The functions not found here are in handover.pxi. arrived.message is good until the next
+# call, a Flight until `finish` or until Python shuts it, a Waiting until its flight is finished or adopted.
 
 cdef enum:
     MOST_WAITERS = 4096

@@ -207,6 +207,17 @@ def test_a_recovery_is_an_answer_in_back_off_or_a_dead_servers_answer_to_a_probe
     assert health.recoveries == 2
 
 
+@pytest.mark.parametrize(("useless", "recoveries"), [(7, 0), (8, 1)])
+def test_a_useful_answer_after_many_useless_ones_is_a_recovery(useless: int, recoveries: int) -> None:
+    health = Health(1)
+    for _ in range(useless):
+        health.heard(0)
+    for _ in range(2):
+        health.succeeded(0, 1, 0)
+        assert health.recoveries == recoveries
+        health.heard(0)
+
+
 @pytest.mark.parametrize(("rtts_ms", "quiet_ms"), [((), 100), ((1,) * 20, 50), ((100,), 300)])
 def test_a_server_that_leaves_eight_questions_unanswered_for_longer_than_usual_is_asked_last(
     rtts_ms: tuple[int, ...], quiet_ms: int

@@ -72,7 +72,7 @@ def test_it_is_as_the_mirrored_one(asked: Callable[[Any, tuple[int, ...], int], 
             given = {"missed_probe": (server,), "heard": (server,), "succeeded": (server, rtt_ms, now_ms)}.get(
                 what, (server, now_ms)
             )
-            for _ in range(8 if what == "sent" else 1):
+            for _ in range(8 if what in ("sent", "heard") else 1):
                 getattr(ours, what)(*given)
                 getattr(theirs, what)(*given)
         assert known(ours, now_ms) == known(theirs, now_ms)
