@@ -124,7 +124,7 @@ def _compare(case: Case, options: argparse.Namespace, policies: Policies, result
             for name in names:
                 _progress(f"{case.slug}: round {number} of {options.rounds}, {name}")
                 try:
-                    with server(name, case, upstream_port, cores.server, policies) as running:
+                    with server(name, case, (upstream_port,), cores.server, policies) as running:
                         _note_version(name, running, results)
                         rounds.setdefault(name, []).append(measure(name, case, running, questions, load))
                 except (ServerError, LoadError) as error:

@@ -99,13 +99,15 @@ def authority(cores: frozenset[int]) -> Iterator[int]:
 
 
 @contextmanager
-def server(name: str, case: Case, upstream_port: int, cores: frozenset[int], policies: Policies) -> Iterator[Running]:
+def server(
+    name: str, case: Case, upstream_ports: tuple[int, ...], cores: frozenset[int], policies: Policies
+) -> Iterator[Running]:
     """The server of that name as the case wants it, on these cores; raises ServerError where it does not start."""
     if name not in takers(case):
         raise ServerError(f"{name} has no such case")
     with tempfile.TemporaryDirectory(prefix="compare-") as made, silent_upstream() as silent_port:
         directory = Path(made)
-        ports = (silent_port, upstream_port) if case.failover else (upstream_port,)
+        ports = (silent_port, *upstream_ports) if case.failover else upstream_ports
         setting = Setting(directory, free_port(), free_port(), ports, case.names, case.ranges, case.workers)
         command = _command(name, case, setting, policies)
         with (directory / "output").open("wb") as output, pinned(cores):
