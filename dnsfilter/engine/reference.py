@@ -327,7 +327,7 @@ class ReferenceEngine(Judging):
         try:
             results = self._inflight.join(key, question, miss.servers, waiter, boot_ns)
         except OverflowError:
-            if (entry := self._cache.get(key, boot_ns // 1_000_000)) is not None:
+            if (entry := stale_answer(self._cache, key, boot_ns // 1_000_000)) is not None:
                 self._slots[CACHE_HITS] += 1
                 self._deliver(waiter, entry, Outcome.STALE, wall_s, boot_ns, events)
                 return True
@@ -412,7 +412,7 @@ class ReferenceEngine(Judging):
 
     def _late(self, exchange: Exchange, wall_s: Instant, boot_ns: int, events: list[Event]) -> None:
         """Answer all who wait with what the cache still holds; upstream goes on being asked (RFC 8767 section 5)."""
-        entry = self._cache.get(exchange.key, boot_ns // 1_000_000)
+        entry = stale_answer(self._cache, exchange.key, boot_ns // 1_000_000)
         if entry is None or not exchange.waiters:
             return
         self._slots[CACHE_HITS] += 1

@@ -105,11 +105,12 @@ def test_while_a_failure_is_remembered_a_stale_answer_comes_at_once(start: Start
 
 
 @pytest.mark.parametrize("transport", tuple(Transport))
+@pytest.mark.parametrize("do", [False, True])
 def test_a_client_waits_1800_ms_for_upstream_and_the_answer_still_refreshes_the_cache(
-    start: Start, transport: Transport
+    start: Start, do: bool, transport: Transport
 ) -> None:
     rig = start(office(), Scripted(short()))
-    rig.ask(query(NAME))
+    rig.ask(query(NAME, do=do))
     rig.pass_time(3000)
     rig.upstream.behave = silent
     first, second = (rig.begin(query(NAME), client, transport) for client in (GHENT, MECHELEN))
@@ -144,9 +145,10 @@ def test_once_all_servers_are_known_to_be_dead_a_stale_answer_comes_at_once(star
 
 
 @pytest.mark.parametrize("transport", tuple(Transport))
-def test_where_there_is_no_room_to_wait_a_stale_answer_serves(start: Start, transport: Transport) -> None:
+@pytest.mark.parametrize("do", [False, True])
+def test_where_there_is_no_room_to_wait_a_stale_answer_serves(start: Start, do: bool, transport: Transport) -> None:
     rig = start(office(), Scripted(short()), limits=replace(NO_RATES, waiting_per_client=2))
-    rig.ask(query(NAME))
+    rig.ask(query(NAME, do=do))
     rig.pass_time(3000)
     rig.upstream.behave = silent
     for number in range(2):

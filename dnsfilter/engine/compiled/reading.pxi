@@ -113,12 +113,13 @@ cdef class Reader:
             raise failed
         return 0
 
-
     cdef int stale_or_drop(self, const Asked* asked, const Where* where, int64_t at, int64_t now_ms) noexcept nogil:
         """What a query gets that there is no room for to wait: a stale answer, or nothing, which is counted."""
         cdef Entry* entry = self.fast.store.find(
             where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, where.hash, now_ms
         )
+        if entry == NULL and self.fast.store.has_other(asked, where.view, now_ms):
+            return ADMITTED
         if entry == NULL:
             self.fast.drop_waiting(0)
             return DROPPED
