@@ -35,7 +35,7 @@ class Failed:
 
     @property
     def edes(self) -> tuple[Ede, ...]:
-        """What to tell the client."""
+        """Extended errors of the reply to the client."""
         codes = (self.code, EdeCode.CACHED_ERROR if self.remembered else None)
         return tuple(Ede(code) for code in codes if code is not None)
 

@@ -1,4 +1,4 @@
-"""Questions that nobody is asked about, because the failure is known (RFC 9520 section 3.2)."""
+"""Questions that are not sent upstream, because their failure is known (RFC 9520 section 3.2)."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -50,11 +50,11 @@ class Shares:
         return len(self._young) + len(self._old)
 
     def add(self, key: CacheKey, client: bytes, now_ms: int) -> None:
-        """The question of `key` is on its way, first asked by `client`."""
+        """Note the question of `key`, first asked by `client`."""
         self._young[key] = Opened(key, client, now_ms)
 
     def remove(self, key: CacheKey) -> None:
-        """The question of `key` is over."""
+        """Forget the question of `key`."""
         if self._young.pop(key, None) is not None:
             return
         for group in filter(None, self._old.pop(key)):

@@ -2,8 +2,9 @@
 # object. For a miss of a plain query:
 #
 #   begin(asked, view, hash, origin, now_ns)
-#                                         -> JOINED, SENT, FULL (drop and count it), or ELSEWHERE: nothing has been done
-#                                            or counted, and it is `Inflight.join` that has to take the query
+#                                         -> JOINED, SENT, FULL (no room: answer stale, or drop it and count it), or
+#                                            ELSEWHERE: nothing has been done or counted, and `Inflight.make_way` and
+#                                            then `join` have to take the query
 #
 # For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, what one turn may read:
 #

@@ -40,12 +40,12 @@ cdef class Shares:
                 free(group)
 
     cdef void add(self, Flight* flight, const Client* client) noexcept nogil:
-        """The question is on its way, first asked by `client`."""
+        """Note a question, first asked by `client`."""
         flight.client_hash = client.hash
         append_flight(&self.young, flight)
 
     cdef void remove(self, Flight* flight) noexcept nogil:
-        """The question is over."""
+        """Forget a question."""
         cdef int i
         unlink_flight(flight)
         for i in range(GROUPS):
@@ -115,7 +115,7 @@ cdef class Shares:
         return group
 
     cdef Group* enter(self, uint64_t hash) noexcept nogil:
-        """One more old question of the group; NULL for no group, and without memory."""
+        """Count one more old question of the group. Return NULL if there is no such group, or no memory."""
         cdef Group* group = self.find(hash)
         if group == NULL and hash:
             group = <Group*>calloc(1, sizeof(Group))
@@ -127,7 +127,7 @@ cdef class Shares:
         return group
 
     cdef void leave(self, Group* group) noexcept nogil:
-        """One less; the pointer is void after the last."""
+        """Count one less. The pointer is void after the last."""
         cdef Group** at
         group.count -= 1
         if group.count:
