@@ -69,9 +69,9 @@ class Answering(Scripted):
 
 
 def answered(message: bytes) -> bytes:
-    """The answer to a flood's query, without OPT."""
+    """The answer to a flood's query, without OPT; to a probe, which is about the root, that of the first shape."""
     end = message.index(b"\0", 12) + 5
-    shape = SHAPES[message[13] - ord("a")]
+    shape = SHAPES[message[13] - ord("a") if message[12] else 0]
     counts = (1, len(shape.answer), len(shape.authority), 0)
     head = _HEAD.pack(int.from_bytes(message[:2], "big"), 0x8180 | shape.rcode, *counts)
     return head + message[12:end] + b"".join(shape.answer) + b"".join(shape.authority)
