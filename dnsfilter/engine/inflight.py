@@ -15,7 +15,7 @@ from dnsfilter.config.model import Endpoint, Limits
 from dnsfilter.engine.handover import Begun, HealthBook, Sent
 from dnsfilter.engine.handover import Waiter as Waiter
 from dnsfilter.engine.matching import cut_question, same_question
-from dnsfilter.engine.pool import OWN_SHORTAGES, PoolSocket, UpstreamPool
+from dnsfilter.engine.pool import PoolSocket, UpstreamPool
 from dnsfilter.engine.probing import PROBE, Probes
 from dnsfilter.engine.room import OwnRoom, Room
 from dnsfilter.errors import MalformedMessage
@@ -32,7 +32,7 @@ from dnsfilter.upstream.attempt import (
     Send,
     Step,
 )
-from dnsfilter.upstream.health import Health
+from dnsfilter.upstream.health import OWN_SHORTAGES, Health
 from dnsfilter.wire.answer import Answer, Chain, parse_answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
