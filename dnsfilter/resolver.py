@@ -36,7 +36,8 @@ class Resolver:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, Callable[[bytes], None]] = {}
         self._last_ticket = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], int] = {}
+        """Questions asked by stream, with the numbers of their exchanges."""
         self._loop.add_reader(engine.fileno(), self._poll)
 
     def ask(self, message: bytes, client: bytes, reply: Callable[[bytes], None]) -> int | None:
@@ -87,10 +88,18 @@ class Resolver:
                         reply(message)
                 case Truncated():
                     task = self._loop.create_task(self._by_stream(event))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                    self._tasks[task] = event.exchange
+                    task.add_done_callback(lambda done: self._tasks.pop(done, None))
+                    if len(self._tasks) > self._engine.in_hand():
+                        self._cancel_needless()
                 case _:
                     assert_never(event)
+
+    def _cancel_needless(self) -> None:
+        """Cancel questions whose exchanges gave way to others."""
+        for task in [task for task, exchange in self._tasks.items() if not self._engine.is_open(exchange)]:
+            del self._tasks[task]
+            task.cancel()
 
     async def _by_stream(self, event: Truncated) -> None:
         message: bytes | None = None

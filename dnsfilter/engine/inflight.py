@@ -14,7 +14,7 @@ from dnsfilter.config.model import Endpoint, Limits
 from dnsfilter.engine.arrivals import bare_failure, cut_question, parsed, same_question
 from dnsfilter.engine.exchange import Cut, Exchange, Gone, Got, Late, Result
 from dnsfilter.engine.handover import Begun, HealthBook, Sent, Waiter
-from dnsfilter.engine.pool import OWN_SHORTAGES, PoolSocket, UpstreamPool
+from dnsfilter.engine.pool import PoolSocket, UpstreamPool
 from dnsfilter.engine.probing import PROBE, Probes
 from dnsfilter.engine.room import OwnRoom, Room
 from dnsfilter.errors import MalformedData, MalformedMessage
@@ -31,7 +31,7 @@ from dnsfilter.upstream.attempt import (
     Send,
     Step,
 )
-from dnsfilter.upstream.health import Health
+from dnsfilter.upstream.health import OWN_SHORTAGES, Health
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode

@@ -100,6 +100,9 @@ class Engine(Protocol):
         Pass `server_failed=False` if there is no answer because our own connections were busy.
         """
 
+    def is_open(self, exchange: int) -> bool:
+        """Return whether an exchange still waits for `complete`: it may have given way to another."""
+
     def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
         """Decide by `snapshot` from the next batch on.
 

@@ -19,8 +19,6 @@ LIFETIME_MS = 30_000
 LIFETIME_SENDS = 1_000
 LOWEST_PORT = 1024
 HIGHEST_PORT = 65535
-OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of sending that tell nothing of the server."""
 _BIND_TRIES = 16
 
 

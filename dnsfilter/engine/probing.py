@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from dnsfilter.engine.handover import HealthBook
-from dnsfilter.engine.pool import OWN_SHORTAGES, PoolSocket, UpstreamPool
+from dnsfilter.engine.pool import PoolSocket, UpstreamPool
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
+from dnsfilter.upstream.health import OWN_SHORTAGES
 from dnsfilter.wire.iana import Class, Type
 from dnsfilter.wire.query import Question, build_upstream_query
 

@@ -104,17 +104,10 @@ class ReferenceEngine(Judging):
         self._listeners: dict[int, UdpListener] = {}
         for listener in listeners:
             self.listen(listener)
-        upstreams = upstream_slots(len(zones.endpoints))
+        counted, room = upstream_slots(len(zones.endpoints)), OwnRoom(limits)
         self._failures = Failures()
         self._inflight = Inflight(
-            zones.endpoints,
-            self._epoll,
-            upstreams,
-            self._slots,
-            trust_ad,
-            longest_wait_ms,
-            OwnRoom(limits),
-            suffixes=zones.suffixes,
+            zones.endpoints, self._epoll, counted, self._slots, trust_ad, longest_wait_ms, room, suffixes=zones.suffixes
         )
         self._answered = 0
         self.swap(snapshot, since_ms)
@@ -317,6 +310,9 @@ class ReferenceEngine(Judging):
             self._settle(results, wall_s, boot_ns, events)
             self._set_alarm()
         return events
+
+    def is_open(self, exchange: int) -> bool:
+        return self._inflight.get(exchange) is not None
 
     def _ask(self, miss: Miss, waiter: Waiter, wall_s: Instant, boot_ns: int, events: list[Event]) -> bool:
         """Whether the query was asked, joined those that ask the same, or, without room, had a stale answer."""

@@ -3,6 +3,7 @@
 Instants are CLOCK_BOOTTIME milliseconds. A server is a number, its index in `Zones.endpoints`.
 """
 
+import errno
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,6 +24,8 @@ EDNS_REMEMBERED_MS: Final = 900_000
 SHORTEST_WAIT_MS: Final = 400
 """An upstream that itself has to ask is slower than its cache hits suggest."""
 LONGEST_WAIT_MS: Final = 1_000
+OWN_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of sending and connecting that do not count against the server."""
 
 
 class _Server:

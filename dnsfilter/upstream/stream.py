@@ -13,6 +13,7 @@ from typing import Final, cast
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.model import Endpoint
 from dnsfilter.errors import UnavailableError
+from dnsfilter.upstream.health import OWN_SHORTAGES
 from dnsfilter.wire.names import HEADER_SIZE
 
 CONNECTIONS_PER_SERVER: Final = 8
@@ -33,7 +34,7 @@ _QR: Final = 0x80
 
 
 class BusyError(UnavailableError):
-    """No answer in time, and no sign that the server fails: not sent, sent too late, or the server answered others."""
+    """No answer, and no sign that the server fails: not sent, sent too late, or the server answered others."""
 
 
 @dataclass(eq=False, slots=True)
@@ -67,8 +68,8 @@ class StreamPool:
         The question waits until there is a place for one of `client`. It is asked again if its connection breaks and
         the server has been answering.
 
-        Raises BusyError if there was no place, or no answer from a server that answers others; UnavailableError if the
-        server cannot be reached or is silent; ValueError if `message` is no such query.
+        Raises BusyError if there was no place, no descriptor, or no answer from a server that answers others;
+        UnavailableError if the server cannot be reached or is silent; ValueError if `message` is no such query.
         """
         question = _Question(client, message, _section(message), asyncio.get_running_loop().create_future())
         if self._closed:
@@ -122,10 +123,8 @@ class _Server:
         """Nobody waits for this question any more. Harmless for one that was answered."""
         if question.connection is not None:
             question.connection.rest()
-        elif question in (waiting := self._waiting.get(question.client, OrderedDict())):
-            del waiting[question]
-            if not waiting:
-                del self._waiting[question.client]
+        elif question in self._waiting.get(question.client, ()):
+            self._remove(question)
 
     def time_out(self, question: _Question) -> bool:
         """Return whether the server is to blame. Close the connection if it was silent."""
@@ -146,11 +145,9 @@ class _Server:
                     break
             else:
                 return
-            questions = self._waiting[client]
-            question, _ = questions.popitem(last=False)
+            question = next(iter(self._waiting[client]))
             self._waiting.move_to_end(client)
-            if not questions:
-                del self._waiting[client]
+            self._remove(question)
             connection.send(question)
 
     def answered(self, connection: "_Connection") -> None:
@@ -176,7 +173,7 @@ class _Server:
                 waiting[question] = None
                 waiting.move_to_end(question, last=False)
             else:
-                self._fail(question, reason)
+                self._fail(question, reason, connection.failure)
         self.serve()
 
     def close(self) -> None:
@@ -185,13 +182,19 @@ class _Server:
         questions += [question for each in self.connections for question in each.open_questions()]
         self._waiting.clear()
         for question in questions:
-            self._fail(question, "pool closed")
+            self._fail(question, "pool closed", BusyError)
         for connection in list(self.connections):
             connection.abort("pool closed")
 
-    def _fail(self, question: _Question, reason: str) -> None:
+    def _remove(self, question: _Question) -> None:
+        waiting = self._waiting[question.client]
+        del waiting[question]
+        if not waiting:
+            del self._waiting[question.client]
+
+    def _fail(self, question: _Question, reason: str, failure: type[UnavailableError]) -> None:
         if not question.answer.done():
-            question.answer.set_exception(UnavailableError(f"ask {endpoint_text(self.endpoint)} over tcp: {reason}"))
+            question.answer.set_exception(failure(f"ask {endpoint_text(self.endpoint)} over tcp: {reason}"))
 
     def _has_place(self) -> bool:
         return len(self.connections) < self._limit or any(len(each.places) < self._window for each in self.connections)
@@ -224,6 +227,8 @@ class _Connection(asyncio.Protocol):
         self.clients: Counter[bytes] = Counter()
         self.answered = 0
         self.received = 0
+        self.failure = UnavailableError
+        """What questions fail with if the connection breaks."""
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -287,7 +292,7 @@ class _Connection(asyncio.Protocol):
         self._unsent.clear()
 
     def data_received(self, data: bytes) -> None:
-        """Take the whole messages out of the stream; the rest waits for its remainder."""
+        """Take the complete messages out of the stream. An incomplete one waits for its remainder."""
         self.received += len(data)
         self._buffer += data
         start = 0
@@ -313,6 +318,8 @@ class _Connection(asyncio.Protocol):
                 lambda: self, str(self._server.endpoint.address), self._server.endpoint.port
             )
         except OSError as error:
+            if error.errno in OWN_SHORTAGES:
+                self.failure = BusyError
             self.abort(f"{error.strerror or error}")
 
     def _on_message(self, message: bytes) -> None:

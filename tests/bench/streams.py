@@ -41,7 +41,7 @@ ns 300 A 192.0.2.1
 
 
 @dataclass
-class Told:
+class Results:
     """What became of one client's questions."""
 
     rcodes: Counter[str] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class Client(asyncio.DatagramProtocol):
     """A stub resolver at an address of its own that never repeats a question."""
 
     def __init__(self) -> None:
-        self.told = Told()
+        self.results = Results()
         self.waiting: dict[int, asyncio.Future[int]] = {}
         self.transport: asyncio.DatagramTransport | None = None
 
@@ -79,8 +79,8 @@ class Client(asyncio.DatagramProtocol):
                 found = await asyncio.wait_for(asyncio.shield(waiting), RESEND_S)
                 rcode = dns.rcode.to_text(dns.rcode.Rcode.make(found))
                 break
-        self.told.rcodes[rcode] += 1
-        self.told.longest_s = max(self.told.longest_s, time.monotonic() - begun)
+        self.results.rcodes[rcode] += 1
+        self.results.longest_s = max(self.results.longest_s, time.monotonic() - begun)
 
 
 @asynccontextmanager
@@ -95,11 +95,11 @@ async def client(port: int, address: str = CLIENT) -> AsyncIterator[Client]:
         transport.close()
 
 
-async def burst(port: int, count: int) -> Told:
+async def burst(port: int, count: int) -> Results:
     """Ask so many questions at once."""
     async with client(port) as one:
         await asyncio.gather(*(one.ask(f"n{number}.big.example.org", number) for number in range(count)))
-        return one.told
+        return one.results
 
 
 async def paced(one: Client, rate: int, label: str) -> None:
@@ -115,7 +115,7 @@ async def flood(port: int) -> str:
     """One client asks much and another little."""
     async with client(port) as busy, client(port, OTHER) as other:
         await asyncio.gather(paced(busy, RATE, "busy"), paced(other, OTHERS_RATE, "other"))
-        return f"{RATE} a second: {busy.told} | {OTHERS_RATE} a second: {other.told}"
+        return f"{RATE} a second: {busy.results} | {OTHERS_RATE} a second: {other.results}"
 
 
 Serve: TypeAlias = Callable[[Callable[[bytes], bytes], asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -168,7 +168,7 @@ async def upstream(serve: Serve | None) -> AsyncIterator[str]:
 
     def answer(message: bytes) -> bytes:
         name = dns.message.from_wire(message).question[0].name.to_text()
-        return reply(Asked(message, name, "TXT", True, ("", 0)), [f'{name} 300 TXT "whole"'])
+        return reply(Asked(message, name, "TXT", True, ("", 0)), [f'{name} 300 TXT "complete"'])
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -383,9 +383,12 @@ def test_a_stream_leaves_time_to_ask_another_server(start: Start) -> None:
     rig.complete(lambda _upstream, _message: None)
     rig.until(lambda: b"" if rig.truncated else None)
     assert (rig.truncated[0].server, rig.truncated[0].wait_until_ms) == (1, begun_ms + TOTAL_MS)
+    number = rig.truncated[0].exchange
+    assert rig.engine.is_open(number)
     rig.clock.advance(TOTAL_MS // 2)
     rig.complete(lambda _upstream, _message: None)
     assert wait().rcode() == dns.rcode.SERVFAIL
+    assert not rig.engine.is_open(number)
 
 
 def test_what_our_own_connections_kept_back_is_no_failure_of_the_server(start: Start) -> None:

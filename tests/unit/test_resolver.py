@@ -13,6 +13,7 @@ import pytest
 import uvloop
 
 from dnsfilter.config.model import Endpoint
+from dnsfilter.engine import room, shares
 from dnsfilter.engine.clock import SystemClock
 from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
@@ -173,6 +174,41 @@ def test_a_stream_has_until_the_deadline_and_is_its_clients(run: Run) -> None:
         async with resolving(Scripted(big), streams=Noting()) as (resolver, _rig):
             await within(begin(resolver, query(NAME), MECHELEN))
             assert noted == [(TOTAL_MS / 1000, client_block(ip_address(MECHELEN).packed))]
+
+    run(check())
+
+
+def test_a_question_that_gives_way_is_no_longer_asked_by_stream(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST_EXCHANGES", 2)
+    monkeypatch.setattr(shares, "HEAVY", 2)
+
+    class Noting(StreamPool):
+        async def ask(self, server: Endpoint, message: bytes, timeout_s: float, client: bytes = b"") -> bytes:
+            begun.append(client)
+            try:
+                return await super().ask(server, message, timeout_s, client)
+            except asyncio.CancelledError:
+                cancelled.append(client)
+                raise
+
+    begun: list[bytes] = []
+    cancelled: list[bytes] = []
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    async def check() -> None:
+        streams = Noting(connections_per_server=0)
+        async with resolving(Scripted(big), streams=streams) as (resolver, rig):
+            for number in range(2):
+                begin(resolver, query(f"n{number}.example.org"), GHENT)
+            await until(lambda: len(begun) == 2)
+            rig.clock.advance(shares.OLD_MS)
+            begin(resolver, query(NAME), MECHELEN)
+            await until(lambda: bool(cancelled))
+            assert cancelled == [client_block(ip_address(GHENT).packed)]
 
     run(check())
 

@@ -1,6 +1,8 @@
 """Places on connections, shared by clients: turns, bounds, breaks, and what counts against the server."""
 
 import asyncio
+import os
+import resource
 from collections.abc import Callable
 
 import pytest
@@ -150,6 +152,24 @@ def test_a_question_that_had_no_place_in_time_says_nothing_of_the_server() -> No
                 await pool.ask(endpoint, query("example.org"), 0.01)
             pool.close()
             await asyncio.gather(waiting, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_lack_of_descriptors_says_nothing_of_the_server() -> None:
+    async def main() -> None:
+        async with serving(Peer.echo) as (_, endpoint):
+            pool = StreamPool()
+            next_free = os.dup(0)
+            os.close(next_free)
+            before = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (next_free, before[1]))
+            try:
+                with pytest.raises(BusyError, match="Too many open files"):
+                    await pool.ask(endpoint, query("example.org"), LONG_S)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            pool.close()
 
     asyncio.run(main())
 
