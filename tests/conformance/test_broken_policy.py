@@ -57,6 +57,7 @@ def test_a_broken_snapshot_at_the_start_gives_way_to_the_last_good_one(
     node, brought = first_files
     (path,) = (path for path in brought if suffix in path.name)
     break_file(path, damage)
+    break_file(path.parent / "copy" / path.name, damage)
     with node:
         assert node.metrics()["dnsfilter_snapshot_revision"] == 1
         assert node.dig(BANNED, bind=GHENT).rcode == "REFUSED"
@@ -80,7 +81,7 @@ def break_file(path: Path, damage: str) -> None:
 @pytest.mark.parametrize("setting", ["", "start_without_snapshot = true"])
 def test_with_no_good_snapshot_nobody_is_answered(tmp_path: Path, setting: str) -> None:
     node = Bare(tmp_path, "127.0.0.1:9", top=setting)
-    for path in stored(node, office()).glob("*.rules"):
+    for path in stored(node, office()).rglob("*.rules"):
         break_file(path, "cut")
     if not setting:
         ended = subprocess.run(node.command(), capture_output=True, text=True, timeout=60, check=False)

@@ -51,7 +51,7 @@ def test_an_answer_passes_octet_by_octet_and_in_its_order(
     transport: Transport,
 ) -> None:
     rig = start(office(), Scripted(lambda asked: (reply(asked, answer, authority, additional, rcode=rcode),)))
-    wire = query(NAME, qtype, id=7)
+    wire = query(NAME, qtype, id=8)  # addresses take turns by the id: of four, the eighth turn begins with the first
     for _ in range(2):
         octets = octets_of(rig, wire, transport=transport)
         asked = rig.upstream.asked[-1]

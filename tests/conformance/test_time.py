@@ -419,7 +419,7 @@ def test_a_term_counts_as_it_is_when_the_last_leg_of_a_chain_arrives(
 @each_transport
 def test_a_term_that_began_meanwhile_turns_a_failure_into_a_refusal(start: Start, transport: Transport) -> None:
     rig = start(EDGES["a term begins"][0], Scripted(fails(SERVFAIL)), wall_s=EDGE - 1)
-    assert rig.ask(query(TIKTOK_NAME), GHENT, transport).rcode() == SERVFAIL
+    assert rig.ask(query(f"before.{TIKTOK_NAME}"), GHENT, transport).rcode() == SERVFAIL
     rig.upstream.behave = silent
     neighbour, own = (rig.begin(query(TIKTOK_NAME), client, transport) for client in (MECHELEN, GHENT))
     for _ in range(6):

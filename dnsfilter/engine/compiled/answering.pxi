@@ -238,16 +238,17 @@ cdef class Answering:
         )
         if entry != NULL and now_ms < entry.expires_ms:
             return self.serve(asked, entry, where.range_class, transport, KEPT, at, now_ms, limit, out)
-        known = self.failures.known_for(where.view, where.hash, entry != NULL, now_ms)
-        if known == IN_PYTHON or (
-            known != UNKNOWN and entry == NULL and self.store.has_other(asked, where.view, now_ms)
-        ):
-            return ADMITTED
-        if known != UNKNOWN and entry != NULL:
-            return self.serve(asked, entry, where.range_class, transport, AS_STALE, at, now_ms, limit, out)
+        # Before failures are looked up: a question that policy refuses asks for no probe.
         if not self.pass_policy(asked, where.range_class, at):
             return self.refused_or_handed(asked, where.range_class, transport, at, limit, out)
-        return MISS if known == UNKNOWN else self.fail(asked, known, transport, limit, out)
+        known = self.failures.known_for(where.view, where.hash, entry != NULL, now_ms)
+        if known == UNKNOWN:
+            return MISS
+        if known == IN_PYTHON or (entry == NULL and self.store.has_other(asked, where.view, now_ms)):
+            return ADMITTED
+        if entry != NULL:
+            return self.serve(asked, entry, where.range_class, transport, AS_STALE, at, now_ms, limit, out)
+        return self.fail(asked, known, transport, limit, out)
 
     cdef int fail(self, const Asked* asked, int code, int transport, uint32_t limit, uint8_t* out) noexcept nogil:
         """SERVFAIL for what is known to fail, once policy has passed it."""
