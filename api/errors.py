@@ -12,15 +12,13 @@ ApiError
 ├── Stale                 the caller's view (`If-Match`) is not the current one
 ├── Invalid               the request contradicts itself or the policy; carries every fault
 │   └── BadRows           rows of a file, by line
-├── Unusable              the database is not the one that was opened, or it is damaged
+├── Unusable              the database is not the one that was opened, or it is damaged (`api.unusable`)
 └── NotPublished          the act is recorded, the snapshot is not yet out; it is retried
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
-
-from sqlalchemy.exc import SQLAlchemyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +102,6 @@ class BadRows(Invalid):
         told = f", of which the first {self.TOLD} are told" if count > self.TOLD else ""
         self.args = (f"{count} row{'s' if count != 1 else ''} cannot be taken{told}: nothing was done",)
         self.faults = tuple(faults)
-
-
-class Unusable(ApiError, SQLAlchemyError):
-    """Nothing may be written, although there is a database; the message says why and what to do."""
 
 
 class NotPublished(ApiError):

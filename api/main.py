@@ -28,7 +28,7 @@ from api.db.integrity import Integrity
 from api.db.session import Database
 from api.db.turn import Turn, turn_on
 from api.deps import Runtime
-from api.errors import NotPublished, Unusable
+from api.errors import NotPublished
 from api.installation import making, opening
 from api.listening import Listener, taken
 from api.nodes.fleet import Fleet
@@ -43,6 +43,7 @@ from api.system.handshakes import Handshakes
 from api.system.metrics import DamageCollector, MetricsServer, Registry
 from api.system.notices import NoticesCollector
 from api.tls import Certificate, warn_if_exposed
+from api.unusable import Unusable
 from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.snapshot.store import SnapshotStore

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api import errors
 from api.schemas import MAX_PLACE, ProblemRead, place_of, words_of
+from api.unusable import Unusable
 from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
@@ -61,7 +62,7 @@ OF_ERROR: dict[type[errors.ApiError], Kind] = {
     errors.Stale: STALE,
     errors.Invalid: INVALID,
     errors.BadRows: INVALID,
-    errors.Unusable: DATABASE,
+    Unusable: DATABASE,
     errors.NotPublished: NOT_PUBLISHED,
 }
 _OF_STATUS = {

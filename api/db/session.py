@@ -18,7 +18,7 @@ from api.db import history
 from api.db.migrating import upgrade
 from api.db.models.record import INSTALLATION, InstallationRow
 from api.db.unit import DAMAGE
-from api.errors import Unusable
+from api.unusable import Unusable
 from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5

@@ -12,8 +12,8 @@ from api.chain import GENESIS, entry_hash
 from api.db.base import Base, Json
 from api.db.bulk import BATCH, insert_all
 from api.db.models.record import INSTALLATION, AuditRow, InstallationRow, MatterRow
-from api.errors import Unusable
 from api.moments import moment_text
+from api.unusable import Unusable
 
 DAMAGE = "damage"
 """What a writing session knows of damage to the database: no act continues a broken audit log."""

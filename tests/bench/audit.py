@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from api.audit.key import make_signing_key
 from api.auth.permissions import Role
 from api.auth.tokens import load_key, make_first_token, make_key, new_token
 from api.chain import entry_hash
@@ -73,6 +74,8 @@ def make_record(state: Path, entries: int) -> Record:
     database.migrate()
     first_s = int(time.time()) - entries * EVERY_S
     make_key(state / "token-key")
+    for name in ("snapshot-key", "checkpoint-key"):
+        make_signing_key(state / name)
     key = load_key(state / "token-key")
     make_first_token(database, key, state / "admin-token", first_s)
     with database.writing() as session:

@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
@@ -21,7 +22,7 @@ from api.db.turn import Turn
 from api.db.unit import LOCAL, UnitOfWork
 from api.pagination import encode_cursor
 from api.settings import Settings, parse_settings
-from tests.support.nodes import eventually
+from tests.support.nodes import eventually, program
 from tests.support.planes import Api
 from tests.support.postgresql import Server
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
@@ -180,6 +181,7 @@ def test_what_a_person_is_called_is_in_no_log_of_a_failure(town: Plane, caplog: 
 def test_a_second_process_waits_for_the_first_and_who_lost_its_turn_ends(tmp_path: Path, server: Server) -> None:
     url = server.fresh()
     api = Api(tmp_path, "", ("--database", url))
+    subprocess.run([program("dnsfilter-api"), "init", "--state-dir", api.state, "--database", url], check=True)
     with ThreadPoolExecutor(1) as pool, closing(Turn(url)) as other:
         assert other.take()
         starting = pool.submit(api.start)

@@ -15,8 +15,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api import problems
+from api.db.integrity import Integrity
 from api.notices.notifier import Status
 from api.system.load import LoadMiddleware, Work
+from api.system.metrics import DamageCollector
 from api.system.notices import NoticesCollector
 from api.system.rooms import Room
 from dnsfilter.telemetry.logs import KeyValueFormatter
@@ -282,7 +284,9 @@ def test_the_documentation_lists_every_operation_metric_and_problem(town: Plane)
     assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", text, re.MULTILINE)) == operations
     types = {name for name in generate_latest(town.registry).decode().splitlines() if name.startswith("# TYPE")}
     metrics = {line.split()[2].removesuffix("_created") for line in types}
-    metrics |= {family.name for family in NoticesCollector(Sending()).collect()}
+    sound = Integrity(town.database, accepted=False)
+    for collector in (NoticesCollector(Sending()), DamageCollector(sound)):
+        metrics |= {family.name for family in collector.collect()}
     assert {name.removesuffix("_total") for name in re.findall(r"^\| `(dnsfilter_\w+)` \|", text, re.MULTILINE)} == {
         name.removesuffix("_total") for name in metrics
     }

@@ -3,7 +3,6 @@
 import ast
 import io
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def output() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def output() -> io.StringIO:
     stream = io.StringIO()
     setup("info", stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return stream
 
 
 def test_event_is_one_line_of_key_value(output: io.StringIO) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from api.db.base import Base
 from api.db.session import Database, forget
 from api.db.unit import LOCAL, UnitOfWork
-from api.errors import Unusable
+from api.unusable import Unusable
 from tests.unit.api.conftest import Plane
 
 
