@@ -97,9 +97,14 @@ class Inflight:
 
     def next_alarm_ms(self) -> int | None:
         """When `expire` next has work, None while nothing is on its way and no socket is open."""
-        sweep_ms = self._sweep_at_ms if any(pool.by_fd for pool in self._pools) else None
-        alarms = (self._timers[0][0] if self._timers else sweep_ms, self._probes.next_alarm_ms())
-        return min((alarm_ms for alarm_ms in alarms if alarm_ms is not None), default=None)
+        # Called at every wake-up: plain comparisons, for lists and generators would cost more than a query.
+        alarm_ms: int | None = None
+        if self._timers:
+            alarm_ms = self._timers[0][0]
+        elif any(pool.by_fd for pool in self._pools):
+            alarm_ms = self._sweep_at_ms
+        probe_ms = self._probes.next_alarm_ms()
+        return alarm_ms if probe_ms is None or (alarm_ms is not None and alarm_ms < probe_ms) else probe_ms
 
     def join(
         self, key: CacheKey, question: Question, servers: Sequence[int], waiter: Waiter, now_ns: int

@@ -37,6 +37,8 @@ class Probes:
     def next_alarm_ms(self) -> int | None:
         """Return when `expire` next has work, None while no probe is needed."""
         due_ms = self._health.next_probe_ms()
+        if not self._sent:
+            return due_ms
         ends = [until_ms for _, _, until_ms in self._sent.values()]
         return min(ends if due_ms is None else [*ends, due_ms], default=None)
 
