@@ -1,40 +1,40 @@
-"""Files that are in their place whole, or not at all, and stay there when the power fails."""
+"""Write files atomically and durably."""
 
 import os
 from pathlib import Path
 
 
-def write_secret(path: Path, content: bytes, *, anew: bool = False) -> None:
-    """Put a file in its place, whole and synced, that only its owner reads; nothing else is left where that fails.
+def write_secret(path: Path, content: bytes, *, exclusive: bool = False) -> None:
+    """Write a file that only its owner reads, atomically and durably; leave nothing if that fails.
 
-    With `anew` no file is replaced. Raises OSError, with `anew` FileExistsError.
+    With `exclusive` replace no file. Raises OSError, with `exclusive` FileExistsError.
     """
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if anew:
-            place_anew(beside, path)
+        if exclusive:
+            place_exclusively(temporary, path)
         else:
-            beside.replace(path)
+            temporary.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
 
 
-def place_anew(beside: Path, path: Path) -> None:
-    """Move a file to a place where there is none; raises FileExistsError, unlike a renaming, which takes any place."""
-    os.link(beside, path)
-    beside.unlink()
+def place_exclusively(temporary: Path, path: Path) -> None:
+    """Move a file to a path where there is none; raise FileExistsError otherwise, as a rename would not."""
+    os.link(temporary, path)
+    temporary.unlink()
 
 
 def sync_directory(directory: Path) -> None:
-    """A file's name lasts only once its directory is written."""
+    """Write a directory to the disk: the name of a new file lasts only then."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

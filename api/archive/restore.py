@@ -28,7 +28,7 @@ from api.db.migrating import NEWEST, is_known, upgrade
 from api.db.models import AuditRow
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
-from api.durable import place_anew, sync_directory, write_secret
+from api.durable import place_exclusively, sync_directory, write_secret
 from api.settings import Settings
 
 USER = "dnsfilter-api"
@@ -149,7 +149,7 @@ def _keyed(key: Path, content: bytes, place: Path | None, owner: pwd.struct_pass
     made = not key.exists() or key.read_bytes() != content
     if made:
         try:
-            write_secret(key, content, anew=True)
+            write_secret(key, content, exclusive=True)
         except FileExistsError as error:
             raise NotEmpty(f"{key} has appeared meanwhile: something runs there") from error
     try:
@@ -177,7 +177,7 @@ def _into_file(
         _vacant(place)
         with keyed:
             try:
-                place_anew(beside, place)
+                place_exclusively(beside, place)
             except FileExistsError as error:
                 raise NotEmpty(f"the database {place} has appeared meanwhile: something runs there") from error
     finally:

@@ -15,7 +15,7 @@ MAX_OCTETS = 16 * 1024
 def make_signing_key(path: Path) -> None:
     """Make a private key, readable by its owner only. Raises OSError, FileExistsError if the file exists."""
     key = Ed25519PrivateKey.generate()
-    write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), anew=True)
+    write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), exclusive=True)
 
 
 def load_signing_key(path: Path) -> Ed25519PrivateKey:

@@ -127,7 +127,7 @@ def make_key(path: Path) -> None:
 
     Raises OSError, FileExistsError if the file exists.
     """
-    write_secret(path, secrets.token_bytes(KEY_OCTETS), anew=True)
+    write_secret(path, secrets.token_bytes(KEY_OCTETS), exclusive=True)
 
 
 def fingerprint(key: bytes) -> str:

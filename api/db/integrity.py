@@ -56,7 +56,7 @@ class Integrity:
     """Checks one database. Also a thread, once started, that checks all of it at once and then every day."""
 
     def __init__(self, database: Database, *, accepted: bool) -> None:
-        """With `accepted` acts stay possible whatever is found."""
+        """With `accepted` acts stay possible even if the database is damaged."""
         self._database = database
         self._accepted = accepted
         self._stopping = threading.Event()

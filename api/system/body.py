@@ -102,7 +102,7 @@ class BodyMiddleware:
             return
         if body is None:
             error = None if large else await run_in_threadpool(self._refusal, token_of(scope), scope)
-            too_large = problem(TOO_LARGE, f"at most {limit} octets are taken here", id_of(scope))
+            too_large = problem(TOO_LARGE, f"at most {limit} bytes are accepted here", id_of(scope))
             await _close(scope, receive, send, of_error(error, id_of(scope)) if error else too_large)
             return
         kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()

@@ -359,7 +359,7 @@ class Inflight:
             if failure is not None:
                 question, rcode, cut = exchange.question, failure, False
             elif found is not None:
-                # Some servers cut where the octets end, within a record: the stream will bring it whole.
+                # Some servers cut within a record: TCP brings the complete answer.
                 question, rcode, cut = found, int(Rcode.NOERROR), True
             else:
                 self._count(server, Failure.MALFORMED)

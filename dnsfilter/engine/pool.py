@@ -37,7 +37,7 @@ class PoolSocket:
         return self.sends >= LIFETIME_SENDS or now_ms - self.opened_ms >= LIFETIME_MS
 
     def send(self, message: bytes) -> None:
-        """Send, although the socket may first have to tell of an ICMP error that an earlier datagram met (udp(7))."""
+        """Send again if the socket first reports the ICMP error of an earlier datagram (udp(7))."""
         self.sends += 1
         try:
             self.sock.send(message)

@@ -17,7 +17,7 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None, least: int = 0) -> None:
-    """Load what is here; where nothing of it is whole, what `pull` brings; then even what is quarantined here.
+    """Load a complete snapshot that is here, else what `pull` brings, else even a quarantined one.
 
     Raises UnavailableError where there is neither, unless the node is to start without, and for one below `least`.
     """

@@ -33,8 +33,8 @@ _UID = re.compile(r"[0-9]{1,10}")
 class Kept:
     """A snapshot that is on this node: the one that it decides by is `in_use`.
 
-    `whole` tells whether all of it is here as it was made, `copy_in_use` whether the node decides by the second copy of
-    what is not; `trouble` is why its manifest cannot be read, `quarantined` why it is not to be used.
+    `whole`: every file is here and intact. `copy_in_use`: the node decides by the second copy of a damaged file.
+    `trouble` is why its manifest cannot be read, `quarantined` why it must not be used.
     """
 
     revision: int

@@ -95,7 +95,7 @@ class PolicyFeed:
         return tuple(until.items())
 
     def load(self, *, without: int | None = None) -> Snapshot:
-        """Take the newest snapshot that is whole, except revision `without`. Raises SnapshotError if there is none."""
+        """Take the newest complete snapshot, except revision `without`. Raises SnapshotError if there is none."""
         token = self._store.current_token()
         self._was_there |= token is not None
         files, trouble = self._store.read_last_good(self._files, without=without)

@@ -12,9 +12,9 @@ RELEASED_S: Instant = 1_793_491_200
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The octets of one snapshot, as verified; whoever holds them may hold them in other memory.
+    """The verified content of one snapshot.
 
-    `damaged` has what was wrong with each file whose second copy was read.
+    `damaged` says what was wrong with each file whose second copy was read.
     """
 
     revision: int

@@ -83,7 +83,7 @@ def _identity(path: Path) -> tuple[Path, int, int]:
 def _read(path: Path, file: FileRef, *, exact: bool = True) -> bytes:
     data = read_bounded(path, file.size)
     if exact and len(data) != file.size:
-        raise SnapshotError(f"read {path}: {len(data)} octets instead of {file.size}")
+        raise SnapshotError(f"read {path}: {len(data)} bytes instead of {file.size}")
     if sha256(data).digest() != file.digest:
-        raise SnapshotError(f"read {path}: its octets are not those of its digest")
+        raise SnapshotError(f"read {path}: its content does not match its digest")
     return data

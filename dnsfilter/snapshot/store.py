@@ -140,7 +140,7 @@ class SnapshotStore:
                     self._set_aside.discard(int(path.stem))
 
     def manifests(self) -> Iterator[bytes]:
-        """Every manifest that is whole here, current or not, quarantined or not, from the highest revision down."""
+        """Every complete manifest here, current or not, quarantined or not, from the highest revision down."""
         for pointer in sorted(self._pointers(), reverse=True):
             damaged: list[str] = []
             with suppress(SnapshotError):
@@ -189,7 +189,7 @@ class SnapshotStore:
     def read_last_good(self, known: Files | None = None, *, without: int | None = None) -> tuple[Files, str | None]:
         """The current snapshot, or the newest older one that is whole, with the reason why newer ones were passed over.
 
-        The revision `without` counts as quarantined. Raises SnapshotError with every reason when none is whole.
+        The revision `without` counts as quarantined. Raises SnapshotError with every reason if none is complete.
         """
         try:
             if without is None or self._current().revision != without:

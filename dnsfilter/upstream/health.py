@@ -73,7 +73,7 @@ class _Server:
 
 
 class Health:
-    """The state of `count` servers; `order` says whom to ask, `succeeded` and `failed` are told what came of it.
+    """The state of `count` servers; `order` says whom to ask, `succeeded` and `failed` note the outcome.
 
     A quiet server is asked last until it answers. A server that fails three times in a row is in back-off: it is asked
     last, and probed. One that misses a probe as well is dead. Nobody's question goes to it while another server lives.

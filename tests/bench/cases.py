@@ -8,7 +8,7 @@ class Case:
     """A load and the policy below it.
 
     `refused` is the share of questions for listed names; of a `fresh` load no question comes twice. `parts` is whether
-    this project's memory is told in parts. With `failover` the first of two upstreams never answers.
+    this project's memory is listed in parts. With `failover` the first of two upstreams never answers.
     """
 
     slug: str

@@ -1,4 +1,4 @@
-"""A control plane started beside a serving node on the wrong database: the node's answers stay as they are."""
+"""A control plane started next to a serving node on the wrong database: the node's answers stay as they are."""
 
 import shutil
 import subprocess

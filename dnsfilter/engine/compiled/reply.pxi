@@ -10,7 +10,7 @@ cdef enum:
     REPLY_RD = 0x0100
     REPLY_CD = 0x0010
     REPLY_AD = 0x0020
-    DATA_BEHIND_TTL = 6     # octets from a record's TTL to its data
+    DATA_BEHIND_TTL = 6     # bytes from a record's TTL to its data
     EXTENDED = 15           # an rcode above needs an OPT for its upper bits
     STALE_TTL = 30          # judging.STALE_TTL_S
     EDE_STALE = 3
@@ -115,13 +115,13 @@ cdef void take_turns(const Entry* entry, uint32_t turn, uint8_t* message) noexce
     """Begin with another address of the set: _take_turns of wire/reply.py."""
     cdef const uint8_t* ttls = entry_ttls(entry) + 2 * entry.turn_first
     cdef const uint8_t* kept = entry_message(entry)
-    cdef uint32_t octets = 4 if entry.qtype == RR_A else 16
+    cdef uint32_t size = 4 if entry.qtype == RR_A else 16
     cdef uint16_t into, source
     cdef uint32_t index
     for index in range(entry.turn_count):
         memcpy(&into, ttls + 2 * index, 2)
         memcpy(&source, ttls + 2 * ((index + turn) % entry.turn_count), 2)
-        memcpy(message + into + DATA_BEHIND_TTL, kept + source + DATA_BEHIND_TTL, octets)
+        memcpy(message + into + DATA_BEHIND_TTL, kept + source + DATA_BEHIND_TTL, size)
 
 
 cdef uint32_t write_relayed(

@@ -23,10 +23,10 @@ def test_a_secret_is_its_owner_s_alone_and_replaces_the_old_one(tmp_path: Path) 
 
 
 def test_one_that_is_to_be_new_replaces_none(tmp_path: Path) -> None:
-    write_secret(tmp_path / "secret", b"first", anew=True)
+    write_secret(tmp_path / "secret", b"first", exclusive=True)
     assert here(tmp_path) == {"secret": b"first"}
     with pytest.raises(FileExistsError):
-        write_secret(tmp_path / "secret", b"second", anew=True)
+        write_secret(tmp_path / "secret", b"second", exclusive=True)
     assert here(tmp_path) == {"secret": b"first"}
 
 
@@ -41,9 +41,9 @@ def test_one_that_could_not_be_written_leaves_what_was_there(tmp_path: Path, mon
     assert here(tmp_path) == {"secret": b"old"}
 
 
-@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("exclusive", [False, True])
 def test_the_directory_is_synced_after_the_file_is_in_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclusive: bool
 ) -> None:
     synced: list[tuple[str, bool]] = []
 
@@ -51,5 +51,5 @@ def test_the_directory_is_synced_after_the_file_is_in_its_place(
         synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), (tmp_path / "secret").exists()))
 
     monkeypatch.setattr(os, "fsync", noted)
-    write_secret(tmp_path / "secret", b"new", anew=anew)
+    write_secret(tmp_path / "secret", b"new", exclusive=exclusive)
     assert synced == [(str(tmp_path / ".secret.new"), False), (str(tmp_path), True)]

@@ -1,4 +1,4 @@
-"""What workers tell of networks in no range comes together in the crew; how long a worker may be silent."""
+"""What workers report of networks in no range comes together in the crew; how long a worker may be silent."""
 
 import asyncio
 import contextlib

@@ -311,7 +311,7 @@ def test_the_snapshots_of_a_node_are_listed(node: LocalNode, store: SnapshotStor
     )
     assert not oldest.signed
     next(store.directory.glob("1.*.manifest")).write_bytes(b"spoiled")
-    assert "not those of its digest" in node.snapshots()[2].trouble
+    assert "does not match its digest" in node.snapshots()[2].trouble
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_what_is_listed_as_in_use_is_what_the_node_decides_by(
         (2, True, True),
         (1, True, False),
     ]
-    with pytest.raises(UnavailableError, match=r"use revision 3: read .*\.rules: 6 octets instead of"):
+    with pytest.raises(UnavailableError, match=r"use revision 3: read .*\.rules: 6 bytes instead of"):
         node.use_revision(3, "why")
     assert "is in use on this node until" in node.use_revision(2, "why")
     assert store.current_revision() == 2
@@ -376,7 +376,7 @@ def test_a_revision_that_cannot_be_used_is_refused_with_the_reason(
     (store.directory / f"{rules}.rules").write_bytes(b"spoiled")
     for revision, said in (
         (2, "quarantined: workers died of it; to try it again: dnsfilter snapshot unquarantine 2"),
-        (1, "octets instead of"),
+        (1, "bytes instead of"),
     ):
         with pytest.raises(UnavailableError, match=said):
             node.use_revision(revision, "why")

@@ -168,7 +168,7 @@ def test_a_changed_octet_is_noticed_and_named(store: SnapshotStore, directory: P
     store.publish(compiled(1))
     (path,) = files_of(directory, suffix)
     spoil(path)
-    with pytest.raises(SnapshotError, match=rf"{path.name}: its octets are not those of its digest"):
+    with pytest.raises(SnapshotError, match=rf"{path.name}: its content does not match its digest"):
         store.read_current()
 
 
@@ -224,15 +224,15 @@ def test_the_last_good_one_is_the_newest_whole_one(store: SnapshotStore, directo
     files, reason = store.read_last_good()
     assert files.revision == 1
     assert reason is not None
-    assert ".rules: its octets" in reason
-    assert ".manifest: its octets" in reason
+    assert ".rules: its content" in reason
+    assert ".manifest: its content" in reason
 
 
 def test_when_none_is_whole_every_reason_is_told(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(1))
     store.publish(compiled(2, Mode.OFF))
     spoil(files_of(directory, "names")[0])
-    with pytest.raises(SnapshotError, match=r"names: its octets.*; .*names: its octets"):
+    with pytest.raises(SnapshotError, match=r"names: its content.*; .*names: its content"):
         store.read_last_good()
 
 
@@ -275,7 +275,7 @@ def test_what_is_not_here_or_not_whole_cannot_be_used(store: SnapshotStore, dire
     with pytest.raises(SnapshotError, match="use revision 9: it is not in"):
         store.use(9)
     spoil(directory / f"{compiled(1, Mode.OFF).rules.digest.hex()}.rules")
-    with pytest.raises(SnapshotError, match="its octets"):
+    with pytest.raises(SnapshotError, match="does not match its digest"):
         store.use(1)
     assert store.read_current().revision == 2
 
@@ -343,7 +343,7 @@ def test_a_damaged_file_is_read_from_its_second_copy_and_written_again(
     assert not SnapshotStore(directory).publish(made)
     assert store.read_current().damaged == ()
     spoil(damaged)
-    with pytest.raises(SnapshotError, match="its octets"):
+    with pytest.raises(SnapshotError, match="does not match its digest"):
         store.read_current()
 
 
@@ -481,7 +481,7 @@ def test_manifests_come_from_the_highest_revision_down_whatever_is_current(
 
 
 def test_with_syncs_late_a_cut_of_power_leaves_the_one_before(directory: Path) -> None:
-    """What the disk had not been told to keep may be there by name and without its octets."""
+    """What the disk had not been told to keep may be there by name and without its content."""
     store = SnapshotStore(directory, sync_late=True)
     for revision in (7, 8):
         received(store, compiled(revision))

@@ -1,4 +1,4 @@
-"""Remembered failures in C: as `cache.failures.Failures` below capacity, whatever happened; and bounded."""
+"""Remembered failures in C: as `cache.failures.Failures` below capacity, after any events; and bounded."""
 
 from typing import Any
 
