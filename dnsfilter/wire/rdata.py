@@ -59,10 +59,12 @@ _UNCOMPRESSED: Final[dict[int, int]] = {Type.RRSIG: 18, Type.NSEC: 0}
 _NSEC: Final = int(Type.NSEC)
 _NSEC3: Final = int(Type.NSEC3)
 _SERVICE_BINDINGS: Final = frozenset({int(Type.SVCB), int(Type.HTTPS)})
+_MANDATORY: Final = 0
 _ALPN: Final = 1
-_EXACT: Final = {2: 0, 3: 2}
+_NO_DEFAULT_ALPN: Final = 2
+_EXACT: Final = {_NO_DEFAULT_ALPN: 0, 3: 2}
 """Bytes of the values of no-default-alpn and port (RFC 9460 sections 7.1 and 7.2)."""
-_ITEMS: Final = {0: 2, 4: 4, 6: 16}
+_ITEMS: Final = {_MANDATORY: 2, 4: 4, 6: 16}
 """Bytes of each item, of which there is at least one, in mandatory, ipv4hint and ipv6hint (sections 7.3 and 8)."""
 _LONGEST_WINDOW: Final = 32
 
@@ -97,8 +99,12 @@ def check_rdata(message: bytes, rtype: int, rclass: int, start: int, end: int, h
 
 
 def _check_parameters(message: bytes, position: int, end: int) -> None:
-    """Hold the parameters of a service binding against RFC 9460 section 2.2: each key once, in order, in its form."""
+    """Hold the parameters of a service binding against RFC 9460: each key once, in order, in its form (section 2.2).
+
+    Every mandatory key is present, and listed in order (section 8); no-default-alpn follows alpn (section 7.1.1).
+    """
     last = -1
+    required = required_end = 0
     while position < end:
         key, size = (
             int.from_bytes(message[position : position + 2]),
@@ -108,7 +114,18 @@ def _check_parameters(message: bytes, position: int, end: int) -> None:
         position = value + size
         if value > end or position > end or key <= last or not _is_value(message, key, value, position):
             raise MalformedData(f"read record: malformed service parameter {key} at byte {value - 4}")
+        if key == _NO_DEFAULT_ALPN and last != _ALPN:
+            raise MalformedData(f"read record: no-default-alpn without alpn at byte {value - 4}")
+        if key == _MANDATORY:
+            required, required_end = value, position
+        elif required < required_end:
+            listed = int.from_bytes(message[required : required + 2])
+            if listed < key:
+                raise MalformedData(f"read record: mandatory service parameter {listed} is missing")
+            required += 2 * (listed == key)
         last = key
+    if required < required_end:
+        raise MalformedData("read record: a mandatory service parameter is missing")
 
 
 def _is_value(message: bytes, key: int, start: int, end: int) -> bool:
@@ -133,7 +150,7 @@ def _behind_hash(message: bytes, start: int, end: int) -> int:
 
 
 def _check_bitmaps(message: bytes, position: int, end: int) -> None:
-    """Hold type bitmaps against RFC 4034 section 4.1.2: windows in ascending order, of 1 to 32 bytes each."""
+    """Hold type bitmaps against RFC 4034 section 4.1.2: windows ascend, have 1 to 32 bytes, and end in no 0."""
     last = -1
     while position < end:
         window, size = message[position], message[position + 1] if position + 1 < end else 0
@@ -141,6 +158,8 @@ def _check_bitmaps(message: bytes, position: int, end: int) -> None:
             raise MalformedData(f"read record: malformed type bitmap at byte {position}")
         last = window
         position += 2 + size
+        if not message[position - 1]:
+            raise MalformedData(f"read record: a type bitmap ends with 0 at byte {position - 1}")
 
 
 def _first_name(message: bytes, layout: Layout, start: int, end: int) -> int:

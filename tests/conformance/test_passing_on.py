@@ -89,11 +89,23 @@ MALFORMED = {
     "an ipv4hint of five bytes": (65, b"\0\x01\0\0\x04\0\x05" + bytes(5)),
     "an ipv6hint without addresses": (64, b"\0\x01\0\0\x06\0\0"),
     "half a mandatory key": (65, b"\0\x01\0\0\0\0\x01\0"),
+    "a mandatory key that is missing": (65, b"\0\x01\0\0\0\0\x02\0\x01"),
+    "a mandatory key missing between others": (65, b"\0\x01\0\0\0\0\x02\0\x02\0\x03\0\x02\0\x50"),
+    "mandatory itself as mandatory": (65, b"\0\x01\0\0\0\0\x02\0\0\0\x03\0\x02\0\x50"),
+    "a mandatory key twice": (65, b"\0\x01\0\0\0\0\x04" + b"\0\x03" * 2 + b"\0\x03\0\x02\0\x50"),
+    "mandatory keys out of order": (
+        64,
+        b"\0\x01\0\0\0\0\x04\0\x03\0\x01\0\x01\0\x03\x02h2\0\x03\0\x02\0\x50",
+    ),
+    "a no-default-alpn without alpn": (65, b"\0\x01\0\0\x02\0\0"),
     "an empty window": (47, b"\x01z\0\0\0"),
     "a window of 33 bytes": (47, b"\x01z\0\0\x21" + bytes(33)),
     "a window past the end": (47, b"\x01z\0\0\x02\x40"),
     "windows out of order": (47, b"\x01z\0\x01\x01\x40\0\x01\x40"),
     "a window twice": (47, b"\x01z\0" + b"\0\x01\x40" * 2),
+    "a bitmap that ends with 0": (47, b"\x01z\0\0\x02\x40\0"),
+    "a window without types": (47, b"\x01z\0\0\x01\x40\x01\x01\0"),
+    "an nsec3 bitmap that ends with 0": (50, b"\x01\0\0\0\0\x14" + bytes(20) + b"\0\x02\x40\0"),
     "a salt past the end": (50, b"\x01\0\0\0\xff"),
     "an empty hash": (50, b"\x01\0\0\0\0\0"),
     "a hash past the end": (50, b"\x01\0\0\0\0\x14" + bytes(19)),
@@ -108,9 +120,13 @@ SOUND = {
         + b"\0\x06\0\x10"
         + bytes(16),
     ),
+    "two mandatory keys and one that is not": (
+        64,
+        b"\0\x01\0\0\0\0\x04\0\x01\0\x03\0\x01\0\x03\x02h2\0\x02\0\0\0\x03\0\x02\0\x50",
+    ),
     "an unknown parameter": (64, b"\0\x01\0\xff\x00\0\0"),
     "no bitmap": (47, b"\x01z\0"),
-    "two windows": (47, b"\x01z\0\0\x01\x40\x01\x20" + bytes(32)),
+    "two windows": (47, b"\x01z\0\0\x01\x40\x01\x20" + bytes(31) + b"\x01"),
     "an nsec3 without types": (50, b"\x01\0\0\0\x02ab\x14" + bytes(20)),
 }
 

@@ -69,7 +69,7 @@ cdef bint has_layout(
 cdef bint are_parameters(const uint8_t* message, uint32_t position, uint32_t end) noexcept nogil:
     """Whether the parameters of a service binding are sound: _check_parameters of wire/rdata.py."""
     cdef int last = -1, key
-    cdef uint32_t value
+    cdef uint32_t value, required = 0, required_end = 0
     while position < end:
         if end - position < 4:
             return False
@@ -77,8 +77,16 @@ cdef bint are_parameters(const uint8_t* message, uint32_t position, uint32_t end
         position = value + big16(message + position + 2)
         if position > end or key <= last or not is_value(message, key, value, position):
             return False
+        if key == 2 and last != 1:  # no-default-alpn, alpn
+            return False
+        if key == 0:  # mandatory
+            required, required_end = value, position
+        elif required < required_end:
+            if big16(message + required) < key:
+                return False
+            required += 2 * (big16(message + required) == key)
         last = key
-    return True
+    return required == required_end
 
 
 cdef bint is_value(const uint8_t* message, int key, uint32_t start, uint32_t end) noexcept nogil:
@@ -103,6 +111,8 @@ cdef bint are_bitmaps(const uint8_t* message, uint32_t position, uint32_t end) n
             return False
         last = message[position]
         position += 2 + message[position + 1]
+        if position > end or not message[position - 1]:
+            return False
     return position == end
 
 

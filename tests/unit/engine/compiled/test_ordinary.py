@@ -259,11 +259,13 @@ def test_data_of_each_type_is_held_to_the_same_form(rtype: int, rclass: int) -> 
 
 
 parameters = st.lists(
-    st.tuples(st.integers(0, 8), st.sampled_from((b"", b"\0", b"\2h2", b"\0\x50", bytes(4), bytes(16)))), max_size=4
+    st.tuples(st.integers(0, 8), st.sampled_from((b"", b"\0", b"\2h2", b"\0\3", b"\0\1\0\3", bytes(4), bytes(16)))),
+    max_size=4,
 ).map(lambda pairs: b"".join(key.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value for key, value in pairs))
-windows = st.lists(st.tuples(st.integers(0, 3), st.sampled_from((0, 1, 32, 33))), max_size=3).map(
-    lambda pairs: b"".join(bytes((window, size)) + bytes(size) for window, size in pairs)
-)
+windows = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from((b"", b"\0", b"\1", bytes(32), bytes(31) + b"\1", bytes(33)))),
+    max_size=3,
+).map(lambda pairs: b"".join(bytes((window, len(types))) + types for window, types in pairs))
 
 
 @given(
