@@ -75,11 +75,6 @@ class Past:
     policy: Policy
 
 
-def policy_at(session: Session, at: Instant, held: Held) -> Past:
-    """The policy that was in force at `at`; raises NotFound where nothing is kept of that time."""
-    return policy_in(session, kept_publication_at(session, at), held)
-
-
 def kept_publication_at(session: Session, at: Instant) -> Publication:
     """Return the publication in force at `at`. Raise NotFound if its policy is not kept."""
     found = publication_at(session, at)

@@ -13,16 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from api.db.models import ListRow, PublicationRow, VersionRow
 from api.db.unit import LOCAL, UnitOfWork
 from api.errors import NotFound
 from api.publish.again import is_reproduced
 from api.publish.lists import list_of, service_of
-from api.publish.past import Held, kept_since, policy_at, publication_at, rows_at
+from api.publish.past import Held, Past, kept_publication_at, kept_since, policy_in, publication_at, rows_at
 from api.publish.source import policy_of, values_of
 from api.publish.start import keep_history
-from dnsfilter.policy.model import Policy, Service, Tier
+from dnsfilter.policy.model import Instant, Policy, Service, Tier
 from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
 
 START_TEXT = "2026-09-21T14:13:20Z"
@@ -152,10 +153,14 @@ def test_any_past_policy_is_made_again_as_it_was_compiled(done: list[tuple[Act, 
                 assert policy_of(values_of(rows_at(session, revision)), services) == policy
             for second in range(START, int(plane.clock.now) + 1):
                 expected = [revision for at, revision in run.seconds if at <= second][-1]
-                found = policy_at(session, second, Held("another", {}))
+                found = _policy_at(session, second, Held("another", {}))
                 assert (found.publication.revision, found.policy) == (expected, run.copies[expected])
                 assert is_reproduced(found)
         plane.database.close()
+
+
+def _policy_at(session: Session, at: Instant, held: Held) -> Past:
+    return policy_in(session, kept_publication_at(session, at), held)
 
 
 def _publications(plane: Plane) -> list[PublicationRow]:
@@ -305,9 +310,9 @@ def test_a_database_from_before_keeps_its_objects_once_by_an_act_of_its_own(town
         assert session.scalar(select(func.count()).select_from(VersionRow)) == 6
         services = town.app.state.runtime.services
         current = town.publisher.current(UnitOfWork(session, LOCAL, 0))
-        assert policy_at(session, START + 100, Held(town.publisher.catalogue, services)).policy == current
+        assert _policy_at(session, START + 100, Held(town.publisher.catalogue, services)).policy == current
         with pytest.raises(NotFound, match=f"not kept before revision {revision + 1}"):
-            policy_at(session, START, Held(town.publisher.catalogue, services))
+            _policy_at(session, START, Held(town.publisher.catalogue, services))
     answer = town.call("GET", f"/v1/trace?client=192.0.2.1&name=example.org&at={START_TEXT}")
     assert (answer.status_code, f"not kept before revision {revision + 1}" in answer.text) == (404, True)
 
@@ -319,4 +324,4 @@ def test_what_a_publication_of_unkept_revision_said_is_not_guessed(town: Plane) 
     revision = town.revision()
     keep_history(town.database, START + 100)
     with town.database.reading() as session, pytest.raises(NotFound, match=f"not kept before revision {revision + 1}"):
-        policy_at(session, START, Held(town.publisher.catalogue, town.app.state.runtime.services))
+        _policy_at(session, START, Held(town.publisher.catalogue, town.app.state.runtime.services))
