@@ -45,11 +45,13 @@ class ChainReader:
         """Read the entries that follow, in order; returns how many there were."""
         count = 0
         for count, row in enumerate(rows, start=1):  # noqa: B007
-            sound = row.seq == self.seq + 1 and row.previous == self.hash and _hash(row) == row.hash
-            if self.fault is None and not sound:
+            if self.fault is None and not self._is_followed_by(row):
                 self.fault = f"entry {row.seq} does not follow entry {self.seq}: the record's chain does not hold"
             self.seq, self.hash = row.seq, row.hash
         return count
+
+    def _is_followed_by(self, row: AuditRow) -> bool:
+        return row.seq == self.seq + 1 and row.previous == self.hash and _hash(row) == row.hash
 
 
 class Integrity:
