@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors, rangefile
-from api.problems import BAD_REQUEST, MEDIA, OVERLOADED, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
+from api.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
 from api.system.load import OF_NODES, token_of
 from api.system.rooms import Room
 
@@ -82,9 +82,8 @@ class BodyMiddleware:
             finally:
                 room.end(sender)
         else:
-            response = problem(OVERLOADED, "many large bodies are being read; try again soon", id_of(scope))
-            response.headers["Retry-After"] = "1"
-            await _close(scope, receive, send, response)
+            error = errors.Overloaded("many large bodies are being read; try again soon")
+            await _close(scope, receive, send, of_error(error, id_of(scope)))
 
     async def _whole(
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], *, large: bool

@@ -11,7 +11,8 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth.failures import address_of, network_of
-from api.problems import OVERLOADED, id_of, problem
+from api.errors import Overloaded
+from api.problems import id_of, of_error
 from api.system.rooms import Room
 
 OF_NODES = "/v1/nodes/self/"
@@ -63,9 +64,8 @@ class LoadMiddleware:
         work = _work_of(scope)
         room, who = self._rooms[work], self._caller_of(scope)
         if not await room.begin(who):
-            response = problem(OVERLOADED, "too many requests are being worked on: try again soon", id_of(scope))
-            response.headers["Retry-After"] = "1"
-            await response(scope, receive, send)
+            error = Overloaded("too many requests are being worked on: try again soon")
+            await of_error(error, id_of(scope))(scope, receive, send)
             return
         place = _Place(partial(room.end, who))
         scope["rest"] = lambda: _resting(scope, place.let_go)
