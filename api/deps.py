@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -84,12 +84,20 @@ class Runtime:
     costly: Quota = field(default_factory=lambda: Quota("long reads under way", MAX_COSTLY, MAX_COSTLY_EACH))
 
 
-def runtime(request: Request) -> Runtime:
-    """The application's runtime."""
-    found = request.app.state.runtime
-    if not isinstance(found, Runtime):
-        raise TypeError("the application has no runtime")
+Part = TypeVar("Part")
+
+
+def part_of(request: Request, name: str, kind: type[Part]) -> Part:
+    """Return a part of the application by its name in `app.state`."""
+    found = getattr(request.app.state, name)
+    if not isinstance(found, kind):
+        raise TypeError(f"the application's {name} is not a {kind.__name__}")
     return found
+
+
+def runtime(request: Request) -> Runtime:
+    """Return the application's runtime."""
+    return part_of(request, "runtime", Runtime)
 
 
 RuntimeDep = Annotated[Runtime, Depends(runtime)]

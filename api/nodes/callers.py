@@ -10,7 +10,7 @@ from api.auth.caller import Caller
 from api.auth.nodes import NodeCaller, authenticate_enrolment, authenticate_node
 from api.auth.tokens import Refused, authenticate, digest
 from api.db.models import NodeRow
-from api.deps import UNKNOWN_TOKEN, BearerDep, Runtime, RuntimeDep, note_failure
+from api.deps import UNKNOWN_TOKEN, BearerDep, Runtime, RuntimeDep, note_failure, part_of
 from api.errors import Forbidden, NotAuthenticated
 from api.nodes.fleet import Fleet
 
@@ -39,11 +39,8 @@ def enrolling_token(request: Request, held: RuntimeDep, credentials: BearerDep) 
 
 
 def fleet(request: Request) -> Fleet:
-    """The application's nodes."""
-    found = request.app.state.fleet
-    if not isinstance(found, Fleet):
-        raise TypeError("the application has no nodes")
-    return found
+    """Return the application's nodes."""
+    return part_of(request, "fleet", Fleet)
 
 
 FleetDep = Annotated[Fleet, Depends(fleet)]

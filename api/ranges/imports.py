@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from fastapi import Request
 
+from api.deps import part_of
 from api.schemas import Read
 
 MAX_KEPT = 100
@@ -71,8 +72,5 @@ class Imports:
 
 
 def imports_of(request: Request) -> Imports:
-    """The application's imports."""
-    found = request.app.state.imports
-    if not isinstance(found, Imports):
-        raise TypeError("the application keeps no imports")
-    return found
+    """Return the application's imports."""
+    return part_of(request, "imports", Imports)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import SpaceRow
-from api.deps import COSTLY, PermitDep, RuntimeDep, UnitDep
+from api.deps import COSTLY, PermitDep, RuntimeDep, UnitDep, part_of
 from api.errors import Invalid
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import TOO_MANY_AT_ONCE, documented
@@ -74,10 +74,7 @@ class Space:
 
 def layout(request: Request, held: RuntimeDep, unit: UnitDep) -> Layout:
     """How the ranges of the policy lie."""
-    found = request.app.state.layouts
-    if not isinstance(found, Layouts):
-        raise TypeError("the application keeps no layouts")
-    return found.of(held.publishing.current(unit).ranges)
+    return part_of(request, "layouts", Layouts).of(held.publishing.current(unit).ranges)
 
 
 LayoutDep = Annotated[Layout, Depends(layout)]

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.deps import part_of, runtime
 from api.publish.service import Publisher
 from api.routing import Route
 from api.suspensions.holding import Holding
@@ -30,12 +31,7 @@ def health() -> HealthRead:
 )
 def readiness(request: Request, response: Response) -> ReadinessRead:
     """Ready: acts can be recorded, and the database's last revision is published."""
-    publisher = request.app.state.publisher
-    if not isinstance(publisher, Publisher):
-        raise TypeError("the application has no publisher")
-    holding = request.app.state.holding
-    if not isinstance(holding, Holding):
-        raise TypeError("the application cannot tell who is suspended")
+    publisher, holding = part_of(request, "publisher", Publisher), part_of(request, "holding", Holding)
     revision: int | None = None
     suspensions: int | None = None
     try:
@@ -43,7 +39,7 @@ def readiness(request: Request, response: Response) -> ReadinessRead:
     except SQLAlchemyError:
         revision = None
     published = publisher.status.revision
-    reason = request.app.state.runtime.database.obstacle
+    reason = runtime(request).database.obstacle
     if revision is None:
         reason = reason or "the database is away"
     elif published is None or published < revision:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.deps import PermitDep, RuntimeDep, UnitDep, part_of
 from api.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.publish.answers import parse_client, parse_question
 from api.publish.past import Held, authority_at, kept_publication_at
@@ -31,10 +31,7 @@ AtText = Annotated[
 
 def remade_of(request: Request) -> Remade:
     """Return the application's past policies."""
-    found = request.app.state.remade
-    if not isinstance(found, Remade):
-        raise TypeError("the application keeps no past policies")
-    return found
+    return part_of(request, "remade", Remade)
 
 
 RemadeDep = Annotated[Remade, Depends(remade_of)]
