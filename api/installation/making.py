@@ -26,12 +26,13 @@ from api.installation.opening import (
     open_database,
     traces,
     unreachable,
+    wrong_database,
 )
 from api.policies.loading import is_empty
 from api.publish.service import believed
 from api.publish.start import raise_above
 from api.settings import Settings
-from dnsfilter.errors import ConfigError, Problem, UnavailableError
+from dnsfilter.errors import UnavailableError
 from dnsfilter.snapshot.store import SnapshotStore
 
 Command: TypeAlias = Callable[[Settings], str]
@@ -96,8 +97,8 @@ def accept(settings: Settings) -> str:
         demand_key(settings, database, key)
         with database.reading() as session:
             if is_empty(session):
-                message = f"{database_name(settings)} holds no policy, which is to replace none: check --database"
-                raise ConfigError((Problem("--database", message),))
+                name = database_name(settings)
+                raise wrong_database(f"{name} holds no policy, so it may not replace one: check --database")
         note_key(settings, database, key)
         raise_above(database, stored, _now_s(settings), foreign=True)
     return f"{database_name(settings)} is accepted; to publish its policy, type: {command('', settings)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from alembic.util.exc import CommandError
 from sqlalchemy import make_url, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from api.auth.tokens import fingerprint, fingerprint_on_record
 from api.chainverify import RESTORE_ACT
@@ -118,27 +119,31 @@ def demand_installation(settings: Settings) -> None:
         return
     name, found = database_name(settings), traces(settings, held)
     if found:
-        raise ConfigError((Problem("--database", _lost(settings, found)),))
-    message = (
+        raise _lost(settings, found)
+    raise wrong_database(
         f"{name} does not exist, or is empty. Check --database and --state-dir, and that their disks are mounted. "
         f"For the first start of a new installation, type: {command('init', settings)}"
     )
-    raise ConfigError((Problem("--database", message),))
 
 
 def demand_nothing(settings: Settings) -> None:
     """Raise ConfigError if there is an installation, or a trace of one, where another is to be made."""
     held = held_by(settings)
     if held is Held.INSTALLATION:
-        message = f"{database_name(settings)} already holds an installation. To start it, type: {command('', settings)}"
-        raise ConfigError((Problem("--database", message),))
+        name = database_name(settings)
+        raise wrong_database(f"{name} already holds an installation. To start it, type: {command('', settings)}")
     found = traces(settings, held)
     if found:
-        raise ConfigError((Problem("--database", _lost(settings, found)),))
+        raise _lost(settings, found)
 
 
-def _lost(settings: Settings, found: list[Path]) -> str:
-    return (
+def wrong_database(message: str) -> ConfigError:
+    """Return the error for a database that is not the one to use; `message` says why and what to do."""
+    return ConfigError((Problem("--database", message),))
+
+
+def _lost(settings: Settings, found: list[Path]) -> ConfigError:
+    return wrong_database(
         f"{database_name(settings)} does not exist, or is empty, but an installation's files do: "
         f"{', '.join(map(str, found))}. Check --database, and that its disk is mounted; or restore a backup "
         "(dnsfilterctl restore). To make another installation, move these files away first"
@@ -178,11 +183,10 @@ def demand_key(settings: Settings, database: Database, key: bytes) -> None:
     with database.reading() as session:
         known = fingerprint_on_record(session)
     if known not in (None, fingerprint(key)):
-        message = (
+        raise wrong_database(
             f"{database_name(settings)} and {settings.token_key_path} are of different installations: no token would "
             "be known. Check --database and --state-dir, or put the database's own token-key back"
         )
-        raise ConfigError((Problem("--database", message),))
 
 
 def demand_known_snapshots(settings: Settings, database: Database, publisher: Publisher) -> None:
@@ -195,7 +199,7 @@ def demand_known_snapshots(settings: Settings, database: Database, publisher: Pu
         return
     with database.reading() as session:
         held, empty = revision(session), is_empty(session)
-        trusted = not empty and _is_restored(database)
+        trusted = not empty and _restored_at(session) == held
         known = fingerprint_on_record(session) is not None
     if trusted or (stored <= held and not (foreign and (stored == held or empty or not known))):
         return
@@ -205,11 +209,10 @@ def demand_known_snapshots(settings: Settings, database: Database, publisher: Pu
     )
     if not empty:
         message += f". If its policy is to replace that of the snapshots, type: {command('accept', settings)}"
-    raise ConfigError((Problem("--database", message),))
+    raise wrong_database(message)
 
 
-def _is_restored(database: Database) -> bool:
-    """Whether the last act on the policy is the restore of a backup."""
-    with database.reading() as session:
-        statement = select(AuditRow.revision).where(AuditRow.act == RESTORE_ACT).order_by(AuditRow.seq.desc()).limit(1)
-        return session.scalar(statement) == revision(session)
+def _restored_at(session: Session) -> int | None:
+    """Return the revision that the last restore of a backup made. None if the database was never restored."""
+    statement = select(AuditRow.revision).where(AuditRow.act == RESTORE_ACT).order_by(AuditRow.seq.desc()).limit(1)
+    return session.scalar(statement)
