@@ -16,6 +16,7 @@ from types import FrameType
 
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import idempotency
@@ -150,24 +151,11 @@ def serve(settings: Settings) -> int:
         if certificate is not None:
             certificate.start()
             stack.callback(certificate.stop)
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=GuardedProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-        )
         said = f"dnsfilter-api: listening on {listener.url}, metrics on http://{metrics.endpoint.text}/metrics"
         ready = f"{said}, state in {settings.state_dir}"
         if turn is not None:
             turn.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        _Server(config, ready, certificate, publisher.news.close).run([listener.socket])
+        _Server(_config(app), ready, certificate, publisher.news.close).run([listener.socket])
         return 1 if turn is not None and turn.lost else 0
 
 
@@ -270,6 +258,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=GuardedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
 def _certificate(files: TlsFiles | None) -> Certificate | None:
     if files is None:
         return None
@@ -301,14 +305,14 @@ def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
 
 
 def _integrity(settings: Settings, database: Database) -> Integrity:
-    """What checks the database, which it has done for the start."""
+    """Check the database quickly, and return what checks it from then on."""
     file = opening.database_file(settings)
     integrity = Integrity(database, accepted=settings.broken_record)
     try:
         database.watch(settings.state_dir, *(() if file is None else (file,)))
         integrity.check_quickly()
     except OSError as error:
-        raise UnavailableError(f"cannot read {error.filename}: {error.strerror}") from error
+        raise opening.unreachable("read", error) from error
     except SQLAlchemyError as error:
         raise opening.cannot_open(settings, error) from error
     return integrity
