@@ -150,9 +150,9 @@ def _sender(runtime: Runtime, token: str, scope: Scope) -> str | None:
 
 
 def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> ApiError | None:
-    """Return the error for a large body of nobody that `_sender` names; None if there is no act for it.
+    """Return the error for a large body if `_sender` names no sender. Return None if the path has no act.
 
-    Keep the failure of a token that is not known, like any other.
+    Record an unknown token as an authentication failure.
     """
     now = runtime.clock()
     with runtime.database.reading() as session:

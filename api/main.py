@@ -107,7 +107,7 @@ def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; raises ConfigError and UnavailableError before the first answer only."""
     raise_limit()
     with ExitStack() as stack:
-        # Before it listens: who comes to a control plane that waits is to find none, and try the other.
+        # Before it listens: clients of a control plane that waits find it closed, and try the other.
         turn = _take_turn(settings, stack)
         opening.demand_installation(settings)
         stack.enter_context(making.file_locked(settings))
@@ -293,7 +293,7 @@ def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
 
 
 def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
-    """Wait until no other control plane runs on the database, and until the end nobody else does."""
+    """Wait until no other control plane uses the database. Keep others from it until `stack` ends."""
     try:
         turn = turn_on(settings.database)
         if turn is not None:

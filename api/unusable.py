@@ -1,4 +1,4 @@
-"""The one error that is the database's as well: in `api.errors` it would bring SQLAlchemy into the command line."""
+"""An error that is also one of SQLAlchemy. In `api.errors` it would make the command line import SQLAlchemy."""
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -6,4 +6,4 @@ from api.errors import ApiError
 
 
 class Unusable(ApiError, SQLAlchemyError):
-    """Nothing may be written, although there is a database; the message says why and what to do."""
+    """No act can be recorded, although the database can be read. The message says why and what to do."""

@@ -55,7 +55,7 @@ class ChainReader:
 
 
 class Integrity:
-    """Checks one database. Also a thread, once started, that checks all of it at once and then every day."""
+    """Check one database. Once started, a thread checks all of it immediately, then every day."""
 
     def __init__(self, database: Database, *, accepted: bool) -> None:
         """With `accepted` acts stay possible even if the database is damaged."""
@@ -170,7 +170,7 @@ def is_damage(error: BaseException | None) -> bool:
 
 
 def _hash(row: AuditRow) -> str | None:
-    """The hash that an entry should have; None where it is none that was ever recorded."""
+    """Return the hash that an entry should have. Return None if no such entry can have been recorded."""
     try:
         return entry_hash(entry_of(row))
     # The last is what the system says of a time that no calendar has.

@@ -50,7 +50,7 @@ class Database:
         self._stale_log = False
 
     def watch(self, *paths: Path) -> None:
-        """From now on refuse to write once one of these paths was removed or replaced. Raises OSError.
+        """Refuse to write after one of these paths is removed or replaced. Raise OSError.
 
         The log of SQLite's file is watched with them: acts that only it holds would be lost with it.
         """

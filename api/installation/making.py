@@ -1,4 +1,4 @@
-"""What is made once, by a command of its own: an installation, its keys, a token, another database's acceptance."""
+"""Commands that act once: make an installation, missing keys or a token, or accept another database."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -115,7 +115,7 @@ def token_key(settings: Settings) -> bytes:
 
 
 def missing_key(settings: Settings, error: FileNotFoundError, consequence: str) -> UnavailableError:
-    """What is said of a key that is missing, and what follows from making another."""
+    """Return the error for a missing key. `consequence` is what follows from making another."""
     return UnavailableError(
         f"{error.filename} does not exist: put the key back from a copy. If there is none, "
         f"{command('new-keys', settings)} makes another, and {consequence}"
@@ -142,7 +142,7 @@ def alone_on(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def file_locked(settings: Settings) -> Iterator[None]:
-    """Hold the lock of a database of SQLite; raises UnavailableError if another process does."""
+    """Hold the lock of an SQLite database. Raise UnavailableError if another process holds it."""
     file = database_file(settings)
     with ExitStack() as stack:
         if file is not None:

@@ -73,15 +73,15 @@ def _user_name() -> str:
 
 
 def unreachable(what: str, error: OSError) -> UnavailableError:
-    """What is said of a file with which one cannot do `what`."""
+    """Return the error for a file that cannot be read, written or locked: `what` is the verb."""
     advice = OWNER if isinstance(error, PermissionError) else "check its disk"
     return UnavailableError(f"cannot {what} {error.filename}: {error.strerror}; {advice}")
 
 
 def traces(settings: Settings, held: Held) -> list[Path]:
-    """The files that show that there was an installation; an unfinished one has keys, and no snapshot yet.
+    """Return the files that only an earlier installation can have left.
 
-    Raises UnavailableError if that cannot be seen.
+    An unfinished installation already has keys, but no snapshot. Raise UnavailableError if a file cannot be looked up.
     """
     keys = settings.token_key_path, settings.snapshot_key, settings.checkpoint_key, settings.token_path
     wanted = (*(keys if held is Held.NOTHING else ()), settings.snapshot_dir / "current")
@@ -92,7 +92,7 @@ def traces(settings: Settings, held: Held) -> list[Path]:
 
 
 def held_by(settings: Settings) -> Held:
-    """What the database holds, which may not exist; raises UnavailableError if it cannot be read."""
+    """Return what the database holds, nothing if it does not exist. Raise UnavailableError if it cannot be read."""
     file = database_file(settings)
     try:
         if file is not None and (not file.exists() or file.stat().st_size == 0):
@@ -127,7 +127,7 @@ def demand_installation(settings: Settings) -> None:
 
 
 def demand_nothing(settings: Settings) -> None:
-    """Raise ConfigError if there is an installation, or a trace of one, where another is to be made."""
+    """Raise ConfigError if there already is an installation, or a trace of one."""
     held = held_by(settings)
     if held is Held.INSTALLATION:
         name = database_name(settings)
@@ -166,7 +166,7 @@ def open_database(settings: Settings, *, create: bool = False) -> Database:
 
 
 def cannot_open(settings: Settings, error: Exception) -> UnavailableError:
-    """What is said of a database that cannot be opened."""
+    """Return the error for a database that cannot be opened."""
     name, cause = database_name(settings), getattr(error, "orig", None)
     if is_damage(cause):
         return UnavailableError(

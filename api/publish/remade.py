@@ -1,4 +1,4 @@
-"""The past policies that were made again last: two questions about one time make one policy."""
+"""Keep the past policies that were made again last: questions about the same time share one."""
 
 from collections import OrderedDict
 from hashlib import sha256
@@ -27,7 +27,7 @@ class Remade:
         self._kept: OrderedDict[tuple[Publication, bytes], Made] = OrderedDict()
 
     def of(self, session: Session, found: Publication, held: Held) -> Made:
-        """Return what `policy_in` and `is_reproduced` return. Somebody may have altered the versions since: compare."""
+        """Return a past policy, and whether it is reproduced. Make it again if its stored versions were altered."""
         key = found, _digest(session, found.revision)
         # One is made at a time: each takes a core for seconds.
         with self._turn:

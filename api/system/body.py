@@ -35,14 +35,13 @@ until they are answered."""
 
 
 class BodyMiddleware:
-    """Reads the whole body, then passes the request on; answers 400, 401, 408, 413, 415, 429 and 503 itself.
+    """Read a body, then pass the request on. Answer 400, 401, 403, 408, 413, 415, 429 and 503 without the application.
 
-    A body whose connection breaks before it is whole is passed on to nobody: the part that came could be taken for an
-    act of its own.
+    Never pass on an incomplete body: the part that came could be taken for an act of its own.
 
-    Where the request has an Idempotency-Key, the scope gets its body's SHA-256.
+    If the request has an Idempotency-Key, put the body's SHA-256 into the scope.
 
-    Read a large body only if `sender` names whose it is, and only once there is a place for it. Answer others with
+    Read a large body only if `sender` names its sender, and only once there is a place for it. Answer others with
     `refusal`, or with 413 if that is None.
     """
 

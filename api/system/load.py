@@ -45,10 +45,11 @@ MAX_KNOWN = 10_000
 class LoadMiddleware:
     """Counts requests from their body until their answer is made. Those beyond the bound wait, then are refused.
 
-    An answer in several parts is made with its last one. To take what is made may last: it holds up nobody else.
+    An answer in several parts is made with its last part. A client that takes it slowly keeps no place from others.
 
-    The scope gets `rest`: from a block `with scope["rest"]():` on, in which a request only waits or sends, it takes no
-    place. `rested_s` has how long the block was. Whoever finds the request's token valid sets `token_known`.
+    The scope gets `rest`: a request that enters `with scope["rest"]():` gives its place back, because from there on it
+    only waits or sends. `rested_s` is the time spent in that block. Whoever finds the
+    request's token valid sets `token_known`.
     """
 
     def __init__(self, app: ASGIApp, rooms: Mapping[Work, Room] | None = None) -> None:

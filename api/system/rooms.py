@@ -1,4 +1,4 @@
-"""Places for requests that wait for one in turn: neither one caller nor many requests of one keep another waiting."""
+"""Places for requests. Callers wait in turn: many requests of one caller do not delay another caller."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
@@ -52,7 +52,7 @@ class Room:
         return self._now[who] < self._most_each
 
     def _withdrawn(self, who: str, place: "asyncio.Future[None]") -> bool:
-        """Whether the place had not been given; then it is waited for no longer."""
+        """Stop waiting for a place. Return False if it was already given."""
         if place.done():
             return False
         self._leave(who, place)
