@@ -40,7 +40,7 @@ class Probes:
         if not self._sent:
             return due_ms
         ends = [until_ms for _, _, until_ms in self._sent.values()]
-        return min(ends if due_ms is None else [*ends, due_ms], default=None)
+        return min(ends if due_ms is None else [*ends, due_ms])
 
     def expire(self, now_ms: int) -> None:
         """Give up the probes that nobody answered in time, and send those that are due."""
@@ -67,10 +67,9 @@ class Probes:
         held.forget(number)
 
     def _send(self, server: int, now_ms: int) -> None:
-        message = build_upstream_query(self._questions[server], id=0, cd=False, do=False, ad=False)
         try:
             held, number = self._pools[server].draw(now_ms)
-            held.send(number.to_bytes(2, "big") + message[2:])
+            held.send(build_upstream_query(self._questions[server], id=number, cd=False, do=False))
         except OSError as error:
             if error.errno not in OWN_SHORTAGES:
                 self._health.missed_probe(server)

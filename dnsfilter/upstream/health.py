@@ -168,8 +168,9 @@ class Health:
 
     def next_probe_ms(self) -> int | None:
         """Return when `due` next has servers, None while nobody waits for one to recover."""
-        failing = [server.send_probe_at_ms for server in self._servers if server.back_off_ms]
-        return min(failing, default=None) if self._wanted else None
+        if not self._wanted:
+            return None
+        return min((server.send_probe_at_ms for server in self._servers if server.back_off_ms), default=None)
 
     def due(self, now_ms: int) -> list[int]:
         """Return the servers to probe now; the next ones are due in a second, if a question arrives until then."""
@@ -178,7 +179,7 @@ class Health:
         due = [n for n, known in enumerate(self._servers) if known.back_off_ms and now_ms >= known.send_probe_at_ms]
         for number in due:
             self._servers[number].send_probe_at_ms = now_ms + PROBE_EVERY_MS
-            self._wanted = False
+        self._wanted = not due
         return due
 
     def answered_probe(self, server: int, now_ms: int) -> None:
