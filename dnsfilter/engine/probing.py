@@ -8,8 +8,8 @@ from dnsfilter.engine.pool import PoolSocket, UpstreamPool
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
 from dnsfilter.upstream.health import OWN_SHORTAGES
-from dnsfilter.wire.iana import Class, Type
-from dnsfilter.wire.query import Question, build_upstream_query
+from dnsfilter.wire.iana import Type
+from dnsfilter.wire.query import build_upstream_query, question_of
 
 PROBE: Final = -1
 """Stands for a probe where a pool's socket holds the number of an exchange."""
@@ -26,8 +26,7 @@ class Probes:
         counters: Sequence[UpstreamSlots],
         slots: "memoryview[int]",
     ) -> None:
-        tail = Type.SOA.to_bytes(2, "big") + Class.IN.to_bytes(2, "big")
-        self._questions = [Question(suffix + tail, suffix, Type.SOA, Class.IN) for suffix in suffixes]
+        self._questions = [question_of(suffix, Type.SOA) for suffix in suffixes]
         self._pools = pools
         self._health = health
         self._counters = counters

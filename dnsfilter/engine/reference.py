@@ -56,7 +56,7 @@ from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, kept
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
-from dnsfilter.wire.query import Fault, Query, Question, parse_query
+from dnsfilter.wire.query import Fault, Query, parse_query, question_of
 from dnsfilter.wire.reply import empty_reply, truncated_reply, udp_limit
 
 BATCH = 64
@@ -317,8 +317,7 @@ class ReferenceEngine(Judging):
     def _ask(self, miss: Miss, waiter: Waiter, wall_s: Instant, boot_ns: int, events: list[Event]) -> bool:
         """Whether the query was asked, joined those that ask the same, or, without room, had a stale answer."""
         key = miss.key
-        kind = key.qtype.to_bytes(2, "big") + key.qclass.to_bytes(2, "big")
-        question = Question(key.name + kind, key.name, key.qtype, key.qclass)
+        question = question_of(key.name, key.qtype, key.qclass)
         self._make_way(key, miss.client, wall_s, boot_ns, events)
         try:
             results = self._inflight.join(key, question, miss.servers, waiter, boot_ns)
@@ -384,7 +383,7 @@ class ReferenceEngine(Judging):
         if len(exchange.walked) > MOST_HOPS or any(name == leg.question.name for leg, _ in exchange.walked):
             self._gone(exchange, EdeCode.OTHER, wall_s, boot_ns, events)
             return ()
-        question = Question(name + asked.wire[-4:], name, asked.qtype, asked.qclass)
+        question = question_of(name, asked.qtype, asked.qclass)
         local = local_leg(question, self._zones.covers(name), self._snapshot.revision)
         if local is not None:
             exchange.question = question

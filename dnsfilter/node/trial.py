@@ -15,9 +15,9 @@ from dnsfilter.engine.local import HEALTH_NAME
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.sockets import TCP, Listening, check_free, open_private, open_tcp
 from dnsfilter.node.upgrade import ANSWERED, Handover
-from dnsfilter.wire.iana import Class, Type
+from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import HEADER_SIZE
-from dnsfilter.wire.query import Question, build_upstream_query
+from dnsfilter.wire.query import build_upstream_query, question_of
 
 if TYPE_CHECKING:
     from dnsfilter.node.supervisor import Supervisor
@@ -69,8 +69,7 @@ async def _prove(supervisor: "Supervisor", endpoint: Endpoint) -> None:
 
 async def _ask(endpoint: Endpoint) -> None:
     """Return once a query over UDP and one over TCP are answered."""
-    wire = HEALTH_NAME + Type.TXT.to_bytes(2, "big") + Class.IN.to_bytes(2, "big")
-    question = Question(wire, HEALTH_NAME, Type.TXT, Class.IN)
+    question = question_of(HEALTH_NAME, Type.TXT)
     message = build_upstream_query(question, id=secrets.randbelow(1 << 16), cd=False, do=False)
     await _exchange(endpoint, socket.SOCK_DGRAM, message, b"")
     await _exchange(endpoint, socket.SOCK_STREAM, message, len(message).to_bytes(2, "big"))

@@ -6,7 +6,7 @@ from typing import Final
 
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, is_client_subnet, opt_record, parse_edns
-from dnsfilter.wire.iana import EdeCode, Opcode, OptionCode, Rcode, Type
+from dnsfilter.wire.iana import Class, EdeCode, Opcode, OptionCode, Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE, ROOT, HopBudget, read_name, skip_labels, skip_name
 
 HEADER: Final = Struct("!6H")
@@ -126,6 +126,12 @@ def _refused_as(question: Question, edns: Edns | None, records: int) -> int | No
     if question.qtype in _TRANSFER_TYPES:
         return Rcode.NOTIMP
     return Rcode.FORMERR if records else None
+
+
+def question_of(name: bytes, qtype: int, qclass: int = Class.IN) -> Question:
+    """Return the question about a folded wire name."""
+    wire = name + _QUESTION_TAIL.pack(qtype, qclass)
+    return Question(wire, name, int(qtype), int(qclass))
 
 
 def read_question(message: bytes) -> tuple[Question, int]:

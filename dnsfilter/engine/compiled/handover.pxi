@@ -16,7 +16,7 @@ from struct import unpack_from
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.handover import Begun, Waiter
 from dnsfilter.telemetry.metrics import Failure
-from dnsfilter.wire.query import Question, parse_query
+from dnsfilter.wire.query import parse_query, question_of
 
 cdef enum:
     EXPIRED = 16                # as engine/inflight.py says
@@ -82,7 +82,6 @@ cdef object adopt(Pending pending, Flight* flight, inflight):
 cdef object begun_of(Pending pending, Flight* flight):
     """What Python needs to go on; those who wait keep their seats, which Python gives back by their addresses."""
     key = key_of_flight(flight)
-    kind = flight.qtype.to_bytes(2, "big") + flight.qclass.to_bytes(2, "big")
     servers = tuple([flight.servers[i] for i in range(flight.server_count)])
     cdef Waiting* waiting = flight.first
     waiters = []
@@ -92,7 +91,7 @@ cdef object begun_of(Pending pending, Flight* flight):
     pending.table.free_waiting(flight)
     flight.adopted = True
     pending.deadlines.remove(flight)
-    question = Question(key.name + kind, key.name, key.qtype, key.qclass)
+    question = question_of(key.name, key.qtype, key.qclass)
     outstanding = Outstanding(pending, key)
     return Begun(
         key, question, servers, flight.first_wait_ms, flight.sent_ns, outstanding, flight.id, waiters,

@@ -8,7 +8,7 @@ from dnsfilter.wire.answer import parse_answer
 from dnsfilter.wire.compose import raw
 from dnsfilter.wire.iana import Class, Type
 from dnsfilter.wire.message import soa_record
-from dnsfilter.wire.query import RECORD, Query, Question
+from dnsfilter.wire.query import RECORD, Query, question_of
 
 cdef enum:
     COUNT_ANSWER = 6        # where the header has the records of its sections
@@ -78,8 +78,7 @@ cdef class Records:
 
 
 cdef object query_for(bytes name, qtype):
-    wire = name + int(qtype).to_bytes(2, "big") + int(Class.IN).to_bytes(2, "big")
-    return Query(0, True, False, False, Question(wire, name, int(qtype), int(Class.IN)), None)
+    return Query(0, True, False, False, question_of(name, qtype), None)
 
 
 cdef object loopback(qtype):
