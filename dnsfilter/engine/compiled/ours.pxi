@@ -6,7 +6,7 @@ from dnsfilter.engine.local import LOCALHOST, SIGNAL_TTL_S, ZONE_TTL_S, any_answ
 from dnsfilter.engine.refusals import SYNTHESISED_TTL_S
 from dnsfilter.wire.answer import parse_answer
 from dnsfilter.wire.compose import raw
-from dnsfilter.wire.iana import Class, Type
+from dnsfilter.wire.iana import Type
 from dnsfilter.wire.message import soa_record
 from dnsfilter.wire.query import RECORD, Query, question_of
 
