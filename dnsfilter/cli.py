@@ -142,7 +142,7 @@ def _config(options: argparse.Namespace) -> Config:
 def _serve(options: argparse.Namespace) -> int:
     handover = take_handover()
     config = _config(options)
-    check_listen(config, [endpoint for (_, endpoint), _ in handover.sockets])
+    check_listen(config, handover.endpoints)
     engine = chosen_kind()
     logs.setup()
     one_time_token = _one_time_token(config)  # which may be root's to read
@@ -168,7 +168,7 @@ def _serve(options: argparse.Namespace) -> int:
         return fresh
 
     async def run() -> None:
-        means = Means(load, this_program(), None if handover.is_trial else follow, handover.is_trial)
+        means = Means(load, this_program(), None if handover.is_trial else follow)
         supervisor = Supervisor(config, engine, listening, status, feed, means, handover, recruit)
         if handover.is_trial:
             from dnsfilter.node.trial import rehearse

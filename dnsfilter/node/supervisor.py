@@ -57,13 +57,12 @@ class Means:
     """How a running node gets its configuration read anew, its program's newest form, and its control plane's news.
 
     `follow` is for a node that has one, and is called once it serves, with what is to be called from any thread when
-    the store has another snapshot. In a trial the death of a worker ends the node, and blames no snapshot.
+    the store has another snapshot.
     """
 
     load_config: Callable[[], Config]
     program: Sequence[str]
     follow: "Callable[[Callable[[], object]], Control] | None" = None
-    is_trial: bool = False
 
 
 class Supervisor:
@@ -114,7 +113,7 @@ class Supervisor:
         keep_only({CAP_NET_BIND_SERVICE})
         _say_engine(self._crew.orders.engine)
         _say_buffer(self._listening)
-        _say_addresses(self._crew.orders.config, [endpoint for (_, endpoint), _ in self._handover.sockets])
+        _say_addresses(self._crew.orders.config, self._handover.endpoints)
         self._handle_signals()
         self._learn(self._snapshot)
         try:
@@ -319,7 +318,7 @@ class Supervisor:
     def _judge(self, death: Death, now: float) -> None:
         if death.status == 0:
             return  # somebody told it to end
-        if self._means.is_trial:
+        if self._handover.is_trial:  # ends the node, and blames no snapshot
             raise UnavailableError(f"worker {death.pid} ended with status {death.status}")
         match self._crashes.died(now, Suspect(self._snapshot.revision, self._in_force_since)):
             case Verdict.START_AGAIN:

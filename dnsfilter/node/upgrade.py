@@ -72,6 +72,11 @@ class Handover:
     def is_trial(self) -> bool:
         return self.trial_of is not None
 
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where the sockets listen: each address once per socket."""
+        return tuple(endpoint for (_, endpoint), _ in self.sockets)
+
 
 NOTHING = Handover((), None, ())
 
@@ -102,9 +107,9 @@ def take_handover() -> Handover:
 async def try_out(
     program: Sequence[str], listening: Listening, status: tuple[Endpoint, socket.socket], revision: int
 ) -> str | None:
-    """Have the new program prove next to this one that it answers; None when it has, else why it has not.
+    """Run the new program next to this one. Return why it does not answer, None if it does.
 
-    It may decide by no older revision than this program does, which is `revision`.
+    A trial that would decide by an older revision than `revision`, which is in force here, fails.
     """
     note, passed = _note(listening, status, (), trial_of=revision)
     try:
