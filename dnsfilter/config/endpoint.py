@@ -1,5 +1,6 @@
 """Text <-> addresses with ports and prefixes; the nameservers of a resolv.conf."""
 
+import socket
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
@@ -20,6 +21,11 @@ def parse_endpoint(text: str, default_port: int = DNS_PORT) -> Endpoint:
     if not (port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and 1 <= int(port_text) <= 65535):
         raise ValueError(f"{port_text!r} in {text!r} is no port (1 to 65535)")
     return Endpoint(address, int(port_text))
+
+
+def family_of(address: Address) -> socket.AddressFamily:
+    """Return the family of sockets for an address."""
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
 def parse_prefix(text: str) -> Prefix:

@@ -4,6 +4,7 @@ import errno
 import socket
 from ipaddress import IPv4Address, IPv6Address
 
+from dnsfilter.config.endpoint import family_of
 from dnsfilter.policy.model import Address
 
 LOOPBACK: dict[int, Address] = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")}
@@ -12,9 +13,8 @@ _LACKING = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 def has_address(address: Address) -> bool:
     """Return False if the kernel says that this machine does not have the address."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        with socket.socket(family_of(address), socket.SOCK_DGRAM) as probe:
             probe.bind((str(address), 0))
     except OSError as error:
         return error.errno not in _LACKING

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
-from dnsfilter.config.endpoint import endpoint_text, load_resolv_conf
+from dnsfilter.config.endpoint import endpoint_text, family_of, load_resolv_conf
 from dnsfilter.config.here import has_family
 from dnsfilter.config.model import (
     Cache,
@@ -134,9 +134,8 @@ def _is_here(address: Address) -> bool:
     """Whether the address is one of this machine's: what is sent to it then leaves from it. Nothing is sent."""
     if address.is_loopback:
         return True
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        with socket.socket(family_of(address), socket.SOCK_DGRAM) as probe:
             probe.connect((str(address), 53))
             source: str = probe.getsockname()[0]
             return ip_address(source) == address

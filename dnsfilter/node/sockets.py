@@ -6,11 +6,11 @@ The sets share their addresses by SO_REUSEPORT: the kernel gives each client's d
 import errno
 import socket
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from typing import TypeAlias
 
-from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.endpoint import endpoint_text, family_of
 from dnsfilter.config.here import LOOPBACK, has_address, has_family
 from dnsfilter.config.model import Endpoint
 from dnsfilter.errors import UnavailableError
@@ -101,15 +101,16 @@ def open_listening(
 def open_private(sets: int) -> Listening:
     """Bind a free port of loopback as `open_listening` does."""
     address = LOOPBACK[4] if has_address(LOOPBACK[4]) else LOOPBACK[6]
-    for attempt in range(1, _ATTEMPTS + 1):
+    left = _ATTEMPTS
+    while True:
         with _bound((socket.SOCK_DGRAM, Endpoint(address, 0)), shared=False) as free:
             port = free.getsockname()[1]
         try:
             return open_listening([Endpoint(address, port)], sets)
         except UnavailableError:  # somebody else was faster, or has the port over TCP
-            if attempt == _ATTEMPTS:
+            left -= 1
+            if not left:
                 raise
-    raise AssertionError("unreachable")
 
 
 def check_free(
@@ -162,28 +163,26 @@ def buffer_advice(octets: int) -> str | None:
 
 def _bound(place: Place, *, shared: bool) -> socket.socket:
     kind, endpoint = place
-    family = socket.AF_INET6 if isinstance(endpoint.address, IPv6Address) else socket.AF_INET
-    protocol = "udp" if kind == socket.SOCK_DGRAM else "tcp"
+    family = family_of(endpoint.address)
     try:
-        sock = socket.socket(family, kind)
+        with ExitStack() as unbound:
+            sock = unbound.enter_context(socket.socket(family, kind))
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if shared:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if kind == socket.SOCK_DGRAM:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            else:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((str(endpoint.address), endpoint.port))
+            if shared and kind == socket.SOCK_STREAM:
+                sock.listen(BACKLOG)
+            unbound.pop_all()
+            return sock
     except OSError as error:
+        protocol = "udp" if kind == socket.SOCK_DGRAM else "tcp"
         raise UnavailableError(f"listen on {endpoint_text(endpoint)} {protocol}: {_advice(error)}") from error
-    try:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if kind == socket.SOCK_DGRAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((str(endpoint.address), endpoint.port))
-        if shared and kind == socket.SOCK_STREAM:
-            sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise UnavailableError(f"listen on {endpoint_text(endpoint)} {protocol}: {_advice(error)}") from error
-    return sock
 
 
 def _advice(error: OSError) -> str:

@@ -10,6 +10,7 @@ import socket
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from dnsfilter.config.endpoint import family_of
 from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.engine.local import HEALTH_NAME
 from dnsfilter.errors import UnavailableError
@@ -77,8 +78,7 @@ async def _ask(endpoint: Endpoint) -> None:
 
 async def _exchange(endpoint: Endpoint, kind: socket.SocketKind, message: bytes, prefix: bytes) -> None:
     loop = asyncio.get_running_loop()
-    family = socket.AF_INET if endpoint.address.version == 4 else socket.AF_INET6
-    with socket.socket(family, kind) as sock:
+    with socket.socket(family_of(endpoint.address), kind) as sock:
         sock.setblocking(False)
         await loop.sock_connect(sock, (str(endpoint.address), endpoint.port))
         await loop.sock_sendall(sock, prefix + message)
