@@ -192,9 +192,9 @@ class SnapshotStore:
         The revision `without` counts as quarantined. Raises SnapshotError with every reason if none is complete.
         """
         try:
-            if without is None or self._current().revision != without:
-                return self.read_current(known), None
-            reasons = [self._is_quarantined(without)]
+            if without is not None and self._current().revision == without:
+                raise self._quarantine_error(without)
+            return self.read_current(known), None
         except SnapshotError as error:
             reasons = [str(error)]
         current = self.current_revision()
@@ -208,7 +208,10 @@ class SnapshotStore:
         raise SnapshotError("; ".join(reasons))
 
     def read_best(self) -> tuple[Files, str | None]:
-        """Read what a node that starts now would serve: as `read_last_good`, else as `read_any`. SnapshotError."""
+        """Read what a node that starts now would serve: the result of `read_last_good`, else of `read_any`.
+
+        Raises SnapshotError if both fail.
+        """
         try:
             return self.read_last_good()
         except SnapshotError as error:
@@ -333,11 +336,11 @@ class SnapshotStore:
 
     def _read(self, pointer: Pointer, known: Files | None) -> Files:
         if self._quarantined(pointer.revision):
-            raise SnapshotError(self._is_quarantined(pointer.revision))
+            raise self._quarantine_error(pointer.revision)
         return self._read_whole(pointer, known)
 
-    def _is_quarantined(self, revision: int) -> str:
-        return f"read revision {revision} in {self._directory}: it is quarantined"
+    def _quarantine_error(self, revision: int) -> SnapshotError:
+        return SnapshotError(f"read revision {revision} in {self._directory}: it is quarantined")
 
     def _read_whole(self, pointer: Pointer, known: Files | None) -> Files:
         damaged: list[str] = []
@@ -361,8 +364,8 @@ class SnapshotStore:
         """Keep a second copy of the current files."""
         with suppress(SnapshotError):
             data, manifest = self._manifest(pointer)
-            size = FileRef(bytes.fromhex(pointer.digest), len(data))
-            self._immutable.copy({pointer.file_name: size, **dict(named_files(manifest))})
+            exact = FileRef(bytes.fromhex(pointer.digest), len(data))
+            self._immutable.copy({pointer.file_name: exact, **dict(named_files(manifest))})
 
     def _current(self) -> Pointer:
         return current_in(self._directory)
