@@ -14,7 +14,7 @@ def parsed(message: bytes) -> Answer:
 
 
 def cut_question(message: bytes) -> Question | None:
-    """The question of a truncated answer whose records cannot be read, None if it is no such thing."""
+    """Return the question of a truncated answer whose records cannot be read, None for any other message."""
     if len(message) < HEADER.size:
         return None
     _, flags, qdcount, *_ = HEADER.unpack_from(message)
@@ -27,7 +27,7 @@ def cut_question(message: bytes) -> Question | None:
 
 
 def bare_failure(message: bytes) -> int | None:
-    """The rcode of a failure that is a header alone, as some servers answer to EDNS; None for all else."""
+    """Return the rcode of a failure that is only a header, as some servers answer EDNS; None for other messages."""
     if len(message) != HEADER.size:
         return None
     _, flags, *counts = HEADER.unpack(message)

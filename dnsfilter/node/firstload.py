@@ -19,7 +19,8 @@ _LOG = logging.getLogger("dnsfilter.node")
 def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None, least: int = 0) -> None:
     """Load a complete snapshot that is here, else what `pull` brings, else even a quarantined one.
 
-    Raises UnavailableError where there is neither, unless the node is to start without, and for one below `least`.
+    Raises UnavailableError if there is none, unless the node may start without. Raises it as well if the snapshot is
+    older than revision `least`.
     """
     try:
         _load_or_pull(feed, pull)

@@ -52,7 +52,7 @@ class PolicyFeed:
         self.trouble: str | None = None
         """Why the newest snapshot is not the one in use; None while it is."""
         self.unreadable: str | None = None
-        """Why it is not known whether there is a newer snapshot; None while it is, or before there was any."""
+        """Why the store cannot be read; None while it can be, or if it has never had a snapshot."""
         self._was_there = False
         self.suspensions: tuple[Suspension, ...] = ()
         """Those given on this node that hold; none that was published."""

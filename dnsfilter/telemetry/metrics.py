@@ -114,7 +114,7 @@ BYPASS_ATTEMPTS: Final = Metric(
 )  # fmt: skip
 LIMITED: Final = Metric(
     "dnsfilter_limited_total", MetricType.COUNTER,
-    "Queries, of `connections` TCP connections, of `displaced` questions to upstreams, that met a limit.", ("limit",),
+    "Queries that met a limit; `connections` counts TCP connections, `displaced` questions to upstreams.", ("limit",),
 )  # fmt: skip
 UPSTREAM_QUERIES: Final = Metric(
     "dnsfilter_upstream_queries_total",

@@ -159,7 +159,7 @@ class Health:
         return bool(servers) and all(self._servers[number].dead for number in servers)
 
     def may_try(self, servers: Sequence[int], now_ms: int) -> bool:
-        """True if the last question for these servers, all dead, is a second ago: they may answer no probe."""
+        """Return whether a question may try these servers, all dead. One a second may: some servers answer no probe."""
         return now_ms >= self._servers[servers[0]].try_at_ms
 
     def want_probes(self) -> None:

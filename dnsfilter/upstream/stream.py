@@ -120,7 +120,7 @@ class _Server:
         self.serve()
 
     def leave(self, question: _Question) -> None:
-        """Nobody waits for this question any more. Harmless for one that was answered."""
+        """Note that nobody waits for this question any more, answered or not."""
         if question.connection is not None:
             question.connection.rest()
         elif question in self._waiting.get(question.client, ()):

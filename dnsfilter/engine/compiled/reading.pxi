@@ -114,7 +114,7 @@ cdef class Reader:
         return 0
 
     cdef int stale_or_drop(self, const Asked* asked, const Where* where, int64_t at, int64_t now_ms) noexcept nogil:
-        """What a query gets that there is no room for to wait: a stale answer, or nothing, which is counted."""
+        """Answer a query that finds no room to wait with a stale answer; drop and count it if there is none."""
         cdef Entry* entry = self.fast.store.find(
             where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, where.hash, now_ms
         )
