@@ -3,17 +3,14 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli import publish_policy_file
-from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.authority import Knot
 from tests.support.engines import KINDS
 from tests.support.namespaces import Namespace
-from tests.support.nodes import EXAMPLE, Node, eventually, program, status_of
+from tests.support.nodes import EXAMPLE, Node, eventually, program, publish_twice, status_of
 
 
 def test_conditional_zone_answers_and_the_rest_of_local_never_goes_upstream(node: Node) -> None:
@@ -161,11 +158,7 @@ def test_broken_snapshot_is_not_loaded_and_the_last_good_one_decides(tmp_path: P
 
 def test_one_flipped_bit_of_what_all_revisions_share_costs_no_start(tmp_path: Path, authority: Knot) -> None:
     node = Node(tmp_path, authority.hostport, policy=None)
-    store = SnapshotStore(node.state / "snapshots")
-    for mode in ("monitor", "enforce"):
-        policy = tmp_path / "policy.toml"
-        policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
-        publish_policy_file(policy, node.state, store, int(time.time()))
+    store = publish_twice(node)
     for suffix in ("names", "ranges"):
         for path in store.directory.glob(f"*.{suffix}"):
             path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])

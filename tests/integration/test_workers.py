@@ -16,7 +16,7 @@ from dnsfilter.cli import publish_policy_file
 from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.authority import Knot
 from tests.support.engines import data, query
-from tests.support.nodes import EXAMPLE, Node, eventually
+from tests.support.nodes import EXAMPLE, Node, eventually, publish_twice
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.steady import UNLIMITED, SteadyLoad
 from tests.support.zones import ZONES
@@ -384,11 +384,7 @@ def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: 
 
 def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: Path, authority: Knot) -> None:
     node = Node(tmp_path, authority.hostport, policy=None)
-    store = SnapshotStore(node.state / "snapshots")
-    for mode in ("monitor", "enforce"):
-        policy = tmp_path / "policy.toml"
-        policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
-        publish_policy_file(policy, node.state, store, int(time.time()))
+    store = publish_twice(node)
     with node:
         before = settled(node, 1)
         for path in store.directory.rglob("2.*.manifest"):

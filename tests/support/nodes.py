@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dnsfilter.cli import publish_policy_file
+from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.digging import DigResult, dig
 from tests.support.ports import free_port
 
@@ -143,6 +145,15 @@ class Node(Process):
     def logged(self, *parts: str) -> bool:
         """Whether one line of the log has all these parts."""
         return any(all(part in line for part in parts) for line in self.log.read_text().splitlines())
+
+
+def publish_twice(node: Node) -> SnapshotStore:
+    """Publish the example for a node as revision 1, which only monitors, and as revision 2, which enforces."""
+    store = SnapshotStore(node.state / "snapshots")
+    for mode in ("monitor", "enforce"):
+        node.policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
+        publish_policy_file(node.policy, node.state, store, int(time.time()))
+    return store
 
 
 def _command_line(pid: int) -> str:
