@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.audit.key import make_signing_key
 from api.auth.tokens import load_key, make_first_token, make_key, record_key, replace_token
+from api.db.integrity import Integrity
 from api.db.session import Database
 from api.db.turn import Busy, locked, turn_on
 from api.db.unit import LOCAL, UnitOfWork
@@ -190,6 +191,8 @@ def _opened(settings: Settings, *, create: bool = False) -> Iterator[Database]:
     """The database, closed at the end; raises UnavailableError, also for a file that cannot be written."""
     database = open_database(settings, create=create)
     try:
+        # A damaged database takes no act from a command either.
+        Integrity(database, accepted=settings.broken_record).check_quickly()
         yield database
     except OSError as error:
         raise unreachable("write", error) from error

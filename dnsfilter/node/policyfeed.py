@@ -241,7 +241,7 @@ class PolicyFeed:
         try:
             snapshot = self.load(without=revision)
         except (SnapshotError, OSError) as error:
-            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, there is no other", reason=error)
+            logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, no other can be used", reason=error)
             return None
         try:
             self._store.quarantine(revision, reason)

@@ -104,7 +104,7 @@ def _run(options: Options) -> int:
         say(f"dnsfilter: the resolver ran without a control plane: {down}", file=sys.stderr, flush=True)
         return 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _ignore_signals()
         for process in (node, api):
             if process is not None:
                 _stop(process)
@@ -154,7 +154,15 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _ignore_signals()
     raise _Interrupted
+
+
+def _ignore_signals() -> None:
+    """Let nothing break off the stop that has begun."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not SIG_IGN: Python prints a traceback for a signal that arrived before its handler was replaced.
+        signal.signal(number, lambda _number, _frame: None)
 
 
 def _reason_not_ready(api: subprocess.Popen[bytes], options: Options) -> str | None:

@@ -193,7 +193,7 @@ class SnapshotStore:
         """
         try:
             if without is not None and self._current().revision == without:
-                raise self._quarantine_error(without)
+                raise SnapshotError(f"read revision {without} in {self._directory}: it is to be replaced")
             return self.read_current(known), None
         except SnapshotError as error:
             reasons = [str(error)]

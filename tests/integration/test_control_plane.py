@@ -187,6 +187,8 @@ def test_an_exported_policy_shows_no_difference_and_applies_as_nothing(whole: Wh
 def test_ctrl_c_stops_everything_cleanly(tmp_path: Path, authority: Knot) -> None:
     whole = Whole(tmp_path, authority.hostport).start()
     parts = [whole.child("dnsfilter-api"), whole.child("dnsfilter serve")]
+    assert whole.process is not None
+    whole.process.send_signal(signal.SIGTERM)  # a second signal changes nothing
     assert whole.stop(signal.SIGINT) == 0
     assert all(not Path(f"/proc/{pid}").exists() for pid in parts)
     assert "Traceback" not in whole.log.read_text()

@@ -195,6 +195,9 @@ def test_a_damaged_database_is_served_but_takes_no_act(tmp_path: Path) -> None:
         connection.execute("DROP TRIGGER audit_update")
         connection.execute("UPDATE audit SET act = 'altered' WHERE act = 'token.key'")
         connection.commit()
+    rc, _, said = _run(["new-token", "--state-dir", str(state)])
+    assert (rc, "the database is damaged" in said) == (1, True)
+    assert _run(["new-token", "--state-dir", str(state), "--broken-record"])[0] == 0
     listen = ["--listen", f"127.0.0.1:{api}", "--metrics-listen", f"127.0.0.1:{metrics}"]
     process = _start(["--state-dir", str(state), *listen])
     try:
