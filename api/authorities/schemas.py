@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from api.authorities.life import AuthorityState, authority_state
 from api.db.models import AuthorityRow
@@ -10,14 +10,13 @@ from api.decisions import DecidedRead
 from api.moments import optional_text
 from api.schemas import LANGUAGE, Read, ShortLine, Slug, Strict
 from dnsfilter.policy.calendar import zone
+from dnsfilter.policy.check import usage_fault
 from dnsfilter.policy.model import Authority, Instant, Kind, Usage
 
 LanguageTag = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
 Name = Annotated[ShortLine, StringConstraints(min_length=1)]
 Names = Annotated[dict[LanguageTag, Name], Field(min_length=1, max_length=20)]
 Languages = Annotated[list[LanguageTag], Field(min_length=1, max_length=20)]
-# Per-client usage needs an act with purpose, references and an end, which no field can give.
-SettableUsage = Annotated[Usage, Field(description="`client` cannot be set here")]
 
 
 def _checked_zone(value: str) -> str:
@@ -25,9 +24,10 @@ def _checked_zone(value: str) -> str:
     return value
 
 
-def _checked_usage(value: Usage) -> Usage:
-    if value is Usage.CLIENT:
-        raise ValueError("usage per client is switched on by an act of its own, not by a field")
+def _checked_usage(value: object) -> object:
+    fault = usage_fault(value) if isinstance(value, str) else None
+    if fault is not None:
+        raise ValueError(fault)
     return value
 
 
@@ -35,6 +35,9 @@ def _checked_languages(value: list[str]) -> list[str]:
     if len(set(value)) != len(value):
         raise ValueError("a language is named twice")
     return value
+
+
+SettableUsage = Annotated[Usage, BeforeValidator(_checked_usage)]
 
 
 class AuthorityWrite(Strict):
@@ -49,7 +52,6 @@ class AuthorityWrite(Strict):
     group: ShortLine = ""
 
     _zone = field_validator("time_zone")(_checked_zone)
-    _usage = field_validator("usage")(_checked_usage)
     _languages = field_validator("languages")(_checked_languages)
 
     def value(self, slug: str) -> Authority:
@@ -115,7 +117,7 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
         languages=row.languages,
         time_zone=row.time_zone,
         contact=row.contact,
-        usage=Usage(row.usage),
+        usage=row.usage_level,
         group=row.group,
         state=authority_state(row, now),
         closes=optional_text(row.closes_s),

@@ -22,7 +22,7 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
         return row, True
     before = shown(row)
     # A dictionary's order is lost in some databases and means nothing: `languages` has the order.
-    if all(getattr(row, field) == values[field] for field in FIELDS):
+    if all(before[field] == values[field] for field in FIELDS):
         return row, False
     for field in FIELDS:
         setattr(row, field, values[field])

@@ -13,8 +13,9 @@ from api.ctl.onboarding import add_onboard
 from api.ctl.succession import add_ends
 from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, table
+from dnsfilter.policy.check import usage_fault
+from dnsfilter.policy.model import Usage
 
-USAGES = ("none", "authority", "range")
 _FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
 
 
@@ -53,7 +54,7 @@ def _add_set(group: Group) -> None:
     parser.add_argument("--languages", type=_words, metavar="LIST", help="its languages in order, for example nl,fr")
     parser.add_argument("--time-zone", metavar="ZONE", help="its time zone (a new one: Europe/Brussels)")
     parser.add_argument("--contact", metavar="TEXT", help="a function's address or number, never a person's")
-    parser.add_argument("--usage", choices=USAGES, metavar="LEVEL", help="what is counted: none, authority or range")
+    parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what is counted: {' or '.join(Usage)}")
     parser.add_argument("--group", metavar="NAME", help="for display only; it gives no power")
 
 
@@ -144,6 +145,15 @@ def _name(text: str) -> tuple[str, str]:
     if not language or not equals or not name.strip():
         raise argparse.ArgumentTypeError(f'{text!r} is no name in a language: write for example "nl=Stad Gent"')
     return language, name.strip()
+
+
+def _usage(text: str) -> str:
+    fault = usage_fault(text)
+    if fault is None and text not in list(Usage):
+        fault = f"{text!r} is none of {', '.join(Usage)}"
+    if fault is not None:
+        raise argparse.ArgumentTypeError(fault)
+    return text
 
 
 def _words(text: str) -> list[str]:

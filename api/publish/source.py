@@ -33,7 +33,6 @@ from dnsfilter.policy.model import (
     Site,
     Suspension,
     Term,
-    Usage,
 )
 
 Value = TypeVar("Value")
@@ -143,7 +142,7 @@ def authority_value(row: AuthorityRow) -> Authority:
         tuple(row.languages),
         row.time_zone,
         row.contact,
-        Usage(row.usage),
+        row.usage_level,
         row.group,
         closing_value(row),
     )

@@ -32,7 +32,7 @@ from dnsfilter.config.values import (
     read_url,
 )
 from dnsfilter.policy.calendar import Span, parse_span
-from dnsfilter.policy.check import MAX_TEXT
+from dnsfilter.policy.check import MAX_TEXT, usage_fault
 from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
 from dnsfilter.wire.names import parse_name
 
@@ -58,10 +58,13 @@ def _text(read: Callable[[str], T]) -> PlainValidator:
     return PlainValidator(validate)
 
 
-def _word(words: type[E]) -> PlainValidator:
-    """A validator for one word of an enumeration."""
+def _word(words: type[E], known_fault: Callable[[str], str | None] = lambda _: None) -> PlainValidator:
+    """A validator for one word of an enumeration. `known_fault` has a message of its own for some other words."""
 
     def read(value: str) -> E:
+        fault = known_fault(value)
+        if fault is not None:
+            raise ValueError(fault)
         try:
             return words(value)
         except ValueError:
@@ -179,7 +182,7 @@ class AuthorityTable(_Table):
     languages: list[Text]
     time_zone: Text
     contact: Text
-    usage: Annotated[Usage, _word(Usage)] = Usage.AUTHORITY
+    usage: Annotated[Usage, _word(Usage, usage_fault)] = Usage.AUTHORITY
     group: Text = ""
     closes: DayOrInstant | None = None
     closed_reason: Text = ""

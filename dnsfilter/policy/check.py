@@ -10,6 +10,7 @@ from dnsfilter.errors import Problem
 from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_after, zone
 from dnsfilter.policy.model import (
     DEFAULT_TIERS,
+    PLANNED_USAGE,
     Authority,
     Ban,
     Binding,
@@ -21,6 +22,7 @@ from dnsfilter.policy.model import (
     Reply,
     Suspension,
     Term,
+    Usage,
     WeeklyHours,
 )
 
@@ -51,6 +53,13 @@ def problems(policy: Policy, sound: Policy | None = None) -> tuple[Problem, ...]
     since ten thousand take longer than everything else about a toggle.
     """
     return tuple(_Check(policy, sound).run())
+
+
+def usage_fault(word: str) -> str | None:
+    """Return why that usage level cannot be set although its word is known, or None."""
+    if word in PLANNED_USAGE:
+        return f'usage "{word}" is not available yet: use {" or ".join(Usage)}'
+    return None
 
 
 def prefix_fault(prefix: Prefix) -> str | None:

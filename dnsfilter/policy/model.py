@@ -70,12 +70,14 @@ class Reply(StrEnum):
 
 
 class Usage(StrEnum):
-    """What is remembered of an authority's queries."""
+    """What is counted of an authority's queries."""
 
     NONE = "none"
     AUTHORITY = "authority"
-    RANGE = "range"
-    CLIENT = "client"
+
+
+PLANNED_USAGE = frozenset({"range", "client"})
+"""Levels that have no effect yet. Older policies may have them; they count as `authority`."""
 
 
 class Ground(StrEnum):

@@ -4,6 +4,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base, Json
+from dnsfilter.policy.model import PLANNED_USAGE, Usage
 
 
 class AuthorityRow(Base):
@@ -27,3 +28,8 @@ class AuthorityRow(Base):
     closed_decision: Mapped[Json] = mapped_column(default=dict)
     successor: Mapped[str | None] = mapped_column(String(63))
     revision: Mapped[int]
+
+    @property
+    def usage_level(self) -> Usage:
+        """What is counted. A level that older versions stored without effect reads as `authority`."""
+        return Usage.AUTHORITY if self.usage in PLANNED_USAGE else Usage(self.usage)

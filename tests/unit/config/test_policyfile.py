@@ -92,7 +92,7 @@ names = { nl = "Stad Mechelen", en = "Mechelen" }
 languages = ["nl", "en"]
 time_zone = "Europe/Brussels"
 contact = "ict@mechelen.example"
-usage = "range"
+usage = "none"
 group = "antwerp"
 
 [[authority]]
@@ -188,7 +188,7 @@ reason = "promotion"
                 ("nl", "en"),
                 "Europe/Brussels",
                 "ict@mechelen.example",
-                Usage.RANGE,
+                Usage.NONE,
                 "antwerp",
             ),
             Authority("federal", Kind.FEDERAL, (("fr", "Autorité fédérale"),), ("fr",), "UTC", "ict@federal.example"),
@@ -509,3 +509,19 @@ def test_syntax_and_foreign_tables_are_problems() -> None:
     assert problems("[[bans]]\n") == ["policy.toml:1 bans: is no key here: did you mean 'ban'?"]
     assert problems("ban = 1\n") == ["policy.toml:1 ban: must be a list"]
     assert problems("ban = [1]\n") == ["policy.toml:1 ban[0]: must be a table"]
+
+
+@pytest.mark.parametrize("level", ["range", "client"])
+def test_a_usage_level_without_effect_is_a_problem_that_says_what_to_write(level: str) -> None:
+    text = f"""
+[[authority]]
+slug = "mechelen"
+kind = "municipality"
+names = {{ nl = "Stad Mechelen" }}
+languages = ["nl"]
+time_zone = "Europe/Brussels"
+contact = "ict@mechelen.example"
+usage = "{level}"
+"""
+    message = f'usage "{level}" is not available yet: use none or authority'
+    assert problems(text) == [f"policy.toml:9 authority[0].usage: {message}"]

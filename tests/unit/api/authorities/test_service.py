@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from api.db.models import AuthorityRow
 from tests.unit.api.conftest import Plane, authority
 
 
@@ -45,7 +47,7 @@ def test_patch_changes_the_given_field_only(plane: Plane) -> None:
         ({"languages": ["nl", "nl"]}, "body.languages"),
         ({"languages": ["NL!"]}, "body.languages.0"),
         ({"names": {}}, "body.names"),
-        ({"usage": "client"}, "body.usage"),
+        ({"usage": "all"}, "body.usage"),
         ({"person": "somebody"}, "body.person"),
     ],
 )
@@ -54,6 +56,27 @@ def test_a_faulty_authority_is_refused_with_the_place(plane: Plane, changes: dic
     assert response.status_code == 422
     assert place in [fault["place"] for fault in response.json()["faults"]]
     assert plane.revision() == 0
+
+
+@pytest.mark.parametrize("level", ["range", "client"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_usage_level_without_effect_is_refused_with_those_that_have_one(town: Plane, method: str, level: str) -> None:
+    body = authority(usage=level) if method == "PUT" else {"usage": level}
+    response = town.call(method, "/v1/authorities/town", body)
+    message = f'usage "{level}" is not available yet: use none or authority'
+    assert response.status_code == 422
+    assert response.json()["faults"] == [{"place": "body.usage", "message": message}]
+
+
+def test_a_stored_usage_level_without_effect_reads_as_authority(town: Plane) -> None:
+    with town.database.writing() as session:
+        session.execute(update(AuthorityRow).where(AuthorityRow.slug == "town").values(usage="range"))
+    read = town.done("GET", "/v1/authorities/town")
+    assert read["usage"] == "authority"
+    assert 'usage = "' not in town.call("GET", "/v1/policy").text
+    again = town.done("PUT", "/v1/authorities/town", authority(usage="authority"))
+    assert again["revision"] == read["revision"], "nothing changed"
+    assert town.done("PATCH", "/v1/authorities/town", {"group": "coast"})["usage"] == "authority"
 
 
 @pytest.mark.parametrize("slug", ["Town", "-town", "a" * 64, "town%00", "to wn", "tôwn"])

@@ -28,6 +28,19 @@ def test_an_authority_that_lacks_something_is_not_registered(served: Served, ctl
     assert told <= set(done.err.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("level", "message"),
+    [
+        ("range", 'usage "range" is not available yet: use none or authority'),
+        ("all", "'all' is none of none, authority"),
+    ],
+)
+def test_a_usage_level_without_effect_is_not_offered(ctl: Ctl, level: str, message: str) -> None:
+    done = ctl("authority", "set", "ghent", "--usage", level)
+    assert done.code == 2
+    assert done.err.endswith(f"argument --usage: {message}\n")
+
+
 def test_the_list_says_which_are_closed_or_will_be(served: Served, ctl: Ctl) -> None:
     ctl("authority", "close", "ghent", "--at", "2026-10-01", "--reason", "merged")
     [line] = [line for line in ctl("authority", "list").out.splitlines() if line.startswith("ghent")]
