@@ -180,6 +180,10 @@ def test_what_an_authority_has_ends_with_it_at_the_latest() -> None:
             {"authorities": (_closing(GHENT, decision=DecisionRecord(link="x:y")), DIEST)},
             ["authority[0].closed_decision.link"],
         ),
+        (
+            {"bans": (replace(BAN, decision=DecisionRecord(link="https://[x")), OTHER)},
+            ["ban[0].decision.link"],
+        ),
         ({"authorities": (_closing(GHENT, successor="nobody"), DIEST)}, ["authority[0].successor"]),
         ({"authorities": (_closing(GHENT, successor="ghent"), DIEST)}, ["authority[0].successor"]),
         (
