@@ -1,6 +1,6 @@
 """What is written and read of a formal decision, whatever was decided."""
 
-from api.schemas import Line, Link, OptionalDayText, Read, Strict
+from api.schemas import Line, Link, OptionalDay, OptionalDayText, Read, Strict
 
 
 class DecidedWrite(Strict):
@@ -19,7 +19,7 @@ class DecidedRead(Read):
 
     organ: str = ""
     reference: str = ""
-    date: str = ""
+    date: OptionalDay = ""
     legal_basis: str = ""
     advice: str = ""
     link: str = ""

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from api.errors import Fault, Invalid
 from api.moments import parse_date, parse_moment
@@ -67,15 +75,41 @@ ServiceSlug = Annotated[str, StringConstraints(pattern=SERVICE_SLUG)]
 Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE, strip_whitespace=True)]
 ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=1000, pattern=PRINTABLE, strip_whitespace=True)]
-# A least length is for the description alone: of a text that is too short more is to be said than that.
+# A client that is made from the description writes and reads these as the dates and times of its language.
+_TIMESTAMP = {"type": "string", "format": "date-time"}
+_DAY = {"type": "string", "format": "date"}
+_OPTIONAL_DAY = {"anyOf": [_DAY, {"type": "string", "const": ""}]}
+Timestamp = Annotated[str, WithJsonSchema(_TIMESTAMP)]
+"""An instant in an answer: RFC 3339, in UTC."""
+Day = Annotated[str, WithJsonSchema(_DAY)]
+OptionalDay = Annotated[str, WithJsonSchema(_OPTIONAL_DAY)]
+"""A date in an answer, empty if there is none."""
+MAX_MOMENT = 40
 MomentText = Annotated[
     str,
-    StringConstraints(max_length=40),
+    StringConstraints(max_length=MAX_MOMENT),
     read_by(lambda text: parse_moment(text, "UTC")),
-    Field(examples=["2026-11-25T10:00:00Z", "2026-11-25"], json_schema_extra={"minLength": 10}),
+    WithJsonSchema(
+        {
+            "anyOf": [_TIMESTAMP, _DAY],
+            "maxLength": MAX_MOMENT,
+            "examples": ["2026-11-25T10:00:00Z", "2026-11-25"],
+        }
+    ),
 ]
-DayText = Annotated[str, StringConstraints(pattern=DAY), read_by(parse_date), Field(examples=["2026-09-30"])]
-OptionalDayText = Annotated[str, StringConstraints(pattern=DAY_OR_NONE), read_by(_optional_date)]
+DayText = Annotated[
+    str,
+    StringConstraints(pattern=DAY),
+    read_by(parse_date),
+    Field(examples=["2026-09-30"], json_schema_extra={"format": "date"}),
+]
+OptionalDayText = Annotated[
+    str,
+    StringConstraints(pattern=DAY_OR_NONE),
+    read_by(_optional_date),
+    WithJsonSchema({**_OPTIONAL_DAY, "pattern": DAY_OR_NONE}),
+]
+# A least length is for the description alone: of a text that is too short more is to be said than that.
 SpanText = Annotated[
     str,
     StringConstraints(max_length=20),

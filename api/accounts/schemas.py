@@ -9,7 +9,7 @@ from api.auth.permissions import Role
 from api.auth.tokens import DAY_S
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.moments import moment_text, optional_text
-from api.schemas import LOGIN, DayText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict
+from api.schemas import LOGIN, Day, DayText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp
 from dnsfilter.policy.model import Instant
 
 Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-ghent"])]
@@ -39,8 +39,8 @@ class AccountRead(Read):
     login: str | None
     name: str | None
     authority: str | None
-    created: str
-    disabled: str | None
+    created: Timestamp
+    disabled: Timestamp | None
     revision: int
 
 
@@ -78,12 +78,12 @@ class GrantRead(Read):
     account: int
     role: Role
     authority: str | None
-    start: str
-    end: str | None
+    start: Timestamp
+    end: Timestamp | None
     reason: str
-    recorded: str
+    recorded: Timestamp
     recorded_by: int
-    ended: str | None
+    ended: Timestamp | None
     ended_reason: str
     state: GrantState
     revision: int
@@ -109,10 +109,10 @@ class TokenRead(Read):
     label: str
     roles: list[Role]
     authorities: list[str]
-    created: str
-    expires: str | None
-    revoked: str | None
-    last_used: str | None
+    created: Timestamp
+    expires: Timestamp | None
+    revoked: Timestamp | None
+    last_used: Day | None
     made_by: int
     made_with: int | None
 
@@ -127,7 +127,7 @@ class FailedTryRead(Read):
     """A token that was not taken; `token` and `account` are known where it is one of ours."""
 
     number: int
-    time: str
+    time: Timestamp
     address: str
     reason: str = Field(examples=["revoked"])
     token: int | None

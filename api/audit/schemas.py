@@ -7,14 +7,14 @@ from pydantic import Field
 from api.audit.checkpoints import checkpoint_of
 from api.db.models import AuditRow, CheckpointRow
 from api.db.unit import entry_of
-from api.schemas import Read
+from api.schemas import Read, Timestamp
 
 
 class AuditRead(Read):
     """One act: who did what to which object, and what it was before and after."""
 
     seq: int
-    time: str
+    time: Timestamp
     account: int
     access: str
     request: str
@@ -40,7 +40,7 @@ class CheckpointRead(Read):
     installation: str
     seq: int = Field(examples=[345])
     hash: str
-    time: str = Field(examples=["2026-11-25T10:00:00Z"])
+    time: Timestamp = Field(examples=["2026-11-25T10:00:00Z"])
     key: str = Field(description="the public key, Ed25519, in hexadecimal")
     signature: str
     delivered: list[str] = Field(examples=[["file", "mail"]], description="places outside the machine that have it")

@@ -8,7 +8,7 @@ from api.authorities.life import AuthorityState, authority_state
 from api.db.models import AuthorityRow
 from api.decisions import DecidedRead
 from api.moments import optional_text
-from api.schemas import LANGUAGE, Read, ShortLine, Slug, Strict
+from api.schemas import LANGUAGE, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.check import usage_fault
 from dnsfilter.policy.model import Authority, Instant, Kind, Usage
@@ -96,7 +96,7 @@ class AuthorityRead(Read):
     usage: Usage
     group: str
     state: AuthorityState
-    closes: str | None
+    closes: Timestamp | None
     closed_reason: str
     closed_decision: ClosureRead | None
     successor: str | None

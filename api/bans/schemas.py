@@ -9,6 +9,7 @@ from api.bans.standing import Days, State, What
 from api.decisions import DecidedRead, DecidedWrite
 from api.schemas import (
     BAN_REFERENCE,
+    Day,
     DayText,
     MomentText,
     Read,
@@ -17,6 +18,7 @@ from api.schemas import (
     Slug,
     SpanText,
     Strict,
+    Timestamp,
 )
 from dnsfilter.policy.model import Audience, Funding, Mode, Reply
 
@@ -113,13 +115,13 @@ class FormalRead(DecidedRead):
 class TermRead(Read):
     """One period as decided; `ended` is an earlier end that an act has given it. `through` is the last whole day."""
 
-    start: str
-    end: str | None
-    through: str | None
-    review_by: str | None
-    recorded: str
+    start: Timestamp
+    end: Timestamp | None
+    through: Day | None
+    review_by: Timestamp | None
+    recorded: Timestamp
     decision: FormalRead
-    ended: str | None
+    ended: Timestamp | None
     ended_reason: str
     ended_decision: FormalRead | None
 
@@ -130,7 +132,7 @@ class EndingRead(Read):
     `days_left` are begun days; an overdue review has 0.
     """
 
-    at: str
+    at: Timestamp
     what: What
     days: Days
     days_left: int
@@ -147,7 +149,7 @@ class BanRead(Read):
     service: ServiceSlug
     mode: Mode
     mode_reason: str
-    mode_set: str | None
+    mode_set: Timestamp | None
     reply: Reply
     addresses: list[str]
     tiers: list[int]

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from api.bans.schemas import BanReference
 from api.db.models import BindingRow
 from api.moments import moment_text, optional_text, through
-from api.schemas import DayText, Line, MomentText, Read, Reason, Slug, SpanText, Strict
+from api.schemas import Day, DayText, Line, MomentText, OptionalDay, Read, Reason, Slug, SpanText, Strict, Timestamp
 from dnsfilter.policy.model import Ground, Instant
 
 
@@ -55,13 +55,13 @@ class BindingRead(Read):
     authority: Slug
     ground: Ground
     instrument: str
-    date: str
-    start: str
-    end: str | None
-    through: str | None
-    recorded: str
-    accepted: str | None
-    ended: str | None
+    date: OptionalDay
+    start: Timestamp
+    end: Timestamp | None
+    through: Day | None
+    recorded: Timestamp
+    accepted: Timestamp | None
+    ended: Timestamp | None
     ended_by: str
     ended_reason: str
     ended_reference: str

@@ -11,7 +11,7 @@ from api.db.models import ExemptionRow
 from api.moments import moment_text, optional_text, through
 from api.prefixes import PrefixText
 from api.publish.source import exemption_value
-from api.schemas import PRINTABLE, DayText, MomentText, Read, Reason, Slug, SpanText, Strict
+from api.schemas import PRINTABLE, Day, DayText, MomentText, Read, Reason, Slug, SpanText, Strict, Timestamp
 from dnsfilter.policy.decide import exemption_begins
 from dnsfilter.policy.model import DEFAULT_SITE, Instant
 
@@ -79,22 +79,22 @@ class ExemptionRead(Read):
     ban_number: int
     site: Slug
     ranges: list[str]
-    start: str
-    end: str
-    through: str | None
+    start: Timestamp
+    end: Timestamp
+    through: Day | None
     hours: list[str]
     time_zone: str
     reason: str
-    requested: str
+    requested: Timestamp
     requested_by: int
-    approved: str | None
-    rejected: str | None
-    revoked: str | None
+    approved: Timestamp | None
+    rejected: Timestamp | None
+    revoked: Timestamp | None
     decided_by: int | None
     note: str
     state: ExemptionState
     holds: bool
-    next: str | None
+    next: Timestamp | None
     revision: int
 
 

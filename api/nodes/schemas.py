@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.schemas import Line, MomentText, Read, ShortLine, Slug, Strict
+from api.schemas import Line, MomentText, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_STRANGERS = 256
@@ -164,11 +164,11 @@ class LoadRead(Read):
     cache_entries: int
 
 
-class SuspendedRead(Read):
+class NodeSuspensionRead(Read):
     """A suspension that holds on a node; without an authority for all."""
 
     authority: Slug | None
-    until: str
+    until: Timestamp
 
 
 class NodeRead(Read):
@@ -177,11 +177,11 @@ class NodeRead(Read):
     name: Slug
     site: Slug
     state: State
-    registered: str
-    enrolled: str | None
-    removed: str | None
-    enrolment_until: str | None = Field(description="until when a token to enrol with is taken, if there is one")
-    seen: str | None
+    registered: Timestamp
+    enrolled: Timestamp | None
+    removed: Timestamp | None
+    enrolment_until: Timestamp | None = Field(description="until when a token to enrol with is taken, if there is one")
+    seen: Timestamp | None
     revision: int | None = Field(description="what it decides by")
     published: int | None = Field(description="what it should decide by")
     behind_by: int | None = Field(description="revisions; null where it reports one that was never published")
@@ -196,7 +196,7 @@ class NodeRead(Read):
     held_up_to: int | None = Field(
         description="where its revision was chosen by hand on the node: it takes one above this, and none below"
     )
-    suspended: list[SuspendedRead]
+    suspended: list[NodeSuspensionRead]
     clock_off_s: int | None = Field(description="how far its clock was ahead of the control plane's")
 
 
@@ -220,5 +220,5 @@ class UnregisteredRead(Read):
     site: Slug
     prefix: str
     queries: int
-    seen: str
+    seen: Timestamp
     nodes: list[Slug]

@@ -3,7 +3,7 @@
 from api.db.models import NoticeRow
 from api.moments import moment_text, optional_text
 from api.notices.repository import NoticeState, state_of
-from api.schemas import Page, Read
+from api.schemas import Page, Read, Timestamp
 
 
 class NoticeRead(Read):
@@ -17,9 +17,9 @@ class NoticeRead(Read):
     authority: str | None
     ban: str | None
     state: NoticeState
-    made: str
-    sent: str | None
-    next_try: str | None
+    made: Timestamp
+    sent: Timestamp | None
+    next_try: Timestamp | None
     tries: int
     failure: str
 

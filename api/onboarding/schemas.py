@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from api.authorities.life import AuthorityState
-from api.schemas import Read, Slug
+from api.schemas import Read, Slug, Timestamp
 
 
 class Step(StrEnum):
@@ -37,6 +37,6 @@ class OnboardingRead(Read):
 
     authority: Slug
     state: AuthorityState
-    closes: str | None
+    closes: Timestamp | None
     complete: bool
     steps: list[StepRead]

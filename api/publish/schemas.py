@@ -1,6 +1,6 @@
 """What a policy says of a client, as read."""
 
-from api.schemas import Read
+from api.schemas import Read, Timestamp
 
 
 class WinnerRead(Read):
@@ -25,7 +25,7 @@ class AheadRead(Read):
 
     number: int
     hours: list[str]
-    next: str
+    next: Timestamp
 
 
 class ConsideredRead(Read):
@@ -59,7 +59,7 @@ class SuspendedRead(Read):
 
     number: int
     authority: str | None
-    until: str
+    until: Timestamp
     reason: str
 
 
@@ -84,7 +84,7 @@ class DecisionRead(Read):
     client: str
     site: str
     name: str
-    at: str
+    at: Timestamp
     revision: int
 
 
@@ -139,5 +139,5 @@ class WhoRead(Read):
     contact: str | None
     suspension: SuspendedRead | None
     bans: list[ConcernRead]
-    at: str
+    at: Timestamp
     revision: int

@@ -41,7 +41,7 @@ Removals = Annotated[
 ]
 
 
-class ChangeRead(Read):
+class RangeChangeRead(Read):
     """What is done to one range."""
 
     act: str
@@ -62,7 +62,7 @@ class ImportRead(Read):
     changed: int
     removed: int
     unchanged: int
-    changes: list[ChangeRead]
+    changes: list[RangeChangeRead]
     more: int
     revision: int
 
@@ -165,7 +165,7 @@ def get_import(
 
 def _told(plan: Plan, revision: int, dry_run: bool) -> ImportRead:
     changes = [
-        ChangeRead(act=act.act, object=act.subject, before=act.before, after=act.after)
+        RangeChangeRead(act=act.act, object=act.subject, before=act.before, after=act.after)
         for act in islice(plan.acts({}), MAX_TOLD)
     ]
     return ImportRead(

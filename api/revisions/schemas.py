@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from api.policies.schemas import ActRead
-from api.schemas import Page, Read, Reason, Strict
+from api.schemas import Page, Read, Reason, Strict, Timestamp
 from api.trace.schemas import PublicationRead
 
 
@@ -17,8 +17,8 @@ class RevisionSummary(Read):
     """
 
     number: int
-    time: str
-    in_force: str | None
+    time: Timestamp
+    in_force: Timestamp | None
     account: int
     access: str
     acts: int

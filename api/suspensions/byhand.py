@@ -13,7 +13,7 @@ from api.nodes.callers import FleetDep
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import documented
 from api.routing import Route
-from api.schemas import Page, Read, Slug
+from api.schemas import Page, Read, Slug, Timestamp
 from api.suspensions.router import Concerning
 
 local = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
@@ -25,7 +25,7 @@ class ByHandRead(Read):
     node: Slug | None = Field(description="null for whoever may not list nodes: then one stands for all of the site")
     site: Slug
     authority: Slug | None
-    until: str
+    until: Timestamp
 
 
 @local.get(

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.db.models import SuspensionRow
 from api.moments import moment_text, optional_text, parse_moment
-from api.schemas import Read, Reason, Slug, Strict, read_by
+from api.schemas import Read, Reason, Slug, Strict, Timestamp, read_by
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant
@@ -39,7 +39,10 @@ InstantText = Annotated[
     str,
     StringConstraints(max_length=40),
     read_by(_instant),
-    Field(examples=["2026-11-25T10:30:00+01:00"], json_schema_extra={"minLength": _LEAST_INSTANT}),
+    Field(
+        examples=["2026-11-25T10:30:00+01:00"],
+        json_schema_extra={"format": "date-time", "minLength": _LEAST_INSTANT},
+    ),
 ]
 
 
@@ -77,12 +80,12 @@ class SuspensionRead(Read):
 
     number: int
     authority: str | None
-    start: str
-    end: str
-    since: str
+    start: Timestamp
+    end: Timestamp
+    since: Timestamp
     reason: str
     recorded_by: int
-    ended: str | None
+    ended: Timestamp | None
     ended_by: int | None
     ended_reason: str
     state: SuspensionState

@@ -4,7 +4,7 @@ from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
 from api.exemptions.schemas import ExemptionRead
 from api.publish.schemas import DecisionRead
-from api.schemas import Read
+from api.schemas import Read, Timestamp
 from api.services.schemas import SourceRead
 
 
@@ -16,8 +16,8 @@ class PublicationRead(Read):
 
     number: int
     revision: int
-    since: str
-    until: str | None
+    since: Timestamp
+    until: Timestamp | None
     names: str
     ranges: str
     rules: str
@@ -29,7 +29,7 @@ class TracedActRead(Read):
     """An act that made what counted then: `fields` are those that no later act, up to then, has set again."""
 
     seq: int
-    time: str
+    time: Timestamp
     account: int
     act: str
     object: str
@@ -63,10 +63,10 @@ class TraceRead(Read):
 
     meaning: str
     reproduced: bool | None
-    at: str
+    at: Timestamp
     revision: int
-    since: str
-    until: str | None
+    since: Timestamp
+    until: Timestamp | None
     publication: PublicationRead
     decision: DecisionRead
     ban: BanRead | None

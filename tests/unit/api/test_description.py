@@ -5,6 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,11 @@ from blocklists.catalogue import Catalogue
 from tests.unit.api.conftest import make_plane
 
 PAGE = Path(__file__).parents[3] / "docs" / "openapi.json"
+FORMATS = {"date": r"\d{4}-\d\d-\d\d", "date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"}
 BY_ID = {route.operation_id: route for route in routes()}
 
 
+@cache
 def _described() -> dict[str, Any]:
     return make_description([]).openapi()
 
@@ -63,6 +68,61 @@ def test_every_reference_leads_somewhere() -> None:
         for part in reference.split("/"):
             found = found[part]
         assert found
+
+
+def test_every_schema_has_a_title_of_its_own_and_is_used() -> None:
+    described = _described()
+    schemas = described["components"]["schemas"]
+    assert [name for name in schemas if "__" in name] == [], "models of two modules have one name"
+    titles = Counter(re.sub(r"\W|_", "", schema.get("title", "")).lower() for schema in schemas.values())
+    assert [title for title, count in titles.items() if not title or count > 1] == []
+    used = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(described)))
+    assert set(schemas) - used == set()
+
+
+def test_an_instant_or_a_date_of_an_example_has_its_format_in_the_description() -> None:
+    schemas = _described()["components"]["schemas"]
+    by_id = {operation["operationId"]: operation for _, _, operation in _operations()}
+    for example in load_examples():
+        operation = by_id[example["operation"]]
+        answers = [found for status, found in operation["responses"].items() if status in ("200", "201")]
+        for part, described in (("body", [operation.get("requestBody", {})]), ("answer", answers)):
+            contents = [one["content"]["application/json"]["schema"] for one in described if part in example]
+            if part in example:
+                assert _unformatted(example[part], contents, schemas, f"{example['operation']}.{part}") == []
+
+
+def _unformatted(value: Any, alternatives: list[Any], schemas: dict[str, Any], place: str) -> list[str]:
+    """The places of texts that are a timestamp or a date, and are not described as that."""
+    found = list(_alternatives(alternatives, schemas))
+    if isinstance(value, dict):
+        parts = [
+            (key, item, [one["properties"][key] for one in found if key in one.get("properties", {})])
+            for key, item in value.items()
+        ]
+        return [
+            fault
+            for key, item, described in parts
+            if described
+            for fault in _unformatted(item, described, schemas, f"{place}.{key}")
+        ]
+    if isinstance(value, list):
+        described = [one["items"] for one in found if "items" in one]
+        return [fault for item in value for fault in _unformatted(item, described, schemas, place)]
+    if isinstance(value, str):
+        wanted = {name for name, pattern in FORMATS.items() if re.fullmatch(pattern, value)}
+        return [] if wanted <= {one.get("format") for one in found} else [f"{place}: {value}"]
+    return []
+
+
+def _alternatives(described: list[Any], schemas: dict[str, Any]) -> Iterator[Any]:
+    for one in described:
+        if "$ref" in one:
+            yield from _alternatives([schemas[one["$ref"].rpartition("/")[2]]], schemas)
+        elif "anyOf" in one:
+            yield from _alternatives(one["anyOf"], schemas)
+        else:
+            yield one
 
 
 def test_every_operation_documents_what_it_can_answer() -> None:
