@@ -9,9 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from api import idempotency, problems
 from api.deps import MAX_TAGS, permit, precondition, unit_of_work
+from api.filebody import FileBody
 from api.nodes.callers import enrolled_node, enrolling_token
 from api.problems import MEDIA_TYPE, Kind
 from dnsfilter import __version__
@@ -77,9 +79,11 @@ def described(routes: Iterable[APIRoute]) -> dict[str, Any]:
     for route in shown:
         for method in route.methods or ():
             operation = found["paths"][route.path_format][method.lower()]
+            _describe_file(found["components"]["schemas"], operation, route)
             _complete(operation, route, method.lower())
             if route.operation_id in first:
                 _exemplify(operation, route, first[route.operation_id])
+    found["components"]["schemas"] = dict(sorted(found["components"]["schemas"].items()))
     found["components"]["examples"] = _answers(found, {route.operation_id: route for route in shown}, examples)
     _share(found)
     found["components"]["headers"] = _HEADERS
@@ -103,6 +107,19 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
     yield dependant.call
     for needed in dependant.dependencies:
         yield from _calls(needed)
+
+
+def _describe_file(schemas: dict[str, Any], operation: dict[str, Any], route: APIRoute) -> None:
+    """Add the body of a route that reads a file's text or JSON by itself, and the models of that JSON."""
+    for body in (call for call in _calls(route.dependant) if isinstance(call, FileBody)):
+        operation["requestBody"] = body.described(lambda model: _schema(schemas, model))
+
+
+def _schema(schemas: dict[str, Any], model: type[BaseModel]) -> dict[str, str]:
+    found = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name, schema in ({model.__name__: found} | found.pop("$defs", {})).items():
+        schemas.setdefault(name, schema)
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
 def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:

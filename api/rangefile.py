@@ -5,7 +5,7 @@ The first row names the columns, in any order; `site` and `label` may be missing
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from ipaddress import ip_network
@@ -22,7 +22,8 @@ MAX_LABEL = 200
 NEEDED = ("prefix", "authority", "funding", "audience")
 COLUMNS = ("site", *NEEDED, "label")
 
-_LINE = "line "
+LINE, ITEM = "line ", "body.rows."
+"""How the place of a row begins: in a file its line follows, in a list its index."""
 _OFTEN = 1_000
 _MAX_SHOWN = 60
 """Characters of a cell that a message repeats."""
@@ -37,7 +38,7 @@ _Line: TypeAlias = tuple[int, list[str] | str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A good row: the line on which it begins, and its range."""
+    """A good row: the line on which it begins, or its index in a list, and its range."""
 
     line: int
     value: Range
@@ -49,6 +50,7 @@ class Table:
 
     rows: tuple[Row, ...]
     faults: tuple[Fault, ...]
+    where: str = LINE
 
 
 def parse_table(text: str, site: str, reached: Callable[[int], None] | None = None) -> Table:
@@ -68,14 +70,22 @@ def parse_table(text: str, site: str, reached: Callable[[int], None] | None = No
     return Table(tuple(reading.rows), tuple(reading.faults))
 
 
-def fault(line: int, message: str) -> Fault:
-    """What is wrong with the row that begins on a line."""
-    return Fault(f"{_LINE}{line}", message)
+def read_rows(rows: Iterable[Mapping[str, str]], site: str) -> Table:
+    """The same table from cells by column, each row with those of `NEEDED`."""
+    reading = _Reading(COLUMNS, site, ITEM)
+    for index, cells in enumerate(rows):
+        reading.take(index, cells)
+    return Table(tuple(reading.rows), tuple(reading.faults), ITEM)
+
+
+def fault(line: int, message: str, where: str = LINE) -> Fault:
+    """What is wrong with the row that begins on a line, or has an index."""
+    return Fault(f"{where}{line}", message)
 
 
 def line_of(found: Fault) -> int:
-    """The line of such a fault."""
-    return int(found.place.removeprefix(_LINE))
+    """The line or index of such a fault."""
+    return int(re.split(r"[ .]", found.place)[-1])
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -113,6 +123,7 @@ class _Reading:
 
     header: Sequence[str]
     site: str
+    where: str = LINE
     rows: list[Row] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     seen: dict[tuple[str, Prefix], int] = field(default_factory=dict)
@@ -130,9 +141,10 @@ class _Reading:
                 told = f"has {len(cells)} cells, and there are {len(self.header)} columns"
                 self.faults.append(fault(line, told))
             else:
-                self._take(line, dict(zip(self.header, map(str.strip, cells), strict=True)))
+                self.take(line, dict(zip(self.header, map(str.strip, cells), strict=True)))
 
-    def _take(self, line: int, cells: Mapping[str, str]) -> None:
+    def take(self, line: int, cells: Mapping[str, str]) -> None:
+        """Read the cells of one row."""
         wrong: list[str] = []
 
         def read(parse: Callable[[str], Value], name: str, cell: str) -> Value | None:
@@ -151,9 +163,9 @@ class _Reading:
         if site is not None and prefix is not None:
             first = self.seen.setdefault((site, prefix), line)
             if first != line:
-                wrong.append(f"prefix: {prefix} at site {site} is on line {first} already")
+                wrong.append(f"prefix: {prefix} at site {site} is there already: {self.where}{first}")
         if wrong or site is None or prefix is None or authority is None or label is None or not (funding and audience):
-            self.faults.append(fault(line, "; ".join(wrong)))
+            self.faults.append(fault(line, "; ".join(wrong), self.where))
         else:
             self.rows.append(Row(line, Range(prefix, authority, funding, audience, label, site)))
 

@@ -172,8 +172,19 @@ def validated(kind: type[Body], values: dict[str, object]) -> Body:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = [Fault(place_of(("body", *fault["loc"])), words_of(fault)) for fault in error.errors()]
-        raise Invalid(faults) from error
+        raise _invalid(error) from error
+
+
+def validated_json(kind: type[Body], text: bytes) -> Body:
+    """The body that is in `text`; raises Invalid where it is not JSON, or not of that shape."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise _invalid(error) from error
+
+
+def _invalid(error: ValidationError) -> Invalid:
+    return Invalid([Fault(place_of(("body", *fault["loc"])), words_of(fault)) for fault in error.errors()])
 
 
 def place_of(keys: Iterable[object]) -> str:

@@ -141,6 +141,7 @@ OF_OPERATION: Mapping[str, Rule] = {
     "get_who": _READ_OBJECT,
     "get_trace": _READ_OBJECT,
     "export_policy": _INSPECT_ALL,
+    "export_policy_json": _INSPECT_ALL,
     "diff_policy": _ADMINISTER,
     "apply_policy": _ADMINISTER,
     "list_revisions": _INSPECT_ALL,

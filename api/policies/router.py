@@ -2,22 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
 from api.db.models import AuditRow
 from api.deps import COSTLY, PermitDep, RuntimeDep, UnitDep, permit
 from api.errors import Fault, Invalid
+from api.filebody import FileBody
 from api.policies import service
-from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
+from api.policies.schemas import ActRead, AppliedRead, DifferenceRead, PolicyRead, PolicyWrite
 from api.problems import NOT_PUBLISHED, TOO_LARGE, TOO_MANY_AT_ONCE, documented
 from api.routing import Route
 from api.schemas import FaultRead
 from dnsfilter.config.policytext import dump_policy
+from dnsfilter.policy.model import Policy
 
 MEDIA_TYPE = "application/toml"
 router = APIRouter(route_class=Route, prefix="/v1/policy", tags=["policy"], dependencies=[Depends(permit)])
 
-_BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
+POLICY = FileBody(MEDIA_TYPE, PolicyWrite)
 
 
 class FileResponse(Response):
@@ -26,17 +28,9 @@ class FileResponse(Response):
     media_type = MEDIA_TYPE
 
 
-async def policy_text(request: Request, _permit: PermitDep) -> str:
-    """The body as text; raises Invalid."""
-    try:
-        return (await request.body()).decode()
-    except UnicodeDecodeError as error:
-        raise Invalid.at("body", f"is not UTF-8 at octet {error.start}") from error
-
-
-def policy_wanted(_permit: PermitDep, text: Annotated[str, Depends(policy_text)], held: RuntimeDep) -> service.Wanted:
+def policy_wanted(file: Annotated[str | PolicyWrite, Depends(POLICY)], held: RuntimeDep) -> service.Wanted:
     """The body as read, once it is known that its sender may; raises Invalid."""
-    return service.parse(held, text)
+    return service.parse(held, file if isinstance(file, str) else file.policy)
 
 
 WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
@@ -55,9 +49,20 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
 )
 def export_policy(unit: UnitDep, held: RuntimeDep) -> FileResponse:
     """The policy as a file, for version control or for a node without a control plane."""
+    return FileResponse(_file(held.publishing.current(unit)))
+
+
+@router.get(
+    "/json",
+    operation_id="export_policy_json",
+    summary="Export the policy within JSON",
+    dependencies=[COSTLY],
+    responses=documented(TOO_MANY_AT_ONCE),
+)
+def export_policy_json(unit: UnitDep, held: RuntimeDep) -> PolicyRead:
+    """The same file within JSON, which `diff` and `apply` take too."""
     policy = held.publishing.current(unit)
-    header = f"# dnsfilter policy, revision {policy.revision}\n\n"
-    return FileResponse(header + dump_policy(policy))
+    return PolicyRead(revision=policy.revision, policy=_file(policy))
 
 
 @router.post(
@@ -65,7 +70,6 @@ def export_policy(unit: UnitDep, held: RuntimeDep) -> FileResponse:
     operation_id="diff_policy",
     summary="Compare a file with the policy",
     responses=documented(TOO_LARGE),
-    openapi_extra=_BODY,
 )
 def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: PermitDep) -> DifferenceRead:
     """What applying the file would do, and what stands against it. Nothing is recorded."""
@@ -78,7 +82,6 @@ def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: PermitDep) -> Diffe
     operation_id="apply_policy",
     summary="Apply a file",
     responses=documented(TOO_LARGE, NOT_PUBLISHED),
-    openapi_extra=_BODY,
 )
 def apply_policy(wanted: WantedDep, unit: UnitDep, held: RuntimeDep) -> AppliedRead:
     """Does all that the file asks in one revision, or nothing. Terms that have begun are never rewritten."""
@@ -87,6 +90,10 @@ def apply_policy(wanted: WantedDep, unit: UnitDep, held: RuntimeDep) -> AppliedR
     if faults:
         raise Invalid(faults)
     return AppliedRead(acts=_acts(acts), revision=unit.revision)
+
+
+def _file(policy: Policy) -> str:
+    return f"# dnsfilter policy, revision {policy.revision}\n\n{dump_policy(policy)}"
 
 
 def _acts(rows: list[AuditRow]) -> list[ActRead]:

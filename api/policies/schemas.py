@@ -1,8 +1,28 @@
 """What a policy file would change, or has changed, as read."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from api.schemas import FaultRead, Read
+from pydantic import Field, StringConstraints
+
+from api.schemas import FaultRead, Read, Strict
+
+MAX_TEXT = 1024 * 1024
+"""Characters of a policy file within JSON. A larger file is sent as TOML."""
+
+
+class PolicyWrite(Strict):
+    """A policy file within JSON."""
+
+    policy: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = Field(
+        description="the text of the file, TOML", examples=['[[site]]\nslug = "hall"\n']
+    )
+
+
+class PolicyRead(Read):
+    """The policy at a revision, as a file within JSON."""
+
+    revision: int
+    policy: str = Field(description="the text of the file, TOML")
 
 
 class ActRead(Read):

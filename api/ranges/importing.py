@@ -20,7 +20,7 @@ from api.db.bulk import BATCH, insert_all, update_all
 from api.db.models import AuthorityRow, RangeRow, SiteRow, SpaceRow
 from api.db.unit import Act, UnitOfWork
 from api.errors import BadRows, Conflict, Fault, Withheld
-from api.rangefile import Row, fault, line_of
+from api.rangefile import LINE, Row, fault, line_of
 from api.ranges import repository
 from api.ranges.imports import Import, Stage
 from api.ranges.service import shown_fields
@@ -65,6 +65,7 @@ class Wanted:
     rows: tuple[Row, ...]
     sync: Sync | None = None
     faults: tuple[Fault, ...] = ()
+    where: str = LINE
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ def make_plan(
         if wrong is None and held is not None:
             wrong = _taken(value, held, acting_for)
         if wrong is not None:
-            faults.append(fault(row.line, wrong))
+            faults.append(fault(row.line, wrong, wanted.where))
         elif held is None:
             plan.register.append(value)
         elif differs:

@@ -1,8 +1,16 @@
 """Sites and ranges as written and as read."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from api.db.models import RangeRow, SiteRow
+from api.prefixes import PrefixText
 from api.schemas import Read, ShortLine, Slug, Strict
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
+
+MAX_LISTED = 10_000
+"""Rows of an import within JSON. A file may have more."""
 
 
 class SiteWrite(Strict):
@@ -34,6 +42,19 @@ class RangePatch(Strict):
     funding: Funding | None = None
     audience: Audience | None = None
     label: ShortLine | None = None
+
+
+class RangeRowWrite(RangeWrite):
+    """A range of an import; without `site` it is at the import's."""
+
+    prefix: PrefixText
+    site: Slug | None = None
+
+
+class RangesWrite(Strict):
+    """The rows of an import within JSON. A longer table is sent as CSV."""
+
+    rows: Annotated[list[RangeRowWrite], Field(max_length=MAX_LISTED)]
 
 
 class RangeRead(Read):

@@ -12,10 +12,12 @@ from api.db.sites import find_site
 from api.deps import PermitDep, RuntimeDep, UnitDep, permit
 from api.errors import Forbidden, Invalid, Withheld
 from api.exemptions.approval import leaving_some
+from api.filebody import FileBody
 from api.problems import CONFLICT, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
-from api.rangefile import MAX_ROWS, MEDIA_TYPE, parse_table
+from api.rangefile import MAX_ROWS, MEDIA_TYPE, Table, parse_table, read_rows
 from api.ranges.importing import DEFAULT_REMOVALS, Plan, Sync, Wanted, carry_out, make_plan
 from api.ranges.imports import Import, ImportProgressRead, Stage, imports_of
+from api.ranges.schemas import RangesWrite
 from api.routing import Route
 from api.schemas import Read, Slug
 from dnsfilter.policy.model import DEFAULT_SITE
@@ -24,7 +26,7 @@ MAX_TOLD, MAX_NAMED = 200, 3
 
 tables = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"], dependencies=[Depends(permit)])
 
-_BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
+TABLE = FileBody(MEDIA_TYPE, RangesWrite)
 
 DryRun = Annotated[bool, Query(description="only tell what would be done")]
 Synced = Annotated[
@@ -67,14 +69,6 @@ class ImportRead(Read):
     revision: int
 
 
-async def table_text(request: Request, _permit: PermitDep) -> str:
-    """The body as text; raises Invalid."""
-    try:
-        return (await request.body()).decode()
-    except UnicodeDecodeError as error:
-        raise Invalid.at("body", f"is not UTF-8 at octet {error.start}") from error
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A table that was read and found to be one that can be taken, as far as is known before it is its turn."""
@@ -86,7 +80,7 @@ class Asked:
 def asked(
     request: Request,
     permit: PermitDep,
-    text: Annotated[str, Depends(table_text)],
+    file: Annotated[str | RangesWrite, Depends(TABLE)],
     held: RuntimeDep,
     sync: Synced = False,
     authority: Slug | None = None,
@@ -98,12 +92,11 @@ def asked(
     if sync != (authority is not None):
         raise Invalid.at("query.authority", "name it with `sync`, and only then: whose ranges the file has")
     watched = imports_of(request).begin(permit.caller.account, request.headers.get(idempotency.HEADER))
-    watched.enter(Stage.CHECKING, text.count("\n"))
-    table = parse_table(text, site, watched.reach)
+    table = _read(file, site, watched)
     whose = {row.value.authority for row in table.rows} | ({authority} if authority is not None else set())
     _demand(permit, whose)
     sync_of = Sync(authority, site, max_removals) if authority is not None else None
-    wanted = Wanted(table.rows, sync_of, table.faults)
+    wanted = Wanted(table.rows, sync_of, table.faults, table.where)
     with held.database.reading() as session:
         if find_site(session, site) is None:
             raise Invalid.at("query.site", f"site {site} is not registered")
@@ -112,6 +105,14 @@ def asked(
     if plan.withheld and not dry_run:
         raise Withheld(f"{plan.withheld}: nothing was done")
     return Asked(wanted, watched)
+
+
+def _read(file: str | RangesWrite, site: str, watched: Import) -> Table:
+    if isinstance(file, str):
+        watched.enter(Stage.CHECKING, file.count("\n"))
+        return parse_table(file, site, watched.reach)
+    watched.enter(Stage.CHECKING, len(file.rows))
+    return read_rows((row.model_dump(mode="json", exclude_none=True) for row in file.rows), site)
 
 
 def _demand(permit: Permit, whose: set[str]) -> None:
@@ -126,7 +127,6 @@ def _demand(permit: Permit, whose: set[str]) -> None:
     operation_id="import_ranges",
     summary="Import ranges",
     responses=documented(CONFLICT, WITHHELD, TOO_LARGE, NOT_PUBLISHED),
-    openapi_extra=_BODY,
 )
 def import_ranges(
     table: Annotated[Asked, Depends(asked)], unit: UnitDep, permit: PermitDep, dry_run: DryRun = False

@@ -18,14 +18,15 @@ from api.system.rooms import Room
 MAX_OCTETS = 1024 * 1024
 MAX_UNKNOWN_OCTETS = 64 * 1024
 MAX_POLICY_OCTETS = 8 * 1024 * 1024
-JSON = (MAX_OCTETS, ("application/json",))
-"""The most octets and the types of a body, where a path has none of its own."""
+JSON = "application/json"
+"""What every path takes, at most `MAX_OCTETS` of it."""
 _POLICY = (MAX_POLICY_OCTETS, ("application/toml", "text/plain"))
-OF_PATH = {
+OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "/v1/policy/diff": _POLICY,
     "/v1/policy/apply": _POLICY,
     "/v1/ranges/import": (rangefile.MAX_OCTETS, (rangefile.MEDIA_TYPE, "text/plain")),
 }
+"""The most octets and the types of a file, where a path takes one too."""
 READ_TIMEOUT_S = 30.0
 LARGE_QUEUED_S = READ_TIMEOUT_S + 5
 """Wait for a large body's place longer than slow uploads can hold all of them."""
@@ -87,8 +88,9 @@ class BodyMiddleware:
     async def _whole(
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], *, large: bool
     ) -> None:
-        limit, types = OF_PATH.get(scope["path"], JSON)
-        limit = limit if large else MAX_UNKNOWN_OCTETS
+        kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+        most, files = OF_PATH.get(scope["path"], (MAX_OCTETS, ()))
+        limit = (MAX_OCTETS if kind == JSON else most) if large else MAX_UNKNOWN_OCTETS
         try:
             body = await asyncio.wait_for(_read(receive, _announced(headers), limit), READ_TIMEOUT_S)
         except TimeoutError:
@@ -103,9 +105,8 @@ class BodyMiddleware:
             too_large = problem(TOO_LARGE, f"at most {limit} bytes are accepted here", id_of(scope))
             await _close(scope, receive, send, of_error(error, id_of(scope)) if error else too_large)
             return
-        kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-        if body and kind not in types:
-            await _refuse(scope, receive, send, MEDIA, f"send the body as {' or '.join(types)}")
+        if body and kind not in (JSON, *files):
+            await _refuse(scope, receive, send, MEDIA, f"send the body as {' or '.join((JSON, *files))}")
             return
         scope["body_sha256"] = sha256(body).hexdigest() if b"idempotency-key" in headers else ""
         await self._app(scope, _replay(body, receive), send)

@@ -85,7 +85,7 @@ def ask_all(wanted: Wanted) -> Report:
 def _ask(wanted: Wanted, report: Report, operation: Operation, mode: GenerationMode) -> None:
     if mode is GenerationMode.NEGATIVE and not (operation.query or operation.path_parameters or operation.body):
         return
-    example = _example(operation)
+    examples = _examples(operation)
     # Hypothesis draws the same each time; schemathesis draws from this as well, before it.
     random.seed(SEED)
 
@@ -101,8 +101,8 @@ def _ask(wanted: Wanted, report: Report, operation: Operation, mode: GenerationM
     def one(case: Asked) -> None:
         body = None if case.body is NOT_SET else case.body
         draw = random.Random(repr((operation.label, case.path_parameters, case.query, body)))
-        if mode is GenerationMode.POSITIVE and example is not None and draw.random() < 1 / 3:
-            case.body = deepcopy(example)
+        if mode is GenerationMode.POSITIVE and case.media_type in examples and draw.random() < 1 / 3:
+            case.body = deepcopy(examples[case.media_type])
         _lead(case, draw, wanted)
         role = draw.choice(("nobody", *sorted(wanted.tokens), "administrator", "administrator"))
         headers = {} if role == "nobody" else {"Authorization": f"Bearer {wanted.tokens[role]}"}
@@ -143,10 +143,10 @@ def _lead(case: Asked, draw: random.Random, wanted: Wanted) -> None:
             case.headers.pop(name, None)
 
 
-def _example(operation: Operation) -> Any:
-    """The body that the description gives as an example, or None."""
+def _examples(operation: Operation) -> Mapping[str | None, Any]:
+    """The bodies that the description gives as examples, by media type."""
     contents = operation.definition.raw.get("requestBody", {}).get("content", {})
-    return next((content["example"] for content in contents.values()), None)
+    return {name: content["example"] for name, content in contents.items()}
 
 
 @schemathesis.serializer("application/toml")

@@ -61,7 +61,7 @@ def test_the_same_prefix_twice_is_told_unless_the_sites_differ() -> None:
     text = "prefix,authority,funding,audience,site\n" + "192.0.2.0/24,town,public,staff,{}\n" * 3
     assert len(parse_table(text.format("a", "b", "c"), "default").rows) == 3
     table = parse_table(text.format("a", "", "default"), "default")
-    assert [(fault.place, "is on line 3 already" in fault.message) for fault in table.faults] == [("line 4", True)]
+    assert [(fault.place, "is there already: line 3" in fault.message) for fault in table.faults] == [("line 4", True)]
 
 
 def test_more_rows_than_are_taken_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,6 +215,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/bindings/{number}": ("/v1/bindings/1", None),
     "GET /v1/exemptions": ("/v1/exemptions", None),
     "GET /v1/policy": ("/v1/policy", None),
+    "GET /v1/policy/json": ("/v1/policy/json", None),
     "POST /v1/policy/diff": ("/v1/policy/diff", None),
     "POST /v1/policy/apply": ("/v1/policy/apply", None),
     "GET /v1/revisions": ("/v1/revisions", None),

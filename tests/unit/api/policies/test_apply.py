@@ -244,7 +244,7 @@ def test_a_new_exemption_becomes_a_request(loaded: Plane) -> None:
         (b"[[authority]]\nslug = 7\n", "application/toml", 422, "invalid"),
         (b"not toml", "text/plain", 422, "invalid"),
         (b"\xff\xfe", "application/toml", 422, "invalid"),
-        (b"{}", "application/json", 415, "unsupported-media-type"),
+        (b"{}", "application/xml", 415, "unsupported-media-type"),
         (b"#" * (8 * 1024 * 1024 + 1), "application/toml", 413, "too-large"),
     ],
 )

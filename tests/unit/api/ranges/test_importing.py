@@ -134,7 +134,7 @@ def test_the_record_is_whole_after_an_import_and_the_past_can_be_told_and_restor
         ("203.0.113.0/24,town,public,cats,", "audience: 'cats' is none of staff, public, pupils"),
         ("203.0.113.0/24,town,public,staff", "has 4 cells, and there are 5 columns"),
         ('203.0.113.0/24,town,public,staff,"a\nb"', "line break"),
-        ("198.51.100.128/25,town,public,staff,\n198.51.100.128/25,town,public,public,", "is on line 3 already"),
+        ("198.51.100.128/25,town,public,staff,\n198.51.100.128/25,town,public,public,", "is there already: line 3"),
     ],
 )
 def test_a_bad_row_is_told_with_its_line_and_nothing_is_done(town: Plane, row: str, told: str) -> None:
@@ -375,7 +375,7 @@ def test_an_import_with_a_key_is_done_once_and_tells_how_far_it_is(town: Plane) 
 @pytest.mark.parametrize(
     ("content", "media_type", "status"),
     [
-        (HEADER.encode(), "application/json", 415),
+        (HEADER.encode(), "application/xml", 415),
         (b"prefix\xff", "text/csv", 422),
         (b"p" * 17_000_000, "text/csv", 413),
     ],

@@ -1,0 +1,95 @@
+"""Files within JSON: the policy and tables of ranges, as a client that is made from the description sends them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from api.policies import service
+from tests.unit.api.conftest import Plane
+
+ROW = {"prefix": "192.0.2.0/24", "authority": "town", "funding": "public", "audience": "staff"}
+IMPORT, APPLY = "/v1/ranges/import", "/v1/policy/apply"
+
+
+def _faults(plane: Plane, path: str, body: Any) -> list[tuple[str, str]]:
+    response = plane.call("POST", path, body)
+    assert response.status_code == 422, response.text
+    return [(fault["place"], fault["message"]) for fault in response.json()["faults"]]
+
+
+def test_the_policy_within_json_is_the_exported_file_and_differs_in_nothing(town: Plane) -> None:
+    exported = town.done("GET", "/v1/policy/json")
+    assert exported == {"revision": town.revision(), "policy": town.call("GET", "/v1/policy").text}
+    sent = {"policy": exported["policy"]}
+    assert town.done("POST", "/v1/policy/diff", sent) == {"acts": [], "faults": []}
+    assert town.done("POST", APPLY, sent) == {"acts": [], "revision": exported["revision"]}
+
+
+def test_a_policy_within_json_is_applied_as_the_file_is(town: Plane) -> None:
+    file = town.done("GET", "/v1/policy/json")["policy"] + '\n[[site]]\nslug = "hall"\n'
+    applied = town.done("POST", APPLY, {"policy": file})
+    assert [(act["act"], act["object"]) for act in applied["acts"]] == [("site.register", "site/hall")]
+    assert _faults(town, APPLY, {"policy": "[[site]]\nslug = 7\n"})[0][0].startswith("policy.toml:2 ")
+
+
+def test_rows_within_json_are_imported_as_those_of_a_table_are(town: Plane) -> None:
+    new = {**ROW, "prefix": "203.0.113.0/24", "label": "hall"}
+    rows = [new, {**ROW, "prefix": "2001:db8:7::/48", "site": "default"}]
+    done = town.done("POST", f"{IMPORT}?dry_run=true", {"rows": rows})
+    assert (done["registered"], done["dry_run"]) == (2, True)
+    done = town.done("POST", IMPORT, {"rows": rows})
+    assert [change["object"] for change in done["changes"]] == [
+        "range/default/203.0.113.0/24",
+        "range/default/2001:db8:7::/48",
+    ]
+    assert town.done("GET", "/v1/ranges/default/203.0.113.0/24")["label"] == "hall"
+    assert town.done("POST", IMPORT, {"rows": rows})["unchanged"] == 2
+
+
+def test_every_row_within_json_that_cannot_be_taken_is_a_fault_with_its_index(town: Plane) -> None:
+    rows = [ROW, {**ROW, "prefix": "192.0.2.1/24"}, ROW, {**ROW, "prefix": "192.0.3.0/24", "authority": "nobody"}]
+    assert _faults(town, IMPORT, {"rows": rows}) == [
+        ("body.rows.1", "prefix: '192.0.2.1/24' has host bits set: write 192.0.2.0/24"),
+        ("body.rows.2", "prefix: 192.0.2.0/24 at site default is there already: body.rows.0"),
+        ("body.rows.3", "authority nobody is not registered"),
+    ]
+    [(place, message)] = _faults(town, IMPORT, {"rows": [{**ROW, "funding": "free"}]})
+    assert (place, message.startswith("is none of")) == ("body.rows.0.funding", True)
+    assert _faults(town, IMPORT, {"rows": [ROW] * 10_001}) == [("body.rows", "give at most 10000")]
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "message"),
+    [
+        (b"{", "body", "is not JSON"),
+        (b'{"rows": [], "policy": "", "more": 1}', "body.more", "there is no such field"),
+        (b'"\xff"', "body", "is not JSON"),
+        (b"{}", "body.", "is missing"),
+        (b"[" * 100_000, "body", "is not JSON"),
+    ],
+)
+@pytest.mark.parametrize("path", [IMPORT, APPLY])
+def test_json_that_is_not_of_the_shape_is_refused_with_the_place(
+    town: Plane, path: str, content: bytes, place: str, message: str
+) -> None:
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/json"}
+    response = town.call("POST", path, content=content, headers=headers)
+    assert response.status_code == 422
+    found = [(fault["place"], fault["message"]) for fault in response.json()["faults"]]
+    assert any(at.startswith(place) and message in said for at, said in found), found
+
+
+@pytest.mark.parametrize("path", [IMPORT, APPLY])
+def test_json_is_smaller_than_a_file_may_be(town: Plane, path: str) -> None:
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/json"}
+    content = json.dumps({"policy": "#" * (1024 * 1024)})
+    assert town.call("POST", path, content=content, headers=headers).status_code == 413
+
+
+def test_json_of_somebody_who_may_not_send_it_is_not_even_read(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, token = plane.account("desk")
+    monkeypatch.setattr(service, "parse_policy", None)
+    assert plane.call("POST", APPLY, {"policy": "not toml"}, token=token).status_code == 403
+    assert plane.call("POST", APPLY, {"shape": "wrong"}, token=token).status_code == 403
+    assert plane.call("GET", "/v1/policy/json", token=token).status_code == 403
