@@ -1,6 +1,7 @@
 """A second run of the bootstrap returns at once, unless the environment is no longer what it was."""
 
 import os
+import re
 import shutil
 import subprocess
 from hashlib import sha256
@@ -10,7 +11,7 @@ import pytest
 
 from tests.meta.project import PROJECT
 
-TOOLS = ("bash", "cat", "dirname", "flock", "grep", "id", "rm", "sed", "sha256sum", "touch")
+TOOLS = ("bash", "cat", "dirname", "flock", "grep", "id", "rm", "sed", "sleep", "sha256sum", "touch")
 FILES = (
     "requirements.lock",
     "requirements-dev.lock",
@@ -118,14 +119,49 @@ def test_without_a_compiler_it_says_which_packages_are_missing_and_how_to_do_wit
     _fake_environment(tree)
     code, said = _run(tree)
     assert code == 1
-    (line,) = said.splitlines()
+    *_, line = said.splitlines()
     assert "apt-get install gcc libc6-dev python3.12-dev" in line
     assert "DNSFILTER_NO_EXTENSIONS=1" in line
 
 
 def test_without_the_extension_no_compiler_is_needed_and_none_is_left(tree: Path) -> None:
     _fake_environment(tree)
-    assert _run(tree, DNSFILTER_NO_EXTENSIONS="1") == (0, "bootstrap: installing requirements.lock\n")
+    code, said = _run(tree, DNSFILTER_NO_EXTENSIONS="1")
+    assert (code, "compiling" in said) == (0, False)
     assert not (tree / EXTENSION).exists()
     assert _run(tree, DNSFILTER_NO_EXTENSIONS="1") == (0, "")
     assert _run(tree)[0] == 1
+
+
+def test_each_step_is_printed_before_it_is_taken(tree: Path) -> None:
+    _fake_environment(tree)
+    _, said = _run(tree, DNSFILTER_NO_EXTENSIONS="1")
+    lines = [re.sub(r"\d+ s\b", "N s", line) for line in said.splitlines()]
+    assert lines == [
+        "bootstrap: step 1 of 4 (N s): checking Python and .venv",
+        "bootstrap: step 2 of 4 (N s): installing the packages of requirements.lock (a minute or more)",
+        "bootstrap: step 3 of 4 (N s): installing the project",
+        "bootstrap: step 4 of 4 (N s): preparing modules for a fast start",
+        "bootstrap: the examples of README.md need dig and curl: apt-get install bind9-dnsutils curl",
+        "bootstrap: ready (N s)",
+    ]
+
+
+def test_a_long_step_says_that_it_goes_on(tree: Path) -> None:
+    _fake_environment(tree)
+    tools, python = tree.parent / "tools", tree / ".venv/bin/python"
+    # A second of the script's is as short as it can be, and the packages are installed once that was said.
+    (tools / "sleep").unlink()
+    _program(tools / "sleep", "exit 0")
+    os.mkfifo(tree / "said")
+    python.write_text(python.read_text().replace("in ", "in *require-hashes*) read -rt 60 _ <>said ;; ", 1))
+    environ = {"PATH": str(tools), "DNSFILTER_NO_EXTENSIONS": "1"}
+    command: list[str | Path] = [tree / "scripts" / "bootstrap", "run"]
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        ticks = (line for line in running.stderr if line.startswith("bootstrap: installing them goes on ("))
+        ticked = next(ticks, None)
+        (tree / "said").write_text("now\n")
+        *_, last = running.stderr
+    assert ticked is not None
+    assert (running.returncode, last.startswith("bootstrap: ready (")) == (0, True), last

@@ -4,9 +4,12 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TELLING = ("authority onboard ghent --check", "revision diff 12")
+"""Commands of dnsfilterctl that show by exit code 1 that they found something."""
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -17,10 +20,11 @@ def text(name: str) -> str:
 
 
 def commands(name: str) -> Iterator[list[str]]:
-    """The words of each line that is run in a document's shell blocks, continuations joined, comments left out."""
+    """The words of each command in a document's shell blocks, continuations joined, comments left out."""
     for language, block in FENCE.findall(text(name)):
         if language == "sh":
             for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line, comments=True)
-                if words:
-                    yield [words[0].removeprefix(".venv/bin/"), *words[1:]]
+                for _, words in groupby(shlex.split(line, comments=True), "|".__ne__):
+                    first, *rest = words
+                    if first != "|":
+                        yield [first.removeprefix(".venv/bin/"), *rest]
