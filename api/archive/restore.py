@@ -22,10 +22,11 @@ from api.archive.dump import BATCH, batch_of
 from api.archive.layout import BadBackup, Manifest, member_of
 from api.archive.reading import Backup, open_backup
 from api.auth.tokens import KEY_OCTETS
+from api.db import matters
 from api.db.base import Json
 from api.db.integrity import ChainReader
 from api.db.migrating import NEWEST, is_known, upgrade
-from api.db.models import AuditRow
+from api.db.models import AuditRow, MatterRow
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
 from api.durable import place_exclusively, sync_directory, write_secret
@@ -212,6 +213,7 @@ def _into(url: str, backup: Backup, order: Order) -> _Filled:
                 fault = _fault(session, backup.manifest)
                 if fault is not None and not order.broken:
                     raise BadBackup(f"{member_of(AuditRow.__tablename__)}: {fault}")
+                matters.derive(session)
                 revision = _record(session, backup.manifest, order, fault)
     except _ODD as error:
         raise BadBackup(f"it has a value that no database holds: {type(error).__name__}") from error
@@ -234,6 +236,8 @@ def _load(connection: Connection, backup: Backup, order: Order) -> int:
             connection.execute(table.delete())
     rows = 0
     for table in tables:
+        if table.name == MatterRow.__tablename__:
+            continue  # Derived from the entries: what it held may have been tampered with.
         order.told(f"restoring {table.name}, after {rows} rows")
         with _unguarded(connection, table) if order.broken else nullcontext():
             rows += _load_table(connection, table, backup)

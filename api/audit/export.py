@@ -11,6 +11,7 @@ from json import dumps
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.db import matters
 from api.db.models import AuditRow
 from api.db.session import Database
 from api.db.unit import entry_of, head
@@ -28,7 +29,8 @@ log = logging.getLogger("dnsfilter.api")
 def export(database: Database, after: int) -> Iterator[bytes]:
     """The entries with numbers above `after`, in order, a part at a time; raises what the database raises.
 
-    An entry that cannot be read is left out and named in the log: whoever verifies the export finds it missing.
+    An entry that cannot be read is left out and named in the log: whoever verifies the export finds it missing. An
+    entry that the index by authority has otherwise is exported as its hash covers it, and named in the log.
     """
     with database.reading() as session:
         last, _ = head(session)
@@ -43,7 +45,11 @@ def export(database: Database, after: int) -> Iterator[bytes]:
 
 def _part(session: Session, after: int, until: int) -> bytes:
     try:
-        return b"".join(map(_line, _read(session, after, until)))
+        rows = _read(session, after, until)
+        fault = matters.first_fault(session, rows)
+        if fault is not None:
+            emit(log, logging.ERROR, "the index of the audit log differs from its entries", reason=fault)
+        return b"".join(map(_line, rows))
     except _UNREADABLE:
         # Somebody has written what is no JSON or no time past this program.
         return b"".join(_one(session, seq) for seq in range(after + 1, until + 1))

@@ -31,6 +31,8 @@ INTERVAL_S = 3600
 LOOK_S = 60.0
 FIRST_RETRY_S, LAST_RETRY_S = 5.0, 900.0
 BATCH = 100
+WANTED = "DNSFILTER_API_CHECKPOINT_FILE, DNSFILTER_API_CHECKPOINT_MAIL or DNSFILTER_API_CHECKPOINT_SYSLOG"
+"""What to set so that checkpoints leave the machine."""
 STOP_S = 10.0
 """How long stopping waits for the places."""
 
@@ -104,6 +106,11 @@ class Witness:
         done = [self._catch_up(delivery) for delivery in due]
         return all(done)
 
+    @property
+    def destinations(self) -> int:
+        """How many destinations are set."""
+        return len(self._deliveries)
+
     def status(self) -> Sequence[PlaceStatus]:
         """How far each place is behind; raises SQLAlchemyError."""
         with self._database.reading() as session:
@@ -112,7 +119,7 @@ class Witness:
     def start(self) -> None:
         """Start: a checkpoint now, if there are new entries, and then every hour."""
         if not self._deliveries:
-            emit(log, logging.INFO, "checkpoints stay on this machine: no place for them is set")
+            emit(log, logging.WARNING, "checkpoints stay on this machine", set=WANTED)
         for thread in self._threads:
             thread.start()
 

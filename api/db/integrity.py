@@ -1,12 +1,13 @@
 """Whether the database is intact: checked for seconds before a start, and completely in the background.
 
-SQLite checks its own file. The audit log is a chain: an entry that was changed, or is missing, breaks it.
+SQLite checks its own file. The audit log is a chain: an entry that was changed, or is missing, breaks it. The index of
+its entries by authority is compared with them.
 """
 
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from time import monotonic
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api.chain import GENESIS, entry_hash
+from api.db import matters
 from api.db.models.record import AuditRow
 from api.db.session import Database
 from api.db.unit import entry_of
@@ -41,14 +43,12 @@ class ChainReader:
         self.seq, self.hash = seq, previous
         self.fault: str | None = None
 
-    def follow(self, rows: Iterable[AuditRow]) -> int:
-        """Read the entries that follow, in order; returns how many there were."""
-        count = 0
-        for count, row in enumerate(rows, start=1):  # noqa: B007
+    def follow(self, rows: Iterable[AuditRow]) -> None:
+        """Read the entries that follow, in order."""
+        for row in rows:
             if self.fault is None and not self._is_followed_by(row):
                 self.fault = f"entry {row.seq} does not follow entry {self.seq}: the record's chain does not hold"
             self.seq, self.hash = row.seq, row.hash
-        return count
 
     def _is_followed_by(self, row: AuditRow) -> bool:
         return row.seq == self.seq + 1 and row.previous == self.hash and _hash(row) == row.hash
@@ -118,20 +118,21 @@ class Integrity:
         newest = select(AuditRow).order_by(AuditRow.seq.desc()).limit(QUICK_ENTRIES)
         with self._database.reading() as session:
             rows = session.scalars(newest).all()[::-1]
-        reader = ChainReader(rows[0].seq - 1, rows[0].previous) if rows else ChainReader()
-        reader.follow(rows)
-        return reader.fault
+            reader = ChainReader(rows[0].seq - 1, rows[0].previous) if rows else ChainReader()
+            return _fault(session, reader, rows) or matters.surplus_fault(session)
 
     def _chain_fault(self) -> str | None:
-        reader = ChainReader()
-        while not self._stopping.is_set() and reader.fault is None:
+        reader, found = ChainReader(), None
+        while not self._stopping.is_set() and found is None:
             began = monotonic()
             with self._database.reading() as session:
-                if not reader.follow(_batch(session, reader.seq)):
-                    break
+                rows = _batch(session, reader.seq)
+                if not rows:
+                    return matters.surplus_fault(session)
+                found = _fault(session, reader, rows)
             # As long again for others: verifying is work of this process's one interpreter.
             self._stopping.wait(monotonic() - began)
-        return reader.fault
+        return found
 
     def _file_fault(self, until: float | None) -> str | None:
         """What SQLite finds wrong with its file, if it finds it before `until`."""
@@ -158,8 +159,14 @@ class Integrity:
         return None if found == "ok" else str(found)
 
 
-def _batch(session: Session, after: int) -> Iterable[AuditRow]:
-    return session.scalars(select(AuditRow).where(AuditRow.seq > after).order_by(AuditRow.seq).limit(BATCH))
+def _batch(session: Session, after: int) -> Sequence[AuditRow]:
+    return session.scalars(select(AuditRow).where(AuditRow.seq > after).order_by(AuditRow.seq).limit(BATCH)).all()
+
+
+def _fault(session: Session, reader: ChainReader, rows: Sequence[AuditRow]) -> str | None:
+    """Return the first fault of the entries that follow. The index is compared only with a chain that holds."""
+    reader.follow(rows)
+    return reader.fault or matters.first_fault(session, rows)
 
 
 def is_damage(error: BaseException | None) -> bool:

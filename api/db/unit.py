@@ -9,9 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.chain import GENESIS, entry_hash
+from api.db import matters
 from api.db.base import Base, Json
 from api.db.bulk import BATCH, insert_all
-from api.db.models.record import INSTALLATION, AuditRow, InstallationRow, MatterRow
+from api.db.models.record import INSTALLATION, AuditRow, InstallationRow
 from api.moments import moment_text
 from api.unusable import Unusable
 
@@ -19,7 +20,7 @@ DAMAGE = "damage"
 """What a writing session knows of damage to the database: no act continues a broken audit log."""
 INSTALLATION_ACCOUNT = 0
 """Who acts where nobody was asked for a token: whoever may write to the installation's files."""
-_AUDIT, _MATTERS = (Base.metadata.tables[row.__tablename__] for row in (AuditRow, MatterRow))
+_AUDIT = Base.metadata.tables[AuditRow.__tablename__]
 
 
 class Access(StrEnum):
@@ -98,7 +99,7 @@ class UnitOfWork:
     ) -> None:
         row = AuditRow(**self._next(Act(act, subject, before, after, tuple(authorities)), revision))
         self.session.add(row)
-        self.session.add_all(MatterRow(authority=authority, seq=row.seq) for authority in row.authorities)
+        matters.add(self.session, row.seq, row.authorities)
 
     def record_all(self, acts: Iterable[Act], done: Callable[[int], None]) -> None:
         """As `record`, of many acts: the same entries, in far less time. `done` is told how many there are."""
@@ -106,9 +107,8 @@ class UnitOfWork:
         self.session.flush()
         rest = iter(acts)
         while batch := [self._next(act, revision) for act in islice(rest, BATCH)]:
-            matters = [{"authority": whose, "seq": row["seq"]} for row in batch for whose in row["authorities"]]
             insert_all(self.session, _AUDIT, batch)
-            insert_all(self.session, _MATTERS, matters)
+            matters.add_all(self.session, batch)
             count += len(batch)
             done(count)
 

@@ -70,6 +70,8 @@ class PlaceStatus(Protocol):
 class Witnessing(Protocol):
     """What is read from whoever takes checkpoints to their places."""
 
+    @property
+    def destinations(self) -> int: ...
     def status(self) -> Sequence[PlaceStatus]: ...
 
 
@@ -102,13 +104,18 @@ class SuspensionsCollector(Collector):
 
 
 class CheckpointsCollector(Collector):
-    """How far the places for checkpoints are behind, read when scraped; nothing while the database cannot be read."""
+    """How many destinations checkpoints have, and how far each is behind, read when scraped.
+
+    How far is left out while the database cannot be read.
+    """
 
     def __init__(self, witnessing: Witnessing) -> None:
         self._witnessing = witnessing
 
     def collect(self) -> Iterator[Metric]:
-        """Three families, with a series per place."""
+        """One family with one value, and three with a series per place."""
+        help_text = "Destinations that are set for checkpoints of the audit log."
+        yield GaugeMetricFamily("dnsfilter_api_checkpoint_destinations", help_text, self._witnessing.destinations)
         try:
             places = self._witnessing.status()
         except SQLAlchemyError:

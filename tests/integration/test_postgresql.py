@@ -54,6 +54,9 @@ def _chain_of(plane: Plane) -> tuple[int, object]:
         f"INSERT INTO audit {_COPIED.format(seq=0)}",
         f"INSERT INTO audit {_COPIED.format(seq=999)}",
         "MERGE INTO audit USING (VALUES (2)) AS other (seq) ON audit.seq = other.seq WHEN MATCHED THEN DELETE",
+        "DELETE FROM matters",
+        "UPDATE matters SET authority = 'zone' WHERE seq = 4",
+        "TRUNCATE matters",
     ],
 )
 def test_the_audit_only_grows(town: Plane, statement: str) -> None:

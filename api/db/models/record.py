@@ -49,12 +49,15 @@ class AuditRow(Base):
 
 
 class MatterRow(Base):
-    """An index: that the audit's entry `seq` is a matter of `authority`."""
+    """An index: that the audit's entry `seq` is a matter of `authority`. Rows are only ever added, as in `audit`.
+
+    The entry itself, whose hash covers its authorities, is what counts: checks compare this table with it.
+    """
 
     __tablename__ = "matters"
 
     authority: Mapped[str] = mapped_column(String(63), primary_key=True)
-    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, index=True)
 
 
 class CheckpointRow(Base):

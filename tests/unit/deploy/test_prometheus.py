@@ -48,6 +48,8 @@ class _Intact:
 
 
 class _NoPlace:
+    destinations = 0
+
     def status(self) -> Sequence[PlaceStatus]:
         return ()
 

@@ -280,6 +280,15 @@ def test_a_record_that_was_broken_before_is_restored_if_that_is_accepted_and_goe
             session.execute(text("UPDATE audit SET account = 7"))
 
 
+def test_the_index_of_the_audit_log_by_authority_is_derived_from_the_entries(
+    filled: Plane, backup: bytes, target: Settings
+) -> None:
+    restored(with_rows(backup, "matters", lambda found: found.clear()), target)
+    query = text("SELECT authority, seq FROM matters ORDER BY seq, authority")
+    with opened(target) as database, database.reading() as session, filled.database.reading() as before:
+        assert session.execute(query).all() == before.execute(query).all() != []
+
+
 def test_a_whole_record_has_no_fault_to_accept(backup: bytes, target: Settings) -> None:
     assert restored(backup, target, broken=True).fault is None
 

@@ -1,16 +1,19 @@
 """The exported record: whole, bounded, verifiable without the database; and what becomes of one that was edited."""
 
 import json
+import logging
 from collections.abc import Sequence
 
+import pytest
 from sqlalchemy import event, text
 
 from api.audit.export import PART, export
-from api.chain import entry_hash
+from api.chain import canonical, entry_hash
 from api.chainverify import verify
 from api.checkpoint import Checkpoint, parse_checkpoint
 from api.db.models import AuditRow
 from api.db.unit import LOCAL, UnitOfWork, entry_of
+from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.unit.api.conftest import Plane, on_both_databases
 
 HEADINGS = ("audit_UPDATE", "audit_DELETE", "audit_INSERT")
@@ -66,6 +69,24 @@ def test_exports_can_be_put_together(town: Plane) -> None:
     assert verify(first + second).sound
     assert first + second == _exported(town)
     assert _exported(town, after=10_000) == []
+
+
+def test_an_export_alone_tells_whose_matter_each_entry_is_and_the_log_names_an_index_that_differs(
+    town: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = _exported(town)
+    assert caplog.messages == []
+    _edited(town, "DROP TRIGGER matters_DELETE", "DELETE FROM matters")
+    with caplog.at_level(logging.ERROR, "dnsfilter.api"):
+        assert _exported(town) == whole
+    (line,) = map(KeyValueFormatter().format, caplog.records)
+    assert "entry 4 concerns town, but its rows in the table matters name no authority" in line
+    entry = json.loads(whole[3])
+    assert entry["authorities"] == ["town"]
+    emptied = [*whole[:3], canonical({**entry, "authorities": []}) + b"\n", *whole[4:]]
+    fault = verify(emptied).chain.fault
+    assert fault is not None
+    assert fault.message == "entry 4 was changed: its hash is not that of its content"
 
 
 @on_both_databases

@@ -1,5 +1,6 @@
 """Checkpoints are made in time, and leave the machine however often that fails."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from api.db.models import CheckpointRow
 from api.db.unit import LOCAL, UnitOfWork
 from api.places import FilePlace, MailPlace, Place
 from api.system.metrics import CheckpointsCollector
+from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.collecting import mail_server
 from tests.support.nodes import eventually
 from tests.support.records import KEY, OTHER_KEY
@@ -222,11 +224,30 @@ def test_a_database_that_fails_is_no_end(plane: Plane, tmp_path: Path) -> None:
     state.mkdir()
     assert not witness.make_if_new()
     assert not witness.settle()
-    assert list(CheckpointsCollector(witness).collect()) == []
+    assert [family.name for family in CheckpointsCollector(witness).collect()] == [
+        "dnsfilter_api_checkpoint_destinations"
+    ]
     state.rmdir()
     away.rename(state)
     assert witness.make_if_new()
     assert witness.settle()
+
+
+def test_a_start_without_a_destination_warns_and_a_metric_counts_destinations(
+    plane: Plane, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for places in ((), (FilePlace(tmp_path / "held"),)):
+        witness = _witness(plane, *places)
+        caplog.clear()
+        with _started(witness):
+            warned = [KeyValueFormatter().format(one) for one in caplog.records if one.levelno == logging.WARNING]
+        assert len(warned) == (0 if places else 1)
+        assert all(
+            'event="checkpoints stay on this machine" set="DNSFILTER_API_CHECKPOINT_FILE, ' in line for line in warned
+        )
+        registry = CollectorRegistry()
+        registry.register(CheckpointsCollector(witness))
+        assert registry.get_sample_value("dnsfilter_api_checkpoint_destinations") == len(places)
 
 
 def test_metrics_tell_how_far_each_place_is_behind(plane: Plane, tmp_path: Path) -> None:

@@ -25,6 +25,17 @@ def _alter(plane: Plane, seq: int, change: str = "object = 'altered'") -> None:
         connection.execute(text(f"UPDATE audit SET {change} WHERE seq = :seq"), {"seq": seq})
 
 
+def _alter_matters(plane: Plane, change: str) -> None:
+    """Change the index of the audit log as somebody does who may alter the schema."""
+    with plane.database.engine.begin() as connection:
+        if plane.database.engine.name == "sqlite":
+            for verb in ("UPDATE", "DELETE"):
+                connection.exec_driver_sql(f"DROP TRIGGER matters_{verb}")
+        else:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(change)
+
+
 def _status(plane: Plane) -> int:
     return plane.call("PUT", SITE, {"name": "Depot"}).status_code
 
@@ -53,6 +64,34 @@ def test_an_altered_entry_stops_acts_unless_that_is_accepted(town: Plane, accept
         assert town.call("GET", "/v1/authorities").status_code == 200
 
 
+@on_both_databases
+@pytest.mark.parametrize(
+    ("change", "damage"),
+    [
+        ("DELETE FROM matters", "entry 4 concerns town, but its rows in the table matters name no authority"),
+        (
+            "UPDATE matters SET authority = 'zone' WHERE seq = 4",
+            "entry 4 concerns town, but its rows in the table matters name zone",
+        ),
+        (
+            "INSERT INTO matters (authority, seq) VALUES ('zone', 4)",
+            "entry 4 concerns town, but its rows in the table matters name town, zone",
+        ),
+        (
+            "INSERT INTO matters (authority, seq) VALUES ('zone', 999)",
+            "the table matters names entry 999, which the audit log does not have",
+        ),
+    ],
+)
+def test_an_index_by_authority_that_differs_from_the_entries_is_damage(town: Plane, change: str, damage: str) -> None:
+    _alter_matters(town, change)
+    quick, complete = (Integrity(town.database, accepted=False) for _ in range(2))
+    quick.check_quickly()
+    complete.check()
+    assert (quick.damage, complete.damage) == (damage, damage)
+    assert _status(town) == 503
+
+
 @pytest.mark.parametrize("change", ["after = '{'", "act = CAST(x'ff' AS TEXT)", "time_s = 1 << 62"])
 def test_an_entry_that_cannot_be_read_is_damage(town: Plane, change: str) -> None:
     _alter(town, 3, change)
@@ -75,6 +114,19 @@ def test_an_old_entry_is_found_by_the_complete_check(town: Plane, monkeypatch: p
     integrity.check()
     assert (integrity.damage or "").startswith("entry 1 does not follow entry 0")
     assert town.call("PUT", "/v1/authorities/third", authority()).status_code == 503
+
+
+def test_an_old_entry_without_its_authorities_is_found_by_the_complete_check(
+    town: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.db.integrity.QUICK_ENTRIES", 2)
+    monkeypatch.setattr("api.db.integrity.BATCH", 2)
+    _alter_matters(town, "DELETE FROM matters WHERE seq = 4")
+    integrity = Integrity(town.database, accepted=False)
+    integrity.check_quickly()
+    assert integrity.damage is None
+    integrity.check()
+    assert (integrity.damage or "").startswith("entry 4 concerns town, ")
 
 
 def test_a_page_that_is_damaged_is_found(town: Plane) -> None:

@@ -56,6 +56,9 @@ _COPIED = (
         f"INSERT INTO audit {_COPIED.format(seq=0)}",
         f"INSERT INTO audit {_COPIED.format(seq=999)}",
         f"INSERT INTO audit {_COPIED.format(seq='NULL')}",
+        "DELETE FROM matters",
+        "UPDATE matters SET authority = 'zone' WHERE seq = 4",
+        "UPDATE OR REPLACE matters SET authority = 'zone' WHERE seq = 4",
     ],
 )
 def test_the_audit_only_grows(town: Plane, statement: str) -> None:
