@@ -33,6 +33,7 @@ The control plane of **dnsfilter** holds the policy, records every act, and publ
   since. `If-None-Match: *` only creates; on a `GET`, the tag that is held already is answered with 304.
 - **Keys.** An act with an `Idempotency-Key` is done once: within a day, the same request of the same account with the
   same key is answered as it was, with `Idempotency-Replayed: true`. With other roles than then it is 422.
+- **Unknown names and parameters** are 422, in the path 404, and the answer says what is near: `Did you mean "ghent"?`
 - **Pages.** `next` of a list goes into `cursor` for what follows, with the same filters and the same `sort`.
 - **Times** are RFC 3339. A plain date is that day's local midnight in the authority's time zone.
 """
@@ -132,6 +133,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     calls = set(_calls(route.dependant))
     act = method in _ACTS and unit_of_work in calls
     _also(responses, problems.OVERLOADED)
+    _also(responses, problems.INVALID)
     if calls & {permit, enrolled_node, enrolling_token}:
         _also(responses, problems.DATABASE)
     if "requestBody" in operation:

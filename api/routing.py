@@ -1,13 +1,24 @@
-"""The routes of the API: entity tags that cover the whole answer, 304, and answers that can be kept."""
+"""The routes of the API: parameters that are known, entity tags that cover the answer, 304, answers that are kept."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_dependant
+from fastapi.params import Depends as Needed
 from fastapi.routing import APIRoute
+from fastapi.security.base import SecurityBase
+
+from api.errors import Fault, Invalid
+from api.near import did_you_mean
+from api.schemas import place_of
 
 TAG_DIGITS = 16
+MAX_UNKNOWN = 20
+"""So many unknown parameters are named."""
 _OF_REVISION = '"r'
 """How tags begin that routes give; others are a whole answer's already."""
 
@@ -17,7 +28,23 @@ class Route(APIRoute):
 
     What a route has tagged with a revision gets a tag that covers the answer's body too: a state that follows from the
     clock changes without an act. A GET with that tag in If-None-Match is answered with 304.
+
+    A query parameter that the route does not declare is Invalid, once the caller has been let in: a filter with a wrong
+    letter would otherwise be none.
     """
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, dependencies: Sequence[Needed] | None = None, **options: Any
+    ) -> None:
+        first = [Depends(call) for call in dict.fromkeys(_letting_in(get_dependant(path=path, call=endpoint)))]
+        # Before a transaction begins.
+        checked = [*first, *(dependencies or ()), Depends(_demand_known)]
+        super().__init__(path, endpoint, dependencies=checked, **options)
+
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """The query parameters that it declares, its dependencies' too."""
+        return frozenset(_declared(self.dependant))
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, whose response FastAPI sends once every dependency of the function's scope has ended."""
@@ -34,6 +61,34 @@ class Route(APIRoute):
             return answer
 
         return handled
+
+
+def _letting_in(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    """Which dependencies look at the caller's token."""
+    for needed in dependant.dependencies:
+        if needed.call is not None and any(isinstance(inner.call, SecurityBase) for inner in needed.dependencies):
+            yield needed.call
+        else:
+            yield from _letting_in(needed)
+
+
+def _declared(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for needed in dependant.dependencies:
+        yield from _declared(needed)
+
+
+async def _demand_known(request: Request) -> None:
+    """Raise Invalid for query parameters that the route does not declare."""
+    known = request.scope["route"].parameters
+    unknown = [name for name in request.query_params if name not in known]
+    others = f" This request takes {', '.join(sorted(known)) or 'none'}."
+    faults = [
+        Fault(place_of(("query", name)), f"unknown parameter.{did_you_mean(name, known) or others}")
+        for name in unknown[:MAX_UNKNOWN]
+    ]
+    if faults:
+        raise Invalid(faults)
 
 
 def whole_tag(tag: str, body: bytes) -> str:

@@ -1,5 +1,6 @@
 """Shapes that every resource shares: strict bodies, slugs, pages, problems; and what is said of what has another."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from pydantic import (
 
 from api.errors import Fault, Invalid
 from api.moments import parse_date, parse_moment
+from api.near import did_you_mean
 from dnsfilter.policy.calendar import parse_span
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
@@ -213,7 +215,7 @@ def words_of(fault: Mapping[str, Any]) -> str:
         case "too_long":
             return f"give at most {told['max_length']}"
         case "enum" | "literal_error":
-            return f"is none of {told['expected']}"
+            return f"is none of {told['expected']}{_near(fault.get('input'), told['expected'])}"
         case "greater_than_equal":
             return f"give at least {told['ge']}"
         case "less_than_equal":
@@ -221,6 +223,12 @@ def words_of(fault: Mapping[str, Any]) -> str:
         case "json_invalid":
             return f"is not JSON: {told['error']}"
     return str(fault["msg"])
+
+
+def _near(given: object, expected: str) -> str:
+    """The word among those that were expected, in quotes, that is near what was given."""
+    near = did_you_mean(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
+    return near and f".{near}"
 
 
 def _repeated(given: object) -> str:

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from api.auth.descent import heirs
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
-from api.errors import NotFound
+from api.errors import Invalid, NotFound
+from api.near import did_you_mean
 from api.pagination import select_page
 
 
@@ -17,6 +18,19 @@ def get(session: Session, number: int) -> AccountRow:
     if row is None:
         raise NotFound(f"there is no account {number}")
     return row
+
+
+def demand_account(session: Session, visible: frozenset[str] | None, number: int | None) -> None:
+    """Raise Invalid if a filter names no account, and the caller sees all: others learn of no account by it."""
+    if visible is None and number and session.get(AccountRow, number) is None:
+        raise Invalid.at("query.account", f"No account {number}. See dnsfilterctl user list.")
+
+
+def demand_login(session: Session, login: str) -> None:
+    """Raise Invalid if no account goes by `login`. For callers who may list accounts."""
+    if by_login(session, login) is None:
+        near = did_you_mean(login, session.scalars(select(NameRow.login)))
+        raise Invalid.at("query.login", f'No account "{login}".{near or " See dnsfilterctl user list."}')
 
 
 def by_login(session: Session, login: str) -> AccountRow | None:

@@ -31,11 +31,12 @@ from api.db.models import AccountRow, AuthorityRow, TokenRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Forbidden, Invalid
+from api.filters import AuthorityFilter
 from api.moments import parse_end, parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route
-from api.schemas import Page, Slug
+from api.schemas import Page
 
 oneself = APIRouter(route_class=Route, prefix="/v1/self", tags=["accounts"])
 accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"])
@@ -61,12 +62,14 @@ def get_self(unit: UnitDep, permit: PermitDep) -> SelfRead:
 @accounts.get("", operation_id="list_accounts", summary="List accounts", responses=documented())
 def list_accounts(
     unit: UnitDep,
+    authority: AuthorityFilter,
     login: Login | None = None,
-    authority: Slug | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AccountRead]:
     """Accounts by number."""
+    if login is not None:
+        repository.demand_login(unit.session, login)
     rows, following = repository.page(unit.session, login, authority, limit, cursor)
     names = repository.names(unit.session, {row.id for row in rows})
     return Page(items=[read_account(row, names.get(row.id)) for row in rows], next=following)
@@ -193,13 +196,15 @@ def revoke_token(account: Account, number: Number, unit: UnitDep, permit: Permit
 def list_grants(
     unit: UnitDep,
     permit: PermitDep,
+    authority: AuthorityFilter,
     account: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
-    authority: Slug | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[GrantRead]:
     """Grants by number, also those that have ended; of the authorities in which the caller holds a role."""
-    rows, following = repository.grant_page(unit.session, permit.visible(), account, authority, limit, cursor)
+    visible = permit.visible()
+    repository.demand_account(unit.session, visible, account)
+    rows, following = repository.grant_page(unit.session, visible, account, authority, limit, cursor)
     return Page(items=[read_grant(row, unit.now_s) for row in rows], next=following)
 
 

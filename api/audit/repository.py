@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.db.models import AuditRow, MatterRow
+from api.filters import demand_authority
 from api.pagination import cut_page, decode_cursor
 from dnsfilter.policy.model import Instant
 
@@ -59,6 +60,12 @@ def page(
     ordered = AuditRow.seq.desc() if newest_first else AuditRow.seq
     rows = session.scalars(select(AuditRow).where(AuditRow.seq.in_(first)).order_by(ordered)).all()
     return cut_page(rows, limit, lambda row: row.seq)
+
+
+def demand_concerned(session: Session, authority: str) -> None:
+    """Raise Invalid if the authority is neither registered nor, as one that was removed, concerned by an act."""
+    if session.scalar(select(MatterRow.seq).where(MatterRow.authority == authority).limit(1)) is None:
+        demand_authority(session, authority)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
+from api.accounts.repository import demand_account
 from api.audit import repository
+from api.audit.acts import demand_act
 from api.audit.schemas import AuditRead, read_entry
 from api.deps import PermitDep, UnitDep
 from api.moments import parse_moment
@@ -34,7 +36,11 @@ def list_audit(
 ) -> Page[AuditRead]:
     """Acts, newest first; of those that are a matter of authorities in which the caller holds a role."""
     visible = permit.visible()
+    demand_account(unit.session, visible, account)
+    if act is not None:
+        demand_act(unit.session, act)
     if authority is not None:
+        repository.demand_concerned(unit.session, authority)
         visible = frozenset({authority}) if visible is None else visible & {authority}
     span = (None if text is None else parse_moment(text, "UTC") for text in (since, until))
     wanted = repository.Wanted(visible, act, object_, account, *span)

@@ -17,6 +17,7 @@ from api.db.models import (
     SpaceRow,
     SuspensionRow,
 )
+from api.db.names import no_authority
 from api.errors import NotFound
 from api.pagination import Sorting, sorted_page
 
@@ -40,7 +41,7 @@ def get(session: Session, slug: str) -> AuthorityRow:
     """The authority; raises NotFound."""
     row = session.get(AuthorityRow, slug)
     if row is None:
-        raise NotFound(f"authority {slug} is not registered")
+        raise NotFound(no_authority(session, slug))
     return row
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, false, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from api.bans.standing import State, Suspended, suspended_at
 from api.bans.states import in_state
 from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, SuspensionRow, TermRow
-from api.errors import NotFound
+from api.db.names import no_ban
+from api.errors import Invalid, NotFound
+from api.near import did_you_mean
 from api.pagination import Sorting, sorted_page
 from dnsfilter.policy.model import Instant
 
@@ -34,7 +36,8 @@ def get(session: Session, authority: str, service: str) -> BanRow:
     """The authority's ban on the service; raises NotFound."""
     row = find(session, authority, service)
     if row is None:
-        raise NotFound(f"{authority} has no ban on {service}")
+        theirs = session.scalars(select(BanRow.service).where(BanRow.authority == authority))
+        raise NotFound(f"{authority} has no ban on {service}.{did_you_mean(service, theirs)}")
     return row
 
 
@@ -42,6 +45,14 @@ def find_reference(session: Session, reference: str) -> BanRow | None:
     """The ban of a reference `authority/service`, or None."""
     authority, _, service = reference.partition("/")
     return find(session, authority, service)
+
+
+def named(session: Session, reference: str, place: str) -> BanRow:
+    """The ban of a reference `authority/service`; raises Invalid."""
+    row = find_reference(session, reference)
+    if row is None:
+        raise Invalid.at(place, no_ban(session, reference))
+    return row
 
 
 def references(session: Session, numbers: set[int]) -> Mapping[int, str]:
@@ -54,13 +65,13 @@ def references(session: Session, numbers: set[int]) -> Mapping[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list of bans is narrowed to; None does not narrow it. `follows` is the reference of a ban."""
+    """What a list of bans is narrowed to; None does not narrow it. `follows` is the number of a ban."""
 
     state: State | None
     authority: str | None
     service: str | None
     mode: str | None
-    follows: str | None
+    follows: int | None
 
 
 def page(
@@ -75,8 +86,7 @@ def page(
     if wanted.mode is not None:
         statement = statement.where(BanRow.mode == wanted.mode)
     if wanted.follows is not None:
-        source = find_reference(session, wanted.follows)
-        statement = statement.where(_follows(source.number) if source is not None else false())
+        statement = statement.where(_follows(wanted.follows))
     if wanted.state is not None:
         statement = statement.where(in_state(wanted.state, now))
     return sorted_page(session, statement, SORTING, sort, limit, cursor)

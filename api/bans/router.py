@@ -16,7 +16,9 @@ from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
 from api.errors import NotFound
+from api.filters import AuthorityFilter, ServiceFilter
 from api.moments import parse_moment
+from api.near import unknown
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
@@ -48,9 +50,9 @@ Sort = Annotated[
 @bans.get("", operation_id="list_bans", summary="List bans", responses=documented())
 def list_bans(
     unit: UnitDep,
+    authority: AuthorityFilter,
+    service: ServiceFilter,
     state: StateFilter = None,
-    authority: Slug | None = None,
-    service: ServiceSlug | None = None,
     mode: Mode | None = None,
     follows: FollowsFilter = None,
     sort: Sort = "number",
@@ -58,7 +60,7 @@ def list_bans(
     cursor: Cursor = None,
 ) -> Page[BanRead]:
     """Bans of all authorities, by number unless `sort` says otherwise."""
-    wanted = repository.Wanted(state, authority, service, mode, follows)
+    wanted = repository.Wanted(state, authority, service, mode, _number(unit, follows))
     return _listed(unit, wanted, sort, limit, cursor)
 
 
@@ -77,7 +79,7 @@ def list_authority_bans(
 ) -> Page[BanRead]:
     """Bans of one authority, by number unless `sort` says otherwise."""
     authorities.get(unit.session, slug)
-    return _listed(unit, repository.Wanted(state, slug, None, mode, follows), sort, limit, cursor)
+    return _listed(unit, repository.Wanted(state, slug, None, mode, _number(unit, follows)), sort, limit, cursor)
 
 
 @of_authority.get("/{service}", operation_id="get_ban", summary="Get a ban", responses=documented(NOT_FOUND))
@@ -213,10 +215,14 @@ def end_ban(
     return _answer(unit, owner, row, response)
 
 
+def _number(unit: UnitOfWork, follows: str | None) -> int | None:
+    return None if follows is None else repository.named(unit.session, follows, "query.follows").number
+
+
 def _put(unit: UnitOfWork, held: Runtime, owner: AuthorityRow, slug: str, body: BanWrite) -> tuple[BanRow, bool]:
     known = held.services.get(slug)
     if known is None:
-        raise NotFound(f"service {slug} is not in the catalogue")
+        raise NotFound(unknown("service", slug, held.services))
     row = repository.find(unit.session, owner.slug, slug)
     # A provisional ban is confirmed by terms of its own, not by the one that it has.
     terms = [] if row is None or row.provisional else row.terms

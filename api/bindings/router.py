@@ -14,11 +14,12 @@ from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
+from api.filters import AuthorityFilter
 from api.moments import parse_end, parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
-from api.schemas import Page, Slug
+from api.schemas import Page
 from dnsfilter.policy.model import Binding, Ground, Instant
 
 router = APIRouter(route_class=Route, prefix="/v1/bindings", tags=["bindings"])
@@ -30,15 +31,13 @@ Ender: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str, str], None]
 @router.get("", operation_id="list_bindings", summary="List bindings", responses=documented())
 def list_bindings(
     unit: UnitDep,
-    authority: Slug | None = None,
+    authority: AuthorityFilter,
     ban: BanReference | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[BindingRead]:
     """Bindings by number; `authority` is the bound one."""
-    row = bans.find_reference(unit.session, ban) if ban is not None else None
-    if ban is not None and row is None:
-        return Page(items=[])
+    row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
     rows, following = repository.page(unit.session, authority, row.number if row else None, limit, cursor)
     return Page(items=_read(unit, rows), next=following)
 

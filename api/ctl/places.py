@@ -15,6 +15,7 @@ _DESTINATIONS: Mapping[str, Sequence[str]] = {
     "follows": ("follows", "following"),
     "for": ("for_",),
     "mode_reason": ("reason",),
+    "login": ("account",),
     "names": ("name",),
     "provisional": ("confirm", "provisional"),
 }

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from api.db.models import SiteRow
+from api.db.names import no_site
 from api.errors import NotFound
 
 
@@ -15,5 +16,5 @@ def get_site(session: Session, slug: str) -> SiteRow:
     """The site; raises NotFound."""
     row = find_site(session, slug)
     if row is None:
-        raise NotFound(f"site {slug} is not registered")
+        raise NotFound(no_site(session, slug))
     return row

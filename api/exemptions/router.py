@@ -15,12 +15,13 @@ from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.exemptions import approval, repository, service
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
+from api.filters import SiteFilter
 from api.moments import parse_end, parse_moment, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
-from api.schemas import Page, Slug
+from api.schemas import Page
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Exemption, Prefix
 
@@ -38,8 +39,8 @@ Sort = Annotated[
 def list_exemptions(
     unit: UnitDep,
     permit: PermitDep,
+    site: SiteFilter,
     ban: BanReference | None = None,
-    site: Slug | None = None,
     state: ExemptionState | None = None,
     sort: Sort = "number",
     limit: Limit = DEFAULT_LIMIT,
@@ -47,9 +48,7 @@ def list_exemptions(
 ) -> Page[ExemptionRead]:
     """Exemptions, with requests and what was rejected or revoked; by number unless `sort` says otherwise."""
     visible = permit.visible()
-    row = bans.find_reference(unit.session, ban) if ban is not None else None
-    if ban is not None and row is None:
-        return Page(items=[])
+    row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
     wanted = repository.in_state(state, unit.now_s) if state is not None else None
     number = row.number if row is not None else None
     rows, following = repository.page(unit.session, visible, number, site, wanted, sort, limit, cursor)

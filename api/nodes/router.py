@@ -10,6 +10,7 @@ from api.db.models import InstallationRow, NodeRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.filters import SiteFilter
 from api.nodes import repository, service
 from api.nodes.callers import FleetDep
 from api.nodes.fleet import Fleet
@@ -28,9 +29,9 @@ beside = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])
 def list_nodes(
     unit: UnitDep,
     fleet: FleetDep,
+    site: SiteFilter,
     state: State | None = None,
     behind: Annotated[bool, Query(description="only those with an older policy: behind, or held by hand")] = False,
-    site: Slug | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[NodeRead]:
@@ -111,7 +112,7 @@ def renew_enrolment(
     "/unregistered", operation_id="list_unregistered", summary="List unregistered prefixes", responses=documented()
 )
 def list_unregistered(
-    unit: UnitDep, fleet: FleetDep, site: Slug | None = None, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    unit: UnitDep, fleet: FleetDep, site: SiteFilter, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[UnregisteredRead]:
     """Prefixes in no range that nodes had queries from lately, by site and address. They are kept nowhere."""
     after = _place(decode_cursor(cursor, str)) if cursor is not None else None

@@ -3,13 +3,13 @@
 from fastapi import APIRouter
 
 from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.filters import AuthorityFilter
 from api.notices import repository
 from api.notices.repository import NoticeState
 from api.notices.schemas import NoticesRead, read_notice
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import documented
 from api.routing import Route
-from api.schemas import Slug
 
 router = APIRouter(route_class=Route, prefix="/v1/notices", tags=["notices"])
 
@@ -19,8 +19,8 @@ def list_notices(
     unit: UnitDep,
     permit: PermitDep,
     held: RuntimeDep,
+    authority: AuthorityFilter,
     state: NoticeState | None = None,
-    authority: Slug | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> NoticesRead:

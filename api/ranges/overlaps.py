@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from api.db.models import SpaceRow
 from api.deps import COSTLY, PermitDep, RuntimeDep, UnitDep, part_of
 from api.errors import Invalid
+from api.filters import AuthorityFilter, SiteFilter
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import TOO_MANY_AT_ONCE, documented
 from api.ranges.layout import Key, Layout, Layouts, Overlap, Span, gaps, key_of
@@ -90,8 +91,8 @@ LayoutDep = Annotated[Layout, Depends(layout)]
 def list_overlaps(
     permit: PermitDep,
     found: LayoutDep,
-    authority: Slug | None = None,
-    site: Slug | None = None,
+    authority: AuthorityFilter,
+    site: SiteFilter,
     own: Own = False,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
@@ -129,8 +130,8 @@ def list_gaps(
     unit: UnitDep,
     permit: PermitDep,
     found: LayoutDep,
-    authority: Slug | None = None,
-    site: Slug | None = None,
+    authority: AuthorityFilter,
+    site: SiteFilter,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[GapRead]:

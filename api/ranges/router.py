@@ -8,6 +8,7 @@ from api.db.sites import find_site
 from api.db.sites import get_site as named_site
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.exemptions.approval import leaving_some
+from api.filters import AuthorityFilter, SiteFilter
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.prefixes import PrefixAddress, PrefixLength, parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
@@ -96,8 +97,8 @@ def delete_site(site: Slug, unit: UnitDep, precondition: PreconditionDep) -> Non
 def list_ranges(
     unit: UnitDep,
     permit: PermitDep,
-    authority: Slug | None = None,
-    site: Slug | None = None,
+    authority: AuthorityFilter,
+    site: SiteFilter,
     funding: Funding | None = None,
     audience: Audience | None = None,
     sort: Sort = "registered",

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import idempotency
 from api.auth.caller import Permit
-from api.db.sites import find_site
 from api.deps import PermitDep, RuntimeDep, UnitDep, permit
 from api.errors import Forbidden, Invalid, Withheld
 from api.exemptions.approval import leaving_some
 from api.filebody import FileBody
+from api.filters import demand_authority, demand_site
 from api.problems import CONFLICT, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.rangefile import MAX_ROWS, MEDIA_TYPE, Table, parse_table, read_rows
 from api.ranges.importing import DEFAULT_REMOVALS, Plan, Sync, Wanted, carry_out, make_plan
@@ -98,8 +98,9 @@ def asked(
     sync_of = Sync(authority, site, max_removals) if authority is not None else None
     wanted = Wanted(table.rows, sync_of, table.faults, table.where)
     with held.database.reading() as session:
-        if find_site(session, site) is None:
-            raise Invalid.at("query.site", f"site {site} is not registered")
+        demand_site(session, site)
+        if authority is not None:
+            demand_authority(session, authority)
         now_s = int(held.clock())
         plan = make_plan(session, wanted, permit.visible(), now_s, administers=permit.caller.administers)
     if plan.withheld and not dry_run:

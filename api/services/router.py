@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from api.deps import RuntimeDep, permit
 from api.errors import NotFound
+from api.near import unknown
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import NOT_FOUND, documented
 from api.routing import Route
@@ -28,4 +29,4 @@ def get_service(slug: ServiceSlug, held: RuntimeDep) -> ServiceRead:
     try:
         return read_service(held.catalogue.entry(slug))
     except KeyError as error:
-        raise NotFound(f"service {slug} is not in the catalogue") from error
+        raise NotFound(unknown("service", slug, held.services)) from error

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from api.deps import PreconditionDep, UnitDep, tag
+from api.filters import AuthorityFilter, SiteFilter
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.prefixes import PrefixAddress, PrefixLength, parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
@@ -17,8 +18,8 @@ router = APIRouter(route_class=Route, prefix="/v1/spaces", tags=["spaces"])
 @router.get("", operation_id="list_spaces", summary="List allotted space", responses=documented())
 def list_spaces(
     unit: UnitDep,
-    authority: Slug | None = None,
-    site: Slug | None = None,
+    authority: AuthorityFilter,
+    site: SiteFilter,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[SpaceRead]:

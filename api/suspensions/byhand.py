@@ -7,6 +7,7 @@ from pydantic import Field
 
 from api.auth.permissions import OF_OPERATION
 from api.deps import PermitDep, UnitDep
+from api.filters import AuthorityFilter, SiteFilter
 from api.moments import moment_text, parse_moment
 from api.nodes.byhand import ByHand, held_by_hand
 from api.nodes.callers import FleetDep
@@ -14,7 +15,6 @@ from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import documented
 from api.routing import Route
 from api.schemas import Page, Read, Slug, Timestamp
-from api.suspensions.router import Concerning
 
 local = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
@@ -38,12 +38,15 @@ def list_suspensions_by_hand(
     unit: UnitDep,
     permit: PermitDep,
     fleet: FleetDep,
-    authority: Concerning = None,
-    site: Slug | None = None,
+    authority: AuthorityFilter,
+    site: SiteFilter,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[ByHandRead]:
-    """Those in force, by node: made without the control plane, and known here once the node has reported."""
+    """Those in force, by node: made without the control plane, and known here once the node has reported.
+
+    With `authority` those that concern it: its own, and those of all.
+    """
     after = decode_cursor(cursor, str) if cursor is not None else ""
     reported: Iterable[ByHandRead] = map(_read, held_by_hand(unit.session, fleet.board, unit.now_s))
     if not permit.caller.has(OF_OPERATION["list_nodes"].roles, None):

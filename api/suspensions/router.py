@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Response
 
 from api.db.models import SuspensionRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
+from api.filters import AuthorityFilter
 from api.moments import parse_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
-from api.schemas import Page, Slug
+from api.schemas import Page
 from api.suspensions import repository, service
 from api.suspensions.schemas import (
     SuspensionEnding,
@@ -27,18 +28,17 @@ from dnsfilter.policy.model import Instant
 router = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
-Concerning = Annotated[Slug | None, Query(description="those that concern it: its own, and those of all")]
 
 
 @router.get("", operation_id="list_suspensions", summary="List suspensions", responses=documented())
 def list_suspensions(
     unit: UnitDep,
+    authority: AuthorityFilter,
     state: SuspensionState | None = None,
-    authority: Concerning = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[SuspensionRead]:
-    """Suspensions, newest first."""
+    """Suspensions, newest first; with `authority` those that concern it: its own, and those of all."""
     rows, following = repository.page(unit.session, unit.now_s, state, authority, limit, cursor)
     since = repository.unbroken_since(unit.session, rows)
     return Page(items=[read_suspension(row, unit.now_s, since[row.number]) for row in rows], next=following)

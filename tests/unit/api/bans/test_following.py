@@ -51,7 +51,6 @@ def test_terms_that_have_not_ended_and_scope_are_taken_over(town: Plane) -> None
         listed = town.done("GET", f"{path}?follows=town/alpha")["items"]
         assert [item["authority"] for item in listed] == ["zone"]
     assert town.done("GET", "/v1/bans?follows=zone/alpha")["items"] == []
-    assert town.done("GET", "/v1/bans?follows=nobody/alpha")["items"] == []
 
 
 def test_what_becomes_of_the_source_later_changes_nothing(town: Plane) -> None:

@@ -55,7 +55,7 @@ def test_nobody_is_anywhere_at_a_site_that_is_not_registered(
     served: Served, ctl: Ctl, command: tuple[str, ...]
 ) -> None:
     done = ctl(*command, "--site", "nowhere")
-    assert (done.code, "site nowhere is not registered" in done.err) == (2, True)
+    assert (done.code, 'No site "nowhere". See dnsfilterctl site list.' in done.err) == (2, True)
 
 
 def test_a_range_is_registered_once_changed_and_removed(served: Served, ctl: Ctl) -> None:

@@ -56,7 +56,10 @@ def test_an_erased_account_has_a_number_alone(served: Served, ctl: Ctl) -> None:
     assert _cells(ctl("user", "list").out)[2][:2] == ["2", "erased"]
     assert "  account 2  " in ctl("audit", "list", "--account", "2").out
     gone = ctl("user", "show", "desk")
-    assert (gone.code, gone.err) == (2, "dnsfilterctl: no account goes by the login desk\n")
+    assert (gone.code, gone.err) == (
+        2,
+        'dnsfilterctl: the request is not valid\nACCOUNT: No account "desk". See dnsfilterctl user list.\n',
+    )
     own = ctl("user", "erase", "administrator")
     assert (own.code, "nobody erases their own account" in own.err) == (3, True)
 

@@ -84,7 +84,7 @@ def test_an_exception_rolls_the_transaction_back(plane: Plane) -> None:
 
     with pytest.raises(KeyError, match="interrupted"):
         interrupted()
-    assert plane.done("GET", "/v1/audit?act=example")["items"] == []
+    assert "example" not in {act["act"] for act in plane.done("GET", "/v1/audit?limit=200")["items"]}
 
 
 def test_a_reader_sees_one_state_while_a_writer_commits(tmp_path: Path) -> None:

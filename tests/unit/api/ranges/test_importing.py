@@ -189,7 +189,9 @@ def test_columns_come_in_any_order_with_a_site_of_their_own_and_as_spreadsheets_
         ("203.0.113.0/24", "town"),
     ]
     refused = send(town, f"{HEADER}203.0.113.0/24,town,public,staff,\n", "?site=hall")
-    assert "site hall is not registered" in refused.text
+    assert faults(refused) == [("query.site", 'No site "hall". See dnsfilterctl site list.')]
+    refused = send(town, HEADER, "?sync=true&authority=twon")
+    assert faults(refused) == [("query.authority", 'No authority "twon". Did you mean "town"?')]
 
 
 def test_a_dry_run_tells_and_does_nothing(town: Plane) -> None:

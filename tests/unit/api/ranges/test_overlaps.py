@@ -54,7 +54,6 @@ ALL = [
         ("", ALL),
         ("?site=depot", ALL[2:]),
         ("?authority=town", ALL),
-        ("?authority=nobody", []),
         ("?own=true", [("default", "192.0.2.0/26", "192.0.2.0/24 town"), *ALL]),
     ],
 )

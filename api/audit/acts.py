@@ -1,0 +1,46 @@
+"""Every act that the audit log can have, as far as this version records it; by which lists of acts are narrowed."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuditRow
+from api.errors import Invalid
+from api.near import did_you_mean
+
+_VERBS: Mapping[str, Sequence[str]] = {
+    "account": ("make", "disable", "enable", "erase"),
+    "authority": ("register", "change", "close", "remove"),
+    "ban": (
+        "adopt", "adopt_provisionally", "change", "confirm", "end", "remove", "renew",
+        "set_enforce", "set_monitor", "set_off", "set_scope",
+    ),
+    "binding": ("propose", "bind", "accept", "withdraw", "end"),
+    "checkpoint": ("key",),
+    "exemption": ("request", "approve", "reject", "revoke", "withdraw"),
+    "grant": ("make", "end"),
+    "history": ("begin",),
+    "installation": ("raise_revision", "restore"),
+    "node": (
+        "register", "invite", "enrol", "remove", "journal_gap",
+        "suspend", "end_suspension", "use_revision", "unquarantine",
+    ),
+    "policy": ("apply", "load", "rollback"),
+    "range": ("register", "change", "remove", "transfer"),
+    "site": ("register", "change", "remove"),
+    "space": ("allot", "transfer", "withdraw"),
+    "suspension": ("start", "end"),
+    "token": ("key", "make", "revoke"),
+}  # fmt: skip
+ACTS = frozenset(f"{family}.{verb}" for family, verbs in _VERBS.items() for verb in verbs)
+
+
+def demand_act(session: Session, wanted: str) -> None:
+    """Raise Invalid if no act, and no family of acts, has this name here or on record from another version."""
+    if wanted in ACTS or wanted in _VERBS:
+        return
+    found = AuditRow.act == wanted if "." in wanted else AuditRow.act.startswith(f"{wanted}.", autoescape=True)
+    if session.scalar(select(AuditRow.seq).where(found).limit(1)) is None:
+        hint = did_you_mean(wanted, ACTS | _VERBS.keys()) or f" Acts begin with {', '.join(_VERBS)}."
+        raise Invalid.at("query.act", f'No act "{wanted}".{hint}')

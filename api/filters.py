@@ -1,0 +1,54 @@
+"""Filters of lists that name an authority, a site or a service: a name that nothing has is refused.
+
+An empty list would say that there is nothing, where a letter is wrong.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuthorityRow, BanRow, SiteRow
+from api.db.names import no_authority, no_site
+from api.deps import RuntimeDep, UnitDep
+from api.errors import Invalid
+from api.near import unknown
+from api.schemas import ServiceSlug, Slug
+
+
+def demand_authority(session: Session, slug: str) -> None:
+    """Raise Invalid if the authority is not registered."""
+    if session.get(AuthorityRow, slug) is None:
+        raise Invalid.at("query.authority", no_authority(session, slug))
+
+
+def demand_site(session: Session, slug: str) -> None:
+    """Raise Invalid if the site is not registered."""
+    if session.get(SiteRow, slug) is None:
+        raise Invalid.at("query.site", no_site(session, slug))
+
+
+def _authority(unit: UnitDep, authority: Slug | None = None) -> str | None:
+    if authority is not None:
+        demand_authority(unit.session, authority)
+    return authority
+
+
+def _site(unit: UnitDep, site: Slug | None = None) -> str | None:
+    if site is not None:
+        demand_site(unit.session, site)
+    return site
+
+
+def _service(unit: UnitDep, held: RuntimeDep, service: ServiceSlug | None = None) -> str | None:
+    # A ban outlives its service in the catalogue.
+    banned = exists().where(BanRow.service == service)
+    if service is not None and service not in held.services and not unit.session.scalar(select(banned)):
+        raise Invalid.at("query.service", unknown("service", service, held.services))
+    return service
+
+
+AuthorityFilter = Annotated[str | None, Depends(_authority)]
+SiteFilter = Annotated[str | None, Depends(_site)]
+ServiceFilter = Annotated[str | None, Depends(_service)]
