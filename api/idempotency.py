@@ -75,6 +75,12 @@ def find(session: Session, asked: Keyed, now_s: int) -> Response | None:
     return Response(zlib.decompress(row.body), row.status, headers)
 
 
+def is_done(session: Session, account: int, key: str, path: str, now_s: int) -> bool:
+    """Whether an act at `path` was done with the account's key, within a day."""
+    row = session.get(IdempotencyRow, (account, key))
+    return row is not None and row.path == path and row.created_s > now_s - KEPT_S
+
+
 def keep(session: Session, asked: Keyed, answer: Response | None, now_s: int) -> None:
     """Keep the answer of an act in its own transaction; None, or one that is too large: only that it was done."""
     sweep(session, now_s)

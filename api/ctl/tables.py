@@ -21,6 +21,8 @@ _STAGES = {
     "checking": "comparing",
     "recording": "recording",
     "publishing": "publishing",
+    "done": "done",
+    "failed": "refused",
 }
 
 
@@ -87,9 +89,11 @@ def _watched(client: Client, key: str, progress: Progress) -> Iterator[None]:
 def _watch(client: Client, key: str, progress: Progress, ended: threading.Event) -> None:
     while not ended.wait(_EVERY_S):
         try:
-            found = client.get(ImportProgress, path("ranges", "imports", key))
+            found = client.find(ImportProgress, path("ranges", "imports", key))
         except CtlError:
             return  # The request itself tells what is wrong.
+        if found is None:
+            continue  # The table is still being sent.
         stage = _STAGES.get(found.stage, found.stage)
         progress.say(f"{stage}: {found.done} of {counted(found.total, 'row')}" if found.done else stage)
 

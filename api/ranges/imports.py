@@ -1,43 +1,66 @@
-"""How far imports are, in the memory of this process: for whoever sent one with a key, and waits."""
+"""How far imports are, in the memory of this process: for whoever sent one with a key, and waits.
+
+What was done is known from its idempotency record too, for a day and across restarts.
+"""
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from fastapi import Request
+from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
 
-from api.deps import part_of
-from api.schemas import Read
+from api import problems
+from api.deps import part_of, request_id
+from api.errors import ApiError, Conflict, Invalid, NotPublished
+from api.idempotency import Replayed
+from api.schemas import ProblemRead, Read
 
 MAX_KEPT = 100
 
 
 class Stage(StrEnum):
-    """What an import does."""
+    """What an import does, or what became of it."""
 
-    WAITING = "waiting"
-    """It has not begun, or nothing is known of it here."""
     CHECKING = "checking"
+    WAITING = "waiting"
     RECORDING = "recording"
     PUBLISHING = "publishing"
+    DONE = "done"
+    FAILED = "failed"
 
 
 class ImportProgressRead(Read):
-    """How far an import is: `done` of `total` rows."""
+    """How far an import is: `done` of `total` rows of its stage; both are 0 of one that ended before a restart."""
 
-    stage: Stage
+    stage: Stage = Field(
+        description="`checking` the rows, `waiting` for its turn to write, `recording` the acts, `publishing` the "
+        "snapshot; it ends with `done`, or with `failed` and nothing recorded"
+    )
     done: int
     total: int
+    problem: ProblemRead | None = Field(
+        description="why it failed, with its first 100 faults; of one that is done: that it is not in force yet"
+    )
 
 
 @dataclass(slots=True)
 class Import:
-    """One import at work."""
+    """One import at work, or ended."""
 
-    stage: Stage = Stage.WAITING
+    stage: Stage = Stage.CHECKING
     done: int = 0
     total: int = 0
+    problem: ProblemRead | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing changes any more."""
+        return self.stage in (Stage.DONE, Stage.FAILED)
 
     def enter(self, stage: Stage, total: int) -> None:
         """Begin a stage with so many rows."""
@@ -47,6 +70,14 @@ class Import:
         """Note how many rows are done."""
         self.done = done
 
+    def end(self, problem: ProblemRead | None = None) -> None:
+        """Note that it is recorded."""
+        self.stage, self.done, self.problem = Stage.DONE, self.total, problem
+
+    def fail(self, problem: ProblemRead) -> None:
+        """Note that nothing is recorded, and why."""
+        self.stage, self.problem = Stage.FAILED, problem
+
 
 class Imports:
     """The newest imports that were sent with a key."""
@@ -55,20 +86,55 @@ class Imports:
         self._held: OrderedDict[tuple[int, str], Import] = OrderedDict()
         self._turn = threading.Lock()
 
-    def begin(self, account: int, key: str | None) -> Import:
-        """An import of an account; without a key nobody can ask about it."""
+    @contextmanager
+    def watched(self, request: Request, account: int, key: str | None) -> Iterator[Import]:
+        """An import of an account, until the block ends; without a key nobody can ask about it."""
+        begun = self._begin(account, key)
+        try:
+            yield begun
+        except Replayed:
+            begun.end()
+            raise
+        except NotPublished as error:
+            begun.end(_problem(error, request))
+            raise
+        except Exception as error:
+            begun.fail(_problem(error, request))
+            raise
+        begun.end()
+
+    def find(self, account: int, key: str, *, recorded: bool) -> ImportProgressRead | None:
+        """How far the account's import is, None if nothing is known of it. `recorded` says that it was done once."""
+        found = self._held.get((account, key))
+        # The same key with another request fails, and changes nothing of what was done.
+        if recorded and (found is None or found.stage is Stage.FAILED):
+            found = Import(Stage.DONE)
+        if found is None:
+            return None
+        return ImportProgressRead(stage=found.stage, done=found.done, total=found.total, problem=found.problem)
+
+    def _begin(self, account: int, key: str | None) -> Import:
         begun = Import()
-        if key is not None:
-            with self._turn:
+        if key is None:
+            return begun
+        with self._turn:
+            held = self._held.get((account, key))
+            # Of two with one key the second waits for the first, and gets its answer.
+            if held is None or held.ended:
                 self._held[account, key] = begun
-                while len(self._held) > MAX_KEPT:
-                    self._held.popitem(last=False)
+                self._held.move_to_end((account, key))
+            while len(self._held) > MAX_KEPT:
+                oldest = next((one for one, kept in self._held.items() if kept.ended), next(iter(self._held)))
+                del self._held[oldest]
         return begun
 
-    def find(self, account: int, key: str) -> ImportProgressRead:
-        """How far the account's import is."""
-        found = self._held.get((account, key), Import())
-        return ImportProgressRead(stage=found.stage, done=found.done, total=found.total)
+
+def _problem(error: Exception, request: Request) -> ProblemRead:
+    unforeseen = problems.DATABASE if isinstance(error, SQLAlchemyError) else problems.INTERNAL
+    kind = problems.OF_ERROR[type(error)] if isinstance(error, ApiError) else unforeseen
+    detail = str(error) if isinstance(error, ApiError) else kind.title
+    faults = error.faults if isinstance(error, Invalid | Conflict) else ()
+    return ProblemRead(**problems.content(kind, detail, request_id(request), faults))
 
 
 def imports_of(request: Request) -> Imports:

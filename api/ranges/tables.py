@@ -1,5 +1,6 @@
 """/v1/ranges/import: many ranges at once, from a table."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated
@@ -8,12 +9,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import idempotency
 from api.auth.caller import Permit
-from api.deps import PermitDep, RuntimeDep, UnitDep, permit
-from api.errors import Forbidden, Invalid, Withheld
+from api.deps import PermitDep, Runtime, RuntimeDep, UnitDep, permit
+from api.errors import Forbidden, Invalid, NotFound, Withheld
 from api.exemptions.approval import leaving_some
 from api.filebody import FileBody
 from api.filters import demand_authority, demand_site
-from api.problems import CONFLICT, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.rangefile import MAX_ROWS, MEDIA_TYPE, Table, parse_table, read_rows
 from api.ranges.importing import DEFAULT_REMOVALS, Plan, Sync, Wanted, carry_out, make_plan
 from api.ranges.imports import Import, ImportProgressRead, Stage, imports_of
@@ -87,16 +88,25 @@ def asked(
     site: Slug = DEFAULT_SITE,
     max_removals: Removals = None,
     dry_run: DryRun = False,
-) -> Asked:
+) -> Iterator[Asked]:
     """The table; raises BadRows, Conflict and Withheld before anybody else has to wait for it."""
     if sync != (authority is not None):
         raise Invalid.at("query.authority", "name it with `sync`, and only then: whose ranges the file has")
-    watched = imports_of(request).begin(permit.caller.account, request.headers.get(idempotency.HEADER))
-    table = _read(file, site, watched)
-    whose = {row.value.authority for row in table.rows} | ({authority} if authority is not None else set())
+    key = request.headers.get(idempotency.HEADER)
+    with imports_of(request).watched(request, permit.caller.account, key) as watched:
+        table = _read(file, site, watched)
+        sync_of = Sync(authority, site, max_removals) if authority is not None else None
+        wanted = Wanted(table.rows, sync_of, table.faults, table.where)
+        _check(held, permit, wanted, site, dry_run=dry_run)
+        watched.enter(Stage.WAITING, len(table.rows))
+        yield Asked(wanted, watched)
+
+
+def _check(held: Runtime, permit: Permit, wanted: Wanted, site: str, *, dry_run: bool) -> None:
+    """Raises what stands against the table as far as is known before it is its turn."""
+    authority = None if wanted.sync is None else wanted.sync.authority
+    whose = {row.value.authority for row in wanted.rows} | ({authority} if authority is not None else set())
     _demand(permit, whose)
-    sync_of = Sync(authority, site, max_removals) if authority is not None else None
-    wanted = Wanted(table.rows, sync_of, table.faults, table.where)
     with held.database.reading() as session:
         demand_site(session, site)
         if authority is not None:
@@ -105,7 +115,6 @@ def asked(
         plan = make_plan(session, wanted, permit.visible(), now_s, administers=permit.caller.administers)
     if plan.withheld and not dry_run:
         raise Withheld(f"{plan.withheld}: nothing was done")
-    return Asked(wanted, watched)
 
 
 def _read(file: str | RangesWrite, site: str, watched: Import) -> Table:
@@ -130,7 +139,7 @@ def _demand(permit: Permit, whose: set[str]) -> None:
     responses=documented(CONFLICT, WITHHELD, TOO_LARGE, NOT_PUBLISHED),
 )
 def import_ranges(
-    table: Annotated[Asked, Depends(asked)], unit: UnitDep, permit: PermitDep, dry_run: DryRun = False
+    table: Annotated[Asked, Depends(asked, scope="function")], unit: UnitDep, permit: PermitDep, dry_run: DryRun = False
 ) -> ImportRead:
     """Registers and changes what a table has, in one revision, or nothing.
 
@@ -153,15 +162,24 @@ def import_ranges(
     "/imports/{key}",
     operation_id="get_import",
     summary="Tell how far an import is",
-    responses=documented(),
+    responses=documented(NOT_FOUND),
 )
 def get_import(
     key: Annotated[str, Path(max_length=idempotency.MAX_KEY, description="its Idempotency-Key")],
     request: Request,
+    unit: UnitDep,
     permit: PermitDep,
 ) -> ImportProgressRead:
-    """Of the caller's own import with that key, while it is worked on; `waiting` where none is known."""
-    return imports_of(request).find(permit.caller.account, key)
+    """Of the caller's own import with that key; 404 until the table has come in complete, and for an unknown key.
+
+    The newest 100 are kept in memory. Of others, and after a restart, one that was recorded is `done` for a day.
+    """
+    account = permit.caller.account
+    recorded = idempotency.is_done(unit.session, account, key, f"{tables.prefix}/import", unit.now_s)
+    found = imports_of(request).find(account, key, recorded=recorded)
+    if found is None:
+        raise NotFound(f'No import of this account has the key "{key}". Send the table with that key: it is done once.')
+    return found
 
 
 def _told(plan: Plan, revision: int, dry_run: bool) -> ImportRead:

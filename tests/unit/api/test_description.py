@@ -192,6 +192,8 @@ def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged
         if "text" in example:
             media_type = example.get("type", "application/toml")
             headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": media_type}
+            if "key" in example:
+                headers["Idempotency-Key"] = example["key"]
             options = {"content": example["text"], "headers": headers}
         body = None if "text" in example else example.get("body")
         answer = plane.call(method, example["path"], body, **options)

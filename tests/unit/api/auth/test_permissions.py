@@ -79,7 +79,8 @@ async def _walk(
                     allowed = any(_allows(told[route][column], case) for column in caller.columns)
                     expected = allowed or told[route]["no token"] == "yes"
                     refusal = 403 if caller.columns else 401
-                    if status != refusal if not expected else not 200 <= status < 300:
+                    answered = status == 404 if case.unknown else 200 <= status < 300
+                    if status != refusal if not expected else not answered:
                         what = ", ".join(sorted(case.matter)) or "nobody in particular"
                         wrong.append(f"{caller.name}: {route} {case.path} (matter of {what}) gave {status}")
                     if _record(plane) != before:

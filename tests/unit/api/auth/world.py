@@ -24,6 +24,8 @@ class Asked:
     content: str | None = None
     type: str = "application/toml"
     """Of its content."""
+    unknown: bool = False
+    """Whoever may ask is answered with 404."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
     found["PUT /v1/ranges/{site}/{address}/{length}"] = [
         Asked(frozenset({slug}), f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:2::/64", _range(slug)) for slug in each
     ]
+    found["GET /v1/ranges/imports/{key}"] = [Asked(frozenset(), "/v1/ranges/imports/monday", unknown=True)]
     found |= _bindings(world) | _exemptions(world)
     found["POST /v1/ranges/import"] = [
         Asked(frozenset({slug}), "/v1/ranges/import", content=_table(slug), type="text/csv") for slug in each
@@ -207,7 +210,6 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/ranges": ("/v1/ranges", None),
     "GET /v1/ranges/overlaps": ("/v1/ranges/overlaps", None),
     "GET /v1/spaces/gaps": ("/v1/spaces/gaps", None),
-    "GET /v1/ranges/imports/{key}": ("/v1/ranges/imports/monday", None),
     "GET /v1/services": ("/v1/services", None),
     "GET /v1/services/{slug}": ("/v1/services/alpha", None),
     "GET /v1/bans": ("/v1/bans", None),

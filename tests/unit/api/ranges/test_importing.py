@@ -360,20 +360,6 @@ def test_an_operator_synchronises_only_what_lies_in_its_space(town: Plane) -> No
     assert done(town, kept, "?sync=true&authority=town", token=desk)["unchanged"] == 1
 
 
-@on_both_databases
-def test_an_import_with_a_key_is_done_once_and_tells_how_far_it_is(town: Plane) -> None:
-    text = f"{HEADER}203.0.113.0/24,town,public,staff,\n"
-    assert town.done("GET", "/v1/ranges/imports/monday") == {"stage": "waiting", "done": 0, "total": 0}
-    first = send(town, text, **{"Idempotency-Key": "monday"})
-    revision = town.revision()
-    assert town.done("GET", "/v1/ranges/imports/monday") == {"stage": "publishing", "done": 0, "total": 1}
-    again = send(town, text, **{"Idempotency-Key": "monday"})
-    assert (again.json(), again.headers["Idempotency-Replayed"]) == (first.json(), "true")
-    assert town.revision() == revision
-    _, other = town.account("other", ("operator", "zone"))
-    assert town.done("GET", "/v1/ranges/imports/monday", token=other)["stage"] == "waiting"
-
-
 @pytest.mark.parametrize(
     ("content", "media_type", "status"),
     [
