@@ -47,7 +47,7 @@ from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.instants import at_words
 from dnsfilter.telemetry.terminal import say
-from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.names import name_text
 
 if TYPE_CHECKING:
     from dnsfilter.node.control import Control
@@ -96,7 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
     explain = _command(commands, "explain", _explain, "what this node's snapshot decides")
     _add_files(explain)
     explain.add_argument("client", help="the client's address")
-    explain.add_argument("name", help="the name it asks for")
+    explain.add_argument("name", help="the name it asks for, or a URL")
     explain.add_argument("--at", help="an instant in RFC 3339 form (default: now)")
     explain.add_argument("--json", action="store_true", help="print the result as JSON")
     enrol = _command(commands, "enrol", _enrol, "make this node known to its control plane")
@@ -339,10 +339,12 @@ def _shown(value: object) -> str:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    from dnsfilter.wire.asked import parse_asked
+
     config = _config(options)
     now = _store(options, config).making_s(int(time.time()))
     try:
-        client, name = ip_address(options.client), parse_name(options.name)
+        client, name = ip_address(options.client), parse_asked(options.name)
         at = now if options.at is None else _instant(options.at)
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)
@@ -364,13 +366,14 @@ def _explain(options: argparse.Namespace) -> int:
     if options.json:
         suspended = [suspension_value(suspension) for suspension in aside]
         suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
-        print(json.dumps({"revision": snapshot.revision, **decision_value(decision), "suspended": suspended}))
+        answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision)}
+        print(json.dumps({**answer, "suspended": suspended}))
         return DONE
     for suspension in aside:
         say(suspension_text(suspension))
     for suspension in published:
         say(published_text(suspension, snapshot.revision))
-    say(f"revision {snapshot.revision}: {decision_text(decision)}")
+    say(f"revision {snapshot.revision}, {name_text(name)}: {decision_text(decision)}")
     return DONE
 
 

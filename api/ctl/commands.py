@@ -12,6 +12,8 @@ from api.ctl.client import Client
 from api.ctl.errors import DONE, WRONG_INPUT
 from api.ctl.terminal import escape
 from api.rangefile import why_no_prefix
+from dnsfilter.wire.asked import parse_asked
+from dnsfilter.wire.names import name_text
 
 Options: TypeAlias = argparse.Namespace
 Body: TypeAlias = dict[str, Any]
@@ -222,6 +224,14 @@ def reference(text: str) -> str:
     if not slash or not _SLUG.fullmatch(authority) or not _SLUG.fullmatch(service):
         raise argparse.ArgumentTypeError(f"{text!r} names no ban: write for example ghent/tiktok")
     return text
+
+
+def question(text: str) -> str:
+    """An argument that is a domain name, or a URL: its path and user stay on this machine."""
+    try:
+        return name_text(parse_asked(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def number(text: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from api.ctl.answers import Concern, Considered, Explanation, Place, Who, Winner
 from api.ctl.client import Client
-from api.ctl.commands import Group, Options, Result, add_site, add_verb, given
+from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, question
 from api.ctl.layout import nesting_lines
 from api.ctl.moments import at_words, soon_words
 from api.ctl.names import Names
@@ -34,10 +34,11 @@ def add(groups: Group) -> None:
         _explain,
         "tell what a client is answered for a name, and why",
         "explain 127.0.5.10 www.tiktok.com",
+        "explain 127.0.5.10 https://www.tiktok.com/@ghent",
         "explain 192.0.2.10 www.tiktok.com --at 2026-10-01T09:00:00+02:00",
     )
     explain.add_argument("client", metavar="CLIENT", help="its address")
-    explain.add_argument("name", metavar="NAME", help="the name asked for")
+    explain.add_argument("name", type=question, metavar="NAME", help="the name asked for, or a URL")
     explain.add_argument("--at", metavar="WHEN", help="an RFC 3339 time (now)")
     add_site(explain)
     who = add_verb(

@@ -30,7 +30,8 @@ from dnsfilter.policy.decide import (
 from dnsfilter.policy.explain import Explanation, explain
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
 from dnsfilter.policy.texts import ede_code, quoted_reference, refusal_text
-from dnsfilter.wire.names import name_text, parse_name
+from dnsfilter.wire.asked import parse_asked
+from dnsfilter.wire.names import name_text
 
 EDE_PROHIBITED = 18
 """RFC 8914 section 4.19: the client is in no range."""
@@ -50,9 +51,9 @@ def parse_client(text: str, place: str) -> Address:
 
 
 def parse_question(text: str, place: str) -> WireName:
-    """A name as people write it; raises Invalid."""
+    """Return the name in what a person typed, also in a URL. Raise Invalid."""
     try:
-        return parse_name(text)
+        return parse_asked(text)
     except ValueError as error:
         raise Invalid.at(place, str(error)) from error
 

@@ -12,7 +12,7 @@ from api.moments import parse_moment
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import decision_read, parse_client, parse_question, who_read
 from api.publish.repository import authority_of, space_of, suspensions_at
-from api.publish.schemas import AllottedRead, DecisionRead, WhoRead
+from api.publish.schemas import AllottedRead, DecisionRead, QuestionText, WhoRead
 from api.routing import Route
 from api.schemas import MomentText, Slug
 from dnsfilter.policy.model import DEFAULT_SITE
@@ -28,7 +28,7 @@ def get_decision(
     permit: PermitDep,
     held: RuntimeDep,
     client: AddressText,
-    name: Annotated[str, Query(max_length=1100, examples=["www.example.org"])],
+    name: QuestionText,
     at: MomentText | None = None,
     site: Slug = DEFAULT_SITE,
 ) -> DecisionRead:

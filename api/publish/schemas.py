@@ -1,6 +1,20 @@
 """What a policy says of a client, as read."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from api.schemas import Read, Timestamp
+from dnsfilter.wire.asked import MAX_ASKED
+
+QuestionText = Annotated[
+    str,
+    Query(
+        max_length=MAX_ASKED,
+        description="a domain name, or a URL, of which the host is taken",
+        examples=["www.example.org"],
+    ),
+]
 
 
 class WinnerRead(Read):

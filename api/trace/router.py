@@ -9,6 +9,7 @@ from api.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.publish.answers import parse_client, parse_question
 from api.publish.past import Held, authority_at, kept_publication_at
 from api.publish.remade import Remade
+from api.publish.schemas import QuestionText
 from api.routing import Route
 from api.schemas import Slug
 from api.trace.schemas import TraceRead
@@ -49,7 +50,7 @@ def get_trace(
     held: RuntimeDep,
     remade: RemadeDep,
     client: Annotated[str, Query(max_length=60, examples=["192.0.2.10"])],
-    name: Annotated[str, Query(max_length=1100, examples=["www.example.org"])],
+    name: QuestionText,
     at: AtText,
     site: Slug = DEFAULT_SITE,
 ) -> TraceRead:

@@ -68,12 +68,26 @@ def test_explain_of_a_published_snapshot_tells_nothing_of_what_it_has_left_out(
     assert said.err.startswith("dnsfilter: this snapshot tells nothing of before ")
 
 
+@pytest.mark.parametrize("typed", ["https://www.tiktok.com/@x", "www.tiktok.com/", "www.TikTok.com.:443"])
+def test_explain_takes_the_host_of_a_url_and_says_which_name_it_took(
+    config: Path, capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    arguments = ("explain", "--config", config, "--policy", EXAMPLE, "127.0.5.10", typed)
+    assert run(*arguments) == 0
+    assert capsys.readouterr().out.startswith("revision 1, www.tiktok.com: refuse by ban ")
+    assert run(*arguments, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["name"], said["verdict"]) == ("www.tiktok.com", "refuse")
+
+
 def test_explain_writes_nothing(config: Path, tmp_path: Path) -> None:
     assert run("explain", "--config", config, "--policy", EXAMPLE, "127.0.5.10", "www.tiktok.com") == 0
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize(("client", "name"), [("127.0.5.300", "example.org"), ("127.0.5.1", "a..b")])
+@pytest.mark.parametrize(
+    ("client", "name"), [("127.0.5.300", "example.org"), ("127.0.5.1", "a..b"), ("127.0.5.1", "192.0.2.9")]
+)
 def test_explain_names_an_argument_that_it_does_not_understand(
     config: Path, capsys: pytest.CaptureFixture[str], client: str, name: str
 ) -> None:

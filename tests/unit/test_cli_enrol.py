@@ -116,5 +116,5 @@ def test_explain_decides_by_what_was_pulled(
     path = written(tmp_path, f'url = "{plane.url}"\ntoken = "token"')
     cli._pull_first(load_config(path), None)
     assert run("explain", "--config", path, "192.0.2.1", "example.org") == 0
-    assert "revision 1: refuse" in capsys.readouterr().out
+    assert "revision 1, example.org: refuse" in capsys.readouterr().out
     assert not (tmp_path / "state/snapshots").exists()

@@ -199,7 +199,7 @@ def test_what_is_spoilt_is_said_and_passed_over(
     assert newest.startswith("  2: made 2")
     assert newest.endswith(", not whole")
     assert oldest.startswith("* 1: made 2")
-    assert decision.startswith("revision 1: refuse")
+    assert decision.startswith("revision 1, www.tiktok.com: refuse")
     assert "decided by revision 1: read " in said.err
 
 

@@ -4,6 +4,9 @@ import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Served
 
+AT = "2026-09-21T16:13:20+02:00"
+"""The instant of the fixture's clock."""
+
 
 def _lines(text: str) -> list[list[str]]:
     """Cells of each line."""
@@ -87,6 +90,23 @@ def test_explain_says_every_standing_in_words(
     done = ctl("explain", *arguments)
     assert done.code == 0
     assert [words for words in said if words not in done.out] == []
+
+
+@pytest.mark.parametrize("command", [("explain", "127.0.5.10"), ("trace", "--client", "127.0.5.10", "--at", AT)])
+def test_a_pasted_url_is_asked_about_by_its_host(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
+    for typed in ("https://user:secret@www.tiktok.com/@x?lang=nl", "www.tiktok.com/", "www.TikTok.com:443"):
+        done = ctl(*command, typed)
+        assert done.code == 0, done.err
+        assert "REFUSED, EDE 15 (Blocked)" in done.out
+        assert "www.tiktok.com" in done.out
+        assert "secret" not in done.out
+
+
+@pytest.mark.parametrize("command", [("explain", "127.0.5.10"), ("trace", "--client", "127.0.5.10", "--at", AT)])
+def test_what_is_no_name_is_wrong_input(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
+    done = ctl(*command, "https://192.0.2.1/@x")
+    assert (done.code, done.out) == (2, "")
+    assert "argument NAME: a name is wanted, not an address: 192.0.2.1" in done.err
 
 
 def test_who_tells_range_authority_contact_and_bans(served: Served, ctl: Ctl) -> None:

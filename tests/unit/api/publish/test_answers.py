@@ -56,6 +56,24 @@ def test_other_replies_do_not_depend_on_the_kind_of_name(with_hosts: Plane, repl
         assert told["rcode"] == rcode
 
 
+@pytest.mark.parametrize("path", ["/v1/decision", "/v1/trace"])
+def test_a_urls_host_is_the_name_that_is_decided_on(with_hosts: Plane, path: str) -> None:
+    asked = {"client": "192.0.2.10", **({"at": moment_text(START)} if path == "/v1/trace" else {})}
+    for typed in ("https://www.Alpha1.example.org/@x", "www.alpha1.example.org/", "www.alpha1.example.org.:443"):
+        found = with_hosts.done("GET", path, params={**asked, "name": typed})
+        decision = found.get("decision", found)
+        assert (decision["name"], decision["verdict"]) == ("www.alpha1.example.org", "refuse")
+
+
+@pytest.mark.parametrize("path", ["/v1/decision", "/v1/trace"])
+def test_an_address_in_place_of_a_name_is_a_fault_of_the_request(with_hosts: Plane, path: str) -> None:
+    asked = {"client": "192.0.2.10", "name": "https://user:secret@[2001:db8::1]/", "at": moment_text(START)}
+    answer = with_hosts.call("GET", path, params=asked)
+    assert answer.status_code == 422
+    fault = {"place": "query.name", "message": "a name is wanted, not an address: [2001:db8::1]"}
+    assert answer.json()["faults"] == [fault]
+
+
 QUESTION = "/v1/decision?client=192.0.2.10&name=alpha1.example.org"
 PHRASES = "ict@example.org; Alpha geblokkeerd door Stad; Alpha bloqué par Ville"
 

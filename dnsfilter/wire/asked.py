@@ -1,0 +1,67 @@
+"""The name in what a person types to ask about it: a domain name, or the host of a URL."""
+
+import re
+from ipaddress import ip_address
+
+from dnsfilter.wire.names import parse_name
+
+MAX_ASKED = 4096
+"""Characters of a name or URL: those that people paste have long queries."""
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
+_URL_HOST = re.compile(r"[^/\\?#]*")
+_NAME = re.compile(r"(?:\\.|[^\\/?#])*\\?", re.DOTALL)
+_USER = re.compile(r"(?:\\.|[^\\])*@", re.DOTALL)
+_HOST = re.compile(r"[A-Za-z0-9._-]*")
+_PORT = re.compile(r"(?P<host>(?:\\.|[^\\:])*):(?P<port>.*)", re.DOTALL)
+
+
+def parse_asked(text: str) -> bytes:
+    """Return the name, in folded wire form: `www.tiktok.com` for "https://www.tiktok.com/@x" or "www.tiktok.com:443".
+
+    Scheme, user, port, path, query and fragment are dropped. Names are read as `parse_name` reads them. Raise
+    ValueError if there is no name, or an address. The message repeats neither user nor path.
+    """
+    scheme = _SCHEME.match(text)
+    # What a backslash escapes belongs to a name; to a browser it ends a host (WHATWG URL, special schemes).
+    authority = _matched(_NAME, text) if scheme is None else _matched(_URL_HOST, text[scheme.end() :])
+    host = _without_port(authority.removeprefix(_matched(_USER, authority)))
+    if not host:
+        raise ValueError("a name is wanted: write for example www.tiktok.com")
+    _demand_no_address(host)
+    if scheme is not None and host.isascii() and not _HOST.fullmatch(host):
+        raise ValueError(f"{host!r} is no host name: write for example www.tiktok.com")
+    if not host.isascii():
+        raise ValueError(f"{host!r} is not ASCII: write its labels as xn--, as the browser's address bar copies them")
+    return parse_name(host)
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> str:
+    """Return the start of the text that matches; empty if none does."""
+    found = pattern.match(text)
+    return "" if found is None else found.group()
+
+
+def _without_port(text: str) -> str:
+    if _is_address(text) or text.startswith("["):
+        return text
+    found = _PORT.fullmatch(text)
+    if found is None:
+        return text
+    host, port = found["host"], found["port"]
+    if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
+        raise ValueError(f"{port!r} is no port after {host!r}: write for example www.tiktok.com")
+    return host
+
+
+def _demand_no_address(host: str) -> None:
+    """Raise ValueError for an address. A host whose last label is a number is one too (WHATWG URL)."""
+    if host.startswith("[") or _is_address(host) or host.removesuffix(".").rpartition(".")[2].isdigit():
+        raise ValueError(f"a name is wanted, not an address: {host}")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

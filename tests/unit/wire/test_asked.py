@@ -1,0 +1,114 @@
+"""The name in what a person types: names as they are, the host of a URL, and an error for everything else."""
+
+import re
+
+import pytest
+
+from dnsfilter.wire.asked import parse_asked
+from dnsfilter.wire.names import ROOT, name_text, parse_name
+
+NAME = "www.tiktok.com"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://www.tiktok.com/@x",
+        "HTTP://WWW.TikTok.com",
+        "https://www.tiktok.com:8443/@x?lang=nl#top",
+        "https://user:secret@www.tiktok.com/",
+        "https://a@b@www.tiktok.com?next=https://www.example.org/",
+        "https://www.tiktok.com./",
+        "app+x-1.2://www.tiktok.com/open",
+        "//www.tiktok.com/@x",
+        "www.tiktok.com/",
+        "www.tiktok.com/a b",
+        "www.tiktok.com:443",
+        "www.tiktok.com.:443/",
+        "www.tiktok.com:",
+        "www.tiktok.com?x",
+        "www.tiktok.com#x",
+        "someone@www.tiktok.com",
+    ],
+)
+def test_the_host_of_a_url_is_the_name(text: str) -> None:
+    assert name_text(parse_asked(text)) == NAME
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "www.TikTok.com",
+        "www.tiktok.com.",
+        "_dns._udp.example.org",
+        "localhost",
+        "10.0.0.127.in-addr.arpa",
+        r"a\.b.example.org",
+        r"0\/25.2.0.192.in-addr.arpa",
+        r"a\@b\:c.example.org",
+        r"\000.example.org",
+        "xn--tktok-q4a.com",
+    ],
+)
+def test_a_name_stays_as_it_is(text: str) -> None:
+    assert parse_asked(text) == parse_name(text)
+
+
+def test_the_root_is_a_name() -> None:
+    assert parse_asked(".") == ROOT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "192.0.2.1",
+        "192.0.2.1:443",
+        "192.0.2.0/24",
+        "https://192.0.2.1/",
+        "http://2130706433/",
+        "2001:db8::1",
+        "[2001:db8::1]",
+        "https://[2001:db8::1]:443/",
+        "0/25.2.0.192.in-addr.arpa",
+    ],
+)
+def test_an_address_is_no_name(text: str) -> None:
+    with pytest.raises(ValueError, match="a name is wanted, not an address"):
+        parse_asked(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "a name is wanted: write"),
+        ("https://", "a name is wanted: write"),
+        ("https:///path", "a name is wanted: write"),
+        ("/path", "a name is wanted: write"),
+        (":443", "a name is wanted: write"),
+        ("user@", "a name is wanted: write"),
+        ("www.tiktok.com:https", "'https' is no port"),
+        ("www.tiktok.com:65536", "'65536' is no port"),
+        ("a..b", "has an empty label"),
+        ("https://tiktok..com/", "has an empty label"),
+        ("a.org\\", "has an incomplete escape"),
+        ("www tiktok com", "contains a blank"),
+        ("https://www.tiktok%2ecom/", "'www.tiktok%2ecom' is no host name"),
+        ("https://tiktök.example/", "is not ASCII: write its labels as xn--"),
+        ("tiktök.example", "is not ASCII: write its labels as xn--"),
+        ("https://" + "a" * 64 + ".org", "more than 63"),
+    ],
+)
+def test_anything_else_is_an_error_that_says_what_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        parse_asked(text)
+
+
+def test_a_backslash_ends_the_host_of_a_url_as_in_a_browser() -> None:
+    assert name_text(parse_asked(r"https://www.tiktok.com\@www.example.org/")) == NAME
+
+
+def test_no_error_repeats_the_password_or_path_of_a_url() -> None:
+    for text in ("https://user:hunter2@192.0.2.1/hunter2", "https://user:hunter2@a..b/hunter2?hunter2"):
+        with pytest.raises(ValueError, match=r"192\.0\.2\.1|a\.\.b") as caught:
+            parse_asked(text)
+        assert "hunter2" not in str(caught.value)
