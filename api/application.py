@@ -22,7 +22,7 @@ from api.auth.tokens import authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
-from api.deps import Runtime, note_failure, permit_for
+from api.deps import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
 from api.description import TITLE, described
 from api.errors import ApiError, Forbidden, NotAuthenticated, TooMany
 from api.exemptions.router import router as exemptions
@@ -165,7 +165,7 @@ def _refusal(runtime: Runtime, failures: Failures, token: str, scope: Scope) -> 
             note_failure(failures, found, scope, now)
     except (Forbidden, TooMany) as error:
         return error
-    return NotAuthenticated("send a token that is known here before a large body")
+    return NotAuthenticated(TOKEN_NOT_ACCEPTED if token else f"{NO_TOKEN} A large body is not read without one.")
 
 
 def _may(caller: Caller, scope: Scope) -> bool:

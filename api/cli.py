@@ -65,7 +65,7 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
         if token is None:
             raise
         raise NotTaken(
-            *error.lines, f"the token was that of {token.source}; `dnsfilterctl login` keeps another"
+            *error.lines, f"The token is that of {token.source}. Type `{PROGRAM} login` to keep another."
         ) from error
     return result.code
 

@@ -30,7 +30,9 @@ from dnsfilter.telemetry.logs import emit
 
 log = logging.getLogger("dnsfilter.api")
 
-UNKNOWN_TOKEN = "send the header Authorization: Bearer TOKEN with a token that is known here"
+NO_TOKEN = "Send the header Authorization: Bearer TOKEN."
+TOKEN_NOT_ACCEPTED = "Your token is not accepted: unknown, ended or revoked."
+"""Not which of these: that is for who reads the authentication failures."""
 
 MAX_DOWNLOADS, MAX_DOWNLOADS_EACH = 8, 2
 """Downloads under way at once: of all accounts, and of one."""
@@ -132,7 +134,7 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
     if isinstance(found, Refused):
         note_failure(request.app.state.failures, found, request.scope, held.clock())
     if not isinstance(found, Caller):
-        raise NotAuthenticated(UNKNOWN_TOKEN)
+        raise NotAuthenticated(NO_TOKEN if found is None else TOKEN_NOT_ACCEPTED)
     request.scope["token_known"] = True
     try:
         if note_use(held.database, found, now_s):
@@ -188,7 +190,7 @@ def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Itera
         yield from _act(request, held, permit)
     except _NotTaken as error:
         note_failure(request.app.state.failures, error.refused, request.scope, held.clock())
-        raise NotAuthenticated(UNKNOWN_TOKEN) from None
+        raise NotAuthenticated(TOKEN_NOT_ACCEPTED) from None
 
 
 def _act(request: Request, held: Runtime, permit: Permit) -> Iterator[UnitOfWork]:

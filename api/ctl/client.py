@@ -28,6 +28,8 @@ MAX_OCTETS = 32 * 1024 * 1024
 UNIX = "unix:"
 PAGE = 200
 """The most that the API gives at once."""
+_ALONE = ("/problems/conflict", "/problems/stale")
+"""Problems whose detail says what is in the way."""
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 Found = TypeVar("Found", bound=Answer)
@@ -78,6 +80,12 @@ def _late(error: httpx.TimeoutException, within_s: float) -> str:
         case httpx.ReadTimeout():
             return f"no answer within {within_s:g} s"
     return type(error).__name__
+
+
+def _said(problem: Problem) -> str:
+    """The detail, after the title if it says more: a sentence stands alone, as does what contradicts the request."""
+    alone = problem.detail.endswith(".") or problem.type in _ALONE
+    return problem.detail if problem.detail and alone else ": ".join(filter(None, (problem.title, problem.detail)))
 
 
 def _refusal(status: int, *lines: str) -> Denied:
@@ -269,9 +277,7 @@ class Client:
             if status in (401, 403):
                 return _refusal(status, f"{self.url} refuses: HTTP {status}")
             return self._foreign(f"HTTP {status}")
-        # That something has changed is said in the detail, which also knows where it is there already.
-        titled = problem.type != "/problems/stale"
-        lines = [f"{problem.title}: {problem.detail}" if problem.detail and titled else problem.detail or problem.title]
+        lines = [_said(problem)]
         if problem.faults:
             # The detail of what the control plane found itself repeats the faults that follow one by one.
             repeated = all(fault.message in problem.detail for fault in problem.faults)

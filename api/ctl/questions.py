@@ -114,7 +114,7 @@ def _ahead_lines(rows: Sequence[Considered | Concern], at: str, zone: str | None
 def answer_words(found: Explanation) -> str:
     """What the client is answered."""
     if found.verdict != "refuse":
-        return "as the name is answered elsewhere" + (", counted" if found.verdict == "monitor" else "")
+        return "not refused: normal DNS answer" + (", counted" if found.verdict == "monitor" else "")
     if found.ede is None:
         return found.rcode
     title = f" ({EDE[found.ede]})" if found.ede in EDE else ""

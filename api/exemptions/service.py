@@ -89,10 +89,10 @@ def demand_unasked(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: 
         state = exemption_state(row, unit.now_s)
         later = begin - row.start_s if from_now and begin - row.start_s <= SENT_AGAIN_S else 0
         if state is ExemptionState.REQUESTED and row.start_s <= begin and wanted.end <= row.end_s + later:
-            raise Conflict(f"exemption {row.number} is that request already, and waits for a decision")
+            raise Conflict(f"Exemption {row.number} already asks for this and is waiting for a decision.")
         last = row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
         if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE) and row.start_s <= begin and wanted.end <= last:
-            raise Conflict(f"exemption {row.number} is that one already, and approved")
+            raise Conflict(f"Exemption {row.number} already sets this aside: it is approved.")
 
 
 def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:

@@ -10,7 +10,7 @@ from api.auth.caller import Caller
 from api.auth.nodes import NodeCaller, authenticate_enrolment, authenticate_node
 from api.auth.tokens import Refused, authenticate, digest
 from api.db.models import NodeRow
-from api.deps import UNKNOWN_TOKEN, BearerDep, Runtime, RuntimeDep, note_failure, part_of
+from api.deps import NO_TOKEN, TOKEN_NOT_ACCEPTED, BearerDep, Runtime, RuntimeDep, note_failure, part_of
 from api.errors import Forbidden, NotAuthenticated
 from api.nodes.fleet import Fleet
 
@@ -59,12 +59,12 @@ def refused(
         return Forbidden("this is for nodes, which have tokens of their own")
     failures = request.app.state.failures
     note_failure(failures, found, request.scope, held.clock(), machine=digest(held.token_key, token))
-    return NotAuthenticated(UNKNOWN_TOKEN)
+    return NotAuthenticated(TOKEN_NOT_ACCEPTED)
 
 
 def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
     if credentials is None:
-        raise NotAuthenticated(UNKNOWN_TOKEN)
+        raise NotAuthenticated(NO_TOKEN)
     return credentials.credentials
 
 

@@ -10,7 +10,7 @@ from api.auth.tokens import Refused
 from api.db.models import InstallationRow, NodeRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
-from api.deps import MAX_TAGS, UNKNOWN_TOKEN, Runtime, RuntimeDep, request_id
+from api.deps import MAX_TAGS, TOKEN_NOT_ACCEPTED, Runtime, RuntimeDep, request_id
 from api.downloads import Download, file_download
 from api.errors import Invalid, NotAuthenticated, NotFound, NotPublished
 from api.moments import parse_moment
@@ -85,7 +85,7 @@ async def get_own_snapshot(
         with resting:
             newest = await fleet.news.next(known, wait, node.number)
     except Dismissed:
-        raise NotAuthenticated(UNKNOWN_TOKEN) from None
+        raise NotAuthenticated(TOKEN_NOT_ACCEPTED) from None
     if newest is None:
         raise NotPublished("no snapshot is published yet")
     headers = {"ETag": f'"{newest.digest}"'}
@@ -144,7 +144,7 @@ def _on_record(request: Request, held: Runtime, node: NodeCaller, entries: list[
         highest = service.take_journal(unit, row, entries) if row is not None and taken else None
     if highest is None:
         # It was removed just now; its next try is kept.
-        raise NotAuthenticated(UNKNOWN_TOKEN)
+        raise NotAuthenticated(TOKEN_NOT_ACCEPTED)
     return highest
 
 

@@ -55,6 +55,20 @@ def _let_expire(plane: Plane, _account: int) -> None:
     plane.clock.now += 90 * DAY_S
 
 
+def test_a_401_tells_no_token_from_one_that_is_not_accepted_and_not_why(town: Plane) -> None:
+    number, ended = _operator(town)
+    _revoke(town, number)
+
+    def detail(**options: Any) -> str:
+        answer = town.call("GET", "/v1/self", **options)
+        assert answer.status_code == 401
+        return str(answer.json()["detail"])
+
+    assert detail(headers={}) == "Send the header Authorization: Bearer TOKEN."
+    not_accepted = "Your token is not accepted: unknown, ended or revoked."
+    assert (detail(token=ended), detail(token="dnsf_unknown")) == (not_accepted, not_accepted)
+
+
 @pytest.mark.parametrize(("method", "path", "body"), ACTS)
 @pytest.mark.parametrize(
     ("happens", "status", "reason"),

@@ -36,7 +36,8 @@ def _problem(status: int, kind: str, **more: Any) -> tuple[int, str, bytes]:
         (_problem(401, "not-authenticated"), Denied, ["the title: the detail"]),
         (_problem(403, "forbidden"), Denied, ["the title: the detail"]),
         (_problem(404, "not-found"), WrongInput, ["the title: the detail"]),
-        (_problem(409, "conflict"), WrongInput, ["the title: the detail"]),
+        (_problem(404, "not-found", detail="A sentence."), WrongInput, ["A sentence."]),
+        (_problem(409, "conflict"), WrongInput, ["the detail"]),
         (_problem(412, "stale"), WrongInput, ["the detail"]),
         (
             _problem(422, "invalid", faults=[{"place": "body.mode", "message": "no mode"}]),

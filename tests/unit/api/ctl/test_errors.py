@@ -44,7 +44,7 @@ GHENT = ("ghent", "tiktok")
         (("ban", "set", "ghent", "facebook", "--mode", "off"), 2, "not found: ghent has no ban on facebook"),
         (("ban", "set", "ghent", "facebook", "--legal-basis", "decree"), 2, "\na ban needs a term"),
         (("ban", "set", *GHENT), 2, "say what to set"),
-        (("ban", "remove", *GHENT), 2, "what is recorded forbids it: the ban has begun"),
+        (("ban", "remove", *GHENT), 2, "dnsfilterctl: the ban has begun"),
         (("ban", "renew", *GHENT, "--start", "2026-13-01", "--for", "1 day", "--reference", "1"), 2, "--start: "),
         (("explain", "nobody", "www.example.org"), 2, "CLIENT: 'nobody' is no address"),
         (("range", "add", "ghent", "192.0.2.0/24", "--funding", "public"), 2, "required: --audience"),
@@ -68,14 +68,24 @@ def test_the_exit_code_tells_what_happened(
     assert served.plane.token not in done.out + done.err
 
 
+def test_a_sentence_of_the_api_stands_alone(served: Served, ctl: Ctl) -> None:
+    asked = ("exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 month", "--reason", "information")
+    assert ctl(*asked).code == 0
+    again = ctl(*asked)
+    assert (again.code, again.out) == (2, "")
+    assert again.err == "dnsfilterctl: Exemption 3 already asks for this and is waiting for a decision.\n"
+
+
 def test_a_token_of_another_control_plane_is_refused_with_3(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text(TOKEN)
     other.chmod(0o600)
     done = ctl("ban", "list", "--token-file", str(other))
     assert (done.code, done.out) == (3, "")
-    assert done.err.startswith("dnsfilterctl: a token is needed: ")
-    assert f"\nthe token was that of the file {other}; " in done.err
+    assert done.err.splitlines() == [
+        "dnsfilterctl: Your token is not accepted: unknown, ended or revoked.",
+        f"The token is that of the file {other}. Type `dnsfilterctl login` to keep another.",
+    ]
     assert TOKEN not in done.err
 
 

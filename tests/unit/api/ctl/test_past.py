@@ -89,7 +89,7 @@ def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ct
         (
             "2026-09-21T17:14+02:00",
             "127.0.5.10",
-            ["as the name is answered elsewhere", "switched off", "revision     2"],
+            ["not refused: normal DNS answer", "switched off", "revision     2"],
         ),
         ("2026-09-21T15:14:19Z", "127.0.5.10", ["17:14:19 CEST", "superseded 21 September 2026 17:14:20 CEST"]),
         ("2026-09-21T17:15+02:00", "127.0.14.10", ["binding     1: brussels-region/tiktok applies in", "(Censored)"]),

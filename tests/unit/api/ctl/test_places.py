@@ -24,15 +24,15 @@ TOLD = (
     (("ban", "adopt", "diest", "facebook", "--for", "1 year"), "--legal-basis: a ban needs its legal basis;"),
     (
         ("ban", "adopt", "ghent", "tiktok", *DECISION, "--for", "6 months"),
-        "dnsfilterctl: what is recorded forbids it: ghent has a ban on tiktok already (ban 8), and ",
+        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
     ),
     (
         ("ban", "adopt", "ghent", "tiktok", *DECISION, "--start", "2027-01-01", "--for", "6 months"),
-        "dnsfilterctl: what is recorded forbids it: ghent has a ban on tiktok already (ban 8), and ",
+        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
     ),
     (
         ("ban", "adopt", "ghent", "tiktok", "--provisional"),
-        "dnsfilterctl: what is recorded forbids it: ghent has a ban on tiktok already (ban 8), and ",
+        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
     ),
     (("ban", "adopt", "diest", "facebook", "--following", "federal/facebook"), "--following: there is no ban "),
     (("ban", "set", "ghent", "tiktok", "--mode", "off", "--reason", "a\nbc"), "--reason: has a line break"),

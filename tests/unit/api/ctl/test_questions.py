@@ -72,7 +72,7 @@ def test_explain_names_both_bans_where_the_own_one_is_exempted_and_a_bound_one_r
     ("arguments", "said"),
     [
         (("127.0.99.1", "www.tiktok.com"), ["REFUSED, EDE 18 (Prohibited)", "the client is in no registered range"]),
-        (("127.0.8.1", "www.tiktok.com"), ["as the name is answered elsewhere, counted", "in force, counted"]),
+        (("127.0.8.1", "www.tiktok.com"), ["answer     not refused: normal DNS answer, counted", "in force, counted"]),
         (("127.0.5.1", "www.example.org"), ["service    none", "no ban was to be considered", "winner     none"]),
         (("127.0.25.1", "tiktok.com"), ["does not cover devices paid for or used so"]),
         (
