@@ -411,3 +411,5 @@ class Readiness(Answer):
     revision: Number | None
     published: Number | None
     suspensions: Number | None = None
+    nodes: Number | None = None
+    nodes_in_force: Number | None = None

@@ -9,7 +9,7 @@ from api.ctl.commands import PROGRAM, Group, Options, Result, Verb, add_verb
 from api.ctl.errors import DONE, FOUND, CtlError
 from api.ctl.names import Names
 from api.ctl.suspensions import first_lines, holding
-from api.ctl.terminal import columns
+from api.ctl.terminal import columns, counted
 from dnsfilter import __version__
 
 
@@ -61,6 +61,20 @@ def _lines(found: Readiness, client: Client) -> Iterator[str]:
             ("ready", "yes" if found.ready else f"no: {found.reason}" if found.reason else "no"),
             ("database", "reachable" if found.database else "not reachable"),
             ("recorded", "unknown" if found.revision is None else f"revision {found.revision}"),
-            ("in force", "nothing yet" if found.published is None else f"revision {found.published}"),
+            _reach(found),
         ]
     )
+
+
+def _reach(found: Readiness) -> tuple[str, str]:
+    """What is published, and whether every node decides by it."""
+    if found.published is None:
+        return "published", "nothing yet"
+    revision, nodes, reached = f"revision {found.published}", found.nodes, found.nodes_in_force
+    if nodes is None or reached is None:
+        return "published", f"{revision}; how many nodes have it is unknown"
+    if nodes == 0:
+        return "published", f"{revision}; no node is enrolled: one that reads snapshots from the disk does not report"
+    if reached == nodes:
+        return "in force", f"{revision} on {counted(nodes, 'node')}"
+    return "published", f"{revision}, in force on {reached} of {counted(nodes, 'node')}: see {PROGRAM} node list"

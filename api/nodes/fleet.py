@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import get_args
 
@@ -15,7 +16,7 @@ from api.nodes import repository
 from api.nodes.board import STRANGERS_S, Board
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
-from api.nodes.standing import read_node, said, standing_of
+from api.nodes.standing import Standing, read_node, said, standing_of
 from api.nodes.strangers import Place
 from api.publish.news import News
 from api.publish.service import Publisher
@@ -27,6 +28,14 @@ MAX_DOWNLOADS_EACH = 2
 """And of one node: it takes one after the other, and one that was broken off may not have ended yet."""
 JOURNAL_BURST, JOURNAL_INTERVAL_S = 2000, 6.0
 """Entries of one node's journal that go on record at once, and how often one more. A node keeps what is not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many nodes serve, and how many of them decide by the newest snapshot."""
+
+    nodes: int
+    in_force: int
 
 
 class Fleet:
@@ -52,13 +61,16 @@ class Fleet:
 
     def states(self, session: Session, rows: Sequence[Brief]) -> Sequence[State]:
         """The state of each of the nodes now."""
+        return [standing.state for standing in self._standings(session, rows)]
+
+    def _standings(self, session: Session, rows: Sequence[Brief]) -> Sequence[Standing]:
         now_s, heard = self._clock(), [self.board.heard(row.number) for row in rows]
         silent = [row.number for row, known in zip(rows, heard, strict=True) if known is None and row.enrolled_s]
         written = repository.reports(session, silent)
         found = []
         for row, known in zip(rows, heard, strict=True):
             body, seen_s = said(written.get(row.number, {}), row.seen_s, known)
-            found.append(standing_of(row, body, seen_s, self.news, now_s).state)
+            found.append(standing_of(row, body, seen_s, self.news, now_s))
         return found
 
     def forget(self, number: int) -> None:
@@ -82,6 +94,12 @@ class Fleet:
         with self._database.reading() as session:
             found = Counter(self.states(session, repository.briefs(session)))
         return {state: found[state] for state in get_args(State)}
+
+    def reach(self) -> Reach:
+        """Count the nodes that decide by the newest snapshot. Raise SQLAlchemyError."""
+        with self._database.reading() as session:
+            serving = [each for each in self._standings(session, repository.briefs(session)) if each.is_serving]
+        return Reach(len(serving), sum(each.is_newest for each in serving))
 
     def unregistered(
         self, session: Session, site: str | None, after: Place | None, limit: int

@@ -27,6 +27,16 @@ class Standing:
     behind_by: int | None
     behind_since_s: float | None
 
+    @property
+    def is_serving(self) -> bool:
+        """Return whether the node has enrolled, and reports or should by now."""
+        return self.state not in ("removed", "waiting")
+
+    @property
+    def is_newest(self) -> bool:
+        """Return whether the node reports that it decides by the newest snapshot."""
+        return self.state == "current" and self.behind_since_s is None
+
 
 def standing_of(row: NodeRow | Brief, body: Json, seen_s: int | None, news: News, now_s: float) -> Standing:
     """How a node stands now, by the report that it sent last, at `seen_s`."""

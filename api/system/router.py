@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import part_of, runtime
+from api.nodes.fleet import Fleet, Reach
 from api.publish.service import Publisher
 from api.routing import Route
 from api.suspensions.holding import Holding
@@ -34,8 +35,10 @@ def readiness(request: Request, response: Response) -> ReadinessRead:
     publisher, holding = part_of(request, "publisher", Publisher), part_of(request, "holding", Holding)
     revision: int | None = None
     suspensions: int | None = None
+    reach: Reach | None = None
     try:
         revision, suspensions = publisher.database_revision(), len(holding.suspended())
+        reach = part_of(request, "fleet", Fleet).reach()
     except SQLAlchemyError:
         revision = None
     published = publisher.status.revision
@@ -53,6 +56,8 @@ def readiness(request: Request, response: Response) -> ReadinessRead:
         revision=revision,
         published=published,
         suspensions=suspensions,
+        nodes=None if reach is None else reach.nodes,
+        nodes_in_force=None if reach is None else reach.in_force,
     )
 
 

@@ -13,6 +13,8 @@ class ReadinessRead(Read):
     """Whether acts can be recorded, and the database's revision is published; if not, `reason` says why.
 
     `suspensions`: for how many authorities, all of them being one, nothing is refused; null without the database.
+    `nodes`: how many have enrolled and should report; `nodes_in_force`: how many of them report that they decide by
+    what is published. Both are null without the database.
     """
 
     ready: bool
@@ -21,6 +23,8 @@ class ReadinessRead(Read):
     revision: int | None
     published: int | None
     suspensions: int | None
+    nodes: int | None
+    nodes_in_force: int | None
 
 
 class VersionRead(Read):

@@ -116,3 +116,29 @@ def test_networks_in_no_range_are_listed(served: Served, ctl: Ctl) -> None:
         ["prefix", "site", "queries", "last seen", "nodes"],
         ["192.0.2.0/24", "default", "7", "21 September 2026 14:13:00 UTC", "office-1"],
     ]
+
+
+def test_status_says_on_how_many_nodes_the_published_revision_is_in_force(served: Served, ctl: Ctl) -> None:
+    def said() -> str:
+        return " ".join(ctl("status").out.splitlines()[-1].split())
+
+    alone = "published revision 1; no node is enrolled: one that reads snapshots from the disk does not report"
+    assert said() == alone
+    ctl("node", "register", "later")
+    assert said() == alone
+    first, second, third = (Machine.enrolled(served.plane, name) for name in ("first", "second", "third"))
+    for machine in (first, second, third):
+        machine.report(revision=1)
+    assert said() == "in force revision 1 on 3 nodes"
+    served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "off"})
+    assert said() == "published revision 2, in force on 0 of 3 nodes: see dnsfilterctl node list"
+    for machine in (first, second):
+        machine.report(revision=2)
+    assert said() == "published revision 2, in force on 2 of 3 nodes: see dnsfilterctl node list"
+    ctl("node", "remove", "third")
+    assert said() == "in force revision 2 on 2 nodes"
+    served.plane.clock.now += 60
+    first.report(revision=2)
+    assert said() == "published revision 2, in force on 1 of 2 nodes: see dnsfilterctl node list"
+    found = json.loads(ctl("status", "--json").out)
+    assert (found["published"], found["nodes"], found["nodes_in_force"]) == (2, 2, 1)

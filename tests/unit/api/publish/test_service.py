@@ -203,6 +203,8 @@ def test_a_failed_publication_is_told_and_made_up_for(town: Plane, monkeypatch: 
             "revision": revision + 1,
             "published": revision,
             "suspensions": 0,
+            "nodes": 0,
+            "nodes_in_force": 0,
         }
     assert town.done("GET", BAN)["mode"] == "off"
     town.publisher.start()
