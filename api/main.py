@@ -1,22 +1,16 @@
 """dnsfilter-api: the control plane as a process."""
 
 import argparse
-import asyncio
 import gc
 import json
 import logging
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from types import FrameType
 
-import uvicorn
-from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import idempotency
@@ -39,10 +33,10 @@ from api.publish.service import Publisher, believed
 from api.publish.signing import Signing
 from api.publish.start import keep_history, meet_store
 from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
-from api.system.connections import MAX_THREADS, GuardedProtocol, raise_limit
-from api.system.handshakes import Handshakes
+from api.system.connections import raise_limit
 from api.system.metrics import DamageCollector, MetricsServer, Registry
 from api.system.notices import NoticesCollector
+from api.system.server import Server
 from api.tls import Certificate, warn_if_exposed
 from api.unusable import Unusable
 from blocklists.catalogue import load_catalogue
@@ -51,9 +45,6 @@ from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.logs import emit
 
-MAX_HEADER_OCTETS = 16 * 1024
-SHUTDOWN_S = 5
-BACKLOG = 2048
 COLLECTED_AFTER = 50_000, 20, 50
 """Objects, and collections of younger ones: Python's own (700, 10, 10) take a fifth of an act on 100,000 ranges."""
 
@@ -155,65 +146,8 @@ def serve(settings: Settings) -> int:
         ready = f"{said}, state in {settings.state_dir}"
         if turn is not None:
             turn.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        _Server(_config(app), ready, certificate, publisher.news.close).run([listener.socket])
+        Server(app, ready, certificate, publisher.news.close).run([listener.socket])
         return 1 if turn is not None and turn.lost else 0
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which says one line when it is ready, and whose stopping by a signal is a success."""
-
-    def __init__(
-        self, config: uvicorn.Config, ready: str, certificate: Certificate | None, ending: Callable[[], None]
-    ) -> None:
-        super().__init__(config)
-        self._ending = ending
-        self._ready = ready
-        self._certificate = certificate
-        self.servers: list[asyncio.Server] = []
-        self._accepting: list[asyncio.Task[None]] = []
-        self._ended_by: str | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen on the given sockets, then say so."""
-        current_default_thread_limiter().total_tokens = MAX_THREADS
-        loop = asyncio.get_running_loop()
-        for bound in sockets or ():
-            if self._certificate is not None:
-                handshakes = Handshakes(bound, self._certificate.context, self._protocol)
-                self._accepting.append(loop.create_task(handshakes.run()))
-            else:
-                self.servers.append(await loop.create_server(self._protocol, sock=bound, backlog=BACKLOG))
-        self.started = True
-        print(self._ready, flush=True)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note which signal it is that ends it."""
-        self._ended_by = signal.Signals(sig).name
-        super().handle_exit(sig, frame)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen no longer, and answer what is in hand."""
-        emit(log, logging.INFO, "stopping", signal=self._ended_by or "none")
-        for task in self._accepting:
-            task.cancel()
-        # Nodes wait for a snapshot longer than anybody waits for a stop.
-        self._ending()
-        await super().shutdown(sockets)
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Run until a signal; uvicorn raises the signal again afterwards, which must not end us before we tidied up."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        signal.signal(signal.SIGHUP, self._hung_up)
-        super().run(sockets)
-
-    def _protocol(self) -> GuardedProtocol:
-        return GuardedProtocol(self.config, self.server_state, {})
-
-    def _hung_up(self, *_: object) -> None:
-        """Only the certificate is read anew; without one there is nothing to do, and no reason to end."""
-        if self._certificate is not None:
-            self._certificate.look_soon()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -256,22 +190,6 @@ def _parser() -> argparse.ArgumentParser:
         help="notices to authorities are sent by smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",
     )
     return parser
-
-
-def _config(app: FastAPI) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="uvloop",
-        http=GuardedProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
 
 
 def _certificate(files: TlsFiles | None) -> Certificate | None:
