@@ -45,7 +45,6 @@ from api.ranges.router import ranges, sites
 from api.ranges.tables import tables
 from api.revisions.router import router as revisions
 from api.services.router import router as services
-from api.settings import UnixSocket
 from api.spaces.router import router as spaces
 from api.succession.router import router as succession
 from api.suspensions.byhand import local as suspensions_by_hand
@@ -107,10 +106,9 @@ def make_application(
     def refusal(token: str, scope: Scope) -> ApiError | None:
         return _refusal(runtime, failures, token, scope)
 
-    behind_a_proxy = isinstance(runtime.settings.listen, UnixSocket)
     app = make_description(
         [
-            *([Middleware(ForwardedMiddleware)] if behind_a_proxy else []),
+            Middleware(ForwardedMiddleware),
             Middleware(RequestMiddleware),
             Middleware(AccessMiddleware, metrics=requests),
             Middleware(BodyMiddleware, sender=lambda token, scope: _sender(runtime, token, scope), refusal=refusal),

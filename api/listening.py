@@ -3,12 +3,12 @@
 import os
 import socket
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never
 
-from api.settings import Endpoint, UnixSocket
+from api.settings import Endpoint, Settings, UnixSocket, Where
 from dnsfilter.errors import UnavailableError
 
 SOCKET_MODE = 0o660
@@ -19,8 +19,8 @@ PROBE_S = 1.0
 class Listener:
     """A listening socket, closed when its block ends; then also its file is gone. Raises UnavailableError."""
 
-    def __init__(self, where: Endpoint | UnixSocket, ciphered: bool) -> None:
-        self._scheme = "https" if ciphered else "http"
+    def __init__(self, where: Where, ciphered: bool) -> None:
+        self.ciphered = ciphered
         self._where = where
         self._file: tuple[int, int] | None = None
         try:
@@ -40,7 +40,8 @@ class Listener:
         """What a client is told."""
         if isinstance(self._where, UnixSocket):
             return self._where.text
-        return f"{self._scheme}://{Endpoint(self._where.host, self.socket.getsockname()[1]).text}"
+        scheme = "https" if self.ciphered else "http"
+        return f"{scheme}://{Endpoint(self._where.host, self.socket.getsockname()[1]).text}"
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +53,20 @@ class Listener:
                 # Another process may have put its own there meanwhile.
                 if _identity(self._where.path) == self._file:
                     self._where.path.unlink()
+
+
+def listen_on_all(settings: Settings, stack: ExitStack) -> tuple[Listener, ...]:
+    """Listen on every address until `stack` ends. Raise UnavailableError with each that is not to be had."""
+    listeners: list[Listener] = []
+    faults: list[str] = []
+    for where in settings.listen:
+        try:
+            listeners.append(stack.enter_context(Listener(where, settings.speaks_tls(where))))
+        except UnavailableError as error:
+            faults.append(str(error))
+    if faults:
+        raise UnavailableError("\n".join(faults))
+    return tuple(listeners)
 
 
 def taken(text: str, option: str, error: OSError) -> str:

@@ -25,7 +25,7 @@ from api.db.turn import Turn, turn_on
 from api.deps import Runtime
 from api.errors import NotPublished
 from api.installation import making, opening
-from api.listening import Listener, taken
+from api.listening import listen_on_all, taken
 from api.nodes.fleet import Fleet
 from api.notices.notifier import Notifier
 from api.policies.service import load_into_empty
@@ -75,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.umask(0o027)
     try:
-        settings = parse_settings({key: getattr(arguments, key) for key in DEFAULTS}, os.environ)
+        given = {key: getattr(arguments, key) for key in DEFAULTS}
+        settings = parse_settings({**given, "listen": arguments.listen and ",".join(arguments.listen)}, os.environ)
         if arguments.command in COMMANDS:
             print(f"dnsfilter-api: {COMMANDS[arguments.command](settings)}")
             return 0
@@ -87,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"dnsfilter-api: {problem}", file=sys.stderr)
         return 2
     except (UnavailableError, Unusable) as error:
-        print(f"dnsfilter-api: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"dnsfilter-api: {line}", file=sys.stderr)
         return 1
     except SQLAlchemyError as error:
         print(f"dnsfilter-api: {opening.cannot_open(settings, error)}", file=sys.stderr)
@@ -102,7 +104,7 @@ def serve(settings: Settings) -> int:
         turn = _take_turn(settings, stack)
         opening.demand_installation(settings)
         stack.enter_context(making.file_locked(settings))
-        listener = stack.enter_context(Listener(settings.listen, settings.tls is not None))
+        listeners = listen_on_all(settings, stack)
         token_key = making.token_key(settings)
         database = opening.open_database(settings)
         stack.callback(database.close)
@@ -142,11 +144,13 @@ def serve(settings: Settings) -> int:
         if certificate is not None:
             certificate.start()
             stack.callback(certificate.stop)
-        said = f"dnsfilter-api: listening on {listener.url}, metrics on http://{metrics.endpoint.text}/metrics"
+        urls = " and ".join(listener.url for listener in listeners)
+        said = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"
         ready = f"{said}, state in {settings.state_dir}"
         if turn is not None:
             turn.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        Server(app, ready, certificate, publisher.news.close).run([listener.socket])
+        server = Server(app, ready, listeners, certificate, publisher.news.close)
+        server.run([listener.socket for listener in listeners])
         return 1 if turn is not None and turn.lost else 0
 
 
@@ -163,8 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state-dir", metavar="DIR", help=f"database, token, snapshots ({DEFAULTS['state_dir']})")
     parser.add_argument(
         "--listen",
+        action="append",
         metavar="ADDRESS:PORT|unix:PATH",
-        help=f"the API ({DEFAULTS['listen']}); a socket for a proxy",
+        help=f"the API ({DEFAULTS['listen']}), also several with commas between or repeated; a socket for a proxy",
     )
     parser.add_argument("--metrics-listen", metavar="ADDRESS:PORT", help=f"metrics ({DEFAULTS['metrics_listen']})")
     parser.add_argument("--database", metavar="URL", help="SQLite or PostgreSQL (SQLite in the state directory)")

@@ -1,10 +1,11 @@
 """Settings of the control plane: command line before `DNSFILTER_API_*` before defaults."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -35,6 +36,12 @@ BOOLEAN = ("", "true", "false")
 UNIX = "unix:"
 MAX_SOCKET_PATH = 107
 """Octets: the kernel's `sun_path` without its last."""
+MAX_LISTEN = 16
+"""Addresses to listen on."""
+_PLAIN = (
+    "plain HTTP on {} shows tokens to whoever hears the network: give --tls-certificate and --tls-key, listen on "
+    "loopback or on unix:PATH behind a proxy, or say --allow-plain where something else ciphers the way"
+)
 _PLACES: Mapping[str, Callable[[str], Place]] = {
     "checkpoint_file": parse_file_place,
     "checkpoint_mail": parse_mail_place,
@@ -75,6 +82,15 @@ class UnixSocket:
         """`unix:` and the path."""
         return f"{UNIX}{self.path}"
 
+    @property
+    def loopback(self) -> bool:
+        """Only this machine reaches it."""
+        return True
+
+
+Where: TypeAlias = Endpoint | UnixSocket
+"""Where to listen."""
+
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
@@ -96,7 +112,7 @@ class Settings:
     """
 
     state_dir: Path
-    listen: Endpoint | UnixSocket
+    listen: tuple[Where, ...]
     metrics_listen: Endpoint
     database: str
     snapshot_key: Path
@@ -106,6 +122,14 @@ class Settings:
     tls: TlsFiles | None = None
     notices_mail: MailPlace | None = None
     broken_record: bool = False
+
+    def speaks_tls(self, where: Where) -> bool:
+        """Return whether TLS is spoken at one of `listen`.
+
+        Loopback next to an address that others reach is plain: it is for programs of this machine.
+        """
+        is_local = all(each.loopback for each in self.listen)
+        return self.tls is not None and isinstance(where, Endpoint) and (is_local or not where.loopback)
 
     @property
     def token_path(self) -> Path:
@@ -166,7 +190,7 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     problems += found
     if values["broken_record"] not in BOOLEAN:
         problems.append(Problem(places["broken_record"], "write true or false"))
-    if problems or listen is None or metrics_listen is None:
+    if problems or metrics_listen is None:
         raise ConfigError(tuple(problems))
     keys = snapshot_key, checkpoint_key
     broken_record = values["broken_record"] == "true"
@@ -180,28 +204,40 @@ def _key(values: Mapping[str, str], key: str, state_dir: Path) -> Path:
     return Path(values[key]) if values[key] else state_dir / key.replace("_", "-")
 
 
-def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[Endpoint | UnixSocket | None, list[Problem]]:
+def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[tuple[Where, ...], list[Problem]]:
     """Where to listen, and what is wrong with that: tokens are shown to no network unless that is asked for."""
-    problems = []
+    place = places["listen"]
+    listen: list[Where] = []
+    problems: list[Problem] = []
+    texts = values["listen"].split(",")
+    if len(texts) > MAX_LISTEN:
+        return (), [Problem(place, f"names {len(texts)} addresses; {MAX_LISTEN} are possible")]
+    ciphered = values["tls_certificate"] or values["tls_key"] or values["allow_plain"] == "true"
+    for text in texts:
+        try:
+            where = parse_listen(text.strip())
+        except ValueError as error:
+            problems.append(Problem(place, str(error)))
+            continue
+        problems += [Problem(place, f"{where.text} is {each.text} too") for each in listen if _meet(where, each)]
+        if not where.loopback and not ciphered:
+            problems.append(Problem(place, _PLAIN.format(where.text)))
+        listen.append(where)
     if values["allow_plain"] not in BOOLEAN:
         problems.append(Problem(places["allow_plain"], "write true or false"))
-    try:
-        listen = parse_listen(values["listen"])
-    except ValueError as error:
-        return None, [Problem(places["listen"], str(error)), *problems]
-    ciphered = isinstance(listen, UnixSocket) or listen.loopback or values["tls_certificate"] or values["tls_key"]
-    if not ciphered and values["allow_plain"] != "true":
-        message = (
-            f"plain HTTP on {listen.text} shows tokens to whoever hears the network: give --tls-certificate and "
-            "--tls-key, listen on loopback or on unix:PATH behind a proxy, or say --allow-plain where something else "
-            "ciphers the way"
-        )
-        problems.insert(0, Problem(places["listen"], message))
-    return listen, problems
+    return tuple(listen), problems
+
+
+def _meet(one: Where, other: Where) -> bool:
+    """Return whether the kernel would refuse the second: `[::]` is every IPv4 address too."""
+    if not (isinstance(one, Endpoint) and isinstance(other, Endpoint)):
+        return one == other
+    hosts = {one.host, other.host}
+    return one.port == other.port != 0 and (len(hosts) == 1 or not hosts.isdisjoint({"0.0.0.0", "::"}))
 
 
 def _tls(
-    values: Mapping[str, str], places: Mapping[str, str], listen: Endpoint | UnixSocket | None
+    values: Mapping[str, str], places: Mapping[str, str], listen: Sequence[Where]
 ) -> tuple[TlsFiles | None, list[Problem]]:
     given = [key for key in ("tls_certificate", "tls_key") if values[key]]
     if not given:
@@ -210,7 +246,7 @@ def _tls(
     if len(given) == 1:
         missing = "--tls-key" if given == ["tls_certificate"] else "--tls-certificate"
         return None, [Problem(place, f"needs {missing} too")]
-    if isinstance(listen, UnixSocket):
+    if listen and all(isinstance(where, UnixSocket) for where in listen):
         return None, [Problem(place, "a Unix socket is spoken to without TLS: the proxy before it has the certificate")]
     files = TlsFiles(Path(values["tls_certificate"]), Path(values["tls_key"]))
     problems = []
@@ -227,7 +263,7 @@ def _tls(
     return files, problems
 
 
-def parse_listen(text: str) -> Endpoint | UnixSocket:
+def parse_listen(text: str) -> Where:
     """Where to listen, of "127.0.0.1:8080" or "unix:/run/api.sock"; raises ValueError naming the input."""
     if not text.startswith(UNIX):
         return parse_endpoint(text)

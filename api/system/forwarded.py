@@ -8,16 +8,22 @@ HEADER = b"x-forwarded-for"
 
 
 class ForwardedMiddleware:
-    """Gives a request the address that the proxy names. Only for a socket that nobody but the proxy connects to."""
+    """Gives a request over a Unix socket the address that the proxy names: nobody but the proxy connects there."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its client; without a usable address it has none."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and _is_unix(scope):
             scope["client"] = last_hop(scope["headers"])
         await self._app(scope, receive, send)
+
+
+def _is_unix(scope: Scope) -> bool:
+    """Return whether the request came over a Unix socket: the server is then an absolute path without a port (ASGI)."""
+    host, port = scope.get("server") or ("", 0)
+    return port is None and str(host).startswith("/")
 
 
 def last_hop(headers: list[tuple[bytes, bytes]]) -> tuple[str, int] | None:

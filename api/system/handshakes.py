@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from dnsfilter.telemetry.logs import emit
@@ -19,19 +19,19 @@ log = logging.getLogger("dnsfilter.api.access")
 
 
 class Handshakes:
-    """Accepts connections of a listening socket, and gives a protocol of `make` to each whose handshake is done.
+    """Accepts connections of listening sockets, and gives a protocol of `make` to each whose handshake is done.
 
     Of more than `most` unfinished handshakes the oldest is ended. asyncio's own server would keep any number of them.
     """
 
     def __init__(
         self,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         context: ssl.SSLContext,
         make: Callable[[], asyncio.Protocol],
         most: int = MAX_HANDSHAKES,
     ) -> None:
-        self._listener = listener
+        self._listeners = listeners
         self._context = context
         self._make = make
         self._most = most
@@ -40,24 +40,29 @@ class Handshakes:
 
     async def run(self) -> None:
         """Accept until cancelled."""
-        loop = asyncio.get_running_loop()
-        self._listener.setblocking(False)
         try:
-            while True:
-                try:
-                    connection, _ = await loop.sock_accept(self._listener)
-                except OSError as error:
-                    emit(log, logging.WARNING, "a connection was not accepted", reason=error.strerror)
-                    await asyncio.sleep(PAUSE_S)
-                    continue
-                task = loop.create_task(self._shake(connection))
-                self._unfinished[task] = connection
-                task.add_done_callback(self._unfinished.pop)
-                if len(self._unfinished) > self._most:
-                    _end(next(iter(self._unfinished.values())))
+            async with asyncio.TaskGroup() as group:
+                for listener in self._listeners:
+                    group.create_task(self._accept(listener))
         finally:
             for connection in self._unfinished.values():
                 _end(connection)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                emit(log, logging.WARNING, "a connection was not accepted", reason=error.strerror)
+                await asyncio.sleep(PAUSE_S)
+                continue
+            task = loop.create_task(self._shake(connection))
+            self._unfinished[task] = connection
+            task.add_done_callback(self._unfinished.pop)
+            if len(self._unfinished) > self._most:
+                _end(next(iter(self._unfinished.values())))
 
     async def _shake(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()

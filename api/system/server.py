@@ -4,13 +4,14 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
+from api.listening import Listener
 from api.system.connections import MAX_THREADS, GuardedProtocol
 from api.system.handshakes import Handshakes
 from api.tls import Certificate
@@ -26,25 +27,34 @@ log = logging.getLogger("dnsfilter.api")
 class Server(uvicorn.Server):
     """uvicorn, which says one line when it is ready, and whose stopping by a signal is a success."""
 
-    def __init__(self, app: FastAPI, ready: str, certificate: Certificate | None, ending: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        ready: str,
+        listeners: Sequence[Listener],
+        certificate: Certificate | None,
+        ending: Callable[[], None],
+    ) -> None:
         super().__init__(_config(app))
+        self._listeners = listeners
         self._ending = ending
         self._ready = ready
         self._certificate = certificate
         self.servers: list[asyncio.Server] = []
-        self._accepting: list[asyncio.Task[None]] = []
+        self._accepting: asyncio.Task[None] | None = None
         self._ended_by: str | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen on the given sockets, then say so."""
+        """Accept connections on every listener, then say so."""
         current_default_thread_limiter().total_tokens = MAX_THREADS
         loop = asyncio.get_running_loop()
-        for bound in sockets or ():
-            if self._certificate is not None:
-                handshakes = Handshakes(bound, self._certificate.context, self._protocol)
-                self._accepting.append(loop.create_task(handshakes.run()))
-            else:
-                self.servers.append(await loop.create_server(self._protocol, sock=bound, backlog=BACKLOG))
+        if self._certificate is not None:
+            ciphered = [listener.socket for listener in self._listeners if listener.ciphered]
+            handshakes = Handshakes(ciphered, self._certificate.context, self._protocol)
+            self._accepting = loop.create_task(handshakes.run())
+        for listener in self._listeners:
+            if not listener.ciphered:
+                self.servers.append(await loop.create_server(self._protocol, sock=listener.socket, backlog=BACKLOG))
         self.started = True
         print(self._ready, flush=True)
 
@@ -56,8 +66,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen no longer, and answer what is in hand."""
         emit(log, logging.INFO, "stopping", signal=self._ended_by or "none")
-        for task in self._accepting:
-            task.cancel()
+        if self._accepting is not None:
+            self._accepting.cancel()
         # Nodes wait for a snapshot longer than anybody waits for a stop.
         self._ending()
         await super().shutdown(sockets)

@@ -18,7 +18,8 @@ class Api(Process):
     def __init__(self, directory: Path, policy: str, options: Sequence[str] = ()) -> None:
         super().__init__(directory, "api")
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.place = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.place}"
         self.state = directory / "state"
         directory.mkdir(parents=True, exist_ok=True)
         self._policy = directory / "policy.toml"
@@ -28,8 +29,7 @@ class Api(Process):
     def command(self) -> list[str]:
         return [
             *(program("dnsfilter-api"), "--create", "--state-dir", str(self.state), "--init-policy", str(self._policy)),
-            *("--listen", f"127.0.0.1:{self.port}", "--metrics-listen", "127.0.0.1:0"),
-            # The last of an option given twice counts.
+            *("--listen", self.place, "--metrics-listen", "127.0.0.1:0"),
             *self._options,
         ]
 
@@ -54,8 +54,8 @@ class ApiWithin(Api):
     """`dnsfilter-api` inside a namespace, at port 8080 of an IPv4 address there, without encryption."""
 
     def __init__(self, space: Namespace, directory: Path, policy: str, address: str) -> None:
+        super().__init__(directory, policy, ("--allow-plain",))
         self.place = f"{address}:8080"
-        super().__init__(directory, policy, ("--listen", self.place, "--allow-plain"))
         self.url = f"http://{self.place}"
         self._space = space
 

@@ -1,5 +1,6 @@
 """Settings: where they come from, and every fault at once."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.certificates import Authority
 def test_the_command_line_comes_before_the_environment_before_the_default(tmp_path: Path) -> None:
     environ = {"DNSFILTER_API_STATE_DIR": str(tmp_path), "DNSFILTER_API_LISTEN": "[::1]:1"}
     settings = parse_settings({"listen": "127.0.0.1:2"}, environ)
-    assert (settings.listen, settings.metrics_listen) == (Endpoint("127.0.0.1", 2), Endpoint("127.0.0.1", 9154))
+    assert (settings.listen, settings.metrics_listen) == ((Endpoint("127.0.0.1", 2),), Endpoint("127.0.0.1", 9154))
     assert settings.database == f"sqlite:///{tmp_path}/dnsfilter.sqlite3"
     assert (settings.token_path, settings.snapshot_dir) == (tmp_path / "admin-token", tmp_path / "snapshots")
 
@@ -79,13 +80,54 @@ def test_plain_http_that_others_hear_is_refused_unless_asked_for(tmp_path: Path,
     given = {"state_dir": str(tmp_path), "listen": listen}
     with pytest.raises(ConfigError, match="shows tokens to whoever hears the network"):
         parse_settings(given, {})
-    assert parse_settings({**given, "allow_plain": "true"}, {}).listen == parse_endpoint(listen)
+    assert parse_settings({**given, "allow_plain": "true"}, {}).listen == (parse_endpoint(listen),)
     assert parse_settings(given, {"DNSFILTER_API_ALLOW_PLAIN": "true"}).tls is None
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "127.1.2.3:0"])
 def test_plain_http_on_loopback_is_fine(tmp_path: Path, listen: str) -> None:
-    assert parse_settings({"state_dir": str(tmp_path), "listen": listen}, {}).listen == parse_endpoint(listen)
+    assert parse_settings({"state_dir": str(tmp_path), "listen": listen}, {}).listen == (parse_endpoint(listen),)
+
+
+def test_several_addresses_are_listed_with_commas_and_each_fault_is_named(tmp_path: Path) -> None:
+    given = {"state_dir": str(tmp_path), "allow_plain": "true"}
+    variable = "DNSFILTER_API_LISTEN"
+    found = parse_settings(given, {variable: "127.0.0.1:8080, [2001:db8::1]:8080,unix:/run/api.sock"})
+    assert found.listen == (
+        Endpoint("127.0.0.1", 8080),
+        Endpoint("2001:db8::1", 8080),
+        UnixSocket(Path("/run/api.sock")),
+    )
+    with pytest.raises(ConfigError) as caught:
+        parse_settings({"state_dir": str(tmp_path)}, {variable: "192.0.2.1:8080,::1:8080,,[::1]:80,[::1]:80,a:b"})
+    said = [problem.message for problem in caught.value.problems]
+    assert {problem.place for problem in caught.value.problems} == {variable}
+    for message, words in zip(
+        said, ("plain HTTP on 192.0.2.1:8080", "'::1:8080' is no", "'' is no", "[::1]:80 is [::1]:80 too", "'b' in"),
+        strict=True,
+    ):  # fmt: skip
+        assert message.startswith(words)
+    for listen in ("127.0.0.1:8080,0.0.0.0:8080", "[::]:8080,127.0.0.1:8080", "[::1]:8080,[::]:8080"):
+        first, second = listen.split(",")
+        with pytest.raises(ConfigError, match=re.escape(f"{second} is {first} too")):
+            parse_settings(given, {variable: listen})
+    with pytest.raises(ConfigError, match="names 17 addresses; 16 are possible"):
+        parse_settings(given, {variable: ",".join(["127.0.0.1:0"] * 17)})
+
+
+def test_tls_holds_where_others_reach_it_and_loopback_next_to_that_is_plain(tmp_path: Path) -> None:
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    Authority(tmp_path / "ca").issue(*files)
+    pair = {"state_dir": str(tmp_path), "tls_certificate": str(files[0]), "tls_key": str(files[1])}
+
+    def spoken(listen: str) -> list[bool]:
+        found = parse_settings({**pair, "listen": listen}, {})
+        return [found.speaks_tls(where) for where in found.listen]
+
+    assert spoken("127.0.0.1:8080,192.0.2.1:8080,[2001:db8::1]:443") == [False, True, True]
+    assert spoken("127.0.0.1:8080,[::1]:8080") == [True, True]
+    assert spoken("unix:/run/api.sock,192.0.2.1:8080") == [False, True]
+    assert spoken("0.0.0.0:8080") == [True]
 
 
 def test_a_socket_s_file_is_named_by_its_whole_path() -> None:

@@ -68,7 +68,7 @@ def run(context: ssl.SSLContext, authority: Authority, spoken: Any) -> None:
 
     async def whole() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            served = asyncio.create_task(Handshakes(listener, context, Echo, MOST).run())
+            served = asyncio.create_task(Handshakes([listener], context, Echo, MOST).run())
             trusting = ssl.create_default_context(cafile=authority.ca)
             made: Coroutine[Any, Any, None] = spoken(Client(listener.getsockname()[1], trusting))
             await made

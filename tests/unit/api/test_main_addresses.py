@@ -1,0 +1,105 @@
+"""The process on several addresses: a real socket at each, with the same rules."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.system.body import MAX_OCTETS
+from tests.support.certificates import Authority
+from tests.support.namespaces import Namespace
+from tests.support.nodes import eventually
+
+ROOT = Path(__file__).parents[3]
+LAN = "192.0.2.2"
+
+
+@contextmanager
+def serving(state: Path, options: Sequence[str], space: Namespace | None = None) -> Iterator[list[str]]:
+    """Run a control plane and yield the URLs that it says."""
+    own = ["--create", "--state-dir", str(state), "--metrics-listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "api.main", *own, *options]
+    log = state.with_suffix(".log")
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            command if space is None else space.command(*command), cwd=ROOT, stdout=file, stderr=file
+        )
+    try:
+        assert eventually(lambda: "listening on" in log.read_text() or process.poll() is not None, 60)
+        found = re.search(r"listening on (.+), metrics", log.read_text())
+        assert found is not None, log.read_text()
+        yield found.group(1).split(" and ")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_each_address_has_a_socket_with_the_same_rules(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    options = ["--listen", f"127.0.0.1:0,127.0.0.2:0,unix:{path}", "--listen", "[::1]:0"]
+    with serving(tmp_path / "state", options) as urls:
+        assert [url.rpartition(":")[0] for url in urls] == [
+            "http://127.0.0.1",
+            "http://127.0.0.2",
+            "unix",
+            "http://[::1]",
+        ]
+        known = {"Authorization": f"Bearer {(tmp_path / 'state' / 'admin-token').read_text().strip()}"}
+        for url in urls:
+            is_unix = url.startswith("unix:")
+            transport = httpx.HTTPTransport(uds=str(path)) if is_unix else None
+            with httpx.Client(base_url="http://localhost" if is_unix else url, transport=transport) as client:
+                assert client.get("/readyz").json()["ready"] is True
+                assert client.post("/v1/accounts", content=b"x" * (MAX_OCTETS + 1), headers=known).status_code == 413
+                wrong = {"Authorization": "Bearer dnsf_unknown", "X-Forwarded-For": "192.0.2.77"}
+                assert client.get("/v1/bans", headers=wrong).status_code == 401
+        asked = httpx.get(f"{urls[0]}/v1/failed-tries", headers=known)
+        tries = [item["address"] for item in asked.json()["items"]]
+        # A header about the sender counts only behind the socket's file.
+        assert sorted(tries) == ["127.0.0.1", "127.0.0.1", "192.0.2.77", "::1"]
+    assert not os.path.lexists(path)
+
+
+def test_each_address_that_is_not_to_be_had_is_named(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as one, closing(socket.create_server(("127.0.0.2", 0))) as two:
+        busy = [":".join(map(str, each.getsockname())) for each in (one, two)]
+        own = ["--create", "--state-dir", str(tmp_path), "--metrics-listen", "127.0.0.1:0"]
+        command = [sys.executable, "-m", "api.main", *own, "--listen", f"{busy[0]},127.0.0.3:0,{busy[1]}"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if line.startswith("dnsfilter-api: ")]
+    assert [line.partition(";")[0] for line in said] == [
+        f"dnsfilter-api: cannot listen on {address}: Address already in use" for address in busy
+    ]
+
+
+@pytest.mark.parametrize("command", [("status",), ("ban", "list")])
+def test_a_certificate_for_the_network_leaves_the_commands_on_the_server_their_default(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    authority, files = Authority(tmp_path / "ca"), (tmp_path / "cert.pem", tmp_path / "key.pem")
+    authority.issue(*files, address=LAN)
+    tls = ["--tls-certificate", str(files[0]), "--tls-key", str(files[1])]
+    state = tmp_path / "state"
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("DNSFILTER_")}
+    with Namespace() as space:
+        space.add_device("eth0", f"{LAN}/24")
+        with serving(state, ["--listen", f"127.0.0.1:8080,{LAN}:8080", *tls], space) as urls:
+            assert urls == ["http://127.0.0.1:8080", f"https://{LAN}:8080"]
+            ctl = [sys.executable, "-m", "api.cli", "--token-file", str(state / "admin-token")]
+            for options in ([], ["--api", f"https://{LAN}:8080", "--ca", str(authority.ca)]):
+                done = space.run(*ctl, *options, *command, env=environ)
+                assert done.returncode == 0, done.stderr
+            plain = space.run(*ctl, "--api", f"http://{LAN}:8080", *command, env=environ)
+            assert plain.returncode == 4
