@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
+from dnsfilter.telemetry.notify import notify
 
 LOOK_S = 0.5
 _LOCK = 0x646E7366696C7465
@@ -85,6 +86,8 @@ class Turn:
         if self.take():
             return
         emit(log, logging.INFO, "another control plane has the database, waiting until it ends")
+        # To wait is what a standby is for: for days, perhaps, in which no start should be pending or time out.
+        notify("READY=1", "STATUS=another control plane has the database, waiting until it ends")
         while not self._stopping.wait(LOOK_S):
             if self.take():
                 emit(log, logging.INFO, "the other control plane has ended")

@@ -16,6 +16,7 @@ from api.system.connections import MAX_THREADS, GuardedProtocol
 from api.system.handshakes import Handshakes
 from api.tls import Certificate
 from dnsfilter.telemetry.logs import emit
+from dnsfilter.telemetry.notify import notify
 
 MAX_HEADER_OCTETS = 16 * 1024
 SHUTDOWN_S = 5
@@ -57,6 +58,7 @@ class Server(uvicorn.Server):
                 self.servers.append(await loop.create_server(self._protocol, sock=listener.socket, backlog=BACKLOG))
         self.started = True
         print(self._ready, flush=True)
+        notify("READY=1", f"STATUS=listening on {' and '.join(listener.url for listener in self._listeners)}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note which signal it is that ends it."""
@@ -66,6 +68,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen no longer, and answer what is in hand."""
         emit(log, logging.INFO, "stopping", signal=self._ended_by or "none")
+        notify("STOPPING=1", "STATUS=stopping")
         if self._accepting is not None:
             self._accepting.cancel()
         # Nodes wait for a snapshot longer than anybody waits for a stop.

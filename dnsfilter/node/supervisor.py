@@ -24,7 +24,6 @@ from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
 from dnsfilter.node.countersdir import make_counters_dir
 from dnsfilter.node.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.node.crew import STOP_S, Crew, Death
-from dnsfilter.node.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
 from dnsfilter.node.reloading import as_far_as_possible, listen_text
@@ -36,6 +35,7 @@ from dnsfilter.node.workerprocess import Orders, Recruit, Sealed
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.nodestate import NodeState
+from dnsfilter.telemetry.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.upstream.zones import Zones
 

@@ -62,6 +62,16 @@ def test_control_plane_has_no_capability() -> None:
     assert control_plane["CapabilityBoundingSet"] == control_plane["AmbientCapabilities"] == [""]
 
 
+@each_unit
+def test_a_unit_has_started_once_its_process_says_so(unit: str) -> None:
+    found = directives(unit)
+    assert (found["Type"], found["NotifyAccess"]) == (["notify"], ["main"])
+
+
+def test_no_time_limit_ends_a_control_plane_that_migrates_its_database() -> None:
+    assert directives("dnsfilter-api.service")["TimeoutStartSec"] == ["infinity"]
+
+
 def test_resolver_starts_without_the_control_plane() -> None:
     resolver = directives("dnsfilter.service")
     ordering = [value for key in ("Requires", "Wants", "After", "BindsTo", "PartOf") for value in resolver.get(key, [])]

@@ -1,7 +1,9 @@
 """One control plane at a time on PostgreSQL: who waits takes the place of who has ended, and nobody shares it."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -32,6 +34,26 @@ def test_who_waits_goes_on_as_soon_as_the_other_has_ended(url: str) -> None:
         first.close()
         waiting.result(timeout=10)
         assert not first.take()
+
+
+def test_who_waits_counts_as_started_and_says_that_it_waits(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        closing(Turn(url)) as first,
+        closing(Turn(url)) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        first.wait()
+        waiting = pool.submit(second.wait)
+        said = "READY=1\nSTATUS=another control plane has the database, waiting until it ends"
+        assert manager.recv(1000).decode() == said
+        first.close()
+        waiting.result(timeout=10)
 
 
 def test_a_server_that_was_away_gives_it_back_where_nobody_else_came(server: Server, url: str) -> None:

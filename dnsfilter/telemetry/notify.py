@@ -1,4 +1,4 @@
-"""Telling the service manager how we are (sd_notify(3)); silent where there is none."""
+"""States of this process for the service manager (sd_notify(3)). Without one nothing is sent."""
 
 import os
 import socket

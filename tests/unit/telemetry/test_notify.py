@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.node.notify import notify, notify_reloading, watchdog_s
+from dnsfilter.telemetry.notify import notify, notify_reloading, watchdog_s
 
 
 def test_states_reach_the_socket_that_the_manager_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,65 @@
+"""The process as systemd sees it: what it sends to the service manager's socket, and when."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dnsfilter.snapshot.store import SnapshotStore
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """The socket of a service manager."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
+        made.bind(str(tmp_path / "notify"))
+        made.settimeout(60)
+        yield made
+
+
+@contextmanager
+def started(tmp_path: Path, port: int, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    options = ["--create", "--state-dir", str(tmp_path / "state"), "--metrics-listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "api.main", *options, "--listen", f"127.0.0.1:{port}"]
+    own = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"} | environ
+    with subprocess.Popen(
+        command, cwd=ROOT, env=own, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as made:
+        try:
+            yield made
+        finally:
+            made.kill()
+
+
+def test_it_is_ready_once_it_listens_and_has_published(tmp_path: Path, manager: socket.socket) -> None:
+    port = free_port()
+    with started(tmp_path, port, NOTIFY_SOCKET=str(tmp_path / "notify")) as process:
+        said = manager.recv(1000).decode()
+        # Now, not soon: the resolver's unit is started next.
+        assert SnapshotStore(tmp_path / "state" / "snapshots").current_revision() is not None
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        assert said == f"READY=1\nSTATUS=listening on http://127.0.0.1:{port}"
+        process.send_signal(signal.SIGTERM)
+        assert manager.recv(1000).decode().split("\n")[0] == "STOPPING=1"
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("address", ["", "/nowhere/notify"])
+def test_without_a_manager_it_serves_all_the_same(tmp_path: Path, address: str) -> None:
+    port = free_port()
+    with started(tmp_path, port, NOTIFY_SOCKET=address) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"dnsfilter-api: listening on http://127.0.0.1:{port}, ")
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
