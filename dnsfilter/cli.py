@@ -293,6 +293,7 @@ def _check(options: argparse.Namespace) -> int:
 
     problems: list[str] = []
     said: dict[str, object] = {}
+    config: Config | None = None
     try:
         said["engine"] = kind = chosen_kind()
         engine_class(kind)
@@ -302,13 +303,6 @@ def _check(options: argparse.Namespace) -> int:
         problems.append(str(error))
     try:
         config = _config(options)
-        said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
-        problems += address_faults((*config.listen, config.metrics_listen))
-        if config.left_out:
-            said["left out"] = [endpoint_text(endpoint) for endpoint in config.left_out]
-        said["workers"] = config.workers
-        said["receive buffer"] = _buffer_text()
-        said["upstream"] = [endpoint_text(server) for server in config.upstream.servers]
     except ConfigError as error:
         problems += map(str, error.problems)
     if options.policy is not None:
@@ -317,6 +311,8 @@ def _check(options: argparse.Namespace) -> int:
             said |= {"authorities": len(policy.authorities), "ranges": len(policy.ranges), "bans": len(policy.bans)}
         except ConfigError as error:
             problems += map(str, error.problems)
+    if config is not None:
+        _check_here(options, config, problems, said)
     if options.json:
         print(json.dumps({"problems": problems, **said}))
     else:
@@ -325,6 +321,25 @@ def _check(options: argparse.Namespace) -> int:
         if not problems:
             say("; ".join(f"{key}: {_shown(value)}" for key, value in said.items()))
     return WRONG_INPUT if problems else DONE
+
+
+def _check_here(options: argparse.Namespace, config: Config, problems: list[str], said: dict[str, object]) -> None:
+    """Add what the configuration means on this machine, and what the node's user cannot do. Become that user."""
+    from dnsfilter.node.checkup import check_up
+
+    said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
+    problems += address_faults((*config.listen, config.metrics_listen))
+    if config.left_out:
+        said["left out"] = [endpoint_text(endpoint) for endpoint in config.left_out]
+    said["workers"] = config.workers
+    said["receive buffer"] = _buffer_text()
+    said["upstream"] = [endpoint_text(server) for server in config.upstream.servers]
+    files = [path for path in (options.config, options.policy) if path is not None]
+    found = check_up(config, files, _store(options, config).directory, by_policy=options.policy is not None)
+    problems += found.problems
+    said["user"] = found.user
+    if found.not_tried:
+        said["not tried"] = list(found.not_tried)
 
 
 def _buffer_text() -> str:

@@ -77,14 +77,16 @@ def unprivileged_user(configured: str | None) -> pwd.struct_passwd | None:
 
     Only root can become somebody else. Raises UnavailableError for a configured user that does not exist.
     """
-    if os.geteuid() != 0 or not _holds(_CAP_SETUID):
+    if os.geteuid() != 0 or not holds(_CAP_SETUID):
         return None
     try:
         user = pwd.getpwnam(configured or DEFAULT_USER)
     except KeyError:
         if configured is None:
             return None
-        raise UnavailableError(f"become user {configured}: there is none of that name") from None
+        raise UnavailableError(
+            f"become user {configured}: there is none of that name: make it or change user"
+        ) from None
     return None if user.pw_uid == 0 else user
 
 
@@ -124,7 +126,8 @@ def _bound(kept: Collection[int]) -> None:
             _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
 
 
-def _holds(capability: int) -> bool:
+def holds(capability: int) -> bool:
+    """Return whether this process holds a capability now."""
     header, held = _Header(_VERSION_3, 0), (_Data * 2)()
     _must(_libc.capget(ctypes.byref(header), held), "capget")
     return bool(held[capability // 32].effective & 1 << capability % 32)

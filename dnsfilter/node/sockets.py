@@ -123,6 +123,23 @@ def check_free(
                 _bound((kind, endpoint), shared=False).close()
 
 
+def is_shared(endpoint: Endpoint) -> bool:
+    """Return whether a program of this user has the TCP port and shares it, as a running node does.
+
+    Nothing listens on the socket that finds out, so no query goes astray.
+    """
+    place = socket.SOCK_STREAM, endpoint
+    try:
+        _bound(place, shared=False).close()
+    except UnavailableError:
+        try:
+            _bound(place, shared=True, listening=False).close()
+        except UnavailableError:
+            return False
+        return True
+    return False
+
+
 def open_tcp(endpoint: Endpoint) -> socket.socket:
     """A listening TCP socket of our own; UnavailableError as `open_listening`."""
     sock = _bound((socket.SOCK_STREAM, endpoint), shared=False)
@@ -161,7 +178,7 @@ def buffer_advice(octets: int) -> str | None:
     return f"sysctl net.core.rmem_max={RECEIVE_BUFFER}"
 
 
-def _bound(place: Place, *, shared: bool) -> socket.socket:
+def _bound(place: Place, *, shared: bool, listening: bool = True) -> socket.socket:
     kind, endpoint = place
     family = family_of(endpoint.address)
     try:
@@ -176,7 +193,7 @@ def _bound(place: Place, *, shared: bool) -> socket.socket:
             else:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((str(endpoint.address), endpoint.port))
-            if shared and kind == socket.SOCK_STREAM:
+            if shared and listening and kind == socket.SOCK_STREAM:
                 sock.listen(BACKLOG)
             unbound.pop_all()
             return sock

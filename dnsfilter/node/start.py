@@ -23,12 +23,29 @@ def give_up_root(config: Config) -> None:
         if not config.state_dir.exists():
             config.state_dir.mkdir(parents=True)
             os.chown(config.state_dir, user.pw_uid, user.pw_gid)
+    except OSError as error:
+        raise UnavailableError(f"make state directory {config.state_dir}: {_reason(error)}") from error
+    for problem in take_user(user):
+        raise UnavailableError(problem)
+
+
+def take_user(user: pwd.struct_passwd) -> tuple[str, ...]:
+    """Become that user with what the unit lets it keep. Return its problems with this program.
+
+    Raise UnavailableError if the kernel refuses.
+    """
+    try:
         become(user, {CAP_NET_BIND_SERVICE})
     except OSError as error:
-        raise UnavailableError(f"become user {user.pw_name}: {(error.strerror or str(error)).lower()}") from error
-    if not os.access(sys.executable, os.X_OK):
-        advice = f'install the program elsewhere, or set user = "{pwd.getpwuid(0).pw_name}"'
-        raise UnavailableError(f"become user {user.pw_name}: it may not run {sys.executable}: {advice}")
+        raise UnavailableError(f"become user {user.pw_name}: {_reason(error)}") from error
+    if os.access(sys.executable, os.X_OK):
+        return ()
+    advice = f'install the program elsewhere, or set user = "{pwd.getpwuid(0).pw_name}"'
+    return (f"become user {user.pw_name}: it may not run {sys.executable}: {advice}",)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def open_sockets(config: Config, handover: Handover) -> tuple[Listening, socket.socket]:
@@ -51,7 +68,7 @@ def start_recruit(listening: Listening, engine: EngineKind) -> Recruit:
     try:
         return Recruit.start(listening, engine)
     except OSError as error:
-        raise UnavailableError(f"start a worker: {(error.strerror or str(error)).lower()}") from error
+        raise UnavailableError(f"start a worker: {_reason(error)}") from error
 
 
 def this_program() -> tuple[str, ...]:

@@ -24,6 +24,13 @@ def test_conditional_zone_answers_and_the_rest_of_local_never_goes_upstream(node
     assert _upstream_queries(node) == before
 
 
+def test_a_check_next_to_the_running_node_finds_nothing(node: Node) -> None:
+    command = [program("dnsfilter"), "check", "--config", str(node.config), "--policy", str(node.policy)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert node.dig("plain.example.org").rcode == "NOERROR"
+
+
 def _upstream_queries(node: Node) -> float:
     samples = node.metrics().items()
     return sum(value for name, value in samples if name.startswith("dnsfilter_upstream_queries_total"))

@@ -84,7 +84,7 @@ def test_unit_starts_an_entry_point_of_the_distribution(unit: str) -> None:
     scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
     found = directives(unit)
     for command in found["ExecStart"] + found.get("ExecStartPre", []):
-        program = Path(command.split()[0])
+        program = Path(command.removeprefix("-").split()[0])
         assert program.parent == Path("/usr/bin")
         assert program.name in scripts
 

@@ -1,0 +1,159 @@
+"""What a node could not read, write or bind as the user that it runs as. Nothing is written, and no file is left."""
+
+import errno
+import os
+import pwd
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.here import has_address
+from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.config.resolved import STATE_FILE
+from dnsfilter.errors import UnavailableError
+from dnsfilter.node.identity import load_identity, load_token
+from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, holds, unprivileged_user
+from dnsfilter.node.sockets import BOTH, TCP, check_free, is_shared
+from dnsfilter.node.start import take_user
+
+PAGE_S = 1.0
+MAX_PAGE_BYTES = 1 << 20
+_OF_SNAPSHOTS = re.compile(r"current|.*\.(manifest|names|ranges|rules)")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """Every problem of the node's user, and the ports that this process may not try."""
+
+    user: str
+    problems: tuple[str, ...]
+    not_tried: tuple[str, ...] = ()
+
+
+def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: bool) -> Checkup:
+    """Become the user that `serve` would become, and try what it needs. This process stays that user.
+
+    `files` are those named on the command line, `store` is the directory of snapshots. A port that the running node has
+    is no problem.
+    """
+    problems: list[str] = []
+    try:
+        user = unprivileged_user(config.user)
+        if user is not None:
+            problems += take_user(user)
+    except UnavailableError as error:
+        return Checkup(config.user or "", (str(error),))
+    name = _own_name()
+    own = [store, *((config.state_dir / STATE_FILE,) if by_policy else ())]
+    written = [config.node_dir, *((config.state_dir, store) if by_policy else ())]
+    if store.is_relative_to(config.node_dir):
+        written.append(store)
+    problems += (f"{path}: user {name} cannot read it: {why}" for path, why in _unreadable([*files, *_named(config)]))
+    problems += (f"{path}: user {name} cannot read it: {why}" for path, why in _unreadable(_kept(own)))
+    problems += _identity_problems(config)
+    problems += (text for directory in dict.fromkeys(written) for text in _unwritable(directory, name))
+    refused, not_tried = _ports(config)
+    return Checkup(name, (*problems, *refused), not_tried)
+
+
+def _own_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def _named(config: Config) -> Iterator[Path]:
+    """Files that the configuration names."""
+    if config.control_plane.ca is not None:
+        yield config.control_plane.ca
+
+
+def _identity_problems(config: Config) -> Iterator[str]:
+    """A node that follows a control plane reads its identity, or before it has one a one-time token."""
+    control = config.control_plane
+    if control.url is None:
+        return
+    try:
+        if load_identity(config.node_dir) is None and control.token is not None:
+            load_token(control.token)
+    except UnavailableError as error:
+        yield str(error)
+
+
+def _kept(paths: Iterable[Path]) -> Iterator[Path]:
+    """What there is of the node's own: files, and snapshots in directories with their second copies."""
+    for path in paths:
+        try:
+            names = os.listdir(path)
+        except NotADirectoryError:
+            yield path
+        except FileNotFoundError:
+            continue
+        except OSError:
+            yield path
+        else:
+            yield from (path / name for name in sorted(names) if _OF_SNAPSHOTS.fullmatch(name))
+            if "copy" in names:
+                yield from _kept([path / "copy"])
+
+
+def _unreadable(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    for path in paths:
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+        except OSError as error:
+            yield path, (error.strerror or str(error)).lower()
+
+
+def _unwritable(directory: Path, user: str) -> Iterator[str]:
+    """Yield why files cannot be put into a directory, which may be yet to be made."""
+    there = directory
+    try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
+    except OSError as error:
+        yield f"{directory}: user {user} cannot reach it: {(error.strerror or str(error)).lower()}"
+        return
+    if not there.is_dir():
+        yield f"{there}: is no directory"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        if there == directory:
+            yield f"{directory}: user {user} cannot write to it: type chown {user} {directory}"
+        else:
+            yield f"{directory}: user {user} cannot make it: type install -d -o {user} {directory}"
+
+
+def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
+    """Return a problem for each port that cannot be had, and the ports that need a capability which is not held."""
+    problems, not_tried = [], []
+    wanted = [*((endpoint, BOTH) for endpoint in config.listen), (config.metrics_listen, TCP)]
+    for endpoint, kinds in wanted:
+        if not has_address(endpoint.address):
+            continue
+        try:
+            check_free([endpoint], kinds=kinds)
+        except UnavailableError as error:
+            number = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
+            if number == errno.EACCES and not holds(CAP_NET_BIND_SERVICE):
+                not_tried.append(f"{endpoint_text(endpoint)} needs CAP_NET_BIND_SERVICE, which the unit has")
+            elif number != errno.EADDRINUSE or not _is_ours(endpoint, kinds):
+                problems.append(str(error))
+    return problems, tuple(not_tried)
+
+
+def _is_ours(endpoint: Endpoint, kinds: Sequence[object]) -> bool:
+    """Return whether the running node has the port: it shares those for queries, and its metrics name it."""
+    if kinds == BOTH:
+        return is_shared(endpoint)
+    page = HTTPConnection(str(endpoint.address), endpoint.port, timeout=PAGE_S)
+    try:
+        page.request("GET", "/metrics")
+        return b"dnsfilter_build_info" in page.getresponse().read(MAX_PAGE_BYTES)
+    except (OSError, HTTPException):
+        return False
+    finally:
+        page.close()
