@@ -334,7 +334,9 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     said["workers"] = config.workers
     said["receive buffer"] = _buffer_text()
     said["upstream"] = [endpoint_text(server) for server in config.upstream.servers]
-    files = [path for path in (options.config, options.policy) if path is not None]
+    if options.config is None:
+        return  # the policy file is checked, for whichever node
+    files = [options.config, *([] if options.policy is None else [options.policy])]
     found = check_up(config, files, _store(options, config).directory, by_policy=options.policy is not None)
     problems += found.problems
     said["user"] = found.user

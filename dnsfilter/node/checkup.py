@@ -51,9 +51,9 @@ def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: b
     written = [config.node_dir, *((config.state_dir, store) if by_policy else ())]
     if store.is_relative_to(config.node_dir):
         written.append(store)
-    problems += (f"{path}: user {name} cannot read it: {why}" for path, why in _unreadable([*files, *_named(config)]))
-    problems += (f"{path}: user {name} cannot read it: {why}" for path, why in _unreadable(_kept(own)))
-    problems += _identity_problems(config)
+    named = [] if config.control_plane.ca is None else [config.control_plane.ca]
+    problems += _unreadable([*files, *named, *_kept(own)], name)
+    problems += () if by_policy else _identity_problems(config)
     problems += (text for directory in dict.fromkeys(written) for text in _unwritable(directory, name))
     refused, not_tried = _ports(config)
     return Checkup(name, (*problems, *refused), not_tried)
@@ -64,12 +64,6 @@ def _own_name() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
-
-
-def _named(config: Config) -> Iterator[Path]:
-    """Files that the configuration names."""
-    if config.control_plane.ca is not None:
-        yield config.control_plane.ca
 
 
 def _identity_problems(config: Config) -> Iterator[str]:
@@ -101,12 +95,14 @@ def _kept(paths: Iterable[Path]) -> Iterator[Path]:
                 yield from _kept([path / "copy"])
 
 
-def _unreadable(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+def _unreadable(paths: Iterable[Path], user: str) -> Iterator[str]:
     for path in paths:
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+        except PermissionError:
+            yield f"{path}: user {user} may not read it: type chgrp {os.getegid()} {path} && chmod g+rX {path}"
         except OSError as error:
-            yield path, (error.strerror or str(error)).lower()
+            yield f"{path}: user {user} cannot read it: {(error.strerror or str(error)).lower()}"
 
 
 def _unwritable(directory: Path, user: str) -> Iterator[str]:

@@ -57,6 +57,11 @@ def free() -> tuple[str, str]:
     return f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
 
 
+def unreadable(path: Path) -> str:
+    group = pwd.getpwnam(NOBODY).pw_gid
+    return f"{path}: user nobody may not read it: type chgrp {group} {path} && chmod g+rX {path}"
+
+
 def contents(place: Path) -> dict[str, tuple[int, int, int]]:
     """Every file and directory with its mode, owner and time of change."""
     found = {}
@@ -87,8 +92,8 @@ def test_every_file_and_directory_that_the_user_lacks_is_named_at_once(place: Pa
     code, said = check(config)
     assert (code, said["user"]) == (2, NOBODY)
     assert said["problems"] == [
-        f"{config}: user nobody cannot read it: permission denied",
-        f"{manifest}: user nobody cannot read it: permission denied",
+        unreadable(config),
+        unreadable(manifest),
         f"{state}/node: user nobody cannot write to it: type chown nobody {state}/node",
     ]
     assert contents(place) == before
@@ -117,13 +122,22 @@ def test_what_a_policy_file_and_a_control_plane_need_is_tried(place: Path) -> No
     ]
     code, said = check(configured(place, listen, metrics, user=NOBODY), "--policy", str(policy_file))
     assert said["problems"] == [
-        f"{policy_file}: user nobody cannot read it: permission denied",
+        unreadable(policy_file),
         *(
             f"{state}{below}: user nobody cannot make it: type install -d -o nobody {state}{below}"
             for below in ("/node", "", "/policy-snapshots")
         ),
     ]
     assert not state.exists()
+
+
+@pytest.mark.parametrize("faulty", [False, True])
+def test_a_policy_file_alone_is_checked_for_any_machine(place: Path, faulty: bool) -> None:
+    path = place / "policy.toml"
+    path.write_text("[[ban]]\n" if faulty else "")
+    done = subprocess.run([program("dnsfilter"), "check", "--policy", path, "--json"], capture_output=True, text=True)
+    said = json.loads(done.stdout)
+    assert (done.returncode, "user" in said) == (2 if faulty else 0, False)
 
 
 @root_only
