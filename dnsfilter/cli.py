@@ -372,7 +372,7 @@ def _explain(options: argparse.Namespace) -> int:
         say(f"dnsfilter: this snapshot tells nothing of before {at_words(known_from)}: ask trace", file=sys.stderr)
         return WRONG_INPUT
     decision = snapshot.decide(client, name, at)
-    concerning = () if decision.authority is None else (None, decision.authority)
+    concerning = (None, decision.authority)
     aside = [each for each in suspensions if each.start <= at < each.end and each.authority in concerning]
     given = {(each.authority, each.start, each.end) for each in aside}
     published = [

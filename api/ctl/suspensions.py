@@ -86,7 +86,9 @@ def add(groups: Group) -> None:
         'suspend --for 10m --reason "is it the filter?"',
         'suspend ghent --end --reason "it was not the filter"',
     )
-    suspend.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help="without it for all")
+    suspend.add_argument(
+        "authority", nargs="?", type=slug, metavar="AUTHORITY", help="without it for all, unregistered clients too"
+    )
     reach = suspend.add_mutually_exclusive_group(required=True)
     reach.add_argument("--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h")
     reach.add_argument(
@@ -184,6 +186,8 @@ def _made(made: Suspension, client: Client) -> Iterator[str]:
     names = Names(client)
     zone = names.time_zone(made.authority)
     yield f"suspension {made.number}: from now on NOTHING is refused for {_whom(made.authority, names)}"
+    if made.authority is None:
+        yield "unregistered clients are answered too"
     yield f"it ends by itself at {at_words(made.end, zone)}"
     if made.since != made.start:
         yield f"suspended without a break since {at_words(made.since, zone)}"
@@ -276,8 +280,9 @@ def first_lines(held: Held, names: Names) -> Iterator[str]:
 
 def by_hand_lines(client: Client, authority: str | None, site: str, names: Names) -> Iterator[str]:
     """What stands first about a client of a site, while nodes there were told by hand to refuse it nothing."""
-    if authority is not None:
-        yield from first_lines(Held([], _by_hand(client, authority, site)), names)
+    found = _by_hand(client, authority, site)
+    # Without an authority the API lists all; one of an authority does not concern an unregistered client.
+    yield from first_lines(Held([], [one for one in found if one.authority in (None, authority)]), names)
 
 
 def suspended_lines(authority: str | None, until: str, reason: str, names: Names) -> Iterator[str]:

@@ -64,7 +64,7 @@ def decision_read(policy: Policy, site: str, client: Address, name: WireName, at
     decision = told.decision
     won = next((item for item in told.considered if item.ban.number == decision.ban), None)
     winner = won.ban if won is not None else None
-    refused = decision.verdict is Verdict.REFUSE or told.range is None
+    refused = decision.verdict is Verdict.REFUSE or _turned_away(told)
     return DecisionRead(
         verdict=str(Verdict.REFUSE if refused else decision.verdict),
         rcode=_rcode(policy, told, winner),
@@ -127,9 +127,7 @@ def _nesting(policy: Policy, site: str, client: Address, visible: frozenset[str]
 
 
 def suspension_read(policy: Policy, authority: str | None, at: Instant) -> SuspendedRead | None:
-    """Of the suspensions that hold for the authority's clients at `at` the one that holds longest, if any does."""
-    if authority is None:
-        return None
+    """Of the suspensions that hold at `at` the one that holds longest: for the authority's clients, or unregistered."""
     held = [s for s in policy.suspensions if s.authority in (None, authority) and s.start <= at < s.end]
     last = max(held, key=lambda suspension: suspension.end, default=None)
     if last is None:
@@ -177,8 +175,13 @@ def _ahead(policy: Policy, found: Range | None, item: Considered, at: Instant) -
     return AheadRead(number=exemption.number, hours=hours, next=moment_text(begins))
 
 
+def _turned_away(told: Explanation) -> bool:
+    """Whether a node refuses the client because it is in no range, whatever it asks."""
+    return told.range is None and not told.decision.admitted
+
+
 def _rcode(policy: Policy, told: Explanation, winner: Ban | None) -> str:
-    if told.range is None:
+    if _turned_away(told):
         return "REFUSED"
     if told.decision.verdict is not Verdict.REFUSE or winner is None:
         return "NOERROR"
@@ -193,7 +196,7 @@ def _covers_all_below(policy: Policy, winner: Ban, decision: Decision) -> bool:
 
 
 def _ede(told: Explanation) -> int | None:
-    if told.range is None:
+    if _turned_away(told):
         return EDE_PROHIBITED
     return ede_code(told.decision.bound) if told.decision.verdict is Verdict.REFUSE else None
 

@@ -69,7 +69,10 @@ class PlaceRead(Read):
 
 
 class SuspendedRead(Read):
-    """That nothing is refused for the client's authority (`authority`) or for all (null), until an instant."""
+    """That nothing is refused for the client's authority (`authority`) or for all (null), until an instant.
+
+    One of all holds for unregistered clients too.
+    """
 
     number: int
     authority: str | None
@@ -81,7 +84,7 @@ class DecisionRead(Read):
     """What the current policy says for a client, a name and an instant.
 
     `rcode`, `ede` and `text` are what a node answers to a refused query of type A with OPT. A client in no range is
-    refused unless its node says otherwise.
+    refused unless its node says otherwise, or all are suspended.
     """
 
     verdict: str

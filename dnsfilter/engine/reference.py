@@ -210,7 +210,8 @@ class ReferenceEngine(Judging):
         range_class = self._snapshot.find(client)
         if range_class is None:
             self._strangers.note(client, boot_ms)
-        may_ask = self._may_ask(client, range_class)
+        at = self._anchor.instant(wall_s, boot_ms)
+        may_ask = self._may_ask(client, range_class, at)
         forgeable = transport is Transport.UDP
         admission = self._limiter.admit(client, may_ask, forgeable, boot_ms)
         if admission is not Admission.PASS:
@@ -220,7 +221,7 @@ class ReferenceEngine(Judging):
         if isinstance(query, Fault):
             self._count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
             return Reply(empty_reply(query, query.rcode, limit=octets))
-        case = Case(query, transport, client, range_class, self._anchor.instant(wall_s, boot_ms), boot_ms, octets)
+        case = Case(query, transport, client, range_class, at, boot_ms, octets)
         return self._answer(case) if may_ask else self._unregistered(case)
 
     def _limited(self, query: Query | Fault, transport: Transport, limit: Limit, admission: Admission) -> Reply | Drop:
@@ -230,9 +231,9 @@ class ReferenceEngine(Judging):
             return Reply(truncated_reply(query))
         return Drop()
 
-    def _may_ask(self, client: bytes, range_class: int | None) -> bool:
-        """Whether the client is registered, or belongs to those that may ask nevertheless."""
-        return range_class is not None or self._clients.admits(client)
+    def _may_ask(self, client: bytes, range_class: int | None, at: Instant) -> bool:
+        """Whether the client is registered, is allowed by configuration, or asks while all are suspended."""
+        return range_class is not None or self._clients.admits(client) or self._snapshot.suspends_all(at)
 
     def _answer(self, case: Case) -> Reply | Miss:
         query, question, boot_ms = case.query, case.query.question, case.boot_ms
@@ -430,7 +431,7 @@ class ReferenceEngine(Judging):
         at = self._anchor.instant(wall_s, boot_ms)
         range_class = self._snapshot.find(waiter.client)
         case = Case(waiter.query, transport, waiter.client, range_class, at, boot_ms, limit)
-        if not self._may_ask(waiter.client, range_class):
+        if not self._may_ask(waiter.client, range_class, at):
             message = self._unregistered(case).message
         elif isinstance(found, Entry):
             message = self._serve(case, found, outcome)

@@ -26,7 +26,12 @@ def add_local_commands(commands: "Commands", opened: Opened) -> None:
     """Add both commands; `opened` gives the node that the files on the command line are of."""
     text = "have nothing refused on this node for a while, without the control plane"
     suspend = _command(commands, "suspend", text, partial(_suspend, opened))
-    suspend.add_argument("authority", nargs="?", metavar="AUTHORITY", help="for its clients alone (default: for all)")
+    suspend.add_argument(
+        "authority",
+        nargs="?",
+        metavar="AUTHORITY",
+        help="for its clients alone (default: for all, unregistered clients too)",
+    )
     suspend.add_argument("--reason", default="", help="why; it is kept in the node's journal")
     other = suspend.add_mutually_exclusive_group(required=True)
     other.add_argument("--for", dest="duration", metavar="TIME", help="30m, 1h30m …; at most 4h; it ends by itself")
@@ -92,15 +97,18 @@ def _unquarantine(opened: Opened, options: argparse.Namespace) -> int:
 
 def suspension_text(suspension: "Suspension") -> str:
     """One line, for people."""
-    who = suspension.authority or "all"
-    return f"{who}: nothing is refused on this node until {at_words(suspension.end)}: {suspension.reason}"
+    return f"{_whom(suspension, ' on this node')}: {suspension.reason}"
 
 
 def published_text(suspension: "Suspension", revision: int) -> str:
     """One line, for people, of one that the snapshot of that revision holds."""
-    who = suspension.authority or "all"
-    until = at_words(suspension.end)
-    return f"{who}: nothing is refused until {until}: published in revision {revision}; only a later one ends it sooner"
+    return f"{_whom(suspension)}: published in revision {revision}; only a later one ends it sooner"
+
+
+def _whom(suspension: "Suspension", where: str = "") -> str:
+    """Who is refused nothing, and until when."""
+    too = "" if suspension.authority else ", and unregistered clients are answered too"
+    return f"{suspension.authority or 'all'}: nothing is refused{where} until {at_words(suspension.end)}{too}"
 
 
 def suspension_value(suspension: "Suspension", published: int | None = None) -> dict[str, str | int | None]:

@@ -71,6 +71,7 @@ class Decision:
 
     `authority` is that of the client's range, None when it is in none. `ban`, `service`, `bound` and `suffix` describe
     the winner of a refusal or the first monitoring ban; `monitored` and `exempted` are the services to be counted.
+    `admitted`: the client is in no range, and is answered because all are suspended.
     """
 
     verdict: Verdict
@@ -81,13 +82,14 @@ class Decision:
     suffix: WireName = b""
     monitored: frozenset[str] = frozenset()
     exempted: frozenset[str] = frozenset()
+    admitted: bool = False
 
 
 def decide(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> Decision:
     """The decision for `client` at `site` asking `name` at `at`."""
     registered = range_of(policy, site, client)
     if registered is None:
-        return Decision(Verdict.PASS, None)
+        return Decision(Verdict.PASS, None, admitted=any(_suspends(s, None, at) for s in policy.suspensions))
     considered = consider(policy, registered, name, at)
     standing = [item for item in considered if item.standing is Standing.IN_FORCE]
     monitored = frozenset(item.ban.service for item in standing if item.ban.mode is Mode.MONITOR)
@@ -172,7 +174,7 @@ def _considered(
     suffix = max((tiers[number] for number in tiers if number in ban.tiers), key=len, default=b"")
     binding = next((candidate for candidate in bindings if binding_holds(candidate, at)), None)
     exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
-    suspension = next((s for s in policy.suspensions if _suspends(s, registered, at)), None)
+    suspension = next((s for s in policy.suspensions if _suspends(s, registered.authority, at)), None)
     term = held_term(ban, at)
     if ban.mode is Mode.OFF:
         standing = Standing.OFF
@@ -266,8 +268,9 @@ def _names(exemption: Exemption, ban: Ban, registered: Range) -> bool:
     return exemption.ban == ban.number and exemption.site == registered.site and registered.prefix in exemption.ranges
 
 
-def _suspends(suspension: Suspension, registered: Range, at: Instant) -> bool:
-    return suspension.authority in (None, registered.authority) and suspension.start <= at < suspension.end
+def _suspends(suspension: Suspension, authority: str | None, at: Instant) -> bool:
+    """Whether it holds for the clients of that authority; None: for clients in no range, as one of all does."""
+    return suspension.authority in (None, authority) and suspension.start <= at < suspension.end
 
 
 def _within(at: Instant, starts: Iterable[Instant], end: Instant | None) -> bool:

@@ -26,9 +26,15 @@ def explain(policy: Policy, site: str, client: Address, name: WireName, at: Inst
     return Explanation(decision, registered, services, considered, _reason(decision, services, considered))
 
 
+def unregistered_text(decision: Decision) -> str:
+    """What is said of a client in no range."""
+    served = ", and is answered while all are suspended" if decision.admitted else ""
+    return f"the client is in no registered range{served}"
+
+
 def _reason(decision: Decision, services: tuple[str, ...], considered: tuple[Considered, ...]) -> str:
     if decision.authority is None:
-        return "the client is in no registered range"
+        return unregistered_text(decision)
     if not services:
         return "the name belongs to no service of the catalogue"
     if not considered:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Decision, Verdict
+from dnsfilter.policy.intervals import Intervals
 from dnsfilter.policy.model import Address, Instant, Suspension, WireName
 from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot.layout import Kind, Part
@@ -113,6 +114,15 @@ class Snapshot:
         """Those of the rules file that hold at `at`, without numbers and reasons."""
         return tuple(each for each in self._rules.suspensions if each.start <= at < each.end)
 
+    @property
+    def all_suspended(self) -> Intervals:
+        """When nothing is refused for anybody: then unregistered clients are answered too."""
+        return self._rules.all_suspended
+
+    def suspends_all(self, at: Instant) -> bool:
+        """Whether `at` is in one of those intervals."""
+        return any(start <= at < end for start, end in self._rules.all_suspended)
+
     def find(self, address: bytes) -> int | None:
         """The class of the most specific range that holds a packed address; None for an unregistered one."""
         return self._ranges.find(address)
@@ -186,7 +196,7 @@ class Snapshot:
         """
         class_index = self.find(client.packed)
         if class_index is None:
-            return Decision(Verdict.PASS, None)
+            return Decision(Verdict.PASS, None, admitted=self.suspends_all(at))
         authority = self.authority(class_index)
         weighed = self._weigh(class_index, self.match(name), at)
         if weighed.winner is None:

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from dnsfilter.errors import SnapshotError
-from dnsfilter.policy.intervals import FOREVER
+from dnsfilter.policy.intervals import FOREVER, union
 from dnsfilter.policy.model import Instant, Reply
 from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot.layout import (
@@ -55,7 +55,17 @@ class Rule:
 class RuleTable:
     """The rules of every class; those of one class become Python objects when it is first asked for."""
 
-    __slots__ = ("_bans", "_classes", "_known", "authorities", "concerned", "pairs", "parts", "suspensions")
+    __slots__ = (
+        "_bans",
+        "_classes",
+        "_known",
+        "all_suspended",
+        "authorities",
+        "concerned",
+        "pairs",
+        "parts",
+        "suspensions",
+    )
 
     def __init__(self, buffer: Buffer) -> None:
         """Checks the whole file; raises SnapshotError. Afterwards no method raises for what the file holds."""
@@ -76,6 +86,7 @@ class RuleTable:
             self.parts[Part.RULES].check_slice(RULE, first, count)
         self._known: dict[int, tuple[Rule, ...]] = {}
         self.suspensions = read_suspensions(self.parts.get(Part.SUSPENSIONS))
+        self.all_suspended = union((each.start, each.end) for each in self.suspensions if each.authority is None)
 
     def rules(self, class_index: int) -> tuple[Rule, ...]:
         """The rules of a class, by the number of their ban."""

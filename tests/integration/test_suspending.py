@@ -13,7 +13,7 @@ import pytest
 from tests.support.authority import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually, program, status_of
 
-GHENT, MECHELEN = "127.0.5.10", "127.0.7.10"
+GHENT, MECHELEN, UNREGISTERED = "127.0.5.10", "127.0.7.10", "127.0.99.10"
 NAME = "www.tiktok.com"
 NOBODY = 65_534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
@@ -79,6 +79,22 @@ def test_a_suspension_outlives_the_node_and_is_ended_by_hand(node: Node) -> None
     assert 'dnsfilter_suspended{authority=""}' not in node.metrics()
     journal = (node.state / "node" / "journal.jsonl").read_text().splitlines()
     assert [json.loads(line)["act"] for line in journal] == ["suspend", "end_suspension"]
+
+
+def test_a_suspension_of_all_serves_unregistered_clients_and_ends_unaided(node: Node) -> None:
+    def served(*more: str) -> bool:
+        return node.dig(NAME, bind=UNREGISTERED, extra=more).rcode == "NOERROR"
+
+    assert not served()
+    done(node, "suspend", "ghent", "--for", "1h", "--reason", "test")
+    assert eventually(lambda: not refused(node))
+    assert not served()
+    said = done(node, "suspend", "--for", "6s", "--reason", "fire: nobody knows yet why")
+    assert "unregistered clients are answered too" in said
+    assert eventually(lambda: served() and served("+tcp"), within_s=4)
+    explained = done(node, "explain", UNREGISTERED, NAME)
+    assert "the client is in no registered range, and is answered while all are suspended" in explained
+    assert eventually(lambda: not served() and not served("+tcp"), within_s=20)
 
 
 def test_what_is_published_meanwhile_comes_into_force_and_suspends_nothing_less(node: Node) -> None:

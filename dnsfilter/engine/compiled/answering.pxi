@@ -114,12 +114,16 @@ cdef class Answering:
         """Let go of the counters' memory; nothing is answered afterwards."""
         self.slots = self.policy = None
 
+    cdef inline bint may_ask(self, int range_class, const uint8_t* client, int size, int64_t at) noexcept nogil:
+        """Whether the client is registered, is allowed by configuration, or asks while all are suspended."""
+        return range_class >= 0 or self.allowed.hold(client, size) or self.table.suspends_all(at)
+
     cdef bint look_ahead(
         self, const Asked* asked, const uint8_t* client, int client_size, int64_t at, Where* where
     ) noexcept nogil:
         """Find what `answer` needs and only a swap or another instant changes; whether the cache will be looked into."""
         where.range_class = self.table.find(client, client_size)
-        where.may_ask = where.range_class >= 0 or self.allowed.hold(client, client_size)
+        where.may_ask = self.may_ask(where.range_class, client, client_size, at)
         if where.may_ask:
             self.place(asked, at, where)
         return where.may_ask and where.ours == NOT_OURS
@@ -161,7 +165,7 @@ cdef class Answering:
         where.range_class = self.table.find(client, client_size)
         if where.range_class < 0:
             self.strangers.note(client, client_size, now_ms)
-        where.may_ask = where.range_class >= 0 or self.allowed.hold(client, client_size)
+        where.may_ask = self.may_ask(where.range_class, client, client_size, at)
         if said == ODD_QUERY and not where.may_ask:
             return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
         if self.admit(client, client_size, where.may_ask or transport, transport, now_ms) != ADMIT_PASS:
@@ -437,13 +441,3 @@ cdef class Answering:
             self.policy[self.judged.exempted[i] * self.pair_stride + self.exempted] += 1
         if self.judged.verdict != VERDICT_PASS and self.table.is_bypass(self.judged.rule):
             self.slots[self.bypass] += 1
-
-cdef void leave_asked(Matches* found) noexcept nogil:
-    """Leave only what the question itself belongs to."""
-    cdef int i, kept = 0
-    for i in range(found.count):
-        if not found.at[i].target:
-            found.at[kept] = found.at[i]
-            kept += 1
-    if found.count > 0:
-        found.count = kept

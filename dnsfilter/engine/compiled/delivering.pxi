@@ -116,7 +116,7 @@ cdef class Delivering:
         cdef Asked asked
         cdef int size, range_class
         range_class = self.fast.table.find(whom.address, whom.address_size)
-        if range_class < 0 and not self.fast.allowed.hold(whom.address, whom.address_size):
+        if not self.fast.may_ask(range_class, whom.address, whom.address_size, at):
             return False
         if not read_query(<const uint8_t*>(whom + 1), whom.message_size, &asked):
             return False

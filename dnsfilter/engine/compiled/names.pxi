@@ -44,6 +44,17 @@ cdef inline void keep_match(Matches* found, int entry, int suffix, bint domain, 
     found.at[place].target = target
 
 
+cdef void leave_asked(Matches* found) noexcept nogil:
+    """Leave only what the question itself belongs to."""
+    cdef int i, kept = 0
+    for i in range(found.count):
+        if not found.at[i].target:
+            found.at[kept] = found.at[i]
+            kept += 1
+    if found.count > 0:
+        found.count = kept
+
+
 @cython.final
 cdef class NamesFile:
     """The names file, read in place."""

@@ -31,6 +31,21 @@ cdef class RulesFile:
     cdef const uint8_t* _bypass
     cdef uint16_t _bypass_size
     cdef uint8_t _concerned[8192]       # a bit for each entry
+    cdef int64_t* _all_suspended        # start and end, in turn
+    cdef uint32_t _all_count
+
+    def __cinit__(self, snapshot):
+        cdef uint32_t i
+        edges = [edge for interval in snapshot.all_suspended for edge in interval]
+        self._all_suspended = <int64_t*>calloc(len(edges) + 1, sizeof(int64_t))
+        if self._all_suspended == NULL:
+            raise MemoryError
+        for i in range(<uint32_t>len(edges)):
+            self._all_suspended[i] = edges[i]
+        self._all_count = <uint32_t>len(edges) // 2
+
+    def __dealloc__(self):
+        free(self._all_suspended)
 
     def __init__(self, snapshot):
         self._views = []
@@ -53,6 +68,14 @@ cdef class RulesFile:
         for place in range(0, concerned.size, 2):
             entry = little16(concerned.at + place)
             self._concerned[entry >> 3] |= 1 << (entry & 7)
+
+    cdef bint suspends_all(self, int64_t at) noexcept nogil:
+        """Whether nothing is refused for anybody at `at`."""
+        cdef uint32_t i
+        for i in range(self._all_count):
+            if self._all_suspended[2 * i] <= at < self._all_suspended[2 * i + 1]:
+                return True
+        return False
 
     cdef void judge(
         self, int range_class, const Matches* matches, bint question_only, int64_t at, Judged* out

@@ -36,6 +36,10 @@ cdef class Table:
         """The class of the most specific range that holds an address of 4 or 16 octets, -1 for none."""
         return self._ranges.find(address, size)
 
+    cdef bint suspends_all(self, int64_t at) noexcept nogil:
+        """Whether nothing is refused for anybody at `at`, so that clients of no class may ask."""
+        return self._rules.suspends_all(at)
+
     cdef void match(self, const Asked* asked, Matches* out) noexcept nogil:
         """Every entry that the question's name belongs to, by entry, each with its longest suffix."""
         self._names.match(asked.name, asked.name_size, asked.starts, asked.labels, out)
@@ -96,6 +100,10 @@ cdef class Table:
         """`Snapshot.find`."""
         cdef int found = self.find(address, <int>len(address))
         return None if found < 0 else found
+
+    def all_suspended_at(self, int64_t at):
+        """`Snapshot.suspends_all`."""
+        return bool(self.suspends_all(at))
 
     cdef void _match_all(self, names, Matches* out):
         cdef bytes name

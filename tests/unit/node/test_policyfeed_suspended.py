@@ -14,6 +14,7 @@ from dnsfilter.node.sealed import seal
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE, Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.sections import Buffer
@@ -126,6 +127,40 @@ def test_one_taken_back_is_over_with_the_next_look(feed: PolicyFeed, tmp_path: P
     assert refused(feed.poll(), NOW) == (False, True)
     suspend(tmp_path, hands)
     assert refused(feed.poll(), NOW) == (True, True)
+
+
+def admits(feed: PolicyFeed, hands: Hands) -> bool:
+    """Whether a client in no range is answered now."""
+    feed.poll()
+    assert feed.snapshot is not None
+    return feed.snapshot.decide(ip_address("203.0.113.1"), parse_name("example.org"), hands.wall).admitted
+
+
+def test_one_of_all_admits_unregistered_clients_until_the_time_has_passed_whatever_the_clock_says(
+    feed: PolicyFeed, tmp_path: Path, hands: Hands
+) -> None:
+    hands.go(7200)
+    suspend(tmp_path, hands, "ghent")
+    assert not admits(feed, hands)
+    suspend(tmp_path, hands, None, for_s=600)
+    assert admits(feed, hands)
+    hands.go(300)
+    hands.wall -= 3600
+    assert admits(feed, hands)
+    hands.go(299)
+    assert admits(feed, hands)
+    hands.go(1)
+    assert not admits(feed, hands)
+
+
+def test_one_of_all_admits_everybody_to_a_node_that_has_no_snapshot_yet(
+    feed: PolicyFeed, tmp_path: Path, hands: Hands
+) -> None:
+    empty = compile_policy(Policy(0), NOW)
+    feed.take(Files(0, empty.manifest, empty.names.data, empty.ranges.data, empty.rules.data))
+    assert not admits(feed, hands)
+    suspend(tmp_path, hands, None)
+    assert admits(feed, hands)
 
 
 def test_workers_get_the_rules_that_the_manifest_names(feed: PolicyFeed, tmp_path: Path, hands: Hands) -> None:

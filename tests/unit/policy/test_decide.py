@@ -283,6 +283,15 @@ class TestSuspension:
         decision = asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), Suspension("ghent", NOW, NOW + HOUR))
         assert decision == Decision(Verdict.PASS, "ghent", exempted=frozenset({"tiktok"}))
 
+    @pytest.mark.parametrize(("authority", "admitted"), [(None, True), ("ghent", False)])
+    def test_a_client_in_no_range_is_admitted_while_all_are_suspended(
+        self, authority: str | None, admitted: bool
+    ) -> None:
+        things = (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), Suspension(authority, NOW, NOW + HOUR))
+        elsewhere = {at: asked(*things, client="203.0.113.1", at=at) for at in (NOW - 1, NOW, NOW + HOUR)}
+        assert elsewhere[NOW] == Decision(Verdict.PASS, None, admitted=admitted)
+        assert elsewhere[NOW - 1] == elsewhere[NOW + HOUR] == Decision(Verdict.PASS, None)
+
     def test_bound_bans_are_suspended_with_the_authority_they_bind(self) -> None:
         things = (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), accepted())
         assert asked(*things, Suspension("ghent", NOW, NOW + HOUR)).verdict is Verdict.PASS

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Standing, decide
 from dnsfilter.policy.explain import Explanation, explain
-from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Term
+from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Suspension, Term
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import (
     NOW,
@@ -40,6 +40,16 @@ def explained(*things: Thing, client: str = "192.0.2.10", name: str = "www.tikto
     ("things", "reason"),
     [
         pytest.param((TIKTOK, ban(1, "ghent", "tiktok")), "the client is in no registered range", id="unregistered"),
+        pytest.param(
+            (TIKTOK, ban(1, "ghent", "tiktok"), Suspension("ghent", NOW, NOW + 60)),
+            "the client is in no registered range",
+            id="unregistered, an authority suspended",
+        ),
+        pytest.param(
+            (TIKTOK, ban(1, "ghent", "tiktok"), Suspension(None, NOW, NOW + 60)),
+            "the client is in no registered range, and is answered while all are suspended",
+            id="unregistered, all suspended",
+        ),
         pytest.param(
             (GHENT, OTHER, ban(1, "ghent", "other")), "the name belongs to no service of the catalogue", id="name"
         ),

@@ -68,6 +68,18 @@ def test_another_authoritys_does_not_stand_first_and_one_of_all_does(served: Ser
     assert ctl("ban", "list").out.splitlines()[1].startswith("SUSPENDED: nothing is refused for diest")
 
 
+def test_one_of_all_says_that_it_serves_unregistered_clients(served: Served, ctl: Ctl) -> None:
+    asked = ("explain", "203.0.113.9", "tiktok.com")
+    assert "unregistered" not in ctl("suspend", "ghent", "--for", "10m", *WHY).out
+    assert "SUSPENDED" not in ctl(*asked).out
+    done = ctl("suspend", "--for", "10m", *WHY)
+    assert done.out.splitlines()[1] == "unregistered clients are answered too"
+    explained = ctl(*asked).out
+    assert explained.splitlines()[0].startswith("SUSPENDED: nothing is refused for everybody until ")
+    assert "the client is in no registered range, and is answered while all are suspended" in explained
+    assert ctl("who", "203.0.113.9").out.splitlines()[0] == explained.splitlines()[0]
+
+
 def test_status_names_whom_where_a_token_is_at_hand(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +119,17 @@ def test_one_that_was_made_on_a_node_stands_first(served: Served, ctl: Ctl, comm
     machine.report(suspended=[{"authority": "diest", "until": "2026-09-21T14:43:20Z"}])
     of_ghent = command[0] in ("who", "explain", "authority")
     assert ("BY HAND" in ctl(*command).out) == (not of_ghent)
+
+
+@pytest.mark.parametrize("command", [("who", "203.0.113.9"), ("explain", "203.0.113.9", "tiktok.com")])
+def test_of_those_made_on_a_node_one_of_all_stands_first_for_a_client_in_no_range(
+    served: Served, ctl: Ctl, command: tuple[str, ...]
+) -> None:
+    machine = Machine.enrolled(served.plane, "office-2")
+    machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
+    assert "BY HAND" not in ctl(*command).out
+    machine.report(suspended=[{"authority": None, "until": "2026-09-21T14:43:20Z"}])
+    assert ctl(*command).out.startswith("BY HAND: node office-2 refuses nothing for everybody until ")
 
 
 def test_one_that_was_made_on_a_node_is_ended_there(served: Served, ctl: Ctl) -> None:

@@ -141,6 +141,25 @@ def test_a_past_suspension_stays_in_the_answer_however_long_ago(town: Plane) -> 
         town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "enforce"})
 
 
+def test_a_client_in_no_range_is_answered_while_all_are_suspended(town: Plane) -> None:
+    def asked() -> tuple[object, ...]:
+        told = town.done("GET", "/v1/decision?client=203.0.113.9&name=alpha1.example.org")
+        who = town.done("GET", "/v1/who?address=203.0.113.9")
+        assert told["suspension"] == who["suspension"]
+        return told["verdict"], told["rcode"], told["ede"], told["reason"], (told["suspension"] or {}).get("authority")
+
+    reason = "the client is in no registered range"
+    turned_away = ("refuse", "REFUSED", 18, reason, None)
+    assert asked() == turned_away
+    town.done("POST", "/v1/suspensions", {"authority": "town", "for": "30m", "reason": "nobody can work"})
+    assert asked() == turned_away
+    number = town.done("POST", "/v1/suspensions", {"authority": None, "for": "1h", "reason": "all"})["number"]
+    assert asked() == ("pass", "NOERROR", None, f"{reason}, and is answered while all are suspended", None)
+    assert town.done("GET", "/v1/who?address=203.0.113.9")["suspension"]["number"] == number
+    town.clock.now += 3600
+    assert asked() == turned_away
+
+
 def test_an_exemption_that_does_not_hold_at_this_hour_is_told_with_its_next_one(town: Plane) -> None:
     body = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}
     number = town.done("POST", "/v1/exemptions", {**body, "hours": ["Mon-Fri 09:00-12:00"]})["number"]

@@ -1,6 +1,7 @@
 """A snapshot as C reads it: whatever the Python reader says, or nothing where C hands over."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from dnsfilter.engine.judging import ENCRYPTED_DNS
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Verdict
-from dnsfilter.policy.model import Address, Instant, Mode, Policy, Reply, Service, Term, Tier, WireName
+from dnsfilter.policy.model import Address, Instant, Mode, Policy, Reply, Service, Suspension, Term, Tier, WireName
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.layout import BAN, REPLIES, RULE, Kind, Part
 from dnsfilter.snapshot.names import DEFAULT_HASH_KEY
@@ -71,6 +72,18 @@ def assert_judges_alike(
     assert hit == [expected.hit.suffix, expected.hit.domain, expected.hit.target]
     assert ban_number(snapshot, rule) == winner.number
     assert table.refusal(rule) == (REPLIES.index(winner.reply), winner.text.encode(), winner.ede, False)
+
+
+@settings(max_examples=50, deadline=None)
+@given(policies(), st.lists(st.tuples(st.integers(-50, 50), st.integers(1, 20)), max_size=6))
+def test_says_when_all_are_suspended_as_the_policy_does(policy: Policy, spans: list[tuple[int, int]]) -> None:
+    more = tuple(Suspension(None, NOW + start, NOW + start + length) for start, length in spans)
+    snapshot = opened(replace(policy, suspensions=(*policy.suspensions, *more)))
+    table = engine.Table(snapshot)
+    held = [each for each in (*policy.suspensions, *more) if each.authority is None]
+    for at in {NOW, *(edge + step for each in held for edge in (each.start, each.end) for step in (-1, 0))}:
+        expected = any(each.start <= at < each.end for each in held)
+        assert table.all_suspended_at(at) is snapshot.suspends_all(at) is expected
 
 
 @settings(max_examples=50, deadline=None)
