@@ -37,6 +37,11 @@ BESIDES: Mapping[str, str] = {
     "reject_exemption": "the matter of the ban's authority",
     "revoke_exemption": "the matter of the ban's authority",
     "withdraw_exemption": "the matter of each authority whose ranges it names",
+    "start_suspension": (
+        "of all: administrators; approvers and administrators where a ban of another authority holds by law, "
+        "and for more than four hours within 24"
+    ),
+    "end_suspension": "of all: administrators",
     "get_decision": "the matter of the authority of the client's range",
     "get_who": "the matter of the authority of the address's range",
     "get_trace": "the matter of the authority of the client's range then",

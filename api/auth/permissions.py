@@ -54,6 +54,7 @@ _ADMIN = frozenset({Role.ADMINISTRATOR})
 _READ = frozenset(Role)
 _OPERATE = frozenset({Role.OPERATOR, Role.ADMINISTRATOR})
 _APPROVE = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
+_SUSPENDING = frozenset({Role.OPERATOR, Role.APPROVER, Role.ADMINISTRATOR})
 _INSPECT = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
 
 _OPEN = Rule(Where.OPEN)
@@ -63,6 +64,7 @@ _READ_SOME = Rule(Where.SOME, _READ)
 _READ_PATH = Rule(Where.PATH, _READ)
 _OPERATE_PATH = Rule(Where.PATH, _OPERATE)
 _OPERATE_OBJECT = Rule(Where.OBJECT, _OPERATE)
+_SUSPEND_OBJECT = Rule(Where.OBJECT, _SUSPENDING)
 _APPROVE_OBJECT = Rule(Where.OBJECT, _APPROVE)
 _ADMINISTER = Rule(Where.INSTALLATION, _ADMIN)
 _INSPECT_ALL = Rule(Where.INSTALLATION, _INSPECT)
@@ -134,8 +136,8 @@ OF_OPERATION: Mapping[str, Rule] = {
     "list_suspensions": _ACCOUNT,
     "list_suspensions_by_hand": _ACCOUNT,
     "get_suspension": _ACCOUNT,
-    "start_suspension": _OPERATE_OBJECT,
-    "end_suspension": _OPERATE_OBJECT,
+    "start_suspension": _SUSPEND_OBJECT,
+    "end_suspension": _SUSPEND_OBJECT,
     # the policy as a whole
     "get_decision": _READ_OBJECT,
     "get_who": _READ_OBJECT,

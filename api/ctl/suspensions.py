@@ -90,7 +90,9 @@ def add(groups: Group) -> None:
         "authority", nargs="?", type=slug, metavar="AUTHORITY", help="without it for all, unregistered clients too"
     )
     reach = suspend.add_mutually_exclusive_group(required=True)
-    reach.add_argument("--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h")
+    reach.add_argument(
+        "--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h; an operator may suspend 4h within 24h"
+    )
     reach.add_argument(
         "--until", metavar="WHEN", help="a time like 23:00, the authority's (for all, this machine's); or RFC 3339"
     )

@@ -6,10 +6,12 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.base import Json
-from api.db.models import AuthorityRow, BanRow, BindingRow, ConcernRow, ExemptionRow, SuspensionRow
+from api.db.models import AuditRow, BanRow, BindingRow, ConcernRow, ExemptionRow, SuspensionRow
 from api.notices.due_bans import facts_at
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
 from api.notices.mergers import Heir, heirs
+from api.suspensions import repository as suspensions
+from api.suspensions.schemas import finish
 from dnsfilter.policy.model import Ground, Instant
 
 BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
@@ -127,39 +129,46 @@ def _goes_on(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
 
 
 def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
-    """Beginnings and early ends, to the authority; of all authorities', to each and to the installation."""
+    """Beginnings and early ends, to whom the act is recorded for; of a suspension of all, to the installation too."""
     row = SuspensionRow
     rows = session.scalars(select(row).where(or_(row.start_s > hour.oldest, row.ended_s > hour.oldest))).all()
-    holding = _holding(session, hour) if rows else ()
-    everybody: Sequence[str | None] = ()
-    if any(found.authority is None for found in rows):
-        everybody = (None, *session.scalars(select(AuthorityRow.slug).order_by(AuthorityRow.slug)))
+    recorded, holding = (_recorded(session, hour), suspensions.holding(session, hour.now)) if rows else ({}, ())
     for found in rows:
         early = found.ended_s if found.ended_s is not None and found.ended_s < found.end_s else None
-        for to in everybody if found.authority is None else (found.authority,):
-            facts = {"scope": found.authority}
-            # One that was ended before its start, by a clock that was set back, never held.
-            if hour.fresh(found.start_s) and not (early is not None and early < found.start_s):
-                kind = Kind.SUSPENSION_STARTED
-                told = {**facts, "at_s": found.start_s, "until_s": found.end_s}
-                yield Due(f"{kind}/{found.number}/{to or ''}", kind, to, told)
-            if hour.fresh(early):
-                kind = Kind.SUSPENSION_ENDED
-                told = {**facts, "at_s": early, **_still(holding, to)}
-                # One act ends all that an authority has: of these it is told once.
-                yield Due(f"{kind}/{found.authority or ''}/{early}/{to or ''}", kind, to, told)
+        # One that was ended before its start, by a clock that was set back, never held.
+        if hour.fresh(found.start_s) and not (early is not None and early < found.start_s):
+            kind = Kind.SUSPENSION_STARTED
+            facts: Json = {"at_s": found.start_s, "until_s": found.end_s}
+            for to in _recipients(found, recorded.get(("suspension.start", found.number), ())):
+                yield Due(f"{kind}/{found.number}/{to or ''}", kind, to, {**facts, **_scope(found, to)})
+        if hour.fresh(early):
+            kind = Kind.SUSPENSION_ENDED
+            for to in _recipients(found, recorded.get(("suspension.end", found.number), ())):
+                facts = {"at_s": early, **_scope(found, to), **_still(holding, found.authority or to)}
+                # One act ends all that an authority has: for these there is one notice.
+                yield Due(f"{kind}/{found.authority or ''}/{early}/{to or ''}", kind, to, facts)
 
 
-def _holding(session: Session, hour: Hour) -> Sequence[SuspensionRow]:
-    """The suspensions that hold."""
-    row = SuspensionRow
-    goes_on = or_(row.ended_s.is_(None), row.ended_s > hour.now)
-    return session.scalars(select(row).where(row.start_s <= hour.now, row.end_s > hour.now, goes_on)).all()
+def _recorded(session: Session, hour: Hour) -> Mapping[tuple[str, int], Sequence[str]]:
+    """By act and number of a suspension, the authorities for which it is on record."""
+    acts = AuditRow.act.in_(("suspension.start", "suspension.end"))
+    entries = select(AuditRow.act, AuditRow.object, AuditRow.authorities).where(acts, AuditRow.time_s > hour.oldest)
+    return {(act, int(subject.rpartition("/")[2])): whose for act, subject, whose in session.execute(entries)}
 
 
-def _still(holding: Sequence[SuspensionRow], to: str | None) -> Json:
+def _recipients(row: SuspensionRow, recorded: Sequence[str]) -> Sequence[str | None]:
+    return recorded if row.authority is not None else (None, *recorded)
+
+
+def _scope(row: SuspensionRow, to: str | None) -> Json:
+    """For whom nothing is refused; `binds` where that sets aside bans of the recipient that apply there."""
+    scope: Json = {"scope": row.authority}
+    return {**scope, "binds": True} if row.authority not in (None, to) else scope
+
+
+def _still(holding: Sequence[SuspensionRow], scope: str | None) -> Json:
     """How long nothing is refused for that authority all the same; nothing where its bans apply."""
-    ends = [row.end_s if row.ended_s is None else row.ended_s for row in holding if row.authority in (None, to)]
+    ends = [finish(row) for row in holding if row.authority in (None, scope)]
     return {"still_s": max(ends)} if ends else {}
 
 

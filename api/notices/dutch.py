@@ -17,6 +17,7 @@ PHRASES = Phrases(
     resumes="Een volgende termijn begint {at}.",
     again="De verboden gelden opnieuw.",
     still="Een andere opschorting duurt {until}: zolang wordt er niets geweigerd.",
+    binds="Ook uw verboden die daar gelden, hebben zolang geen gevolg.",
     more="en nog {count} andere",
 )
 
@@ -101,8 +102,8 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.SUSPENSION_STARTED: Text(
         "de verboden zijn opgeschort voor {scope}",
-        "Alle verboden zijn {at} opgeschort voor {scope}: er wordt niets geweigerd. De opschorting eindigt vanzelf "
-        "en duurt {until}.",
+        "Alle verboden zijn {at} opgeschort voor {scope}: er wordt niets geweigerd. {binds} De opschorting eindigt "
+        "vanzelf en duurt {until}.",
     ),
     Kind.SUSPENSION_ENDED: Text(
         "de opschorting voor {scope} is vervroegd beëindigd",

@@ -17,6 +17,7 @@ PHRASES = Phrases(
     resumes="A further term begins {at}.",
     again="Bans apply again.",
     still="Another suspension holds {until}: nothing is refused until then.",
+    binds="Your bans that apply there have no effect meanwhile.",
     more="and {count} more",
 )
 
@@ -100,8 +101,8 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.SUSPENSION_STARTED: Text(
         "bans are suspended for {scope}",
-        "All bans were suspended {at} for {scope}: nothing is refused. The suspension ends by itself and lasts "
-        "{until}.",
+        "All bans were suspended {at} for {scope}: nothing is refused. {binds} The suspension ends by itself and "
+        "lasts {until}.",
     ),
     Kind.SUSPENSION_ENDED: Text(
         "the suspension for {scope} has ended early",

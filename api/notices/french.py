@@ -17,6 +17,7 @@ PHRASES = Phrases(
     resumes="Une nouvelle période commence {at}.",
     again="Les interdictions s'appliquent à nouveau.",
     still="Une autre suspension dure {until} : d'ici là, rien n'est refusé.",
+    binds="Vos interdictions qui y sont applicables restent sans effet pendant ce temps.",
     more="et {count} autres",
 )
 
@@ -107,8 +108,8 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.SUSPENSION_STARTED: Text(
         "les interdictions sont suspendues pour {scope}",
-        "Toutes les interdictions ont été suspendues {at} pour {scope} : rien n'est refusé. La suspension prend fin "
-        "d'elle-même et dure {until}.",
+        "Toutes les interdictions ont été suspendues {at} pour {scope} : rien n'est refusé. {binds} La suspension "
+        "prend fin d'elle-même et dure {until}.",
     ),
     Kind.SUSPENSION_ENDED: Text(
         "la suspension pour {scope} a pris fin plus tôt",

@@ -17,6 +17,7 @@ PHRASES = Phrases(
     resumes="Ein weiterer Zeitraum beginnt {at}.",
     again="Die Verbote gelten wieder.",
     still="Eine andere Aussetzung dauert {until}: So lange wird nichts verweigert.",
+    binds="Auch Ihre Verbote, die dort gelten, haben so lange keine Wirkung.",
     more="und {count} weitere",
 )
 
@@ -100,8 +101,8 @@ TEXTS: Mapping[Kind, Text] = {
     ),
     Kind.SUSPENSION_STARTED: Text(
         "die Verbote sind ausgesetzt für {scope}",
-        "Alle Verbote wurden {at} ausgesetzt für {scope}: Es wird nichts verweigert. Die Aussetzung endet von selbst "
-        "und dauert {until}.",
+        "Alle Verbote wurden {at} ausgesetzt für {scope}: Es wird nichts verweigert. {binds} Die Aussetzung endet "
+        "von selbst und dauert {until}.",
     ),
     Kind.SUSPENSION_ENDED: Text(
         "die Aussetzung für {scope} wurde vorzeitig beendet",

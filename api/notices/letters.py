@@ -2,9 +2,10 @@
 
 Facts: `ban` is `authority/service`, `reference` that of its decision, `provisional` that it has none yet, `number` of
 an exemption or a binding, `until_s` an exclusive end, `at_s` when something happened or begins, `review_s` a date of
-review, `resumes_s` when a ban applies again, `still_s` how long another suspension holds, `own_…` how far a follower's
-own ban reaches; `source`, `bound`, `former` and `scope` are authorities, the last None for all of them; `node` and
-`site` are names, `nodes` those of one or several, and `revision` is that by which they decide.
+review, `resumes_s` when a ban applies again, `still_s` how long another suspension holds, `binds` that a suspension
+sets aside bans of the recipient that apply elsewhere, `own_…` how far a follower's own ban reaches; `source`, `bound`,
+`former` and `scope` are authorities, the last None for all of them; `node` and `site` are names, `nodes` those of one
+or several, and `revision` is that by which they decide.
 """
 
 import textwrap
@@ -109,6 +110,7 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
         "own": _own(facts, time_zone, language, phrases),
         "resumes": "",
         "again": phrases.again,
+        "binds": phrases.binds if facts.get("binds") else "",
     }
     if "still_s" in facts:
         values["again"] = phrases.still.format(until=end_words(facts["still_s"], time_zone, language))

@@ -32,4 +32,5 @@ class Phrases:
     resumes: str
     again: str
     still: str
+    binds: str
     more: str

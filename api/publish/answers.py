@@ -175,9 +175,9 @@ def _ahead(policy: Policy, found: Range | None, item: Considered, at: Instant) -
     return AheadRead(number=exemption.number, hours=hours, next=moment_text(begins))
 
 
-def _turned_away(told: Explanation) -> bool:
-    """Whether a node refuses the client because it is in no range, whatever it asks."""
-    return told.range is None and not told.decision.admitted
+def _turned_away(found: Explanation) -> bool:
+    """Whether a node refuses every query of the client, because it is in no range."""
+    return found.range is None and not found.decision.admitted
 
 
 def _rcode(policy: Policy, told: Explanation, winner: Ban | None) -> str:

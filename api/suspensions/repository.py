@@ -10,7 +10,7 @@ from api.errors import NotFound
 from api.pagination import select_page
 from api.suspensions.schemas import SuspensionState
 from dnsfilter.policy.check import MAX_SUSPENSION_S
-from dnsfilter.policy.intervals import Interval, union
+from dnsfilter.policy.intervals import Interval, Intervals, union
 from dnsfilter.policy.model import Instant
 
 DAY_S = 86_400
@@ -65,6 +65,14 @@ def holding_of(session: Session, authority: str | None, now: Instant) -> Sequenc
 def unfinished_of(session: Session, authority: str | None, now: Instant) -> Sequence[SuspensionRow]:
     """Those of exactly this authority, or of all, that hold at `now` or will, by number."""
     return session.scalars(select(_ROW).where(_of(authority), _unfinished(now)).order_by(_ROW.number)).all()
+
+
+def spans(session: Session, authority: str, since: Instant, until: Instant) -> Intervals:
+    """The suspensions of the authority and of all that end after `since` and begin before `until`."""
+    within = (_ROW.end_s > since, since < FINISH, _ROW.start_s < until)
+    return tuple(
+        (row[0], row[1]) for row in session.execute(select(_ROW.start_s, FINISH).where(_concerning(authority), *within))
+    )
 
 
 def unbroken_since(session: Session, rows: Sequence[SuspensionRow]) -> Mapping[int, Instant]:

@@ -60,10 +60,11 @@ def get_suspension(number: Number, unit: UnitDep, response: Response) -> Suspens
 def start_suspension(body: SuspensionWrite, unit: UnitDep, permit: PermitDep, response: Response) -> SuspensionRead:
     """From now on nothing is refused for the authority or, by an administrator, for all; it ends by itself.
 
-    While one holds, a further one reaches beyond its end, at most four hours from now.
+    While one holds, a further one reaches beyond its end, at most four hours from now. An approver or an administrator
+    is needed for more than four hours within 24, and while a ban holds there by law.
     """
     permit.demand_named(body.authority)
-    row = service.start(unit, body.authority, _end(body, unit.now_s), body.reason)
+    row = service.start(unit, permit.caller, body.authority, _end(body, unit.now_s), body.reason)
     response.headers["Location"] = f"/v1/suspensions/{row.number}"
     return _answer(unit, row, response)
 

@@ -6,6 +6,7 @@ holds and is a record of its own, and to end one is to end all of that authority
 
 from sqlalchemy import select
 
+from api.auth.caller import Caller
 from api.authorities.life import demand_open
 from api.db.base import Json
 from api.db.models import AuthorityRow, SuspensionRow
@@ -13,16 +14,18 @@ from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.moments import moment_text
 from api.suspensions import repository
+from api.suspensions.bound import bound_bans
+from api.suspensions.limits import demand_start
 from api.suspensions.schemas import finish, finish_if_ended, read_suspension
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant
 
 
-def start(unit: UnitOfWork, authority: str | None, end: Instant, reason: str) -> SuspensionRow:
+def start(unit: UnitOfWork, caller: Caller, authority: str | None, end: Instant, reason: str) -> SuspensionRow:
     """From now until `end` nothing is refused for `authority`, or for all.
 
     Raises Invalid for an unknown authority or an end beyond four hours, Conflict where as much holds already, or the
-    authority is closed.
+    authority is closed; Forbidden for what needs an approver.
     """
     if authority is not None:
         _demand_open(unit, authority)
@@ -32,6 +35,8 @@ def start(unit: UnitOfWork, authority: str | None, end: Instant, reason: str) ->
         if end <= finish(held):
             until = moment_text(finish(held))
             raise Conflict(f"suspension {held.number} holds until {until}: end it, or give a later end")
+    if authority is not None:
+        demand_start(unit, caller, authority, end)
     row = SuspensionRow(
         authority=authority,
         start_s=unit.now_s,
@@ -45,7 +50,7 @@ def start(unit: UnitOfWork, authority: str | None, end: Instant, reason: str) ->
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.record("suspension.start", _subject(row), None, shown(row), *_concerned(unit, authority))
+    unit.record("suspension.start", _subject(row), None, shown(row), *_concerned(unit, row))
     return row
 
 
@@ -53,11 +58,10 @@ def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
     """End it now, with every other of its authority that holds or will; raises Conflict where it has ended."""
     if not _would_end_earlier(row, unit.now_s):
         raise Conflict(f"suspension {row.number} has ended")
-    concerned = _concerned(unit, row.authority)
     for each in repository.unfinished_of(unit.session, row.authority, unit.now_s):
         if not _would_end_earlier(each, unit.now_s):
             continue
-        before = shown(each)
+        before, concerned = shown(each), _concerned(unit, each)
         each.ended_s, each.ended_by, each.ended_reason = unit.now_s, unit.actor.account, reason
         each.revision = unit.new_revision()
         unit.record("suspension.end", _subject(each), before, shown(each), *concerned)
@@ -100,9 +104,12 @@ def _heir(unit: UnitOfWork, row: AuthorityRow) -> str | None:
     return heir
 
 
-def _concerned(unit: UnitOfWork, authority: str | None) -> list[str]:
-    """Whose matter it is: that of all is everybody's."""
-    return [authority] if authority is not None else list(unit.session.scalars(select(AuthorityRow.slug)))
+def _concerned(unit: UnitOfWork, row: SuspensionRow) -> list[str]:
+    """Whose bans it sets aside: of one authority its own, and those bound to it; of all everybody's."""
+    if row.authority is None:
+        return list(unit.session.scalars(select(AuthorityRow.slug)))
+    bound = bound_bans(unit.session, row.authority, (row.start_s, finish(row)))
+    return [row.authority, *(ban.authority for ban in bound)]
 
 
 def _subject(row: SuspensionRow) -> str:

@@ -153,7 +153,7 @@ class RowMaker:
 
     def _all(self, suspended: Intervals, concerning: tuple[_Concern, ...]) -> Iterator[Row]:
         for ban, bound, bindings, exemptions in concerning:
-            binds = union(_bound(bindings)) if bound else None
+            binds = union(bound_intervals(bindings)) if bound else None
             aside = union((*suspended, *(span for each in exemptions for span in self._lay_out(each))))
             effect = Effect.ENFORCE if ban.mode is Mode.ENFORCE else Effect.MONITOR
             pieces: list[tuple[Interval, Effect, str]] = []
@@ -229,7 +229,8 @@ def exempted_intervals(exemption: Exemption) -> Intervals:
     return intersection(life, windows)
 
 
-def _bound(bindings: Iterable[Binding]) -> Iterator[tuple[Instant, Instant]]:
+def bound_intervals(bindings: Iterable[Binding]) -> Iterator[Interval]:
+    """When each of the bindings has effect; an agreement has none before it is accepted."""
     for binding in bindings:
         if binding.ground is Ground.LAW:
             yield max(binding.start, binding.recorded), until(binding.end)

@@ -93,9 +93,7 @@ def test_they_count_as_any_client_does_and_for_no_ban(start: Start, transport: T
     ],
     ids=["local", "signal", "zone", "ANY", "AXFR", "NS", "CH", "HS", "RD=0", "DO", "EDNS1", "longer"],
 )
-def test_whatever_they_ask_is_answered_as_to_a_client_without_bans(
-    start: Start, message: bytes, transport: Transport
-) -> None:
+def test_any_query_is_answered_as_to_a_client_without_bans(start: Start, message: bytes, transport: Transport) -> None:
     rig = start(office(ALL), internet(), wall_s=START)
     theirs, registered = (rig.ask(message, client, transport) for client in (STRANGER, MECHELEN))
     assert theirs.to_wire() == registered.to_wire()

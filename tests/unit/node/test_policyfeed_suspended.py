@@ -136,7 +136,7 @@ def admits(feed: PolicyFeed, hands: Hands) -> bool:
     return feed.snapshot.decide(ip_address("203.0.113.1"), parse_name("example.org"), hands.wall).admitted
 
 
-def test_one_of_all_admits_unregistered_clients_until_the_time_has_passed_whatever_the_clock_says(
+def test_one_of_all_admits_unregistered_clients_until_the_time_has_passed_by_any_clock(
     feed: PolicyFeed, tmp_path: Path, hands: Hands
 ) -> None:
     hands.go(7200)

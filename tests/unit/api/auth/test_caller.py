@@ -19,8 +19,8 @@ READERS = "approver or operator or reader"
         ("renew_ban", lambda permit: permit.enter({"slug": "ghent"}), "operator of ghent"),
         ("get_onboarding", lambda permit: permit.enter({"slug": "ghent"}), f"{READERS} of ghent, or auditor {{here}}"),
         ("list_ranges", lambda permit: permit.enter({}), f"{READERS} of an authority, or auditor {{here}}"),
-        ("start_suspension", lambda permit: permit.enter({}), "operator of an authority"),
-        ("start_suspension", lambda permit: permit.demand_named("ghent"), "operator of ghent"),
+        ("start_suspension", lambda permit: permit.enter({}), "approver or operator of an authority"),
+        ("start_suspension", lambda permit: permit.demand_named("ghent"), "approver or operator of ghent"),
         (
             "get_exemption",
             lambda permit: permit.demand("ghent", "diest"),

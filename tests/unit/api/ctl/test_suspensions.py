@@ -80,6 +80,20 @@ def test_one_of_all_says_that_it_serves_unregistered_clients(served: Served, ctl
     assert ctl("who", "203.0.113.9").out.splitlines()[0] == explained.splitlines()[0]
 
 
+def test_what_needs_an_approver_says_until_when_an_operator_may_and_whom_to_ask(served: Served, ctl: Ctl) -> None:
+    _, token = served.plane.account("desk", ("operator", "diest"), ("operator", "ghent"))
+    Path("desk-token").write_text(token)
+    Path("desk-token").chmod(0o600)
+    ctl("suspend", "diest", "--for", "3h", *WHY, "--token-file", "desk-token")
+    served.plane.clock.now += 4 * 3600
+    refused = ctl("suspend", "diest", "--for", "2h", *WHY, "--token-file", "desk-token")
+    assert refused.code == 3
+    assert "diest is suspended for 3 h in the 24 hours before 22:13 CEST, without this request." in refused.err
+    assert "An operator may suspend it for 4 h in 24: until 21:13 CEST at most." in refused.err
+    assert "ask an approver of diest or an administrator of the installation" in refused.err
+    assert ctl("suspend", "diest", "--for", "1h", *WHY, "--token-file", "desk-token").code == 0
+
+
 def test_status_names_whom_where_a_token_is_at_hand(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

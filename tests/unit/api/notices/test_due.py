@@ -350,6 +350,38 @@ def test_suspensions_are_told_to_whom_they_concern(town: Plane) -> None:
     assert new_kinds(town, telling.look) == [], "an end that was foreseen is not told"
 
 
+def test_a_suspension_is_told_once_to_each_whose_bans_apply_there(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/federal", authority())
+    for service, ground in (("alpha", "law"), ("beta", "law"), ("alpha", "agreement")):
+        town.done("PUT", f"/v1/authorities/federal/bans/{service}", ban())
+        body = {"ban": f"federal/{service}", "authority": "town", "ground": ground, "instrument": "law 7"}
+        town.done("POST", "/v1/bindings", {**body, "date": "2026-09-01"})
+    telling = begun(town, to=("installation@example.org",))
+    asked = {"for": "30m", "reason": "nobody can work"}
+    number = town.done("POST", "/v1/suspensions", {"authority": "town", **asked})["number"]
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [("suspension_started", whom) for whom in ("federal", "town")]
+    town.done("POST", "/v1/suspensions", {"authority": None, **asked, "for": "1h"})
+    town.clock.now += 1
+    everybody = [None, "federal", "town", "zone"]
+    assert new_kinds(town, telling.look) == [("suspension_started", whom) for whom in everybody]
+    town.done("POST", "/v1/suspensions", {"authority": "town", **asked, "for": "2h"})
+    town.done("POST", f"/v1/suspensions/{number}/end", {"reason": "it works again"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == [
+        *(("suspension_ended", whom) for whom in ("federal", "town")),
+        *(("suspension_started", whom) for whom in ("federal", "town")),
+    ]
+    told = [(row.facts["scope"], row.facts.get("binds", False)) for row in rows(town) if row.authority == "federal"]
+    assert told == [("town", True), (None, False), ("town", True), ("town", True)]
+    ended = [row.facts["still_s"] for row in rows(town) if row.kind == "suspension_ended"]
+    assert ended == [START + 2 + 3600] * 2, "for the town all hold on, and so they say to both"
+    town.done("PATCH", "/v1/authorities/federal/bans/alpha", {"mode": "off"})
+    town.done("PATCH", "/v1/authorities/federal/bans/beta", {"mode": "off"})
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == []
+
+
 def test_the_start_of_a_suspension_that_was_ended_before_it_is_not_told(town: Plane) -> None:
     telling = begun(town)
     town.clock.now += 600

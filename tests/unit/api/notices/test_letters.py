@@ -87,6 +87,16 @@ def test_no_line_is_too_long_and_no_placeholder_is_left(kind: Kind, to: Authorit
     assert written.text.count(SEPARATOR) == len(languages_of(to)) - 1
 
 
+@pytest.mark.parametrize("language", TEXTS)
+def test_whoever_has_decided_for_a_suspended_authority_is_told_that_it_has_no_effect(language: str) -> None:
+    to = _authority("federal", language, nl="Federale overheid")
+    said = PHRASES[language].binds
+    for facts, expected in ((FACTS, False), ({**FACTS, "binds": True}, True)):
+        written = letter(Kind.SUSPENSION_STARTED, facts, to, NAMES)
+        assert (said in " ".join(written.text.split())) == expected
+        assert "  " not in written.text
+
+
 SEVERAL = (Kind.NODE_SILENT, Kind.NODE_BEHIND, Kind.NODE_HELD, Kind.NODE_BACK)
 
 
