@@ -4,12 +4,13 @@ from bisect import bisect_right
 from datetime import datetime
 
 from api.auth.caller import Caller
-from api.auth.permissions import Role
+from api.auth.permissions import APPROVERS
 from api.db.models import AuthorityRow
 from api.db.unit import UnitOfWork
 from api.errors import Forbidden
 from api.suspensions import repository
 from api.suspensions.bound import bound_bans
+from api.suspensions.repository import DAY_S
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.intervals import Intervals, union
@@ -17,17 +18,15 @@ from dnsfilter.policy.model import Instant
 
 OPERATORS_S = 4 * 3600
 """So long an authority may be suspended within a day without an approver."""
-DAY_S = 86_400
-_APPROVER = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
 
 
 def demand_start(unit: UnitOfWork, caller: Caller, authority: str, end: Instant) -> None:
     """Raise Forbidden if the caller, who may suspend the authority, may not do so from now until `end`."""
-    if caller.has(_APPROVER, authority):
+    if caller.has(APPROVERS, authority):
         return
     whom = f"ask an approver of {authority} or an administrator of the installation"
     bound = bound_bans(unit.session, authority, (unit.now_s, end))
-    by_law = [ban.reference for ban in bound if ban.by_law and not caller.has(_APPROVER, ban.authority)]
+    by_law = [ban.reference for ban in bound if ban.by_law and not caller.has(APPROVERS, ban.authority)]
     if by_law:
         verb = "holds" if len(by_law) == 1 else "hold"
         raise Forbidden(f"{', '.join(by_law)} {verb} in {authority} by law, which an operator may not suspend: {whom}")
@@ -38,8 +37,9 @@ def demand_start(unit: UnitOfWork, caller: Caller, authority: str, end: Instant)
     time_zone = unit.session.get_one(AuthorityRow, authority).time_zone
     before = f"{authority} is suspended for {_hours(suspended_s(spans, now, end))} in the 24 hours before "
     latest = _latest(spans, now)
-    # A minute is the least that can be said of it.
-    left = f"until {_clock(latest, time_zone)} at most" if latest - now >= 60 else "no longer now"
+    held = max((stop for start, stop in spans if start <= now), default=now)
+    # The clock shows minutes: less than one cannot be said.
+    left = f"until {_clock(latest, time_zone)} at most" if latest - max(now, held) >= 60 else "none is left"
     most = f"An operator may suspend it for {_hours(OPERATORS_S)} in 24: {left}"
     raise Forbidden(f"{before}{_clock(end, time_zone)}, without this request. {most}. For more, {whom}")
 
@@ -61,8 +61,9 @@ def _latest(spans: Intervals, now: Instant) -> Instant:
 
 
 def _hours(seconds: int) -> str:
-    hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    """Hours and minutes, rounded up."""
+    hours, minutes = divmod(-(-seconds // 60), 60)
+    return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count)
 
 
 def _clock(at: Instant, time_zone: str) -> str:

@@ -57,10 +57,29 @@ def test_more_than_four_hours_of_a_day_need_an_approver(town: Plane, desk: str, 
     assert _refusal(town, desk, "30m1s").startswith("town is suspended for 3 h 30 min in")
     _start(town, desk, "30m")
     town.clock.now += HOUR
-    assert ": no longer now. For more, ask an approver of town" in _refusal(town, desk, "1m")
+    assert "for 4 h in 24: none is left. For more, ask an approver of town" in _refusal(town, desk, "1m")
     _start(town, chief, "1m")
     town.clock.now += HOUR
     assert _ask(town, town.token, "4h").status_code == 201
+
+
+@pytest.mark.parametrize("whom", ["town", None])
+def test_a_refusal_offers_no_end_that_what_holds_reaches_already(town: Plane, desk: str, whom: str | None) -> None:
+    _start(town, town.token, "4h", whom)
+    town.clock.now += HOUR
+    assert "for 4 h in 24: none is left." in _refusal(town, desk, "4h")
+
+
+def test_a_refusal_names_less_than_an_hour_in_minutes(town: Plane, desk: str) -> None:
+    number = _start(town, desk, "1h")
+    town.clock.now += 30
+    _end(town, desk, number)
+    assert _refusal(town, desk, "4h").startswith("town is suspended for 1 min in the 24 hours before")
+    town.clock.now += 60
+    number = _start(town, desk, "1h")
+    town.clock.now += 1770
+    _end(town, desk, number)
+    assert _refusal(town, desk, "4h").startswith("town is suspended for 30 min in the 24 hours before")
 
 
 def test_what_was_suspended_longer_ago_than_a_day_counts_no_more(town: Plane, desk: str) -> None:
