@@ -1,4 +1,4 @@
-"""For whom nothing is refused, as a rules file says it beside the spans that follow from it: answers do not need it."""
+"""Suspensions that a rules file lists. Spans have their effect already; one of all admits unregistered clients too."""
 
 from collections.abc import Iterable
 
