@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dnsfilter.policy.model import DEFAULT_SITE, Address, Prefix, WireName
 
@@ -111,6 +112,15 @@ class ControlPlane:
     site: str = DEFAULT_SITE
     ca: Path | None = None
     key: str | None = None
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether the control plane is on this machine."""
+        host = urlsplit(self.url or "").hostname or ""
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

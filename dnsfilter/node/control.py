@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from dnsfilter.config.model import Config
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.node.controlclient import ControlClient, Disowned, NotNow
-from dnsfilter.node.enrolment import TokenRefused, enrol
-from dnsfilter.node.identity import Identity, identity_mark, load_identity, load_token
+from dnsfilter.node.enrolment import enrol
+from dnsfilter.node.identity import Identity, TokenRefused, identity_mark, load_identity, load_token
 from dnsfilter.node.journal import JOURNAL_NAME, Journal
-from dnsfilter.node.puller import SNAPSHOTS, Puller
+from dnsfilter.node.puller import SNAPSHOTS, Puller, receive_published
 from dnsfilter.node.report import Facts
 from dnsfilter.node.reporter import Reporter
 from dnsfilter.snapshot.store import SnapshotStore
@@ -83,7 +83,9 @@ class Membership:
         if token is None:
             raise UnavailableError("this node has not enrolled: run dnsfilter enrol, or set control_plane.token")
         if token == self._refused:
-            raise UnavailableError("this node has not enrolled, and its one-time token was refused: get another one")
+            raise UnavailableError(
+                f"this node has not enrolled, and its one-time token was refused: get another one{self._advice}"
+            )
         try:
             identity = enrol(self._control, token, self._directory)
         except TokenRefused:
@@ -103,17 +105,30 @@ class Membership:
             return None
         try:
             return load_token(self._control.token)
-        except UnavailableError:
+        except UnavailableError as error:
             if self._token is None:
-                raise
+                raise UnavailableError(f"this node has not enrolled: {error}{self._advice}") from error
             return self._token
+
+    @property
+    def _advice(self) -> str:
+        command = "dnsfilter-api enrol-node, as root," if self._control.is_at_home else "dnsfilterctl node token NAME"
+        return f"; {command} makes one"
 
 
 def pull_first(config: Config, one_time_token: str | None) -> None:
-    """Have a node that has nothing whole enrol, if need be, and pull what there is, to last. Raises DnsfilterError."""
+    """Have a node that has nothing complete enrol, if need be, and pull what there is, durably. Raise DnsfilterError.
+
+    If it cannot, and the control plane is on this machine, take what that has published as files.
+    """
     store = SnapshotStore(config.node_dir / SNAPSHOTS)
-    with ControlClient(config.control_plane) as client:
-        Puller(client, config.node_dir, Membership(config, one_time_token).identity(), store).pull(0, afresh=True)
+    try:
+        with ControlClient(config.control_plane) as client:
+            Puller(client, config.node_dir, Membership(config, one_time_token).identity(), store).pull(0, afresh=True)
+    except UnavailableError as error:
+        if not (config.control_plane.is_at_home and receive_published(config)):
+            raise
+        logs.emit(_LOG, logging.WARNING, "the files of this machine's control plane are used", reason=error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -61,7 +60,7 @@ class ControlClient:
         self._host, self._path = parts.hostname or "", parts.path
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = _trust(control) if parts.scheme == "https" else None
-        self.is_at_home = _is_loopback(self._host)
+        self.is_at_home = control.is_at_home
         """Whether it is on this machine."""
         self.is_private = self._tls is not None or self.is_at_home
         """Whether nobody between here and there can read the token."""
@@ -201,13 +200,6 @@ def refusal(answer: Answer) -> str:
     detail = value.get("detail") if isinstance(value, dict) else None
     said = f": {' '.join(detail.split())[:_DETAIL_CHARS]}" if isinstance(detail, str) else ""
     return f"status {answer.status}{said}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _trust(control: ControlPlane) -> ssl.SSLContext:

@@ -11,14 +11,10 @@ from dnsfilter import __version__
 from dnsfilter.config.model import ControlPlane
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.controlclient import ControlClient, refusal
-from dnsfilter.node.identity import IDENTITY, Identity, parse_identity
+from dnsfilter.node.identity import IDENTITY, Identity, TokenRefused, parse_identity
 from dnsfilter.snapshot.disk import sync_directory
 
 PATH = "/v1/nodes/enrol"
-
-
-class TokenRefused(UnavailableError):
-    """The control plane does not take this one-time token, and will not later."""
 
 
 def enrol(control: ControlPlane, token: str, directory: Path, *, allow_plain: bool = False) -> Identity:

@@ -7,23 +7,32 @@ from collections.abc import Callable
 
 from dnsfilter.config.model import Config
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
+from dnsfilter.node.identity import TokenRefused
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.files import RELEASED_S, Files
 from dnsfilter.telemetry import logs
 
+PATIENCE_S = 60.0
+"""How long a node that has nothing waits for this machine's control plane. systemd gives a start 90 s."""
+PAUSE_S = 0.5
 _LOG = logging.getLogger("dnsfilter.node")
+
+
+class _NotYet(UnavailableError):
+    """What can be different in a moment, while the control plane starts."""
 
 
 def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None, least: int = 0) -> None:
     """Load a complete snapshot that is here, else what `pull` brings, else even a quarantined one.
 
-    Raises UnavailableError if there is none, unless the node may start without. Raises it as well if the snapshot is
-    older than revision `least`.
+    Wait if there is none and this machine's control plane may still be starting. Raise UnavailableError if there is
+    none then, unless the node may start without. Raise it as well if the snapshot is older than revision `least`.
     """
+    may_wait = least == 0 and not config.start_without_snapshot and config.control_plane.is_at_home
     try:
-        _load_or_pull(feed, pull)
+        _load_in_time(feed, pull, PATIENCE_S if may_wait and pull is not None else 0.0)
     except DnsfilterError as error:
         if least > 0 or not config.start_without_snapshot:
             raise UnavailableError(
@@ -41,6 +50,21 @@ def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None
         )
 
 
+def _load_in_time(feed: PolicyFeed, pull: Callable[[], None] | None, patience_s: float) -> None:
+    until_s = time.monotonic() + patience_s
+    is_said = False
+    while True:
+        try:
+            return _load_or_pull(feed, pull)
+        except _NotYet as error:
+            if time.monotonic() >= until_s:
+                raise
+            if not is_said:
+                logs.emit(_LOG, logging.WARNING, "waiting for the control plane", reason=error)
+            is_said = True
+        time.sleep(PAUSE_S)
+
+
 def _load_or_pull(feed: PolicyFeed, pull: Callable[[], None] | None) -> None:
     try:
         feed.load()
@@ -53,7 +77,8 @@ def _load_or_pull(feed: PolicyFeed, pull: Callable[[], None] | None) -> None:
             feed.load()
             return
         except DnsfilterError as error:
-            reason = UnavailableError(f"{error} (here: {reason})")
+            may_pass = isinstance(error, UnavailableError) and not isinstance(error, TokenRefused)
+            reason = (_NotYet if may_pass else UnavailableError)(f"{error} (here: {reason})")
     try:
         feed.load_any()
     except SnapshotError:

@@ -20,6 +20,10 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"[!-~]{16,1024}")
 
 
+class TokenRefused(UnavailableError):
+    """The control plane does not take this one-time token, and will not later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Name and site as registered, the node's token, the key of the installation's snapshots, where it enrolled."""

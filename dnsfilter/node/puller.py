@@ -11,12 +11,14 @@ from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 
+from dnsfilter.config.model import Config
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.node.controlclient import Answer, ControlClient, failure
-from dnsfilter.node.identity import Identity
+from dnsfilter.node.identity import Identity, load_identity
 from dnsfilter.node.privatefiles import read_private, replace_private
 from dnsfilter.policy.model import Instant
+from dnsfilter.snapshot.files import octets_by_digest
 from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest
@@ -172,6 +174,23 @@ class Puller:
 def own_store(directory: Path) -> SnapshotStore:
     """What a node has pulled. What the disk loses with the power can be had again."""
     return SnapshotStore(directory / SNAPSHOTS, sync_late=True)
+
+
+def receive_published(config: Config) -> bool:
+    """Put into the node's store what a control plane on this machine has published as files; say whether there is any.
+
+    It is not taken if the node has enrolled and it is not signed under the pinned key. Raise UnavailableError.
+    """
+    identity = load_identity(config.node_dir)
+    try:
+        files, _ = SnapshotStore(config.state_dir / SNAPSHOTS).read_best()
+        if identity is not None:
+            verify_manifest(files.manifest, identity.key)
+    except SnapshotError:
+        return False
+    contents = {digest: bytes(content) for digest, content in octets_by_digest(files).items()}
+    own_store(config.node_dir).receive(files.manifest, contents, over_choice=True)
+    return True
 
 
 def _content(answer: Answer, what: str, url: str) -> bytes:

@@ -10,8 +10,8 @@ import pytest
 from dnsfilter import __version__
 from dnsfilter.config.model import Config
 from dnsfilter.errors import UnavailableError
-from dnsfilter.node.enrolment import TokenRefused, enrol
-from dnsfilter.node.identity import IDENTITY, load_identity
+from dnsfilter.node.enrolment import enrol
+from dnsfilter.node.identity import IDENTITY, TokenRefused, load_identity
 from tests.support.played import ONE_TIME, TOKEN, Played
 from tests.support.ports import free_port
 

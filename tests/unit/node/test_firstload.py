@@ -1,5 +1,6 @@
 """What a node that starts decides by."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ import pytest
 
 from dnsfilter.config.model import Config
 from dnsfilter.errors import UnavailableError
+from dnsfilter.node import firstload
 from dnsfilter.node.control import pull_first
 from dnsfilter.node.firstload import load_first
 from dnsfilter.node.policyfeed import PolicyFeed
@@ -18,6 +20,12 @@ from tests.support.played import ONE_TIME, Played
 from tests.unit.node.conftest import compiled
 
 ConfigFor = Callable[..., Config]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firstload, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(firstload, "PAUSE_S", 0.01)
 
 
 @pytest.fixture
@@ -112,3 +120,71 @@ def test_told_to_start_without_a_snapshot_it_does(
     plane.script.status = 500
     assert loaded(replace(config, start_without_snapshot=True), store) == 0
     assert "no snapshot to decide by" in caplog.text
+
+
+def test_it_waits_for_a_control_plane_of_this_machine_that_is_starting(
+    plane: Played, config: Config, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firstload, "PATIENCE_S", 60.0)
+    asked = []
+
+    def pull() -> None:
+        asked.append(True)
+        if len(asked) < 3:
+            raise UnavailableError(f"ask {plane.url}: connection refused")
+        pull_first(config, None)
+
+    feed = PolicyFeed(store, "default")
+    load_first(feed, config, pull)
+    assert feed.snapshot is not None
+    assert (feed.snapshot.revision, len(asked)) == (1, 3)
+    feed.close()
+
+
+@pytest.mark.parametrize("spoil", ["token", "snapshot"])
+def test_it_does_not_wait_for_what_no_waiting_cures(
+    plane: Played, config: Config, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch, spoil: str
+) -> None:
+    monkeypatch.setattr(firstload, "PATIENCE_S", 3600.0)
+    if spoil == "token":
+        plane.one_time.clear()
+    else:
+        plane.script.alter_file = lambda data: data[:-1]
+    with pytest.raises(UnavailableError, match="no snapshot to decide by"):
+        loaded(config, store)
+
+
+def published(config: Config, revision: int) -> None:
+    """What the control plane of this machine has put into its state directory."""
+    SnapshotStore(config.state_dir / "snapshots").publish(compiled(revision))
+
+
+def test_without_its_identity_it_begins_with_the_files_of_this_machines_control_plane(
+    plane: Played, config: Config, store: SnapshotStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    published(config, 3)
+    plane.one_time.clear()
+    assert loaded(config, store) == 3
+    assert "the files of this machine's control plane are used" in caplog.text
+    plane.one_time.add(ONE_TIME)
+    plane.publish(compiled(4))
+    pull_first(config, None)
+    assert loaded(config, store) == 4, "and goes on with what it pulls once it has enrolled"
+
+
+def test_files_that_are_not_signed_under_the_pinned_key_are_not_taken(
+    plane: Played, config: Config, store: SnapshotStore
+) -> None:
+    loaded(config, store)
+    shutil.rmtree(store.directory)
+    published(config, 3)
+    plane.script.status = 500
+    with pytest.raises(UnavailableError, match="no snapshot to decide by"):
+        loaded(config, store)
+
+
+def test_files_on_this_machine_do_not_stand_for_a_control_plane_elsewhere(config: Config, store: SnapshotStore) -> None:
+    published(config, 3)
+    control = replace(config.control_plane, url="https://control.example.invalid")
+    with pytest.raises(UnavailableError, match="no snapshot to decide by"):
+        loaded(replace(config, control_plane=control), store)
