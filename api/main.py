@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +27,8 @@ from api.db.turn import Turn, turn_on
 from api.deps import Runtime
 from api.errors import NotPublished
 from api.installation import making, opening
+from api.installation.environment import PACKAGED, read_environment
+from api.installation.user import become_owner
 from api.listening import listen_on_all, taken
 from api.nodes.fleet import Fleet
 from api.notices.notifier import Notifier
@@ -75,8 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.umask(0o027)
     try:
-        given = {key: getattr(arguments, key) for key in DEFAULTS}
-        settings = parse_settings({**given, "listen": arguments.listen and ",".join(arguments.listen)}, os.environ)
+        settings = _settings(arguments)
+        become_owner(settings, create=arguments.create or arguments.command == "init")
         if arguments.command in COMMANDS:
             print(f"dnsfilter-api: {COMMANDS[arguments.command](settings)}")
             return 0
@@ -158,11 +162,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dnsfilter-api",
         description="The control plane of dnsfilter.",
-        epilog=f"Settings also come from {PREFIX}*.",
+        epilog=f"Settings also come from {PREFIX}* in the environment. Root acts as the owner of the state directory.",
     )
     parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", *COMMANDS), help=HELP)
     parser.add_argument(
         "--create", action="store_true", help="as init, if there is no trace of an installation; then serve"
+    )
+    parser.add_argument(
+        "--env-file",
+        type=Path,
+        metavar="FILE",
+        help=f"variables, as systemd reads them ({PACKAGED}, unless another setting names another state directory)",
     )
     parser.add_argument("--state-dir", metavar="DIR", help=f"database, token, snapshots ({DEFAULTS['state_dir']})")
     parser.add_argument(
@@ -195,6 +205,14 @@ def _parser() -> argparse.ArgumentParser:
         help="notices to authorities are sent by smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",
     )
     return parser
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    # In the environment itself, since libraries read variables too: PGPASSFILE, TZ.
+    os.environ.update(read_environment(os.environ, arguments.state_dir, arguments.env_file))
+    given = {key: getattr(arguments, key) for key in DEFAULTS}
+    found = parse_settings({**given, "listen": arguments.listen and ",".join(arguments.listen)}, os.environ)
+    return replace(found, env_file=arguments.env_file)
 
 
 def _certificate(files: TlsFiles | None) -> Certificate | None:

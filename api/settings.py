@@ -32,6 +32,8 @@ DEFAULTS = {
     "notices_mail": "",
     "broken_record": "",
 }
+WHERE = ("state_dir", "database", "snapshot_key", "checkpoint_key")
+"""The settings that say where an installation is."""
 BOOLEAN = ("", "true", "false")
 UNIX = "unix:"
 MAX_SOCKET_PATH = 107
@@ -108,7 +110,7 @@ class Settings:
     `checkpoint_places` are where those are taken to.
     With `broken_record` acts are accepted although the database is damaged.
     `notices_mail` is the server of notices, and the installation's own contact as its recipients; without it there are
-    no notices.
+    no notices. `env_file` is the file of variables that `--env-file` named.
     """
 
     state_dir: Path
@@ -122,6 +124,7 @@ class Settings:
     tls: TlsFiles | None = None
     notices_mail: MailPlace | None = None
     broken_record: bool = False
+    env_file: Path | None = None
 
     def speaks_tls(self, where: Where) -> bool:
         """Return whether TLS is spoken at one of `listen`.
@@ -172,7 +175,7 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
         metrics_listen = parse_endpoint(values["metrics_listen"])
     except ValueError as error:
         problems.append(Problem(places["metrics_listen"], str(error)))
-    database = values["database"] or f"sqlite:///{state_dir.absolute() / 'dnsfilter.sqlite3'}"
+    database = values["database"] or _database_in(state_dir)
     problems += [Problem(places["database"], fault) for fault in _database_faults(database)]
     init_policy = Path(values["init_policy"]) if values["init_policy"] else None
     if init_policy is not None and not init_policy.is_file():
@@ -197,6 +200,19 @@ def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) 
     return Settings(
         state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls, notices, broken_record
     )
+
+
+def where(given: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings WHERE of the command line and the environment, paths absolute. Nothing is checked."""
+    values = {key: given.get(key) or environ.get(PREFIX + key.upper()) or DEFAULTS[key] for key in WHERE}
+    state_dir = Path(values["state_dir"])
+    keys = {key: str(_key(values, key, state_dir).absolute()) for key in ("snapshot_key", "checkpoint_key")}
+    database = values["database"] or _database_in(state_dir)
+    return {"state_dir": str(state_dir.absolute()), "database": database, **keys}
+
+
+def _database_in(state_dir: Path) -> str:
+    return f"sqlite:///{state_dir.absolute() / 'dnsfilter.sqlite3'}"
 
 
 def _key(values: Mapping[str, str], key: str, state_dir: Path) -> Path:

@@ -32,8 +32,6 @@ from api.db.unit import LOCAL, UnitOfWork
 from api.durable import place_exclusively, sync_directory, write_secret
 from api.settings import Settings
 
-USER = "dnsfilter-api"
-"""Whom root gives it to: the control plane's user, as it is packaged."""
 SCHEMA_TABLE = "alembic_version"
 ACT = "installation.restore"
 _ODD = (OverflowError, RecursionError, UnicodeError)
@@ -71,8 +69,8 @@ class Order:
     told: Callable[[str], None] = lambda _step: None
 
 
-def restore(file: IO[bytes], order: Order, settings: Settings) -> Restored:
-    """Make the installation of a backup.
+def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct_passwd | None = None) -> Restored:
+    """Make the installation of a backup, and give its files to `owner` (None: they stay the caller's).
 
     Raises BadBackup, NotEmpty, OSError, and SQLAlchemyError where a database cannot be reached; nothing is left then.
     """
@@ -82,7 +80,6 @@ def restore(file: IO[bytes], order: Order, settings: Settings) -> Restored:
     url = make_url(settings.database)
     place = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
     _empty(settings, place, backup)
-    owner = _owner()
     held = os.umask(0o077)
     try:
         with _directories(settings.state_dir, place, owner):
@@ -355,15 +352,6 @@ def _directories(state_dir: Path, place: Path | None, owner: pwd.struct_passwd |
             with suppress(OSError):
                 path.rmdir()
         raise
-
-
-def _owner() -> pwd.struct_passwd | None:
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam(USER)
-    except KeyError:
-        return None
 
 
 def _give(path: Path, owner: pwd.struct_passwd | None) -> None:

@@ -8,9 +8,10 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from api.archive.encryption import (
     MAGIC,
@@ -27,7 +28,8 @@ from api.ctl.errors import FOUND, WrongInput
 from api.ctl.files import SECRET, Counted, Progress, shown, writing
 from api.ctl.moments import at_words
 
-DATABASE_VARIABLE = "DNSFILTER_API_DATABASE"
+if TYPE_CHECKING:
+    from api.settings import Settings
 
 
 def add(groups: Group) -> None:
@@ -54,14 +56,18 @@ def add(groups: Group) -> None:
         Verb(_restore, needs_token=False, local=True),
         "make a control plane of a backup, on this machine, where there is none yet and nothing runs",
         "restore dnsfilter.backup --state-dir .run",
-        "restore dnsfilter.backup --state-dir /var/lib/dnsfilter --identity key.txt",
+        "restore dnsfilter.backup --identity key.txt",
     )
     restore.add_argument("file", type=Path, metavar="FILE", help="the backup")
-    restore.add_argument("--state-dir", type=Path, required=True, metavar="DIR", help="the state directory to make")
     restore.add_argument(
-        "--database",
-        metavar="URL",
-        help=f"SQLite or PostgreSQL ({DATABASE_VARIABLE}, else SQLite in the state directory)",
+        "--env-file",
+        type=Path,
+        metavar="FILE",
+        help="settings of the control plane (/etc/dnsfilter/api.env, unless --state-dir names another installation)",
+    )
+    restore.add_argument("--state-dir", metavar="DIR", help="the state directory to make (of the settings)")
+    restore.add_argument(
+        "--database", metavar="URL", help="SQLite or PostgreSQL (of the settings, else SQLite in the state directory)"
     )
     restore.add_argument(
         "--broken-record",
@@ -124,23 +130,24 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
 
     from api.archive.layout import BadBackup
     from api.archive.restore import NotEmpty, Order, restore
-    from api.settings import parse_settings
-    from dnsfilter.errors import ConfigError
+    from api.installation.user import owner_of
+    from dnsfilter.errors import ConfigError, UnavailableError
 
-    given = {"state_dir": str(options.state_dir), "database": options.database}
-    environ = {DATABASE_VARIABLE: os.environ[DATABASE_VARIABLE]} if os.environ.get(DATABASE_VARIABLE) else {}
     try:
-        settings = parse_settings(given, environ)
+        settings = _settings(options)
         with Progress() as progress:
-            done = restore(plain, Order(digest, int(time.time()), options.broken_record, progress.say), settings)
+            order = Order(digest, int(time.time()), options.broken_record, progress.say)
+            done = restore(plain, order, settings, owner_of(settings))
     except ConfigError as error:
         raise WrongInput(*(f"{problem}" for problem in error.problems)) from error
+    except UnavailableError as error:
+        raise WrongInput(f"nothing is restored: {error}") from error
     except BadBackup as error:
         raise WrongInput(f"{options.file} is not restored: {error}") from error
     except NotEmpty as error:
         raise WrongInput(f"nothing is restored: {error}") from error
     except OSError as error:
-        raise WrongInput(f"cannot write {error.filename or options.state_dir}: {error.strerror}") from error
+        raise WrongInput(f"cannot write {error.filename or settings.state_dir}: {error.strerror}") from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         # The URL may carry a password, and drivers repeat it: the type has to do.
         raise WrongInput(f"cannot use the database: {type(error).__name__}; check --database") from error
@@ -153,21 +160,47 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
         "rows": done.rows,
         "audit": manifest.audit.model_dump(),
         "revision": done.revision,
-        "state_dir": str(options.state_dir),
+        "state_dir": str(settings.state_dir),
         "owner": done.owner,
         "fault": done.fault,
     }
     lines = [
         f"restored: the installation {manifest.installation} as of {at_words(manifest.time)}, {done.rows} rows",
         f"the record goes up to entry {manifest.audit.seq}, {manifest.audit.hash}; the restore is on record after it",
-        "next: put copies of snapshot-key and checkpoint-key in their places: no backup has them",
-        "if there are none, run dnsfilter-api new-keys with the settings and as the user of the control plane",
         f"revision {done.revision} comes into force when the control plane starts",
-        "tokens are known as before; without one: dnsfilter-api new-token --state-dir " + str(options.state_dir),
+        *_next_steps(settings),
     ]
     if done.fault is not None:
         return Result(found, lambda: lines, FOUND, (f"{PROGRAM}: warning: {done.fault}; this is on record",))
     return Result(found, lambda: lines)
+
+
+def _settings(options: Options) -> "Settings":
+    """The settings that say where the installation is to be. Raises ConfigError."""
+    from api.installation.environment import read_environment
+    from api.settings import PREFIX, WHERE, parse_settings
+
+    os.environ.update(read_environment(os.environ, options.state_dir, options.env_file))
+    # The others are the control plane's to read: a certificate may come later.
+    names = {PREFIX + key.upper() for key in WHERE}
+    environ = {name: value for name, value in os.environ.items() if name in names}
+    settings = parse_settings({"state_dir": options.state_dir, "database": options.database}, environ)
+    return replace(settings, env_file=options.env_file)
+
+
+def _next_steps(settings: "Settings") -> Iterator[str]:
+    """What to type after a restore."""
+    from api.installation.opening import command, start_command
+
+    yield "next, put the copies of two keys back, which no backup has:"
+    yield f"  {settings.snapshot_key}"
+    yield f"  {settings.checkpoint_key}"
+    yield "if there are none, make others, and enrol each node again:"
+    yield f"  {command('new-keys', settings)}"
+    yield "start:"
+    yield f"  {start_command(settings)}"
+    yield "tokens are known as before; if none is at hand:"
+    yield f"  {command('new-token', settings)}"
 
 
 def _decrypt(file: IO[bytes], room: IO[bytes], options: Options) -> None:

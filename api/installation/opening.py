@@ -3,7 +3,9 @@
 import os
 import pwd
 import shlex
+import shutil
 import sqlite3
+from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 
@@ -18,15 +20,16 @@ from api.db.integrity import is_damage
 from api.db.migrating import schema_of
 from api.db.models import AuditRow
 from api.db.session import Database
+from api.installation.environment import PACKAGED, read_environment
 from api.policies.loading import is_empty
 from api.publish.repository import revision
 from api.publish.service import Publisher
-from api.settings import Settings
+from api.settings import WHERE, Settings, where
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 
 FIRST_PERSON = 1000
 """The first number of a user that is no service, by the standard of distributions."""
-OWNER = "run dnsfilter-api as the user that owns the database and its directory"
+OWNER = "run dnsfilter-api as root, or as the user that owns the database and its directory"
 """What to do where a file is somebody else's."""
 
 
@@ -48,21 +51,50 @@ def database_file(settings: Settings) -> Path | None:
 def database_name(settings: Settings) -> str:
     """The database in messages: its file, or its URL without the password."""
     file = database_file(settings)
-    return make_url(settings.database).render_as_string(hide_password=True) if file is None else str(file)
+    return database_url(settings) if file is None else str(file)
+
+
+def database_url(settings: Settings) -> str:
+    """The database's URL without the password."""
+    return make_url(settings.database).render_as_string(hide_password=True)
 
 
 def command(name: str, settings: Settings) -> str:
-    """The command to type for this installation, as the same user."""
-    words = ["dnsfilter-api", *([name] if name else []), "--state-dir", str(settings.state_dir)]
-    if database_file(settings) != settings.state_dir.absolute() / "dnsfilter.sqlite3":
-        words += ["--database", make_url(settings.database).render_as_string(hide_password=True)]
-    for option, key in (("--snapshot-key", settings.snapshot_key), ("--checkpoint-key", settings.checkpoint_key)):
-        if key != settings.state_dir / option.removeprefix("--"):
-            words += [option, str(key)]
-    if 0 < os.geteuid() < FIRST_PERSON:
+    """The command to type for this installation, as root or as the same user."""
+    words = ["dnsfilter-api", *([name] if name else [])]
+    if settings.env_file is not None:
+        words += ["--env-file", str(settings.env_file)]
+    wanted = _where(settings)
+    if _found_without(settings, None) != wanted:
+        words += ["--state-dir", str(settings.state_dir)]
+        found = _found_without(settings, str(settings.state_dir))
+        for key in WHERE:
+            if wanted[key] != found[key]:
+                value = database_url(settings) if key == "database" else wanted[key]
+                words += [f"--{key.replace('_', '-')}", value]
+    if 0 < os.geteuid() < FIRST_PERSON and shutil.which("sudo") is not None:
         # A service: whoever reads its log is somebody else, whose files it could not read.
         words = ["sudo", "-u", _user_name(), *words]
     return shlex.join(words)
+
+
+def start_command(settings: Settings) -> str:
+    """The command that starts the control plane: of the unit, if that is the one of this installation."""
+    is_packaged = settings.env_file is None and PACKAGED.exists() and _found_without(settings, None) == _where(settings)
+    return "systemctl start dnsfilter-api" if is_packaged else command("", settings)
+
+
+def _where(settings: Settings) -> Mapping[str, str]:
+    return where({key: str(getattr(settings, key)) for key in WHERE}, {})
+
+
+def _found_without(settings: Settings, state_dir: str | None) -> Mapping[str, str]:
+    """Return where a command finds its installation that is given at most the state directory."""
+    try:
+        environ = read_environment({}, state_dir, settings.env_file)
+    except ConfigError:
+        environ = {}
+    return where({"state_dir": state_dir}, environ)
 
 
 def _user_name() -> str:
@@ -199,7 +231,7 @@ def demand_known_snapshots(settings: Settings, database: Database, publisher: Pu
         return
     with database.reading() as session:
         held, empty = revision(session), is_empty(session)
-        trusted = not empty and _restored_at(session) == held
+        trusted = not empty and is_restored(session)
         known = fingerprint_on_record(session) is not None
     if trusted or (stored <= held and not (foreign and (stored == held or empty or not known))):
         return
@@ -212,7 +244,7 @@ def demand_known_snapshots(settings: Settings, database: Database, publisher: Pu
     raise wrong_database(message)
 
 
-def _restored_at(session: Session) -> int | None:
-    """Return the revision that the last restore of a backup made. None if the database was never restored."""
+def is_restored(session: Session) -> bool:
+    """Whether the restore of a backup made the revision that the database is at."""
     statement = select(AuditRow.revision).where(AuditRow.act == RESTORE_ACT).order_by(AuditRow.seq.desc()).limit(1)
-    return session.scalar(statement)
+    return session.scalar(statement) == revision(session)

@@ -36,8 +36,10 @@ LATER = START + 3600
 Rows = list[dict[str, Any]]
 
 
-def restored(data: bytes, target: Settings, *, broken: bool = False) -> Restored:
-    return restore(io.BytesIO(data), Order(DIGEST, LATER, broken), target)
+def restored(
+    data: bytes, target: Settings, *, broken: bool = False, owner: pwd.struct_passwd | None = None
+) -> Restored:
+    return restore(io.BytesIO(data), Order(DIGEST, LATER, broken), target, owner)
 
 
 def restored_while(data: bytes, target: Settings, meanwhile: Callable[[], object]) -> Restored:
@@ -107,12 +109,9 @@ def test_what_is_restored_is_its_owner_s_alone(filled: Plane, backup: bytes, tar
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_root_gives_it_to_the_control_plane_s_user(
-    backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.archive.restore.USER", "nobody")
-    assert restored(backup, target).owner == "nobody"
+def test_root_gives_it_to_the_control_plane_s_user(backup: bytes, target: Settings) -> None:
     nobody = pwd.getpwnam("nobody")
+    assert restored(backup, target, owner=nobody).owner == "nobody"
     for path in (target.state_dir, *target.state_dir.iterdir()):
         assert (path.stat().st_uid, path.stat().st_gid) == (nobody.pw_uid, nobody.pw_gid), path
     assert target.state_dir.parent.stat().st_uid == 0
@@ -120,14 +119,13 @@ def test_root_gives_it_to_the_control_plane_s_user(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_link_is_given_away_and_not_what_it_leads_to(
-    filled: Plane, backup: bytes, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Plane, backup: bytes, target: Settings, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("api.archive.restore.USER", "nobody")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(load_key(filled.settings.token_key_path))
     target.state_dir.mkdir(parents=True)
     target.token_key_path.symlink_to(elsewhere)
-    restored(backup, target)
+    restored(backup, target, owner=pwd.getpwnam("nobody"))
     assert elsewhere.owner() == "root"
 
 

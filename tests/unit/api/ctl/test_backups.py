@@ -9,14 +9,23 @@ from pathlib import Path
 import pytest
 from pyrage.x25519 import Identity
 
-from api.ctl.backups import DATABASE_VARIABLE
+from api.installation import environment
 from tests.support.backups import members, with_manifest, with_rows
 from tests.unit.api.ctl.conftest import Ctl, Scripted, Served
 
+DATABASE_VARIABLE = "DNSFILTER_API_DATABASE"
+
 
 @pytest.fixture(autouse=True)
-def _no_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The packaged file of settings, which does not exist yet."""
+    monkeypatch.setattr(environment, "PACKAGED", tmp_path / "api.env")
+    monkeypatch.setattr("api.installation.opening.PACKAGED", tmp_path / "api.env")
+    # Restored afterwards: a restore completes the environment from the file.
+    for key in ("STATE_DIR", "DATABASE", "SNAPSHOT_KEY", "CHECKPOINT_KEY", "TLS_KEY"):
+        monkeypatch.setenv(f"DNSFILTER_API_{key}", "")
+        monkeypatch.delenv(f"DNSFILTER_API_{key}")
+    return tmp_path / "api.env"
 
 
 @pytest.fixture
@@ -59,6 +68,46 @@ def test_a_database_can_be_named_by_option_or_environment(
     assert (tmp_path / "two.sqlite3").exists()
     wrong = ctl("restore", "all.backup", "--state-dir", "new", "--database", "mysql://root:secret@db/x")
     assert (wrong.code, "secret" in wrong.err) == (2, False)
+
+
+def _next_commands(out: str) -> list[str]:
+    return [line.strip() for line in out.splitlines() if line.startswith("  ")]
+
+
+def test_a_restore_says_which_commands_come_next(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    assert ctl("backup", "all.backup").code == 0
+    state, database = tmp_path / "new", f"sqlite:///{tmp_path}/one.sqlite3"
+    done = ctl("restore", "all.backup", "--state-dir", str(state), "--database", database)
+    where = f"--state-dir {state} --database {database}"
+    assert _next_commands(done.out) == [
+        f"{state}/snapshot-key",
+        f"{state}/checkpoint-key",
+        f"dnsfilter-api new-keys {where}",
+        f"dnsfilter-api {where}",
+        f"dnsfilter-api new-token {where}",
+    ]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_restore_by_the_units_settings_says_commands_without_settings(
+    served: Served, ctl: Ctl, tmp_path: Path, env_file: Path, named: bool
+) -> None:
+    assert ctl("backup", "all.backup").code == 0
+    # Other settings, such as a certificate that comes later, do not stop a restore.
+    env_file.write_text(
+        f"DNSFILTER_API_STATE_DIR='{tmp_path}/new'\nDNSFILTER_API_DATABASE=sqlite:///{tmp_path}/one.sqlite3\n"
+        f'DNSFILTER_API_SNAPSHOT_KEY="{tmp_path}/keys/snapshot"\nDNSFILTER_API_TLS_KEY=/nowhere/key.pem\n'
+    )
+    done = ctl("restore", "all.backup", *(("--state-dir", "new") if named else ()))
+    assert done.code == 0, done.err
+    assert (tmp_path / "one.sqlite3").exists()
+    assert _next_commands(done.out) == [
+        f"{tmp_path}/keys/snapshot",
+        *(["new/checkpoint-key"] if named else [f"{tmp_path}/new/checkpoint-key"]),
+        "dnsfilter-api new-keys",
+        "systemctl start dnsfilter-api",
+        "dnsfilter-api new-token",
+    ]
 
 
 def test_an_encrypted_backup_is_restored_with_its_key_alone(

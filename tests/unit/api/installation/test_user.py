@@ -1,0 +1,82 @@
+"""Root acts on an installation as the user that it belongs to, and leaves no file of root's."""
+
+import os
+import pwd
+import sys
+from pathlib import Path
+
+import pytest
+
+from api.installation import user
+from api.settings import Settings, parse_settings
+from dnsfilter.errors import UnavailableError
+
+NOBODY = pwd.getpwnam("nobody")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+@pytest.fixture(autouse=True)
+def _packaged_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user, "USER", "daemon")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Of an installation as it is packaged: the state directory is for both programs, the database for one."""
+    tmp_path.chmod(0o755)
+    state = tmp_path / "state"
+    return parse_settings({"state_dir": str(state), "database": f"sqlite:///{state}/api/db.sqlite3"}, {})
+
+
+def _name(settings: Settings) -> str | None:
+    found = user.owner_of(settings)
+    return None if found is None else found.pw_name
+
+
+def test_it_is_the_user_to_whom_the_snapshots_or_the_database_belong(settings: Settings) -> None:
+    settings.state_dir.mkdir()
+    assert _name(settings) is None, "what is root's alone stays root's"
+    (settings.state_dir / "api").mkdir()
+    os.chown(settings.state_dir / "api", NOBODY.pw_uid, NOBODY.pw_gid)
+    assert _name(settings) == "nobody"
+    settings.snapshot_dir.mkdir()
+    os.chown(settings.snapshot_dir, pwd.getpwnam("daemon").pw_uid, 0)
+    assert _name(settings) == "daemon"
+
+
+def test_it_is_the_packaged_user_where_nothing_says_whose_it_is(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _name(settings) == "daemon"
+    settings.state_dir.mkdir()
+    settings.state_dir.chmod(0o3770)
+    assert _name(settings) == "daemon"
+    monkeypatch.setattr(user, "USER", "no-such-user")
+    assert _name(settings) is None
+
+
+def test_a_user_without_a_name_counts_by_number(settings: Settings) -> None:
+    settings.state_dir.mkdir()
+    os.chown(settings.state_dir, 54_321, 54_322)
+    found = user.owner_of(settings)
+    assert found is not None
+    assert (found.pw_uid, found.pw_gid) == (54_321, 54_322)
+
+
+def test_a_state_directory_that_a_command_makes_is_the_users(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    become: list[str] = []
+    monkeypatch.setattr(user, "become", lambda found, capabilities: become.append(found.pw_name))
+    user.become_owner(settings, create=False)
+    assert not settings.state_dir.exists()
+    user.become_owner(settings, create=True)
+    assert settings.state_dir.owner() == "daemon"
+    assert become == ["daemon", "daemon"]
+
+
+def test_a_program_that_the_user_may_not_run_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user, "become", lambda found, capabilities: None)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(UnavailableError, match="the user daemon may not run /nowhere/python: install the program"):
+        user.become_owner(settings, create=True)
