@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 
-def write_secret(path: Path, content: bytes, *, exclusive: bool = False) -> None:
-    """Write a file that only its owner reads, atomically and durably; leave nothing if that fails.
+def write_secret(path: Path, content: bytes, *, exclusive: bool = False, mode: int = 0o600) -> None:
+    """Write a file that only its owner reads, or whoever `mode` says; atomically and durably, else leave nothing.
 
     With `exclusive` replace no file. Raises OSError, with `exclusive` FileExistsError.
     """
@@ -14,6 +14,7 @@ def write_secret(path: Path, content: bytes, *, exclusive: bool = False) -> None
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

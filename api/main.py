@@ -54,13 +54,14 @@ COLLECTED_AFTER = 50_000, 20, 50
 
 HELP = (
     "serve (the default); init: make an installation; new-token: replace the administrator's token; new-keys: make "
-    "the keys that are missing; accept: let this database replace the policy of snapshots that it does not know; "
-    "openapi: print the description"
+    "the keys that are missing; enrol-node: leave a one-time token for this machine's node; accept: let this database "
+    "replace the policy of snapshots that it does not know; openapi: print the description"
 )
 COMMANDS: Mapping[str, making.Command] = {
     "init": making.create,
     "new-token": making.make_token,
     "new-keys": making.make_missing_keys,
+    "enrol-node": making.enrol_node,
     "accept": making.accept,
 }
 """Commands that act once and say what they did."""
@@ -293,6 +294,7 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     opening.demand_known_snapshots(settings, runtime.database, publisher)
     if runtime.database.obstacle is None:
         making.note_key(settings, runtime.database, runtime.token_key)
+        making.look_after_node(settings, runtime.database, runtime.token_key)
     kept = keep_history(runtime.database, now_s)
     if kept:
         emit(log, logging.INFO, "first versions of the policy kept", objects=kept)

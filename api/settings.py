@@ -149,6 +149,11 @@ class Settings:
         """Where snapshots are published."""
         return self.state_dir / "snapshots"
 
+    @property
+    def enrolment_token_path(self) -> Path:
+        """Where the one-time token of this machine's node is, until it is used."""
+        return self.state_dir / "enrolment-token"
+
 
 def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
     """Settings of the command line (None: not given) and the environment; raises ConfigError with all faults."""

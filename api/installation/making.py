@@ -1,5 +1,6 @@
-"""Commands that act once: make an installation, missing keys or a token, or accept another database."""
+"""Commands that act once: make an installation, missing keys or a token, enrol a node, accept another database."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from api.db.integrity import Integrity
 from api.db.session import Database
 from api.db.turn import Busy, locked, turn_on
 from api.db.unit import LOCAL, UnitOfWork
+from api.errors import Conflict
 from api.installation.opening import (
     Held,
     cannot_open,
@@ -24,16 +26,20 @@ from api.installation.opening import (
     demand_key,
     demand_nothing,
     held_by,
+    is_restored,
     open_database,
+    start_command,
     traces,
     unreachable,
     wrong_database,
 )
+from api.nodes.thismachine import invite, look_after
 from api.policies.loading import is_empty
 from api.publish.service import believed
 from api.publish.start import raise_above
 from api.settings import Settings
 from dnsfilter.errors import UnavailableError
+from dnsfilter.node.thismachine import NAME
 from dnsfilter.snapshot.store import SnapshotStore
 
 Command: TypeAlias = Callable[[Settings], str]
@@ -51,6 +57,7 @@ def create(settings: Settings) -> str:
         key = token_key(settings)
         make_first_token(database, key, settings.token_path, _now_s(settings))
         note_key(settings, database, key)
+        invite(database, key, settings.enrolment_token_path, _now_s(settings))
     return f"made {database_name(settings)}; the administrator's token is in {settings.token_path}"
 
 
@@ -86,6 +93,30 @@ def make_token(settings: Settings) -> str:
     return f"a new administrator's token is in {settings.token_path}; the old one is no longer known"
 
 
+def enrol_node(settings: Settings) -> str:
+    """Leave a one-time token for this machine's node, which is registered unless it is; returns what was done."""
+    demand_installation(settings)
+    path = settings.enrolment_token_path
+    with _opened(settings) as database:
+        key = token_key(settings)
+        demand_key(settings, database, key)
+        try:
+            invite(database, key, path, _now_s(settings))
+        except Conflict as error:
+            raise UnavailableError(f"cannot register {NAME}: {error}") from error
+    return (
+        f"a one-time token for {NAME} is in {path}: a node that has not enrolled uses it within seconds; "
+        f"one that has needs: dnsfilter enrol --config FILE --token-file {shlex.quote(str(path))}"
+    )
+
+
+def look_after_node(settings: Settings, database: Database, key: bytes) -> None:
+    """Before anything changes after a restore: see to the one-time token of this machine's node."""
+    with database.reading() as session:
+        restored = is_restored(session)
+    look_after(database, key, settings.enrolment_token_path, _now_s(settings), restored=restored)
+
+
 def accept(settings: Settings) -> str:
     """Let the database's policy replace that of snapshots that it does not know; returns what was done.
 
@@ -102,7 +133,7 @@ def accept(settings: Settings) -> str:
                 raise wrong_database(f"{name} holds no policy, so it may not replace one: check --database")
         note_key(settings, database, key)
         raise_above(database, stored, _now_s(settings), foreign=True)
-    return f"{database_name(settings)} is accepted; to publish its policy, type: {command('', settings)}"
+    return f"{database_name(settings)} is accepted; to publish its policy, type: {start_command(settings)}"
 
 
 def token_key(settings: Settings) -> bytes:

@@ -163,7 +163,7 @@ def demand_nothing(settings: Settings) -> None:
     held = held_by(settings)
     if held is Held.INSTALLATION:
         name = database_name(settings)
-        raise wrong_database(f"{name} already holds an installation. To start it, type: {command('', settings)}")
+        raise wrong_database(f"{name} already holds an installation. To start it, type: {start_command(settings)}")
     found = traces(settings, held)
     if found:
         raise _lost(settings, found)

@@ -17,6 +17,7 @@ from api.moments import parse_moment
 from api.nodes import service
 from api.nodes.callers import EnrollingDep, FleetDep, NodeDep, refused
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
+from api.nodes.thismachine import remove_used
 from api.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.publish.news import Dismissed
 from api.routing import Route
@@ -46,6 +47,7 @@ def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: Run
     if isinstance(found, Refused):
         raise refused(request, held, found, token)
     fleet.forget(found.number)
+    remove_used(found.name, held.settings.enrolment_token_path)
     return Enrolled(
         name=found.name, site=found.site, token=fresh.text, key=fleet.publisher.public_key, installation=identity
     )

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from textwrap import dedent
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TELLING = ("authority onboard ghent --check", "revision diff 12")
 """Commands of dnsfilterctl that show by exit code 1 that they found something."""
+_BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -28,3 +30,10 @@ def commands(name: str) -> Iterator[list[str]]:
                     first, *rest = words
                     if first != "|":
                         yield [first.removeprefix(".venv/bin/"), *rest]
+
+
+def blocks(name: str, heading: str, language: str = "sh") -> list[str]:
+    """The fenced blocks of a section, those in lists too, without their indentation."""
+    _, _, after = text(name).partition(f"\n## {heading}\n")
+    section = after.partition("\n## ")[0]
+    return [dedent(block) for _, found, block in _BLOCK.findall(section) if found == language]

@@ -63,7 +63,7 @@ class Namespace:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line that runs these arguments inside, with the caller's environment and directory."""
-        within = [_tool("nsenter"), f"--target={self.pid}", "--user", "--preserve-credentials", "--net", "--mount"]
+        within = [tool("nsenter"), f"--target={self.pid}", "--user", "--preserve-credentials", "--net", "--mount"]
         return [*within, "--wd=.", "--", *arguments]
 
     def run(
@@ -145,12 +145,12 @@ class Namespace:
         self._door.settimeout(START_S)
         if self._door.recv(1) != holder.READY:
             assert self._holder.stderr is not None
-            _impossible(f"a network namespace is refused: {self._holder.stderr.read().decode().strip()}")
+            impossible(f"a network namespace is refused: {self._holder.stderr.read().decode().strip()}")
 
     def _unshare(self, *command: str) -> list[str]:
         if self._beside is None:
-            return [_tool("unshare"), "--user", "--map-root-user", "--net", "--mount", "--", *command]
-        return self._beside.command(_tool("unshare"), "--net", "--mount", "--", *command)
+            return [tool("unshare"), "--user", "--map-root-user", "--net", "--mount", "--", *command]
+        return self._beside.command(tool("unshare"), "--net", "--mount", "--", *command)
 
     def _close(self) -> None:
         self._door.close()
@@ -220,11 +220,13 @@ class NodeWithin(Node):
         return self._space.status_of(self.metrics_address) == 200
 
 
-def _tool(name: str) -> str:
-    return shutil.which(name) or _impossible(f"{name} of util-linux is not here")
+def tool(name: str) -> str:
+    """The path of a program of util-linux; without it the calling test is skipped, and fails where CI=true."""
+    return shutil.which(name) or impossible(f"{name} of util-linux is not here")
 
 
-def _impossible(reason: str) -> NoReturn:
+def impossible(reason: str) -> NoReturn:
+    """Skip the calling test, and fail it where CI=true."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.installation.environment import parse_environment
 from api.settings import PREFIX, parse_settings
 from dnsfilter.config.load import load_config
 from dnsfilter.node.sockets import RECEIVE_BUFFER, buffer_advice
@@ -123,11 +124,13 @@ def test_example_configuration_is_accepted(tmp_path: Path) -> None:
     config = load_config(SYSTEMD / "dnsfilter.toml", resolv_conf)
     assert config.state_dir == Path("/var/lib/dnsfilter")
     assert config.metrics_listen.port == 9153
+    environ = parse_environment((SYSTEMD / "api.env").read_text())
+    assert config.control_plane.url == f"http://{environ[PREFIX + 'LISTEN']}"
+    assert config.control_plane.token == parse_settings({}, environ).enrolment_token_path
 
 
 def test_example_environment_is_accepted_and_meets_the_resolver_s() -> None:
-    lines = (SYSTEMD / "api.env").read_text().splitlines()
-    environ = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    environ = parse_environment((SYSTEMD / "api.env").read_text())
     assert all(key.startswith(PREFIX) for key in environ)
     settings = parse_settings({}, environ)
     assert settings.snapshot_dir == Path("/var/lib/dnsfilter/snapshots")

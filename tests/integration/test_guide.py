@@ -1,0 +1,196 @@
+"""What the guide for administrators says is typed, and does what it says: with the units, as their users."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from pyrage.x25519 import Identity
+
+from tests.support.documents import blocks
+from tests.support.installed import Installed
+from tests.support.nodes import eventually
+
+GUIDE = "docs/guide/administrators.md"
+SERVER = "192.0.2.53"
+"""The machine's address in the guide's lines."""
+HEALTH = "health.dnsfilter.internal"
+STATE = "/var/lib/dnsfilter"
+TOKEN_FILE = f"export DNSFILTER_TOKEN_FILE={STATE}/admin-token"
+
+
+@pytest.fixture
+def machine() -> Iterator[Installed]:
+    """Installed and configured as the guide says, and not started."""
+    with Installed() as made:
+        made.space.add_address(f"{SERVER}/32")
+        _, install = blocks(GUIDE, "Install")
+        made.sh(install)
+        (configured,) = blocks(GUIDE, "First start", "toml")
+        text = made.sh("cat /etc/dnsfilter/dnsfilter.toml")
+        for line in (line for line in configured.splitlines() if " = " in line):
+            text, count = re.subn(rf"^{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
+            assert count == 1, line
+        made.sh('printf "%s" "$TEXT" > /etc/dnsfilter/dnsfilter.toml', TEXT=text)
+        yield made
+
+
+def started(machine: Installed) -> None:
+    """Carry out the first start, all of it, then register the office's range."""
+    machine.sh("\n".join(blocks(GUIDE, "First start")))
+    machine.sh(blocks(GUIDE, "Ranges")[0])
+
+
+def nodes(machine: Installed) -> str:
+    return machine.sh(f"{TOKEN_FILE}\ndnsfilterctl node list")
+
+
+def roots(machine: Installed) -> list[str]:
+    """What is root's below the state directory."""
+    return [path for path, owner in machine.owners(STATE).items() if path and owner.startswith("root:")]
+
+
+def answered(machine: Installed) -> str:
+    """The code of the answer to the guide's question."""
+    return machine.dig(HEALTH, "TXT", server=SERVER).rcode
+
+
+def restore_lines(machine: Installed, *, with_copies: bool) -> str:
+    """The guide's lines of a restore, with copies of the keys that sign put back or without."""
+    lines = blocks(GUIDE, "Backup and restore")[1]
+    if "--keep" not in machine.sh("dnsfilter-api --help"):
+        lines = lines.replace(" --keep", "")
+    install = f"install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key {STATE}/api"
+    return lines.replace("dnsfilter-api new-keys", install) if with_copies else lines
+
+
+def backed_up(machine: Installed) -> str:
+    """A backup by the guide's line, encrypted for a key of ours, in a directory that outlives the state."""
+    identity = Identity.generate()
+    line = re.sub("age1[a-z0-9]+", str(identity.to_public()), blocks(GUIDE, "Backup and restore")[0])
+    machine.sh(
+        f"mkdir -m 0700 /mnt/kept && cd /mnt/kept && {TOKEN_FILE}\n"
+        f'printf "%s" "$KEY" > key.txt\n{line}\ncp {STATE}/api/*-key .',
+        KEY=str(identity),
+    )
+    return "cd /mnt/kept\n"
+
+
+def test_the_first_start_gives_a_node_that_is_known_and_reports(machine: Installed) -> None:
+    lines = "\n".join(blocks(GUIDE, "First start"))
+    said = machine.sh(lines)
+    assert "REFUSED" in said
+    assert "this-machine" in said
+    assert eventually(lambda: "192.0.2." in machine.sh(f"{TOKEN_FILE}\ndnsfilterctl range unregistered"), 30)
+    assert eventually(lambda: " current " in nodes(machine), 30)
+    machine.sh(blocks(GUIDE, "Ranges")[0])
+    assert eventually(lambda: answered(machine) == "NOERROR")
+    assert eventually(lambda: machine.run(f"test -e {STATE}/enrolment-token").returncode == 1)
+    machine.sh(blocks(GUIDE, "By hand, on a node")[0].splitlines()[0])
+    listed = f"{TOKEN_FILE}\ndnsfilterctl audit list --act node.suspend"
+    assert eventually(lambda: "the payroll service is refused" in machine.sh(f"{listed} --json"), 30)
+
+
+def test_the_resolvers_user_reads_the_nodes_token_and_not_the_administrators(machine: Installed) -> None:
+    machine.sh("dnsfilter-api init")
+    as_node = "setpriv --reuid=dnsfilter --regid=dnsfilter --init-groups --"
+    assert machine.sh(f"{as_node} cat {STATE}/enrolment-token").startswith("dnsf_")
+    for kept in ("admin-token", "token-key", "api/dnsfilter.sqlite3"):
+        assert "Permission denied" in machine.run(f"{as_node} cat {STATE}/{kept}").stderr
+    owners = machine.owners(STATE)
+    assert owners["enrolment-token"] == "dnsfilter-api:dnsfilter:640"
+    assert {"admin-token", "api/dnsfilter.sqlite3"} <= owners.keys()
+    assert roots(machine) == []
+
+
+def test_the_node_waits_for_the_control_plane_and_then_needs_it_no_more(machine: Installed) -> None:
+    started(machine)
+    assert eventually(lambda: answered(machine) == "NOERROR")
+    machine.sh("systemctl stop dnsfilter-api && systemctl restart dnsfilter")
+    assert answered(machine) == "NOERROR"
+
+
+@pytest.mark.parametrize(
+    "database", [f"sqlite:///{STATE}/api/dnsfilter.sqlite3", f'"sqlite:///{STATE}/api/our office"']
+)
+def test_a_lost_token_is_replaced_by_the_guides_line(machine: Installed, database: str) -> None:
+    machine.sh(
+        "sed -i '/^DNSFILTER_API_DATABASE/d' /etc/dnsfilter/api.env\n"
+        "printf 'DNSFILTER_API_DATABASE=%s\\n# a line\\n' \"$DATABASE\" >> /etc/dnsfilter/api.env\n"
+        "dnsfilter-api init && systemctl start dnsfilter-api",
+        DATABASE=database,
+    )
+    was = machine.sh(f"cat {STATE}/admin-token")
+    (line,) = [block for block in blocks(GUIDE, "When something is wrong") if "new-token" in block]
+    machine.sh(line)
+    assert machine.sh(f"cat {STATE}/admin-token") != was
+    assert roots(machine) == []
+    assert "this-machine" in nodes(machine)
+    as_api = "setpriv --reuid=dnsfilter-api --regid=dnsfilter-api --init-groups --"
+    machine.sh(f"{as_api} {line}")
+    assert "this-machine" in nodes(machine)
+    machine.sh(f"{line.strip()} --state-dir {STATE}")
+    assert "this-machine" in nodes(machine)
+    assert roots(machine) == []
+
+
+def test_who_may_not_act_is_told_whom_to_be(machine: Installed) -> None:
+    machine.sh("dnsfilter-api init")
+    as_nobody = "setpriv --reuid=nobody --regid=nogroup --clear-groups --"
+    for command, said in (
+        ("dnsfilter-api new-token", "cannot read /etc/dnsfilter/api.env: Permission denied; run the command as root"),
+        (
+            f"dnsfilter-api new-token --state-dir {STATE}",
+            "Permission denied; run dnsfilter-api as root, or as the user",
+        ),
+    ):
+        refused = machine.run(f"{as_nobody} {command}")
+        assert (refused.returncode in (1, 2), said in refused.stderr) == (True, True), refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("with_copies", [False, True])
+def test_after_everything_is_lost_the_guides_restore_ends_with_answers(machine: Installed, with_copies: bool) -> None:
+    started(machine)
+    kept = backed_up(machine)
+    machine.sh(f"systemctl stop dnsfilter dnsfilter-api && rm -rf {STATE}")
+    said = machine.sh(kept + restore_lines(machine, with_copies=with_copies))
+    assert "status: NOERROR" in said
+    assert eventually(lambda: " current " in nodes(machine), 30)
+    assert roots(machine) == []
+
+
+def test_a_node_that_kept_its_directory_goes_on_and_enrols_again_by_the_guides_lines(machine: Installed) -> None:
+    started(machine)
+    kept = backed_up(machine)
+    machine.sh(f"systemctl stop dnsfilter dnsfilter-api && cd {STATE} && rm -rf api admin-token token-key snapshots")
+    said = machine.sh(kept + restore_lines(machine, with_copies=False))
+    assert "status: NOERROR" in said
+    machine.sh(blocks(GUIDE, "Backup and restore")[2])
+    assert eventually(lambda: " current " in nodes(machine), 30)
+
+
+def test_without_its_directory_and_without_the_control_plane_the_node_answers_by_the_files_on_this_machine(
+    machine: Installed,
+) -> None:
+    started(machine)
+    assert eventually(lambda: answered(machine) == "NOERROR")
+    machine.sh(f"systemctl stop dnsfilter dnsfilter-api && rm -rf {STATE}/node/* && systemctl start dnsfilter")
+    assert answered(machine) == "NOERROR"
+    machine.sh("systemctl start dnsfilter-api && dnsfilter-api enrol-node")
+    assert eventually(lambda: " current " in nodes(machine), 30)
+
+
+def test_an_older_installation_goes_on_until_its_node_is_enrolled(machine: Installed) -> None:
+    file = "/etc/dnsfilter/dnsfilter.toml"
+    machine.sh(f"cp {file} /mnt/new.toml && sed -i '/^.control_plane/,$d' {file}")
+    started_lines = blocks(GUIDE, "First start")
+    machine.sh(
+        "\n".join(started_lines[:2]) + "\nsystemctl start dnsfilter-api\nuntil systemctl start dnsfilter; do :; done"
+    )
+    machine.sh(blocks(GUIDE, "Ranges")[0])
+    assert eventually(lambda: answered(machine) == "NOERROR")
+    assert " waiting " in nodes(machine)
+    (lines,) = blocks(GUIDE, "Upgrade")
+    machine.sh(f"cp /mnt/new.toml {file}\n{lines}")
+    assert eventually(lambda: " current " in nodes(machine), 30)
+    assert answered(machine) == "NOERROR"
