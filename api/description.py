@@ -35,7 +35,8 @@ The control plane of **dnsfilter** holds the policy, records every act, and publ
   same key is answered as it was, with `Idempotency-Replayed: true`. With other roles than then it is 422.
 - **Unknown names and parameters** are 422, in the path 404, and the answer says what is near: `Did you mean "ghent"?`
 - **Pages.** `next` of a list goes into `cursor` for what follows, with the same filters and the same `sort`.
-- **Times** are RFC 3339. A plain date is that day's local midnight in the authority's time zone.
+- **Times** in answers are RFC 3339 in UTC. Requests also take a date, and a time without a zone: both by the clock of
+  the authority concerned, else of Europe/Brussels. A date is its local midnight; as `until` it is the last day.
 """
 TAGS: Mapping[str, str] = {
     "system": "Is it alive, ready, of which version; and this description. No token is needed.",

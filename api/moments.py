@@ -1,75 +1,112 @@
-"""Instants as text and back: RFC 3339 with a zone, or a plain date that means local midnight in a time zone."""
+"""Times as requests write them and answers show them, and ends in their four forms."""
 
 import re
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TypeVar
 
+from api.errors import Invalid
 from dnsfilter.policy.calendar import (
     after_day,
     end_after,
-    end_of_span,
+    end_of_last_day,
     hours_text,
+    instant_text,
     last_day,
-    local_day,
-    local_midnight,
     parse_hours,
     parse_span,
 )
-from dnsfilter.policy.check import FIRST_YEAR, LAST_YEAR
+from dnsfilter.policy.instants import Written, instant_of, parse_written
 from dnsfilter.policy.model import Instant, WeeklyHours
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
+Default = TypeVar("Default", Instant, None)
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_THROUGH, _UNTIL, _FROM = "through ", "until ", "from "
+"""Lists print ends as "through 30 September 2026", and other ends and starts with the other words."""
 
 
 def parse_date(text: str) -> date:
     """The date of "2026-09-30"; raises ValueError naming the input."""
     if not _DATE.fullmatch(text):
         raise ValueError(f"{text!r} is no date: write for example 2026-09-30")
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no date: the calendar has no such day") from error
-    _in_bounds(day.year, text)
-    return day
+    return parse_written(text).local.date()
 
 
-def parse_moment(text: str, time_zone: str) -> Instant:
-    """The instant of an RFC 3339 time with a zone, or of a date's local midnight; raises ValueError."""
-    if _DATE.fullmatch(text):
-        return local_midnight(parse_date(text), time_zone)
-    if not _RFC3339.fullmatch(text):
-        example = "2026-09-30 or 2026-09-30T17:00:00+02:00"
-        raise ValueError(f"{text!r} is neither a date nor an RFC 3339 time with a zone: write for example {example}")
-    try:
-        at = datetime.fromisoformat(re.sub(r"\.\d+", "", text.upper()))
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no time: no calendar and clock show it") from error
-    _in_bounds(at.year, text)
-    return int(at.timestamp())
+def check_moment(text: str) -> None:
+    """Raises ValueError where `parse_moment` can read the text in no zone."""
+    _written_moment(text)
 
 
-def parse_end(start: Instant, end: str | None, until: str | None, span: str | None, time_zone: str) -> Instant | None:
-    """The exclusive end given as at most one of an instant, a last day, and a span; raises ValueError."""
+def check_instant(text: str) -> None:
+    """Raises ValueError unless the text is RFC 3339 with a zone, as programs write it, or a date, which is UTC."""
+    written = parse_written(text)
+    if written.offset is None and not written.is_date:
+        raise ValueError(f"{text!r} has no zone: write for example 2026-11-25T10:00:00Z")
+
+
+def check_end(text: str) -> None:
+    """Raises ValueError where `parse_end` can read the text in no zone."""
+    _written_end(text)
+
+
+def parse_moment(text: str, time_zone: str, *, second: bool = False) -> Instant:
+    """The instant of a written time, in `time_zone` unless it says which; a date is its midnight. Raises ValueError.
+
+    Of a local time that comes twice it is the first, or with `second`, for an end, the second.
+    """
+    return instant_of(_written_moment(text), time_zone, second=second)
+
+
+def given_moment(
+    text: str | None, default: Default, time_zone: str, place: str, *, second: bool = False
+) -> Instant | Default:
+    """As `parse_moment`, of a field that may be absent; raises Invalid, which names the place."""
+    with _invalid_at(place):
+        return default if text is None else parse_moment(text, time_zone, second=second)
+
+
+def given_bound(text: str | None, time_zone: str, place: str) -> Instant | None:
+    """As `parse_bound`, of a field that may be absent; raises Invalid, which names the place."""
+    with _invalid_at(place):
+        return None if text is None else parse_bound(text, time_zone)
+
+
+def parse_end(
+    start: Instant, end: str | None, until: str | None, span: str | None, time_zone: str, *, exact: bool = False
+) -> Instant | None:
+    """The exclusive end given as at most one of `end`, `until` and a span; raises ValueError.
+
+    A date is its first instant as `end`, and its last day as `until`. A span of days or months reaches to a midnight;
+    with `exact`, as in versions before, it keeps the time of the day.
+    """
     if sum(value is not None for value in (end, until, span)) > 1:
         raise ValueError("give only one of end, until and for")
     if end is not None:
-        return parse_moment(end, time_zone)
+        return parse_bound(end, time_zone, through=False)
     if until is not None:
-        return after_day(parse_date(until), time_zone)
+        return parse_bound(until, time_zone)
     if span is None:
         return None
-    day, length = local_day(start, time_zone), parse_span(span)
+    length = parse_span(span)
     try:
-        if local_midnight(day, time_zone) == start:
-            return end_of_span(day, length, time_zone)
-        return end_after(start, length, time_zone)
-    except ValueError as error:
+        return (end_after if exact else end_of_last_day)(start, length, time_zone)
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{span!r} is longer than the calendar") from error
+
+
+def parse_bound(text: str, time_zone: str, *, through: bool = True) -> Instant:
+    """The exclusive end of a written time; with `through` a date is the last day. Raises ValueError."""
+    written = _written_end(text)
+    if written.is_date and (through or text.startswith((_THROUGH, _UNTIL))):
+        return after_day(written.local.date(), time_zone)
+    return instant_of(written, time_zone, second=True)
 
 
 def moment_text(at: Instant) -> str:
     """RFC 3339 in UTC: "2026-11-25T10:00:00Z"."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant_text(at)
 
 
 def optional_text(at: Instant | None) -> str | None:
@@ -99,6 +136,20 @@ def zoned_hours_text(hours: WeeklyHours, time_zone: str) -> str:
     return text if hours.time_zone == time_zone else f"{text} {hours.time_zone}"
 
 
-def _in_bounds(year: int, text: str) -> None:
-    if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise ValueError(f"{text!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+@contextmanager
+def _invalid_at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise Invalid.at(place, str(error)) from error
+
+
+def _written_moment(text: str) -> Written:
+    return parse_written(text.removeprefix(_FROM))
+
+
+def _written_end(text: str) -> Written:
+    written = parse_written(text.removeprefix(_UNTIL).removeprefix(_THROUGH))
+    if text.startswith(_THROUGH) and not written.is_date:
+        raise ValueError(f'{text!r} has a time: write the last day alone, or the time without "through"')
+    return written

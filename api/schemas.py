@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from api.errors import Fault, Invalid
-from api.moments import parse_date, parse_moment
+from api.moments import check_end, check_instant, check_moment, parse_date
 from api.near import did_you_mean
 from dnsfilter.policy.calendar import parse_span
 
@@ -56,6 +56,8 @@ OF_PATTERN: Mapping[str, str] = {
 MAX_REPEATED = 60
 """Characters of an input that a message repeats."""
 _TOKEN = "dnsf_"
+MAX_TIME = 40
+"""Characters of a written time; "1 May 2026" is the shortest."""
 
 
 def read_by(parse: Callable[[str], object]) -> AfterValidator:
@@ -86,19 +88,32 @@ Timestamp = Annotated[str, WithJsonSchema(_TIMESTAMP)]
 Day = Annotated[str, WithJsonSchema(_DAY)]
 OptionalDay = Annotated[str, WithJsonSchema(_OPTIONAL_DAY)]
 """A date in an answer, empty if there is none."""
-MAX_MOMENT = 40
+
+
+def _time_schema(*examples: str) -> WithJsonSchema:
+    """How a written time is described; the other forms that `parse_written` reads are for people."""
+    return WithJsonSchema({"anyOf": [_TIMESTAMP, _DAY], "maxLength": MAX_TIME, "examples": list(examples)})
+
+
 MomentText = Annotated[
     str,
-    StringConstraints(max_length=MAX_MOMENT),
-    read_by(lambda text: parse_moment(text, "UTC")),
-    WithJsonSchema(
-        {
-            "anyOf": [_TIMESTAMP, _DAY],
-            "maxLength": MAX_MOMENT,
-            "examples": ["2026-11-25T10:00:00Z", "2026-11-25"],
-        }
-    ),
+    StringConstraints(max_length=MAX_TIME),
+    read_by(check_moment),
+    _time_schema("2026-11-25T10:00:00Z", "2026-11-25"),
 ]
+EndText = Annotated[
+    str,
+    StringConstraints(max_length=MAX_TIME),
+    read_by(check_end),
+    _time_schema("2026-09-30", "2026-09-30T17:00:00+02:00"),
+]
+InstantText = Annotated[
+    str,
+    StringConstraints(max_length=MAX_TIME),
+    read_by(check_instant),
+    _time_schema("2026-11-25T10:00:00Z"),
+]
+"""What a node says."""
 DayText = Annotated[
     str,
     StringConstraints(pattern=DAY),
@@ -111,7 +126,6 @@ OptionalDayText = Annotated[
     read_by(_optional_date),
     WithJsonSchema({**_OPTIONAL_DAY, "pattern": DAY_OR_NONE}),
 ]
-# A least length is for the description alone: of a text that is too short more is to be said than that.
 SpanText = Annotated[
     str,
     StringConstraints(max_length=20),

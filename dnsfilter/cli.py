@@ -39,13 +39,13 @@ from dnsfilter.node.sockets import address_faults, buffer_advice, buffer_ms, rec
 from dnsfilter.node.start import give_up_root, open_sockets, start_recruit, this_program
 from dnsfilter.node.supervisor import Means, Supervisor
 from dnsfilter.node.upgrade import take_handover
+from dnsfilter.policy.instants import DEFAULT_ZONE, EXAMPLES, at_words, instant_of, parse_written
 from dnsfilter.policy.model import Instant, Service, Suspension
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_policy
 from dnsfilter.snapshot.files import Files
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
-from dnsfilter.telemetry.instants import at_words
 from dnsfilter.telemetry.terminal import say
 from dnsfilter.wire.names import name_text
 
@@ -97,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_files(explain)
     explain.add_argument("client", help="the client's address")
     explain.add_argument("name", help="the name it asks for, or a URL")
-    explain.add_argument("--at", help="an instant in RFC 3339 form (default: now)")
+    explain.add_argument("--at", help=f"a date, or a time: {EXAMPLES}; without a zone {DEFAULT_ZONE}'s (default: now)")
     explain.add_argument("--json", action="store_true", help="print the result as JSON")
     enrol = _command(commands, "enrol", _enrol, "make this node known to its control plane")
     enrol.add_argument("--config", type=Path, required=True, help="configuration (TOML), with control_plane.url")
@@ -362,7 +362,7 @@ def _explain(options: argparse.Namespace) -> int:
     now = _store(options, config).making_s(int(time.time()))
     try:
         client, name = ip_address(options.client), parse_asked(options.name)
-        at = now if options.at is None else _instant(options.at)
+        at = now if options.at is None else instant_of(parse_written(options.at), DEFAULT_ZONE)
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
@@ -390,7 +390,8 @@ def _explain(options: argparse.Namespace) -> int:
         say(suspension_text(suspension))
     for suspension in published:
         say(published_text(suspension, snapshot.revision))
-    say(f"revision {snapshot.revision}, {name_text(name)}: {decision_text(decision)}")
+    when = "" if options.at is None else f" at {at_words(at)}"
+    say(f"revision {snapshot.revision}{when}, {name_text(name)}: {decision_text(decision)}")
     return DONE
 
 
@@ -424,11 +425,6 @@ def _policy_files(path: Path, config: Config, now: Instant, made_s: Instant) -> 
 
     made = compile_policy(resolved_policy(path, config.state_dir, services=_services(), now=now, keep=False), made_s)
     return Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
-
-
-def _instant(text: str) -> Instant:
-    at = datetime.fromisoformat(text)
-    return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
 
 
 def _up(options: argparse.Namespace) -> int:

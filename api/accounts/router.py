@@ -27,12 +27,13 @@ from api.accounts.schemas import (
 from api.accounts.service import GrantWanted, TokenWanted
 from api.auth.caller import Permit
 from api.auth.failures import KEPT_S
-from api.db.models import AccountRow, AuthorityRow, TokenRow
+from api.db.models import AccountRow, TokenRow
 from api.db.unit import UnitOfWork
+from api.db.zones import time_zone_of
 from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Forbidden, Invalid
 from api.filters import AuthorityFilter
-from api.moments import parse_end, parse_moment
+from api.moments import given_moment, parse_end
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route
@@ -228,8 +229,8 @@ def make_grant(body: GrantWrite, unit: UnitDep, permit: PermitDep, response: Res
     permit.demand_named(body.authority)
     permit.not_for_oneself(unit.session, body.account, "nobody grants a role to themselves")
     account = repository.get(unit.session, body.account)
-    zone = _zone(unit, body.authority)
-    start = unit.now_s if body.start is None else max(unit.now_s, parse_moment(body.start, zone))
+    zone = time_zone_of(unit.session, body.authority)
+    start = max(unit.now_s, given_moment(body.start, unit.now_s, zone, "body.start"))
     end = _end(unit, body.authority, start, body.end, body.until, body.for_)
     row = service.grant(unit, account, GrantWanted(body.role, body.authority, start, end, body.reason))
     response.headers["Location"] = f"/v1/grants/{row.number}"
@@ -269,7 +270,7 @@ def _end(
     unit: UnitOfWork, authority: str | None, start: int, end: str | None, until: str | None, span: str | None
 ) -> int | None:
     try:
-        return parse_end(start, end, until, span, _zone(unit, authority))
+        return parse_end(start, end, until, span, time_zone_of(unit.session, authority))
     except ValueError as error:
         raise Invalid.at("body.end", str(error)) from error
 
@@ -279,11 +280,6 @@ def _reach(unit: UnitOfWork, permit: Permit) -> int | None:
     token = unit.session.get_one(TokenRow, permit.caller.token)
     free = not (token.roles or token.authorities) or permit.caller.has(permit.rule.roles, None)
     return None if free else token.id
-
-
-def _zone(unit: UnitOfWork, authority: str | None) -> str:
-    row = unit.session.get(AuthorityRow, authority) if authority is not None else None
-    return row.time_zone if row is not None else "UTC"
 
 
 def _answer(unit: UnitOfWork, row: AccountRow, response: Response) -> AccountRead:

@@ -9,7 +9,7 @@ from api.auth.permissions import Role
 from api.auth.tokens import DAY_S
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.moments import moment_text, optional_text
-from api.schemas import LOGIN, Day, DayText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp
+from api.schemas import LOGIN, Day, EndText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp
 from dnsfilter.policy.model import Instant
 
 Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-ghent"])]
@@ -59,8 +59,8 @@ class GrantWrite(Strict):
     role: Role
     authority: Slug | None = None
     start: MomentText | None = None
-    end: MomentText | None = None
-    until: DayText | None = None
+    end: EndText | None = None
+    until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
     reason: Reason
 
@@ -93,8 +93,8 @@ class TokenWrite(Strict):
     """A new token; it has an end, within a year. `roles` and `authorities` narrow what its account may."""
 
     label: Annotated[ShortLine, Field(min_length=1, examples=["the desk's workstation"])]
-    end: MomentText | None = None
-    until: DayText | None = None
+    end: EndText | None = None
+    until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for", examples=["90 days"])
     roles: Annotated[frozenset[Role], Field(max_length=5)] = frozenset()
     authorities: Annotated[frozenset[Slug], Field(max_length=100)] = frozenset()

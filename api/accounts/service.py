@@ -20,7 +20,8 @@ from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Forbidden, Invalid
 from dnsfilter.policy.model import Instant
 
-YEAR_S = 366 * 86_400
+YEAR_S = 367 * 86_400
+"""A leap year, and what is left of its last day."""
 MAX_TOKENS = 50
 """Of one account, live."""
 MAX_TOKENS_A_DAY = 100

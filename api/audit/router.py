@@ -8,12 +8,13 @@ from api.accounts.repository import demand_account
 from api.audit import repository
 from api.audit.acts import demand_act
 from api.audit.schemas import AuditRead, read_entry
+from api.db.zones import time_zone_of
 from api.deps import PermitDep, UnitDep
-from api.moments import parse_moment
+from api.moments import given_bound, given_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import documented
 from api.routing import Route
-from api.schemas import MomentText, Page, Slug
+from api.schemas import EndText, MomentText, Page, Slug
 
 router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 
@@ -28,13 +29,17 @@ def list_audit(
     object_: Annotated[str | None, Query(alias="object", max_length=300, examples=["ban/ghent/tiktok"])] = None,
     account: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="who acted; 0 is the installation")] = None,
     authority: Annotated[Slug | None, Query(description="whose matter it is")] = None,
-    since: Annotated[MomentText | None, Query(description="not before this instant")] = None,
-    until: Annotated[MomentText | None, Query(description="before this instant")] = None,
+    since: Annotated[MomentText | None, Query(description="not before this instant, or the start of this day")] = None,
+    until: Annotated[EndText | None, Query(description="before this instant, or through this day")] = None,
     sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AuditRead]:
-    """Acts, newest first; of those that are a matter of authorities in which the caller holds a role."""
+    """Acts, newest first; of those that are a matter of authorities in which the caller holds a role.
+
+    Times without a zone are those of `authority`; without it, of Europe/Brussels.
+    """
+    time_zone = time_zone_of(unit.session, authority)
     visible = permit.visible()
     demand_account(unit.session, visible, account)
     if act is not None:
@@ -42,7 +47,8 @@ def list_audit(
     if authority is not None:
         repository.demand_concerned(unit.session, authority)
         visible = frozenset({authority}) if visible is None else visible & {authority}
-    span = (None if text is None else parse_moment(text, "UTC") for text in (since, until))
-    wanted = repository.Wanted(visible, act, object_, account, *span)
+    after = given_moment(since, None, time_zone, "query.since")
+    before = given_bound(until, time_zone, "query.until")
+    wanted = repository.Wanted(visible, act, object_, account, after, before)
     rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")
     return Page(items=[read_entry(row) for row in rows], next=following)

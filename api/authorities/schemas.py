@@ -11,6 +11,7 @@ from api.moments import optional_text
 from api.schemas import LANGUAGE, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.check import usage_fault
+from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Authority, Instant, Kind, Usage
 
 LanguageTag = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
@@ -46,7 +47,7 @@ class AuthorityWrite(Strict):
     kind: Kind
     names: Names
     languages: Languages
-    time_zone: str = "Europe/Brussels"
+    time_zone: str = DEFAULT_ZONE
     contact: ShortLine
     usage: SettableUsage = Usage.AUTHORITY
     group: ShortLine = ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +13,7 @@ from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid
 from api.moments import moment_text, optional_text, parse_end, parse_moment, through
+from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 
 DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
@@ -86,8 +88,8 @@ def term_values(
     for index, body in sorted(enumerate(bodies), key=lambda item: item[1].start is None):
         candidates = free if body.start is not None else [row for row in free if holds(row, now)]
         starts = [now] if body.start is not None else [*(row.start_s for row in candidates), now]
-        for start in starts:
-            term = term_value(session, body, now, subject, f"body.terms.{index}", begins=start)
+        for exact, start in product((True, False), starts):
+            term = term_value(session, body, now, subject, f"body.terms.{index}", begins=start, exact=exact)
             match = next((row for row in candidates if same_term(row, term)), None)
             if match is not None:
                 free.remove(match)
@@ -97,13 +99,23 @@ def term_values(
 
 
 def term_value(
-    session: Session, body: TermWrite, now: Instant, subject: Subject, place: str, *, begins: Instant | None = None
+    session: Session,
+    body: TermWrite,
+    now: Instant,
+    subject: Subject,
+    place: str,
+    *,
+    begins: Instant | None = None,
+    exact: bool = False,
 ) -> Term:
-    """A term as the policy has it, recorded now; without `start` it begins at `begins`, or now. Raises Invalid."""
+    """A term as the policy has it, recorded now; without `start` it begins at `begins`, or now. Raises Invalid.
+
+    `exact` reads a span as versions before did, which have stored the end of it.
+    """
     time_zone = subject.time_zone
     try:
         start = (now if begins is None else begins) if body.start is None else parse_moment(body.start, time_zone)
-        end = parse_end(start, body.end, body.until, body.for_, time_zone)
+        end = parse_end(start, body.end, body.until, body.for_, time_zone, exact=exact)
         review_by = None if body.review_by is None else parse_moment(body.review_by, time_zone)
     except ValueError as error:
         raise Invalid.at(place, str(error)) from error
@@ -172,7 +184,7 @@ def _notes(terms: Sequence[TermRow], now: Instant, time_zone: str) -> list[str]:
     if last is None:
         return []
     day = through(last, time_zone)
-    until = moment_text(last) if day is None else f"{day} inclusive"
+    until = at_words(last, time_zone) if day is None else f"{day} inclusive"
     return [f"the ban goes on after {until}, by a term without an end: end it then by an act to let it lapse"]
 
 

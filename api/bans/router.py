@@ -17,7 +17,7 @@ from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
 from api.errors import NotFound
 from api.filters import AuthorityFilter, ServiceFilter
-from api.moments import parse_moment
+from api.moments import given_moment
 from api.near import unknown
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
@@ -233,7 +233,7 @@ def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> No
     decision = None
     if body.decision is not None:
         decision = decision_value(unit.session, body.decision, _subject(owner, row.service), "body.decision")
-    at = unit.now_s if body.at is None else parse_moment(body.at, owner.time_zone)
+    at = given_moment(body.at, unit.now_s, owner.time_zone, "body.at", second=True)
     acts.end(unit, owner, row, at, body.reason, decision)
 
 

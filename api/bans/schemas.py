@@ -10,7 +10,7 @@ from api.decisions import DecidedRead, DecidedWrite
 from api.schemas import (
     BAN_REFERENCE,
     Day,
-    DayText,
+    EndText,
     MomentText,
     Read,
     Reason,
@@ -44,8 +44,8 @@ class TermWrite(Strict):
     """
 
     start: MomentText | None = None
-    end: MomentText | None = None
-    until: DayText | None = None
+    end: EndText | None = None
+    until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
     review_by: MomentText | None = None
     decision: DecisionWrite | None = None

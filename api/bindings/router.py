@@ -15,7 +15,7 @@ from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.filters import AuthorityFilter
-from api.moments import parse_end, parse_moment
+from api.moments import given_moment, parse_end
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
@@ -64,8 +64,8 @@ def create_binding(body: BindingWrite, unit: UnitDep, permit: PermitDep, respons
     bound = authorities.find(unit.session, body.authority)
     if bound is None:
         raise Invalid.at("body.authority", f"authority {body.authority} is not registered")
+    start = given_moment(body.start, unit.now_s, bound.time_zone, "body.start")
     try:
-        start = unit.now_s if body.start is None else parse_moment(body.start, bound.time_zone)
         end = parse_end(start, body.end, body.until, body.for_, bound.time_zone)
     except ValueError as error:
         raise Invalid.at("body", str(error)) from error
@@ -143,7 +143,7 @@ def _ender(ground: Ground, ban: BanRow) -> str | None:
 
 def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Response, act: Ender) -> BindingRead:
     zone = authorities.get(unit.session, row.authority).time_zone
-    at = unit.now_s if body.at is None else parse_moment(body.at, zone)
+    at = given_moment(body.at, unit.now_s, zone, "body.at", second=True)
     act(unit, row, at, body.reason, body.reference)
     return _answer(unit, row, response)
 

@@ -8,7 +8,20 @@ from pydantic import Field, StringConstraints
 from api.bans.schemas import BanReference
 from api.db.models import BindingRow
 from api.moments import moment_text, optional_text, through
-from api.schemas import Day, DayText, Line, MomentText, OptionalDay, Read, Reason, Slug, SpanText, Strict, Timestamp
+from api.schemas import (
+    Day,
+    DayText,
+    EndText,
+    Line,
+    MomentText,
+    OptionalDay,
+    Read,
+    Reason,
+    Slug,
+    SpanText,
+    Strict,
+    Timestamp,
+)
 from dnsfilter.policy.model import Ground, Instant
 
 
@@ -33,8 +46,8 @@ class BindingWrite(Strict):
     instrument: Annotated[Line, StringConstraints(min_length=1)]
     date: DayText
     start: MomentText | None = None
-    end: MomentText | None = None
-    until: DayText | None = None
+    end: EndText | None = None
+    until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
 
 

@@ -1,11 +1,14 @@
 """Acts with what they change, as lines: for a policy file's differences and for the audit. Pure."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.ctl.answers import Act
+from api.ctl.moments import at_words
 
+_INSTANT = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
 MAX_VALUE = 200
 """Longer values are cut here; `--json` has them whole."""
 
@@ -21,14 +24,21 @@ def act_lines(act: Act) -> Iterator[str]:
         yield from change_lines(act.before, act.after)
 
 
-def change_lines(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each field that differs."""
+def change_lines(before: Mapping[str, Any], after: Mapping[str, Any], zone: str | None = None) -> Iterator[str]:
+    """A line for each field that differs, with its instants by the clock of the zone; None: the default zone."""
     for field in sorted(before.keys() | after.keys()):
         was, became = before.get(field), after.get(field)
         if was != became:
-            yield f"    {field}: {_value(was)} -> {_value(became)}"
+            yield f"    {field}: {_value(was, zone)} -> {_value(became, zone)}"
 
 
-def _value(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+def _value(value: object, zone: str | None) -> str:
+    text = _INSTANT.sub(lambda found: _said(found, zone), json.dumps(value, ensure_ascii=False))
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
+
+
+def _said(found: re.Match[str], zone: str | None) -> str:
+    try:
+        return f'"{at_words(found[1], zone)}"'
+    except (ValueError, OverflowError):
+        return found[0]

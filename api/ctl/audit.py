@@ -8,9 +8,23 @@ from api.ctl.accounts import Accounts, account
 from api.ctl.acts import change_lines
 from api.ctl.answers import Checkpoint, Entry, Page
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Parser, Result, Verb, add_group, add_limit, add_verb, given, number, slug
+from api.ctl.commands import (
+    WHEN,
+    Group,
+    Options,
+    Parser,
+    Result,
+    Verb,
+    add_group,
+    add_limit,
+    add_verb,
+    given,
+    number,
+    slug,
+)
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
+from api.ctl.names import Names
 from api.ctl.terminal import lines_of, table
 
 MAX_CHECKPOINTS = 1_000_000
@@ -65,8 +79,12 @@ def _add_list(group: Group) -> None:
     parser.add_argument("--object", metavar="OBJECT", help="those on one object, for example ban/ghent/tiktok")
     parser.add_argument("--account", type=account, metavar="ACCOUNT", help="those of one account, by number or login")
     parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that are a matter of one authority")
-    parser.add_argument("--since", metavar="WHEN", help="from then on: a date (in UTC) or an RFC 3339 time")
-    parser.add_argument("--until", metavar="WHEN", help="before then")
+    parser.add_argument(
+        "--since",
+        metavar="WHEN",
+        help=f"{WHEN}: not before",
+    )
+    parser.add_argument("--until", metavar="WHEN", help="before that time, or through that date")
     add_limit(parser)
 
 
@@ -104,18 +122,22 @@ def _list(client: Client, options: Options) -> Result:
     if options.account is not None:
         query["account"] = Accounts(client).number(options.account)
     page = client.list(Entry, path("audit"), options.limit, query)
-    return listed(page, lambda: _lines(page.items, Accounts(client)), "acts")
+    return listed(page, lambda: _lines(page.items, Accounts(client), _zone(client, options)), "acts")
 
 
-def _lines(items: list[Entry], accounts: Accounts) -> Iterator[str]:
+def _zone(client: Client, options: Options) -> str | None:
+    return Names(client).time_zone(options.authority)
+
+
+def _lines(items: list[Entry], accounts: Accounts, zone: str | None) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     for item in items:
-        when = at_words(item.time)
+        when = at_words(item.time, zone)
         yield f"{item.seq}  {when}  {_who(item, accounts)}  {item.act}  {item.object}  revision {item.revision}"
         if item.before is not None and item.after is not None:
-            yield from change_lines(item.before, item.after)
+            yield from change_lines(item.before, item.after, zone)
         elif item.act in _TOLD and item.after is not None:
-            yield f"    {_told(item.after)}"
+            yield f"    {_told(item.after, zone)}"
 
 
 def _who(item: Entry, accounts: Accounts) -> str:
@@ -124,16 +146,16 @@ def _who(item: Entry, accounts: Accounts) -> str:
     return accounts.words(item.account) if uid is None else f"user {uid} on the node"
 
 
-def _told(after: Mapping[str, Any]) -> str:
+def _told(after: Mapping[str, Any], zone: str | None) -> str:
     """Whom an act of the emergency switch concerned, until when, why, and when it was done on a node."""
     until = after.get("until") or after.get("end")
     words = [f"for {after.get('authority') or 'everybody'}"]
     if after.get("revision") is not None:
         words = [f"revision {after['revision']}"]
     if until is not None:
-        words.append(f"until {at_words(until)}")
+        words.append(f"until {at_words(until, zone)}")
     if after.get("time") is not None:
-        words.append(f"(done {at_words(after['time'])})")
+        words.append(f"(done {at_words(after['time'], zone)})")
     said = " ".join(words)
     return f"{said}: {after['reason']}" if after.get("reason") else said
 

@@ -14,6 +14,7 @@ from api.ctl.succession import add_ends
 from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, table
 from dnsfilter.policy.check import usage_fault
+from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Usage
 
 _FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
@@ -52,7 +53,7 @@ def _add_set(group: Group) -> None:
         "--name", action="append", type=_name, metavar="LANGUAGE=NAME", help="its name in a language; may be repeated"
     )
     parser.add_argument("--languages", type=_words, metavar="LIST", help="its languages in order, for example nl,fr")
-    parser.add_argument("--time-zone", metavar="ZONE", help="its time zone (a new one: Europe/Brussels)")
+    parser.add_argument("--time-zone", metavar="ZONE", help=f"its time zone (a new one: {DEFAULT_ZONE})")
     parser.add_argument("--contact", metavar="TEXT", help="a function's address or number, never a person's")
     parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what is counted: {' or '.join(Usage)}")
     parser.add_argument("--group", metavar="NAME", help="for display only; it gives no power")

@@ -9,6 +9,7 @@ from api.ctl.commands import (
     AUDIENCE,
     FUNDING,
     PROGRAM,
+    WHEN,
     Body,
     Group,
     Options,
@@ -31,10 +32,11 @@ from api.ctl.commands import (
 from api.ctl.decisions import Ban, Binding, Decision
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
-from api.ctl.moments import at_words, parse_instant, reach_words, term_words
+from api.ctl.moments import at_words, reach_words, term_words
 from api.ctl.names import Names
 from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, counted, table
+from dnsfilter.policy.calendar import parse_instant
 
 MODES = ("enforce", "monitor", "off")
 REPLIES = ("refused", "nxdomain", "nodata", "address")
@@ -76,7 +78,7 @@ def add(groups: Group) -> None:
     add_decision(renew, "the decision to renew")
     end = add_verb(group, "end", _end, "end a ban early", 'ban end ghent tiktok --reason "decision annulled"')
     _add_subject(end)
-    end.add_argument("--at", metavar="WHEN", help="a date or an RFC 3339 time from now on (now)")
+    end.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
     add_reason(end)
     add_decision(end, "the decision to end it")
     remove = add_verb(group, "remove", _remove, "remove a ban that has not begun", "ban remove ghent tiktok")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from api.ctl.client import Client, path
 from api.ctl.commands import (
+    WHEN,
     Group,
     Options,
     Result,
@@ -67,7 +68,7 @@ def _add_number(group: Group, name: str, run: Run, summary: str, example: str) -
 def _add_finish(group: Group, name: str, run: Run, summary: str) -> None:
     parser = add_verb(group, name, run, summary, f'binding {name} 1 --at 2026-10-01 --reason "council of 24 September"')
     parser.add_argument("number", type=number, metavar="NUMBER")
-    parser.add_argument("--at", metavar="WHEN", help="a date or an RFC 3339 time from now on (now)")
+    parser.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
     add_reason(parser)
     parser.add_argument("--reference", metavar="TEXT", help="of the decision behind it, if there is one")
 

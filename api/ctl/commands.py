@@ -23,6 +23,9 @@ WIDTH = 80
 DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
 MIN_REASON = 3
 
+WHEN = "a date or a time, by the authority's clock"
+"""Of options; `dnsfilterctl --help` says how either is written."""
+
 KINDS = (
     "federal", "community", "region", "province", "municipality", "ocmw_cpas",
     "police_zone", "rescue_zone", "intermunicipal", "agency", "school",
@@ -172,8 +175,10 @@ def add_decision(parser: argparse.ArgumentParser, what: str = "the decision", *,
 
 def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> None:
     """The options of a period; with `review` it may be without an end. `start` tells when it begins by default."""
-    group = parser.add_argument_group("the term", "Dates mean local midnight in the authority's time zone.")
-    group.add_argument("--start", metavar="WHEN", help=f"a date or an RFC 3339 time ({start})")
+    group = parser.add_argument_group(
+        "the term", "By the clock of the authority, unless a time says of which zone it is."
+    )
+    group.add_argument("--start", metavar="WHEN", help=f"a date or a time ({start})")
     add_end(group)
     if review:
         group.add_argument("--review-by", metavar="DATE", help="without an end: when it is looked at again")
@@ -182,9 +187,11 @@ def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: st
 def add_end(parser: "argparse._ActionsContainer", *, required: bool = False) -> None:
     """The options of an end, of which one may be given."""
     end = parser.add_mutually_exclusive_group(required=required)
-    end.add_argument("--end", metavar="WHEN", help="the first instant after it: a date or an RFC 3339 time")
-    end.add_argument("--until", metavar="DATE", help="the last day of it")
-    end.add_argument("--for", dest="for_", metavar="SPAN", help='how long, for example "6 months"')
+    end.add_argument("--end", metavar="WHEN", help="the first instant after it: a date or a time")
+    end.add_argument("--until", metavar="WHEN", help="the last day of it, or a time")
+    end.add_argument(
+        "--for", dest="for_", metavar="SPAN", help='"6 months", "30 days": to the end of the last day; or "72 hours"'
+    )
 
 
 def decision_body(options: Options) -> Body:

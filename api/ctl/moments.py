@@ -1,32 +1,28 @@
 """Instants as people read them: in the authority's time zone, and a midnight's end as the last whole day.
 
-What is about no authority is told in this machine's zone, which is None here.
+What is about no authority, None here, is in the default zone. What is printed is also read, by the API.
 """
 
 import re
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta
 
 from api.ctl.decisions import Term
-from dnsfilter.policy.calendar import local_day, local_instant, local_midnight, zone
+from dnsfilter.policy import instants
+from dnsfilter.policy.calendar import local_instant, parse_instant, zone
+from dnsfilter.policy.instants import DEFAULT_ZONE, day_words, is_midnight, local_time
 from dnsfilter.policy.model import Instant
-from dnsfilter.telemetry import instants
-from dnsfilter.telemetry.instants import day_words, local_time
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-
-
-def parse_instant(text: str) -> Instant:
-    """The instant of the API's RFC 3339 text."""
-    return int(datetime.fromisoformat(text).timestamp())
 
 
 def next_local(clock: str, now: Instant, time_zone: str | None) -> Instant:
     """When a clock there shows "23:00" next, for a second time too in the autumn hour; raises ValueError."""
     if not _CLOCK.fullmatch(clock):
         raise ValueError(f"{clock!r} is no time of a day: write for example 23:00")
-    today, shown = _local(now, time_zone).date(), time.fromisoformat(clock)
+    zone_here = time_zone or DEFAULT_ZONE
+    today, shown = local_time(now, zone_here).date(), time.fromisoformat(clock)
     days = (datetime.combine(today + timedelta(days=ahead), shown) for ahead in (0, 1, 2))
-    found = (_instant(day, time_zone, second=second) for day in days for second in (False, True))
+    found = (local_instant(day, zone_here, second=second) for day in days for second in (False, True))
     return next(at for at in found if at > now)
 
 
@@ -41,14 +37,17 @@ def usable_zone(name: str) -> str:
 
 def at_words(text: str, time_zone: str | None = None) -> str:
     """Day and time: "25 November 2026 11:00:05 CET"."""
-    return instants.at_words(parse_instant(text), _zone(time_zone))
+    return instants.at_words(parse_instant(text), time_zone or DEFAULT_ZONE)
 
 
-def soon_words(text: str, now: str, time_zone: str | None) -> str:
-    """An instant ahead, from `now`: "today 09:00 CET", "tomorrow 09:00 CET", else with its date."""
-    local = _local(parse_instant(text), time_zone)
-    days = (local.date() - _local(parse_instant(now), time_zone).date()).days
-    return f"{'tomorrow' if days else 'today'} {_clock_words(local)}" if days in (0, 1) else _start(text, time_zone)
+def soon_words(text: str, now: str | None, time_zone: str | None) -> str:
+    """An instant ahead; with `now`, the reader's, also in a word: "28 November 2026 09:00 CET (today)"."""
+    words = _start(text, time_zone)
+    if now is None:
+        return words
+    day, today = (_local(parse_instant(at), time_zone).date() for at in (text, now))
+    said = {today: " (today)", today + timedelta(days=1): " (tomorrow)"}
+    return words + said.get(day, "")
 
 
 def start_words(text: str, time_zone: str | None) -> str:
@@ -59,7 +58,7 @@ def start_words(text: str, time_zone: str | None) -> str:
 def end_words(text: str, time_zone: str | None) -> str:
     """An exclusive end: "through 30 September 2026" at a local midnight, else "until 1 October 2026 09:00 CEST"."""
     at = parse_instant(text)
-    if _is_midnight(at, time_zone):
+    if is_midnight(at, time_zone or DEFAULT_ZONE):
         return f"through {day_words(_local(at - 1, time_zone))}"
     return f"until {_start(text, time_zone)}"
 
@@ -100,7 +99,7 @@ def _review(term: Term, time_zone: str | None) -> str:
 def _start(text: str, time_zone: str | None) -> str:
     at = parse_instant(text)
     local = _local(at, time_zone)
-    if _is_midnight(at, time_zone):
+    if is_midnight(at, time_zone or DEFAULT_ZONE):
         return day_words(local)
     return f"{day_words(local)} {_clock_words(local)}"
 
@@ -110,21 +109,5 @@ def _clock_words(local: datetime) -> str:
     return f"{local:%H:%M}{seconds} {local.tzname()}"
 
 
-def _zone(time_zone: str | None) -> tzinfo | None:
-    return None if time_zone is None else zone(time_zone)
-
-
 def _local(at: Instant, time_zone: str | None) -> datetime:
-    return local_time(at, _zone(time_zone))
-
-
-def _instant(local: datetime, time_zone: str | None, *, second: bool) -> Instant:
-    if time_zone is None:
-        return int(local.replace(fold=int(second)).timestamp())
-    return local_instant(local, time_zone, second=second)
-
-
-def _is_midnight(at: Instant, time_zone: str | None) -> bool:
-    if time_zone is None:
-        return f"{_local(at, None):%H%M%S}" == "000000"
-    return local_midnight(local_day(at, time_zone), time_zone) == at
+    return local_time(at, time_zone or DEFAULT_ZONE)

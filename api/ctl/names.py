@@ -41,7 +41,7 @@ class Names:
         return self._services[slug]
 
     def time_zone(self, slug: str | None) -> str | None:
-        """The authority's time zone, UTC where that is not known here; None, this machine's, without an authority."""
+        """The authority's time zone, UTC where that is not known here; None, the default zone, without an authority."""
         found = None if slug is None else self._authority(slug)
         return None if found is None else usable_zone(found.time_zone)
 

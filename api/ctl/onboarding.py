@@ -30,6 +30,7 @@ from api.ctl.people import Space
 from api.ctl.terminal import columns, counted
 from api.moments import parse_date, parse_moment
 from dnsfilter.policy.calendar import parse_span, zone
+from dnsfilter.policy.instants import DEFAULT_ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class _Talk:
 Act: TypeAlias = Callable[[_Talk], bool]
 """Asks for what a step needs and does it; says whether to ask for more. Raises CtlError and Ended."""
 
-_ZONE, _SITE, _SPAN = "Europe/Brussels", "default", "6 months"
+_ZONE, _SITE, _SPAN = DEFAULT_ZONE, "default", "6 months"
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _WORDS = {
     "authority": "authority",

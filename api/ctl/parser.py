@@ -59,6 +59,11 @@ _TOPICS = (
 _EPILOG = """\
 The options stand before or after the command. There is none for a token itself: command lines are seen by others.
 
+times:
+  2026-09-30, "2026-09-30 17:00", "30 September 2026 17:00:00 CEST",
+  2026-09-30T17:00:00+02:00, and every form that the tool prints; without a
+  zone by the clock of the authority concerned, else of Europe/Brussels
+
 exit codes:
   0  done
   1  a check found something: differences, a control plane that is not ready,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from api.ctl.answers import Concern, Considered, Explanation, Place, Who, Winner
 from api.ctl.client import Client
-from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, question
+from api.ctl.commands import WHEN, Group, Options, Result, add_site, add_verb, given, question
 from api.ctl.layout import nesting_lines
 from api.ctl.moments import at_words, soon_words
 from api.ctl.names import Names
@@ -35,11 +35,11 @@ def add(groups: Group) -> None:
         "tell what a client is answered for a name, and why",
         "explain 127.0.5.10 www.tiktok.com",
         "explain 127.0.5.10 https://www.tiktok.com/@ghent",
-        "explain 192.0.2.10 www.tiktok.com --at 2026-10-01T09:00:00+02:00",
+        'explain 192.0.2.10 www.tiktok.com --at "2026-10-01 09:00"',
     )
     explain.add_argument("client", metavar="CLIENT", help="its address")
     explain.add_argument("name", type=question, metavar="NAME", help="the name asked for, or a URL")
-    explain.add_argument("--at", metavar="WHEN", help="an RFC 3339 time (now)")
+    explain.add_argument("--at", metavar="WHEN", help=f"{WHEN} (now)")
     add_site(explain)
     who = add_verb(
         groups, "who", _who, "tell whose an address is, whom to ask, and what is banned there", "who 127.0.5.10"
@@ -63,7 +63,7 @@ def _who(client: Client, options: Options) -> Result:
 def _explained(client: Client, found: Explanation, names: Names, *, now: bool) -> Iterator[str]:
     if now:
         yield from by_hand_lines(client, found.authority, found.site, names)
-    yield from _explanation(found, names)
+    yield from _explanation(found, names, now=now)
 
 
 def _owned(client: Client, found: Who, names: Names) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _owned(client: Client, found: Who, names: Names) -> Iterator[str]:
     yield from _owner(found, names)
 
 
-def _explanation(found: Explanation, names: Names) -> Iterator[str]:
+def _explanation(found: Explanation, names: Names, *, now: bool) -> Iterator[str]:
     zone = names.time_zone(found.authority)
     if found.suspension is not None:
         yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
@@ -96,18 +96,18 @@ def _explanation(found: Explanation, names: Names) -> Iterator[str]:
         return
     yield "considered:"
     yield from columns([considered_row(row, found, names) for row in found.rows], indent="  ")
-    yield from _ahead_lines(found.rows, found.at, zone)
+    yield from _ahead_lines(found.rows, found.at if now else None, zone)
 
 
-def _ahead_lines(rows: Sequence[Considered | Concern], at: str, zone: str | None) -> Iterator[str]:
-    """Of each ban in force which exemption will set it aside, and when."""
+def _ahead_lines(rows: Sequence[Considered | Concern], now: str | None, zone: str | None) -> Iterator[str]:
+    """Of each ban in force which exemption will set it aside, and when; `now` where the answer is about now."""
     ahead = [(row, row.ahead) for row in rows if row.ahead is not None]
     if not ahead:
         return
     yield ""
     for row, found in ahead:
         hours = f" {', '.join(found.hours)}" if found.hours else ""
-        when = soon_words(found.next, at, zone)
+        when = soon_words(found.next, now, zone)
         yield f"exemption {found.number} sets ban {row.ban_number} aside here{hours}, next {when}"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from api.ctl.answers import Answer, Authority
 from api.ctl.client import Client, path
 from api.ctl.commands import (
+    WHEN,
     Group,
     Options,
     Parser,
@@ -61,7 +62,7 @@ def add_ends(group: Group) -> None:
         'authority close harbour --at 2027-01-01 --reason "its tasks go to others"',
     )
     close.add_argument("authority", type=slug, metavar="AUTHORITY")
-    close.add_argument("--at", metavar="WHEN", help="a date or an RFC 3339 time from now on (now)")
+    close.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
     _add_common(close, "the decision to close it")
     merge = add_verb(
         group,

@@ -1,9 +1,9 @@
 """dnsfilterctl suspend and suspension: the emergency switch, and the line that stands first while one holds."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from api.ctl.accounts import Accounts
 from api.ctl.answers import Answer, Moment, Number, Range
@@ -26,9 +26,10 @@ from api.ctl.commands import (
 )
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
-from api.ctl.moments import at_words, next_local, parse_instant
+from api.ctl.moments import at_words, next_local
 from api.ctl.names import Names
 from api.ctl.terminal import columns, cut, table
+from dnsfilter.policy.calendar import instant_text, parse_instant
 
 STATES = ("in_force", "ended")
 EVERYBODY = "everybody"
@@ -93,9 +94,7 @@ def add(groups: Group) -> None:
     reach.add_argument(
         "--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h; an operator may suspend 4h within 24h"
     )
-    reach.add_argument(
-        "--until", metavar="WHEN", help="a time like 23:00, the authority's (for all, this machine's); or RFC 3339"
-    )
+    reach.add_argument("--until", metavar="WHEN", help="a time of the day like 23:00, or a date or a time")
     reach.add_argument("--end", action="store_true", help="end it now")
     reach.add_argument("--list", action="store_true", help="list what is suspended now")
     suspend.add_argument(
@@ -127,20 +126,20 @@ def _suspend(client: Client, options: Options) -> Result:
     if options.end:
         return _end_all(client, options)
     body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}
-    # What begins with a year is an RFC 3339 time.
-    if "until" in body and not body["until"][:4].isdigit():
+    # Every date has a hyphen or a blank; what has neither is a time of the day.
+    if "until" in body and not re.search("[- ]", body["until"]):
         body["until"] = _until(body["until"], options.authority, Names(client))
     made = client.send(Suspension, "POST", path("suspensions"), {"authority": options.authority, **body})
     return Result(made.model_dump(mode="json"), lambda: _made(made, client))
 
 
 def _until(clock: str, authority: str | None, names: Names) -> str:
-    """The instant at which a clock shows that next: for all, one of this machine. Raises WrongInput."""
+    """The instant at which a clock shows that next: for all, one of the default zone. Raises WrongInput."""
     try:
         at = next_local(clock, int(time.time()), names.time_zone(authority))
     except ValueError as error:
         raise WrongInput(f"cannot suspend until {clock}: {error}") from error
-    return datetime.fromtimestamp(at, UTC).isoformat()
+    return instant_text(at)
 
 
 def _end_all(client: Client, options: Options) -> Result:

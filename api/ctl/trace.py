@@ -6,7 +6,7 @@ from api.ctl.accounts import Accounts
 from api.ctl.answers import Suspended
 from api.ctl.bans import decision_rows
 from api.ctl.client import Client
-from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, question
+from api.ctl.commands import WHEN, Group, Options, Result, add_site, add_verb, given, question
 from api.ctl.moments import at_words, period_words, term_words
 from api.ctl.names import Names
 from api.ctl.past import Listed, Publication, Trace, TracedAct
@@ -32,13 +32,11 @@ def add(groups: Group) -> None:
         "trace",
         _trace,
         "tell what a client was answered at a past instant, and the decision, ban, acts and lists behind it",
-        "trace --at 2026-03-02T10:15+01:00 --client 127.0.5.10 www.tiktok.com",
+        'trace --at "2026-03-02 10:15" --client 127.0.5.10 www.tiktok.com',
     )
     trace.add_argument("name", type=question, metavar="NAME", help="the name asked for, or a URL")
     trace.add_argument("--client", required=True, metavar="ADDRESS", help="the client's address")
-    trace.add_argument(
-        "--at", required=True, metavar="WHEN", help="a past RFC 3339 time with its zone; seconds may be left out"
-    )
+    trace.add_argument("--at", required=True, metavar="WHEN", help=f"{WHEN}; it has passed")
     add_site(trace)
 
 

@@ -16,7 +16,7 @@ from api.errors import Invalid
 from api.exemptions import approval, repository, service
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
 from api.filters import SiteFilter
-from api.moments import parse_end, parse_moment, parse_zoned_hours
+from api.moments import given_moment, parse_end, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
@@ -200,8 +200,8 @@ def _wanted(
         hours = tuple(parse_zoned_hours(text, time_zone) for text in body.hours)
     except ValueError as error:
         raise Invalid.at("body.hours", str(error)) from error
+    start = given_moment(body.start, unit.now_s, time_zone, "body.start")
     try:
-        start = unit.now_s if body.start is None else parse_moment(body.start, time_zone)
         end = parse_end(start, body.end, body.until, body.for_, time_zone)
     except ValueError as error:
         raise Invalid.at("body", str(error)) from error

@@ -11,7 +11,7 @@ from api.db.models import ExemptionRow
 from api.moments import moment_text, optional_text, through
 from api.prefixes import PrefixText
 from api.publish.source import exemption_value
-from api.schemas import PRINTABLE, Day, DayText, MomentText, Read, Reason, Slug, SpanText, Strict, Timestamp
+from api.schemas import PRINTABLE, Day, EndText, MomentText, Read, Reason, Slug, SpanText, Strict, Timestamp
 from dnsfilter.policy.decide import exemption_begins
 from dnsfilter.policy.model import DEFAULT_SITE, Instant
 
@@ -47,8 +47,8 @@ class ExemptionWrite(Strict):
     site: Slug = DEFAULT_SITE
     ranges: Annotated[list[PrefixText], Field(min_length=1, max_length=200)]
     start: MomentText | None = None
-    end: MomentText | None = None
-    until: DayText | None = None
+    end: EndText | None = None
+    until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
     hours: Annotated[tuple[HoursText, ...], Field(max_length=50)] = ()
     time_zone: Annotated[str, StringConstraints(max_length=64)] | None = None

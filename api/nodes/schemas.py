@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.schemas import Line, MomentText, Read, ShortLine, Slug, Strict, Timestamp
+from api.schemas import InstantText, Line, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_STRANGERS = 256
@@ -89,7 +89,7 @@ class SuspendedNow(Told):
     """A suspension that holds on the node; without an authority for all."""
 
     authority: Slug | None
-    until: MomentText
+    until: InstantText
 
 
 class Load(Told):
@@ -113,11 +113,11 @@ class JournalEntry(Told):
     """Something that was done on the node itself, by the local user `uid`."""
 
     number: Annotated[int, Field(ge=1, le=_LARGEST_NUMBER)]
-    time: MomentText
+    time: InstantText
     uid: Annotated[int, Field(ge=0, le=2**32 - 1)]
     act: LocalAct
     authority: Slug | None
-    until: MomentText | None
+    until: InstantText | None
     revision: Count | None
     reason: Annotated[Line, StringConstraints(max_length=1000)]
 
@@ -134,7 +134,7 @@ class ReportWrite(Told):
     version: Word
     engine: Word
     workers: Annotated[int, Field(ge=0, le=4096)]
-    clock: MomentText
+    clock: InstantText
     uptime_s: Count
     trouble: Annotated[Line, StringConstraints(max_length=1000)] = ""
     held_up_to: Count | None = None

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
-from dnsfilter.policy.calendar import last_day, local_day, local_midnight, zone
+from dnsfilter.policy.calendar import last_day, local_day
+from dnsfilter.policy.instants import MONTHS, is_midnight, local_time
 from dnsfilter.policy.model import Instant
 
 _DUTCH = (
@@ -18,10 +19,6 @@ _FRENCH = (
 _GERMAN = (
     "Januar", "Februar", "März", "April", "Mai", "Juni",
     "Juli", "August", "September", "Oktober", "November", "Dezember",
-)  # fmt: skip
-_ENGLISH = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
 
@@ -44,7 +41,7 @@ _WORDS: Mapping[str, _Words] = {
         _FRENCH, "{day} {month} {year}", "{date} à {time}", "le {}", "jusqu'au {} inclus", "jusqu'au {}", "er"
     ),
     "de": _Words(_GERMAN, "{day}. {month} {year}", "{date} um {time}", "am {}", "bis einschließlich {}", "bis zum {}"),
-    "en": _Words(_ENGLISH, "{day} {month} {year}", "{date} at {time}", "on {}", "through {}", "until {}"),
+    "en": _Words(MONTHS, "{day} {month} {year}", "{date} at {time}", "on {}", "through {}", "until {}"),
 }
 
 
@@ -56,7 +53,7 @@ def at_words(at: Instant, time_zone: str, language: str) -> str:
 def end_words(end: Instant, time_zone: str, language: str) -> str:
     """An exclusive end: "through 30 September 2026" at a local midnight, else "until 1 October 2026 at 09:00 CEST"."""
     words = _WORDS[language]
-    if _is_midnight(end, time_zone):
+    if is_midnight(end, time_zone):
         return words.through.format(_day(last_day(end, time_zone), words))
     return words.until.format(_moment(end, time_zone, language))
 
@@ -64,15 +61,11 @@ def end_words(end: Instant, time_zone: str, language: str) -> str:
 def _moment(at: Instant, time_zone: str, language: str) -> str:
     words = _WORDS[language]
     day = _day(local_day(at, time_zone), words)
-    if _is_midnight(at, time_zone):
+    if is_midnight(at, time_zone):
         return day
-    return words.timed.format(date=day, time=f"{datetime.fromtimestamp(at, zone(time_zone)):%H:%M %Z}")
+    return words.timed.format(date=day, time=f"{local_time(at, time_zone):%H:%M %Z}")
 
 
 def _day(day: date, words: _Words) -> str:
     number = f"{day.day}{words.first if day.day == 1 else ''}"
     return words.day.format(day=number, month=words.months[day.month - 1], year=day.year)
-
-
-def _is_midnight(at: Instant, time_zone: str) -> bool:
-    return local_midnight(local_day(at, time_zone), time_zone) == at

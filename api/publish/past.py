@@ -27,10 +27,10 @@ from api.db.models import (
     VersionRow,
 )
 from api.errors import NotFound
-from api.moments import moment_text
 from api.publish.lists import service_of
 from api.publish.repository import prefixes_around
 from api.publish.source import Rows, policy_of, range_value, values_of
+from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Address, Instant, Policy, Range, Service
 
 BEGIN_ACT = "history.begin"
@@ -225,4 +225,4 @@ def _before_all(session: Session) -> str:
     first = session.scalar(select(PublicationRow).order_by(PublicationRow.id).limit(1))
     if first is None:
         return "nothing is kept yet of what was in force"
-    return f"nothing is kept of what was in force before {moment_text(first.time_s)} (revision {first.revision})"
+    return f"nothing is kept of what was in force before {at_words(first.time_s)} (revision {first.revision})"

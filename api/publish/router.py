@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query
 
 from api.db.sites import get_site
 from api.db.unit import UnitOfWork
+from api.db.zones import time_zone_of
 from api.deps import PermitDep, RuntimeDep, UnitDep
-from api.moments import parse_moment
+from api.moments import given_moment
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import decision_read, parse_client, parse_question, who_read
 from api.publish.repository import authority_of, space_of, suspensions_at
@@ -34,13 +35,15 @@ def get_decision(
 ) -> DecisionRead:
     """What a node answers this client for this name at this instant (now, if absent), with every ban considered.
 
-    Of the past it is what the newest policy says; `trace` has what was said then.
+    Of the past it is what the newest policy says; `trace` has what was said then. A time without a zone is that of the
+    client's authority; of a client in no range, of Europe/Brussels.
     """
     _demand_site(unit, site)
     address = parse_client(client, "query.client")
     question = parse_question(name, "query.name")
-    instant = unit.now_s if at is None else parse_moment(at, "UTC")
-    permit.demand(authority_of(unit.session, site, address))
+    authority = authority_of(unit.session, site, address)
+    permit.demand(authority)
+    instant = given_moment(at, unit.now_s, time_zone_of(unit.session, authority), "query.at")
     policy = held.publishing.current(unit)
     if instant < unit.now_s:
         # The policy knows those of late only.

@@ -6,17 +6,16 @@ from fastapi import APIRouter, Response
 
 from api.authorities import repository as authorities
 from api.authorities.schemas import read_authority
-from api.db.models import AuthorityRow
 from api.db.unit import UnitOfWork, head
 from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Invalid
-from api.moments import parse_moment
+from api.moments import given_moment
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Slug
 from api.succession import closing, merging, repository
 from api.succession.schemas import ClosedRead, ClosingWrite, ContinuedRead, DoneRead, MergedRead, MergingWrite
-from dnsfilter.policy.model import DecisionRecord, Instant
+from dnsfilter.policy.model import DecisionRecord
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["authorities"])
 
@@ -38,7 +37,8 @@ def close_authority(
     precondition.check(row.revision)
     decision = DecisionRecord() if body.decision is None else body.decision.value()
     revision, (before, _) = row.revision, head(unit.session)
-    closing.close(unit, row, _at(body.at, row, unit.now_s), body.reason, decision)
+    at = given_moment(body.at, unit.now_s, row.time_zone, "body.at", second=True)
+    closing.close(unit, row, at, body.reason, decision)
     unit.rehearsing = body.dry_run
     tag(response, revision if body.dry_run else row.revision)
     return ClosedRead(authority=read_authority(row, unit.now_s), acts=_acts(unit, before), dry_run=body.dry_run)
@@ -83,10 +83,6 @@ def merge_authority(
         acts=_acts(unit, before),
         dry_run=body.dry_run,
     )
-
-
-def _at(text: str | None, row: AuthorityRow, now: Instant) -> Instant:
-    return now if text is None else parse_moment(text, row.time_zone)
 
 
 def _acts(unit: UnitOfWork, before: int) -> list[DoneRead]:

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Path, Response
 
 from api.db.models import SuspensionRow
 from api.db.unit import UnitOfWork
+from api.db.zones import time_zone_of
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.filters import AuthorityFilter
-from api.moments import parse_moment
+from api.moments import given_bound
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
@@ -64,7 +65,7 @@ def start_suspension(body: SuspensionWrite, unit: UnitDep, permit: PermitDep, re
     is needed for more than four hours within 24, and while a ban holds there by law.
     """
     permit.demand_named(body.authority)
-    row = service.start(unit, permit.caller, body.authority, _end(body, unit.now_s), body.reason)
+    row = service.start(unit, permit.caller, body.authority, _end(unit, body), body.reason)
     response.headers["Location"] = f"/v1/suspensions/{row.number}"
     return _answer(unit, row, response)
 
@@ -91,11 +92,12 @@ def end_suspension(
     return _answer(unit, row, response)
 
 
-def _end(body: SuspensionWrite, now: Instant) -> Instant:
+def _end(unit: UnitOfWork, body: SuspensionWrite) -> Instant:
     """The end that is wanted; raises Invalid."""
     if (body.for_ is None) == (body.until is None):
         raise Invalid.at("body", 'give either "for" or "until"')
-    return now + parse_duration(body.for_) if body.for_ is not None else parse_moment(body.until or "", "UTC")
+    until = given_bound(body.until, time_zone_of(unit.session, body.authority), "body.until")
+    return unit.now_s + parse_duration(body.for_ or "") if until is None else until
 
 
 def _answer(unit: UnitOfWork, row: SuspensionRow, response: Response) -> SuspensionRead:

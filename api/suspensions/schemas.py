@@ -6,13 +6,11 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.db.models import SuspensionRow
-from api.moments import moment_text, optional_text, parse_moment
-from api.schemas import Read, Reason, Slug, Strict, Timestamp, read_by
+from api.moments import moment_text, optional_text
+from api.schemas import EndText, Read, Reason, Slug, Strict, Timestamp, read_by
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant
-
-_LEAST_INSTANT = 20
 
 
 def _duration(text: str) -> int:
@@ -22,27 +20,12 @@ def _duration(text: str) -> int:
     return duration_s
 
 
-def _instant(text: str) -> Instant:
-    if len(text) < _LEAST_INSTANT:
-        raise ValueError(f"{text!r} is no RFC 3339 time with a zone: write for example 2026-11-25T10:30:00+01:00")
-    return parse_moment(text, "UTC")
-
-
 # A least length is for the description alone: of a text that is too short more is to be said than that.
 DurationText = Annotated[
     str,
     StringConstraints(max_length=40),
     read_by(_duration),
     Field(examples=["30m", "1h30m"], json_schema_extra={"minLength": 2}),
-]
-InstantText = Annotated[
-    str,
-    StringConstraints(max_length=40),
-    read_by(_instant),
-    Field(
-        examples=["2026-11-25T10:30:00+01:00"],
-        json_schema_extra={"format": "date-time", "minLength": _LEAST_INSTANT},
-    ),
 ]
 
 
@@ -56,12 +39,12 @@ class SuspensionState(StrEnum):
 class SuspensionWrite(Strict):
     """Nothing is refused for `authority` from now on, `for` a duration or `until` an instant, within four hours.
 
-    `authority` has to be given; null: for all.
+    `authority` has to be given; null: for all. A time without a zone is the authority's; for all, Europe/Brussels.
     """
 
     authority: Slug | None
     for_: DurationText | None = Field(default=None, alias="for")
-    until: InstantText | None = None
+    until: EndText | None = None
     reason: Reason
 
 

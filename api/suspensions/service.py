@@ -11,13 +11,14 @@ from api.authorities.life import demand_open
 from api.db.base import Json
 from api.db.models import AuthorityRow, SuspensionRow
 from api.db.unit import UnitOfWork
+from api.db.zones import time_zone_of
 from api.errors import Conflict, Invalid
-from api.moments import moment_text
 from api.suspensions import repository
 from api.suspensions.bound import bound_bans
 from api.suspensions.limits import demand_start
 from api.suspensions.schemas import finish, finish_if_ended, read_suspension
 from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 
 
@@ -33,7 +34,7 @@ def start(unit: UnitOfWork, caller: Caller, authority: str | None, end: Instant,
         raise Invalid.at("body.until", "a suspension ends after now, and within four hours")
     for held in repository.holding_of(unit.session, authority, unit.now_s):
         if end <= finish(held):
-            until = moment_text(finish(held))
+            until = at_words(finish(held), time_zone_of(unit.session, authority))
             raise Conflict(f"suspension {held.number} holds until {until}: end it, or give a later end")
     if authority is not None:
         demand_start(unit, caller, authority, end)

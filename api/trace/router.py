@@ -4,30 +4,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from api.db.zones import time_zone_of
 from api.deps import PermitDep, RuntimeDep, UnitDep, part_of
 from api.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.publish.answers import parse_client, parse_question
 from api.publish.past import Held, authority_at, kept_publication_at
 from api.publish.remade import Remade
+from api.publish.repository import authority_of
 from api.publish.schemas import QuestionText
 from api.routing import Route
-from api.schemas import Slug
+from api.schemas import MomentText, Slug
 from api.trace.schemas import TraceRead
 from api.trace.service import Asked, parse_at
 from api.trace.service import trace as traced
 from dnsfilter.policy.model import DEFAULT_SITE
 
 router = APIRouter(route_class=Route, prefix="/v1/trace", tags=["decision"])
-
-AtText = Annotated[
-    str,
-    Query(
-        max_length=40,
-        examples=["2026-03-02T10:15+01:00"],
-        description="RFC 3339, seconds optional",
-        json_schema_extra={"minLength": 10},
-    ),
-]
 
 
 def remade_of(request: Request) -> Remade:
@@ -51,14 +43,18 @@ def get_trace(
     remade: RemadeDep,
     client: Annotated[str, Query(max_length=60, examples=["192.0.2.10"])],
     name: QuestionText,
-    at: AtText,
+    at: MomentText,
     site: Slug = DEFAULT_SITE,
 ) -> TraceRead:
-    """What a node decided for this client, this name and this past instant, with everything that led to it."""
-    asked = Asked(
-        site, parse_client(client, "query.client"), parse_question(name, "query.name"), parse_at(at, unit.now_s)
-    )
+    """What a node decided for this client, this name and this past instant, with everything that led to it.
+
+    A time without a zone is that of the authority which has the client now; without one, of Europe/Brussels.
+    """
+    address, question = parse_client(client, "query.client"), parse_question(name, "query.name")
+    # Before anything is read: what is published meanwhile would not be seen.
     held.publishing.settle()
+    time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))
+    asked = Asked(site, address, question, parse_at(at, time_zone, unit.now_s))
     found = kept_publication_at(unit.session, asked.at)
     permit.demand(authority_at(unit.session, found.revision, site, asked.client))
     now = Held(held.publishing.catalogue, held.services)

@@ -1,6 +1,5 @@
 """From (client, name, instant) back to the grounds of what was decided, from what is kept."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from api.bindings.schemas import BindingRead, read_binding
 from api.db.models import AuditRow, BanRow, PublicationRow
 from api.errors import Invalid
 from api.exemptions.schemas import ExemptionRead, read_exemption
-from api.moments import moment_text, optional_text, parse_moment
+from api.moments import given_moment, moment_text, optional_text
 from api.publish.answers import decision_read
 from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after
 from api.publish.remade import Made
@@ -27,8 +26,6 @@ from blocklists.catalogue import Catalogue
 from dnsfilter.policy.decide import Standing
 from dnsfilter.policy.model import Address, Instant, WireName
 
-_WITHOUT_SECONDS = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2})([Zz]|[+-]\d{2}:\d{2})")
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -40,13 +37,9 @@ class Asked:
     at: Instant
 
 
-def parse_at(text: str, now: Instant) -> Instant:
-    """The instant of an RFC 3339 time, whose seconds may be left out; raises Invalid for others, and for a future."""
-    whole = _WITHOUT_SECONDS.fullmatch(text)
-    try:
-        at = parse_moment(f"{whole[1]}:00{whole[2]}" if whole is not None else text, "UTC")
-    except ValueError as error:
-        raise Invalid.at("query.at", str(error)) from error
+def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
+    """The past instant of a written time, in the zone unless it says which; raises Invalid."""
+    at = given_moment(text, now, time_zone, "query.at")
     if at > now:
         raise Invalid.at("query.at", f"{text!r} lies ahead: what is planned for then is told by /v1/decision")
     return at

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dnsfilter.policy.calendar import instant_text
-from dnsfilter.telemetry.instants import at_words
+from dnsfilter.policy.instants import at_words
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:

@@ -136,6 +136,17 @@ def end_after(start: Instant, span: Span, time_zone: str) -> Instant:
     return local_instant(datetime.combine(_add(local.date(), span), local.time()), time_zone) + 3600 * span.hours
 
 
+def end_of_last_day(start: Instant, span: Span, time_zone: str) -> Instant:
+    """The exclusive end of `span` begun at `start`: exact if it is of hours, else the first midnight not before it.
+
+    Nobody gets less than the months or days that were asked for.
+    """
+    end = end_after(start, span, time_zone)
+    if not span.months and not span.days:
+        return end
+    return after_day(last_day(end, time_zone), time_zone)
+
+
 def weekly_windows(hours: WeeklyHours, start: Instant, end: Instant) -> Iterator[tuple[Instant, Instant]]:
     """Every window of `hours` that meets `[start, end)`, clipped to it, in order and disjoint; empty ones left out.
 

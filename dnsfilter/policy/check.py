@@ -7,7 +7,7 @@ from ipaddress import IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 from dnsfilter.errors import Problem
-from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_after, zone
+from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_of_last_day, zone
 from dnsfilter.policy.model import (
     DEFAULT_TIERS,
     PLANNED_USAGE,
@@ -74,9 +74,9 @@ def prefix_fault(prefix: Prefix) -> str | None:
 
 
 def lasts_too_long(exemption: Exemption, time_zone: str) -> bool:
-    """Whether the exemption lasts for more than a year of the calendar in that zone, unless it has one of its own."""
+    """Whether the exemption lasts beyond the last day of a calendar year in that zone, unless it has one of its own."""
     try:
-        return exemption.end > end_after(exemption.start, Span(months=12), exemption.time_zone or time_zone)
+        return exemption.end > end_of_last_day(exemption.start, Span(months=12), exemption.time_zone or time_zone)
     except (ValueError, OverflowError, OSError):
         return False  # The zone or the start is at fault, and reported as such.
 

@@ -166,3 +166,17 @@ def test_up_names_an_address_that_it_does_not_understand(address: str, capsys: p
 def test_up_refuses_an_upstream_that_is_this_resolver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("up", "--state-dir", tmp_path, "--upstream", "127.0.0.1:5300") == 2
     assert "ask itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("at", ["2026-10-25 02:30", "25 October 2026 02:30:00 CEST", "2026-10-25T00:30:00Z"])
+def test_explain_reads_what_it_prints_and_a_time_without_a_zone_by_the_default_zone(
+    config: Path, capsys: pytest.CaptureFixture[str], at: str
+) -> None:
+    assert run("explain", "--config", config, "--policy", EXAMPLE, "--at", at, "127.0.5.10", "www.example.org") == 0
+    assert capsys.readouterr().out.startswith("revision 1 at 25 October 2026 02:30:00 CEST: ")
+
+
+def test_explain_refuses_a_time_that_no_clock_shows(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = "1 July 2026 09:00 CET"
+    assert run("explain", "--config", config, "--policy", EXAMPLE, "--at", at, "127.0.5.10", "www.example.org") == 2
+    assert "clocks of Europe/Brussels show CEST then, not CET: write CEST" in capsys.readouterr().err

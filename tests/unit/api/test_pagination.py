@@ -147,6 +147,24 @@ def test_acts_are_found_by_time_account_authority_and_family(town: Plane) -> Non
         assert [item["act"] for item in _all(town, "/v1/audit", query)] == acts, query
 
 
+def test_dates_of_the_record_are_days_of_the_authority_that_is_named_and_the_last_one_is_included(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/town", authority(time_zone="Asia/Tokyo"))
+    town.clock.now = 1_790_091_000
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    cases: tuple[tuple[str, list[str]], ...] = (
+        ("since=2026-09-22", ["ban.set_off"]),
+        ("since=2026-09-23", []),
+        ("until=2026-09-22&act=ban.set_off", ["ban.set_off"]),
+        ("until=2026-09-21&act=ban.set_off", []),
+        ("since=22 September 2026 17:30:00 CEST", ["ban.set_off"]),
+        ("since=2026-09-23&authority=town", ["ban.set_off"]),
+        ("until=2026-09-22&authority=town&act=ban.set_off", []),
+    )
+    for query, acts in cases:
+        assert [item["act"] for item in _all(town, "/v1/audit", query)] == acts, query
+    assert town.call("GET", "/v1/audit?since=1 July 2026 09:00 CET").status_code == 422
+
+
 def test_a_clock_that_was_set_back_hides_no_act(town: Plane) -> None:
     town.clock.now += 3600
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})

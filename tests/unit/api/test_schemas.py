@@ -19,10 +19,11 @@ from api.exemptions.schemas import ExemptionWrite
 from api.schemas import MAX_REPEATED, OF_PATTERN, SERVICE_SLUG, Line, Reason, ShortLine, Strict, validated, words_of
 from api.suspensions.schemas import SuspensionWrite
 from dnsfilter.policy.check import text_fault
+from dnsfilter.policy.instants import EXAMPLES
 from tests.unit.api.conftest import authority
 
 REASON = "because of that"
-NO_TIME = "neither a date nor an RFC 3339 time with a zone: write for example 2026-09-30 or 2026-09-30T17:00:00+02:00"
+NO_TIME = f"no date or time: write for example {EXAMPLES}"
 NO_SPAN = 'no span of time: write for example "6 months", "30 days" or "72 hours"'
 
 
@@ -40,7 +41,7 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
             BanWrite,
             {"terms": [{"until": "31/12/2026"}]},
             "terms.0.until",
-            "'31/12/2026' is no date: write for example ",
+            f"'31/12/2026' is {NO_TIME}",
         ),
         (BanWrite, {"terms": [{"until": "2026-02-30"}]}, "terms.0.until", "'2026-02-30' is no date: the calendar has "),
         (BanWrite, {"terms": [{"until": "9999-01-01"}]}, "terms.0.until", "'9999-01-01' lies outside the years "),
@@ -104,13 +105,13 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
             SuspensionWrite,
             {"authority": None, "until": "morgen", "reason": REASON},
             "until",
-            "'morgen' is no RFC 3339 ",
+            f"'morgen' is {NO_TIME}",
         ),
         (
             SuspensionWrite,
-            {"authority": None, "until": "2026-09-21", "reason": REASON},
+            {"authority": None, "until": "through 21 September 2026 23:00", "reason": REASON},
             "until",
-            "'2026-09-21' is no RFC",
+            "'through 21 September 2026 23:00' has a time: write the last day alone",
         ),
     ],
 )

@@ -142,7 +142,7 @@ def test_what_a_sound_policy_has_too_is_not_looked_at_again(changes: dict[str, A
         (replace(SOUND, exemptions=(replace(EXEMPTION, ban=9),)), "exemption[0].of"),
         (replace(SOUND, exemptions=(replace(EXEMPTION, ranges=frozenset()),)), "exemption[0].ranges"),
         (replace(SOUND, exemptions=(replace(EXEMPTION, site="annex"),)), "exemption[0].site"),
-        (replace(SOUND, exemptions=(replace(EXEMPTION, end=365 * DAY_S + 1),)), "exemption[0].end"),
+        (replace(SOUND, exemptions=(replace(EXEMPTION, end=366 * DAY_S),)), "exemption[0].end"),
         (replace(SOUND, exemptions=(replace(EXEMPTION, hours=(WeeklyHours(frozenset({7}), 0, 1, "UTC"),)),)),
          "exemption[0].hours"),
         (replace(SOUND, exemptions=(replace(EXEMPTION, hours=(WeeklyHours(frozenset({1}), 5, 5, "UTC"),)),)),

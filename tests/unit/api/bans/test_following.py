@@ -36,7 +36,7 @@ def test_terms_that_have_not_ended_and_scope_are_taken_over(town: Plane) -> None
     town.clock.now += 30 * DAY
     made = town.done("PUT", FOLLOWER, FOLLOWING)
     assert _periods(made) == [
-        ("2026-09-21T14:13:20Z", "2027-03-21T15:13:20Z", None),
+        ("2026-09-21T14:13:20Z", "2027-03-21T23:00:00Z", None),
         ("2027-02-28T23:00:00Z", None, "2027-05-31T22:00:00Z"),
     ]
     assert [(term["recorded"], term["decision"]) for term in made["terms"]] == [
@@ -74,7 +74,7 @@ def test_of_a_lapsed_ban_there_is_nothing_to_take_over(town: Plane) -> None:
     town.done("POST", f"{SOURCE}/end", {"reason": "lifted"})
     refused = town.call("PUT", FOLLOWER, FOLLOWING)
     assert (refused.status_code, "town/alpha has lapsed" in refused.json()["detail"]) == (409, True)
-    assert town.done("PUT", FOLLOWER, {**FOLLOWING, "terms": [{"for": "1 month"}]})["state"] == "ending"
+    assert town.done("PUT", FOLLOWER, {**FOLLOWING, "terms": [{"for": "29 days"}]})["state"] == "ending"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_provisional_ban_takes_over_the_scope_and_by_its_decision_the_terms(to
     town.clock.now += DAY
     confirmed = town.done("PUT", FOLLOWER, {**FOLLOWING, "provisional": False})
     assert (confirmed["provisional"], confirmed["decision"]["reference"]) == (False, "Z-9")
-    assert _periods(confirmed)[1] == ("2026-09-21T14:13:20Z", "2027-03-21T15:13:20Z", None)
+    assert _periods(confirmed)[1] == ("2026-09-21T14:13:20Z", "2027-03-21T23:00:00Z", None)
     assert town.done("PUT", FOLLOWER, {**FOLLOWING, "provisional": False}) == confirmed
 
 
@@ -140,7 +140,7 @@ def test_a_lapsed_ban_follows_again_by_a_renewal_that_has_no_term(town: Plane) -
     town.clock.now += DAY
     renewed = town.done("POST", f"{FOLLOWER}/terms", RENEWAL)
     assert _periods(renewed)[1:] == [
-        ("2026-09-23T14:13:20Z", "2027-03-21T15:13:20Z", None),
+        ("2026-09-23T14:13:20Z", "2027-03-21T23:00:00Z", None),
         ("2027-03-31T22:00:00Z", "2027-04-30T22:00:00Z", None),
     ]
     assert [term["decision"]["reference"] for term in renewed["terms"]] == ["", "Z-10", "Z-10"]

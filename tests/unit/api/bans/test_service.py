@@ -10,8 +10,8 @@ from tests.unit.api.conftest import START, Plane, ban
 
 PATH = "/v1/authorities/town/bans/alpha"
 DAY = 86_400
-LAPSES = 1805642000
-"""2027-03-21 15:13:20 UTC: six months after the clock's beginning, in Brussels."""
+LAPSES = 1805670000
+"""2027-03-21 23:00:00 UTC: the end of the last day of six months from the clock's beginning, in Brussels."""
 
 
 def _act(plane: Plane) -> str:
@@ -31,7 +31,7 @@ def test_an_adopted_ban_has_the_defaults_and_is_in_force(town: Plane) -> None:
         "provisional": False,
     }
     assert found["terms"][0]["start"] == "2026-09-21T14:13:20Z"
-    assert found["terms"][0]["end"] == "2027-03-21T15:13:20Z"
+    assert found["terms"][0]["end"] == "2027-03-21T23:00:00Z"
     assert _act(town) == "ban.adopt ban/town/alpha"
 
 
@@ -45,7 +45,7 @@ def test_an_adopted_ban_has_the_defaults_and_is_in_force(town: Plane) -> None:
         (ban(terms=[{}]), ["body.terms.0"]),
         (ban(terms=[{"for": "6 months", "until": "2027-01-01"}]), ["body.terms.0"]),
         (ban(terms=[{"start": "2027-01-02", "until": "2027-01-01"}]), ["body.terms.0"]),
-        (ban(terms=[{"start": "2027-01-02T00:00:00", "for": "1 day"}]), ["body.terms.0.start"]),
+        (ban(terms=[{"start": "2027-01-02T00", "for": "1 day"}]), ["body.terms.0.start"]),
         (ban(terms=[{"for": "6 parsecs"}]), ["body.terms.0.for"]),
         (ban(terms=[{"for": "9999 years"}]), ["body.terms.0"]),
         (ban(terms=[{"end": "9999-12-31"}]), ["body.terms.0.end"]),
@@ -127,7 +127,7 @@ def test_a_provisional_ban_is_confirmed_from_its_beginning(town: Plane) -> None:
     confirmed = town.done("PUT", path, ban(provisional=False, terms=[longer]))
     assert [(term["start"], term["end"]) for term in confirmed["terms"]] == [
         (own["start"], "2026-09-24T14:13:20Z"),
-        (own["start"], "2027-03-21T15:13:20Z"),
+        (own["start"], "2027-03-21T23:00:00Z"),
     ]
     assert _act(town) == "ban.confirm ban/town/beta"
 
@@ -267,7 +267,7 @@ def test_a_ban_is_ended_early_by_an_act_that_gives_a_reason(town: Plane) -> None
     assert town.call("POST", f"{PATH}/end", {"reason": "lifted", "at": "2026-09-22"}).status_code == 422
     ended = town.done("POST", f"{PATH}/end", {"reason": "lifted", "decision": {"reference": "C-9"}})
     assert len(ended["terms"]) == 1
-    assert ended["terms"][0]["end"] == "2027-03-21T15:13:20Z"
+    assert ended["terms"][0]["end"] == "2027-03-21T23:00:00Z"
     assert ended["terms"][0]["ended"] == "2026-09-22T14:13:20Z"
     assert ended["terms"][0]["ended_decision"]["reference"] == "C-9"
     assert ended["state"] == "lapsed"

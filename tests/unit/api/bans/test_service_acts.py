@@ -8,7 +8,7 @@ from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
 PATH = "/v1/authorities/town/bans/alpha"
 DAY = 86_400
-END = "2027-03-21T15:13:20Z"
+END = "2027-03-21T23:00:00Z"
 """Of the term that the ban begins with."""
 
 
@@ -74,11 +74,11 @@ def test_a_renewal_without_a_start_begins_where_the_terms_in_force_end(town: Pla
     renewal = {"for": "1 month", "decision": {"reference": "C-2"}}
     both = (renewal, {**renewal, "decision": {"reference": "C-3"}})
     starts = [town.done("POST", f"{PATH}/terms", one)["terms"][-1]["start"] for one in both]
-    assert starts == [END, "2027-04-21T14:13:20Z"]
+    assert starts == [END, "2027-04-21T22:00:00Z"]
     town.clock.now += 365 * DAY
     assert town.done("GET", PATH)["state"] == "lapsed"
     late = town.done("POST", f"{PATH}/terms", renewal)
-    assert (late["terms"][-1]["start"], late["state"]) == ("2027-09-21T14:13:20Z", "ending")
+    assert (late["terms"][-1]["start"], late["state"]) == ("2027-09-21T14:13:20Z", "in_force")
 
 
 @pytest.mark.parametrize("term", [{"for": "6 months"}, {"until": "2027-12-31"}, {"review_by": "2027-12-31"}])
@@ -229,7 +229,7 @@ def test_a_suspended_authoritys_ban_is_suspended_and_in_no_other_list(town: Plan
 
     assert (listed("suspended"), listed("ending")) == (["zone/alpha suspended"], [])
     assert (listed("in_force"), listed("planned")) == (["town/alpha in_force"], ["zone/beta planned"])
-    assert town.done("GET", "/v1/authorities/zone/bans/alpha")["ending"]["days_left"] == 20
+    assert town.done("GET", "/v1/authorities/zone/bans/alpha")["ending"]["days_left"] == 21
     town.clock.now += 1800
     assert (listed("suspended"), listed("ending")) == ([], ["zone/alpha ending"])
     assert listed("in_force") == ["town/alpha in_force", "zone/alpha ending"]

@@ -9,7 +9,6 @@ from api.ctl.moments import (
     at_words,
     end_words,
     next_local,
-    parse_instant,
     period_words,
     reach_words,
     soon_words,
@@ -17,6 +16,7 @@ from api.ctl.moments import (
     term_words,
     usable_zone,
 )
+from dnsfilter.policy.calendar import parse_instant
 
 BRUSSELS = "Europe/Brussels"
 NO_DECISION = Decision(organ="", reference="", date="", legal_basis="", advice="", link="", follows=None)
@@ -114,11 +114,19 @@ def test_what_is_no_time_of_the_day(clock: str) -> None:
         next_local(clock, 0, "UTC")
 
 
-def test_without_a_zone_it_is_this_machines(zone_here: Callable[[str], None]) -> None:
-    zone_here("Europe/Brussels")
+def test_what_concerns_no_authority_is_in_the_default_zone_whatever_the_machines_is(
+    zone_here: Callable[[str], None],
+) -> None:
+    zone_here("Asia/Tokyo")
     assert at_words("2026-11-25T23:33:32Z") == "26 November 2026 00:33:32 CET"
     assert end_words("2026-09-30T22:00:00Z", None) == "through 30 September 2026"
     assert end_words("2026-09-30T22:00:01Z", None) == "until 1 October 2026 00:00:01 CEST"
-    assert soon_words("2026-09-21T22:30:00Z", "2026-09-21T21:00:00Z", None) == "tomorrow 00:30 CEST"
     assert next_local("16:13", parse_instant("2026-09-21T14:13:20Z"), None) == parse_instant("2026-09-22T14:13:00Z")
-    assert next_local("02:30", parse_instant("2026-10-25T00:40:00Z"), None) == parse_instant("2026-10-25T01:30:00Z")
+
+
+def test_an_instant_ahead_is_a_date_and_a_word_only_for_a_reader_of_now() -> None:
+    now = "2026-09-21T21:00:00Z"
+    assert soon_words("2026-09-21T21:30:00Z", now, BRUSSELS) == "21 September 2026 23:30 CEST (today)"
+    assert soon_words("2026-09-21T22:30:00Z", now, BRUSSELS) == "22 September 2026 00:30 CEST (tomorrow)"
+    assert soon_words("2026-09-23T22:30:00Z", now, BRUSSELS) == "24 September 2026 00:30 CEST"
+    assert soon_words("2026-09-21T21:30:00Z", None, BRUSSELS) == "21 September 2026 23:30 CEST"

@@ -15,8 +15,8 @@ DECISION = ("--legal-basis", "decree", "--reference", "2026/1")
 ADOPT = ("ban", "adopt", "diest", "facebook", *DECISION)
 ASK = ("exemption", "ask", "ghent/tiktok", "127.0.5.0/24", *REASON)
 TOLD = (
-    ((*ADOPT, "--until", "31/12/2026"), "--until: '31/12/2026' is no date: write for example 2026-09-30"),
-    ((*ADOPT, "--start", "1/12/2026"), "--start: '1/12/2026' is neither a date nor an RFC 3339 time"),
+    ((*ADOPT, "--until", "31/12/2026"), "--until: '31/12/2026' is no date or time: write for example 2026-09-30"),
+    ((*ADOPT, "--start", "1/12/2026"), "--start: '1/12/2026' is no date or time"),
     ((*ADOPT, "--for", "halfjaar"), "--for: 'halfjaar' is no span of time"),
     ((*ADOPT, "--for", "1 year", "--link", "www.example.org"), "--link: is no link"),
     ((*ADOPT, "--until", "2020-01-01"), "the term ends before it starts"),
@@ -40,8 +40,8 @@ TOLD = (
     (("suspend", "ghent", "--for", "5h", *REASON), "--for: '5h' is longer than 4 hours"),
     (("suspend", "ghent", "--until", "morgen", *REASON), "dnsfilterctl: cannot suspend until morgen: 'morgen' is no "),
     (("suspend", "nobody", "--for", "5m", *REASON), "AUTHORITY: authority nobody is not registered"),
-    (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is neither a date nor"),
-    (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is neither a date nor"),
+    (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is no date or time"),
+    (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is no date or time"),
     (("authority", "set", "leuven"), "--name: give at least one"),
     (("authority", "set", "ghent", "--languages", "vlaams"), "--languages: 'vlaams' is no language"),
     ((*ASK,), "--end: an exemption has an end"),

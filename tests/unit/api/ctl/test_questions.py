@@ -1,5 +1,7 @@
 """explain and who, on the example policy."""
 
+import json
+
 import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Served
@@ -163,11 +165,11 @@ def test_an_exemption_by_the_hour_is_told_where_it_does_not_hold_now(served: Ser
     asked = ("127.0.5.0/24", "--for", "1 month", "--hours", "Mon-Fri 09:00-12:00", "--reason", "information")
     assert ctl("exemption", "ask", "ghent/tiktok", *asked).code == 0
     served.plane.done("POST", "/v1/exemptions/3/approve", {"note": "seen"}, token=served.plane.other())
-    said = "exemption 3 sets ban 8 aside here Mon-Fri 09:00-12:00, next tomorrow 09:00 CEST"
+    said = "exemption 3 sets ban 8 aside here Mon-Fri 09:00-12:00, next 22 September 2026 09:00 CEST (tomorrow)"
     assert ctl("explain", "127.0.5.10", "tiktok.com").out.splitlines()[-1] == said
     assert ctl("who", "127.0.5.10").out.splitlines()[-1] == said
     early = ctl("explain", "127.0.5.10", "tiktok.com", "--at", "2026-09-25T08:00:00+02:00").out
-    assert "next today 09:00 CEST" in early
+    assert early.splitlines()[-1].endswith("next 25 September 2026 09:00 CEST")
     friday = ctl("explain", "127.0.5.10", "tiktok.com", "--at", "2026-09-25T12:00:00+02:00").out
     assert "next 28 September 2026 09:00 CEST" in friday
     within = ctl("explain", "127.0.5.10", "tiktok.com", "--at", "2026-09-25T09:00:00+02:00").out
@@ -177,3 +179,18 @@ def test_an_exemption_by_the_hour_is_told_where_it_does_not_hold_now(served: Ser
     assert "state         in force, but not at this hour" in shown
     assert "next          from 22 September 2026 09:00:00 CEST" in shown
     assert "in force, but not at this hour" in ctl("exemption", "list").out
+
+
+def test_a_time_is_by_the_clock_of_the_clients_authority_and_what_is_printed_is_read_back(
+    served: Served, ctl: Ctl
+) -> None:
+    for written in ("2026-10-25 02:30", "2026-10-25T02:30:00", "25 October 2026 02:30 CEST", "2026-10-25T00:30:00Z"):
+        rows = _lines(ctl("explain", "127.0.5.10", "tiktok.com", "--at", written).out)
+        printed = next(row[1] for row in rows if row[:1] == ["at"]).partition(",")[0]
+        assert printed == "25 October 2026 02:30:00 CEST"
+        again = ctl("explain", "127.0.5.10", "tiktok.com", "--at", printed, "--json").out
+        assert json.loads(again)["at"] == "2026-10-25T00:30:00Z"
+    assert ctl("authority", "set", "diest", "--time-zone", "Asia/Tokyo").code == 0
+    assert "25 October 2026 02:30:00 JST" in ctl("explain", "127.0.8.1", "tiktok.com", "--at", "2026-10-25 02:30").out
+    refused = ctl("explain", "127.0.5.10", "tiktok.com", "--at", "2026-07-01 09:00 CET")
+    assert (refused.code, "clocks of Europe/Brussels show CEST then, not CET: write CEST" in refused.err) == (2, True)

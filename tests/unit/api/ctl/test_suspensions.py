@@ -62,7 +62,7 @@ def test_another_authoritys_does_not_stand_first_and_one_of_all_does(served: Ser
     assert "SUSPENDED" not in ctl("who", "127.0.5.10").out + ctl("authority", "show", "ghent").out
     done = ctl("suspend", "--for", "10m", *WHY)
     assert "NOTHING is refused for everybody" in done.out
-    first = "SUSPENDED: nothing is refused for everybody until 21 September 2026 14:23:20 UTC (crisis centre)"
+    first = "SUSPENDED: nothing is refused for everybody until 21 September 2026 16:23:20 CEST (crisis centre)"
     for command in (("who", "127.0.5.10"), ("authority", "show", "ghent"), ("ban", "list")):
         assert ctl(*command).out.splitlines()[0] == first
     assert ctl("ban", "list").out.splitlines()[1].startswith("SUSPENDED: nothing is refused for diest")
@@ -183,7 +183,7 @@ def test_it_is_ended_by_authority_or_by_number_and_what_still_holds_is_said(serv
     served.plane.clock.now += 60
     ended = ctl("suspend", "ghent", "--end", "--reason", "it is over")
     assert ended.out.splitlines() == [
-        "SUSPENDED: nothing is refused for everybody until 21 September 2026 14:23:20 UTC (crisis centre)",
+        "SUSPENDED: nothing is refused for everybody until 21 September 2026 16:23:20 CEST (crisis centre)",
         "",
         "suspension 1 has ended, and all are still suspended: nothing is refused yet for ghent  Stad Gent",
     ]
@@ -222,11 +222,11 @@ def test_the_record_says_whom_it_concerned_until_when_and_why(served: Served, ct
     Machine.enrolled(served.plane, "office-2").report(journal=[entry, chosen, ended])
     lines = ctl("audit", "list", "--limit", "7").out.splitlines()
     assert [line.strip() for line in lines if line.startswith("    ")] == [
-        "for ghent (done 21 September 2026 14:00:00 UTC)",
-        "revision 1 (done 21 September 2026 14:00:00 UTC): the API is away",
-        "for ghent until 21 September 2026 14:30:00 UTC (done 21 September 2026 14:00:00 UTC): the API is away",
-        "for everybody until 21 September 2026 14:23:20 UTC: crisis centre",
-        "for ghent until 21 September 2026 14:43:20 UTC: crisis centre",
+        "for ghent (done 21 September 2026 16:00:00 CEST)",
+        "revision 1 (done 21 September 2026 16:00:00 CEST): the API is away",
+        "for ghent until 21 September 2026 16:30:00 CEST (done 21 September 2026 16:00:00 CEST): the API is away",
+        "for everybody until 21 September 2026 16:23:20 CEST: crisis centre",
+        "for ghent until 21 September 2026 16:43:20 CEST: crisis centre",
     ]
     who = [line.split("  ")[2] for line in lines if not line.startswith("    ")]
     assert who[:3] == ["user 1000 on the node", "user 0 on the node", "user 0 on the node"]

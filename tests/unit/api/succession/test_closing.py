@@ -133,7 +133,7 @@ def test_terms_that_would_begin_later_never_do_and_stay_on_record(town: Plane) -
     assert [term["ended"] for term in terms] == ["2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z"]
     begun = town.done("GET", "/v1/authorities/town/bans/alpha")["terms"]
     assert [(term["start"], term["ended"], term["decision"]["reference"]) for term in begun][1:] == [
-        ("2027-03-21T15:13:20Z", "2027-03-21T15:13:20Z", "R-2")
+        ("2027-03-21T23:00:00Z", "2027-03-21T23:00:00Z", "R-2")
     ]
     assert begun[0]["ended"] == "2026-09-30T22:00:00Z"
     assert {term["ended_reason"] for term in (*terms, *begun)} == {WHY["reason"]}

@@ -230,6 +230,13 @@ def test_one_until_an_instant_may_last_four_hours(town: Plane) -> None:
     assert MAX_SUSPENSION_S == 4 * 3600
 
 
+def test_an_end_without_a_zone_is_by_the_clock_of_the_authority_else_of_the_default_zone(town: Plane) -> None:
+    town.done("PATCH", "/v1/authorities/town", {"time_zone": "Europe/Lisbon"})
+    for slug, clock in (("town", "16:30"), ("zone", "17:30"), (None, "17:30")):
+        made = town.done("POST", BASE, {"authority": slug, "until": f"2026-09-21 {clock}", "reason": WHY})
+        assert made["end"] == "2026-09-21T15:30:00Z"
+
+
 def test_who_may(town: Plane) -> None:
     tokens = {role: town.account(f"the-{role}", (role, "town"))[1] for role in ("reader", "operator", "approver")}
     body = {"authority": "town", "for": "30m", "reason": WHY}

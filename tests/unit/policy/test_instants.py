@@ -1,0 +1,90 @@
+"""Instants as people write and read them."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from dnsfilter.policy.instants import at_words, day_words, instant_of, is_midnight, parse_written
+
+BRUSSELS = "Europe/Brussels"
+
+
+def _read(text: str, time_zone: str = BRUSSELS, *, second: bool = False) -> str:
+    at = instant_of(parse_written(text), time_zone, second=second)
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-25T10:00:00Z", "2026-11-25T10:00:00Z"),
+        ("2026-11-25T10:00Z", "2026-11-25T10:00:00Z"),
+        ("2026-11-25t10:00:00.999z", "2026-11-25T10:00:00Z"),
+        ("2026-11-25T10:00:00+01:00", "2026-11-25T09:00:00Z"),
+        ("2026-11-25 10:00 -0330", "2026-11-25T13:30:00Z"),
+        ("2026-11-25 10:00 -03", "2026-11-25T13:00:00Z"),
+        ("2026-11-25", "2026-11-24T23:00:00Z"),
+        ("2026-07-01", "2026-06-30T22:00:00Z"),
+        ("1 July 2026", "2026-06-30T22:00:00Z"),
+        ("2026-11-25 10:00", "2026-11-25T09:00:00Z"),
+        ("2026-07-01T10:00:30", "2026-07-01T08:00:30Z"),
+        ("25 november 2026 11:00:05 CET", "2026-11-25T10:00:05Z"),
+        ("1 October 2026 at 09:00 CEST", "2026-10-01T07:00:00Z"),
+        ("25 November 2026 10:00:05 UTC", "2026-11-25T10:00:05Z"),
+        ("2026-03-29 02:30", "2026-03-29T01:00:00Z"),
+    ],
+)
+def test_a_time_without_a_zone_is_read_by_the_clocks_of_the_one_that_is_given(text: str, expected: str) -> None:
+    assert _read(text) == expected
+
+
+def test_of_an_hour_that_comes_twice_a_start_is_the_first_an_end_the_second_and_a_name_says_which() -> None:
+    assert _read("2026-10-25 02:30") == "2026-10-25T00:30:00Z"
+    assert _read("2026-10-25 02:30", second=True) == "2026-10-25T01:30:00Z"
+    for second in (False, True):
+        assert _read("25 October 2026 02:30 CEST", second=second) == "2026-10-25T00:30:00Z"
+        assert _read("25 October 2026 02:30 CET", second=second) == "2026-10-25T01:30:00Z"
+
+
+def test_a_name_of_the_default_zone_is_read_where_another_zone_is_concerned() -> None:
+    assert _read("25 November 2026 11:00:05 CET", "Asia/Tokyo") == "2026-11-25T10:00:05Z"
+    assert _read("25 November 2026 11:00:05 JST", "Asia/Tokyo") == "2026-11-25T02:00:05Z"
+
+
+@pytest.mark.parametrize(
+    "text", ["1 July 2026 09:00 CET", "2026-11-25 10:00 EST", "29 March 2026 02:30 CET", "2026-11-25 10:00 CEST"]
+)
+def test_a_zones_name_that_its_clocks_do_not_show_then_is_refused_and_never_read_as_another(text: str) -> None:
+    with pytest.raises(ValueError, match=r"clocks of Europe/Brussels show CES?T then, not (CES?T|EST): write "):
+        _read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-13-01", "2026-02-30", "30 February 2026", "1 Foo 2026", "0001-01-01", "9999-12-31",
+        "9999-12-31T23:59:59-12:00", "2026-11-25T24:00", "2026-11-25T10:00:00+24:00", "2026-11-25T10", "tomorrow",
+        "10:00", "٢٠٢٦-١١-٢٥", "2026-11-25 10:00 Europe/Brussels", "",
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no (date|time)|outside the years"):
+        parse_written(text)
+
+
+@pytest.mark.parametrize("time_zone", [BRUSSELS, "UTC", "Europe/Lisbon", "Asia/Kathmandu", "America/Sao_Paulo"])
+@pytest.mark.parametrize("at", [1_795_649_612, 1_792_888_200, 1_792_891_800, 1_774_746_000])
+def test_what_is_printed_is_read_back_as_it_was(at: int, time_zone: str) -> None:
+    assert instant_of(parse_written(at_words(at, time_zone)), time_zone) == at
+
+
+def test_an_instant_is_printed_by_the_clock_of_a_zone_and_a_day_with_its_month_in_letters() -> None:
+    assert at_words(1_795_649_612, "UTC") == "25 November 2026 23:33:32 UTC"
+    assert at_words(1_795_649_612) == "26 November 2026 00:33:32 CET"
+    assert day_words(date(2026, 5, 1)) == "1 May 2026"
+
+
+def test_a_midnight_is_one_of_the_zone() -> None:
+    at = instant_of(parse_written("2026-11-25"), BRUSSELS)
+    assert is_midnight(at, BRUSSELS)
+    assert not is_midnight(at, "UTC")
