@@ -16,6 +16,7 @@ from api.moments import moment_text, optional_text, parse_end, parse_moment, thr
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 
+_OF_THE_HOUR = {"revision", "state", "ending", "notes", "warnings", "mode_set"}
 DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
 
 
@@ -41,7 +42,7 @@ def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
 def shown_all(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[Json]:
     """As `shown`, of many bans; `zones` has the time zone of each authority."""
     read = read_bans(session, rows, now, zones, frozenset())
-    return [ban.model_dump(mode="json", exclude={"revision", "state", "ending", "notes", "mode_set"}) for ban in read]
+    return [ban.model_dump(mode="json", exclude=_OF_THE_HOUR) for ban in read]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from api.auth.caller import Permit
+from api.auth.permissions import OF_OPERATION
 from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
@@ -12,9 +14,10 @@ from api.bans.change import BanChange
 from api.bans.reading import Subject, decision_value, read_ban, read_bans, term_value, term_values
 from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal
 from api.bans.standing import State, goes_on_from
+from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
-from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
 from api.errors import NotFound
 from api.filters import AuthorityFilter, ServiceFilter
 from api.moments import given_moment
@@ -83,10 +86,10 @@ def list_authority_bans(
 
 
 @of_authority.get("/{service}", operation_id="get_ban", summary="Get a ban", responses=documented(NOT_FOUND))
-def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, response: Response) -> BanRead:
+def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, permit: PermitDep, response: Response) -> BanRead:
     """The authority's ban on the service."""
     owner = authorities.get(unit.session, slug)
-    return _answer(unit, owner, repository.get(unit.session, slug, service), response)
+    return _answer(unit, permit, owner, repository.get(unit.session, slug, service), response)
 
 
 @of_authority.put(
@@ -103,6 +106,7 @@ def put_ban(
     service: ServiceSlug,
     body: BanWrite,
     unit: UnitDep,
+    permit: PermitDep,
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
@@ -117,7 +121,7 @@ def put_ban(
     precondition.check(known.revision if known else None)
     row, created = _put(unit, held, owner, service, body)
     response.status_code = 201 if created else 200
-    return _answer(unit, owner, row, response)
+    return _answer(unit, permit, owner, row, response)
 
 
 @of_authority.patch(
@@ -131,6 +135,7 @@ def patch_ban(
     service: ServiceSlug,
     body: BanWrite,
     unit: UnitDep,
+    permit: PermitDep,
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
@@ -140,7 +145,7 @@ def patch_ban(
     known = repository.get(unit.session, slug, service)
     precondition.check(known.revision)
     row, _ = _put(unit, held, owner, service, body)
-    return _answer(unit, owner, row, response)
+    return _answer(unit, permit, owner, row, response)
 
 
 @of_authority.delete(
@@ -170,6 +175,7 @@ def renew_ban(
     service: ServiceSlug,
     body: Renewal,
     unit: UnitDep,
+    permit: PermitDep,
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
@@ -190,7 +196,7 @@ def renew_ban(
         begins = goes_on_from(row.terms, unit.now_s)
         acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, subject, "body", begins=begins))
     response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
-    return _answer(unit, owner, row, response)
+    return _answer(unit, permit, owner, row, response)
 
 
 @of_authority.post(
@@ -204,6 +210,7 @@ def end_ban(
     service: ServiceSlug,
     body: Ending,
     unit: UnitDep,
+    permit: PermitDep,
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
@@ -212,7 +219,7 @@ def end_ban(
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
     _end(unit, owner, row, body)
-    return _answer(unit, owner, row, response)
+    return _answer(unit, permit, owner, row, response)
 
 
 def _number(unit: UnitOfWork, follows: str | None) -> int | None:
@@ -269,7 +276,10 @@ def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, 
     return Page(items=read_bans(session, rows, unit.now_s, zones, suspended), next=following)
 
 
-def _answer(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, response: Response) -> BanRead:
+def _answer(unit: UnitOfWork, permit: Permit, owner: AuthorityRow, row: BanRow, response: Response) -> BanRead:
     tag(response, row.revision)
     suspended = repository.suspended(unit.session, unit.now_s)
-    return read_ban(unit.session, row, unit.now_s, owner.time_zone, suspended)
+    found = read_ban(unit.session, row, unit.now_s, owner.time_zone, suspended)
+    if permit.caller.has(OF_OPERATION["get_exemption"].roles, owner.slug):
+        found.warnings = warnings_of(unit.session, row, unit.now_s, owner.time_zone)
+    return found

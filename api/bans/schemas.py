@@ -1,5 +1,6 @@
 """Bans as written and as read."""
 
+from enum import StrEnum
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -138,10 +139,29 @@ class EndingRead(Read):
     days_left: int
 
 
-class BanRead(Read):
-    """An authority's decision on one service. `state`, `ending` and `notes` are at the time of the answer.
+class WarningCode(StrEnum):
+    """What an exemption no longer does, or does not do."""
 
-    `mode_set` is when its mode was set last, for `mode_reason`. `notes` say what its terms may not seem to.
+    EXEMPTION_LAPSED = "exemption_lapsed"
+    """It ends with a term, and a renewal goes on."""
+    EXEMPTION_FROM_ANOTHER_BAN = "exemption_from_another_ban"
+    """It sets aside another authority's ban, and this one applies in its ranges."""
+
+
+class BanWarningRead(Read):
+    """An approved exemption on which people may rely, although the ban applies in its `ranges`, and what to do."""
+
+    code: WarningCode
+    message: str
+    exemption: int
+    ranges: list[str]
+
+
+class BanRead(Read):
+    """An authority's decision on one service. `state`, `ending`, `notes` and `warnings` are at the time of the answer.
+
+    `mode_set` is when its mode was set last, for `mode_reason`. `notes` say what its terms may not seem to. `warnings`
+    are null in lists, in traces, and for whoever may not read the authority's exemptions.
     """
 
     number: int
@@ -161,4 +181,5 @@ class BanRead(Read):
     state: State
     ending: EndingRead | None
     notes: list[str]
+    warnings: list[BanWarningRead] | None = None
     revision: int

@@ -314,20 +314,6 @@ class Act(Answer):
     after: dict[str, Any] | None
 
 
-class Difference(Answer):
-    """What applying a file would do, and what stands against it."""
-
-    acts: list[Act]
-    faults: list[Fault]
-
-
-class Applied(Answer):
-    """What applying a file has done."""
-
-    acts: list[Act]
-    revision: Number
-
-
 class OnboardingStep(Answer):
     """One step of what an authority needs."""
 

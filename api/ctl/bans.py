@@ -29,7 +29,7 @@ from api.ctl.commands import (
     term_body,
     tiers,
 )
-from api.ctl.decisions import Ban, Binding, Decision
+from api.ctl.decisions import Ban, Binding, Decision, warning_notes
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, reach_words, term_words
@@ -161,7 +161,7 @@ def _list(client: Client, options: Options) -> Result:
 
 def _show(client: Client, options: Options) -> Result:
     ban = client.get(Ban, _where(options))
-    return Result(ban.model_dump(mode="json"), lambda: _whole(client, ban))
+    return Result(ban.model_dump(mode="json"), lambda: _whole(client, ban), notes=warning_notes(ban.warnings))
 
 
 def _whole(client: Client, ban: Ban) -> Iterator[str]:
@@ -264,8 +264,12 @@ def _where(options: Options, *parts: str) -> str:
     return path("authorities", options.authority, "bans", options.service, *parts)
 
 
+def _notes(ban: Ban) -> tuple[str, ...]:
+    return *ban.notes, *warning_notes(ban.warnings)
+
+
 def _shown(client: Client, ban: Ban) -> Result:
-    return Result(ban.model_dump(mode="json"), lambda: _lines(ban, Names(client)), notes=tuple(ban.notes))
+    return Result(ban.model_dump(mode="json"), lambda: _lines(ban, Names(client)), notes=_notes(ban))
 
 
 def _lines(ban: Ban, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Bans, bindings and exemptions, as this client reads them."""
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from api.ctl.answers import Answer, Decided, Moment, Number
@@ -33,6 +35,20 @@ class Ending(Answer):
     days_left: Number
 
 
+class BanWarning(Answer):
+    """An exemption on which people may rely, although the ban applies in its ranges."""
+
+    code: str
+    message: str
+    exemption: Number
+    ranges: list[str]
+
+
+def warning_notes(warnings: Iterable[BanWarning] | None) -> tuple[str, ...]:
+    """A line of each warning."""
+    return tuple(f"warning: {one.message}" for one in warnings or ())
+
+
 class Ban(Answer):
     """An authority's decision on one service."""
 
@@ -53,6 +69,7 @@ class Ban(Answer):
     state: str
     ending: Ending | None
     notes: list[str] = Field(default_factory=list)
+    warnings: list[BanWarning] | None = None
     revision: Number
 
 

@@ -21,7 +21,7 @@ from api.ctl.commands import (
     reference,
     slug,
 )
-from api.ctl.decisions import Ban
+from api.ctl.decisions import Ban, warning_notes
 from api.ctl.dialogue import Ended, agreed, ask, ask_for, at_terminal, choice, say
 from api.ctl.errors import DONE, FOUND, Denied, WrongInput
 from api.ctl.moments import end_words, reach_words, usable_zone
@@ -334,6 +334,8 @@ def _adopt(talk: _Talk, service: str, body: Body, question: str) -> bool:
         talk.did(f"the ban of {service} is in force for 72 hours: record the decision before they are over")
     else:
         talk.did(f"the ban of {service} is {found.state.replace('_', ' ')}")
+    for line in warning_notes(found.warnings):
+        say(f"  {line}")
     return False
 
 

@@ -73,8 +73,10 @@ def export_policy_json(unit: UnitDep, held: RuntimeDep) -> PolicyRead:
 )
 def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: PermitDep) -> DifferenceRead:
     """What applying the file would do, and what stands against it. Nothing is recorded."""
-    acts, faults = service.preview(held, permit.caller.actor, wanted)
-    return DifferenceRead(acts=_acts(acts), faults=[_fault(fault) for fault in faults])
+    done = service.preview(held, permit.caller.actor, wanted)
+    return DifferenceRead(
+        acts=_acts(done.acts), faults=[_fault(fault) for fault in done.faults], warnings=done.warnings
+    )
 
 
 @router.post(
@@ -86,10 +88,10 @@ def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: PermitDep) -> Diffe
 def apply_policy(wanted: WantedDep, unit: UnitDep, held: RuntimeDep) -> AppliedRead:
     """Does all that the file asks in one revision, or nothing. Terms that have begun are never rewritten."""
     # The parameters' order counts: the file is read before the transaction begins.
-    acts, faults = service.act_on(unit, held, wanted, "policy.apply")
-    if faults:
-        raise Invalid(faults)
-    return AppliedRead(acts=_acts(acts), revision=unit.revision)
+    done = service.act_on(unit, held, wanted, "policy.apply")
+    if done.faults:
+        raise Invalid(done.faults)
+    return AppliedRead(acts=_acts(done.acts), warnings=done.warnings, revision=unit.revision)
 
 
 def _file(policy: Policy) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from api.bans.schemas import BanWarningRead
 from api.schemas import FaultRead, Read, Strict
 
 MAX_TEXT = 1024 * 1024
@@ -35,14 +36,16 @@ class ActRead(Read):
 
 
 class DifferenceRead(Read):
-    """What applying the file would do, and what stands against it."""
+    """What applying the file would do, what stands against it, and of which exemptions it warns."""
 
     acts: list[ActRead]
     faults: list[FaultRead]
+    warnings: list[BanWarningRead]
 
 
 class AppliedRead(Read):
-    """What applying the file has done; nothing, if `acts` is empty."""
+    """What applying the file has done; nothing, if `acts` is empty. `warnings` are of the bans that it changed."""
 
     acts: list[ActRead]
+    warnings: list[BanWarningRead]
     revision: int

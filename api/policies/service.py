@@ -1,12 +1,17 @@
 """The policy as a file: previewed, applied, loaded."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from api.audit.repository import of_revision
+from api.bans.repository import find_reference
+from api.bans.schemas import BanWarningRead
+from api.bans.warnings import warnings_of
 from api.db.models import AuditRow
 from api.db.unit import LOADED, Actor, UnitOfWork
+from api.db.zones import time_zone_of
 from api.deps import Runtime
 from api.errors import Fault, Invalid
 from api.policies.apply import apply
@@ -32,6 +37,15 @@ class Wanted:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What applying a file has done, or would do; with faults it does nothing."""
+
+    acts: list[AuditRow] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[BanWarningRead] = field(default_factory=list)
+
+
 def parse(held: Runtime, text: str) -> Wanted:
     """What a file's text wants; raises Invalid with every problem. Takes seconds for a large one, and no lock."""
     try:
@@ -44,31 +58,41 @@ def parse(held: Runtime, text: str) -> Wanted:
     return Wanted(policy, sha256(text.encode()).hexdigest())
 
 
-def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> tuple[list[AuditRow], list[Fault]]:
-    """Do what the file asks, and record that; gives the acts and what stands against them."""
+def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> Done:
+    """Do what the file asks, and record that; gives the acts, or what stands against them."""
     faults = apply(unit, wanted.policy, held.services)
     if faults or not unit.acted:
-        return [], faults
+        return Done(faults=faults)
     unit.session.flush()
     acts = list(of_revision(unit.session, unit.revision))
     unit.record(act, "policy", None, {"sha256": wanted.digest, "acts": len(acts)})
-    return acts, []
+    return Done(acts, warnings=_warnings(unit, acts))
 
 
-def preview(held: Runtime, actor: Actor, wanted: Wanted) -> tuple[list[AuditRow], list[Fault]]:
+def preview(held: Runtime, actor: Actor, wanted: Wanted) -> Done:
     """What `act_on` would do; nothing is recorded. Both run the same code, so that they cannot differ."""
-    acts: list[AuditRow] = []
-    faults: list[Fault] = []
+    done = Done()
     try:
         with held.database.writing() as session:
             unit = UnitOfWork(session, actor, int(held.clock()))
-            acts, faults = act_on(unit, held, wanted, "policy.apply")
-            if unit.acted and not faults:
+            done = act_on(unit, held, wanted, "policy.apply")
+            if unit.acted and not done.faults:
                 held.publishing.check(unit)
             session.expunge_all()
             raise _Undo
     except _Undo:
-        return acts, faults
+        return done
+
+
+def _warnings(unit: UnitOfWork, acts: Sequence[AuditRow]) -> list[BanWarningRead]:
+    """Those of the bans that acts have changed."""
+    references = sorted({act.object.removeprefix("ban/") for act in acts if act.object.startswith("ban/")})
+    found = [row for row in (find_reference(unit.session, reference) for reference in references) if row is not None]
+    return [
+        warning
+        for row in found
+        for warning in warnings_of(unit.session, row, unit.now_s, time_zone_of(unit.session, row.authority))
+    ]
 
 
 def load_into_empty(held: Runtime, path: Path) -> bool:

@@ -32,6 +32,11 @@ def acts_on_ban(session: Session, subject: str, revision: int) -> list[tuple[Aud
     return made[::-1]
 
 
+def acts_on_mode(session: Session, subject: str, revision: int) -> list[tuple[AuditRow, list[str]]]:
+    """The act that gave the ban the mode that it had at `revision`."""
+    return [(row, fields) for row, fields in acts_on_ban(session, subject, revision) if "mode" in fields]
+
+
 def acts_on(session: Session, subject: str, revision: int) -> list[tuple[AuditRow, list[str]]]:
     """The newest acts on any object up to `revision`, each with the fields it set; oldest first."""
     return [(row, sorted(_set(row))) for row in reversed(_newest(session, subject, revision))]

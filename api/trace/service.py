@@ -19,7 +19,7 @@ from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after
 from api.publish.remade import Made
 from api.publish.schemas import DecisionRead
 from api.services.schemas import SourceRead
-from api.trace.acts import acts_on, acts_on_ban
+from api.trace.acts import acts_on, acts_on_ban, acts_on_mode
 from api.trace.listing import Listed, Lists, listed
 from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead
 from blocklists.catalogue import Catalogue
@@ -165,6 +165,9 @@ def _acts(
         found += acts_on(session, f"suspension/{decision.suspension.number}", revision)
     if ban is not None:
         found += acts_on_ban(session, f"ban/{ban.authority}/{ban.service}", revision)
+    for row in decision.rows:
+        if row.standing == Standing.OFF:
+            found += acts_on_mode(session, f"ban/{row.ban}", revision)
     if binding is not None:
         found += acts_on(session, f"binding/{binding.number}", revision)
     for exemption in exemptions:

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ValidationError
 from api.accounts import schemas as accounts
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.authorities.schemas import AuthorityRead
-from api.bans.schemas import BanRead, EndingRead, FormalRead, TermRead
+from api.bans.schemas import BanRead, BanWarningRead, EndingRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
-from api.ctl import answers, decisions, past, people
+from api.ctl import answers, decisions, past, people, policies
 from api.exemptions.schemas import ExemptionRead
 from api.onboarding.schemas import OnboardingRead, StepRead
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
@@ -43,6 +43,7 @@ from api.trace import schemas as trace
         (decisions.Term, TermRead),
         (decisions.Ending, EndingRead),
         (decisions.Ban, BanRead),
+        (decisions.BanWarning, BanWarningRead),
         (decisions.Binding, BindingRead),
         (decisions.Exemption, ExemptionRead),
         (answers.Explanation, publish.DecisionRead),
@@ -62,8 +63,8 @@ from api.trace import schemas as trace
         (answers.OnboardingStep, StepRead),
         (answers.ImportProgress, ImportProgressRead),
         (answers.Act, ActRead),
-        (answers.Difference, DifferenceRead),
-        (answers.Applied, AppliedRead),
+        (policies.Difference, DifferenceRead),
+        (policies.Applied, AppliedRead),
         (answers.Entry, AuditRead),
         (answers.Checkpoint, CheckpointRead),
         (past.Publication, trace.PublicationRead),

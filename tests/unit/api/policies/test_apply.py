@@ -116,8 +116,8 @@ def test_into_an_empty_database_agreements_are_accepted_and_exemptions_approved(
 def test_what_is_exported_differs_in_nothing(loaded: Plane) -> None:
     exported = loaded.call("GET", "/v1/policy")
     assert exported.headers["content-type"].startswith("application/toml")
-    assert _send(loaded, "/v1/policy/diff", exported.text).json() == {"acts": [], "faults": []}
-    assert _send(loaded, "/v1/policy/apply", exported.text).json() == {"acts": [], "revision": 1}
+    assert _send(loaded, "/v1/policy/diff", exported.text).json() == {"acts": [], "faults": [], "warnings": []}
+    assert _send(loaded, "/v1/policy/apply", exported.text).json() == {"acts": [], "warnings": [], "revision": 1}
     assert loaded.revision() == 1
 
 
@@ -133,7 +133,7 @@ def test_what_is_exported_after_a_binding_was_called_off_differs_in_nothing(
             town.done("POST", f"/v1/bindings/{number}/withdraw", {"reason": "the wrong letter"})
     town.done("POST", f"/v1/bindings/{number}/accept")
     exported = town.call("GET", "/v1/policy").text
-    assert _send(town, "/v1/policy/diff", exported).json() == {"acts": [], "faults": []}
+    assert _send(town, "/v1/policy/diff", exported).json() == {"acts": [], "faults": [], "warnings": []}
     empty = make_plane(tmp_path / "empty")
     empty.clock.now = town.clock.now
     assert _send(empty, "/v1/policy/apply", exported).status_code == 200
@@ -159,7 +159,7 @@ def test_what_is_exported_after_a_ban_was_called_off_differs_in_nothing_and_an_o
     assert [(act["act"], act["object"]) for act in acts] == [("ban.change", "ban/town/beta")]
     assert town.done("GET", path)["state"] == "planned"
     assert _send(town, "/v1/policy/diff", exported).json()["faults"] != [], "what is decided again is not left out"
-    assert _send(town, "/v1/policy/diff", older).json() == {"acts": [], "faults": []}
+    assert _send(town, "/v1/policy/diff", older).json() == {"acts": [], "faults": [], "warnings": []}
 
 
 def test_an_exemption_keeps_its_zone_in_a_file(town: Plane, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_an_exemption_keeps_its_zone_in_a_file(town: Plane, tmp_path: Path) -> N
     kept = town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=town.other())
     exported = town.call("GET", "/v1/policy").text
     assert 'time_zone = "UTC"\nhours = ["Mon 09:00-12:00"]' in exported
-    assert _send(town, "/v1/policy/diff", exported).json() == {"acts": [], "faults": []}
+    assert _send(town, "/v1/policy/diff", exported).json() == {"acts": [], "faults": [], "warnings": []}
     empty = make_plane(tmp_path / "empty")
     assert _send(empty, "/v1/policy/apply", exported).status_code == 200
     loaded = empty.done("GET", f"/v1/exemptions/{number}")

@@ -106,7 +106,7 @@ def test_what_is_exported_loads_elsewhere_as_the_same_text(elsewhere: Plane, tmp
     assert "closes = 2026-12-01\nclosed_reason = " in text
     assert 'successor = "town"' in text
     assert _exported(elsewhere) == text
-    assert _send(elsewhere, "/v1/policy/diff", text).json() == {"acts": [], "faults": []}
+    assert _send(elsewhere, "/v1/policy/diff", text).json() == {"acts": [], "faults": [], "warnings": []}
 
 
 def _policy(plane: Plane) -> Policy:
@@ -159,7 +159,7 @@ ON_RECORD = (
 
 def test_a_file_that_says_another_end_than_the_record_is_refused(ended: Plane) -> None:
     text, revision = _exported(ended), ended.revision()
-    assert _send(ended, "/v1/policy/diff", text).json() == {"acts": [], "faults": []}
+    assert _send(ended, "/v1/policy/diff", text).json() == {"acts": [], "faults": [], "warnings": []}
     for old, new, slug in ON_RECORD:
         head, mark, rest = text.partition("[[range]]")
         assert old in head

@@ -320,4 +320,8 @@ def test_neither_is_the_others_source(village: Plane) -> None:
     assert terms[-1]["decision"]["follows"] is None
     exported = village.call("GET", "/v1/policy").text
     headers = {"Authorization": f"Bearer {village.token}", "Content-Type": "application/toml"}
-    assert village.done("POST", "/v1/policy/diff", content=exported, headers=headers) == {"acts": [], "faults": []}
+    assert village.done("POST", "/v1/policy/diff", content=exported, headers=headers) == {
+        "acts": [],
+        "faults": [],
+        "warnings": [],
+    }

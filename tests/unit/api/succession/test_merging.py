@@ -336,4 +336,8 @@ def test_going_back_before_a_merger_is_refused_and_its_past_is_reproduced(villag
         )
     exported = village.call("GET", "/v1/policy").text
     headers = {"Authorization": f"Bearer {village.token}", "Content-Type": "application/toml"}
-    assert village.done("POST", "/v1/policy/diff", content=exported, headers=headers) == {"acts": [], "faults": []}
+    assert village.done("POST", "/v1/policy/diff", content=exported, headers=headers) == {
+        "acts": [],
+        "faults": [],
+        "warnings": [],
+    }

@@ -267,3 +267,19 @@ def test_the_list_that_named_a_domain_is_told_by_its_version_since_when_and_when
     assert told[1]["revision"] == told[2]["revision"]
     assert (told[2]["since"], told[2]["publication"]["since"]) == (_at(0), _at(200))
     plane.database.close()
+
+
+def test_a_ban_that_was_off_is_told_with_the_act_that_switched_it_off(town: Plane) -> None:
+    number, token = town.account("toggler", ("operator", "town"))
+    for seconds, mode in ((100, "off"), (200, "enforce"), (300, "off")):
+        town.clock.now = START + seconds
+        town.done("PATCH", BAN, {"mode": mode}, token=token)
+    town.clock.now = START + 1000
+    told = [_trace(town, seconds) for seconds in (150, 350)]
+    assert [(one["decision"]["verdict"], one["ban"]) for one in told] == [("pass", None)] * 2
+    assert [[(act["act"], act["account"], act["time"]) for act in one["acts"]] for one in told] == [
+        [("ban.set_off", number, _at(100))],
+        [("ban.set_off", number, _at(300))],
+    ]
+    entries = {entry["seq"]: entry["time"] for entry in town.done("GET", "/v1/audit?act=ban.set_off")["items"]}
+    assert {act["seq"]: act["time"] for one in told for act in one["acts"]} == entries

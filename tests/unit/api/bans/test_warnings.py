@@ -1,0 +1,112 @@
+"""What an adoption or a renewal does to exemptions is said with it, with the ban afterwards, and in dry runs."""
+
+from typing import Any
+
+from tests.unit.api.conftest import START, Plane, ban, on_both_databases
+
+OWN, OTHER = "/v1/authorities/town/bans/alpha", "/v1/authorities/zone/bans/alpha"
+DAY = 86_400
+RENEWAL = {"organ": "council", "reference": "C-2", "legal_basis": "decree 1"}
+FOLLOWING = {"decision": {"reference": "Z-1", "legal_basis": "decree 3", "follows": "town/alpha"}}
+ASK = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "until": "2027-03-21", "reason": "promotion"}
+DESK = {**ASK, "ranges": ["198.51.100.0/24"], "until": "2026-12-20"}
+AGREEMENT = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "A-1", "date": "2026-09-01"}
+
+
+def _exempted(plane: Plane, request: dict[str, Any]) -> int:
+    number: int = plane.done("POST", "/v1/exemptions", request)["number"]
+    plane.done("POST", f"/v1/exemptions/{number}/approve", token=plane.other())
+    return number
+
+
+def _desk(town: Plane) -> int:
+    """A range of the zone that is exempted from the town's ban, which applies there by an agreement."""
+    number = town.done("POST", "/v1/bindings", AGREEMENT)["number"]
+    town.done("POST", f"/v1/bindings/{number}/accept")
+    return _exempted(town, DESK)
+
+
+def _codes(read: dict[str, Any]) -> list[tuple[str, int, list[str]]]:
+    return [(one["code"], one["exemption"], one["ranges"]) for one in read["warnings"]]
+
+
+@on_both_databases
+def test_a_renewal_names_the_exemption_that_ends_with_the_term_before_and_how_to_extend_it(town: Plane) -> None:
+    number = _exempted(town, ASK)
+    assert town.done("GET", OWN)["warnings"] == []
+    renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
+    assert _codes(renewed) == [("exemption_lapsed", number, ["192.0.2.0/24"])]
+    message = renewed["warnings"][0]["message"]
+    assert f"exemption {number} from town/alpha holds through 21 March 2027, and the renewal does not" in message
+    assert "dnsfilterctl exemption ask town/alpha 192.0.2.0/24 --start 2027-03-22 --for" in message
+    assert town.done("GET", OWN)["warnings"] == renewed["warnings"]
+    town.clock.now = START + 200 * DAY
+    assert _codes(town.done("GET", OWN)) == _codes(renewed)
+    town.clock.now = START + 230 * DAY
+    assert town.done("GET", OWN)["warnings"] == [], "a month after the renewal began"
+
+
+def test_an_exemption_that_lapsed_before_the_renewal_is_named_until_there_is_another(town: Plane) -> None:
+    number = _exempted(town, {**ASK, "until": "2026-11-01"})
+    town.clock.now = START + 60 * DAY
+    renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
+    assert _codes(renewed) == [("exemption_lapsed", number, ["192.0.2.0/24"])]
+    _exempted(town, {**ASK, "until": "2027-06-30"})
+    assert town.done("GET", OWN)["warnings"] == []
+
+
+def test_a_renewal_is_silent_about_an_exemption_that_reaches_into_it_or_was_revoked(town: Plane) -> None:
+    town.done("POST", f"/v1/exemptions/{_exempted(town, ASK)}/revoke", {"reason": "not used"})
+    _exempted(town, {**ASK, "until": "2027-06-30"})
+    assert town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})["warnings"] == []
+
+
+@on_both_databases
+def test_an_adoption_names_the_exemption_from_the_other_ban_that_it_makes_ineffective(town: Plane) -> None:
+    number = _desk(town)
+    adopted = town.done("PUT", OTHER, FOLLOWING)
+    assert _codes(adopted) == [("exemption_from_another_ban", number, ["198.51.100.0/24"])]
+    message = adopted["warnings"][0]["message"]
+    assert f"exemption {number} is from town/alpha and not from zone/alpha, which applies in 198.51.100.0/24" in message
+    assert "dnsfilterctl exemption ask zone/alpha 198.51.100.0/24 --until 2026-12-20 --reason TEXT" in message
+    assert town.done("GET", OTHER)["warnings"] == adopted["warnings"]
+    _exempted(town, {**DESK, "ban": "zone/alpha"})
+    assert town.done("GET", OTHER)["warnings"] == []
+
+
+def test_a_ban_that_does_not_refuse_in_the_exempted_range_makes_nothing_ineffective(town: Plane) -> None:
+    _desk(town)
+    assert town.done("PUT", OTHER, {**FOLLOWING, "mode": "monitor"})["warnings"] == []
+    assert town.done("PATCH", OTHER, {"mode": "enforce", "audience": ["pupils"]})["warnings"] == []
+    assert len(town.done("PATCH", OTHER, {"audience": ["staff"]})["warnings"]) == 1
+
+
+def test_a_policy_file_warns_when_it_is_compared_and_when_it_is_applied(town: Plane) -> None:
+    _desk(town)
+    file = town.call("GET", "/v1/policy").text + (
+        '\n[[ban]]\nauthority = "zone"\nservice = "alpha"\nmode = "enforce"\n'
+        '[ban.decision]\norgan = "zone"\nreference = "Z-1"\nlegal_basis = "decree 3"\nfollows = "town"\n'
+        '[[ban.term]]\nstart = "today"\nfor = "6 months"\n'
+    )
+    options: Any = {"content": file, "headers": {"Authorization": f"Bearer {town.token}"}}
+    options["headers"]["Content-Type"] = "application/toml"
+    told = town.call("POST", "/v1/policy/diff", **options).json()
+    assert (told["faults"], [one["code"] for one in told["warnings"]]) == ([], ["exemption_from_another_ban"])
+    assert town.call("GET", OTHER).status_code == 404
+    assert town.call("POST", "/v1/policy/apply", **options).json()["warnings"] == told["warnings"]
+
+
+def test_whoever_may_not_read_an_authoritys_exemptions_is_not_told_of_them(town: Plane) -> None:
+    _desk(town)
+    town.done("PUT", OTHER, FOLLOWING)
+    _, elsewhere = town.account("elsewhere", ("operator", "town"))
+    _, reader = town.account("there", ("reader", "zone"))
+    assert town.done("GET", OTHER, token=elsewhere)["warnings"] is None
+    assert len(town.done("GET", OTHER, token=reader)["warnings"]) == 1
+    assert town.done("GET", "/v1/bans?authority=zone")["items"][0]["warnings"] is None
+    entry = town.done("GET", "/v1/audit?act=ban.adopt&authority=zone")["items"][0]
+    assert "warnings" not in entry["after"]
+
+
+def test_an_adoption_without_exemptions_warns_of_nothing(town: Plane) -> None:
+    assert town.done("PUT", "/v1/authorities/zone/bans/beta", ban())["warnings"] == []
