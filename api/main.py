@@ -53,9 +53,10 @@ COLLECTED_AFTER = 50_000, 20, 50
 """Objects, and collections of younger ones: Python's own (700, 10, 10) take a fifth of an act on 100,000 ranges."""
 
 HELP = (
-    "serve (the default); init: make an installation; new-token: replace the administrator's token; new-keys: make "
-    "the keys that are missing; enrol-node: leave a one-time token for this machine's node; accept: let this database "
-    "replace the policy of snapshots that it does not know; openapi: print the description"
+    "serve (the default); init: make an installation; new-token: replace the administrator's token, and revoke the old "
+    "one with all that were made with it; new-keys: make the keys that are missing; enrol-node: leave a one-time token "
+    "for this machine's node; accept: let this database replace the policy of snapshots that it does not know; "
+    "openapi: print the description"
 )
 COMMANDS: Mapping[str, making.Command] = {
     "init": making.create,
@@ -71,7 +72,10 @@ log = logging.getLogger("dnsfilter.api")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 done, 1 something is missing or busy, 2 wrong settings."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.keep and arguments.command != "new-token":
+        parser.error("--keep goes with new-token only: dnsfilter-api new-token --keep")
     if arguments.command == "openapi":
         print(json.dumps(make_description([]).openapi(), indent=1))
         return 0
@@ -83,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = _settings(arguments)
         become_owner(settings, create=arguments.create or arguments.command == "init")
         if arguments.command in COMMANDS:
-            print(f"dnsfilter-api: {COMMANDS[arguments.command](settings)}")
+            done = making.make_token(settings, keep=True) if arguments.keep else COMMANDS[arguments.command](settings)
+            print(f"dnsfilter-api: {done}")
             return 0
         if arguments.create and making.is_first_start(settings):
             emit(log, logging.INFO, "first start", done=making.create(settings))
@@ -168,6 +173,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", *COMMANDS), help=HELP)
     parser.add_argument(
         "--create", action="store_true", help="as init, if there is no trace of an installation; then serve"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="new-token: revoke none; where the token is lost, and nobody else has it"
     )
     parser.add_argument(
         "--env-file",

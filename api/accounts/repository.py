@@ -136,21 +136,9 @@ def made_since(session: Session, account: int, since_s: int) -> int:
     return session.scalar(statement) or 0
 
 
-def unrevoked(session: Session, account: int) -> Sequence[TokenRow]:
-    """The account's tokens that are not revoked, by number."""
-    statement = select(TokenRow).where(TokenRow.account == account, TokenRow.revoked_s.is_(None))
-    return session.scalars(statement.order_by(TokenRow.id)).all()
-
-
-def unrevoked_heirs(session: Session, token: int) -> Sequence[TokenRow]:
-    """`token` and what descends from it, as far as it is not revoked, by number."""
-    statement = select(TokenRow).where(TokenRow.id.in_(select(heirs(token).c.id)), TokenRow.revoked_s.is_(None))
-    return session.scalars(statement.order_by(TokenRow.id)).all()
-
-
 def descends(session: Session, number: int, ancestor: int) -> bool:
     """Whether `number` is the token `ancestor`, or was made with it, or with what was, and so on."""
-    found = heirs(ancestor)
+    found = heirs(TokenRow.id == ancestor)
     return session.scalar(select(found.c.id).where(found.c.id == number)) is not None
 
 
@@ -160,5 +148,5 @@ def token_page(
     """A page of an account's tokens by number; of those that descend from `ancestor`, unless it is None."""
     statement = select(TokenRow).where(TokenRow.account == account)
     if ancestor is not None:
-        statement = statement.where(TokenRow.id.in_(select(heirs(ancestor).c.id)))
+        statement = statement.where(TokenRow.id.in_(select(heirs(TokenRow.id == ancestor).c.id)))
     return select_page(session, statement, TokenRow.id, int, limit, cursor)

@@ -101,7 +101,10 @@ def get_account(account: Account, unit: UnitDep, response: Response) -> AccountR
 def disable_account(
     account: Account, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
 ) -> AccountRead:
-    """From the next request on none of its tokens is taken. Nobody disables their own account."""
+    """From the next request on none of its tokens is taken, and those made with them for other accounts are revoked.
+
+    Nobody disables their own account.
+    """
     permit.not_oneself(account, "nobody disables their own account")
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
@@ -116,7 +119,7 @@ def disable_account(
     responses=documented(NOT_FOUND, CONFLICT, STALE),
 )
 def enable_account(account: Account, unit: UnitDep, response: Response, precondition: PreconditionDep) -> AccountRead:
-    """Its tokens are taken again. An account whose name was erased stays disabled."""
+    """Its own tokens are taken again. An account whose name was erased stays disabled."""
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.enable(unit, row)
@@ -131,7 +134,7 @@ def enable_account(account: Account, unit: UnitDep, response: Response, precondi
     responses=documented(NOT_FOUND, STALE),
 )
 def erase_account(account: Account, unit: UnitDep, permit: PermitDep, precondition: PreconditionDep) -> None:
-    """Forgets login and name, disables the account for good, and revokes its tokens.
+    """Forgets login and name, disables the account for good, and revokes its tokens and what was made with them.
 
     The record of its acts stays whole, under its number.
     """

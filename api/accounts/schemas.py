@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.auth.permissions import Role
+from api.auth.revoking import shown_token
 from api.auth.tokens import DAY_S
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.moments import moment_text, optional_text
@@ -211,17 +212,5 @@ def read_failed_try(row: FailedTryRow, account: int | None) -> FailedTryRead:
 
 def read_token(row: TokenRow) -> TokenRead:
     """A token as the API shows it."""
-    return TokenRead(
-        number=row.id,
-        account=row.account,
-        public=row.public,
-        label=row.label,
-        roles=sorted(map(Role, row.roles)),
-        authorities=sorted(row.authorities),
-        created=moment_text(row.created_s),
-        expires=optional_text(row.expires_s),
-        revoked=optional_text(row.revoked_s),
-        last_used=None if row.used_day is None else moment_text(row.used_day * DAY_S)[:10],
-        made_by=row.made_by,
-        made_with=row.made_with,
-    )
+    last_used = None if row.used_day is None else moment_text(row.used_day * DAY_S)[:10]
+    return TokenRead(**shown_token(row), last_used=last_used)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from api.accounts import repository
-from api.accounts.schemas import AccountKind, AccountWrite, grant_state, read_grant, read_token
+from api.accounts.schemas import AccountKind, AccountWrite, grant_state, read_grant
 from api.accounts.schemas import GrantState as State
+from api.auth.descent import made_for_others
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
+from api.auth.revoking import revoke, shown_token
 from api.auth.tokens import DAY_S, Fresh, new_token
 from api.authorities.life import demand_within
 from api.db.base import Json
@@ -71,14 +73,18 @@ def make(unit: UnitOfWork, wanted: AccountWrite) -> AccountRow:
 
 
 def disable(unit: UnitOfWork, row: AccountRow) -> None:
-    """From now on none of the account's tokens is taken; doing so twice changes nothing."""
+    """From now on none of the account's tokens is taken, and those made with them for others are revoked.
+
+    Doing so twice changes nothing.
+    """
     if row.disabled_s is None:
         row.disabled_s = unit.now_s
         _noted(unit, row, "account.disable", {"disabled": False}, {"disabled": True})
+    revoke(unit, made_for_others(row.id))
 
 
 def enable(unit: UnitOfWork, row: AccountRow) -> None:
-    """The account's tokens are taken again, as far as they are not revoked or expired.
+    """The account's own tokens are taken again, as far as they are not revoked or expired.
 
     Raises Conflict where its name was erased: nobody could say whom it lets act.
     """
@@ -90,11 +96,13 @@ def enable(unit: UnitOfWork, row: AccountRow) -> None:
 
 
 def erase(unit: UnitOfWork, row: AccountRow) -> None:
-    """Forget what the account is called, disable it and revoke its tokens. Its acts stay on record, by its number."""
+    """Forget what the account is called, disable it, and revoke its tokens and what was made with them.
+
+    Its acts stay on record, by its number.
+    """
     name = unit.session.get(NameRow, row.id)
     disable(unit, row)
-    for token in repository.unrevoked(unit.session, row.id):
-        _revoke(unit, token)
+    revoke(unit, TokenRow.account == row.id)
     if name is not None:
         unit.session.delete(name)
         forget(unit.session)
@@ -167,7 +175,7 @@ def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenW
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.note("token.make", f"token/{row.id}", None, _token_shown(row))
+    unit.note("token.make", f"token/{row.id}", None, shown_token(row))
     return row, fresh
 
 
@@ -183,18 +191,8 @@ def within(token: TokenRow, wanted: TokenWanted) -> None:
 
 
 def revoke_token(unit: UnitOfWork, row: TokenRow) -> None:
-    """From the next request on neither the token nor what was made with it is taken; twice changes nothing.
-
-    Whoever had it may have made others with it, for whatever account.
-    """
-    for each in repository.unrevoked_heirs(unit.session, row.id):
-        _revoke(unit, each)
-
-
-def _revoke(unit: UnitOfWork, row: TokenRow) -> None:
-    before = _token_shown(row)
-    row.revoked_s = unit.now_s
-    unit.note("token.revoke", f"token/{row.id}", before, _token_shown(row))
+    """From the next request on neither the token nor what was made with it is taken; twice changes nothing."""
+    revoke(unit, TokenRow.id == row.id)
 
 
 def _grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> None:
@@ -227,10 +225,6 @@ def _others_administer(unit: UnitOfWork, row: GrantRow) -> bool:
 
 def _grant_shown(unit: UnitOfWork, row: GrantRow) -> Json:
     return read_grant(row, unit.now_s).model_dump(mode="json", exclude={"revision", "state"})
-
-
-def _token_shown(row: TokenRow) -> Json:
-    return read_token(row).model_dump(mode="json", exclude={"last_used"})
 
 
 def _authorities(row: GrantRow) -> tuple[str, ...]:

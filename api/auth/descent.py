@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from sqlalchemy import CTE, select
-from sqlalchemy.orm import Session
+from sqlalchemy import CTE, ColumnElement, and_, select
+from sqlalchemy.orm import Session, aliased
 
 from api.auth.permissions import Role
 from api.db.models import GrantRow, TokenRow
@@ -12,10 +12,17 @@ GRANTING = (str(Role.APPROVER), str(Role.ADMINISTRATOR))
 """The roles that grant roles: an approver in its authority, an administrator everywhere."""
 
 
-def heirs(token: int) -> CTE:
-    """The numbers of `token` and of the tokens made with it, with those in turn, and so on; the column is `id`."""
-    found = select(TokenRow.id).where(TokenRow.id == token).cte("heirs", recursive=True)
+def heirs(makers: ColumnElement[bool]) -> CTE:
+    """The numbers of the tokens that `makers` selects, of those made with them, and so on; the column is `id`."""
+    found = select(TokenRow.id).where(makers).cte("heirs", recursive=True)
     return found.union(select(TokenRow.id).where(TokenRow.made_with == found.c.id))
+
+
+def made_for_others(account: int) -> ColumnElement[bool]:
+    """Select the tokens of other accounts that were made with a token of `account`."""
+    own = aliased(TokenRow)
+    with_own = TokenRow.made_with.in_(select(own.id).where(own.account == account))
+    return and_(TokenRow.account != account, with_own)
 
 
 def makers(session: Session, token: int) -> frozenset[int]:

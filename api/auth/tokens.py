@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller, narrowed, roles_of
 from api.auth.permissions import Role
+from api.auth.revoking import Revoked, revoke
 from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
 from api.db.unit import LOCAL, Access, Actor, UnitOfWork
@@ -162,19 +163,17 @@ def make_first_token(database: Database, key: bytes, path: Path, now_s: int) -> 
     return True
 
 
-def replace_token(database: Database, key: bytes, path: Path, now_s: int) -> None:
-    """Make a new token of the installation's administrator, which always may; its old ones are no longer known.
+def replace_token(database: Database, key: bytes, path: Path, now_s: int, *, keep: bool = False) -> Revoked:
+    """Make a new token of the installation's administrator, which always may; return what was revoked.
 
-    The acts change no policy, so that they make no revision. The file is readable by its owner only, from the moment
-    it exists.
+    Its old tokens are revoked with all that were made with them, unless `keep`: then they stay valid. The acts change
+    no policy, so that they make no revision. The file is readable by its owner only, from the moment it exists.
     """
     fresh = new_token(key)
     with database.writing() as session:
         unit = UnitOfWork(session, LOCAL, now_s)
         account = _administrator(unit)
-        for row in session.scalars(select(TokenRow).where(TokenRow.account == account, TokenRow.revoked_s.is_(None))):
-            row.revoked_s = now_s
-            unit.note("token.revoke", f"token/{row.id}", {"account": account}, None)
+        revoked = Revoked(0, 0) if keep else revoke(unit, TokenRow.account == account)
         row = TokenRow(
             public=fresh.public,
             account=account,
@@ -191,6 +190,7 @@ def replace_token(database: Database, key: bytes, path: Path, now_s: int) -> Non
         session.flush()
         unit.note("token.make", f"token/{row.id}", None, {"account": account, "expires": None})
         write_secret(path, fresh.text.encode() + b"\n")
+    return revoked
 
 
 def _administrator(unit: UnitOfWork) -> int:

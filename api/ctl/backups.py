@@ -200,7 +200,7 @@ def _next_steps(settings: "Settings") -> Iterator[str]:
     yield "start:"
     yield f"  {start_command(settings)}"
     yield "tokens are known as before; if none is at hand:"
-    yield f"  {command('new-token', settings)}"
+    yield f"  {command('new-token', settings)} --keep"
 
 
 def _decrypt(file: IO[bytes], room: IO[bytes], options: Options) -> None:

@@ -31,13 +31,20 @@ def add(groups: Group) -> None:
     adder.add_argument("--name", required=True, metavar="TEXT", help="what people call it; it can be erased")
     adder.add_argument("--authority", type=slug, metavar="AUTHORITY", help="the body that it works for")
     adder.add_argument("--service", action="store_true", help="a program acts, not a person")
-    _add_account(group, "disable", _disable, "take none of an account's tokens from now on", "user disable ict-ghent")
-    _add_account(group, "enable", _enable, "take an account's tokens again", "user enable ict-ghent")
+    _add_account(
+        group,
+        "disable",
+        _disable,
+        "refuse an account's tokens from now on, and revoke those made with them for others",
+        "user disable ict-ghent",
+    )
+    _add_account(group, "enable", _enable, "take an account's own tokens again", "user enable ict-ghent")
     _add_account(
         group,
         "erase",
         _erase,
-        "forget login and name of an account for good, and disable it; its acts stay on record, under its number",
+        "forget login and name of an account for good, disable it, and revoke its tokens and what was made with them; "
+        "its acts stay on record, under its number",
         "user erase 7",
     )
 

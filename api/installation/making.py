@@ -83,14 +83,17 @@ def make_missing_keys(settings: Settings) -> str:
     return f"made {', '.join(map(str, made))}" if made else "no key is missing"
 
 
-def make_token(settings: Settings) -> str:
-    """Replace the administrator's token; returns what was done."""
+def make_token(settings: Settings, *, keep: bool = False) -> str:
+    """Replace the administrator's token, or with `keep` make another; returns what was done."""
     demand_installation(settings)
     with _opened(settings) as database:
         key = token_key(settings)
         demand_key(settings, database, key)
-        replace_token(database, key, settings.token_path, _now_s(settings))
-    return f"a new administrator's token is in {settings.token_path}; the old one is no longer known"
+        revoked = replace_token(database, key, settings.token_path, _now_s(settings), keep=keep)
+    made = f"a new administrator's token is in {settings.token_path}"
+    if keep:
+        return f"{made}; the other tokens stay valid"
+    return f"{made}; revoked {revoked}: dnsfilterctl audit list --act token.revoke lists them, their owners need others"
 
 
 def enrol_node(settings: Settings) -> str:

@@ -54,11 +54,9 @@ def answered(machine: Installed) -> str:
     return machine.dig(HEALTH, "TXT", server=SERVER).rcode
 
 
-def restore_lines(machine: Installed, *, with_copies: bool) -> str:
+def restore_lines(*, with_copies: bool) -> str:
     """The guide's lines of a restore, with copies of the keys that sign put back or without."""
     lines = blocks(GUIDE, "Backup and restore")[1]
-    if "--keep" not in machine.sh("dnsfilter-api --help"):
-        lines = lines.replace(" --keep", "")
     install = f"install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key {STATE}/api"
     return lines.replace("dnsfilter-api new-keys", install) if with_copies else lines
 
@@ -153,7 +151,7 @@ def test_after_everything_is_lost_the_guides_restore_ends_with_answers(machine: 
     started(machine)
     kept = backed_up(machine)
     machine.sh(f"systemctl stop dnsfilter dnsfilter-api && rm -rf {STATE}")
-    said = machine.sh(kept + restore_lines(machine, with_copies=with_copies))
+    said = machine.sh(kept + restore_lines(with_copies=with_copies))
     assert "status: NOERROR" in said
     assert eventually(lambda: " current " in nodes(machine), 30)
     assert roots(machine) == []
@@ -163,7 +161,7 @@ def test_a_node_that_kept_its_directory_goes_on_and_enrols_again_by_the_guides_l
     started(machine)
     kept = backed_up(machine)
     machine.sh(f"systemctl stop dnsfilter dnsfilter-api && cd {STATE} && rm -rf api admin-token token-key snapshots")
-    said = machine.sh(kept + restore_lines(machine, with_copies=False))
+    said = machine.sh(kept + restore_lines(with_copies=False))
     assert "status: NOERROR" in said
     machine.sh(blocks(GUIDE, "Backup and restore")[2])
     assert eventually(lambda: " current " in nodes(machine), 30)

@@ -140,6 +140,16 @@ def test_a_new_token_replaces_the_old(tmp_path: Path) -> None:
         tokens.append((tmp_path / "admin-token").read_text().strip())
         assert tokens[-1] not in out + err
     assert tokens[0] != tokens[1]
+    assert "; revoked 1 token of 1 account: dnsfilterctl audit list" in out
+
+
+def test_another_token_is_made_where_the_old_one_is_kept(tmp_path: Path) -> None:
+    state = ("--state-dir", str(tmp_path))
+    assert _run(["init", *state])[0] == 0
+    code, out, err = _run(["new-token", "--keep", *state])
+    assert (code, out.endswith("/admin-token; the other tokens stay valid\n")) == (0, True), err
+    code, _, err = _run(["--keep", *state])
+    assert (code, "--keep goes with new-token only: dnsfilter-api new-token --keep" in err) == (2, True)
 
 
 QUIETLY = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")

@@ -84,7 +84,7 @@ def test_a_restore_says_which_commands_come_next(served: Served, ctl: Ctl, tmp_p
         f"{state}/checkpoint-key",
         f"dnsfilter-api new-keys {where}",
         f"dnsfilter-api {where}",
-        f"dnsfilter-api new-token {where}",
+        f"dnsfilter-api new-token {where} --keep",
     ]
 
 
@@ -106,7 +106,7 @@ def test_a_restore_by_the_units_settings_says_commands_without_settings(
         *(["new/checkpoint-key"] if named else [f"{tmp_path}/new/checkpoint-key"]),
         "dnsfilter-api new-keys",
         "systemctl start dnsfilter-api",
-        "dnsfilter-api new-token",
+        "dnsfilter-api new-token --keep",
     ]
 
 
