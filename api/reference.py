@@ -49,7 +49,9 @@ BESIDES: Mapping[str, str] = {
     "enable_account": "not once its name was erased",
     "erase_account": "nobody their own",
     "list_tokens": "with a narrowed token: that one, and what was made with it",
-    "make_token": "for oneself: none that may more than the token at hand",
+    "make_token": (
+        "for oneself: none that may more than the token at hand; none that outlives it, unless an administrator says so"
+    ),
     "revoke_token": "goes with what was made with it; with a narrowed token: that one, and what was made with it",
     "make_grant": (
         "nobody for themselves, nor for whoever made the token at hand; roles in the installation by administrators"

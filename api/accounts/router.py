@@ -165,14 +165,19 @@ def list_tokens(
     responses=documented(NOT_FOUND, CONFLICT),
 )
 def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: PermitDep, held: RuntimeDep) -> TokenMade:
-    """A token of one's own account; or, as an administrator, of another's. It is shown this once."""
+    """A token of one's own account; or, as an administrator, of another's. It is shown this once.
+
+    It ends no later than the token that makes it, unless an administrator says `outlives_maker`.
+    """
     owner = repository.get(unit.session, account)
     expires = _end(unit, owner.authority, unit.now_s, body.end, body.until, body.for_)
     if expires is None:
         raise Invalid.at("body.end", "a token has an end: give end, until or for")
-    wanted = TokenWanted(body.label, expires, body.roles, body.authorities, permit.caller.token)
+    maker = unit.session.get_one(TokenRow, permit.caller.token)
+    wanted = TokenWanted(body.label, expires, body.roles, body.authorities, maker.id, body.outlives_maker)
+    service.demand_end(maker, wanted, administers=permit.caller.administers)
     if account == permit.caller.account:
-        service.within(unit.session.get_one(TokenRow, permit.caller.token), wanted)
+        service.within(maker, wanted)
     unit.shown_once = True
     row, fresh = service.make_token(unit, held.token_key, owner, wanted)
     return TokenMade(**read_token(row).model_dump(), token=fresh.text)

@@ -91,7 +91,10 @@ class GrantRead(Read):
 
 
 class TokenWrite(Strict):
-    """A new token; it has an end, within a year. `roles` and `authorities` narrow what its account may."""
+    """A new token; it has an end, within a year. `roles` and `authorities` narrow what its account may.
+
+    It ends no later than the token that makes it, unless an administrator says `outlives_maker`.
+    """
 
     label: Annotated[ShortLine, Field(min_length=1, examples=["the desk's workstation"])]
     end: EndText | None = None
@@ -99,6 +102,7 @@ class TokenWrite(Strict):
     for_: SpanText | None = Field(default=None, alias="for", examples=["90 days"])
     roles: Annotated[frozenset[Role], Field(max_length=5)] = frozenset()
     authorities: Annotated[frozenset[Slug], Field(max_length=100)] = frozenset()
+    outlives_maker: bool = Field(default=False, description="it may end later than the token that makes it")
 
 
 class TokenRead(Read):

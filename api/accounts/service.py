@@ -20,6 +20,7 @@ from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Forbidden, Invalid
+from api.moments import moment_text
 from dnsfilter.policy.model import Instant
 
 YEAR_S = 367 * 86_400
@@ -43,13 +44,17 @@ class GrantWanted:
 
 @dataclass(frozen=True, slots=True)
 class TokenWanted:
-    """A token to be made. `made_with` is the number of the token that its maker presents."""
+    """A token to be made. `made_with` is the number of the token that its maker presents.
+
+    `outlives_maker`: an administrator lets it end later than that.
+    """
 
     label: str
     expires: Instant
     roles: frozenset[Role]
     authorities: frozenset[str]
     made_with: int | None = None
+    outlives_maker: bool = False
 
 
 def make(unit: UnitOfWork, wanted: AccountWrite) -> AccountRow:
@@ -175,19 +180,30 @@ def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenW
     )
     unit.session.add(row)
     unit.session.flush()
-    unit.note("token.make", f"token/{row.id}", None, shown_token(row))
+    said = {"outlives_maker": True} if wanted.outlives_maker else {}
+    unit.note("token.make", f"token/{row.id}", None, {**shown_token(row), **said})
     return row, fresh
 
 
 def within(token: TokenRow, wanted: TokenWanted) -> None:
-    """Raises Forbidden where the wanted token would let through more than `token`, or longer if that is narrowed."""
+    """Raise Forbidden if the wanted token of the same account would let through more than `token`."""
     asked = ((set(token.roles), set(map(str, wanted.roles))), (set(token.authorities), set(wanted.authorities)))
     for narrowed, given in asked:
         if narrowed and (not given or not given <= narrowed):
             raise Forbidden(f"a token narrowed to {', '.join(sorted(narrowed))} makes none that may more")
-    lasts = token.expires_s is not None and wanted.expires > token.expires_s
-    if lasts and (token.roles or token.authorities):
-        raise Forbidden("a narrowed token makes none that lasts longer than itself")
+
+
+def demand_end(maker: TokenRow, wanted: TokenWanted, *, administers: bool) -> None:
+    """Raise Forbidden if the wanted token would outlive its maker, and no administrator says that it may."""
+    if wanted.outlives_maker and not administers:
+        raise Forbidden("only an administrator of the installation lets a token outlive its maker: ask one")
+    if maker.expires_s is None or wanted.expires <= maker.expires_s or wanted.outlives_maker:
+        return
+    end, bound = moment_text(wanted.expires), moment_text(maker.expires_s)
+    raise Forbidden(
+        f"the token would end at {end}, after the token that makes it, which ends at {bound}. Give an earlier end, "
+        f"for example --end {bound}; or ask an administrator, who may make it with --outlives-maker (outlives_maker)"
+    )
 
 
 def revoke_token(unit: UnitOfWork, row: TokenRow) -> None:

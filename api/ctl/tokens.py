@@ -66,8 +66,13 @@ def add(groups: Group) -> None:
         metavar="AUTHORITY",
         help="narrow it to roles in this authority; may be repeated",
     )
+    maker.add_argument(
+        "--outlives-maker",
+        action="store_true",
+        help="let it end later than the token that you make it with; for administrators, and on record",
+    )
     maker.add_argument("--out", type=Path, metavar="FILE", help="write it here, and show it nowhere")
-    add_end(maker.add_argument_group("the end, within a year"), required=True)
+    add_end(maker.add_argument_group("the end, within a year and no later than your own token's"), required=True)
     revoker = add_verb(
         group,
         "revoke",
@@ -96,7 +101,7 @@ def _list(client: Client, options: Options) -> Result:
 def _make(client: Client, options: Options) -> Result:
     where = _where(client, options)
     body = {"label": options.label, "roles": options.roles or [], "authorities": options.authorities or []}
-    body |= term_body(options)
+    body |= term_body(options) | ({"outlives_maker": True} if options.outlives_maker else {})
     if options.out is None:
         made = client.send(TokenMade, "POST", where, body)
         lines = [*_lines(made), made.token]

@@ -106,6 +106,16 @@ def test_a_token_that_can_be_written_nowhere_is_not_made(served: Served, ctl: Ct
     assert not Path("new").exists()
 
 
+def test_a_token_outlives_its_maker_only_where_an_administrator_says_so(
+    served: Served, ctl: Ctl, tmp_path: Path
+) -> None:
+    _, token = served.plane.account("admin", ("administrator", None))
+    make = ("token", "make", "--label", "x", "--for", "1 year", "--out", "new", "--token-file", _file(tmp_path, token))
+    refused = ctl(*make)
+    assert (refused.code, "for example --end 2026-12-20T14:13:20Z; or ask an administrator" in refused.err) == (3, True)
+    assert ctl(*make, "--outlives-maker").code == 0
+
+
 def test_a_role_is_granted_by_login_listed_and_ended(served: Served, ctl: Ctl) -> None:
     served.plane.account("desk")
     made = ctl("grant", "add", "desk", "operator", "ghent", "--until", "2026-12-31", "--reason", "carries it out")
