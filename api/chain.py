@@ -28,6 +28,9 @@ FIELDS = (
     "previous",
 )
 """What an entry's hash covers."""
+TOKEN = "token"
+"""It covers this too in an entry of an act that was made with a token. Entries of local acts do not have it, nor do
+those that were recorded before."""
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -38,7 +41,9 @@ def canonical(entry: Mapping[str, Any]) -> bytes:
 
 def entry_hash(entry: Mapping[str, Any]) -> str:
     """The hash of an entry; `hash` itself is left out. Raises KeyError for a field that is missing."""
-    return hashlib.sha256(canonical({field: entry[field] for field in FIELDS})).hexdigest()
+    token = entry.get(TOKEN)
+    made_with = {} if token is None else {TOKEN: token}
+    return hashlib.sha256(canonical({field: entry[field] for field in FIELDS} | made_with)).hexdigest()
 
 
 def _whole(value: Any) -> Any:

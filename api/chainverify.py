@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.chain import FIELDS, GENESIS
+from api.chain import FIELDS, GENESIS, TOKEN
 from api.checkpoint import Checkpoint, Statement
 
 MAX_LINE_OCTETS = 4 * 1024 * 1024
@@ -170,10 +170,11 @@ def _parsed(line: bytes) -> dict[str, Any]:
         written = _ENCODER.encode(entry).encode(errors="replace")
     except (ValueError, RecursionError) as error:
         raise ValueError("not an entry: no JSON in UTF-8 with whole numbers") from error
-    if not isinstance(entry, dict) or entry.keys() != _KNOWN:
+    if not isinstance(entry, dict) or entry.keys() - {TOKEN} != _KNOWN:
         raise ValueError("not an entry: other fields than one has")
-    numbers, texts = ("seq", "account", "revision"), ("act", "previous", "hash")
-    if not all(type(entry[name]) is int for name in numbers) or not all(type(entry[name]) is str for name in texts):
+    numbers, texts = ("seq", "account", "revision", TOKEN), ("act", "previous", "hash")
+    typed = [type(entry.get(name, 0)) is int for name in numbers] + [type(entry[name]) is str for name in texts]
+    if not all(typed):
         raise ValueError("not an entry: a field is of another type")
     # Spaces, other spellings and fields that stand twice would be seen by a reader and not by the hash.
     if written != text:
@@ -187,7 +188,8 @@ def _refused(number: str) -> None:
 
 def _hash(entry: dict[str, Any]) -> str:
     """The hash of an entry's other fields, as `api.chain.entry_hash` makes it."""
-    return hashlib.sha256(_ENCODER.encode({name: entry[name] for name in FIELDS}).encode(errors="replace")).hexdigest()
+    hashed = {name: value for name, value in entry.items() if name != "hash"}
+    return hashlib.sha256(_ENCODER.encode(hashed).encode(errors="replace")).hexdigest()
 
 
 def _missing(first: int, last: int) -> str:

@@ -76,9 +76,10 @@ def report(ban: Ban, acts: Iterable[Json]) -> Iterator[str]:
 def act(entry: Json) -> Iterator[str]:
     """An entry of the record, with what it changed."""
     who = f"account {entry['account']}" if entry["account"] else "the installation"
+    token = f" {entry['token']}" if "token" in entry else ""
     request = f", request {entry['request']}" if entry["request"] else ""
     yield (
-        f"{entry['seq']}  {entry['time']}  {who} ({entry['access']}{request})  {entry['act']}  {entry['object']}"
+        f"{entry['seq']}  {entry['time']}  {who} ({entry['access']}{token}{request})  {entry['act']}  {entry['object']}"
         f"  revision {entry['revision']}\n"
     )
     yield from _changes(entry["before"], entry["after"])

@@ -11,12 +11,16 @@ from api.schemas import Read, Timestamp
 
 
 class AuditRead(Read):
-    """One act: who did what to which object, and what it was before and after."""
+    """One act: who did what to which object, and what it was before and after.
+
+    `token` is the number of the token that the act was made with; null for local acts and those older than the field.
+    """
 
     seq: int
     time: Timestamp
     account: int
     access: str
+    token: int | None = None
     request: str
     act: str
     object: str
@@ -29,7 +33,7 @@ class AuditRead(Read):
 
 
 def read_entry(row: AuditRow) -> AuditRead:
-    """An entry as the API shows it, and as its hash was made of it."""
+    """An entry as the API shows it. Its hash was made of the same, without a token that is null."""
     return AuditRead(**entry_of(row))
 
 

@@ -23,11 +23,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An account with the roles that hold now and that its token lets through. `token` is the token's number."""
+    """An account with the roles that hold now and that its token lets through."""
 
     actor: Actor
-    token: int
     held: frozenset[Held]
+
+    @property
+    def token(self) -> int:
+        """The number of the token that it presents."""
+        assert self.actor.token is not None
+        return self.actor.token
 
     @property
     def account(self) -> int:

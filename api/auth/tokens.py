@@ -97,7 +97,7 @@ def standing(session: Session, row: TokenRow, now_s: int, request: str) -> Calle
     if session.get_one(AccountRow, row.account).disabled_s is not None:
         return Refused(Refusal.DISABLED, row.id)
     held = narrowed(roles_of(session, row.account, now_s), row)
-    return Caller(Actor(row.account, Access.TOKEN, request), row.id, held)
+    return Caller(Actor(row.account, Access.TOKEN, request, row.id), held)
 
 
 def note_use(database: Database, caller: Caller, now_s: int) -> bool:

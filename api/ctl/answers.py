@@ -362,6 +362,7 @@ class Entry(Act):
     time: Moment
     account: Number
     access: str
+    token: Number | None = None
     request: str
     authorities: list[str]
     revision: Number

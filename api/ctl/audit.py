@@ -141,9 +141,12 @@ def _lines(items: list[Entry], accounts: Accounts, zone: str | None) -> Iterator
 
 
 def _who(item: Entry, accounts: Accounts) -> str:
-    """The account; for what was done on a node by hand, who did it there."""
+    """The account and its token; for what was done on a node by hand, who did it there."""
     uid = (item.after or {}).get("uid") if item.act in _BY_HAND else None
-    return accounts.words(item.account) if uid is None else f"user {uid} on the node"
+    if uid is not None:
+        return f"user {uid} on the node"
+    token = "" if item.token is None else f", token {item.token}"
+    return f"{accounts.words(item.account)}{token}"
 
 
 def _told(after: Mapping[str, Any], zone: str | None) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.chain import GENESIS, entry_hash
+from api.chain import GENESIS, TOKEN, entry_hash
 from api.db import matters
 from api.db.base import Base, Json
 from api.db.bulk import BATCH, insert_all
@@ -34,11 +34,12 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whose acts these are: an account by its number, how it came, and the request that it made."""
+    """Whose acts these are: an account by its number, how it came, the request that it made, and with which token."""
 
     account: int
     access: Access
     request: str = ""
+    token: int | None = None
 
 
 LOCAL = Actor(INSTALLATION_ACCOUNT, Access.LOCAL)
@@ -122,6 +123,7 @@ class UnitOfWork:
             "time_s": self.now_s,
             "account": self.actor.account,
             "access": str(self.actor.access),
+            "token": self.actor.token,
             "request": self.actor.request,
             "act": act.act,
             "object": act.subject,
@@ -146,8 +148,10 @@ def head(session: Session) -> tuple[int, str]:
 
 
 def entry_of(row: AuditRow) -> Json:
-    """An entry as it is exported and, but for `hash`, hashed."""
+    """An entry as it is exported and, but for `hash`, hashed; it names a token only if it was made with one."""
+    made_with = {} if row.token is None else {TOKEN: row.token}
     return {
+        **made_with,
         "seq": row.seq,
         "time": moment_text(row.time_s),
         "account": row.account,

@@ -131,6 +131,7 @@ def _entries(made: int, last: str, count: int, first_s: int) -> Iterator[Json]:
             "time": moment_text(time_s),
             "account": draw.randrange(1, ACCOUNTS),
             "access": "token",
+            "token": 1,
             "request": f"{draw.getrandbits(96):024x}",
             "act": act,
             "object": f"{act.partition('.')[0]}/{slug}/{service}",

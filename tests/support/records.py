@@ -24,6 +24,7 @@ def entries(count: int) -> list[Entry]:
             "time": f"2026-03-02T10:{seq // 60:02}:{seq % 60:02}Z",
             "account": seq % 3,
             "access": "token",
+            **({"token": seq} if seq % 2 else {}),
             "request": f"{seq:016x}",
             "act": "ban.change" if seq > 1 else "checkpoint.key",
             "object": "ban/town/alpha" if seq > 1 else "installation",

@@ -29,6 +29,7 @@ class AuditRow(Base):
     """An act. Rows are only ever added: triggers make SQLite and PostgreSQL refuse anything else.
 
     `account` 0 is the installation itself. `authorities` are those whose matter it is; none: the installation's.
+    `token` is the number of the token that its maker presented; None without one, and in entries older than the column.
     `hash` covers the others, with `previous`, the hash of the entry before.
     """
 
@@ -37,6 +38,7 @@ class AuditRow(Base):
     time_s: Mapped[int] = mapped_column(index=True)
     account: Mapped[int] = mapped_column(index=True)
     access: Mapped[str] = mapped_column(String(16))
+    token: Mapped[int | None]
     request: Mapped[str] = mapped_column(String(64))
     act: Mapped[str] = mapped_column(String(64), index=True)
     object: Mapped[str] = mapped_column(String(300), index=True)

@@ -62,6 +62,7 @@ def test_a_record_without_entries_does_not_hold() -> None:
         ("time", "2026-03-02T09:00:00Z"),
         ("account", 9),
         ("access", "local"),
+        ("token", 99),
         ("request", ""),
         ("act", "ban.adopt"),
         ("object", "ban/town/beta"),
@@ -77,6 +78,30 @@ def test_an_edited_entry_is_named(seq: int, field: str, value: object) -> None:
     report = verify(lines(edited))
     assert _found(report) == (seq, seq)
     assert f"entry {seq} was changed" in str(report.chain.fault)
+
+
+@pytest.mark.parametrize(("seq", "token"), [(5, None), (6, 1)])
+def test_the_token_of_an_act_is_neither_taken_from_its_entry_nor_added_to_another(seq: int, token: int | None) -> None:
+    edited = record(COUNT)
+    edited[seq - 1] = {name: value for name, value in edited[seq - 1].items() if name != "token"}
+    if token is not None:
+        edited[seq - 1]["token"] = token
+    report = verify(lines(edited))
+    assert (_found(report), f"entry {seq} was changed" in str(report.chain.fault)) == ((seq, seq), True)
+
+
+def test_a_token_that_is_null_is_no_second_spelling_of_none() -> None:
+    assert "another type" in str(verify(lines([{**record(1)[0], "token": None}])).chain.fault)
+
+
+def test_a_record_from_before_entries_had_a_token_holds() -> None:
+    # As written by the version before, with its hash.
+    line = (
+        b'{"access":"local","account":0,"act":"token.key","after":{"key":"k"},"authorities":[],"before":null,'
+        b'"hash":"90287a3913ffbc5716e1673193f089534a5c4d7aa190cc34b3aa954c83b5588c","object":"installation",'
+        b'"previous":"' + b"0" * 64 + b'","request":"","revision":0,"seq":1,"time":"2026-09-21T14:13:20Z"}'
+    )
+    assert verify([line]).sound
 
 
 def test_an_edited_entry_with_a_hash_made_anew_is_found_by_the_next() -> None:

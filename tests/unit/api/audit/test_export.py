@@ -57,6 +57,34 @@ def test_the_export_of_acts_is_a_whole_record(town: Plane) -> None:
     assert json.loads(lines[-1]) == newest
 
 
+@on_both_databases
+def test_an_act_names_the_token_that_it_was_made_with_and_a_local_one_none(town: Plane) -> None:
+    _, token = town.account("desk", ("operator", "town"))
+    number = town.done("GET", "/v1/self", token=token)["token"]["number"]
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}, token=token)
+    rows = b"prefix,authority,funding,audience\n203.0.113.0/24,town,public,staff\n"
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "text/csv"}
+    town.done("POST", "/v1/ranges/import", content=rows, headers=headers)
+    _noted(town, 1)
+    local, imported, toggled = town.done("GET", "/v1/audit?limit=3")["items"]
+    assert [item["token"] for item in (local, imported, toggled)] == [None, 1, number]
+    *_, switched, added, last = map(json.loads, _exported(town))
+    assert [entry.get("token", "none") for entry in (switched, added, last)] == [number, 1, "none"]
+    assert verify(_exported(town)).sound
+
+
+def test_a_token_that_is_put_into_an_entry_or_taken_out_breaks_the_chain(town: Plane) -> None:
+    # The first entry is a local act; the last is the administrator's.
+    last = len(_exported(town))
+    for seq, before, value in ((1, None, 7), (last, 1, None)):
+        _edited(town, f"UPDATE audit SET token = :token WHERE seq = {seq}", token=value)
+        fault = verify(_exported(town)).chain.fault
+        assert fault is not None
+        assert (fault.line, "was changed" in fault.message) == (seq, True)
+        _edited(town, f"UPDATE audit SET token = :token WHERE seq = {seq}", token=before)
+    assert verify(_exported(town)).sound
+
+
 def test_exports_can_be_put_together(town: Plane) -> None:
     first = _exported(town)
     town.done(

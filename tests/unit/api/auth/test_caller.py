@@ -9,7 +9,7 @@ from api.auth.permissions import OF_OPERATION
 from api.db.unit import LOCAL
 from api.errors import Forbidden
 
-NOBODY = Caller(LOCAL, 1, frozenset())
+NOBODY = Caller(LOCAL, frozenset())
 READERS = "approver or operator or reader"
 
 

@@ -59,7 +59,8 @@ def test_what_is_exported_and_held_is_verified_offline(
     export = ctl("audit", "export")
     assert (made.code, export.code) == (0, 0), made.err + export.err
     newest = served.plane.done("GET", "/v1/audit?limit=1")["items"][0]
-    assert json.loads(export.out.splitlines()[-1]) == newest
+    # A local act: the list shows that it has no token, and the export leaves the field out.
+    assert {"token": None, **json.loads(export.out.splitlines()[-1])} == newest
     checkpoint = parse_checkpoint(made.out.encode())
     assert checkpoint.statement.seq == newest["seq"]
     (tmp_path / "record").write_text(export.out)

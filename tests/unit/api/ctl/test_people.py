@@ -51,10 +51,10 @@ def test_an_account_is_made_shown_disabled_and_enabled(served: Served, ctl: Ctl)
 def test_an_erased_account_has_a_number_alone(served: Served, ctl: Ctl) -> None:
     _, token = served.plane.account("desk", ("operator", "ghent"))
     served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "off"}, token=token)
-    assert "  account 2 (desk)  " in ctl("audit", "list", "--account", "desk").out
+    assert "  account 2 (desk), token 2  " in ctl("audit", "list", "--account", "desk").out
     assert ctl("user", "erase", "desk").out == "erased what account 2 was called; it is disabled\n"
     assert _cells(ctl("user", "list").out)[2][:2] == ["2", "erased"]
-    assert "  account 2  " in ctl("audit", "list", "--account", "2").out
+    assert "  account 2, token 2  " in ctl("audit", "list", "--account", "2").out
     gone = ctl("user", "show", "desk")
     assert (gone.code, gone.err) == (
         2,

@@ -37,8 +37,8 @@ def test_the_journal_is_a_write_ahead_log_and_keys_are_enforced(plane: Plane) ->
 
 
 _COPIED = (
-    "SELECT {seq}, time_s, 7, access, request, act, object, authorities, before, after, revision, previous, hash "
-    "FROM audit WHERE seq = 2"
+    "SELECT {seq}, time_s, 7, access, request, act, object, authorities, before, after, revision, previous, hash, "
+    "token FROM audit WHERE seq = 2"
 )
 
 

@@ -1,0 +1,13 @@
+"""The token of an act, in the audit log. Entries from before have none: it is in the hash of those that have one."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("audit", sa.Column("token", sa.BigInteger(), nullable=True))
