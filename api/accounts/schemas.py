@@ -157,15 +157,9 @@ class SelfRead(Read):
 
 def grant_state(row: GrantRow, now: Instant) -> GrantState:
     """The state of a grant at `now`."""
-    end = grant_end(row)
-    if end is not None and end <= now:
+    if row.ends_s is not None and row.ends_s <= now:
         return GrantState.ENDED
     return GrantState.IN_FORCE if row.start_s <= now else GrantState.PLANNED
-
-
-def grant_end(row: GrantRow) -> Instant | None:
-    """When a grant ends, as decided or earlier."""
-    return min((end for end in (row.end_s, row.ended_s) if end is not None), default=None)
 
 
 def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:

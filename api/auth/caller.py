@@ -1,6 +1,6 @@
 """Who calls, which roles it holds at this instant, and what an operation lets it do."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import or_, select
@@ -8,9 +8,14 @@ from sqlalchemy.orm import Session
 
 from api.auth.descent import derived, makers
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role, Rule, Where
-from api.db.models import GrantRow, TokenRow
+from api.db.models import AuthorityRow, GrantRow, TokenRow
 from api.db.unit import Actor
 from api.errors import Forbidden
+from dnsfilter.policy.calendar import last_day
+from dnsfilter.policy.model import Instant
+
+MAX_ENDED = 5
+"""How many roles that have ended one refusal names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +27,25 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A role that was held until `end`, and is not held now."""
+
+    held: Held
+    end: Instant
+    time_zone: str
+
+    def __str__(self) -> str:
+        where = self.held.authority or "this installation"
+        return f"your role {self.held.role} in {where} ended on {last_day(self.end, self.time_zone)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """An account with the roles that hold now and that its token lets through."""
+    """An account with the roles that hold now and that its token lets through; `ended` held before, newest first."""
 
     actor: Actor
     held: frozenset[Held]
+    ended: tuple[Ended, ...] = ()
 
     @property
     def token(self) -> int:
@@ -84,7 +103,7 @@ class Permit:
             case Where.ENROLMENT | Where.NODE:
                 raise Forbidden("this is for nodes, which have tokens of their own")
         if not allowed:
-            raise self._refused(authority or "an authority")
+            raise self._refused(authority)
 
     def demand(self, *authorities: str | None) -> None:
         """Raises Forbidden unless the rule's roles are held in one of `authorities`, or in the installation.
@@ -93,7 +112,7 @@ class Permit:
         """
         self.settled = True
         if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
-            raise self._refused("the authority concerned", self.rule.roles)
+            raise self._refused(None, self.rule.roles, "the authority concerned")
 
     def demand_named(self, authority: str | None) -> None:
         """As `demand`, of an authority that the caller itself has named, or of all: the refusal repeats it."""
@@ -102,7 +121,7 @@ class Permit:
             return
         if authority is None:
             roles = " or ".join(sorted(self.rule.roles & OF_INSTALLATION))
-            raise Forbidden(f"this needs the role {roles}: it is for all where no authority is named")
+            raise Forbidden(f"this needs the role {roles}: it is for all where no authority is named{self.ended(())}")
         raise self._refused(authority)
 
     def visible(self) -> frozenset[str] | None:
@@ -140,17 +159,47 @@ class Permit:
         if grants and {row.number for row in grants} <= derived(session, account):
             raise Forbidden(f"{what}; account {account} granted the role by which it would be approved")
 
-    def _refused(self, authority: str, roles: frozenset[Role] | None = None) -> Forbidden:
-        """`roles` are those that are told; without them all but the administrator's, who may do everything."""
+    def ended(self, authorities: Collection[str] | None) -> str:
+        """What a refusal adds on the caller's own roles in `authorities` that have ended; None: in any authority.
+
+        None is for a refusal that does not reveal whose an object is: it has to be the same for every object.
+        """
+        found = [
+            str(each)
+            for each in self.caller.ended
+            if each.held.role in self.rule.roles
+            and (authorities is None or each.held.authority is None or each.held.authority in authorities)
+        ]
+        if not found:
+            return ""
+        return f"; {', '.join(found[:MAX_ENDED])}. Ask an approver or an administrator to grant it again"
+
+    def _refused(
+        self, authority: str | None, roles: frozenset[Role] | None = None, unnamed: str = "an authority"
+    ) -> Forbidden:
+        """`roles` are those that are named; without them all but the administrator's, who may do everything."""
         roles = roles or self.rule.roles - {Role.ADMINISTRATOR} or self.rule.roles
-        held = ((roles & OF_AUTHORITY, f"of {authority}"), (roles & OF_INSTALLATION, "in this installation"))
-        told = (f"{' or '.join(sorted(some))} {where}" for some, where in held if some)
-        return Forbidden(f"this needs the role {', or '.join(told)}")
+        held = ((roles & OF_AUTHORITY, f"of {authority or unnamed}"), (roles & OF_INSTALLATION, "in this installation"))
+        named = (f"{' or '.join(sorted(some))} {where}" for some, where in held if some)
+        ended = self.ended(None if authority is None else (authority,))
+        return Forbidden(f"this needs the role {', or '.join(named)}{ended}")
 
 
-def roles_of(session: Session, account: int, now_s: int) -> frozenset[Held]:
-    """The roles that an account holds at an instant."""
-    return frozenset(map(_held, _grants(session, account, now_s)))
+def roles_at(session: Session, account: int, now_s: int) -> tuple[frozenset[Held], tuple[Ended, ...]]:
+    """The roles that an account holds at an instant; and those that it held before, the newest end first."""
+    begun = (
+        select(GrantRow, AuthorityRow.time_zone)
+        .outerjoin(AuthorityRow, AuthorityRow.slug == GrantRow.authority)
+        .where(GrantRow.account == account, GrantRow.start_s <= now_s)
+    )
+    held, ended = set[Held](), list[Ended]()
+    for row, time_zone in session.execute(begun):
+        if row.ends_s is None or row.ends_s > now_s:
+            held.add(_held(row))
+        elif row.ends_s > row.start_s:
+            ended.append(Ended(_held(row), row.ends_s, time_zone or "UTC"))
+    newest = {each.held: each for each in sorted(ended, key=lambda each: each.end) if each.held not in held}
+    return frozenset(held), tuple(sorted(newest.values(), key=lambda each: -each.end))
 
 
 def _grants(session: Session, account: int, now_s: int) -> Sequence[GrantRow]:

@@ -50,5 +50,5 @@ def derived(session: Session, account: int) -> frozenset[int]:
 
 def _lets(held: GrantRow, made: GrantRow) -> bool:
     """Whether who held the one grant could make the other, when that was made."""
-    ends = [end for end in (held.end_s, held.ended_s) if end is not None]
-    return held.authority in (None, made.authority) and held.start_s <= made.recorded_s < min(ends, default=2**62)
+    begun = held.authority in (None, made.authority) and held.start_s <= made.recorded_s
+    return begun and (held.ends_s is None or made.recorded_s < held.ends_s)

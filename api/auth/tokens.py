@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth.caller import Caller, narrowed, roles_of
+from api.auth.caller import Caller, Held, narrowed, roles_at
 from api.auth.permissions import Role
 from api.auth.revoking import Revoked, revoke
 from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
@@ -96,8 +96,9 @@ def standing(session: Session, row: TokenRow, now_s: int, request: str) -> Calle
         return Refused(Refusal.EXPIRED, row.id)
     if session.get_one(AccountRow, row.account).disabled_s is not None:
         return Refused(Refusal.DISABLED, row.id)
-    held = narrowed(roles_of(session, row.account, now_s), row)
-    return Caller(Actor(row.account, Access.TOKEN, request, row.id), held)
+    held, ended = roles_at(session, row.account, now_s)
+    passed = tuple(each for each in ended if narrowed({each.held}, row))
+    return Caller(Actor(row.account, Access.TOKEN, request, row.id), narrowed(held, row), passed)
 
 
 def note_use(database: Database, caller: Caller, now_s: int) -> bool:
@@ -206,8 +207,8 @@ def _administrator(unit: UnitOfWork) -> int:
     else:
         row = session.get_one(AccountRow, name.account)
         row.disabled_s = None
-    roles = {held.role for held in roles_of(session, row.id, unit.now_s) if held.authority is None}
-    if Role.ADMINISTRATOR not in roles:
+    held, _ = roles_at(session, row.id, unit.now_s)
+    if Held(Role.ADMINISTRATOR, None) not in held:
         _grant(unit, row.id)
     return row.id
 

@@ -129,7 +129,8 @@ def _demand(permit: Permit, whose: set[str]) -> None:
     """Raises Forbidden where the caller acts for none of those whose ranges the file has."""
     own = permit.visible()
     if own is not None and whose and not own & whose:
-        raise Forbidden(f"this needs the role operator of {' or '.join(sorted(whose)[:MAX_NAMED])}")
+        named = sorted(whose)[:MAX_NAMED]
+        raise Forbidden(f"this needs the role operator of {' or '.join(named)}{permit.ended(named)}")
 
 
 @tables.post(

@@ -55,6 +55,11 @@ class GrantRow(Base):
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
     revision: Mapped[int]
 
+    @property
+    def ends_s(self) -> int | None:
+        """When the role ends, as granted or earlier; None without an end."""
+        return min((end for end in (self.end_s, self.ended_s) if end is not None), default=None)
+
 
 class TokenRow(Base):
     """A bearer token of an account, found by its public part and known by a keyed hash only.
