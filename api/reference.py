@@ -45,6 +45,8 @@ BESIDES: Mapping[str, str] = {
     "get_decision": "the matter of the authority of the client's range",
     "get_who": "the matter of the authority of the address's range",
     "get_trace": "the matter of the authority of the client's range then",
+    "list_accounts": "those that made an act that is a matter of the authority",
+    "get_account": "the matter of each authority in which it made an act",
     "disable_account": "nobody their own",
     "enable_account": "not once its name was erased",
     "erase_account": "nobody their own",
@@ -94,10 +96,10 @@ def cell(rule: Rule, column: str) -> str:
             held = YES
         case Where.ENROLMENT | Where.NODE:
             return NO
-        case Where.SELF:
+        case Where.SELF | Where.ACTED:
             if column not in rule.roles:
                 return NO if column == "no token" else SELF
-            held = YES
+            held = f"{SELF}, {OWN}" if column in OF_AUTHORITY else YES
         case _:
             assert_never(rule.where)
     return held if column in rule.roles else NO

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from api.audit.repository import actors
 from api.auth.descent import heirs
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.errors import Invalid, NotFound
@@ -47,10 +48,17 @@ def names(session: Session, accounts: Collection[int]) -> dict[int, NameRow]:
 
 
 def page(
-    session: Session, login: str | None, authority: str | None, limit: int, cursor: str | None
+    session: Session,
+    visible: frozenset[str] | None,
+    login: str | None,
+    authority: str | None,
+    limit: int,
+    cursor: str | None,
 ) -> tuple[Sequence[AccountRow], str | None]:
-    """A page of accounts by number."""
+    """A page of accounts by number; of those that acted in an authority in `visible`, unless it is None."""
     statement = select(AccountRow)
+    if visible is not None:
+        statement = statement.where(AccountRow.id.in_(actors(visible)))
     if login is not None:
         statement = statement.join(NameRow, NameRow.account == AccountRow.id).where(NameRow.login == login)
     if authority is not None:

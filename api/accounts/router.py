@@ -25,6 +25,7 @@ from api.accounts.schemas import (
     read_token,
 )
 from api.accounts.service import GrantWanted, TokenWanted
+from api.audit.repository import has_acted
 from api.auth.caller import Permit
 from api.auth.failures import KEPT_S
 from api.db.models import AccountRow, TokenRow
@@ -63,15 +64,20 @@ def get_self(unit: UnitDep, permit: PermitDep) -> SelfRead:
 @accounts.get("", operation_id="list_accounts", summary="List accounts", responses=documented())
 def list_accounts(
     unit: UnitDep,
+    permit: PermitDep,
     authority: AuthorityFilter,
     login: Login | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AccountRead]:
-    """Accounts by number."""
-    if login is not None:
+    """Accounts by number: all for auditors, for others those that acted in an authority in which they hold a role.
+
+    The audit log has numbers only. Whoever may read an authority's acts reads here what the accounts are called.
+    """
+    visible = permit.visible()
+    if login is not None and visible is None:
         repository.demand_login(unit.session, login)
-    rows, following = repository.page(unit.session, login, authority, limit, cursor)
+    rows, following = repository.page(unit.session, visible, login, authority, limit, cursor)
     names = repository.names(unit.session, {row.id for row in rows})
     return Page(items=[read_account(row, names.get(row.id)) for row in rows], next=following)
 
@@ -87,8 +93,12 @@ def make_account(body: AccountWrite, unit: UnitDep, response: Response) -> Accou
 
 
 @accounts.get("/{account}", operation_id="get_account", summary="Get an account", responses=documented(NOT_FOUND))
-def get_account(account: Account, unit: UnitDep, response: Response) -> AccountRead:
-    """One account."""
+def get_account(account: Account, unit: UnitDep, permit: PermitDep, response: Response) -> AccountRead:
+    """One's own account, or one that acted in an authority in which the caller holds a role."""
+    if account != permit.caller.account:
+        visible = permit.visible()
+        if visible is not None and not has_acted(unit.session, account, visible):
+            permit.demand()
     return _answer(unit, repository.get(unit.session, account), response)
 
 

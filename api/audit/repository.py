@@ -1,6 +1,6 @@
 """Queries on the audit; nothing here writes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -192,6 +192,18 @@ def _told(
         return None
     # The sum in `bound` keeps the planner from going through the entries for it, instead of through their times.
     return session.scalar(select(bound).where(*wide))
+
+
+def actors(authorities: Collection[str]) -> Select[int]:
+    """Select the accounts that made an act that is a matter of one of `authorities`."""
+    theirs = select(AuditRow.account).join(MatterRow, MatterRow.seq == AuditRow.seq)
+    return theirs.where(MatterRow.authority.in_(authorities))
+
+
+def has_acted(session: Session, account: int, authorities: frozenset[str]) -> bool:
+    """Whether an account made an act that is a matter of one of `authorities`."""
+    rows, _ = page(session, Wanted(authorities, account=account), 1, None)
+    return bool(rows)
 
 
 def of_revision(session: Session, revision: int) -> Sequence[AuditRow]:

@@ -76,8 +76,8 @@ class Caller:
 class Permit:
     """What one request may do: its caller, and its operation's rule.
 
-    A route whose rule is `OBJECT` asks `demand`, one whose rule is `SOME` asks `visible`: `settled` tells whether it
-    did, so that a route that forgets does nothing.
+    A route whose rule is `OBJECT` asks `demand`, one whose rule is `SOME` or `ACTED` asks `visible`: `settled` says
+    whether it did, so that a route that forgets does nothing.
     """
 
     caller: Caller
@@ -94,8 +94,10 @@ class Permit:
             case Where.PATH:
                 allowed, self.settled = self.caller.has(self.rule.roles, authority), True
             case Where.SELF:
-                own = path.get("account") == str(self.caller.account)
-                allowed, self.settled = own or self.caller.has(self.rule.roles, None), True
+                allowed, self.settled = self._is_own(path) or self.caller.has(self.rule.roles, None), True
+            case Where.ACTED:
+                self.settled = self._is_own(path)
+                allowed = self.settled or self.caller.anywhere(self.rule.roles)
             case Where.INSTALLATION:
                 allowed, self.settled = self.caller.has(self.rule.roles, None), True
             case Where.OBJECT | Where.SOME:
@@ -173,6 +175,9 @@ class Permit:
         if not found:
             return ""
         return f"; {', '.join(found[:MAX_ENDED])}. Ask an approver or an administrator to grant it again"
+
+    def _is_own(self, path: Mapping[str, object]) -> bool:
+        return path.get("account") == str(self.caller.account)
 
     def _refused(
         self, authority: str | None, roles: frozenset[Role] | None = None, unnamed: str = "an authority"

@@ -34,6 +34,9 @@ class Where(StrEnum):
     """In any authority: the answer is narrowed to what the caller may see, with `Permit.visible`."""
     SELF = "self"
     """Nowhere, for the account that the path names; for others', in the installation."""
+    ACTED = "acted"
+    """Nowhere, for the account that the path names; for others', in an authority in which that account acted: the route
+    asks with `Permit.visible`."""
     INSTALLATION = "installation"
     """In the installation."""
     ENROLMENT = "enrolment"
@@ -172,9 +175,9 @@ OF_OPERATION: Mapping[str, Rule] = {
     "report_node": Rule(Where.NODE),
     # people
     "get_self": _ACCOUNT,
-    "list_accounts": _INSPECT_ALL,
+    "list_accounts": _READ_SOME,
     "make_account": _ADMINISTER,
-    "get_account": Rule(Where.SELF, _INSPECT),
+    "get_account": Rule(Where.ACTED, _READ),
     "disable_account": _ADMINISTER,
     "enable_account": _ADMINISTER,
     "erase_account": _ADMINISTER,

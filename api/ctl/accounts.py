@@ -13,7 +13,6 @@ TOKEN_PREFIX = "dnsf_"
 LISTED = 6
 """From so many unknown accounts on, the whole list is asked for instead of each."""
 MAX_LISTED = 5_000
-_READERS = frozenset({"auditor", "administrator"})
 _LOGIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 
 
@@ -29,6 +28,11 @@ def login(text: str) -> str:
     if not _LOGIN.fullmatch(text) or text.isdigit() or text.startswith(TOKEN_PREFIX):
         raise argparse.ArgumentTypeError(f"{text!r} is no login: lower-case letters, digits, dots and hyphens")
     return text
+
+
+def called(number: int, login: str | None) -> str:
+    """An account as a phrase: "ict-ghent (account 5)"; without a login, "account 5"."""
+    return f"{login} (account {number})" if login else f"account {number}"
 
 
 class Accounts:
@@ -53,10 +57,9 @@ class Accounts:
         try:
             found = self._client.list(Account, path("accounts"), 1, {"login": named})
         except Denied as error:
-            hint = "logins are looked up by auditors and administrators: give the account's number"
-            raise Denied(*error.lines, hint) from error
+            raise Denied(*error.lines, "without a role no login is looked up: give the account's number") from error
         if not found.items:
-            raise WrongInput(f"no account goes by the login {named}")
+            raise WrongInput(f"no account that you may read has the login {named}: see `user list`, or give a number")
         return found.items[0].number
 
     def prepare(self, numbers: Collection[int | None]) -> None:
@@ -64,6 +67,8 @@ class Accounts:
         unknown = {number for number in numbers if number} - self._known.keys()
         if len(unknown) >= LISTED and self._reads():
             found = self._client.list(Account, path("accounts"), MAX_LISTED)
+            # Of those that a complete list leaves out, nothing may be read.
+            self._known |= dict.fromkeys(unknown) if found.next is None else {}
             self._known |= {item.number: item for item in found.items}
 
     def login(self, number: int | None) -> str:
@@ -72,27 +77,28 @@ class Accounts:
         return (found.login or "") if found is not None else ""
 
     def words(self, number: int) -> str:
-        """An account as a phrase: "account 5 (ict-ghent)"."""
+        """An account as a phrase, with its login as far as the caller may read it."""
         if not number:
             return "the installation"
-        known = self.login(number)
-        return f"account {number} ({known})" if known else f"account {number}"
+        return called(number, self.login(number))
 
     def _find(self, number: int) -> Account | None:
         reads = self._reads()
         if reads and number not in self._known:
-            self._known[number] = self._client.find(Account, path("accounts", number))
+            try:
+                self._known[number] = self._client.find(Account, path("accounts", number))
+            except Denied:
+                self._known[number] = None
         return self._known.get(number)
 
     def _reads(self) -> bool:
-        """Whether the caller may read what others are called; learns what it is called itself."""
+        """Whether the caller may read what some others are called; learns what it is called itself."""
         if not self._asked:
             self._asked = True
             self._oneself = self._client.find(Oneself, path("self"))
             if self._oneself is not None:
                 self._known[self._oneself.account.number] = self._oneself.account
-        oneself = self._oneself
-        return oneself is not None and any(held.role in _READERS and held.authority is None for held in oneself.roles)
+        return self._oneself is not None and bool(self._oneself.roles)
 
 
 def _bounded(text: str) -> int:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from api.ctl.accounts import called
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, Verb, add_verb
 from api.ctl.errors import WrongInput
@@ -50,7 +51,8 @@ def _login(client: Client, options: Options) -> Result:
 
 
 def _kept(url: str, found: Oneself, target: str) -> Iterator[str]:
-    yield f"logged in at {url} as {_called(found)}; the token {validity_words(found.token)}"
+    who = called(found.account.number, found.account.login)
+    yield f"logged in at {url} as {who}; the token {validity_words(found.token)}"
     yield f"it is kept in {target}"
 
 
@@ -75,7 +77,7 @@ def _lines(found: Oneself, names: Names) -> Iterator[str]:
     account, token = found.account, found.token
     yield from columns(
         [
-            ("account", _called(found)),
+            ("account", called(found.account.number, found.account.login)),
             ("name", account.name or "none"),
             (
                 "authority",
@@ -99,8 +101,3 @@ def _role(held: Held, names: Names) -> str:
     if held.authority is None:
         return f"{held.role} of the installation"
     return f"{held.role} of {held.authority}  {names.authority(held.authority)}"
-
-
-def _called(found: Oneself) -> str:
-    login = found.account.login
-    return f"account {found.account.number} ({login})" if login else f"account {found.account.number}"

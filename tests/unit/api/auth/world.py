@@ -39,6 +39,8 @@ class World:
     requested: Mapping[tuple[str, str], int]
     approved: Mapping[str, int]
     grants: Mapping[str | None, int]
+    actors: Mapping[str, int]
+    """Accounts that acted in that authority only."""
     policy: str
     """A file that would change something."""
     revision: int
@@ -73,6 +75,7 @@ def make_world(plane: Plane) -> World:
     tokens = plane.done("GET", f"/v1/accounts/{bystander}/tokens")["items"]
     granted: list[tuple[str, str | None]] = [*(("operator", slug) for slug in AUTHORITIES), ("administrator", None)]
     grants = {slug: _number(plane, "/v1/grants", _grant(bystander, role, slug)) for role, slug in granted}
+    actors = {slug: _actor(plane, slug) for slug in AUTHORITIES}
     policy = plane.call("GET", "/v1/policy").text
     return World(
         bystander,
@@ -82,6 +85,7 @@ def make_world(plane: Plane) -> World:
         requested,
         approved,
         grants,
+        actors,
         f'{policy}\n[[site]]\nslug = "hall"\nname = "Hall"\n',
         plane.revision(),
     )
@@ -102,6 +106,9 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
         found[template] = [Asked(frozenset(), path, json, content)]
     for template in ("GET /v1/accounts/{account}", "GET /v1/accounts/{account}/tokens"):
         found[template].append(_own(template.partition(" ")[2].replace("{account}", "{self}")))
+    found["GET /v1/accounts/{account}"] += [
+        Asked(frozenset({slug}), f"/v1/accounts/{number}") for slug, number in world.actors.items()
+    ]
     found["POST /v1/accounts/{account}/tokens"].append(_own("/v1/accounts/{self}/tokens", _TOKEN))
     found["DELETE /v1/accounts/{account}/tokens/{number}"].append(_own("/v1/accounts/{self}/tokens/{token}"))
     for template, (path, json) in _OF_AUTHORITY.items():
@@ -286,6 +293,12 @@ def _numbered(world: World) -> dict[str, tuple[str, Any]]:
         "POST /v1/accounts/{account}/tokens": (f"{base}/tokens", _TOKEN),
         "DELETE /v1/accounts/{account}/tokens/{number}": (f"{base}/tokens/{world.bystanders_token}", None),
     }
+
+
+def _actor(plane: Plane, slug: str) -> int:
+    number, token = plane.account(f"actor-in-{slug}", ("operator", slug))
+    plane.done("PATCH", f"/v1/authorities/{slug}/bans/beta", {"mode": "monitor"}, token=token)
+    return number
 
 
 def _own(path: str, json: Any = None) -> Asked:

@@ -205,8 +205,8 @@ def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl, tmp_pat
     assert _shown(ctl, "exemption", "approve", number, "--token-file", str(desk))["state"] == "in_force"
     revoked = ctl("exemption", "revoke", number, "--reason", "not used").out
     assert "state         revoked" in revoked
-    assert "by account 1 (administrator)\n" in revoked
-    assert "decided by    account 1 (administrator): not used" in revoked
+    assert "by administrator (account 1)\n" in revoked
+    assert "decided by    administrator (account 1): not used" in revoked
     assert "hours         Mon-Fri 09:00-12:00 Europe/Brussels" in revoked
     again = _shown(ctl, "exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 day", "--reason", "once more")
     assert ctl("exemption", "list", "--state", "requested").out.count("127.0.5.0/24") == 1

@@ -46,7 +46,7 @@ def test_a_token_is_kept_used_and_forgotten(
     file = _kept(tmp_path, served.url)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(
-        f"logged in at {served.url} as account 2 (desk); the token lasts through 20 December 2026\n"
+        f"logged in at {served.url} as desk (account 2); the token lasts through 20 December 2026\n"
     )
     assert f"it is kept in {file}" in done.out
     assert desk not in done.out

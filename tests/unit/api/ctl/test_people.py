@@ -51,7 +51,7 @@ def test_an_account_is_made_shown_disabled_and_enabled(served: Served, ctl: Ctl)
 def test_an_erased_account_has_a_number_alone(served: Served, ctl: Ctl) -> None:
     _, token = served.plane.account("desk", ("operator", "ghent"))
     served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "off"}, token=token)
-    assert "  account 2 (desk), token 2  " in ctl("audit", "list", "--account", "desk").out
+    assert "  desk (account 2), token 2  " in ctl("audit", "list", "--account", "desk").out
     assert ctl("user", "erase", "desk").out == "erased what account 2 was called; it is disabled\n"
     assert _cells(ctl("user", "list").out)[2][:2] == ["2", "erased"]
     assert "  account 2, token 2  " in ctl("audit", "list", "--account", "2").out
@@ -121,7 +121,7 @@ def test_a_role_is_granted_by_login_listed_and_ended(served: Served, ctl: Ctl) -
     made = ctl("grant", "add", "desk", "operator", "ghent", "--until", "2026-12-31", "--reason", "carries it out")
     assert made.code == 0, made.err
     assert _cells(made.out)[1:5] == [
-        ["of", "account 2 (desk)"],
+        ["of", "desk (account 2)"],
         ["role", "operator"],
         ["in", "ghent", "Stad Gent"],
         ["term", "from 21 September 2026 16:13:20 CEST through 31 December 2026"],
@@ -138,20 +138,45 @@ def test_a_role_is_granted_by_login_listed_and_ended(served: Served, ctl: Ctl) -
     assert (lacking.code, "name it" in lacking.err) == (2, True)
 
 
-def test_an_approver_grants_by_number_and_sees_no_names_of_others(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_an_approver_grants_by_number_and_sees_no_name_of_who_never_acted(
+    served: Served, ctl: Ctl, tmp_path: Path
+) -> None:
     other, _ = served.plane.account("other")
     own, token = served.plane.account("desk", ("approver", "ghent"))
     file = ("--token-file", _file(tmp_path, token))
     refused = ctl("grant", "add", "other", "reader", "ghent", "--reason", "reads", *file)
-    assert (refused.code, "give the account's number" in refused.err) == (3, True)
+    assert (refused.code, "see `user list`, or give a number" in refused.err) == (2, True)
     made = ctl("grant", "add", str(other), "reader", "ghent", "--for", "1 month", "--reason", "reads", *file)
     assert made.code == 0, made.err
     assert [row[1] for row in _cells(made.out) if row[0] == "of"] == [f"account {other}"]
-    assert made.out.rstrip().endswith(f"by account {own} (desk)")
-    assert ctl("user", "list", *file).code == 3
+    assert made.out.rstrip().endswith(f"by desk (account {own})")
+    # Whoever registered ghent, and the approver itself by its grant; not the other, which has done nothing there.
+    assert [row[1] for row in _cells(ctl("user", "list", *file).out)] == ["login", "administrator", "desk"]
     assert ctl("failures", "list", *file).code == 3
     assert ctl("token", "list", *file).code == 0
     assert ctl("user", "show", "desk", *file).code == 0
+
+
+def test_the_people_of_an_authority_see_who_acted_in_it_and_others_the_number(
+    served: Served, ctl: Ctl, tmp_path: Path
+) -> None:
+    number, token = served.plane.account("ict-ghent", ("operator", "ghent"))
+    served.plane.done("POST", "/v1/suspensions", {"authority": "ghent", "for": "1h", "reason": "outage"}, token=token)
+    _, ghents = served.plane.account("reader-ghent", ("reader", "ghent"))
+    _, diests = served.plane.account("reader-diest", ("reader", "diest"))
+    _, nobodys = served.plane.account("nobody")
+    seen = {}
+    for login, text in (("ghent", ghents), ("diest", diests), ("nobody", nobodys)):
+        shown = ctl("suspension", "show", "1", "--token-file", _file(tmp_path, text))
+        assert shown.code == 0, shown.err
+        seen[login] = next(row[1] for row in _cells(shown.out) if row[0] == "started by")
+    assert seen == {
+        "ghent": f"ict-ghent (account {number})",
+        "diest": f"account {number}",
+        "nobody": f"account {number}",
+    }
+    listed = ctl("audit", "list", "--account", "ict-ghent", "--token-file", _file(tmp_path, ghents))
+    assert (listed.code, f"  ict-ghent (account {number}), token 2  suspension.start  " in listed.out) == (0, True)
 
 
 def test_space_is_allotted_listed_and_withdrawn(served: Served, ctl: Ctl) -> None:
@@ -185,7 +210,7 @@ def test_failed_tries_are_listed_with_whose_token_it_was(served: Served, ctl: Ct
     rows = _cells(listed)
     assert [row[1:-1] for row in rows] == [
         ["address", "reason", "token", "of"],
-        ["127.0.0.1", "revoked", "2", "account 2 (desk)"],
+        ["127.0.0.1", "revoked", "2", "desk (account 2)"],
         ["127.0.0.1", "unknown"],
     ]
     assert token not in listed
@@ -197,7 +222,7 @@ def test_accounts_in_long_lists_are_asked_for_at_once(served: Served, ctl: Ctl) 
         mode = "monitor" if number % 2 else "off"
         served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": mode}, token=token)
     lines = ctl("audit", "list", "--act", "ban", "--object", "ban/ghent/tiktok").out
-    assert [f"({f'desk-{number}'})" in lines for number in range(8)] == [True] * 8
+    assert [f"  desk-{number} (account {number + 2})" in lines for number in range(8)] == [True] * 8
 
 
 @pytest.mark.parametrize(

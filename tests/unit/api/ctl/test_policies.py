@@ -31,7 +31,7 @@ def test_a_difference_is_told_then_applied_then_on_record(served: Served, ctl: C
     assert (applied.code, applied.out) == (0, f"{expected}applied: revision 2\n")
     assert ctl("diff", "policy.toml").code == 0
     lines = ctl("audit", "list", "--object", "range/default/127.0.0.1/32", "--limit", "1").out.splitlines()
-    who = "account 1 (administrator), token 1"
+    who = "administrator (account 1), token 1"
     assert lines[0].split("  ")[2:] == [who, "range.change", "range/default/127.0.0.1/32", "revision 2"]
     assert lines[1] == '    label: "this machine" -> "hall"'
     assert [
