@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 
 from api.ctl.client import Client, path
-from api.ctl.errors import Denied, WrongInput
+from api.ctl.errors import Denied, NotTaken, WrongInput
 from api.ctl.people import Account, Oneself
 
 ROLES = ("reader", "operator", "approver", "auditor", "administrator")
@@ -33,6 +33,15 @@ def login(text: str) -> str:
 def called(number: int, login: str | None) -> str:
     """An account as a phrase: "ict-ghent (account 5)"; without a login, "account 5"."""
     return f"{login} (account {number})" if login else f"account {number}"
+
+
+def own_token_notes(client: Client) -> tuple[str, ...]:
+    """What is to be said after an act that may have revoked the token that it was made with; raises CtlError."""
+    try:
+        client.get(Oneself, path("self"))
+    except NotTaken:
+        return ("done; the token that you use was made with one of those, and is revoked too: ask for another",)
+    return ()
 
 
 class Accounts:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.ctl.accounts import Accounts, account, login
+from api.ctl.accounts import Accounts, account, login, own_token_notes
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, Run, add_group, add_limit, add_verb, given, slug
 from api.ctl.listing import listed
@@ -70,7 +70,12 @@ def _add(client: Client, options: Options) -> Result:
 
 
 def _disable(client: Client, options: Options) -> Result:
-    return _shown(client, client.send(Account, "POST", path("accounts", _number(client, options), "disable")))
+    found = client.send(Account, "POST", path("accounts", _number(client, options), "disable"))
+    notes = own_token_notes(client)
+    if notes:
+        # Nothing more can be asked.
+        return Result(found.model_dump(mode="json"), lambda: [f"disabled account {found.number}"], notes=notes)
+    return _shown(client, found)
 
 
 def _enable(client: Client, options: Options) -> Result:
@@ -80,7 +85,8 @@ def _enable(client: Client, options: Options) -> Result:
 def _erase(client: Client, options: Options) -> Result:
     number = _number(client, options)
     client.delete(path("accounts", number, "name"))
-    return Result({"erased": number}, lambda: [f"erased what account {number} was called; it is disabled"])
+    said = f"erased what account {number} was called; it is disabled"
+    return Result({"erased": number}, lambda: [said], notes=own_token_notes(client))
 
 
 def _number(client: Client, options: Options) -> int:

@@ -106,6 +106,25 @@ def test_a_token_that_can_be_written_nowhere_is_not_made(served: Served, ctl: Ct
     assert not Path("new").exists()
 
 
+def test_who_disables_the_maker_of_the_own_token_is_told_that_it_is_revoked(
+    served: Served, ctl: Ctl, tmp_path: Path
+) -> None:
+    body = {"kind": "user", "login": "admin", "name": "admin", "authority": "ghent"}
+    maker = served.plane.done("POST", "/v1/accounts", body)["number"]
+    grant = {"account": maker, "role": "administrator", "reason": "for a test", "for": "1 year"}
+    served.plane.done("POST", "/v1/grants", grant)
+    label = {"label": "x", "for": "1 day"}
+    token = served.plane.done("POST", f"/v1/accounts/{maker}/tokens", label)["token"]
+    other, spared = served.plane.account("other", ("administrator", None))
+    made = served.plane.done("POST", f"/v1/accounts/{other}/tokens", label, token=token)["token"]
+    done = ctl("user", "disable", "admin", "--token-file", _file(tmp_path, made))
+    assert (done.code, done.out) == (0, f"disabled account {maker}\n")
+    assert "is revoked too: ask for another" in done.err
+    assert ctl("whoami", "--token-file", _file(tmp_path, made)).code == 3
+    again = ctl("user", "disable", "admin", "--token-file", _file(tmp_path, spared))
+    assert (again.code, again.err, "login      admin" in again.out) == (0, "", True)
+
+
 def test_a_token_outlives_its_maker_only_where_an_administrator_says_so(
     served: Served, ctl: Ctl, tmp_path: Path
 ) -> None:
