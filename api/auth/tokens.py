@@ -167,17 +167,20 @@ def make_first_token(database: Database, key: bytes, path: Path, now_s: int) -> 
 def replace_token(database: Database, key: bytes, path: Path, now_s: int, *, keep: bool = False) -> Revoked:
     """Make a new token of the installation's administrator, which always may; return what was revoked.
 
-    Its old tokens are revoked with all that were made with them, unless `keep`: then they stay valid. The acts change
-    no policy, so that they make no revision. The file is readable by its owner only, from the moment it exists.
+    Its old tokens are revoked with all that were made with them, unless `keep`: then they stay valid. Those of a
+    disabled account are not valid, and are revoked in any case. The acts change no policy, so that they make no
+    revision. The file is readable by its owner only, from the moment it exists.
     """
     fresh = new_token(key)
     with database.writing() as session:
         unit = UnitOfWork(session, LOCAL, now_s)
         account = _administrator(unit)
-        revoked = Revoked(0, 0) if keep else revoke(unit, TokenRow.account == account)
+        keep = keep and account.disabled_s is None
+        revoked = Revoked(0, 0) if keep else revoke(unit, TokenRow.account == account.id)
+        _enable(unit, account)
         row = TokenRow(
             public=fresh.public,
-            account=account,
+            account=account.id,
             label="the installation's",
             digest=fresh.digest,
             roles=[],
@@ -189,13 +192,13 @@ def replace_token(database: Database, key: bytes, path: Path, now_s: int, *, kee
         )
         session.add(row)
         session.flush()
-        unit.note("token.make", f"token/{row.id}", None, {"account": account, "expires": None})
+        unit.note("token.make", f"token/{row.id}", None, {"account": account.id, "expires": None})
         write_secret(path, fresh.text.encode() + b"\n")
     return revoked
 
 
-def _administrator(unit: UnitOfWork) -> int:
-    """The account of the installation's administrator, made, enabled and granted its role where that is needed."""
+def _administrator(unit: UnitOfWork) -> AccountRow:
+    """Return the account of the installation's administrator. Make it and grant its role where that is needed."""
     session = unit.session
     name = session.scalar(select(NameRow).where(NameRow.login == ADMINISTRATOR))
     if name is None:
@@ -206,11 +209,17 @@ def _administrator(unit: UnitOfWork) -> int:
         unit.note("account.make", f"account/{row.id}", None, {"kind": "service"})
     else:
         row = session.get_one(AccountRow, name.account)
-        row.disabled_s = None
     held, _ = roles_at(session, row.id, unit.now_s)
     if Held(Role.ADMINISTRATOR, None) not in held:
         _grant(unit, row.id)
-    return row.id
+    return row
+
+
+def _enable(unit: UnitOfWork, row: AccountRow) -> None:
+    if row.disabled_s is not None:
+        row.disabled_s = None
+        row.revision += 1
+        unit.note("account.enable", f"account/{row.id}", {"disabled": True}, {"disabled": False})
 
 
 def _grant(unit: UnitOfWork, account: int) -> None:

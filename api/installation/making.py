@@ -91,7 +91,7 @@ def make_token(settings: Settings, *, keep: bool = False) -> str:
         demand_key(settings, database, key)
         revoked = replace_token(database, key, settings.token_path, _now_s(settings), keep=keep)
     made = f"a new administrator's token is in {settings.token_path}"
-    if keep:
+    if not revoked.tokens:
         return f"{made}; the other tokens stay valid"
     return f"{made}; revoked {revoked}: dnsfilterctl audit list --act token.revoke lists them, their owners need others"
 

@@ -67,6 +67,17 @@ def test_a_new_token_of_the_installation_revokes_the_heirs_of_the_old_one_unless
     assert len(_revoked(plane, fresh)) == revoked.tokens
 
 
+@on_both_databases
+def test_keeping_the_tokens_brings_none_of_a_disabled_account_back(plane: Plane) -> None:
+    spared = plane.other()
+    plane.done("POST", "/v1/accounts/1/disable", token=spared)
+    key, path = load_key(plane.settings.token_key_path), plane.settings.token_path
+    assert replace_token(plane.database, key, path, START, keep=True).tokens == 1
+    assert _statuses(plane, plane.token, spared, path.read_text().strip()) == [401, 200, 200]
+    acts = [entry["act"] for entry in plane.done("GET", "/v1/audit?limit=4", token=spared)["items"]]
+    assert acts == ["token.make", "account.enable", "token.revoke", "account.disable"]
+
+
 def test_what_survived_its_maker_before_is_revoked_by_the_next_new_token(plane: Plane) -> None:
     _, survivor = plane.account("desk")
     key, path = load_key(plane.settings.token_key_path), plane.settings.token_path
