@@ -169,6 +169,7 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
         f"the record goes up to entry {manifest.audit.seq}, {manifest.audit.hash}; the restore is on record after it",
         f"revision {done.revision} comes into force when the control plane starts",
         *_next_steps(settings),
+        "tokens that were revoked after the backup may be valid again: revoke them again",
     ]
     if done.fault is not None:
         return Result(found, lambda: lines, FOUND, (f"{PROGRAM}: warning: {done.fault}; this is on record",))

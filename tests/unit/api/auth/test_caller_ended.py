@@ -1,4 +1,4 @@
-"""Whose role has ended is told so, with the day, and nobody else is."""
+"""A refusal names the caller's own role that has ended, with the day, and nobody else's."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -83,7 +83,7 @@ def test_a_role_that_is_held_again_or_that_would_not_do_has_not_ended(town: Plan
 
 
 @pytest.mark.parametrize("roles", [["reader"], []])
-def test_a_narrowed_token_is_told_of_no_role_that_it_never_let_through(town: Plane, roles: list[str]) -> None:
+def test_a_refusal_of_a_narrowed_token_names_no_role_that_it_never_let_through(town: Plane, roles: list[str]) -> None:
     number, _ = _mandate(town)
     made = town.done("POST", f"/v1/accounts/{number}/tokens", {"label": "x", "for": "30 days", "roles": roles})
     _later(town)

@@ -55,6 +55,12 @@ def test_a_backup_is_written_for_its_owner_alone_and_restored(served: Served, ct
     assert (again.code, "is there already" in again.err) == (2, True)
 
 
+def test_a_restore_says_that_what_was_revoked_after_the_backup_is_valid_again(served: Served, ctl: Ctl) -> None:
+    assert ctl("backup", "all.backup").code == 0
+    done = ctl("restore", "all.backup", "--state-dir", "new")
+    assert "after the backup may be valid again: revoke them again\n" in done.out
+
+
 def test_a_database_can_be_named_by_option_or_environment(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

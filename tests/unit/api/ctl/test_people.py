@@ -106,9 +106,7 @@ def test_a_token_that_can_be_written_nowhere_is_not_made(served: Served, ctl: Ct
     assert not Path("new").exists()
 
 
-def test_who_disables_the_maker_of_the_own_token_is_told_that_it_is_revoked(
-    served: Served, ctl: Ctl, tmp_path: Path
-) -> None:
+def test_disabling_the_maker_of_the_own_token_says_that_it_is_revoked(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     body = {"kind": "user", "login": "admin", "name": "admin", "authority": "ghent"}
     maker = served.plane.done("POST", "/v1/accounts", body)["number"]
     grant = {"account": maker, "role": "administrator", "reason": "for a test", "for": "1 year"}
