@@ -90,6 +90,13 @@ def test_they_find_what_was_changed(files: Members, tmp_path: Path, case: str) -
     assert run(tmp_path, "sha256sum", "--quiet", "-c", "SHA256SUMS").returncode == 1
 
 
+def test_an_act_names_its_token_and_a_local_act_has_none(files: Members) -> None:
+    text = files["acts/acts.txt"].decode()
+    asked = next(line for line in text.splitlines() if "  exemption.request  " in line)
+    assert "  account 2 (token 2, request " in asked
+    assert "  the installation (local)  " in text.splitlines()[0]
+
+
 def test_the_acts_are_those_of_the_record(filled: Plane, files: Members) -> None:
     exported = filled.call("GET", "/v1/audit/export").text
     assert files["acts/acts.jsonl"].decode() == exported
