@@ -206,7 +206,16 @@ class _Conversion:
             audience=frozenset(word for word in table.audience if word is not None),
             decision=self._decision((*path, "decision"), table, table.decision),
             provisional=table.provisional,
+            off_until=self._off_until(table),
         )
+
+    def _off_until(self, table: BanTable) -> Instant | None:
+        """The end of being off; a day is included, as in `until`."""
+        end = table.off_until
+        if end is None:
+            return None
+        time_zone = self._zone(table.authority)
+        return _instant(end, time_zone) if isinstance(end, datetime) else after_day(end, time_zone)
 
     def _term(self, path: KeyPath, ban: BanTable, table: TermTable | None) -> Term:
         if table is None:

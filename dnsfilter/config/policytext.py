@@ -71,9 +71,10 @@ class _Dump:
         for exemption in sorted(policy.exemptions, key=lambda exemption: exemption.number):
             yield _block("[[exemption]]", self._exemption(exemption))
 
-    @staticmethod
-    def _ban(ban: Ban) -> Pairs:
+    def _ban(self, ban: Ban) -> Pairs:
         pairs: Pairs = [("authority", ban.authority), ("service", ban.service), ("mode", ban.mode)]
+        if ban.off_until is not None:
+            pairs.append(("off_until", _end(ban.off_until, self._zones[ban.authority])))
         if ban.reply is not Reply.REFUSED:
             pairs.append(("reply", ban.reply))
         if ban.addresses:
@@ -176,8 +177,14 @@ def _interval(start: Instant, end: Instant | None, time_zone: str) -> Pairs:
     pairs: Pairs = [("start", _beginning(start, time_zone))]
     if end is None:
         return pairs
-    day = last_day(end, time_zone)
-    return [*pairs, ("until", day) if after_day(day, time_zone) == end else ("end", _utc(end))]
+    last = _end(end, time_zone)
+    return [*pairs, ("end" if isinstance(last, datetime) else "until", last)]
+
+
+def _end(at: Instant, time_zone: str) -> date:
+    """The day after which `at` is the local midnight, else the instant in UTC."""
+    day = last_day(at, time_zone)
+    return day if after_day(day, time_zone) == at else _utc(at)
 
 
 def _beginning(at: Instant, time_zone: str) -> date:

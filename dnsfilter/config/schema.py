@@ -223,6 +223,7 @@ class BanTable(_Table):
     authority: Text
     service: Text
     mode: Annotated[Mode, _word(Mode)]
+    off_until: DayOrInstant | None = None
     reply: Annotated[Reply, _word(Reply)] = Reply.REFUSED
     addresses: list[Annotated[Address, _text(ip_address)] | None] = []
     tiers: list[Annotated[int, Field(ge=1, le=99)] | None] = [1, 2]

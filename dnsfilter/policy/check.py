@@ -17,6 +17,7 @@ from dnsfilter.policy.model import (
     DecisionRecord,
     Exemption,
     Instant,
+    Mode,
     Policy,
     Prefix,
     Reply,
@@ -159,6 +160,7 @@ class _Check:
             yield from self._known(f"{place}.service", "service", ban.service, self._tiers)
             yield from self._scope(place, ban)
             yield from _reply(place, ban)
+            yield from _off(place, ban)
             yield from self._decision(f"{place}.decision", ban, ban.decision)
             if not ban.terms:
                 yield Problem(place, f"the ban of {ban.service} by {ban.authority} has no term")
@@ -379,6 +381,15 @@ def _term(place: str, ban: Ban, term: Term) -> Found:
         yield Problem(f"{place}.review_by", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     if ban.provisional and (term.end is None or term.end - term.start > MAX_PROVISIONAL_S):
         yield Problem(f"{place}.end", "lies more than 72 hours after the start, and the ban is provisional")
+
+
+def _off(place: str, ban: Ban) -> Found:
+    if ban.off_until is None:
+        return
+    if ban.mode is Mode.OFF:
+        yield Problem(f"{place}.off_until", "needs the mode that returns then: enforce or monitor")
+    if not 0 <= ban.off_until <= LAST_INSTANT:
+        yield Problem(f"{place}.off_until", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def _interval(place: str, start: Instant, end: Instant | None) -> Found:

@@ -176,7 +176,7 @@ def _considered(
     exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
     suspension = next((s for s in policy.suspensions if _suspends(s, registered.authority, at)), None)
     term = held_term(ban, at)
-    if ban.mode is Mode.OFF:
+    if ban.mode_at(at) is Mode.OFF:
         standing = Standing.OFF
     elif bindings and binding is None:
         standing = Standing.NOT_BOUND

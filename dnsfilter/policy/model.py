@@ -188,7 +188,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """An authority's decision on one service. `number` is unique and only grows."""
+    """An authority's decision on one service. `number` is unique and only grows.
+
+    Before `off_until` the ban is off; then `mode` returns by itself.
+    """
 
     number: int
     authority: str
@@ -202,6 +205,11 @@ class Ban:
     audience: frozenset[Audience] = DEFAULT_AUDIENCE
     decision: DecisionRecord = DecisionRecord()
     provisional: bool = False
+    off_until: Instant | None = None
+
+    def mode_at(self, at: Instant) -> Mode:
+        """Return the mode at an instant."""
+        return Mode.OFF if self.off_until is not None and at < self.off_until else self.mode
 
 
 @dataclass(frozen=True, slots=True)

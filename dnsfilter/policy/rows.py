@@ -153,12 +153,13 @@ class RowMaker:
 
     def _all(self, suspended: Intervals, concerning: tuple[_Concern, ...]) -> Iterator[Row]:
         for ban, bound, bindings, exemptions in concerning:
-            binds = union(bound_intervals(bindings)) if bound else None
+            on = ((-FOREVER if ban.off_until is None else ban.off_until, FOREVER),)
+            within = intersection(on, union(bound_intervals(bindings))) if bound else on
             aside = union((*suspended, *(span for each in exemptions for span in self._lay_out(each))))
             effect = Effect.ENFORCE if ban.mode is Mode.ENFORCE else Effect.MONITOR
             pieces: list[tuple[Interval, Effect, str]] = []
             for reference, quoted in self._quoted(ban):
-                held = quoted if binds is None else intersection(quoted, binds)
+                held = intersection(quoted, within)
                 pieces += [(piece, effect, reference) for piece in difference(held, aside)]
                 pieces += [(piece, Effect.EXEMPT, reference) for piece in intersection(held, aside)]
             for (start, end), what, reference in sorted(pieces):
@@ -177,7 +178,7 @@ class RowMaker:
         return known
 
     def _concerning(self, range_class: RangeClass) -> Iterator[_Concern]:
-        """The bans that are not off, and cover the class, by number."""
+        """The bans that are not off for good, and cover the class, by number."""
         authority = range_class.authority
         concerning = [(ban, False, list[Binding]()) for ban in self._own.get(authority, ())]
         for number, bindings in self._bindings.get(authority, {}).items():

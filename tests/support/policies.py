@@ -90,6 +90,7 @@ def ban(
     reply: Reply = Reply.REFUSED,
     addresses: tuple[str, ...] = (),
     reference: str = "",
+    off_until: Instant | None = None,
 ) -> Ban:
     """A ban that always holds, unless said otherwise."""
     return Ban(
@@ -104,6 +105,7 @@ def ban(
         funding,
         audience,
         DecisionRecord(reference=reference),
+        off_until=off_until,
     )
 
 
@@ -262,6 +264,7 @@ def _bans(draw: st.DrawFn, number: int) -> Ban:
         draw(st.sampled_from((DEFAULT_FUNDING, frozenset(Funding)))),
         draw(st.sampled_from((DEFAULT_AUDIENCE, frozenset(Audience)))),
         draw(_decisions),
+        off_until=draw(st.one_of(st.none(), st.none(), moments)),
     )
 
 
@@ -335,6 +338,7 @@ def boundaries(policy: Policy) -> tuple[Instant, ...]:
     """Every instant at which something of the policy may start or end."""
     found: set[Instant | None] = set()
     for ban in policy.bans:
+        found.add(ban.off_until)
         for term in ban.terms:
             found |= {term.start, term.end, term.recorded}
     for binding in policy.bindings:

@@ -357,6 +357,8 @@ for = "1 year"
         (BAN.replace('"off"', '"off"\ndecision.follows = "mechelen"'), 5, "ban[0].decision.follows", "has no ban"),
         (BAN.replace('"off"', '"off"\ndecision.follows = "ghent"'), 5, "ban[0].decision.follows", "cannot adopt"),
         (BAN.replace('"off"', '"off"\ndecision.link = "x:y"'), 5, "ban[0].decision.link", "is no http or https"),
+        (BAN.replace('"off"', '"off"\noff_until = 2023-04-01'), 5, "ban[0].off_until", "needs the mode that returns"),
+        (BAN.replace('"off"', '"enforce"\noff_until = "soon"'), 5, "ban[0].off_until", "must be a date"),
         (BAN.replace('"off"', '"off"\nprovisional = true'), 8, "ban[0].term[0].for", "lies more than 72 hours after"),
         (BAN + BINDING.replace('"tiktok"', '"capcut"'), 10, "binding[0].of", "'ghent' has no ban of 'capcut' here"),
         (BAN + BINDING.replace("mechelen", "ghent"), 10, "binding[0].of", "ghent cannot be bound by its own ban"),
@@ -446,6 +448,15 @@ def test_a_closing_is_read_in_the_authoritys_zone(written: str, closes_s: int) -
     ghent, mechelen = parse(BASE.replace(CLOSES, CLOSES + keys, 1) + BAN).authorities
     assert ghent.closing == Closing(closes_s, "a merger", DecisionRecord("o"), "mechelen")
     assert mechelen.closing is None
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("2023-04-01", 1_680_386_400), ("2023-04-01T09:00:00", 1_680_332_400), ("2023-04-01T09:00:00Z", 1_680_339_600)],
+)
+def test_a_ban_is_off_until_a_day_is_over_or_an_instant(written: str, expected: int) -> None:
+    (found,) = parse(BASE + BAN.replace('"off"', f'"enforce"\noff_until = {written}')).bans
+    assert (found.mode, found.off_until) == (Mode.ENFORCE, expected)
 
 
 @pytest.mark.parametrize("owner", ["ghent", "mechelen"])

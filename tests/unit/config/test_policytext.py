@@ -79,12 +79,12 @@ def terms(draw: st.DrawFn, follows: int | None) -> Term:
 
 @st.composite
 def bans(draw: st.DrawFn, number: int, authority: str, service: str, follows: int | None) -> Ban:
-    reply = draw(st.sampled_from(Reply))
+    reply, mode = draw(st.sampled_from(Reply)), draw(st.sampled_from(Mode))
     return Ban(
         number=number,
         authority=authority,
         service=service,
-        mode=draw(st.sampled_from(Mode)),
+        mode=mode,
         terms=tuple(draw(st.lists(terms(follows), min_size=1, max_size=2))),
         reply=reply,
         addresses=(ip_address("192.0.2.80"), ip_address("2001:db8::80")) if reply is Reply.ADDRESS else (),
@@ -92,6 +92,7 @@ def bans(draw: st.DrawFn, number: int, authority: str, service: str, follows: in
         funding=frozenset(draw(st.sets(st.sampled_from(Funding), min_size=1))),
         audience=frozenset(draw(st.sets(st.sampled_from(Audience), min_size=1))),
         decision=draw(decisions(follows)),
+        off_until=None if mode is Mode.OFF else draw(st.none() | instants),
     )
 
 

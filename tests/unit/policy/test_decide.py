@@ -341,6 +341,13 @@ class TestWhoWins:
         off = ban(1, "ghent", "tiktok", Mode.OFF)
         assert asked(GHENT, TIKTOK, off, exemption(1, 1, ["192.0.2.0/24"])) == Decision(Verdict.PASS, "ghent")
 
+    def test_a_ban_that_is_off_for_a_time_refuses_again_by_itself(self) -> None:
+        off = ban(1, "ghent", "tiktok", off_until=NOW + HOUR)
+        things = policy(GHENT, TIKTOK, off)
+        asking = (things, "default", ip_address("192.0.2.1"), parse_name("tiktok.example"))
+        verdicts = [decide(*asking, at).verdict for at in (NOW, NOW + HOUR - 1, NOW + HOUR)]
+        assert verdicts == [Verdict.PASS, Verdict.PASS, Verdict.REFUSE]
+
     def test_an_exempted_ban_beside_a_monitoring_one_is_not_counted_as_exempted(self) -> None:
         things = (GHENT, TIKTOK, self.CDN, ban(1, "ghent", "tiktok"), ban(2, "ghent", "capcut", Mode.MONITOR))
         decision = asked(*things, exemption(1, 1, ["192.0.2.0/24"]))
@@ -353,6 +360,7 @@ class TestWhoWins:
     [
         pytest.param((ban(1, "ghent", "tiktok"),), Standing.IN_FORCE, id="in force"),
         pytest.param((ban(1, "ghent", "tiktok", Mode.OFF),), Standing.OFF, id="off"),
+        pytest.param((ban(1, "ghent", "tiktok", off_until=NOW + 1),), Standing.OFF, id="off for a second"),
         pytest.param((ban(1, "mechelen", "tiktok"), accepted(NOW + 1)), Standing.NOT_BOUND, id="not bound"),
         pytest.param((ban(1, "ghent", "tiktok", terms=(Term(0, 1),)),), Standing.NOT_IN_TERM, id="not in term"),
         pytest.param(

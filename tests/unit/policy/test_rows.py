@@ -61,6 +61,21 @@ TERM = (Term(NOW, NOW + 100),)
             (ban(1, "ghent", "tiktok", Mode.MONITOR, TERM),), [(1, Effect.MONITOR, False, 0, 100)], id="monitor"
         ),
         pytest.param((ban(1, "ghent", "tiktok", Mode.OFF, TERM),), [], id="off"),
+        pytest.param(
+            (ban(1, "ghent", "tiktok", terms=TERM, off_until=NOW + 10),),
+            [(1, Effect.ENFORCE, False, 10, 100)],
+            id="off for a time",
+        ),
+        pytest.param((ban(1, "ghent", "tiktok", terms=TERM, off_until=NOW + 100),), [], id="off as long as it holds"),
+        pytest.param(
+            (
+                ban(1, "mechelen", "tiktok", Mode.MONITOR, TERM, off_until=NOW + 30),
+                Binding(1, 1, "ghent", Ground.LAW, NOW + 10, NOW + 90),
+                Suspension(None, NOW + 20, NOW + 40),
+            ),
+            [(1, Effect.EXEMPT, True, 30, 40), (1, Effect.MONITOR, True, 40, 90)],
+            id="off for a time, bound and suspended",
+        ),
         pytest.param((ban(1, "mechelen", "tiktok", terms=TERM),), [], id="another's"),
         pytest.param((ban(1, "ghent", "tiktok", audience=frozenset({Audience.PUPILS})),), [], id="not covered"),
         pytest.param(
