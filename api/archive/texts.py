@@ -91,6 +91,8 @@ def _life(ban: Ban) -> Iterator[tuple[str, str]]:
         yield from _span(f"term {number}", term)
         if term["review_by"] is not None:
             yield term["review_by"], f"term {number} is due for review"
+    if ban.ban["off_until"] is not None:
+        yield ban.ban["off_until"], f"the mode {ban.ban['returns_to']} returns"
     for binding in ban.bindings:
         name = f"binding {binding['number']} ({binding['authority']})"
         yield binding["recorded"], f"{name} is recorded"

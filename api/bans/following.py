@@ -10,7 +10,8 @@ from api.bans.formal import demand_adoption
 from api.bans.standing import effective_end, has_ended
 from api.db.models import BanRow, TermRow
 from api.errors import Conflict
-from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Term
+from api.publish.source import lasting_mode
+from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Term
 
 
 def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
@@ -30,7 +31,8 @@ def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
     source = session.get_one(BanRow, decision.follows)
     scoped = replace(
         change,
-        mode=change.mode or Mode(source.mode),
+        # Not that it is off for a time: the decision is to have the ban.
+        mode=change.mode or lasting_mode(source),
         tiers=change.tiers or frozenset(source.tiers),
         funding=change.funding or frozenset(map(Funding, source.funding)),
         audience=change.audience or frozenset(map(Audience, source.audience)),

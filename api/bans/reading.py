@@ -8,7 +8,17 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, DecisionWrite, EndingRead, FormalRead, TermRead, TermWrite
-from api.bans.standing import DAY_S, Suspended, due, effective_end, goes_on_after, holds, is_suspended, state_of
+from api.bans.standing import (
+    DAY_S,
+    Suspended,
+    due,
+    effective_end,
+    goes_on_after,
+    holds,
+    is_suspended,
+    state_of,
+    switch_at,
+)
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid
@@ -16,7 +26,8 @@ from api.moments import moment_text, optional_text, parse_end, parse_moment, thr
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 
-_OF_THE_HOUR = {"revision", "state", "ending", "notes", "warnings", "mode_set"}
+_OF_THE_HOUR = {"revision", "state", "ending", "notes", "warnings", "mode_set", "mode_set_by"}
+"""What depends on the hour, or is the time or the author of an act."""
 DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
 
 
@@ -190,14 +201,17 @@ def _notes(terms: Sequence[TermRow], now: Instant, time_zone: str) -> list[str]:
 
 
 def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], suspended: Suspended) -> BanRead:
+    switch = switch_at(row, now)
     return BanRead(
         number=row.number,
         authority=row.authority,
         service=row.service,
-        mode=Mode(row.mode),
-        # What is kept from before reasons were has none.
-        mode_reason=row.mode_reason or "",
-        mode_set=optional_text(row.mode_set_s),
+        mode=switch.mode,
+        mode_reason=switch.reason,
+        mode_set=optional_text(switch.since),
+        mode_set_by=switch.by,
+        off_until=optional_text(switch.until),
+        returns_to=switch.returns,
         reply=Reply(row.reply),
         addresses=row.addresses,
         tiers=row.tiers,
@@ -208,7 +222,7 @@ def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], s
             _term(term, time_zone, names) for term in sorted(row.terms, key=lambda term: (term.start_s, term.id or 0))
         ],
         provisional=row.provisional,
-        state=state_of(row.terms, now, suspended=is_suspended(row.authority, suspended)),
+        state=state_of(row.terms, now, suspended=is_suspended(row.authority, suspended), off=switch.mode is Mode.OFF),
         ending=_ending(row.terms, now),
         notes=_notes(row.terms, now, time_zone),
         revision=row.revision,

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from api.bans.standing import State, Suspended, suspended_at
-from api.bans.states import in_state
+from api.bans.states import in_state, mode_at
 from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, SuspensionRow, TermRow
 from api.db.names import no_ban
 from api.errors import Invalid, NotFound
@@ -84,7 +84,7 @@ def page(
     if wanted.service is not None:
         statement = statement.where(BanRow.service == wanted.service)
     if wanted.mode is not None:
-        statement = statement.where(BanRow.mode == wanted.mode)
+        statement = statement.where(mode_at(now) == wanted.mode)
     if wanted.follows is not None:
         statement = statement.where(_follows(wanted.follows))
     if wanted.state is not None:

@@ -18,15 +18,15 @@ from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
-from api.errors import NotFound
+from api.errors import Invalid, NotFound
 from api.filters import AuthorityFilter, ServiceFilter
-from api.moments import given_moment
+from api.moments import given_moment, parse_end
 from api.near import unknown
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Page, ServiceSlug, Slug
-from dnsfilter.policy.model import Mode
+from dnsfilter.policy.model import Instant, Mode
 
 bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
 of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
@@ -35,7 +35,7 @@ StateFilter = Annotated[
     State | None,
     Query(
         description="`ending` bans end, or are to be reviewed, within thirty days; `in_force` has those too. "
-        "`suspended` bans would be in force, and are in neither"
+        "`suspended` bans would be in force, and are in neither. `off` bans would be too, but for their mode"
     ),
 ]
 FollowsFilter = Annotated[
@@ -46,7 +46,7 @@ Sort = Annotated[
     Literal[
         "number", "-number", "authority", "-authority", "service", "-service", "mode", "-mode", "revision", "-revision"
     ],
-    Query(description="`revision` is when it was changed last; with `-` downwards"),
+    Query(description="`mode` is the one set last; `revision` is when it was changed last; with `-` downwards"),
 ]
 
 
@@ -115,6 +115,7 @@ def put_ban(
 
     Without terms, a decision that `follows` a ban takes over that ban's; a later renewal or end of it changes nothing.
     `{"mode": "off"}` and `{"mode": "enforce"}` toggle a ban that exists. Terms that have begun are never rewritten.
+    With `until` or `for` a ban that is switched off gets the mode that it had back by itself.
     """
     owner = authorities.get(unit.session, slug)
     known = repository.find(unit.session, slug, service)
@@ -253,6 +254,7 @@ def _change(unit: UnitOfWork, body: BanWrite, known: Sequence[TermRow], subject:
     return BanChange(
         mode=body.mode,
         mode_reason=body.mode_reason,
+        off_until=_off_until(unit, body, subject.time_zone),
         reply=body.reply,
         addresses=None if body.addresses is None else tuple(body.addresses),
         tiers=None if body.tiers is None else frozenset(body.tiers),
@@ -262,6 +264,22 @@ def _change(unit: UnitOfWork, body: BanWrite, known: Sequence[TermRow], subject:
         terms=terms,
         provisional=body.provisional,
     )
+
+
+def _off_until(unit: UnitOfWork, body: BanWrite, time_zone: str) -> Instant | None:
+    """The end of being off. A day is included, as in a term."""
+    if body.until is None and body.for_ is None:
+        return None
+    place = "body.for" if body.until is None else "body.until"
+    if body.mode is not Mode.OFF:
+        raise Invalid.at(place, "is for the mode off, after which the mode that the ban had returns: give mode off too")
+    try:
+        found = parse_end(unit.now_s, None, body.until, body.for_, time_zone)
+    except ValueError as error:
+        raise Invalid.at(place, str(error)) from error
+    if found is None or found <= unit.now_s:
+        raise Invalid.at(place, f"{body.until or body.for_} has passed: give a later time")
+    return found
 
 
 def _subject(owner: AuthorityRow, service: str) -> Subject:

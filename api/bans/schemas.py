@@ -68,6 +68,11 @@ class BanWrite(Strict):
 
     mode: Mode | None = None
     mode_reason: Reason | None = Field(default=None, description="why the mode is set, if it is to be on record")
+    until: EndText | None = Field(
+        default=None,
+        description="when the mode that the ban had returns by itself, with `mode` off: a last day, or an instant",
+    )
+    for_: SpanText | None = Field(default=None, alias="for", description="in place of `until`: for how long it is off")
     reply: Reply | None = Field(
         default=None,
         description="`refused` makes many stub resolvers ask the next resolver they know: name no other one to clients",
@@ -160,8 +165,9 @@ class BanWarningRead(Read):
 class BanRead(Read):
     """An authority's decision on one service. `state`, `ending`, `notes` and `warnings` are at the time of the answer.
 
-    `mode_set` is when its mode was set last, for `mode_reason`. `notes` say what its terms may not seem to. `warnings`
-    are null in lists, in traces, and for whoever may not read the authority's exemptions.
+    `mode_set` is when its mode was set last, by the account `mode_set_by`, for `mode_reason`. A ban that is off with an
+    end has `off_until`, when the mode `returns_to` holds again by itself. `notes` say what its terms may not seem to.
+    `warnings` are null in lists, in traces, and for whoever may not read the authority's exemptions.
     """
 
     number: int
@@ -170,6 +176,9 @@ class BanRead(Read):
     mode: Mode
     mode_reason: str
     mode_set: Timestamp | None
+    mode_set_by: int | None
+    off_until: Timestamp | None
+    returns_to: Mode | None
     reply: Reply
     addresses: list[str]
     tiers: list[int]

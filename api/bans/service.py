@@ -4,6 +4,7 @@ No term that has begun is rewritten, and no decision once a term has begun: eith
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from api.authorities.life import demand_open, demand_within
@@ -14,6 +15,7 @@ from api.bans.following import followed, renewed
 from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
 from api.bans.standing import effective_end, has_ended
+from api.bans.switching import set_mode, switched
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
@@ -34,8 +36,8 @@ from dnsfilter.policy.model import (
 PROVISIONAL_S = 72 * 3600
 MAX_TERMS = 100
 
-Step: TypeAlias = Callable[[BanRow, BanChange, Instant], None]
-"""Sets one part of a ban as the change says, at an instant."""
+Step: TypeAlias = Callable[[UnitOfWork, BanRow, BanChange], None]
+"""Sets one part of a ban as the change says."""
 
 
 def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> tuple[BanRow, bool]:
@@ -80,7 +82,7 @@ def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, deci
     _renewable(row, decision)
     change = renewed(unit.session.get_one(BanRow, decision.follows), row.terms, decision, unit.now_s)
     before = _add_terms(unit, authority, row, change.terms or ())
-    _set_scope(row, change, unit.now_s)
+    _set_scope(unit, row, change)
     if shown(unit.session, row, unit.now_s, authority.time_zone) != before:
         _recorded(unit, authority, row, "ban.set_scope", before)
 
@@ -169,9 +171,13 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
     row = BanRow(
         authority=authority.slug,
         service=service.slug,
-        mode=str(change.mode or Mode.ENFORCE),
-        mode_reason=change.mode_reason or "",
+        # Nothing yet, and so nothing that could return.
+        mode=str(Mode.OFF),
+        mode_reason="",
         mode_set_s=unit.now_s,
+        mode_set_by=unit.actor.account,
+        off_until_s=None,
+        returns_to=None,
         reply=str(change.reply or Reply.REFUSED),
         addresses=list(change.addresses or ()),
         tiers=sorted(change.tiers or DEFAULT_TIERS),
@@ -182,6 +188,7 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
         revision=unit.new_revision(),
         terms=[_term_row(term, unit.now_s) for term in terms],
     )
+    set_mode(unit, row, replace(change, mode=change.mode or Mode.ENFORCE))
     _bounded(row.terms)
     _checked(row, service)
     demand_open(authority, unit.now_s)
@@ -215,10 +222,10 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
     steps: tuple[tuple[str, Step], ...] = (
         ("ban.change", _set_reply),
         ("ban.set_scope", _set_scope),
-        (f"ban.set_{change.mode}", _set_mode),
+        (f"ban.set_{switched(unit, row, change).mode}", set_mode),
     )
     for act, step in steps:
-        step(row, change, unit.now_s)
+        step(unit, row, change)
         if not confirmed and shown(unit.session, row, unit.now_s, authority.time_zone) != before:
             before = _recorded(unit, authority, row, act, before)
     _checked(row, service)
@@ -226,7 +233,7 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
         _recorded(unit, authority, row, "ban.confirm", before)
 
 
-def _set_reply(row: BanRow, change: BanChange, _now: Instant) -> None:
+def _set_reply(_unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
     if change.reply is not None:
         row.reply = str(change.reply)
     if change.addresses is not None:
@@ -235,20 +242,13 @@ def _set_reply(row: BanRow, change: BanChange, _now: Instant) -> None:
         row.addresses = []
 
 
-def _set_scope(row: BanRow, change: BanChange, _now: Instant) -> None:
+def _set_scope(_unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
     if change.tiers:
         row.tiers = sorted(change.tiers)
     if change.funding:
         row.funding = sorted(map(str, change.funding))
     if change.audience:
         row.audience = sorted(map(str, change.audience))
-
-
-def _set_mode(row: BanRow, change: BanChange, now: Instant) -> None:
-    """Set the mode, with the reason that is given for it or none; the same mode again may be given another reason."""
-    if change.mode is None or (change.mode == row.mode and change.mode_reason in (None, row.mode_reason)):
-        return
-    row.mode, row.mode_reason, row.mode_set_s = str(change.mode), change.mode_reason or "", now
 
 
 def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:

@@ -1,12 +1,13 @@
-"""Where a ban stands at an instant, from its terms and from what is suspended."""
+"""Where a ban stands at an instant, from its mode, its terms and what is suspended."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from api.db.models import SuspensionRow, TermRow
-from dnsfilter.policy.model import Instant
+from api.db.models import BanRow, SuspensionRow, TermRow
+from api.publish.source import lasting_mode
+from dnsfilter.policy.model import Instant, Mode
 
 Days: TypeAlias = Literal[1, 7, 30]
 WARNINGS_DAYS: tuple[Days, ...] = (1, 7, 30)
@@ -19,11 +20,15 @@ Suspended: TypeAlias = frozenset[str | None]
 
 
 class State(StrEnum):
-    """Whether a term holds, will hold, or no longer does. One that holds is in force, unless the others say more."""
+    """Whether a term holds, will hold, or no longer does. One that holds is in force, unless the others say more.
+
+    A ban is `off`, and not in force, while its mode is off and a term holds, whether its authority is suspended or not.
+    """
 
     PLANNED = "planned"
     IN_FORCE = "in_force"
     ENDING = "ending"
+    OFF = "off"
     SUSPENDED = "suspended"
     LAPSED = "lapsed"
 
@@ -42,6 +47,31 @@ class Due:
     at: Instant
     what: What
     days: Days
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The mode of a ban at an instant: since when, set by which account (None: by itself, or not known), and why.
+
+    One that is off with an end has `until`, and the mode that `returns` then.
+    """
+
+    mode: Mode
+    since: Instant | None
+    by: int | None
+    reason: str
+    until: Instant | None = None
+    returns: Mode | None = None
+
+
+def switch_at(row: BanRow, at: Instant) -> Switch:
+    """Return the mode that a ban has at an instant, by what was set last."""
+    lasting, until = lasting_mode(row), row.off_until_s
+    if until is not None and until <= at:
+        return Switch(lasting, until, None, "")
+    # What is kept from before reasons were has none.
+    known = (Mode(row.mode), row.mode_set_s, row.mode_set_by, row.mode_reason or "")
+    return Switch(*known) if until is None else Switch(*known, until, lasting)
 
 
 def effective_end(term: TermRow) -> Instant | None:
@@ -83,9 +113,11 @@ def has_ended(term: TermRow, at: Instant) -> bool:
     return end is not None and (end <= at or end <= term.start_s)
 
 
-def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool) -> State:
-    """The state of a ban with these terms; `suspended`: its authority is."""
+def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: bool) -> State:
+    """The state of a ban with these terms; `suspended`: its authority is; `off`: its mode is."""
     if any(holds(term, at) for term in terms):
+        if off:
+            return State.OFF
         if suspended:
             return State.SUSPENDED
         return State.IN_FORCE if due(terms, at) is None else State.ENDING

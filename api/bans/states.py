@@ -2,12 +2,12 @@
 
 from typing import assert_never
 
-from sqlalchemy import ColumnElement, and_, exists, func, not_, or_
+from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_
 from sqlalchemy.orm import aliased
 
 from api.bans.standing import ENDING_S, State
 from api.db.models import BanRow, SuspensionRow, TermRow
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, Mode
 
 
 def in_state(state: State, now: Instant) -> ColumnElement[bool]:
@@ -16,20 +16,28 @@ def in_state(state: State, now: Instant) -> ColumnElement[bool]:
     end = _end(term)
     waits = or_(term.start_s > now, term.recorded_s > now)
     ahead = exists().where(own, waits, or_(end.is_(None), and_(end > term.start_s, end > term.recorded_s)))
-    held = _held(now)
+    held, off = _held(now), mode_at(now) == Mode.OFF
+    on = and_(held, not_(off))
     match state:
+        case State.OFF:
+            return and_(held, off)
         case State.SUSPENDED:
-            return and_(held, _is_suspended(now))
+            return and_(on, _is_suspended(now))
         case State.IN_FORCE:
-            return and_(held, not_(_is_suspended(now)))
+            return and_(on, not_(_is_suspended(now)))
         case State.ENDING:
-            return and_(held, not_(_is_suspended(now)), or_(_nears_end(now), _nears_review(now)))
+            return and_(on, not_(_is_suspended(now)), or_(_nears_end(now), _nears_review(now)))
         case State.PLANNED:
             return and_(not_(held), ahead)
         case State.LAPSED:
             return and_(not_(held), not_(ahead))
         case _:
             assert_never(state)
+
+
+def mode_at(now: Instant) -> ColumnElement[str | None]:
+    """What `switch_at` says of a ban's mode."""
+    return case((BanRow.off_until_s <= now, BanRow.returns_to), else_=BanRow.mode)
 
 
 def _term() -> tuple[type[TermRow], ColumnElement[bool]]:

@@ -1,8 +1,10 @@
 """dnsfilterctl ban: an authority's decisions on services."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
+from api.ctl.accounts import Accounts
 from api.ctl.bindings import standing_words
 from api.ctl.client import Client, path
 from api.ctl.commands import (
@@ -38,9 +40,10 @@ from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, counted, table
 from dnsfilter.policy.calendar import parse_instant
 
+Table: TypeAlias = Callable[[list[Ban], Names, Accounts], Iterator[str]]
 MODES = ("enforce", "monitor", "off")
 REPLIES = ("refused", "nxdomain", "nodata", "address")
-STATES = ("planned", "in_force", "ending", "suspended", "lapsed")
+STATES = ("planned", "in_force", "ending", "off", "suspended", "lapsed")
 MAX_RELATED = 1_000
 """So many bindings, and followers, are shown with a ban."""
 _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
@@ -49,7 +52,9 @@ _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
 def add(groups: Group) -> None:
     """Add the group's commands."""
     group = add_group(groups, "ban", "authorities' decisions on services")
-    lister = add_verb(group, "list", _list, "list bans", "ban list --authority ghent --state in_force")
+    lister = add_verb(
+        group, "list", _list, "list bans", "ban list --authority ghent --state in_force", "ban list --state off"
+    )
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
     lister.add_argument("--service", type=slug, metavar="SERVICE", help="those on one service")
     lister.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="those that follow this ban")
@@ -119,7 +124,7 @@ def _add_set(group: Group) -> None:
         "set",
         _set,
         "toggle or change a ban; adopt one, with its decision and a term, or provisionally",
-        'ban set ghent tiktok --mode off --reason "election night"',
+        'ban set ghent tiktok --mode off --for "8 hours" --reason "election night"',
         'ban set ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
         "ban set ghent tiktok --provisional",
     )
@@ -128,7 +133,9 @@ def _add_set(group: Group) -> None:
     standing = parser.add_mutually_exclusive_group()
     standing.add_argument("--provisional", action="store_true", help="a new ban without a decision, for 72 hours")
     standing.add_argument("--confirm", action="store_true", help="make a provisional ban an ordinary one")
-    add_term(parser, review=True)
+    term = add_term(parser, review=True)
+    term.description = f"{term.description} With --mode off alone, --until (also an RFC 3339 time) and --for say how \
+long the ban is off."
     add_decision(parser)
 
 
@@ -156,7 +163,8 @@ def _add_fields(parser: Parser) -> None:
 def _list(client: Client, options: Options) -> Result:
     query = given(options, "authority", "service", "state", "follows")
     page = client.list(Ban, path("bans"), options.limit, query)
-    return listed(page, lambda: _listed(client, page.items, options.authority), "bans")
+    table_of = _table_of_off if options.state == "off" else _table
+    return listed(page, lambda: _listed(client, page.items, options.authority, table_of), "bans")
 
 
 def _show(client: Client, options: Options) -> Result:
@@ -174,6 +182,8 @@ def _whole(client: Client, ban: Ban) -> Iterator[str]:
         ("applies in", f"{item.authority}  {names.authority(item.authority)}: {_standing(item, names)}")
         for item in bound
     ]
+    if ban.mode_set_by is not None:
+        rows.append(("mode set by", Accounts(client).words(ban.mode_set_by)))
     rows += [("followed by", f"{item.authority}  {names.authority(item.authority)}") for item in followers]
     yield from _lines(ban, names, rows)
 
@@ -192,7 +202,7 @@ def _adopt(client: Client, options: Options) -> Result:
 
 
 def _set(client: Client, options: Options) -> Result:
-    body = _change(options)
+    body = _off(options) or _change(options)
     if not body:
         raise WrongInput("say what to set: --mode, for example; see dnsfilterctl ban set --help")
     # Only these can make a ban that does not exist: a toggle of one that does not is a mistake in its name.
@@ -203,10 +213,25 @@ def _set(client: Client, options: Options) -> Result:
     return replace(told, notes=(*told.notes, lapsed)) if ban.state == "lapsed" else told
 
 
+def _off(options: Options) -> Body:
+    """What switches a ban off for a time; empty where the options say something else."""
+    reach = given(options, "end", "until", "for_")
+    more = {**decision_body(options), **given(options, "start", "review_by")}
+    if options.mode != "off" or not reach or more or options.provisional or options.confirm:
+        return {}
+    if "end" in reach:
+        raise WrongInput("with --mode off say --until or --for: when the mode that the ban has now returns")
+    return {**_fields(options), **{key.rstrip("_"): value for key, value in reach.items()}}
+
+
+def _fields(options: Options) -> Body:
+    """What the options give of a ban but its decision and term."""
+    reason = {} if options.reason is None else {"mode_reason": options.reason}
+    return {**given(options, *_FIELDS, "addresses"), **reason}
+
+
 def _change(options: Options) -> Body:
-    body = given(options, *_FIELDS, "addresses")
-    if options.reason is not None:
-        body["mode_reason"] = options.reason
+    body = _fields(options)
     decision, term = decision_body(options), term_body(options)
     if decision:
         body["decision"] = decision
@@ -310,6 +335,8 @@ def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]
 
 def _mode(ban: Ban, zone: str | None) -> str:
     words = ban.mode if ban.mode_set is None else f"{ban.mode}, set {at_words(ban.mode_set, zone)}"
+    if ban.off_until is not None:
+        words += f", until {_off_end(ban, zone)}"
     return f"{words}: {ban.mode_reason}" if ban.mode_reason else words
 
 
@@ -332,13 +359,31 @@ def _urgency(ban: Ban) -> tuple[int, int]:
     return (1, parse_instant(ban.ending.at)) if ban.ending is not None else (2, 0)
 
 
-def _listed(client: Client, items: list[Ban], authority: str | None) -> Iterator[str]:
+def _listed(client: Client, items: list[Ban], authority: str | None, table_of: Table) -> Iterator[str]:
     names = Names(client)
     yield from first_lines(holding(client, authority), names)
-    yield from _table(items, names)
+    yield from table_of(items, names, Accounts(client))
 
 
-def _table(items: list[Ban], names: Names) -> Iterator[str]:
+def _table_of_off(items: list[Ban], names: Names, accounts: Accounts) -> Iterator[str]:
+    """Bans that are off: since when, until when, by whom and why."""
+    names.prepare({item.authority for item in items}, {item.service for item in items})
+    accounts.prepare({item.mode_set_by for item in items})
+    rows = []
+    for item in items:
+        zone = names.time_zone(item.authority)
+        since = "" if item.mode_set is None else at_words(item.mode_set, zone)
+        by = "" if item.mode_set_by is None else accounts.words(item.mode_set_by)
+        subject = (item.authority, names.authority(item.authority), item.service, names.service(item.service))
+        rows.append((*subject, since, _off_end(item, zone), by, item.mode_reason))
+    yield from table(("authority", "name", "service", "name", "off since", "until", "by", "reason"), rows, ("name",))
+
+
+def _off_end(ban: Ban, zone: str | None) -> str:
+    return "set again" if ban.off_until is None else f"{at_words(ban.off_until, zone)}, then {ban.returns_to}"
+
+
+def _table(items: list[Ban], names: Names, _accounts: Accounts) -> Iterator[str]:
     names.prepare({item.authority for item in items}, {item.service for item in items})
     rows = [
         (

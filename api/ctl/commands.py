@@ -173,7 +173,7 @@ def add_decision(parser: argparse.ArgumentParser, what: str = "the decision", *,
         group.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="the ban that it adopts")
 
 
-def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> None:
+def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> "argparse._ArgumentGroup":
     """The options of a period; with `review` it may be without an end. `start` tells when it begins by default."""
     group = parser.add_argument_group(
         "the term", "By the clock of the authority, unless a time says of which zone it is."
@@ -182,6 +182,7 @@ def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: st
     add_end(group)
     if review:
         group.add_argument("--review-by", metavar="DATE", help="without an end: when it is looked at again")
+    return group
 
 
 def add_end(parser: "argparse._ActionsContainer", *, required: bool = False) -> None:

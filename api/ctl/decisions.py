@@ -58,6 +58,9 @@ class Ban(Answer):
     mode: str
     mode_reason: str
     mode_set: Moment | None
+    mode_set_by: Number | None
+    off_until: Moment | None
+    returns_to: str | None
     reply: str
     addresses: list[str]
     tiers: list[int]

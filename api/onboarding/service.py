@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.accounts.repository import names
 from api.auth.permissions import Role
 from api.authorities.life import AuthorityState, authority_state
-from api.bans.standing import State, state_of
+from api.bans.standing import State, state_of, switch_at
 from api.db.models import AccountRow, AuthorityRow, BanRow, GrantRow, NodeRow, RangeRow, SpaceRow
 from api.moments import optional_text
 from api.onboarding.schemas import OnboardingRead, Step, StepRead
@@ -96,13 +96,15 @@ def _first(texts: Sequence[str], most: int = 3) -> list[str]:
 
 def _ban(session: Session, slug: str, now_s: Instant) -> StepRead:
     rows = session.scalars(select(BanRow).where(BanRow.authority == slug).order_by(BanRow.service)).all()
-    states = [(row, state_of(row.terms, now_s, suspended=False)) for row in rows]
+    modes = {row.number: switch_at(row, now_s).mode for row in rows}
+    states = [(row, state_of(row.terms, now_s, suspended=False, off=False)) for row in rows]
     live = [(row, state) for row, state in states if state != State.LAPSED]
     found = [
-        f"{row.service} ({'off' if row.mode == Mode.OFF else str(state).replace('_', ' ')})" for row, state in live
+        f"{row.service} ({'off' if modes[row.number] is Mode.OFF else str(state).replace('_', ' ')})"
+        for row, state in live
     ]
     todo = "" if live else "record its decision: a ban that holds now or will"
-    if live and all(row.mode == Mode.OFF for row, _ in live):
+    if live and all(modes[row.number] is Mode.OFF for row, _ in live):
         todo = "set the mode of its ban to enforce or monitor: at off it does nothing"
     return _step(Step.BAN, _first(found), todo)
 

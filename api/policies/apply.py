@@ -140,6 +140,7 @@ class _Run:
         keeps_term = ban.provisional and (known is None or known.provisional)
         return BanChange(
             mode=ban.mode,
+            off_until=ban.off_until,
             reply=ban.reply,
             addresses=tuple(str(address) for address in ban.addresses),
             tiers=ban.tiers,

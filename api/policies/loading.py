@@ -158,6 +158,7 @@ def _change(ban: Ban) -> BanChange:
     """What the file says of a ban, but what it follows."""
     return BanChange(
         mode=ban.mode,
+        off_until=ban.off_until,
         reply=ban.reply,
         addresses=tuple(str(address) for address in ban.addresses),
         tiers=ban.tiers,

@@ -168,7 +168,7 @@ def ban_value(row: BanRow) -> Ban | None:
         row.number,
         row.authority,
         row.service,
-        Mode(row.mode),
+        lasting_mode(row),
         tuple(_term(term) for term in sorted(filter(begins, row.terms), key=lambda t: (t.start_s, t.id))),
         Reply(row.reply),
         tuple(ip_address(address) for address in row.addresses),
@@ -177,7 +177,13 @@ def ban_value(row: BanRow) -> Ban | None:
         frozenset(map(Audience, row.audience)),
         _decision(row.decision),
         row.provisional,
+        row.off_until_s,
     )
+
+
+def lasting_mode(row: BanRow) -> Mode:
+    """Return the mode that stays until an act: of a ban that is off with an end, the one that returns."""
+    return Mode(row.mode if row.off_until_s is None or row.returns_to is None else row.returns_to)
 
 
 def begins(row: TermRow) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from api.audit.repository import of_revision
 from api.bans import service as ban_acts
 from api.bans.change import BanChange
+from api.bans.standing import switch_at
 from api.bindings.repository import binders
 from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
@@ -21,7 +22,7 @@ from api.errors import Conflict, Fault, Invalid, NotFound
 from api.publish.past import kept_since, objects_at, ranges_at
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
-from dnsfilter.policy.model import Audience, Funding, Mode, Range, Reply, Service
+from dnsfilter.policy.model import Audience, Funding, Range, Reply, Service
 
 
 def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str, Service]) -> list[AuditRow]:
@@ -100,14 +101,32 @@ class _Run:
         then = {row.number: row for row in wanted}
         for row in self.unit.session.scalars(select(BanRow).order_by(BanRow.number)).all():
             past = then.get(row.number)
-            if past is None or _state(past) == _state(row):
+            if past is None or self._state(past) == self._state(row):
                 continue
             with self._faulty(f"ban/{row.authority}/{row.service}"):
                 service = self.services.get(row.service)
                 if service is None:
                     raise Conflict(f"service {row.service} is in the catalogue no longer")
                 owner = self.unit.session.get_one(AuthorityRow, row.authority)
-                ban_acts.put(self.unit, owner, service, _change(past))
+                ban_acts.put(self.unit, owner, service, self._change(past))
+
+    def _state(self, row: BanRow) -> tuple[object, ...]:
+        switch = switch_at(row, self.unit.now_s)
+        mode = switch.mode, switch.until, switch.returns, switch.reason
+        return *mode, row.reply, row.addresses, row.tiers, row.funding, row.audience
+
+    def _change(self, past: BanRow) -> BanChange:
+        switch = switch_at(past, self.unit.now_s)
+        return BanChange(
+            mode=switch.returns or switch.mode,
+            mode_reason=switch.reason,
+            off_until=switch.until,
+            reply=Reply(past.reply),
+            addresses=tuple(past.addresses),
+            tiers=frozenset(past.tiers),
+            funding=frozenset(map(Funding, past.funding)),
+            audience=frozenset(map(Audience, past.audience)),
+        )
 
     @contextmanager
     def _faulty(self, subject: str) -> Iterator[None]:
@@ -117,19 +136,3 @@ class _Run:
             self.faults += [Fault(subject, fault.message) for fault in error.faults]
         except (Conflict, NotFound) as error:
             self.faults.append(Fault(subject, str(error)))
-
-
-def _state(row: BanRow) -> tuple[object, ...]:
-    return row.mode, row.mode_reason or "", row.reply, row.addresses, row.tiers, row.funding, row.audience
-
-
-def _change(past: BanRow) -> BanChange:
-    return BanChange(
-        mode=Mode(past.mode),
-        mode_reason=past.mode_reason or "",
-        reply=Reply(past.reply),
-        addresses=tuple(past.addresses),
-        tiers=frozenset(past.tiers),
-        funding=frozenset(map(Funding, past.funding)),
-        audience=frozenset(map(Audience, past.audience)),
-    )

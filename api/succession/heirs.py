@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from api.bans import repository as bans
 from api.bans import service as ban_acts
 from api.bans.change import BanChange
-from api.bans.standing import effective_end, has_ended, holds
+from api.bans.standing import effective_end, has_ended, holds, switch_at
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
 from api.bindings.schemas import BindingState, binding_state
@@ -24,6 +24,7 @@ from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.moments import parse_zoned_hours
+from api.publish.source import lasting_mode
 from api.succession import repository
 from api.succession.outcome import Outcome
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union, until
@@ -105,9 +106,10 @@ class Heirs:
         now = self.unit.now_s
         live = known is not None and not _lapsed(known, now)
         spans = _missing(ban, () if known is None or known.provisional else _held(known, now), now)
-        if known is not None and live and ban.mode != Mode.OFF:
+        off = lasting_mode(ban) is Mode.OFF
+        if known is not None and live and not off:
             self._demand_alike(ban, known, service, bool(spans))
-        if known is not None and live and (not spans or ban.mode == Mode.OFF):
+        if known is not None and live and (not spans or off):
             self.done.covered.append((_of_ban(ban), _of_ban(known)))
             return known
         follows: int | None = ban.number
@@ -121,11 +123,11 @@ class Heirs:
             for (start, end), review in spans.items()
         )
         if known is None or known.provisional:
-            adopted = replace(_as_decided(ban), decision=decision, terms=terms, provisional=False)
+            adopted = replace(_as_decided(ban, now), decision=decision, terms=terms, provisional=False)
             row, _ = ban_acts.put(self.unit, self.new, service, adopted)
         else:
             # Its terms stay what they were, and these are added. How it applies is said anew only where it has lapsed.
-            row = known if live else ban_acts.put(self.unit, self.new, service, _as_decided(ban))[0]
+            row = known if live else ban_acts.put(self.unit, self.new, service, _as_decided(ban, now))[0]
             for term in terms:
                 ban_acts.renew(self.unit, self.new, row, term)
         self.done.continued.append((_of_ban(ban), _of_ban(row)))
@@ -133,7 +135,7 @@ class Heirs:
 
     def _demand_alike(self, ban: BanRow, known: BanRow, service: Service, gaps: bool) -> None:
         """Raises Conflict where `ban` would apply otherwise in `known`, and no decision of the successor's says so."""
-        if _effect(known, service) == _effect(ban, service):
+        if _effect(known, service, self.unit.now_s) == _effect(ban, service, self.unit.now_s):
             return
         undecided = self._undecided(known, gaps)
         if undecided is None:
@@ -153,7 +155,7 @@ class Heirs:
         ways = "give both the same, or end one"
         if known.provisional:
             return "is provisional", ways
-        if known.mode == Mode.OFF:
+        if lasting_mode(known) is Mode.OFF:
             return "is off", ways
         live = [term for term in known.terms if not has_ended(term, self.unit.now_s)]
         held = [term for term in live if holds(term, self.unit.now_s)]
@@ -276,11 +278,13 @@ def _missing(ban: BanRow, held: Intervals, now: Instant) -> Mapping[Interval, In
     return found
 
 
-def _as_decided(ban: BanRow) -> BanChange:
-    """How the ban applies, as a change of another."""
+def _as_decided(ban: BanRow, now: Instant) -> BanChange:
+    """How the ban applies, as a change of another; one that is off with an end stays so."""
+    switch = switch_at(ban, now)
     return BanChange(
-        mode=Mode(ban.mode),
-        mode_reason=ban.mode_reason or None,
+        mode=lasting_mode(ban),
+        mode_reason=switch.reason or None,
+        off_until=switch.until,
         reply=Reply(ban.reply),
         addresses=tuple(ban.addresses),
         tiers=frozenset(ban.tiers),
@@ -289,12 +293,13 @@ def _as_decided(ban: BanRow) -> BanChange:
     )
 
 
-def _effect(ban: BanRow, service: Service) -> tuple[str, frozenset[int], frozenset[str], frozenset[str]]:
-    """What decides whom the ban concerns, and whether it refuses."""
-    if ban.mode == Mode.OFF:
-        return ban.mode, frozenset(), frozenset(), frozenset()
+def _effect(ban: BanRow, service: Service, now: Instant) -> tuple[object, ...]:
+    """What decides whom the ban concerns, and when it refuses."""
+    mode = lasting_mode(ban)
+    if mode is Mode.OFF:
+        return (mode,)
     tiers = frozenset(ban.tiers) & {tier.number for tier in service.tiers}
-    return ban.mode, tiers, frozenset(ban.funding), frozenset(ban.audience)
+    return mode, switch_at(ban, now).until, tiers, frozenset(ban.funding), frozenset(ban.audience)
 
 
 def _binds(row: BindingRow, wanted: BindingRow) -> bool:

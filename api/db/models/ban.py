@@ -11,7 +11,8 @@ from api.db.base import Base
 class BanRow(Base):
     """An authority's decision on one service. Numbers are never used twice.
 
-    `mode_set_s` is when its mode was set last, for `mode_reason`.
+    `mode_set_s` is when `mode` was set last, by the account `mode_set_by`, for `mode_reason`. From `off_until_s` on
+    `returns_to` holds instead: see `standing.switch_at`. While a ban is off without an end, that is the mode before.
     """
 
     __tablename__ = "bans"
@@ -23,6 +24,9 @@ class BanRow(Base):
     mode: Mapped[str] = mapped_column(String(16))
     mode_reason: Mapped[str] = mapped_column(String(1000), default="")
     mode_set_s: Mapped[int | None]
+    mode_set_by: Mapped[int | None]
+    off_until_s: Mapped[int | None]
+    returns_to: Mapped[str | None] = mapped_column(String(16))
     reply: Mapped[str] = mapped_column(String(16))
     addresses: Mapped[list[str]]
     tiers: Mapped[list[int]]

@@ -1,6 +1,7 @@
 """What a row's state is, and what a database is asked for it, agree at every instant."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,9 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.bans.repository import suspended
-from api.bans.standing import State, due, is_suspended, state_of
-from api.bans.states import in_state
+from api.bans.standing import State, due, is_suspended, state_of, switch_at
+from api.bans.states import in_state, mode_at
 from api.db.models import BanRow, SuspensionRow, TermRow
+from dnsfilter.policy.model import Mode
 from tests.unit.api.conftest import START, Plane, on_both_databases
 
 DAY = 86_400
@@ -30,6 +32,12 @@ class Drawn:
     recorded: int = -DAY
 
 
+_Mode: TypeAlias = tuple[str, int | None, str | None]
+"""A mode, the end of being off as an offset from now, and the mode that returns."""
+_modes: st.SearchStrategy[_Mode] = st.sampled_from(
+    [("enforce", None, None), ("off", None, None), ("off", None, "enforce")]
+    + [("off", end, returns) for end in (-1, 0, 1) for returns in ("enforce", "monitor")]
+)
 _offsets = st.sampled_from(OFFSETS)
 _maybe = st.none() | _offsets
 _recorded = st.sampled_from((-DAY, -1, 0, 1, 10 * DAY))
@@ -52,11 +60,16 @@ def _term(drawn: Drawn) -> TermRow:
     )
 
 
-def _ban(authority: str, number: int, terms: list[Drawn]) -> BanRow:
-    row = BanRow(authority=authority, service=f"service{number}", mode="enforce", reply="refused", addresses=[])
+def _ban(authority: str, number: int, terms: list[Drawn], mode: _Mode) -> BanRow:
+    row = BanRow(authority=authority, service=f"service{number}", mode=mode[0], reply="refused", addresses=[])
+    row.off_until_s, row.returns_to = None if mode[1] is None else START + mode[1], mode[2]
     row.tiers, row.funding, row.audience, row.provisional = [1], ["public"], ["staff"], False
     row.decision, row.revision, row.terms, row.mode_reason = {}, 1, [_term(term) for term in terms], ""
     return row
+
+
+def _state(row: BanRow, suspended: bool, mode: Mode) -> State:
+    return state_of(row.terms, START, suspended=suspended, off=mode is Mode.OFF)
 
 
 def _suspension(authority: str | None, start: int, length: int, ended: int | None) -> SuspensionRow:
@@ -69,16 +82,20 @@ def _suspension(authority: str | None, start: int, length: int, ended: int | Non
 
 @on_both_databases
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(drawn=st.lists(_terms, min_size=1, max_size=6), suspensions=_suspensions)
+@given(drawn=st.lists(st.tuples(_terms, _modes), min_size=1, max_size=6), suspensions=_suspensions)
 def test_a_list_by_state_has_the_bans_that_are_in_it(
-    town: Plane, drawn: list[list[Drawn]], suspensions: list[tuple[str | None, int, int, int | None]]
+    town: Plane, drawn: list[tuple[list[Drawn], _Mode]], suspensions: list[tuple[str | None, int, int, int | None]]
 ) -> None:
     with Session(town.database.engine) as session:
-        rows = [_ban(("town", "zone")[number % 2], number, terms) for number, terms in enumerate(drawn)]
+        rows = [_ban(("town", "zone")[number % 2], number, *what) for number, what in enumerate(drawn)]
         session.add_all([*rows, *(_suspension(*suspension) for suspension in suspensions)])
         session.flush()
         now = suspended(session, START)
-        states = {row.number: state_of(row.terms, START, suspended=is_suspended(row.authority, now)) for row in rows}
+        modes = {row.number: switch_at(row, START).mode for row in rows}
+        states = {row.number: _state(row, is_suspended(row.authority, now), modes[row.number]) for row in rows}
+        for mode in Mode:
+            listed = select(BanRow.number).where(BanRow.number.in_(modes), mode_at(START) == mode)
+            assert set(session.scalars(listed)) == {number for number in modes if modes[number] is mode}, mode
         for state in State:
             wanted = {State.IN_FORCE, State.ENDING} if state is State.IN_FORCE else {state}
             listed = select(BanRow.number).where(BanRow.number.in_(states), in_state(state, START))
@@ -96,7 +113,7 @@ def test_a_list_by_state_has_the_bans_that_are_in_it(
     ],
 )
 def test_a_term_that_was_recorded_by_a_clock_that_was_ahead_waits(term: Drawn, expected: State) -> None:
-    assert state_of([_term(term)], START, suspended=False) is expected
+    assert state_of([_term(term)], START, suspended=False, off=False) is expected
 
 
 @pytest.mark.parametrize(

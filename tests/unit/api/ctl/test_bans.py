@@ -38,7 +38,7 @@ def test_toggling_changes_the_mode_and_nothing_else(served: Served, ctl: Ctl) ->
     for mode in ("off", "monitor", "enforce"):
         assert _shown(ctl, "ban", "set", *GHENT, "--mode", mode)["mode"] == mode
         assert _last_act(served) == f"ban.set_{mode} ban/ghent/tiktok"
-    assert _shown(ctl, "ban", "show", *GHENT) == {**before, "revision": before["revision"] + 3}
+    assert _shown(ctl, "ban", "show", *GHENT) == {**before, "mode_set_by": 1, "revision": before["revision"] + 3}
 
 
 def test_a_mode_is_set_for_a_reason_that_is_shown(served: Served, ctl: Ctl) -> None:
@@ -46,6 +46,23 @@ def test_a_mode_is_set_for_a_reason_that_is_shown(served: Served, ctl: Ctl) -> N
     assert "mode       off, set 21 September 2026 16:13:20 CEST: election night\n" in done.out
     alone = ctl("ban", "set", *GHENT, "--reason", "election night")
     assert (alone.code, "a reason goes with the mode" in alone.err) == (2, True)
+
+
+def test_a_ban_is_switched_off_for_a_time_and_listed_with_since_until_by_and_why(served: Served, ctl: Ctl) -> None:
+    done = ctl("ban", "set", *GHENT, "--mode", "off", "--for", "2 hours", "--reason", "election night")
+    since, until = "21 September 2026 16:13:20 CEST", "21 September 2026 18:13:20 CEST, then enforce"
+    assert f"mode       off, set {since}, until {until}: election night\n" in done.out
+    assert "mode set by  account 1" in ctl("ban", "show", *GHENT).out
+    heading, line = ctl("ban", "list", "--state", "off").out.splitlines()
+    assert heading.split() == ["authority", "name", "service", "name", "off", "since", "until", "by", "reason"]
+    assert all(part in line for part in ("ghent", since, until, "account 1", "election night"))
+    ctl("ban", "set", *GHENT, "--mode", "off", "--until", "2026-09-21")
+    assert _shown(ctl, "ban", "show", *GHENT)["off_until"] == "2026-09-21T22:00:00Z"
+    served.plane.clock.now += 12 * 3600
+    assert ctl("ban", "list", "--state", "off").out == ""
+    assert _shown(ctl, "ban", "show", *GHENT)["mode"] == "enforce"
+    refused = ctl("ban", "set", *GHENT, "--mode", "off", "--end", "2027-01-01")
+    assert (refused.code, "say --until or --for" in refused.err) == (2, True)
 
 
 def test_a_ban_is_adopted_following_another_and_shown_with_it(served: Served, ctl: Ctl) -> None:

@@ -1,0 +1,61 @@
+"""Setting a ban's mode: enforce, monitor, or off, for a time or until it is set again."""
+
+from api.bans.change import BanChange
+from api.bans.standing import Switch, switch_at
+from api.db.models import BanRow
+from api.db.unit import UnitOfWork
+from api.errors import Invalid
+from dnsfilter.policy.intervals import FOREVER
+from dnsfilter.policy.model import Instant, Mode
+
+
+def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
+    """Set the mode, with the reason that is given for it or none; the same mode again may be given another reason."""
+    wanted = switched(unit, row, change)
+    if wanted == switch_at(row, unit.now_s):
+        return
+    if wanted.mode is not Mode.OFF:
+        row.returns_to = None
+    else:
+        row.returns_to = wanted.returns or _returning(row, unit.now_s)
+    row.mode, row.mode_reason, row.off_until_s = str(wanted.mode), wanted.reason, wanted.until
+    row.mode_set_s, row.mode_set_by = wanted.since, wanted.by
+
+
+def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
+    """Return what the change makes of the mode; raise Invalid if no mode can return."""
+    known = switch_at(row, unit.now_s)
+    if change.mode is None:
+        return known
+    # An end that has passed, as in an old policy file, leaves the mode that has returned.
+    until = change.off_until if change.off_until is not None and change.off_until > unit.now_s else None
+    returns = None
+    if until is not None:
+        returns = _returning(row, unit.now_s) if change.mode is Mode.OFF else change.mode
+        if returns is None:
+            told = f"{row.authority}/{row.service} had no other mode that could return: set enforce or monitor first"
+            raise Invalid.at("body.until", told)
+    mode = change.mode if until is None else Mode.OFF
+    same = (mode, until, returns) == (known.mode, known.until, known.returns)
+    if same and change.mode_reason in (None, known.reason):
+        return known
+    return Switch(mode, unit.now_s, unit.actor.account, change.mode_reason or "", until, returns)
+
+
+def stops_refusing(before: Switch, after: Switch) -> bool:
+    """Whether a ban that would refuse at some instant does not any more, or only from a later one on."""
+    return _refuses_from(after) > _refuses_from(before)
+
+
+def _refuses_from(switch: Switch) -> Instant:
+    if switch.mode is Mode.ENFORCE:
+        return 0
+    return switch.until if switch.until is not None and switch.returns is Mode.ENFORCE else FOREVER
+
+
+def _returning(row: BanRow, now: Instant) -> Mode | None:
+    """The mode that the ban has, or had before it was off; None if it was never anything else."""
+    known = switch_at(row, now)
+    if known.mode is not Mode.OFF:
+        return known.mode
+    return None if row.returns_to is None else Mode(row.returns_to)
