@@ -1,5 +1,6 @@
 """A policy's answers about a client, as the API shows them. Pure."""
 
+from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
 
 from api.errors import Invalid
@@ -16,6 +17,7 @@ from api.publish.schemas import (
     WhoRead,
     WinnerRead,
 )
+from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.decide import (
     Considered,
     Decision,
@@ -28,6 +30,7 @@ from dnsfilter.policy.decide import (
     ranges_of,
 )
 from dnsfilter.policy.explain import Explanation, explain
+from dnsfilter.policy.instants import DEFAULT_ZONE, at_words, local_time
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
 from dnsfilter.policy.texts import ede_code, quoted_reference, refusal_text
 from dnsfilter.wire.asked import parse_asked
@@ -58,9 +61,16 @@ def parse_question(text: str, place: str) -> WireName:
         raise Invalid.at(place, str(error)) from error
 
 
-def decision_read(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> DecisionRead:
-    """The decision with everything that led to it."""
-    told = explain(policy, site, client, name, at)
+def decision_read(
+    policy: Policy,
+    site: str,
+    client: Address,
+    name: WireName,
+    at: Instant,
+    off_since: Mapping[int, Instant] | None = None,
+) -> DecisionRead:
+    """The decision with everything that led to it; `off_since` has since when bans are off, by number."""
+    told = explain(policy, site, client, name, at, _since_words(policy, site, client, at, off_since or {}))
     decision = told.decision
     won = next((item for item in told.considered if item.ban.number == decision.ban), None)
     winner = won.ban if won is not None else None
@@ -83,6 +93,22 @@ def decision_read(policy: Policy, site: str, client: Address, name: WireName, at
         at=moment_text(at),
         revision=policy.revision,
     )
+
+
+def _since_words(
+    policy: Policy, site: str, client: Address, at: Instant, off_since: Mapping[int, Instant]
+) -> Mapping[int, str]:
+    """Since when bans are off by the clock of the client's authority, with the day unless it is that of `at`."""
+    found = range_of(policy, site, client)
+    owners = (entry.time_zone for entry in policy.authorities if found and entry.slug == found.authority)
+    time_zone = next(owners, DEFAULT_ZONE)
+    today = local_day(at, time_zone)
+    return {
+        number: f"{local_time(since, time_zone):%H:%M}"
+        if local_day(since, time_zone) == today
+        else at_words(since, time_zone)
+        for number, since in off_since.items()
+    }
 
 
 def who_read(

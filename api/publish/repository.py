@@ -32,7 +32,7 @@ from api.publish.source import (
     suspension_value,
     told,
 )
-from dnsfilter.policy.model import Address, Instant, Prefix, Range, Suspension
+from dnsfilter.policy.model import Address, Instant, Mode, Prefix, Range, Suspension
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
 MANY = 500
@@ -124,6 +124,13 @@ class Policies:
             self._exemptions.load(session, newest),
             told(map(suspension_value, session.scalars(lately.order_by(SuspensionRow.number)))),
         )
+
+
+def off_since(session: Session, at: Instant) -> Mapping[int, Instant]:
+    """Since when bans are off, by number; not those of which it is not known, or which were set later."""
+    row = BanRow
+    statement = select(row.number, row.mode_set_s).where(row.mode == Mode.OFF, row.mode_set_s <= at)
+    return {number: since for number, since in session.execute(statement) if since is not None}
 
 
 def suspensions_at(session: Session, at: Instant) -> tuple[Suspension, ...]:

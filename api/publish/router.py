@@ -12,7 +12,7 @@ from api.deps import PermitDep, RuntimeDep, UnitDep
 from api.moments import given_moment
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import decision_read, parse_client, parse_question, who_read
-from api.publish.repository import authority_of, space_of, suspensions_at
+from api.publish.repository import authority_of, off_since, space_of, suspensions_at
 from api.publish.schemas import AllottedRead, DecisionRead, QuestionText, WhoRead
 from api.routing import Route
 from api.schemas import MomentText, Slug
@@ -48,7 +48,7 @@ def get_decision(
     if instant < unit.now_s:
         # The policy knows those of late only.
         policy = replace(policy, suspensions=suspensions_at(unit.session, instant))
-    return decision_read(policy, site, address, question, instant)
+    return decision_read(policy, site, address, question, instant, off_since(unit.session, instant))
 
 
 @router.get("/who", operation_id="get_who", summary="Tell whose an address is", responses=documented(NOT_FOUND))

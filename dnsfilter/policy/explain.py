@@ -1,8 +1,19 @@
 """Why: every ban considered for a query, what became of each, and why the winner won."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dnsfilter.policy.decide import Considered, Decision, Standing, consider, decide, matched_tiers, range_of
+from dnsfilter.policy.decide import (
+    Considered,
+    Decision,
+    Standing,
+    binding_holds,
+    consider,
+    covers,
+    decide,
+    matched_tiers,
+    range_of,
+)
 from dnsfilter.policy.model import Address, Instant, Mode, Policy, Range, WireName
 
 
@@ -17,13 +28,20 @@ class Explanation:
     reason: str
 
 
-def explain(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> Explanation:
-    """The decision of `decide`, with every ban of the client's authority or bound in it on the name's services."""
+def explain(
+    policy: Policy, site: str, client: Address, name: WireName, at: Instant, since: Mapping[int, str] | None = None
+) -> Explanation:
+    """The decision of `decide`, with every ban of the client's authority or bound in it on the name's services.
+
+    `since` says in words since when bans are off, by number, as far as that is known.
+    """
     decision = decide(policy, site, client, name, at)
     registered = range_of(policy, site, client)
     services = tuple(service.slug for service in policy.services if matched_tiers(service, name))
     considered = consider(policy, registered, name, at) if registered is not None else ()
-    return Explanation(decision, registered, services, considered, _reason(decision, services, considered))
+    off = [item for item in considered if registered is not None and _only_off(item, registered, at)]
+    reason = _reason(decision, services, considered, [_off_words(item, since or {}) for item in off])
+    return Explanation(decision, registered, services, considered, reason)
 
 
 def unregistered_text(decision: Decision) -> str:
@@ -32,7 +50,21 @@ def unregistered_text(decision: Decision) -> str:
     return f"the client is in no registered range{served}"
 
 
-def _reason(decision: Decision, services: tuple[str, ...], considered: tuple[Considered, ...]) -> str:
+def _only_off(item: Considered, registered: Range, at: Instant) -> bool:
+    """Whether the ban would concern the query if its mode were another one."""
+    if item.standing is not Standing.OFF or item.term is None or not item.suffix or not covers(item.ban, registered):
+        return False
+    return item.binding is None or binding_holds(item.binding, at)
+
+
+def _off_words(item: Considered, since: Mapping[int, str]) -> str:
+    known = since.get(item.ban.number)
+    return f"{item.ban.authority}/{item.ban.service} is off{f' since {known}' if known else ''}"
+
+
+def _reason(
+    decision: Decision, services: tuple[str, ...], considered: tuple[Considered, ...], off: Sequence[str]
+) -> str:
     if decision.authority is None:
         return unregistered_text(decision)
     if not services:
@@ -41,7 +73,7 @@ def _reason(decision: Decision, services: tuple[str, ...], considered: tuple[Con
         return f"no ban on {', '.join(services)} concerns {decision.authority}"
     winner = next((item for item in considered if item.ban.number == decision.ban), None)
     if winner is None:
-        return "no ban is in force here for this name"
+        return f"not refused: {', '.join(off)}" if off else "no ban is in force here for this name"
     return f"ban {winner.ban.number} of {winner.ban.authority} on {winner.ban.service}: {_why(winner, considered)}"
 
 

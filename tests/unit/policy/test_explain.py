@@ -65,6 +65,22 @@ def explained(*things: Thing, client: str = "192.0.2.10", name: str = "www.tikto
             id="exempted",
         ),
         pytest.param(
+            (
+                GHENT,
+                TIKTOK,
+                ban(1, "mechelen", "tiktok", Mode.OFF),
+                BOUND,
+                ban(2, "ghent", "tiktok", off_until=NOW + 1),
+            ),
+            "not refused: mechelen/tiktok is off, ghent/tiktok is off",
+            id="off",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok", Mode.OFF, (Term(0, 1),))),
+            "no ban is in force here for this name",
+            id="off and lapsed",
+        ),
+        pytest.param(
             (GHENT, TIKTOK, ban(1, "ghent", "tiktok")),
             "ban 1 of ghent on tiktok: the only one in force here",
             id="only one",

@@ -187,3 +187,14 @@ def _compiled_text(plane: Plane) -> str:
     ban = snapshot.judge(found, snapshot.match(parse_name("alpha1.example.org")), int(plane.clock.now)).ban
     assert ban is not None
     return ban.text
+
+
+def test_what_a_ban_that_is_off_would_refuse_is_explained_by_that_and_since_when(town: Plane) -> None:
+    town.done("PATCH", ALPHA, {"mode": "off"})
+    town.clock.now += 3600
+    assert town.done("GET", QUESTION)["reason"] == "not refused: town/alpha is off since 16:13"
+    town.clock.now += 86_400
+    day = "21 September 2026 16:13:20 CEST"
+    assert town.done("GET", QUESTION)["reason"] == f"not refused: town/alpha is off since {day}"
+    ahead = f"{QUESTION}&at=2020-01-01T00:00:00Z"
+    assert town.done("GET", ahead)["reason"] == "no ban is in force here for this name"
