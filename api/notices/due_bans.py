@@ -24,7 +24,7 @@ def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
     ending = and_(end > hour.oldest, end <= last)
     reviewed = and_(TermRow.review_by_s > hour.now, TermRow.review_by_s <= last)
     rows = bans_with(session, or_(ending, reviewed))
-    bindings, merged = _bindings(session, [row.number for row in rows]), heirs(session, hour)
+    bindings, merged = bindings_of(session, [row.number for row in rows]), heirs(session, hour)
     for row in rows:
         bound = [binding for binding in bindings if binding.ban == row.number]
         for term in row.terms:
@@ -38,7 +38,7 @@ def bans_with(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]
     return session.scalars(statement.order_by(BanRow.number)).all()
 
 
-def _bindings(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
+def bindings_of(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
     """The bindings of these bans that bind."""
     agreed = or_(BindingRow.ground == str(Ground.LAW), BindingRow.accepted_s.is_not(None))
     return session.scalars(select(BindingRow).where(BindingRow.ban.in_(numbers), agreed)).all() if numbers else ()
@@ -55,7 +55,7 @@ def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour,
         facts |= {"resumes_s": min(begins)} if begins else {}
         own = {**facts, "provisional": True} if row.provisional else facts
         yield Due(f"ban_lapsed/{row.number}/{end}", Kind.BAN_LAPSED, row.authority, own)
-        for authority in _bound_at(bound, end - 1):
+        for authority in bound_at(bound, end - 1):
             if heir is not None and heir.continues(term) and heir.reaches(authority):
                 continue
             key = f"ban_lapsed/{row.number}/{end}/{authority}"
@@ -67,7 +67,7 @@ def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour,
         yield from _before(row, end, known, hour, BEFORE_LAPSE_S, (Kind.PROVISIONAL_ENDING, None), (), facts)
         return
     kinds = (Kind.BAN_ENDING, Kind.BOUND_BAN_ENDING)
-    yield from _before(row, end, known, hour, BEFORE_END_S, kinds, _bound_at(bound, end - 1), facts)
+    yield from _before(row, end, known, hour, BEFORE_END_S, kinds, bound_at(bound, end - 1), facts)
 
 
 def _of_review(row: BanRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
@@ -77,7 +77,7 @@ def _of_review(row: BanRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator
         return
     kinds = (Kind.BAN_REVIEW, Kind.BOUND_BAN_REVIEW)
     facts = {**ban_facts(row, term), "review_s": review}
-    yield from _before(row, review, term.recorded_s, hour, BEFORE_END_S, kinds, _bound_at(bound, review), facts)
+    yield from _before(row, review, term.recorded_s, hour, BEFORE_END_S, kinds, bound_at(bound, review), facts)
 
 
 def _before(
@@ -130,7 +130,7 @@ def is_continued(row: BanRow, term: TermRow, end: Instant) -> bool:
     return any(start <= end and (until is None or until > end) for start, until in others)
 
 
-def _bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:
+def bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:
     """The authorities that are bound at that instant."""
     found = set()
     for row in bindings:

@@ -58,6 +58,21 @@ TEXTS: Mapping[Kind, Text] = {
         "Het verbod op {service} ({body}) gold {until}, ook voor u, en is vervallen. Er wordt niets meer op grond "
         "daarvan geweigerd of geteld. {resumes}",
     ),
+    Kind.BAN_OFF: Text(
+        "het verbod op {service} is uitgeschakeld ({until})",
+        "Het verbod op {service} ({body}) werd {at} uitgeschakeld ({until}). Er wordt niets op grond daarvan geweigerd "
+        "of geteld.",
+        "Wie dit heeft gedaan en waarom, ziet u zo:",
+    ),
+    Kind.BAN_MONITORED: Text(
+        "het verbod op {service} telt alleen nog",
+        "Het verbod op {service} ({body}) werd {at} zo ingesteld dat het alleen telt. Het weigert niets.",
+        "Wie dit heeft gedaan en waarom, ziet u zo:",
+    ),
+    Kind.BAN_BACK: Text(
+        "het verbod op {service} wordt opnieuw toegepast",
+        "Het verbod op {service} ({body}) werd {at} opnieuw ingeschakeld. Het weigert zoals voorheen.",
+    ),
     Kind.SOURCE_RENEWED: Text(
         "het verbod op {service} dat u hebt overgenomen, is verlengd",
         "Het verbod op {service} ({source}), dat u met een eigen beslissing hebt overgenomen, is verlengd ({until}). "

@@ -58,6 +58,20 @@ TEXTS: Mapping[Kind, Text] = {
         "The ban on {service} ({body}) applied {until}, to you too, and has lapsed. Nothing is refused or counted "
         "because of it any more. {resumes}",
     ),
+    Kind.BAN_OFF: Text(
+        "the ban on {service} has been switched off ({until})",
+        "The ban on {service} ({body}) was switched off {at} ({until}). Nothing is refused or counted because of it.",
+        "To see who did this and why:",
+    ),
+    Kind.BAN_MONITORED: Text(
+        "the ban on {service} only counts now",
+        "The ban on {service} ({body}) was set to counting only {at}. It refuses nothing.",
+        "To see who did this and why:",
+    ),
+    Kind.BAN_BACK: Text(
+        "the ban on {service} is enforced again",
+        "The ban on {service} ({body}) was enforced again {at}. It refuses as before.",
+    ),
     Kind.SOURCE_RENEWED: Text(
         "the ban on {service} that you adopted has been renewed",
         "The ban on {service} ({source}), which you adopted by a decision of your own, has been renewed ({until}). "

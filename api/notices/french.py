@@ -60,6 +60,21 @@ TEXTS: Mapping[Kind, Text] = {
         "L'interdiction visant {service} ({body}) s'est appliquée {until}, chez vous aussi, et a expiré. Plus rien "
         "n'est refusé ni compté sur cette base. {resumes}",
     ),
+    Kind.BAN_OFF: Text(
+        "l'interdiction visant {service} a été désactivée ({until})",
+        "L'interdiction visant {service} ({body}) a été désactivée {at} ({until}). Plus rien n'est refusé ni compté "
+        "sur cette base.",
+        "Pour savoir qui l'a fait et pourquoi :",
+    ),
+    Kind.BAN_MONITORED: Text(
+        "l'interdiction visant {service} ne fait plus que compter",
+        "L'interdiction visant {service} ({body}) a été réglée {at} pour compter seulement. Elle ne refuse rien.",
+        "Pour savoir qui l'a fait et pourquoi :",
+    ),
+    Kind.BAN_BACK: Text(
+        "l'interdiction visant {service} est de nouveau appliquée",
+        "L'interdiction visant {service} ({body}) a été réactivée {at}. Elle refuse comme auparavant.",
+    ),
     Kind.SOURCE_RENEWED: Text(
         "l'interdiction visant {service} que vous aviez reprise a été renouvelée",
         "L'interdiction visant {service} ({source}), que vous aviez reprise par une décision propre, a été renouvelée "

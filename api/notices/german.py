@@ -58,6 +58,21 @@ TEXTS: Mapping[Kind, Text] = {
         "Das Verbot von {service} ({body}) galt {until}, auch für Sie, und ist ausgelaufen. Auf seiner Grundlage wird "
         "nichts mehr verweigert oder gezählt. {resumes}",
     ),
+    Kind.BAN_OFF: Text(
+        "das Verbot von {service} wurde abgeschaltet ({until})",
+        "Das Verbot von {service} ({body}) wurde {at} abgeschaltet ({until}). Auf seiner Grundlage wird nichts "
+        "verweigert oder gezählt.",
+        "Wer das getan hat und warum, sehen Sie so:",
+    ),
+    Kind.BAN_MONITORED: Text(
+        "das Verbot von {service} zählt nur noch",
+        "Das Verbot von {service} ({body}) wurde {at} so eingestellt, dass es nur zählt. Es verweigert nichts.",
+        "Wer das getan hat und warum, sehen Sie so:",
+    ),
+    Kind.BAN_BACK: Text(
+        "das Verbot von {service} wird wieder angewendet",
+        "Das Verbot von {service} ({body}) wurde {at} wieder eingeschaltet. Es verweigert wie zuvor.",
+    ),
     Kind.SOURCE_RENEWED: Text(
         "das von Ihnen übernommene Verbot von {service} wurde verlängert",
         "Das Verbot von {service} ({source}), das Sie mit einer eigenen Entscheidung übernommen haben, wurde "

@@ -18,6 +18,8 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.PROVISIONAL_ENDING: "dnsfilterctl ban set {authority} {slug} --confirm --legal-basis BASIS "
     '--reference REFERENCE --for "6 months"',
     Kind.BAN_LAPSED: 'dnsfilterctl ban renew {authority} {slug} --for "6 months" --reference REFERENCE',
+    Kind.BAN_OFF: "dnsfilterctl ban show {authority} {slug}",
+    Kind.BAN_MONITORED: "dnsfilterctl ban show {authority} {slug}",
     Kind.SOURCE_RENEWED: 'dnsfilterctl ban renew {authority} {slug} --for "6 months" --reference REFERENCE',
     Kind.SOURCE_ENDED: "dnsfilterctl ban end {authority} {slug} --reason REASON",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",

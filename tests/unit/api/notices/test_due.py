@@ -484,7 +484,7 @@ def test_a_clock_that_is_set_ahead_silences_no_node(town: Plane) -> None:
 def test_a_node_that_lacks_a_revision_for_ten_minutes_is_behind(town: Plane) -> None:
     telling = begun(town)
     before = _settled(town.publisher)
-    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"reply": "nodata"})
     after = _settled(town.publisher)
     since_s = int(town.clock.now)
     for after_s, revision, kinds in ((300, before, []), (700, before, ["node_behind"]), (760, after, ["node_back"])):

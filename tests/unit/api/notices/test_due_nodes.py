@@ -148,7 +148,7 @@ def test_nodes_that_lack_the_same_change_are_told_of_together(town: Plane) -> No
     telling = begun(town)
     town.publisher.settle()
     before = town.revision()
-    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"reply": "nodata"})
     town.publisher.settle()
     since_s = int(town.clock.now)
     town.clock.now += 700

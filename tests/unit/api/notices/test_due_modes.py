@@ -1,0 +1,59 @@
+"""Who is told that a ban was switched off, and that it is back."""
+
+import pytest
+
+from tests.unit.api.conftest import Plane, ban
+from tests.unit.api.notices.support import begun, new_kinds, rows
+
+BAN = "/v1/authorities/town/bans/alpha"
+HOUR_S = 3600
+
+
+def _bind(town: Plane) -> None:
+    body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "decree 2", "date": "2026-09-01"}
+    town.done("POST", "/v1/bindings", body)
+
+
+def _both(kind: str) -> list[tuple[str, str | None]]:
+    return [(kind, "town"), (kind, "zone")]
+
+
+def test_switching_off_and_the_return_are_told_to_the_authority_and_to_those_bound(town: Plane) -> None:
+    _bind(town)
+    telling = begun(town)
+    town.done("PATCH", BAN, {"mode": "off", "for": "1 hour"})
+    assert new_kinds(town, telling.look) == _both("ban_off")
+    assert rows(town)[-1].facts["until_s"] == int(town.clock.now) + HOUR_S
+    town.clock.now += HOUR_S - 1
+    assert new_kinds(town, telling.look) == []
+    town.clock.now += 1
+    assert new_kinds(town, telling.look) == _both("ban_back")
+    assert new_kinds(town, telling.look) == []
+
+
+def test_what_was_set_back_before_anybody_looked_is_told_all_the_same(town: Plane) -> None:
+    telling = begun(town)
+    for mode in ("off", "enforce"):
+        town.done("PATCH", BAN, {"mode": mode})
+        town.clock.now += 60
+    assert new_kinds(town, telling.look) == [("ban_back", "town"), ("ban_off", "town")]
+
+
+@pytest.mark.parametrize(("before", "after", "kind"), [("enforce", "monitor", "monitored"), ("monitor", "off", "off")])
+def test_every_change_that_takes_something_away_is_told(town: Plane, before: str, after: str, kind: str) -> None:
+    town.done("PATCH", BAN, {"mode": before})
+    telling = begun(town)
+    town.done("PATCH", BAN, {"mode": after})
+    assert new_kinds(town, telling.look) == [(f"ban_{kind}", "town")]
+
+
+def test_of_a_ban_that_has_not_begun_only_its_authority_is_told_and_of_another_reason_nobody(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"start": "2027-01-01", "for": "6 months"}]))
+    body = {"ban": "town/beta", "authority": "zone", "ground": "law", "instrument": "decree 2", "date": "2026-09-01"}
+    town.done("POST", "/v1/bindings", body)
+    telling = begun(town)
+    town.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "off"})
+    assert new_kinds(town, telling.look) == [("ban_off", "town")]
+    town.clock.now += 1
+    town.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "off", "mode_reason": "a test"})
+    assert new_kinds(town, telling.look) == []
