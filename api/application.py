@@ -43,6 +43,7 @@ from api.ranges.layout import Layouts
 from api.ranges.overlaps import overlaps
 from api.ranges.router import ranges, sites
 from api.ranges.tables import tables
+from api.requests.router import router as requests
 from api.revisions.router import router as revisions
 from api.services.router import router as services
 from api.spaces.router import router as spaces
@@ -73,6 +74,7 @@ ROUTERS = (
     services,
     bans,
     of_authority,
+    requests,
     bindings,
     exemptions,
     suspensions_by_hand,

@@ -46,6 +46,7 @@ TAGS: Mapping[str, str] = {
     "ranges": "Prefixes registered to one authority, with who paid for the devices there and who uses them.",
     "services": "The catalogue: services and their names, in tiers.",
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
+    "requests": "A ban to be switched off, where that takes a second person: asked for by one, approved by another.",
     "bindings": "A ban that applies in another authority too, by law or by an agreement that it accepts.",
     "exemptions": "A ban set aside in named ranges for a time: asked for by one person, approved by another.",
     "suspensions": "Nothing is refused for an authority, or for all, for some minutes: the emergency switch.",

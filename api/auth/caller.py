@@ -17,6 +17,8 @@ from dnsfilter.policy.model import Instant
 MAX_ENDED = 5
 """How many roles that have ended one refusal names."""
 
+OWN = "nobody approves a request of their own: somebody else has to"
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -160,6 +162,13 @@ class Permit:
         grants = [row for row in _grants(session, self.caller.account, now_s) if _held(row) in counting]
         if grants and {row.number for row in grants} <= derived(session, account):
             raise Forbidden(f"{what}; account {account} granted the role by which it would be approved")
+
+    def another_person(
+        self, session: Session, account: int, roles: frozenset[Role], authority: str, now_s: int
+    ) -> None:
+        """Raise Forbidden if it was `account`, or somebody by a token or a role of it, that asked what is approved."""
+        self.not_for_oneself(session, account, OWN)
+        self.not_given_by(session, account, roles, authority, now_s, OWN)
 
     def ended(self, authorities: Collection[str] | None) -> str:
         """What a refusal adds on the caller's own roles in `authorities` that have ended; None: in any authority.

@@ -68,6 +68,7 @@ _READ_PATH = Rule(Where.PATH, _READ)
 _OPERATE_PATH = Rule(Where.PATH, _OPERATE)
 _OPERATE_OBJECT = Rule(Where.OBJECT, _OPERATE)
 _SUSPEND_OBJECT = Rule(Where.OBJECT, _SUSPENDING)
+_APPROVE_PATH = Rule(Where.PATH, APPROVERS)
 _APPROVE_OBJECT = Rule(Where.OBJECT, APPROVERS)
 _ADMINISTER = Rule(Where.INSTALLATION, _ADMIN)
 _INSPECT_ALL = Rule(Where.INSTALLATION, _INSPECT)
@@ -86,6 +87,7 @@ OF_OPERATION: Mapping[str, Rule] = {
     "get_authority": _ACCOUNT,
     "put_authority": _ADMINISTER,
     "patch_authority": _ADMINISTER,
+    "patch_off_rules": _APPROVE_PATH,
     "delete_authority": _ADMINISTER,
     "get_onboarding": _READ_PATH,
     "close_authority": _ADMINISTER,
@@ -120,6 +122,12 @@ OF_OPERATION: Mapping[str, Rule] = {
     "delete_ban": _OPERATE_PATH,
     "renew_ban": _OPERATE_PATH,
     "end_ban": _OPERATE_PATH,
+    # requests to switch a ban off
+    "list_requests": _READ_SOME,
+    "get_request": _READ_OBJECT,
+    "approve_request": _APPROVE_OBJECT,
+    "reject_request": _APPROVE_OBJECT,
+    "withdraw_request": _OPERATE_OBJECT,
     # bindings
     "list_bindings": _ACCOUNT,
     "get_binding": _ACCOUNT,

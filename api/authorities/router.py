@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository, service
-from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, read_authority
+from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules, read_authority
 from api.deps import PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
@@ -76,6 +76,23 @@ def patch_authority(
     known = read_authority(row, unit.now_s).model_dump(include=set(AuthorityWrite.model_fields))
     merged = validated(AuthorityWrite, {**known, **body.model_dump(exclude_none=True)})
     row, _ = service.put(unit, merged.value(slug))
+    tag(response, row.revision)
+    return read_authority(row, unit.now_s)
+
+
+@router.patch(
+    "/{slug}/off-rules",
+    operation_id="patch_off_rules",
+    summary="Set what switching a ban off takes",
+    responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
+)
+def patch_off_rules(
+    slug: Slug, body: OffRules, unit: UnitDep, response: Response, precondition: PreconditionDep
+) -> AuthorityRead:
+    """Says whether a reason, and whether a second person, is needed. Operators do not set that for themselves."""
+    row = repository.get(unit.session, slug)
+    precondition.check(row.revision)
+    service.set_off_rules(unit, row, reason=body.off_needs_reason, approver=body.off_needs_approver)
     tag(response, row.revision)
     return read_authority(row, unit.now_s)
 

@@ -81,6 +81,15 @@ class AuthorityPatch(Strict):
     group: ShortLine | None = None
 
 
+class OffRules(Strict):
+    """What it takes to switch a ban of the authority off, or to let it only count."""
+
+    off_needs_reason: bool | None = Field(default=None, description="a reason has to be given")
+    off_needs_approver: bool | None = Field(
+        default=None, description="an operator's change waits as a request until an approver decides"
+    )
+
+
 class ClosureRead(DecidedRead):
     """The formal decision to close an authority."""
 
@@ -96,6 +105,8 @@ class AuthorityRead(Read):
     contact: str
     usage: Usage
     group: str
+    off_needs_reason: bool
+    off_needs_approver: bool
     state: AuthorityState
     closes: Timestamp | None
     closed_reason: str
@@ -120,6 +131,9 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
         contact=row.contact,
         usage=row.usage_level,
         group=row.group,
+        # As for the rest: kept versions from before have none.
+        off_needs_reason=bool(row.off_needs_reason),
+        off_needs_approver=bool(row.off_needs_approver),
         state=authority_state(row, now),
         closes=optional_text(row.closes_s),
         closed_reason=row.closed_reason or "",

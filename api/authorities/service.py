@@ -44,6 +44,17 @@ def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
     )
 
 
+def set_off_rules(unit: UnitOfWork, row: AuthorityRow, *, reason: bool | None, approver: bool | None) -> None:
+    """Set what it takes to switch a ban of the authority off; None leaves it as it is. They are in no policy file."""
+    before = shown(row)
+    known = row.off_needs_reason, row.off_needs_approver
+    wanted = known[0] if reason is None else reason, known[1] if approver is None else approver
+    if wanted != known:
+        row.off_needs_reason, row.off_needs_approver = wanted
+        row.revision = unit.new_revision()
+        unit.record("authority.set_off_rules", f"authority/{row.slug}", before, shown(row), row.slug)
+
+
 def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
     """Remove an authority to which nothing refers, and whose end is not on record; raises Conflict."""
     if repository.in_use(unit.session, row.slug):

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.bans.standing import State, Suspended, suspended_at
 from api.bans.states import in_state, mode_at
-from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, SuspensionRow, TermRow
+from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, RequestRow, SuspensionRow, TermRow
 from api.db.names import no_ban
 from api.errors import Invalid, NotFound
 from api.near import did_you_mean
@@ -93,8 +93,8 @@ def page(
 
 
 def referred_to(session: Session, number: int) -> bool:
-    """Whether a binding or an exemption names the ban."""
-    used = or_(exists().where(BindingRow.ban == number), exists().where(ExemptionRow.ban == number))
+    """Whether a binding, an exemption or a request names the ban."""
+    used = or_(*(exists().where(kind.ban == number) for kind in (BindingRow, ExemptionRow, RequestRow)))
     return bool(session.scalar(select(used)))
 
 

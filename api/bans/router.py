@@ -1,9 +1,10 @@
 """/v1/bans and /v1/authorities/{slug}/bans."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
 from api.auth.caller import Permit
 from api.auth.permissions import OF_OPERATION
@@ -24,9 +25,13 @@ from api.moments import given_moment, parse_end
 from api.near import unknown
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.requests.schemas import RequestRead, read_request
+from api.requests.service import asked
 from api.routing import Route
 from api.schemas import Page, ServiceSlug, Slug
 from dnsfilter.policy.model import Instant, Mode
+
+WAITING: dict[str, Any] = {"model": RequestRead, "description": "it waits for an approver of the authority"}
 
 bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
 of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
@@ -96,9 +101,11 @@ def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, permit: PermitDep, 
     "/{service}",
     operation_id="put_ban",
     summary="Adopt, change or toggle a ban",
+    response_model=BanRead,
     responses={
         **documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
         201: {"model": BanRead, "description": "adopted"},
+        202: WAITING,
     },
 )
 def put_ban(
@@ -110,26 +117,26 @@ def put_ban(
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
-) -> BanRead:
+) -> BanRead | Response:
     """Adopts the ban with its decision and terms, or provisionally; of a ban that exists it changes what is given.
 
     Without terms, a decision that `follows` a ban takes over that ban's; a later renewal or end of it changes nothing.
     `{"mode": "off"}` and `{"mode": "enforce"}` toggle a ban that exists. Terms that have begun are never rewritten.
-    With `until` or `for` a ban that is switched off gets the mode that it had back by itself.
+    With `until` or `for` a ban that is switched off gets the mode that it had back by itself. 202: where the authority
+    wants a second person, what keeps a ban from refusing waits as a request, unless an administrator does it.
     """
     owner = authorities.get(unit.session, slug)
     known = repository.find(unit.session, slug, service)
     precondition.check(known.revision if known else None)
-    row, created = _put(unit, held, owner, service, body)
-    response.status_code = 201 if created else 200
-    return _answer(unit, permit, owner, row, response)
+    return _put(unit, held, permit, owner, service, body, response)
 
 
 @of_authority.patch(
     "/{service}",
     operation_id="patch_ban",
     summary="Change or toggle a ban",
-    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+    response_model=BanRead,
+    responses={**documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED), 202: WAITING},
 )
 def patch_ban(
     slug: Slug,
@@ -140,13 +147,12 @@ def patch_ban(
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
-) -> BanRead:
+) -> BanRead | Response:
     """Changes the fields given of a ban that exists."""
     owner = authorities.get(unit.session, slug)
     known = repository.get(unit.session, slug, service)
     precondition.check(known.revision)
-    row, _ = _put(unit, held, owner, service, body)
-    return _answer(unit, permit, owner, row, response)
+    return _put(unit, held, permit, owner, service, body, response)
 
 
 @of_authority.delete(
@@ -227,14 +233,28 @@ def _number(unit: UnitOfWork, follows: str | None) -> int | None:
     return None if follows is None else repository.named(unit.session, follows, "query.follows").number
 
 
-def _put(unit: UnitOfWork, held: Runtime, owner: AuthorityRow, slug: str, body: BanWrite) -> tuple[BanRow, bool]:
+def _put(
+    unit: UnitOfWork,
+    held: Runtime,
+    permit: Permit,
+    owner: AuthorityRow,
+    slug: str,
+    body: BanWrite,
+    response: Response,
+) -> BanRead | Response:
     known = held.services.get(slug)
     if known is None:
         raise NotFound(unknown("service", slug, held.services))
     row = repository.find(unit.session, owner.slug, slug)
     # A provisional ban is confirmed by terms of its own, not by the one that it has.
     terms = [] if row is None or row.provisional else row.terms
-    return acts.put(unit, owner, known, _change(unit, body, terms, _subject(owner, slug)))
+    change = _change(unit, body, terms, _subject(owner, slug))
+    request = None if row is None else asked(unit, permit, owner, row, change)
+    if row is not None and request is not None:
+        return JSONResponse(read_request(request, row, unit.now_s).model_dump(mode="json"), 202)
+    row, created = acts.put(unit, owner, known, change)
+    response.status_code = 201 if created else 200
+    return _answer(unit, permit, owner, row, response)
 
 
 def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> None:

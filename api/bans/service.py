@@ -15,7 +15,7 @@ from api.bans.following import followed, renewed
 from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
 from api.bans.standing import effective_end, has_ended
-from api.bans.switching import set_mode, switched
+from api.bans.switching import first_mode, set_mode, switched
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
@@ -47,10 +47,13 @@ def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: Ban
     row = repository.find(unit.session, authority.slug, service.slug)
     if row is None:
         return _adopt(unit, authority, service, followed(unit.session, change, unit.now_s)), True
-    if row.provisional and change.provisional is False:
-        change = followed(unit.session, change, unit.now_s)
-    _change(unit, authority, service, row, change)
+    _change(unit, authority, service, row, taken_over(unit, row, change))
     return row, False
+
+
+def taken_over(unit: UnitOfWork, row: BanRow, change: BanChange) -> BanChange:
+    """The change of a ban there is; one that confirms it with what it takes over from the ban that it follows."""
+    return followed(unit.session, change, unit.now_s) if row.provisional and change.provisional is False else change
 
 
 def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> None:
@@ -149,7 +152,7 @@ def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
         told = "the ban was ended before it began: that stays on record"
         return f"{told}, so end it instead" if _standing(row) else told
     if repository.referred_to(unit.session, row.number):
-        return "a binding or an exemption names the ban: end it instead"
+        return "a binding, an exemption or a request names the ban: end it instead"
     if repository.is_followed(unit.session, row.number):
         return "the decision behind another ban follows the ban: end it instead"
     return None
@@ -188,7 +191,7 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
         revision=unit.new_revision(),
         terms=[_term_row(term, unit.now_s) for term in terms],
     )
-    set_mode(unit, row, replace(change, mode=change.mode or Mode.ENFORCE))
+    first_mode(unit, row, replace(change, mode=change.mode or Mode.ENFORCE))
     _bounded(row.terms)
     _checked(row, service)
     demand_open(authority, unit.now_s)

@@ -2,7 +2,7 @@
 
 from api.bans.change import BanChange
 from api.bans.standing import Switch, switch_at
-from api.db.models import BanRow
+from api.db.models import AuthorityRow, BanRow
 from api.db.unit import UnitOfWork
 from api.errors import Invalid
 from dnsfilter.policy.intervals import FOREVER
@@ -11,9 +11,18 @@ from dnsfilter.policy.model import Instant, Mode
 
 def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
     """Set the mode, with the reason that is given for it or none; the same mode again may be given another reason."""
-    wanted = switched(unit, row, change)
-    if wanted == switch_at(row, unit.now_s):
-        return
+    known, wanted = switch_at(row, unit.now_s), switched(unit, row, change)
+    if wanted != known:
+        demand_reason(unit, row, known, wanted)
+        _write(unit, row, wanted)
+
+
+def first_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
+    """Set the mode of a ban that is new, and so off for no reason that anybody has to give."""
+    _write(unit, row, switched(unit, row, change))
+
+
+def _write(unit: UnitOfWork, row: BanRow, wanted: Switch) -> None:
     if wanted.mode is not Mode.OFF:
         row.returns_to = None
     else:
@@ -33,13 +42,24 @@ def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
     if until is not None:
         returns = _returning(row, unit.now_s) if change.mode is Mode.OFF else change.mode
         if returns is None:
-            told = f"{row.authority}/{row.service} had no other mode that could return: set enforce or monitor first"
-            raise Invalid.at("body.until", told)
+            message = f"{row.authority}/{row.service} had no other mode that could return: set enforce or monitor first"
+            raise Invalid.at("body.until", message)
     mode = change.mode if until is None else Mode.OFF
     same = (mode, until, returns) == (known.mode, known.until, known.returns)
     if same and change.mode_reason in (None, known.reason):
         return known
     return Switch(mode, unit.now_s, unit.actor.account, change.mode_reason or "", until, returns)
+
+
+def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) -> None:
+    """Raise Invalid if the authority wants a reason for what the mode becomes, and there is none."""
+    same = (before.mode, before.until, before.returns) == (after.mode, after.until, after.returns)
+    if same or after.reason or not (after.mode is Mode.OFF or stops_refusing(before, after)):
+        return
+    if unit.session.get_one(AuthorityRow, row.authority).off_needs_reason:
+        command = f'dnsfilterctl ban set {row.authority} {row.service} --mode {after.mode} --reason "…"'
+        message = f"{row.authority} wants to know why {row.authority}/{row.service} shall not refuse. Say it: {command}"
+        raise Invalid.at("body.mode_reason", message)
 
 
 def stops_refusing(before: Switch, after: Switch) -> bool:

@@ -78,6 +78,8 @@ class Authority(Answer):
     contact: str
     usage: str
     group: str
+    off_needs_reason: bool = False
+    off_needs_approver: bool = False
     state: str = "open"
     closes: Moment | None = None
     closed_reason: str = ""

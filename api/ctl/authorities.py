@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from api.ctl.answers import Authority
 from api.ctl.client import Client, path
 from api.ctl.commands import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
+from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, end_words, usable_zone
 from api.ctl.names import Names
@@ -17,6 +18,10 @@ from dnsfilter.policy.check import usage_fault
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Usage
 
+_OFF_RULES = {
+    "reason": "whether switching a ban off takes a reason; approvers set this too",
+    "approver": "whether an operator's switching off waits for an approver; approvers set this too",
+}
 _FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
 
 
@@ -46,6 +51,7 @@ def _add_set(group: Group) -> None:
         "register an authority, or change what is given of one that exists",
         'authority set ghent --kind municipality --name "nl=Stad Gent" --languages nl --contact ict@ghent.example',
         "authority set ghent --usage none",
+        "authority set ghent --off-needs-reason yes --off-needs-approver yes",
     )
     parser.add_argument("authority", type=slug, metavar="AUTHORITY")
     parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
@@ -57,6 +63,8 @@ def _add_set(group: Group) -> None:
     parser.add_argument("--contact", metavar="TEXT", help="a function's address or number, never a person's")
     parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what is counted: {' or '.join(Usage)}")
     parser.add_argument("--group", metavar="NAME", help="for display only; it gives no power")
+    for option, what in _OFF_RULES.items():
+        parser.add_argument(f"--off-needs-{option}", choices=("yes", "no"), metavar="YES/NO", help=what)
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -78,6 +86,11 @@ def _set(client: Client, options: Options) -> Result:
     where = path("authorities", options.authority)
     body: Body = given(options, *_FIELDS)
     names = dict(options.name or ())
+    rules = {name: value == "yes" for name, value in given(options, "off_needs_reason", "off_needs_approver").items()}
+    if rules:
+        if body or names:
+            raise WrongInput("set what switching off needs by a command of its own: approvers may do that too")
+        return _shown(client.send(Authority, "PATCH", f"{where}/off-rules", rules))
     known = client.find(Authority, where)
     if known is None:
         return _shown(client.send(Authority, "PUT", where, {**body, "names": names}, {"If-None-Match": "*"}))
@@ -107,10 +120,17 @@ def _lines(found: Authority) -> Iterator[str]:
             ("contact", found.contact),
             ("usage", found.usage),
             ("group", found.group or "none"),
+            ("off needs", _off_words(found)),
             *_end_rows(found),
             ("revision", str(found.revision)),
         ]
     )
+
+
+def _off_words(found: Authority) -> str:
+    """What it takes to switch a ban off."""
+    needs = (("a reason", found.off_needs_reason), ("an approver", found.off_needs_approver))
+    return " and ".join(what for what, needed in needs if needed) or "nothing more"
 
 
 def _end_rows(found: Authority) -> Iterator[tuple[str, str]]:

@@ -31,11 +31,12 @@ from api.ctl.commands import (
     term_body,
     tiers,
 )
-from api.ctl.decisions import Ban, Binding, Decision, warning_notes
+from api.ctl.decisions import Ban, Binding, Decision, Request, warning_notes
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, reach_words, term_words
 from api.ctl.names import Names
+from api.ctl.requests import off_end, off_term, table_of_off, waiting
 from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, counted, table
 from dnsfilter.policy.calendar import parse_instant
@@ -163,7 +164,7 @@ def _add_fields(parser: Parser) -> None:
 def _list(client: Client, options: Options) -> Result:
     query = given(options, "authority", "service", "state", "follows")
     page = client.list(Ban, path("bans"), options.limit, query)
-    table_of = _table_of_off if options.state == "off" else _table
+    table_of = table_of_off if options.state == "off" else _table
     return listed(page, lambda: _listed(client, page.items, options.authority, table_of), "bans")
 
 
@@ -198,30 +199,23 @@ def _adopt(client: Client, options: Options) -> Result:
         body["decision"] = _following(options)
     if not body.keys() & {"decision", "terms", "provisional"}:
         raise WrongInput("a ban needs a decision and a term, a ban to follow, or --provisional: see --help")
-    return _shown(client, client.send(Ban, "PUT", _where(options), body))
+    ban = client.ask(Ban, Request, "PUT", _where(options), body)
+    return waiting(ban) if isinstance(ban, Request) else _shown(client, ban)
 
 
 def _set(client: Client, options: Options) -> Result:
-    body = _off(options) or _change(options)
+    off = off_term(options)
+    body = {**_fields(options), **off} if off else _change(options)
     if not body:
         raise WrongInput("say what to set: --mode, for example; see dnsfilterctl ban set --help")
     # Only these can make a ban that does not exist: a toggle of one that does not is a mistake in its name.
     method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
-    ban = client.send(Ban, method, _where(options), body)
+    ban = client.ask(Ban, Request, method, _where(options), body)
+    if isinstance(ban, Request):
+        return waiting(ban)
     lapsed = f"the ban has lapsed: whatever its mode, it refuses nothing; `{PROGRAM} ban renew` gives it a further term"
     told = _shown(client, ban)
     return replace(told, notes=(*told.notes, lapsed)) if ban.state == "lapsed" else told
-
-
-def _off(options: Options) -> Body:
-    """What switches a ban off for a time; empty where the options say something else."""
-    reach = given(options, "end", "until", "for_")
-    more = {**decision_body(options), **given(options, "start", "review_by")}
-    if options.mode != "off" or not reach or more or options.provisional or options.confirm:
-        return {}
-    if "end" in reach:
-        raise WrongInput("with --mode off say --until or --for: when the mode that the ban has now returns")
-    return {**_fields(options), **{key.rstrip("_"): value for key, value in reach.items()}}
 
 
 def _fields(options: Options) -> Body:
@@ -336,7 +330,7 @@ def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]
 def _mode(ban: Ban, zone: str | None) -> str:
     words = ban.mode if ban.mode_set is None else f"{ban.mode}, set {at_words(ban.mode_set, zone)}"
     if ban.off_until is not None:
-        words += f", until {_off_end(ban, zone)}"
+        words += f", until {off_end(ban, zone)}"
     return f"{words}: {ban.mode_reason}" if ban.mode_reason else words
 
 
@@ -363,24 +357,6 @@ def _listed(client: Client, items: list[Ban], authority: str | None, table_of: T
     names = Names(client)
     yield from first_lines(holding(client, authority), names)
     yield from table_of(items, names, Accounts(client))
-
-
-def _table_of_off(items: list[Ban], names: Names, accounts: Accounts) -> Iterator[str]:
-    """Bans that are off: since when, until when, by whom and why."""
-    names.prepare({item.authority for item in items}, {item.service for item in items})
-    accounts.prepare({item.mode_set_by for item in items})
-    rows = []
-    for item in items:
-        zone = names.time_zone(item.authority)
-        since = "" if item.mode_set is None else at_words(item.mode_set, zone)
-        by = "" if item.mode_set_by is None else accounts.words(item.mode_set_by)
-        subject = (item.authority, names.authority(item.authority), item.service, names.service(item.service))
-        rows.append((*subject, since, _off_end(item, zone), by, item.mode_reason))
-    yield from table(("authority", "name", "service", "name", "off since", "until", "by", "reason"), rows, ("name",))
-
-
-def _off_end(ban: Ban, zone: str | None) -> str:
-    return "set again" if ban.off_until is None else f"{at_words(ban.off_until, zone)}, then {ban.returns_to}"
 
 
 def _table(items: list[Ban], names: Names, _accounts: Accounts) -> Iterator[str]:

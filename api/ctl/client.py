@@ -33,6 +33,7 @@ _ALONE = ("/problems/conflict", "/problems/stale")
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 Found = TypeVar("Found", bound=Answer)
+Other = TypeVar("Other", bound=Answer)
 Query = Mapping[str, str | int | None]
 
 
@@ -177,6 +178,13 @@ class Client:
         """What an act answers, as a `kind`; raises CtlError."""
         answer = self._ask(method, where, query=query, body=body, headers=headers, accepted=(200, 201))
         return self._read(kind, answer)
+
+    def ask(
+        self, kind: type[Found], waiting: type[Other], method: str, where: str, body: Mapping[str, Any]
+    ) -> Found | Other:
+        """What an act answers, as a `kind`, or as a `waiting` if it waits for somebody else; raises CtlError."""
+        status, data = self._ask(method, where, body=body, accepted=(200, 201, 202))
+        return self._read(waiting, (status, data)) if status == 202 else self._read(kind, (status, data))
 
     def delete(self, where: str) -> None:
         """Remove the resource; raises CtlError."""

@@ -76,6 +76,25 @@ class Ban(Answer):
     revision: Number
 
 
+class Request(Answer):
+    """A request to set a ban's mode that waits, or waited, for an approver."""
+
+    number: Number
+    ban: str
+    mode: str
+    until: Moment | None
+    reason: str
+    requested: Moment
+    requested_by: Number
+    approved: Moment | None
+    rejected: Moment | None
+    withdrawn: Moment | None
+    decided_by: Number | None
+    note: str
+    state: str
+    revision: Number
+
+
 class Binding(Answer):
     """The record that a ban applies in another authority."""
 

@@ -31,7 +31,6 @@ SHARE = 10
 """One in so many of an authority's addresses stays under the ban."""
 STOOD_S = 30 * 86_400
 """For so long a range has to be there, unless it is older than the ban."""
-OWN = "nobody approves a request of their own: somebody else has to"
 _Place: TypeAlias = tuple[str, str]
 """Site and prefix of a range."""
 _Wide: TypeAlias = tuple[str, int]
@@ -48,21 +47,16 @@ class _Left(NamedTuple):
 
 def demand(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
     """Raises Forbidden where the caller, who may decide about exemptions from the ban, may not approve this one."""
-    permit.not_for_oneself(unit.session, row.requested_by, OWN)
-    if exemption_state(row, unit.now_s) is not ExemptionState.REQUESTED:
-        return
-    ban = unit.session.get_one(BanRow, row.ban)
-    whole, roles = whole_authority(unit.session, row, unit.now_s), permit.rule.roles
-    if whole is not None:
-        roles = frozenset({Role.ADMINISTRATOR})
-        if not permit.caller.administers:
-            why = "less than a tenth of it would stay under the ban, in ranges that were there before"
-            if _leaves_enough(unit.session, row, whole, row.revision, unit.now_s):
-                why = "what would stay under the ban are ranges that have been as they are for less than 30 days"
-            raise Forbidden(
-                f"this counts as an exemption of the whole of {whole}: an administrator approves that ({why})"
-            )
-    permit.not_given_by(unit.session, row.requested_by, roles, ban.authority, unit.now_s, OWN)
+    ban, whole = unit.session.get_one(BanRow, row.ban), None
+    if exemption_state(row, unit.now_s) is ExemptionState.REQUESTED:
+        whole = whole_authority(unit.session, row, unit.now_s)
+    roles = permit.rule.roles if whole is None else frozenset({Role.ADMINISTRATOR})
+    permit.another_person(unit.session, row.requested_by, roles, ban.authority, unit.now_s)
+    if whole is not None and not permit.caller.administers:
+        why = "less than a tenth of it would stay under the ban, in ranges that were there before"
+        if _leaves_enough(unit.session, row, whole, row.revision, unit.now_s):
+            why = "what would stay under the ban are ranges that have been as they are for less than 30 days"
+        raise Forbidden(f"this counts as an exemption of the whole of {whole}: an administrator approves that ({why})")
 
 
 @contextmanager

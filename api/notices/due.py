@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.db.models import AuthorityRow
 from api.notices.due_acts import due_bindings, due_exemptions, due_mergers, due_suspensions
 from api.notices.due_bans import due_bans
-from api.notices.due_modes import due_modes
+from api.notices.due_modes import due_modes, due_requests
 from api.notices.due_nodes import due_nodes
 from api.notices.due_sources import due_sources
 from api.notices.kinds import Due, Hour
@@ -19,7 +19,17 @@ def due(session: Session, hour: Hour) -> list[Due]:
     statement = select(AuthorityRow.slug).where(AuthorityRow.closes_s <= hour.now)
     closed = frozenset(session.scalars(statement))
     found: dict[str, Due] = {}
-    topics = (due_bans, due_modes, due_sources, due_exemptions, due_bindings, due_mergers, due_suspensions, due_nodes)
+    topics = (
+        due_bans,
+        due_modes,
+        due_requests,
+        due_sources,
+        due_exemptions,
+        due_bindings,
+        due_mergers,
+        due_suspensions,
+        due_nodes,
+    )
     for one in chain.from_iterable(topic(session, hour) for topic in topics):
         if one.authority not in closed:
             found.setdefault(one.key, one)

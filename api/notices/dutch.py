@@ -73,6 +73,12 @@ TEXTS: Mapping[Kind, Text] = {
         "het verbod op {service} wordt opnieuw toegepast",
         "Het verbod op {service} ({body}) werd {at} opnieuw ingeschakeld. Het weigert zoals voorheen.",
     ),
+    Kind.REQUEST_WAITING: Text(
+        "een aanvraag om het verbod op {service} uit te schakelen wacht op uw beslissing",
+        "Aanvraag {number} werd {at} ingediend: het verbod op {service} ({body}) zou voorlopig niets weigeren. Ze "
+        "wacht op uw beslissing. Tot dan geldt het verbod zoals voorheen.",
+        "Wie in uw naam beslist, bekijkt de aanvraag en keurt ze goed (approve) of af (reject):",
+    ),
     Kind.SOURCE_RENEWED: Text(
         "het verbod op {service} dat u hebt overgenomen, is verlengd",
         "Het verbod op {service} ({source}), dat u met een eigen beslissing hebt overgenomen, is verlengd ({until}). "

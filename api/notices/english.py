@@ -72,6 +72,12 @@ TEXTS: Mapping[Kind, Text] = {
         "the ban on {service} is enforced again",
         "The ban on {service} ({body}) was enforced again {at}. It refuses as before.",
     ),
+    Kind.REQUEST_WAITING: Text(
+        "a request to switch off the ban on {service} waits for your decision",
+        "Request {number} was made {at}: the ban on {service} ({body}) shall refuse nothing for now. It waits for your "
+        "decision. Until then the ban applies as before.",
+        "Whoever decides for you looks at the request, and approves or rejects it:",
+    ),
     Kind.SOURCE_RENEWED: Text(
         "the ban on {service} that you adopted has been renewed",
         "The ban on {service} ({source}), which you adopted by a decision of your own, has been renewed ({until}). "

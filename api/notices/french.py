@@ -75,6 +75,12 @@ TEXTS: Mapping[Kind, Text] = {
         "l'interdiction visant {service} est de nouveau appliquée",
         "L'interdiction visant {service} ({body}) a été réactivée {at}. Elle refuse comme auparavant.",
     ),
+    Kind.REQUEST_WAITING: Text(
+        "une demande de désactivation de l'interdiction visant {service} attend votre décision",
+        "La demande {number} a été introduite {at} : l'interdiction visant {service} ({body}) ne refuserait rien pour "
+        "l'instant. Elle attend votre décision. D'ici là, l'interdiction s'applique comme auparavant.",
+        "La personne qui décide en votre nom examine la demande, puis l'approuve (approve) ou la rejette (reject) :",
+    ),
     Kind.SOURCE_RENEWED: Text(
         "l'interdiction visant {service} que vous aviez reprise a été renouvelée",
         "L'interdiction visant {service} ({source}), que vous aviez reprise par une décision propre, a été renouvelée "

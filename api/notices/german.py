@@ -73,6 +73,12 @@ TEXTS: Mapping[Kind, Text] = {
         "das Verbot von {service} wird wieder angewendet",
         "Das Verbot von {service} ({body}) wurde {at} wieder eingeschaltet. Es verweigert wie zuvor.",
     ),
+    Kind.REQUEST_WAITING: Text(
+        "ein Antrag, das Verbot von {service} abzuschalten, wartet auf Ihre Entscheidung",
+        "Der Antrag {number} wurde {at} gestellt: Das Verbot von {service} ({body}) soll vorerst nichts verweigern. Er "
+        "wartet auf Ihre Entscheidung. Bis dahin gilt das Verbot wie bisher.",
+        "Wer in Ihrem Namen entscheidet, prüft den Antrag und genehmigt ihn (approve) oder lehnt ihn ab (reject):",
+    ),
     Kind.SOURCE_RENEWED: Text(
         "das von Ihnen übernommene Verbot von {service} wurde verlängert",
         "Das Verbot von {service} ({source}), das Sie mit einer eigenen Entscheidung übernommen haben, wurde "

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     BAN_OFF = "ban_off"
     BAN_MONITORED = "ban_monitored"
     BAN_BACK = "ban_back"
+    REQUEST_WAITING = "request_waiting"
     SOURCE_RENEWED = "source_renewed"
     SOURCE_ENDED = "source_ended"
     SOURCE_GOES_ON = "source_goes_on"

@@ -20,6 +20,7 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.BAN_LAPSED: 'dnsfilterctl ban renew {authority} {slug} --for "6 months" --reference REFERENCE',
     Kind.BAN_OFF: "dnsfilterctl ban show {authority} {slug}",
     Kind.BAN_MONITORED: "dnsfilterctl ban show {authority} {slug}",
+    Kind.REQUEST_WAITING: "dnsfilterctl request show {number}",
     Kind.SOURCE_RENEWED: 'dnsfilterctl ban renew {authority} {slug} --for "6 months" --reference REFERENCE',
     Kind.SOURCE_ENDED: "dnsfilterctl ban end {authority} {slug} --reason REASON",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",

@@ -22,7 +22,7 @@ from api.errors import Conflict, Fault, Invalid, NotFound
 from api.publish.past import kept_since, objects_at, ranges_at
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
-from dnsfilter.policy.model import Audience, Funding, Range, Reply, Service
+from dnsfilter.policy.model import Audience, Funding, Mode, Range, Reply, Service
 
 
 def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str, Service]) -> list[AuditRow]:
@@ -35,7 +35,7 @@ def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str,
     if not since <= number <= before:
         raise NotFound(f"there is no revision {number} to go back to: kept are {since} to {before}")
     installation = unit.session.get_one(InstallationRow, INSTALLATION)
-    run = _Run(unit, services, installation, binders(unit.session, unit.now_s))
+    run = _Run(unit, services, installation, binders(unit.session, unit.now_s), reason)
     run.restore_ranges(ranges_at(unit.session, number))
     run.restore_bans(objects_at(unit.session, BanRow, number))
     if run.faults:
@@ -61,6 +61,8 @@ class _Run:
     """A session forgets a row to which nobody refers, and would ask for this one anew with each act."""
     binders: Mapping[str, tuple[str, ...]]
     """By bound authority, whose bans are bound to it before any act of the run."""
+    reason: str
+    """Why a ban is switched off, where its authority wants to know and nobody has said so then."""
     faults: list[Fault] = field(default_factory=list)
 
     def restore_ranges(self, wanted: tuple[Range, ...]) -> None:
@@ -108,18 +110,19 @@ class _Run:
                 if service is None:
                     raise Conflict(f"service {row.service} is in the catalogue no longer")
                 owner = self.unit.session.get_one(AuthorityRow, row.authority)
-                ban_acts.put(self.unit, owner, service, self._change(past))
+                ban_acts.put(self.unit, owner, service, self._change(past, owner))
 
     def _state(self, row: BanRow) -> tuple[object, ...]:
         switch = switch_at(row, self.unit.now_s)
         mode = switch.mode, switch.until, switch.returns, switch.reason
         return *mode, row.reply, row.addresses, row.tiers, row.funding, row.audience
 
-    def _change(self, past: BanRow) -> BanChange:
+    def _change(self, past: BanRow, owner: AuthorityRow) -> BanChange:
         switch = switch_at(past, self.unit.now_s)
+        asked = owner.off_needs_reason and switch.mode is not Mode.ENFORCE
         return BanChange(
             mode=switch.returns or switch.mode,
-            mode_reason=switch.reason,
+            mode_reason=switch.reason or (self.reason if asked else ""),
             off_until=switch.until,
             reply=Reply(past.reply),
             addresses=tuple(past.addresses),

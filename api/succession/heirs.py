@@ -127,7 +127,10 @@ class Heirs:
             row, _ = ban_acts.put(self.unit, self.new, service, adopted)
         else:
             # Its terms stay what they were, and these are added. How it applies is said anew only where it has lapsed.
-            row = known if live else ban_acts.put(self.unit, self.new, service, _as_decided(ban, now))[0]
+            decided = _as_decided(ban, now)
+            if self.new.off_needs_reason:
+                decided = replace(decided, mode_reason=decided.mode_reason or self.reason)
+            row = known if live else ban_acts.put(self.unit, self.new, service, decided)[0]
             for term in terms:
                 ban_acts.renew(self.unit, self.new, row, term)
         self.done.continued.append((_of_ban(ban), _of_ban(row)))

@@ -19,6 +19,7 @@ from api.db.models.record import (
     PublicationRow,
     VersionRow,
 )
+from api.db.models.request import RequestRow
 from api.db.models.suspension import SuspensionRow
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "NoticeRow",
     "PublicationRow",
     "RangeRow",
+    "RequestRow",
     "SiteRow",
     "SpaceRow",
     "SuspensionRow",

@@ -10,6 +10,7 @@ from dnsfilter.policy.model import PLANNED_USAGE, Usage
 class AuthorityRow(Base):
     """A public body; its slug is its identity and never changes.
 
+    `off_needs_reason` and `off_needs_approver` say what it takes to switch a ban of it off.
     `closes_s` is when it ceases to be; `successor` the authority into which it was merged.
     """
 
@@ -23,6 +24,8 @@ class AuthorityRow(Base):
     contact: Mapped[str] = mapped_column(String(200))
     usage: Mapped[str] = mapped_column(String(16))
     group: Mapped[str] = mapped_column("display_group", String(100))
+    off_needs_reason: Mapped[bool] = mapped_column(default=False)
+    off_needs_approver: Mapped[bool] = mapped_column(default=False)
     closes_s: Mapped[int | None]
     closed_reason: Mapped[str] = mapped_column(String(1000), default="")
     closed_decision: Mapped[Json] = mapped_column(default=dict)

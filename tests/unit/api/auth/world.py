@@ -41,6 +41,7 @@ class World:
     grants: Mapping[str | None, int]
     actors: Mapping[str, int]
     """Accounts that acted in that authority only."""
+    waiting: Mapping[str, int]
     policy: str
     """A file that would change something."""
     revision: int
@@ -76,6 +77,8 @@ def make_world(plane: Plane) -> World:
     granted: list[tuple[str, str | None]] = [*(("operator", slug) for slug in AUTHORITIES), ("administrator", None)]
     grants = {slug: _number(plane, "/v1/grants", _grant(bystander, role, slug)) for role, slug in granted}
     actors = {slug: _actor(plane, slug) for slug in AUTHORITIES}
+    _, asker = plane.account("asker", *(("operator", slug) for slug in AUTHORITIES))
+    waiting = {slug: _asked_to_switch_off(plane, slug, asker) for slug in AUTHORITIES}
     policy = plane.call("GET", "/v1/policy").text
     return World(
         bystander,
@@ -86,9 +89,18 @@ def make_world(plane: Plane) -> World:
         approved,
         grants,
         actors,
+        waiting,
         f'{policy}\n[[site]]\nslug = "hall"\nname = "Hall"\n',
         plane.revision(),
     )
+
+
+def _asked_to_switch_off(plane: Plane, slug: str, token: str) -> int:
+    rules = f"/v1/authorities/{slug}/off-rules"
+    plane.done("PATCH", rules, {"off_needs_approver": True})
+    number: int = plane.done("PATCH", f"/v1/authorities/{slug}/bans/alpha", {"mode": "off"}, token=token)["number"]
+    plane.done("PATCH", rules, {"off_needs_approver": False})
+    return number
 
 
 def suspend(plane: Plane) -> dict[str | None, int]:
@@ -121,7 +133,7 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
         Asked(frozenset({slug}), f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:2::/64", _range(slug)) for slug in each
     ]
     found["GET /v1/ranges/imports/{key}"] = [Asked(frozenset(), "/v1/ranges/imports/monday", unknown=True)]
-    found |= _bindings(world) | _exemptions(world)
+    found |= _bindings(world) | _exemptions(world) | _requests(world)
     found["POST /v1/ranges/import"] = [
         Asked(frozenset({slug}), "/v1/ranges/import", content=_table(slug), type="text/csv") for slug in each
     ]
@@ -172,6 +184,19 @@ def _exemptions(world: World) -> dict[str, list[Asked]]:
         ],
         f"POST {base}/{{number}}/withdraw": [
             Asked(frozenset({owner}), f"{base}/{n}/withdraw", why) for (_, owner), n in requested
+        ],
+    }
+
+
+def _requests(world: World) -> dict[str, list[Asked]]:
+    base, waiting, why = "/v1/requests", world.waiting.items(), {"reason": "it is over"}
+    return {
+        f"GET {base}": [Asked(frozenset(), base)],
+        f"GET {base}/{{number}}": [Asked(frozenset({slug}), f"{base}/{n}") for slug, n in waiting],
+        f"POST {base}/{{number}}/approve": [Asked(frozenset({slug}), f"{base}/{n}/approve") for slug, n in waiting],
+        f"POST {base}/{{number}}/reject": [Asked(frozenset({slug}), f"{base}/{n}/reject", why) for slug, n in waiting],
+        f"POST {base}/{{number}}/withdraw": [
+            Asked(frozenset({slug}), f"{base}/{n}/withdraw", why) for slug, n in waiting
         ],
     }
 
@@ -257,6 +282,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "GET /v1/authorities/{slug}": ("/v1/authorities/{slug}", None),
     "GET /v1/authorities/{slug}/onboarding": ("/v1/authorities/{slug}/onboarding", None),
+    "PATCH /v1/authorities/{slug}/off-rules": ("/v1/authorities/{slug}/off-rules", {"off_needs_reason": True}),
     "GET /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:{n}::/48", None),
     "GET /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/127.0.{n}.0/24", None),
     "PATCH /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/2001:db8:{n}:1::/64", {"label": "hall"}),

@@ -30,6 +30,8 @@ def test_patch_changes_the_given_field_only(plane: Plane) -> None:
         "time_zone": "Europe/Brussels",
         "revision": 2,
         "state": "open",
+        "off_needs_reason": False,
+        "off_needs_approver": False,
         "closes": None,
         "closed_reason": "",
         "closed_decision": None,

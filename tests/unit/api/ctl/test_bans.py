@@ -237,3 +237,26 @@ def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl, tmp_pat
     assert [line.split()[0] for line in ctl("exemption", "list", "--ban", "ghent/tiktok").out.splitlines()] == [
         "no.", "2", number, str(again["number"]), str(third["number"]),
     ]  # fmt: skip
+
+
+def test_switching_off_waits_for_an_approver_where_the_authority_wants_one(
+    served: Served, ctl: Ctl, tmp_path: Path
+) -> None:
+    files = {}
+    for login, role in (("desk", "operator"), ("approver", "approver")):
+        files[login] = tmp_path / login
+        files[login].write_text(served.plane.account(login, (role, "ghent"))[1])
+        files[login].chmod(0o600)
+    off = ("ban", "set", *GHENT, "--mode", "off", "--token-file", str(files["desk"]))
+    rules = ("authority", "set", "ghent", "--off-needs-reason", "yes", "--off-needs-approver", "yes")
+    assert ctl(*rules, "--token-file", str(files["desk"])).code == 3
+    assert "off needs  a reason and an approver\n" in ctl(*rules, "--token-file", str(files["approver"])).out
+    without = ctl(*off)
+    assert (without.code, "ghent wants to know why" in without.err) == (2, True)
+    waits = ctl(*off, "--reason", "election night", "--for", "2 hours")
+    assert (waits.code, waits.out) == (0, "Request 1 waits for an approver of ghent.\n")
+    assert "off until 21 September 2026 18:13:20 CEST" in ctl("request", "list", "--state", "requested").out
+    decided = ctl("request", "approve", "1", "--note", "for the night", "--token-file", str(files["approver"]))
+    assert "state        approved\n" in decided.out
+    assert "for the night" in ctl("request", "show", "1").out
+    assert _shown(ctl, "ban", "show", *GHENT)["mode_reason"] == "election night"

@@ -47,6 +47,15 @@ ban renew ghent tiktok --start 2027-03-25 --for "1 month" --reference R-1
 ban end ghent facebook --reason "no need"
 ban set diest facebook --legal-basis B-1 --start 2027-01-01 --for "1 month"
 ban remove diest facebook
+authority set ghent --off-needs-approver yes
+ban set ghent tiktok --mode off --for "1 hour" --token-file desk
+request list
+request show 1
+request reject 1 --reason "no need"
+ban set ghent tiktok --mode off --token-file desk
+request withdraw 2 --reason "a mistake"
+ban set ghent tiktok --mode monitor --token-file desk
+request approve 3
 binding list
 binding add federal/tiktok diest --ground agreement --instrument A-1 --date 2026-09-01 --for "3 months"
 binding show 2
@@ -97,11 +106,11 @@ user disable desk
 user enable desk
 grant add desk operator ghent --for "1 month" --reason "for a test"
 grant list
-grant end 3 --reason "for a test"
+grant end 4 --reason "for a test"
 token make --account desk --label test --for "1 day"
 token make --account desk --label test --for "1 day" --out token
 token list --account desk
-token revoke 3 --account desk
+token revoke 4 --account desk
 failures list
 user erase desk
 login
@@ -127,7 +136,10 @@ def _verb(words: list[str]) -> str:
 def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = served.plane.token
     (tmp_path / "another").write_text(served.plane.other())
-    (tmp_path / "another").chmod(0o600)
+    # Whose role is no administrator's: what it switches off waits.
+    (tmp_path / "desk").write_text(served.plane.account("asker", ("operator", "ghent"))[1])
+    for name in ("another", "desk"):
+        (tmp_path / name).chmod(0o600)
     (tmp_path / "policy.toml").write_text(ctl("export").out)
     (tmp_path / "record.jsonl").write_text(ctl("audit", "export").out)
     (tmp_path / "ranges.csv").write_text("prefix,authority,funding,audience\n192.0.2.128/25,ghent,public,staff\n")

@@ -1,4 +1,4 @@
-"""Who is told that a ban was switched off, and that it is back."""
+"""Who is notified that a ban was switched off, and that it is back."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def _both(kind: str) -> list[tuple[str, str | None]]:
     return [(kind, "town"), (kind, "zone")]
 
 
-def test_switching_off_and_the_return_are_told_to_the_authority_and_to_those_bound(town: Plane) -> None:
+def test_switching_off_and_the_return_notify_the_authority_and_those_bound(town: Plane) -> None:
     _bind(town)
     telling = begun(town)
     town.done("PATCH", BAN, {"mode": "off", "for": "1 hour"})
@@ -31,7 +31,7 @@ def test_switching_off_and_the_return_are_told_to_the_authority_and_to_those_bou
     assert new_kinds(town, telling.look) == []
 
 
-def test_what_was_set_back_before_anybody_looked_is_told_all_the_same(town: Plane) -> None:
+def test_what_was_set_back_before_anybody_looked_is_notified_all_the_same(town: Plane) -> None:
     telling = begun(town)
     for mode in ("off", "enforce"):
         town.done("PATCH", BAN, {"mode": mode})
@@ -40,14 +40,14 @@ def test_what_was_set_back_before_anybody_looked_is_told_all_the_same(town: Plan
 
 
 @pytest.mark.parametrize(("before", "after", "kind"), [("enforce", "monitor", "monitored"), ("monitor", "off", "off")])
-def test_every_change_that_takes_something_away_is_told(town: Plane, before: str, after: str, kind: str) -> None:
+def test_every_change_that_takes_something_away_is_notified(town: Plane, before: str, after: str, kind: str) -> None:
     town.done("PATCH", BAN, {"mode": before})
     telling = begun(town)
     town.done("PATCH", BAN, {"mode": after})
     assert new_kinds(town, telling.look) == [(f"ban_{kind}", "town")]
 
 
-def test_of_a_ban_that_has_not_begun_only_its_authority_is_told_and_of_another_reason_nobody(town: Plane) -> None:
+def test_of_a_ban_that_has_not_begun_only_its_authority_is_notified_and_of_another_reason_nobody(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"start": "2027-01-01", "for": "6 months"}]))
     body = {"ban": "town/beta", "authority": "zone", "ground": "law", "instrument": "decree 2", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", body)

@@ -1,0 +1,45 @@
+"""Queries on requests."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import BanRow, RequestRow
+from api.errors import NotFound
+from api.pagination import Sorting, sorted_page
+from api.requests.state import RequestState, in_state
+from dnsfilter.policy.model import Instant
+
+SORTING = Sorting(RequestRow.number, {"number": RequestRow.number})
+
+
+def get(session: Session, number: int) -> RequestRow:
+    """The request; raises NotFound."""
+    row = session.get(RequestRow, number)
+    if row is None:
+        raise NotFound(f"there is no request {number}")
+    return row
+
+
+def waiting(session: Session, ban: int, now: Instant) -> Sequence[RequestRow]:
+    """The requests about a ban that nobody has decided about."""
+    statement = select(RequestRow).where(RequestRow.ban == ban, in_state(RequestState.REQUESTED, now))
+    return session.scalars(statement.order_by(RequestRow.number)).all()
+
+
+def page(
+    session: Session,
+    visible: frozenset[str] | None,
+    state: RequestState | None,
+    now: Instant,
+    limit: int,
+    cursor: str | None,
+) -> tuple[Sequence[RequestRow], str | None]:
+    """A page of requests by number; of the matters of `visible`, unless it is None."""
+    statement = select(RequestRow)
+    if visible is not None:
+        statement = statement.where(RequestRow.ban.in_(select(BanRow.number).where(BanRow.authority.in_(visible))))
+    if state is not None:
+        statement = statement.where(in_state(state, now))
+    return sorted_page(session, statement, SORTING, "number", limit, cursor)

@@ -1,0 +1,117 @@
+"""/v1/requests."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from api.auth.caller import Permit
+from api.db.models import BanRow, RequestRow
+from api.db.unit import UnitOfWork
+from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
+from api.errors import NotFound
+from api.exemptions.schemas import Note, Refusal
+from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.requests import repository, service
+from api.requests.schemas import RequestRead, read_request
+from api.requests.state import RequestState
+from api.routing import Route
+from api.schemas import Page
+
+router = APIRouter(route_class=Route, prefix="/v1/requests", tags=["requests"])
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+@router.get("", operation_id="list_requests", summary="List requests", responses=documented())
+def list_requests(
+    unit: UnitDep,
+    permit: PermitDep,
+    state: RequestState | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[RequestRead]:
+    """Requests to switch a ban off, or to only count, by number."""
+    rows, following = repository.page(unit.session, permit.visible(), state, unit.now_s, limit, cursor)
+    return Page(items=[_read(unit, row) for row in rows], next=following)
+
+
+@router.get("/{number}", operation_id="get_request", summary="Get a request", responses=documented(NOT_FOUND))
+def get_request(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> RequestRead:
+    """One request."""
+    return _answer(unit, _permitted(number, unit, permit), response)
+
+
+@router.post(
+    "/{number}/approve",
+    operation_id="approve_request",
+    summary="Approve a request",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def approve_request(
+    number: Number,
+    unit: UnitDep,
+    held: RuntimeDep,
+    permit: PermitDep,
+    response: Response,
+    precondition: PreconditionDep,
+    body: Note | None = None,
+) -> RequestRead:
+    """Sets the mode that is asked for. Nobody approves a request of their own, through a role that they gave either."""
+    row = _permitted(number, unit, permit)
+    precondition.check(row.revision)
+    ban = unit.session.get_one(BanRow, row.ban)
+    permit.another_person(unit.session, row.requested_by, permit.rule.roles, ban.authority, unit.now_s)
+    known = held.services.get(ban.service)
+    if known is None:
+        raise NotFound(f"service {ban.service} is not in the catalogue")
+    service.approve(unit, row, known, body.note if body is not None else "")
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/reject",
+    operation_id="reject_request",
+    summary="Reject a request",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def reject_request(
+    number: Number, body: Refusal, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+) -> RequestRead:
+    """The request stays on record, without effect."""
+    row = _permitted(number, unit, permit)
+    precondition.check(row.revision)
+    service.reject(unit, row, body.reason)
+    return _answer(unit, row, response)
+
+
+@router.post(
+    "/{number}/withdraw",
+    operation_id="withdraw_request",
+    summary="Withdraw a request",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def withdraw_request(
+    number: Number, body: Refusal, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+) -> RequestRead:
+    """An operator of the authority takes the request back; it stays on record, without effect."""
+    row = _permitted(number, unit, permit)
+    precondition.check(row.revision)
+    service.withdraw(unit, row, body.reason)
+    return _answer(unit, row, response)
+
+
+def _permitted(number: int, unit: UnitOfWork, permit: Permit) -> RequestRow:
+    """The request, which is the matter of the ban's authority."""
+    row = repository.get(unit.session, number)
+    permit.demand(unit.session.get_one(BanRow, row.ban).authority)
+    return row
+
+
+def _answer(unit: UnitOfWork, row: RequestRow, response: Response) -> RequestRead:
+    tag(response, row.revision)
+    return _read(unit, row)
+
+
+def _read(unit: UnitOfWork, row: RequestRow) -> RequestRead:
+    return read_request(row, unit.session.get_one(BanRow, row.ban), unit.now_s)

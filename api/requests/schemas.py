@@ -1,0 +1,54 @@
+"""Requests as read."""
+
+from api.db.base import Json
+from api.db.models import BanRow, RequestRow
+from api.moments import moment_text, optional_text
+from api.requests.state import RequestState, request_state
+from api.schemas import Read
+from dnsfilter.policy.model import Instant, Mode
+
+
+class RequestRead(Read):
+    """A request to set a ban to `mode`, if off for a time `until` then, and what became of it."""
+
+    number: int
+    ban: str
+    ban_number: int
+    mode: Mode
+    until: str | None
+    reason: str
+    requested: str
+    requested_by: int
+    approved: str | None
+    rejected: str | None
+    withdrawn: str | None
+    decided_by: int | None
+    note: str
+    state: RequestState
+    revision: int
+
+
+def read_request(row: RequestRow, ban: BanRow, now: Instant) -> RequestRead:
+    """A request about `ban` as the API shows it."""
+    return RequestRead(
+        number=row.number,
+        ban=f"{ban.authority}/{ban.service}",
+        ban_number=row.ban,
+        mode=Mode(row.mode),
+        until=optional_text(row.until_s),
+        reason=row.reason,
+        requested=moment_text(row.requested_s),
+        requested_by=row.requested_by,
+        approved=optional_text(row.approved_s),
+        rejected=optional_text(row.rejected_s),
+        withdrawn=optional_text(row.withdrawn_s),
+        decided_by=row.decided_by,
+        note=row.note,
+        state=request_state(row, ban, now),
+        revision=row.revision,
+    )
+
+
+def shown_request(row: RequestRow, ban: BanRow) -> Json:
+    """A request as the audit keeps it: without what depends on the hour."""
+    return read_request(row, ban, 0).model_dump(mode="json", exclude={"revision", "state"})

@@ -1,0 +1,107 @@
+"""Acts on requests to set a ban's mode: ask, approve, reject, withdraw."""
+
+from dataclasses import replace
+
+from api.auth.caller import Permit
+from api.bans import service as bans
+from api.bans.change import BanChange
+from api.bans.standing import Switch, switch_at
+from api.bans.switching import demand_reason, stops_refusing, switched
+from api.db.models import AuthorityRow, BanRow, RequestRow
+from api.db.unit import UnitOfWork
+from api.errors import Conflict, Invalid
+from api.requests import repository
+from api.requests.schemas import shown_request
+from api.requests.state import RequestState, request_state
+from dnsfilter.policy.model import Mode, Service
+
+
+def asked(
+    unit: UnitOfWork, permit: Permit, authority: AuthorityRow, ban: BanRow, change: BanChange
+) -> RequestRow | None:
+    """The request that the change of a ban becomes; None if it takes effect at once.
+
+    That is so unless it keeps the ban from refusing, and the authority wants a second person for that. Administrators
+    need none: what they apply and roll back takes effect too.
+    """
+    if not authority.off_needs_approver or permit.caller.administers:
+        return None
+    whole = bans.taken_over(unit, ban, change)
+    before, after = switch_at(ban, unit.now_s), switched(unit, ban, whole)
+    if not stops_refusing(before, after):
+        return None
+    if replace(whole, mode=None, mode_reason=None, off_until=None) != BanChange():
+        raise Invalid.at("body", f"an approver of {authority.slug} decides about the mode: set nothing else with it")
+    demand_reason(unit, ban, before, after)
+    return _ask(unit, ban, before, after)
+
+
+def _ask(unit: UnitOfWork, ban: BanRow, before: Switch, after: Switch) -> RequestRow:
+    """Record the request; the same, sent again while it waits, is the one that is there."""
+    wanted = (after.mode, after.until, after.reason)
+    for known in repository.waiting(unit.session, ban.number, unit.now_s):
+        if (known.mode, known.until_s, known.reason) == wanted:
+            return known
+    row = RequestRow(
+        ban=ban.number,
+        mode=str(after.mode),
+        until_s=after.until,
+        reason=after.reason,
+        was=str(before.mode),
+        was_set_s=before.since,
+        requested_s=unit.now_s,
+        requested_by=unit.actor.account,
+        approved_s=None,
+        rejected_s=None,
+        withdrawn_s=None,
+        decided_by=None,
+        note="",
+        revision=unit.new_revision(),
+    )
+    unit.session.add(row)
+    unit.session.flush()
+    unit.record("request.ask", f"request/{row.number}", None, shown_request(row, ban), ban.authority)
+    return row
+
+
+def approve(unit: UnitOfWork, row: RequestRow, service: Service, note: str) -> None:
+    """Set the mode that is asked for; approving twice changes nothing."""
+    if row.approved_s is not None:
+        return
+    ban = _must_wait(unit, row)
+    before = shown_request(row, ban)
+    row.approved_s, row.decided_by, row.note = unit.now_s, unit.actor.account, note
+    _recorded(unit, row, ban, "request.approve", before)
+    change = BanChange(mode=Mode(row.mode), mode_reason=row.reason or None, off_until=row.until_s)
+    bans.put(unit, unit.session.get_one(AuthorityRow, ban.authority), service, change)
+
+
+def reject(unit: UnitOfWork, row: RequestRow, reason: str) -> None:
+    """Refuse a request."""
+    ban = _must_wait(unit, row)
+    before = shown_request(row, ban)
+    row.rejected_s, row.decided_by, row.note = unit.now_s, unit.actor.account, reason
+    _recorded(unit, row, ban, "request.reject", before)
+
+
+def withdraw(unit: UnitOfWork, row: RequestRow, reason: str) -> None:
+    """Take a request back."""
+    ban = _must_wait(unit, row)
+    before = shown_request(row, ban)
+    row.withdrawn_s, row.decided_by, row.note = unit.now_s, unit.actor.account, reason
+    _recorded(unit, row, ban, "request.withdraw", before)
+
+
+def _must_wait(unit: UnitOfWork, row: RequestRow) -> BanRow:
+    """The ban of a request that waits; raises Conflict for one that does not."""
+    ban = unit.session.get_one(BanRow, row.ban)
+    state = request_state(row, ban, unit.now_s)
+    if state is not RequestState.REQUESTED:
+        why = ": the mode has changed or the end has passed, so ask again" if state is RequestState.LAPSED else ""
+        raise Conflict(f"Request {row.number} is {state} and cannot be decided any more{why}.")
+    return ban
+
+
+def _recorded(unit: UnitOfWork, row: RequestRow, ban: BanRow, act: str, before: dict[str, object]) -> None:
+    row.revision = unit.new_revision()
+    unit.record(act, f"request/{row.number}", before, shown_request(row, ban), ban.authority)

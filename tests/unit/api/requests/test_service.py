@@ -1,0 +1,187 @@
+"""Where an authority wants a second person, switching a ban off waits for one."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from api.moments import moment_text
+from tests.unit.api.conftest import START, Plane, ban, on_both_databases
+from tests.unit.api.notices.support import begun, new_kinds
+
+BAN, RULES = "/v1/authorities/town/bans/alpha", "/v1/authorities/town/off-rules"
+UNTIL = moment_text(START + 3600)
+SELDOM = "/v1/revisions"
+
+
+@pytest.fixture
+def desk(town: Plane) -> str:
+    """The token of an operator, in a town that wants a second person."""
+    town.done("PATCH", RULES, {"off_needs_approver": True})
+    return town.account("desk", ("operator", "town"))[1]
+
+
+@pytest.fixture
+def approver(town: Plane) -> str:
+    return town.account("approver", ("approver", "town"))[1]
+
+
+def _wish(town: Plane, token: str, **body: Any) -> httpx.Response:
+    return town.call("PATCH", BAN, {"mode": "off", **body}, token=token)
+
+
+def _act(town: Plane, token: str, number: int, act: str, **body: str) -> httpx.Response:
+    return town.call("POST", f"/v1/requests/{number}/{act}", body, token=token)
+
+
+def _mode(town: Plane) -> str:
+    return str(town.done("GET", BAN)["mode"])
+
+
+def _acts(town: Plane, count: int) -> list[str]:
+    return [f"{item['act']} {item['account']}" for item in town.done("GET", f"/v1/audit?limit={count}")["items"]]
+
+
+@on_both_databases
+def test_switching_off_waits_until_an_approver_decides(town: Plane, desk: str, approver: str) -> None:
+    answer = _wish(town, desk, until=UNTIL, mode_reason="election night")
+    request = answer.json()
+    assert (answer.status_code, request["state"], request["until"], _mode(town)) == (202, "requested", UNTIL, "enforce")
+    # Sent again it is the same, and the one who asked decides nothing.
+    assert _wish(town, desk, until=UNTIL, mode_reason="election night").json()["number"] == request["number"]
+    assert _act(town, desk, request["number"], "approve").status_code == 403
+    done = _act(town, approver, request["number"], "approve", note="for the night")
+    assert (done.status_code, done.json()["state"], done.json()["note"]) == (200, "approved", "for the night")
+    found = town.done("GET", BAN)
+    assert (found["mode"], found["off_until"], found["mode_reason"]) == ("off", UNTIL, "election night")
+    decided_by = done.json()["decided_by"]
+    assert _acts(town, 3) == [
+        f"ban.set_off {decided_by}", f"request.approve {decided_by}", f"request.ask {request['requested_by']}",
+    ]  # fmt: skip
+    assert found["mode_set_by"] == decided_by
+    assert _act(town, approver, request["number"], "approve").status_code == 200
+    states = {
+        state: len(town.done("GET", f"/v1/requests?state={state}")["items"]) for state in ("requested", "approved")
+    }
+    assert states == {"requested": 0, "approved": 1}
+
+
+def test_whoever_asked_does_not_approve_with_another_role_token_or_grant(town: Plane, desk: str) -> None:
+    both, token = town.account("both", ("operator", "town"), ("approver", "town"))
+    number = _wish(town, token).json()["number"]
+    refused = _act(town, token, number, "approve")
+    assert (refused.status_code, "nobody approves a request of their own" in refused.text) == (403, True)
+    granted, other = town.account("granted")
+    body = {"account": granted, "role": "approver", "authority": "town", "reason": "for a test", "for": "1 year"}
+    town.done("POST", "/v1/grants", body, token=token)
+    refused = _act(town, other, number, "approve")
+    assert (refused.status_code, f"account {both} granted the role" in refused.text) == (403, True)
+    assert _mode(town) == "enforce"
+
+
+def test_a_request_is_rejected_or_withdrawn_and_stays_on_record(town: Plane, desk: str, approver: str) -> None:
+    for token, act in ((approver, "reject"), (desk, "withdraw")):
+        number = _wish(town, desk).json()["number"]
+        assert _act(town, token, number, act, reason="no need").status_code == 200
+        assert town.done("GET", f"/v1/requests/{number}")["state"] == {"reject": "rejected"}.get(act, "withdrawn")
+        refused = _act(town, approver, number, "approve")
+        assert (refused.status_code, _mode(town)) == (409, "enforce")
+
+
+@on_both_databases
+def test_a_request_lapses_when_the_mode_changes_or_its_end_passes(town: Plane, desk: str, approver: str) -> None:
+    first, second = (_wish(town, desk, **body).json()["number"] for body in ({}, {"until": UNTIL}))
+    town.clock.now += 3600
+    listed = town.done("GET", "/v1/requests?state=lapsed")["items"]
+    assert [item["number"] for item in listed] == [second]
+    town.done("PATCH", BAN, {"mode": "monitor"})
+    town.done("PATCH", BAN, {"mode": "enforce"})
+    refused = _act(town, approver, first, "approve")
+    assert (refused.status_code, "ask again" in refused.text) == (409, True)
+    assert [town.done("GET", f"/v1/requests/{number}")["state"] for number in (first, second)] == ["lapsed"] * 2
+    assert len(town.done("GET", "/v1/requests?state=lapsed")["items"]) == 2
+
+
+def test_only_what_keeps_a_ban_from_refusing_waits(town: Plane, desk: str, approver: str) -> None:
+    assert _wish(town, desk, mode="monitor").status_code == 202
+    town.done("PATCH", BAN, {"mode": "off", "until": UNTIL})
+    for body, status in (
+        ({"until": moment_text(START + 7200)}, 202),
+        ({}, 202),
+        ({"until": moment_text(START + 60)}, 200),
+        ({"mode": "enforce"}, 200),
+    ):
+        assert _wish(town, desk, **body).status_code == status, body
+    town.done("PATCH", BAN, {"mode": "monitor"})
+    assert _wish(town, desk).status_code == 200
+    made = town.call("PUT", "/v1/authorities/town/bans/beta", ban(mode="off"), token=desk)
+    assert made.status_code == 201
+
+
+def test_the_mode_is_asked_for_alone(town: Plane, desk: str) -> None:
+    refused = _wish(town, desk, tiers=[1])
+    assert (refused.status_code, "set nothing else with it" in refused.text) == (422, True)
+
+
+def test_a_ban_is_not_switched_off_by_confirming_it_as_one_that_only_counts(town: Plane, desk: str) -> None:
+    town.done("PUT", "/v1/authorities/zone/bans/beta", ban(mode="monitor"))
+    town.done("PUT", "/v1/authorities/town/bans/beta", {"provisional": True})
+    decision = {"legal_basis": "decree 2", "reference": "C-2", "follows": "zone/beta"}
+    body = {"provisional": False, "decision": decision}
+    assert town.call("PUT", "/v1/authorities/town/bans/beta", body, token=desk).status_code == 422
+
+
+def test_an_administrator_needs_no_second_person_and_nobody_else_applies_or_rolls_back(
+    town: Plane, desk: str, approver: str
+) -> None:
+    town.done("PATCH", BAN, {"mode": "off"})
+    off, policy = town.revision(), town.call("GET", "/v1/policy").text
+    town.done("PATCH", BAN, {"mode": "enforce"})
+    for token in (desk, approver):
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/toml"}
+        assert town.call("POST", "/v1/policy/apply", headers=headers, content=policy).status_code == 403
+        rollback = town.call("POST", f"/v1/revisions/{off}/rollback", {"reason": "a trick"}, token=token)
+        assert rollback.status_code == 403
+    assert _mode(town) == "enforce"
+
+
+def test_an_approver_sets_what_switching_off_takes_and_an_operator_does_not(
+    town: Plane, desk: str, approver: str
+) -> None:
+    body = {"off_needs_approver": False, "off_needs_reason": True}
+    assert town.call("PATCH", RULES, body, token=desk).status_code == 403
+    changed = town.done("PATCH", RULES, body, token=approver)
+    assert (changed["off_needs_approver"], changed["off_needs_reason"]) == (False, True)
+    assert _acts(town, 1)[0].startswith("authority.set_off_rules ")
+    other = town.account("other", ("approver", "zone"))[1]
+    assert town.call("PATCH", RULES, body, token=other).status_code == 403
+    # What is known of the authority is replaced, and its rules stay.
+    town.done("PATCH", "/v1/authorities/town", {"group": "coast"})
+    assert town.done("GET", "/v1/authorities/town")["off_needs_reason"] is True
+
+
+@pytest.mark.parametrize("mode", ["off", "monitor"])
+def test_a_reason_is_needed_where_the_authority_says_so(town: Plane, mode: str) -> None:
+    off = town.done("PATCH", BAN, {"mode": mode})["revision"]
+    town.done("PATCH", BAN, {"mode": "enforce"})
+    on = town.call("GET", "/v1/policy").text
+    town.done("PATCH", RULES, {"off_needs_reason": True})
+    refused = town.call("PATCH", BAN, {"mode": mode})
+    (fault,) = refused.json()["faults"]
+    assert (refused.status_code, fault["place"]) == (422, "body.mode_reason")
+    assert f"dnsfilterctl ban set town alpha --mode {mode} --reason" in fault["message"]
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/toml"}
+    text = on.replace('mode = "enforce"', f'mode = "{mode}"')
+    applied = town.call("POST", "/v1/policy/apply", headers=headers, content=text)
+    assert (applied.status_code, "wants to know why" in applied.text) == (422, True)
+    town.done("POST", f"{SELDOM}/{off}/rollback", {"reason": "the filter failed"})
+    assert town.done("GET", BAN)["mode_reason"] == "the filter failed"
+    assert town.done("PATCH", BAN, {"mode": "enforce"})["mode"] == "enforce"
+    assert town.done("PATCH", BAN, {"mode": mode, "mode_reason": "election night"})["mode"] == mode
+
+
+def test_the_authority_that_decides_is_notified_of_what_waits(town: Plane, desk: str) -> None:
+    telling = begun(town)
+    _wish(town, desk)
+    assert new_kinds(town, telling.look) == [("request_waiting", "town")]
+    assert new_kinds(town, telling.look) == []
