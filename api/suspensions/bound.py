@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from api.db.models import BanRow, BindingRow
 from api.publish.source import ban_value, binding_value
 from dnsfilter.policy.intervals import Interval, intersection, union
-from dnsfilter.policy.model import Ban, Binding, Ground, Mode
-from dnsfilter.policy.rows import bound_intervals, quoted_intervals
+from dnsfilter.policy.model import Ban, Binding, Ground
+from dnsfilter.policy.rows import bound_intervals, on_intervals, quoted_intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def bound_bans(session: Session, authority: str, span: Interval) -> Sequence[Bou
 
 
 def _applies(ban: Ban, binding: Binding, span: Interval) -> bool:
-    """Whether the ban is not off, and both a term of it and the binding hold at some time of `span`."""
+    """Whether at some time of `span` a term of the ban and the binding hold, and the ban is not off."""
     held = union(each for _, spans in quoted_intervals(ban) for each in spans)
     bound = intersection(held, union(bound_intervals([binding])))
-    return ban.mode is not Mode.OFF and bool(intersection(bound, (span,)))
+    return bool(intersection(intersection(bound, on_intervals(ban)), (span,)))

@@ -153,7 +153,7 @@ class RowMaker:
 
     def _all(self, suspended: Intervals, concerning: tuple[_Concern, ...]) -> Iterator[Row]:
         for ban, bound, bindings, exemptions in concerning:
-            on = ((-FOREVER if ban.off_until is None else ban.off_until, FOREVER),)
+            on = on_intervals(ban)
             within = intersection(on, union(bound_intervals(bindings))) if bound else on
             aside = union((*suspended, *(span for each in exemptions for span in self._lay_out(each))))
             effect = Effect.ENFORCE if ban.mode is Mode.ENFORCE else Effect.MONITOR
@@ -228,6 +228,13 @@ def exempted_intervals(exemption: Exemption) -> Intervals:
         return life
     windows = union(w for hours in exemption.hours for w in weekly_windows(hours, exemption.start, exemption.end))
     return intersection(life, windows)
+
+
+def on_intervals(ban: Ban) -> Intervals:
+    """When the ban is not off."""
+    if ban.mode is Mode.OFF:
+        return ()
+    return ((-FOREVER if ban.off_until is None else ban.off_until, FOREVER),)
 
 
 def bound_intervals(bindings: Iterable[Binding]) -> Iterator[Interval]:

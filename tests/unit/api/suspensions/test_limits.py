@@ -235,6 +235,13 @@ def test_a_law_that_begins_to_bind_meanwhile_needs_an_approver_from_then_on(town
     _start(town, desk, "46m")
 
 
+def test_a_ban_that_is_off_for_a_time_needs_an_approver_from_its_return_on(town: Plane, desk: str) -> None:
+    _bind(town)
+    town.done("PATCH", "/v1/authorities/federal/bans/alpha", {"mode": "off", "for": "2 hours"})
+    assert "federal/alpha holds in town by law" in _refusal(town, desk, "2h1s")
+    _start(town, desk, "2h")
+
+
 def test_a_ban_that_is_only_monitored_holds_too(town: Plane, desk: str) -> None:
     _bind(town)
     town.done("PATCH", "/v1/authorities/federal/bans/alpha", {"mode": "monitor"})
