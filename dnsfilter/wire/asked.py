@@ -7,7 +7,8 @@ from dnsfilter.wire.names import parse_name
 
 MAX_ASKED = 4096
 """Characters of a name or URL: those that people paste have long queries."""
-_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
+# A browser takes any number of slashes after these schemes, and what is pasted may have something before its scheme.
+_SCHEME = re.compile(r"https?:[/\\]*|(?:[^/\\?#]*:)?//", re.IGNORECASE)
 _URL_HOST = re.compile(r"[^/\\?#]*")
 _NAME = re.compile(r"(?:\\.|[^\\/?#])*\\?", re.DOTALL)
 _USER = re.compile(r"(?:\\.|[^\\])*@", re.DOTALL)
