@@ -250,11 +250,12 @@ def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[tuple
 
 
 def _meet(one: Where, other: Where) -> bool:
-    """Return whether the kernel would refuse the second: `[::]` is every IPv4 address too."""
+    """Return whether the kernel would refuse the second: `[::]` is every IPv4 address too, `0.0.0.0` is no IPv6 one."""
     if not (isinstance(one, Endpoint) and isinstance(other, Endpoint)):
         return one == other
     hosts = {one.host, other.host}
-    return one.port == other.port != 0 and (len(hosts) == 1 or not hosts.isdisjoint({"0.0.0.0", "::"}))
+    has_all = "::" in hosts or ("0.0.0.0" in hosts and not any(":" in host for host in hosts))
+    return one.port == other.port != 0 and (len(hosts) == 1 or has_all)
 
 
 def _tls(

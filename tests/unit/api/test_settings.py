@@ -107,7 +107,10 @@ def test_several_addresses_are_listed_with_commas_and_each_fault_is_named(tmp_pa
         strict=True,
     ):  # fmt: skip
         assert message.startswith(words)
-    for listen in ("127.0.0.1:8080,0.0.0.0:8080", "[::]:8080,127.0.0.1:8080", "[::1]:8080,[::]:8080"):
+    assert len(parse_settings(given, {variable: "0.0.0.0:8080,[::1]:8080"}).listen) == 2
+    for listen in (
+        "127.0.0.1:8080,0.0.0.0:8080", "[::]:8080,127.0.0.1:8080", "[::1]:8080,[::]:8080", "0.0.0.0:8080,[::]:8080",
+    ):  # fmt: skip
         first, second = listen.split(",")
         with pytest.raises(ConfigError, match=re.escape(f"{second} is {first} too")):
             parse_settings(given, {variable: listen})
