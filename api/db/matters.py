@@ -1,5 +1,6 @@
 """The index of the audit log by authority: verified against the entries, whose hashes cover their authorities."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +12,7 @@ from api.db.bulk import BATCH, insert_all
 from api.db.models.record import AuditRow, MatterRow
 
 _MATTERS = Base.metadata.tables[MatterRow.__tablename__]
+_SLUG = re.compile(r"[a-z0-9-]{1,63}")
 
 
 def add(session: Session, seq: int, authorities: Iterable[str]) -> None:
@@ -29,9 +31,14 @@ def derive(session: Session) -> None:
     entries = session.execute(
         select(AuditRow.seq, AuditRow.authorities).order_by(AuditRow.seq), execution_options={"yield_per": BATCH}
     )
-    for part in entries.mappings().partitions():
-        # A broken audit log may hold anything there.
-        add_all(session, [dict(row) for row in part if isinstance(row["authorities"], list)])
+    for part in entries.partitions():
+        add_all(session, [{"seq": seq, "authorities": _slugs(authorities)} for seq, authorities in part])
+
+
+def _slugs(authorities: object) -> set[str]:
+    """Return the authorities in what a broken audit log may hold, which is anything."""
+    listed = authorities if isinstance(authorities, list) else []
+    return {each for each in listed if isinstance(each, str) and _SLUG.fullmatch(each)}
 
 
 def first_fault(session: Session, entries: Sequence[AuditRow]) -> str | None:

@@ -287,6 +287,20 @@ def test_the_index_of_the_audit_log_by_authority_is_derived_from_the_entries(
         assert session.execute(query).all() == before.execute(query).all() != []
 
 
+@pytest.mark.parametrize("held", ["town", {"town": 1}, [1, None, ["town"], {"town": 1}, "x" * 64, "\0", "\ud800"]])
+def test_what_a_broken_record_has_in_place_of_authorities_is_left_out_of_the_index(
+    backup: bytes, target: Settings, held: object
+) -> None:
+    def change(found: Rows) -> None:
+        found[2].update(authorities=held)
+        found[3].update(authorities=["town", "town"])
+
+    restored(with_rows(backup, "audit", change), target, broken=True)
+    query = text("SELECT authority, seq FROM matters WHERE seq IN (3, 4)")
+    with opened(target) as database, database.reading() as session:
+        assert session.execute(query).all() == [("town", 4)]
+
+
 def test_a_whole_record_has_no_fault_to_accept(backup: bytes, target: Settings) -> None:
     assert restored(backup, target, broken=True).fault is None
 
