@@ -100,9 +100,15 @@ def _unreadable(paths: Iterable[Path], user: str) -> Iterator[str]:
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
         except PermissionError:
-            yield f"{path}: user {user} may not read it: type chgrp {os.getegid()} {path} && chmod g+rX {path}"
+            yield f"{path}: user {user} may not read it: type {_opening(path)}"
         except OSError as error:
             yield f"{path}: user {user} cannot read it: {(error.strerror or str(error)).lower()}"
+
+
+def _opening(path: Path) -> str:
+    """Return what root types so that this user can read a path, or enter the outermost directory that keeps it out."""
+    closed = next((above for above in reversed(path.parents) if not os.access(above, os.X_OK)), path)
+    return f"chgrp {os.getegid()} {closed} && chmod g+rX {closed}"
 
 
 def _unwritable(directory: Path, user: str) -> Iterator[str]:
@@ -111,6 +117,9 @@ def _unwritable(directory: Path, user: str) -> Iterator[str]:
     try:
         while not there.exists() and there != there.parent:
             there = there.parent
+    except PermissionError:
+        yield f"{directory}: user {user} cannot reach it: type {_opening(directory)}"
+        return
     except OSError as error:
         yield f"{directory}: user {user} cannot reach it: {(error.strerror or str(error)).lower()}"
         return

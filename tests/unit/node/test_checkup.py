@@ -104,6 +104,17 @@ def test_every_file_and_directory_that_the_user_lacks_is_named_at_once(place: Pa
 
 
 @root_only
+def test_a_directory_that_keeps_the_user_out_is_what_the_advice_opens(place: Path) -> None:
+    (state := place / "state").mkdir(mode=0o700)
+    config = configured(place, *free(), user=NOBODY)
+    opening = f"type chgrp {pwd.getpwnam(NOBODY).pw_gid} {state} && chmod g+rX {state}"
+    assert check(config)[1]["problems"] == [
+        f"{state}/snapshots: user nobody may not read it: {opening}",
+        f"{state}/node: user nobody cannot reach it: {opening}",
+    ]
+
+
+@root_only
 def test_what_a_policy_file_and_a_control_plane_need_is_tried(place: Path) -> None:
     listen, metrics = free()
     token, policy_file, ca = place / "token", place / "policy.toml", place / "ca.pem"
