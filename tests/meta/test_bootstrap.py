@@ -147,21 +147,26 @@ def test_each_step_is_printed_before_it_is_taken(tree: Path) -> None:
     ]
 
 
-def test_a_long_step_says_that_it_goes_on(tree: Path) -> None:
+@pytest.mark.parametrize(
+    ("slow", "words"), [("require-hashes", "installing them"), ("no-build-isolation", "installing the project")]
+)
+def test_a_long_step_says_that_it_goes_on(tree: Path, slow: str, words: str) -> None:
     _fake_environment(tree)
     tools, python = tree.parent / "tools", tree / ".venv/bin/python"
-    # A second of the script's is as short as it can be, and the packages are installed once that was said.
+    # A second of the script's is as short as it can be, and the step ends once that was said.
     (tools / "sleep").unlink()
     _program(tools / "sleep", "exit 0")
     os.mkfifo(tree / "said")
-    python.write_text(python.read_text().replace("in ", "in *require-hashes*) read -rt 60 _ <>said ;; ", 1))
+    said = os.open(tree / "said", os.O_RDWR)  # opening it only to write waits for a reader, who may have given up
+    python.write_text(python.read_text().replace("in ", f"in *{slow}*) read -rt 60 _ <>said ;; ", 1))
     environ = {"PATH": str(tools), "DNSFILTER_NO_EXTENSIONS": "1"}
     command: list[str | Path] = [tree / "scripts" / "bootstrap", "run"]
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
-        ticks = (line for line in running.stderr if line.startswith("bootstrap: installing them goes on ("))
+        ticks = (line for line in running.stderr if line.startswith(f"bootstrap: {words} goes on ("))
         ticked = next(ticks, None)
-        (tree / "said").write_text("now\n")
-        *_, last = running.stderr
+        os.write(said, b"now\n")
+        *_, last = ["", *running.stderr]
+    os.close(said)
     assert ticked is not None
     assert (running.returncode, last.startswith("bootstrap: ready (")) == (0, True), last
