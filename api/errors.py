@@ -78,10 +78,15 @@ class Stale(ApiError):
 
 
 class Invalid(ApiError):
-    """A request with faults; all of them at once."""
+    """A request with faults; all of them at once. The message has the first ones."""
+
+    TOLD: ClassVar[int] = 100
+    """The most faults that an answer lists."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(f"{fault.place}: {fault.message}" for fault in faults))
+        listed = [f"{fault.place}: {fault.message}" for fault in faults[: self.TOLD]]
+        more = [f"and {len(faults) - len(listed)} more"] if len(faults) > len(listed) else []
+        super().__init__("; ".join(listed + more))
         self.faults = tuple(faults)
 
     @classmethod

@@ -87,6 +87,14 @@ def test_json_is_smaller_than_a_file_may_be(town: Plane, path: str) -> None:
     assert town.call("POST", path, content=content, headers=headers).status_code == 413
 
 
+def test_many_faults_are_counted_and_the_first_hundred_listed(town: Plane) -> None:
+    response = town.call("POST", IMPORT, {"rows": [{}] * 1000})
+    problem = response.json()
+    assert (response.status_code, len(problem["faults"])) == (422, 100)
+    assert problem["detail"].count("is missing") == 100
+    assert problem["detail"].endswith("; and 3900 more")
+
+
 def test_json_of_somebody_who_may_not_send_it_is_not_even_read(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     _, token = plane.account("desk")
     monkeypatch.setattr(service, "parse_policy", None)
