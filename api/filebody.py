@@ -28,13 +28,13 @@ class FileBody(Generic[Body]):
         self.model = model
 
     def __call__(self, request: Request, body: Annotated[bytes, Depends(_body)]) -> str | Body:
-        """Read the body by its Content-Type; it may take long, so that no event loop should wait for it."""
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == JSON:
+        """Read the body. It may take long: no event loop should wait for it."""
+        if request.scope["media_type"] == JSON:
             return validated_json(self.model, body)
         try:
             return body.decode()
         except UnicodeDecodeError as error:
-            raise Invalid.at("body", f"is not UTF-8 at octet {error.start}") from error
+            raise Invalid.at("body", f"is not UTF-8 at byte {error.start}") from error
 
     def described(self, schema: Callable[[type[Body]], Any]) -> dict[str, Any]:
         """Return the OpenAPI request body; `schema` describes a model."""

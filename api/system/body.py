@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors, rangefile
+from api.filebody import JSON
 from api.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
 from api.system.load import OF_NODES, token_of
 from api.system.rooms import Room
@@ -18,15 +19,13 @@ from api.system.rooms import Room
 MAX_OCTETS = 1024 * 1024
 MAX_UNKNOWN_OCTETS = 64 * 1024
 MAX_POLICY_OCTETS = 8 * 1024 * 1024
-JSON = "application/json"
-"""What every path takes, at most `MAX_OCTETS` of it."""
 _POLICY = (MAX_POLICY_OCTETS, ("application/toml", "text/plain"))
 OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "/v1/policy/diff": _POLICY,
     "/v1/policy/apply": _POLICY,
     "/v1/ranges/import": (rangefile.MAX_OCTETS, (rangefile.MEDIA_TYPE, "text/plain")),
 }
-"""The most octets and the types of a file, where a path takes one too."""
+"""The most bytes and the types of a file, on paths that take one. Every path takes JSON of at most `MAX_OCTETS`."""
 READ_TIMEOUT_S = 30.0
 LARGE_QUEUED_S = READ_TIMEOUT_S + 5
 """Wait for a large body's place longer than slow uploads can hold all of them."""
@@ -102,12 +101,14 @@ class BodyMiddleware:
             return
         if body is None:
             error = None if large else await run_in_threadpool(self._refusal, token_of(scope), scope)
-            too_large = problem(TOO_LARGE, f"at most {limit} bytes are accepted here", id_of(scope))
+            hint = f": send a larger file as {files[0]}" if files and limit < most and kind == JSON else ""
+            too_large = problem(TOO_LARGE, f"at most {limit} bytes are accepted here{hint}", id_of(scope))
             await _close(scope, receive, send, of_error(error, id_of(scope)) if error else too_large)
             return
         if body and kind not in (JSON, *files):
             await _refuse(scope, receive, send, MEDIA, f"send the body as {' or '.join((JSON, *files))}")
             return
+        scope["media_type"] = kind
         scope["body_sha256"] = sha256(body).hexdigest() if b"idempotency-key" in headers else ""
         await self._app(scope, _replay(body, receive), send)
 

@@ -84,7 +84,8 @@ def test_json_that_is_not_of_the_shape_is_refused_with_the_place(
 def test_json_is_smaller_than_a_file_may_be(town: Plane, path: str) -> None:
     headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/json"}
     content = json.dumps({"policy": "#" * (1024 * 1024)})
-    assert town.call("POST", path, content=content, headers=headers).status_code == 413
+    refused = town.call("POST", path, content=content, headers=headers)
+    assert (refused.status_code, "send a larger file as" in refused.json()["detail"]) == (413, True)
 
 
 def test_many_faults_are_counted_and_the_first_hundred_listed(town: Plane) -> None:
@@ -93,6 +94,13 @@ def test_many_faults_are_counted_and_the_first_hundred_listed(town: Plane) -> No
     assert (response.status_code, len(problem["faults"])) == (422, 100)
     assert problem["detail"].count("is missing") == 100
     assert problem["detail"].endswith("; and 3900 more")
+
+
+def test_a_body_with_two_content_types_is_read_as_the_one_that_limits_its_size(town: Plane) -> None:
+    types = [("Content-Type", "application/json"), ("Content-Type", "text/csv")]
+    headers = [("Authorization", f"Bearer {town.token}"), *types]
+    response = town.call("POST", IMPORT, content=b'{"rows": []}', headers=headers)
+    assert response.status_code == 422, "it is no table"
 
 
 def test_json_of_somebody_who_may_not_send_it_is_not_even_read(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
