@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.bans import repository
 from api.bans.schemas import BanWarningRead, WarningCode
 from api.bans.standing import ENDING_S, effective_end, has_ended
+from api.bindings.schemas import BindingState, binding_state
 from api.db.models import BanRow, BindingRow, ConcernRow, ExemptionRow, RangeRow, TermRow
 from api.moments import moment_text
 from api.notices.dates import end_words
@@ -35,26 +36,30 @@ def warnings_of(session: Session, row: BanRow, now: Instant, time_zone: str) -> 
 def _lapsed(
     session: Session, row: BanRow, own: Sequence[ExemptionRow], now: Instant, time_zone: str
 ) -> Iterator[BanWarningRead]:
-    """Exemptions from the ban that end with a term, or within it, while a renewal goes on; for thirty days."""
+    """Exemptions from the ban that end with a term, or within it, while a renewal goes on; for thirty days.
+
+    Not those that somebody revoked, nor ranges to which the ban is no longer bound.
+    """
     subject = f"{row.authority}/{row.service}"
-    bound = select(BindingRow.authority).where(BindingRow.ban == row.number, BindingRow.ended_s.is_(None))
-    owners = frozenset({row.authority, *session.scalars(bound)})
+    bindings = session.scalars(select(BindingRow).where(BindingRow.ban == row.number)).all()
     for before, term in _renewals(row.terms, now):
         reach = max(term.start_s, effective_end(before) or term.start_s)
         for one in own:
             end = _end(one)
-            if not before.start_s < end <= reach:
+            if end < one.end_s or not before.start_s < end <= reach:
                 continue
             begun = max(end, now, term.start_s)
+            bound = {held.authority for held in bindings if binding_state(held, begun) is BindingState.IN_FORCE}
             others = [other for other in own if other.start_s <= begun and _end(other) > max(end, now)]
-            ranges = _refused(session, row, one, others, owners)
+            ranges = _refused(session, row, one, others, frozenset({row.authority, *bound}))
             if ranges:
-                further = f"{_ask(subject, one.site, ranges)}{_start(end, now, time_zone)}"
+                hours = "".join(f' --hours "{hours}"' for hours in one.hours)
+                further = f"{_ask(subject, one.site, ranges)}{_start(end, now, time_zone)}{hours}"
                 yield BanWarningRead(
                     code=WarningCode.EXEMPTION_LAPSED,
-                    message=f"exemption {one.number} from {subject} holds {end_words(end, time_zone, 'en')}, and the "
-                    f"renewal does not extend it: after that the ban applies in {_named(ranges)}. "
-                    f'To extend it: {further} --for "3 months" --reason TEXT',
+                    message=f"exemption {one.number} from {subject} {'holds' if end > now else 'held'} "
+                    f"{end_words(end, time_zone, 'en')}, and the renewal does not extend it: after that the ban "
+                    f'applies in {_named(ranges)}. To extend it: {further} --for "3 months" --reason TEXT',
                     exemption=one.number,
                     ranges=ranges,
                 )

@@ -19,9 +19,9 @@ def _exempted(plane: Plane, request: dict[str, Any]) -> int:
     return number
 
 
-def _desk(town: Plane) -> int:
+def _desk(town: Plane, **ends: str) -> int:
     """A range of the zone that is exempted from the town's ban, which applies there by an agreement."""
-    number = town.done("POST", "/v1/bindings", AGREEMENT)["number"]
+    number = town.done("POST", "/v1/bindings", {**AGREEMENT, **ends})["number"]
     town.done("POST", f"/v1/bindings/{number}/accept")
     return _exempted(town, DESK)
 
@@ -51,14 +51,41 @@ def test_an_exemption_that_lapsed_before_the_renewal_is_named_until_there_is_ano
     town.clock.now = START + 60 * DAY
     renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
     assert _codes(renewed) == [("exemption_lapsed", number, ["192.0.2.0/24"])]
+    assert f"exemption {number} from town/alpha held through 1 November 2026" in renewed["warnings"][0]["message"]
     _exempted(town, {**ASK, "until": "2027-06-30"})
     assert town.done("GET", OWN)["warnings"] == []
 
 
-def test_a_renewal_is_silent_about_an_exemption_that_reaches_into_it_or_was_revoked(town: Plane) -> None:
-    town.done("POST", f"/v1/exemptions/{_exempted(town, ASK)}/revoke", {"reason": "not used"})
+def test_a_renewal_is_silent_about_an_exemption_that_reaches_into_it(town: Plane) -> None:
+    _exempted(town, ASK)
     _exempted(town, {**ASK, "until": "2027-06-30"})
     assert town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})["warnings"] == []
+
+
+def test_a_renewal_is_silent_about_an_exemption_that_was_revoked(town: Plane) -> None:
+    number = _exempted(town, ASK)
+    town.clock.now = START + 30 * DAY
+    town.done("POST", f"/v1/exemptions/{number}/revoke", {"reason": "not used"})
+    assert town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})["warnings"] == []
+
+
+def test_a_renewal_is_silent_about_ranges_to_which_the_ban_is_no_longer_bound(town: Plane) -> None:
+    _desk(town, until="2026-12-20")
+    town.clock.now = START + 120 * DAY
+    assert town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})["warnings"] == []
+
+
+def test_a_renewal_names_the_exemption_in_a_range_to_which_the_ban_is_still_bound(town: Plane) -> None:
+    number = _desk(town)
+    town.clock.now = START + 120 * DAY
+    renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
+    assert _codes(renewed) == [("exemption_lapsed", number, ["198.51.100.0/24"])]
+
+
+def test_the_command_that_extends_an_exemption_has_its_hours(town: Plane) -> None:
+    _exempted(town, {**ASK, "hours": ["Mon-Fri 09:00-12:00", "Sat 10:00-11:00"]})
+    renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
+    assert ' --hours "Mon-Fri 09:00-12:00" --hours "Sat 10:00-11:00" ' in renewed["warnings"][0]["message"]
 
 
 @on_both_databases
