@@ -21,7 +21,8 @@ EXAMPLES = "2026-09-30, 2026-09-30 17:00 or 2026-09-30T17:00:00+02:00"
 
 _MONTH_NUMBERS = {name.lower(): number for number, name in enumerate(MONTHS, 1)}
 _WRITTEN = re.compile(
-    r"(?:(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)|(?P<said_day>\d\d?) (?P<said_month>[a-z]+) (?P<said_year>\d{4}))"
+    r"(?:(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)|"
+    rf"(?P<said_day>\d\d?) (?P<said_month>{'|'.join(MONTHS)}) (?P<said_year>\d{{4}}))"
     r"(?:(?:t| | at )(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d{1,9})?)?"
     r"(?: ?(?:(?P<utc>z)|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>[0-5]\d))?)| (?P<name>[a-z]{2,5}))?)?",
     re.ASCII | re.IGNORECASE,
@@ -47,7 +48,7 @@ def parse_written(text: str) -> Written:
     try:
         local = datetime.combine(_day(match), _clock(match))
         offset = _offset(match)
-    except (ValueError, KeyError) as error:
+    except ValueError as error:
         why = "is no date: the calendar has no such day" if match["hour"] is None else "is no time: no clock shows it"
         raise ValueError(f"{text!r} {why}") from error
     if not FIRST_YEAR <= local.year <= LAST_YEAR:

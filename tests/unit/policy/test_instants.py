@@ -72,6 +72,12 @@ def test_anything_else_is_refused(text: str) -> None:
         parse_written(text)
 
 
+@pytest.mark.parametrize("text", ["25 Nov 2026", "25 november2026", "1 Mai 2026", "25 November 2026 9:00"])
+def test_a_form_that_is_not_read_is_answered_with_those_that_are(text: str) -> None:
+    with pytest.raises(ValueError, match="is no date or time: write for example 2026-09-30, "):
+        parse_written(text)
+
+
 @pytest.mark.parametrize("time_zone", [BRUSSELS, "UTC", "Europe/Lisbon", "Asia/Kathmandu", "America/Sao_Paulo"])
 @pytest.mark.parametrize("at", [1_795_649_612, 1_792_888_200, 1_792_891_800, 1_774_746_000])
 def test_what_is_printed_is_read_back_as_it_was(at: int, time_zone: str) -> None:
