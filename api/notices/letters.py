@@ -17,6 +17,7 @@ from api.notices.dates import at_words, end_words
 from api.notices.kinds import Kind
 from api.notices.texts import COMMANDS, FALLBACK, PHRASES, TEXTS
 from api.notices.wording import Phrases
+from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Authority
 
 WIDTH = 78
@@ -62,9 +63,9 @@ def languages_of(to: Authority | None) -> tuple[str, ...]:
 
 
 def letter(kind: Kind, facts: Json, to: Authority | None, names: Names) -> Letter:
-    """The notice to an authority, or to the installation (None: in English and UTC)."""
+    """The notice to an authority, or to the installation (None: in English, and in the default zone)."""
     languages = languages_of(to)
-    time_zone = "UTC" if to is None else to.time_zone
+    time_zone = DEFAULT_ZONE if to is None else to.time_zone
     subjects, sections = [], []
     for language in languages:
         values = _values(facts, time_zone, language, names)

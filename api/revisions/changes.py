@@ -19,6 +19,7 @@ from api.db.models import (
     SuspensionRow,
     VersionRow,
 )
+from api.db.zones import time_zone_of
 from api.exemptions.schemas import shown_exemption
 from api.publish.past import row_of
 from api.ranges.schemas import read_site
@@ -77,9 +78,9 @@ class _Reader:
             case RangeRow():
                 return range_shown(row)
             case BanRow():
-                return ban_shown(self._session, row, self._at, self._zone(row.authority))
+                return ban_shown(self._session, row, self._at, time_zone_of(self._session, row.authority))
             case BindingRow():
-                read = read_binding(row, self._reference(row.ban), self._at, self._zone(row.authority))
+                read = read_binding(row, self._reference(row.ban), self._at, time_zone_of(self._session, row.authority))
                 return read.model_dump(mode="json", exclude={"revision", "state"})
             case ExemptionRow():
                 return shown_exemption(row, self._reference(row.ban))
@@ -87,10 +88,6 @@ class _Reader:
                 return suspension_shown(row)
             case _:
                 raise TypeError(f"no version is kept of {type(row).__name__}")
-
-    def _zone(self, slug: str) -> str:
-        row = self._session.get(AuthorityRow, slug)
-        return "UTC" if row is None else row.time_zone
 
     def _reference(self, number: int) -> str:
         row = self._session.get(BanRow, number)

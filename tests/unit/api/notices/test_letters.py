@@ -192,7 +192,7 @@ def test_a_lapsed_provisional_ban_is_confirmed_and_not_renewed() -> None:
 
 def test_a_ban_that_begins_again_says_when() -> None:
     text = letter(Kind.BAN_LAPSED, {**FACTS, "resumes_s": MORNING}, None, NAMES).text
-    assert "A further term begins on 1 October 2026 at 07:00 UTC." in " ".join(text.split())
+    assert "A further term begins on 1 October 2026 at 09:00 CEST." in " ".join(text.split())
 
 
 def test_whoever_has_no_ban_left_is_not_asked_to_end_it() -> None:
@@ -201,7 +201,7 @@ def test_whoever_has_no_ban_left_is_not_asked_to_end_it() -> None:
     told = letter(Kind.SOURCE_ENDED, {**facts, "own_lapsed": True}, None, NAMES).text
     assert "To end your ban too" in asked
     assert "dnsfilterctl ban end mechelen tiktok" in asked
-    assert "it applied until" in told
+    assert "it applied through 30 September 2026" in told
     assert "To end your ban" not in told
     assert "dnsfilterctl" not in told
 
@@ -210,10 +210,10 @@ def test_the_end_of_a_suspension_says_whether_bans_apply() -> None:
     facts = {"scope": "ghent", "at_s": MORNING}
     told = " ".join(letter(Kind.SUSPENSION_ENDED, facts, None, NAMES).text.split())
     still = " ".join(letter(Kind.SUSPENSION_ENDED, {**facts, "still_s": MORNING + 60}, None, NAMES).text.split())
-    ended = "The suspension for Stad Gent was ended early on 1 October 2026 at 07:00 UTC."
+    ended = "The suspension for Stad Gent was ended early on 1 October 2026 at 09:00 CEST."
     assert told == f"{ended} Bans apply again."
     assert (
-        still == f"{ended} Another suspension holds until 1 October 2026 at 07:01 UTC: nothing is refused until then."
+        still == f"{ended} Another suspension holds until 1 October 2026 at 09:01 CEST: nothing is refused until then."
     )
 
 
