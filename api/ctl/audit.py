@@ -79,11 +79,7 @@ def _add_list(group: Group) -> None:
     parser.add_argument("--object", metavar="OBJECT", help="those on one object, for example ban/ghent/tiktok")
     parser.add_argument("--account", type=account, metavar="ACCOUNT", help="those of one account, by number or login")
     parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that are a matter of one authority")
-    parser.add_argument(
-        "--since",
-        metavar="WHEN",
-        help=f"{WHEN}: not before",
-    )
+    parser.add_argument("--since", metavar="WHEN", help=f"{WHEN}: not before")
     parser.add_argument("--until", metavar="WHEN", help="before that time, or through that date")
     add_limit(parser)
 

@@ -135,7 +135,7 @@ def _add_set(group: Group) -> None:
     standing.add_argument("--provisional", action="store_true", help="a new ban without a decision, for 72 hours")
     standing.add_argument("--confirm", action="store_true", help="make a provisional ban an ordinary one")
     term = add_term(parser, review=True)
-    term.description = f"{term.description} With --mode off alone, --until (also an RFC 3339 time) and --for say how \
+    term.description = f"{term.description} With --mode off alone, --until and --for say how \
 long the ban is off."
     add_decision(parser)
 

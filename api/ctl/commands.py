@@ -175,9 +175,7 @@ def add_decision(parser: argparse.ArgumentParser, what: str = "the decision", *,
 
 def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> "argparse._ArgumentGroup":
     """The options of a period; with `review` it may be without an end. `start` tells when it begins by default."""
-    group = parser.add_argument_group(
-        "the term", "By the clock of the authority, unless a time says of which zone it is."
-    )
+    group = parser.add_argument_group("the term", "Times are by the authority's clock, unless they name a zone.")
     group.add_argument("--start", metavar="WHEN", help=f"a date or a time ({start})")
     add_end(group)
     if review:
