@@ -1,8 +1,10 @@
 """The routes of the API: parameters that are known, entity tags that cover the answer, 304, answers that are kept."""
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from fastapi import Depends, Request, Response
@@ -12,6 +14,7 @@ from fastapi.params import Depends as Needed
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
+from api.auth.permissions import OF_OPERATION, Where
 from api.errors import Fault, Invalid
 from api.near import did_you_mean
 from api.schemas import place_of
@@ -19,6 +22,7 @@ from api.schemas import place_of
 TAG_DIGITS = 16
 MAX_UNKNOWN = 20
 """So many unknown parameters are named."""
+_LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
 _OF_REVISION = '"r'
 """How tags begin that routes give; others are a whole answer's already."""
 
@@ -29,8 +33,8 @@ class Route(APIRoute):
     What a route has tagged with a revision gets a tag that covers the answer's body too: a state that follows from the
     clock changes without an act. A GET with that tag in If-None-Match is answered with 304.
 
-    A query parameter that the route does not declare is Invalid, once the caller has been let in: a filter with a wrong
-    letter would otherwise be none.
+    A query parameter that the route does not declare, or that is given twice, is Invalid, once the caller has been let
+    in: a filter with a wrong letter would otherwise be none. Probes and nodes may send what this version does not know.
     """
 
     def __init__(
@@ -80,15 +84,18 @@ def _declared(dependant: Dependant) -> Iterator[str]:
 
 async def _demand_known(request: Request) -> None:
     """Raise Invalid for query parameters that the route does not declare."""
-    known = request.scope["route"].parameters
-    unknown = [name for name in request.query_params if name not in known]
+    route = request.scope["route"]
+    if OF_OPERATION[route.operation_id].where in _LENIENT:
+        return
+    known = route.parameters
     others = f" This request takes {', '.join(sorted(known)) or 'none'}."
-    faults = [
-        Fault(place_of(("query", name)), f"unknown parameter.{did_you_mean(name, known) or others}")
-        for name in unknown[:MAX_UNKNOWN]
-    ]
-    if faults:
-        raise Invalid(faults)
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    wrong = {name: f"unknown parameter.{did_you_mean(name, known) or others}" for name in given if name not in known}
+    wrong |= {
+        name: f"given {times} times: give it once" for name, times in given.items() if name in known and times > 1
+    }
+    if wrong:
+        raise Invalid([Fault(place_of(("query", name)), text) for name, text in islice(wrong.items(), MAX_UNKNOWN)])
 
 
 def whole_tag(tag: str, body: bytes) -> str:
