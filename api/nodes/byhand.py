@@ -1,13 +1,13 @@
 """What is suspended on nodes themselves, as they said last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.base import Json
-from api.db.models import AuthorityRow, NodeRow
+from api.db.models import AuthorityRow, NodeRow, RangeRow
 from api.moments import parse_moment
 from api.nodes.board import Board
 from api.nodes.standing import said
@@ -30,6 +30,12 @@ def by_hand(node: str, site: str, report: Json, now_s: Instant) -> Iterator[ByHa
         until_s = parse_moment(one["until"], "UTC")
         if until_s > now_s:
             yield ByHand(node, site, one["authority"], until_s)
+
+
+def with_ranges_at(session: Session, site: str) -> Sequence[str]:
+    """The authorities with ranges at a site, by name."""
+    statement = select(RangeRow.authority).where(RangeRow.site == site).distinct().order_by(RangeRow.authority)
+    return session.scalars(statement).all()
 
 
 def held_by_hand(session: Session, board: Board, now_s: Instant) -> Iterator[ByHand]:

@@ -15,7 +15,9 @@ from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Invalid
 from api.moments import moment_text, parse_moment
 from api.nodes import repository
+from api.nodes.byhand import with_ranges_at
 from api.nodes.schemas import JournalEntry, LocalAct
+from api.suspensions.bound import concerned
 
 ENROLMENT_S = 24 * 3600
 MAX_NODES = 1500
@@ -24,6 +26,7 @@ MAX_NODES = 1500
 MOST_AHEAD = 1_000_000
 """A journal's next number is at most so far above the last on record: nobody uses the numbers of a node up."""
 RECORDED = 2500
+_SUSPENDING = ("suspend", "end_suspension")
 LOCAL_ACTS = tuple(f"node.{act}" for act in get_args(LocalAct))
 
 
@@ -111,7 +114,7 @@ def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]
         words = _words(act, after)
         if words not in known:
             known.add(words)
-            unit.note(act, _subject(row), None, after, *_matters(unit.session, entry.authority))
+            unit.note(act, _subject(row), None, after, *_matters(unit.session, row, entry))
     row.report = {**row.report, JOURNAL: highest}
     return highest
 
@@ -137,10 +140,19 @@ def _recorded(session: Session, row: NodeRow) -> list[tuple[str, Json]]:
     return [(act, after) for act, after in session.execute(statement) if after is not None]
 
 
-def _matters(session: Session, authority: str | None) -> tuple[str, ...]:
-    """The authority, where there is one of that name: what a node says is no proof of it."""
-    known = select(AuthorityRow.slug).where(AuthorityRow.slug == authority)
-    return tuple(session.scalars(known)) if authority is not None else ()
+def _matters(session: Session, row: NodeRow, entry: JournalEntry) -> tuple[str, ...]:
+    """The authorities that an act on a node concerns; a suspension of all those with ranges at the node's site.
+
+    The start of a suspension concerns those too whose bans apply there. A name that no authority has is left out: a node's word is
+    no proof of it.
+    """
+    if entry.authority is not None:
+        known = session.scalars(select(AuthorityRow.slug).where(AuthorityRow.slug == entry.authority)).all()
+    else:
+        known = with_ranges_at(session, row.site) if entry.act in _SUSPENDING else ()
+    if entry.act != "suspend" or entry.until is None:
+        return tuple(known)
+    return concerned(session, known, (parse_moment(entry.time, "UTC"), parse_moment(entry.until, "UTC")))
 
 
 def _invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:

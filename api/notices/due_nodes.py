@@ -11,11 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.db.base import Json
-from api.db.models import NodeRow, PublicationRow, RangeRow
-from api.nodes.byhand import by_hand
+from api.db.models import NodeRow, PublicationRow
+from api.nodes.byhand import by_hand, with_ranges_at
 from api.nodes.standing import is_held
 from api.notices.kinds import Due, Hour, Kind
 from api.notices.nodes_told import Told, Topic, told_of_nodes
+from api.suspensions.bound import concerned
 from dnsfilter.policy.model import Instant
 
 HOUR_S = 3600
@@ -53,8 +54,7 @@ class _Concerned:
 
     def at(self, site: str) -> Sequence[str | None]:
         if site not in self._found:
-            statement = select(RangeRow.authority).where(RangeRow.site == site).distinct().order_by(RangeRow.authority)
-            self._found[site] = (None, *self._session.scalars(statement))
+            self._found[site] = (None, *with_ranges_at(self._session, site))
         return self._found[site]
 
 
@@ -63,9 +63,9 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
     nodes = session.scalars(select(NodeRow).where(NodeRow.removed_s.is_(None), NodeRow.enrolled_s.is_not(None))).all()
     if not nodes:
         return
-    concerned = _Concerned(session)
+    at_sites = _Concerned(session)
     for node in nodes:
-        yield from _suspended(node, concerned, hour)
+        yield from _suspended(session, node, at_sites, hour)
     told = told_of_nodes(session, hour.now - HOUR_S)
     sites = _sites(session, nodes, hour)
     # What is over is told first: the end of all trouble is not that of what begins at the same time.
@@ -74,7 +74,7 @@ def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
             yield from _over(name, sites[name], to, known, hour)
     for name, site in sites.items():
         if any(one.late for one in site.wrong.values()):
-            for to in concerned.at(name):
+            for to in at_sites.at(name):
                 yield from _begun(name, site, to, told.get((name, to), Told()), hour)
 
 
@@ -152,15 +152,17 @@ def _trouble(node: NodeRow, newest: int, missed_s: Instant | None, hour: Hour) -
     return _Trouble((Kind.NODE_BEHIND, 0), f"{Kind.NODE_BEHIND}/{has}", missed_s, late)
 
 
-def _suspended(node: NodeRow, concerned: _Concerned, hour: Hour) -> Iterator[Due]:
-    """What was suspended on the node itself, as it last said; to the authority, or to all there.
+def _suspended(session: Session, node: NodeRow, at_sites: _Concerned, hour: Hour) -> Iterator[Due]:
+    """What was suspended on the node itself, as it last said; to those whose bans it sets aside there.
 
     Of several suspensions that end within the same hour the first is told: what a node says makes no heap of mail, and
     none to bodies that have no range at its site.
     """
     for one in by_hand(node.name, node.site, node.report, hour.now):
-        scope, there = one.authority, concerned.at(one.site)
+        scope, there = one.authority, at_sites.at(one.site)
         facts: Json = {"node": one.node, "site": one.site, "scope": scope, "until_s": one.until_s}
-        for to in there if scope is None else (scope,) if scope in there else ():
+        owners = [to for to in there if to is not None and scope in (None, to)]
+        whose = concerned(session, owners, (hour.now, one.until_s))
+        for to in (None, *whose) if scope is None else whose:
             key = f"{Kind.NODE_SUSPENDED}/{node.number}/{one.until_s // HOUR_S}/{scope or ''}/{to or ''}"
-            yield Due(key, Kind.NODE_SUSPENDED, to, facts)
+            yield Due(key, Kind.NODE_SUSPENDED, to, facts if to in (None, *owners) else {**facts, "binds": True})

@@ -163,7 +163,7 @@ TEXTS: Mapping[Kind, Text] = {
     Kind.NODE_SUSPENDED: Text(
         "de verboden zijn op resolver {node} opgeschort voor {scope}",
         "Op resolver {node} (locatie {site}) zijn alle verboden ter plaatse opgeschort voor {scope}: er wordt daar "
-        "niets geweigerd. De opschorting eindigt vanzelf en duurt {until}.",
+        "niets geweigerd. {binds} De opschorting eindigt vanzelf en duurt {until}.",
     ),
     Kind.NODE_SILENT: Text(
         "resolver {node} laat niets meer van zich horen",

@@ -161,7 +161,7 @@ TEXTS: Mapping[Kind, Text] = {
     Kind.NODE_SUSPENDED: Text(
         "bans are suspended on resolver {node} for {scope}",
         "On resolver {node} (site {site}) all bans were suspended on the spot for {scope}: nothing is refused there. "
-        "The suspension ends by itself and lasts {until}.",
+        "{binds} The suspension ends by itself and lasts {until}.",
     ),
     Kind.NODE_SILENT: Text(
         "resolver {node} has fallen silent",

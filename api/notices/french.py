@@ -170,7 +170,7 @@ TEXTS: Mapping[Kind, Text] = {
     Kind.NODE_SUSPENDED: Text(
         "les interdictions sont suspendues sur le résolveur {node} pour {scope}",
         "Sur le résolveur {node} (site {site}), toutes les interdictions ont été suspendues sur place pour {scope} : "
-        "rien n'y est refusé. La suspension prend fin d'elle-même et dure {until}.",
+        "rien n'y est refusé. {binds} La suspension prend fin d'elle-même et dure {until}.",
     ),
     Kind.NODE_SILENT: Text(
         "le résolveur {node} ne donne plus signe de vie",

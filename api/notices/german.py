@@ -163,7 +163,7 @@ TEXTS: Mapping[Kind, Text] = {
     Kind.NODE_SUSPENDED: Text(
         "die Verbote sind auf dem Resolver {node} ausgesetzt für {scope}",
         "Auf dem Resolver {node} (Standort {site}) wurden alle Verbote vor Ort ausgesetzt für {scope}: Es wird dort "
-        "nichts verweigert. Die Aussetzung endet von selbst und dauert {until}.",
+        "nichts verweigert. {binds} Die Aussetzung endet von selbst und dauert {until}.",
     ),
     Kind.NODE_SILENT: Text(
         "der Resolver {node} meldet sich nicht mehr",

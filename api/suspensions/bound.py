@@ -1,6 +1,6 @@
 """The bans of other authorities that a suspension of one sets aside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -27,12 +27,18 @@ class BoundBan:
         return f"{self.authority}/{self.service}"
 
 
-def bound_bans(session: Session, authority: str, span: Interval) -> Sequence[BoundBan]:
-    """The bans of others that apply in the authority at some time of `span`, by number; each ground once."""
+def concerned(session: Session, authorities: Collection[str], span: Interval) -> tuple[str, ...]:
+    """Return whose bans a suspension of `authorities` sets aside: their own, and others' that apply there."""
+    bound = (ban.authority for ban in bound_bans(session, authorities, span))
+    return tuple(dict.fromkeys((*authorities, *bound)))
+
+
+def bound_bans(session: Session, authorities: Collection[str], span: Interval) -> Sequence[BoundBan]:
+    """The bans of others that apply in `authorities` at some time of `span`, by number; each ground once."""
     statement = (
         select(BanRow, BindingRow)
         .join(BindingRow, BindingRow.ban == BanRow.number)
-        .where(BindingRow.authority == authority)
+        .where(BindingRow.authority.in_(authorities))
         .order_by(BanRow.number)
     )
     found: dict[BoundBan, None] = {}

@@ -25,7 +25,7 @@ def demand_start(unit: UnitOfWork, caller: Caller, authority: str, end: Instant)
     if caller.has(APPROVERS, authority):
         return
     whom = f"ask an approver of {authority} or an administrator of the installation"
-    bound = bound_bans(unit.session, authority, (unit.now_s, end))
+    bound = bound_bans(unit.session, (authority,), (unit.now_s, end))
     by_law = [ban.reference for ban in bound if ban.by_law and not caller.has(APPROVERS, ban.authority)]
     if by_law:
         verb = "holds" if len(by_law) == 1 else "hold"

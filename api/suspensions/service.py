@@ -4,6 +4,8 @@ One authority has one suspension after another, never two that hold on in silenc
 holds and is a record of its own, and to end one is to end all of that authority that are in force.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 
 from api.auth.caller import Caller
@@ -14,7 +16,7 @@ from api.db.unit import UnitOfWork
 from api.db.zones import time_zone_of
 from api.errors import Conflict, Invalid
 from api.suspensions import repository
-from api.suspensions.bound import bound_bans
+from api.suspensions.bound import concerned
 from api.suspensions.limits import demand_start
 from api.suspensions.schemas import finish, finish_if_ended, read_suspension
 from dnsfilter.policy.check import MAX_SUSPENSION_S
@@ -62,10 +64,10 @@ def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
     for each in repository.unfinished_of(unit.session, row.authority, unit.now_s):
         if not _would_end_earlier(each, unit.now_s):
             continue
-        before, concerned = shown(each), _concerned(unit, each)
+        before, whose = shown(each), _concerned(unit, each)
         each.ended_s, each.ended_by, each.ended_reason = unit.now_s, unit.actor.account, reason
         each.revision = unit.new_revision()
-        unit.record("suspension.end", _subject(each), before, shown(each), *concerned)
+        unit.record("suspension.end", _subject(each), before, shown(each), *whose)
 
 
 def _would_end_earlier(row: SuspensionRow, now: Instant) -> bool:
@@ -105,12 +107,11 @@ def _heir(unit: UnitOfWork, row: AuthorityRow) -> str | None:
     return heir
 
 
-def _concerned(unit: UnitOfWork, row: SuspensionRow) -> list[str]:
+def _concerned(unit: UnitOfWork, row: SuspensionRow) -> Sequence[str]:
     """Whose bans it sets aside: of one authority its own, and those bound to it; of all everybody's."""
     if row.authority is None:
-        return list(unit.session.scalars(select(AuthorityRow.slug)))
-    bound = bound_bans(unit.session, row.authority, (row.start_s, finish(row)))
-    return [row.authority, *(ban.authority for ban in bound)]
+        return unit.session.scalars(select(AuthorityRow.slug)).all()
+    return concerned(unit.session, (row.authority,), (row.start_s, finish(row)))
 
 
 def _subject(row: SuspensionRow) -> str:

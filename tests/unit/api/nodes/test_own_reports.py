@@ -8,7 +8,7 @@ from api.db.models import NodeRow
 from api.nodes import fleet, service
 from api.nodes.fleet import Fleet
 from api.pagination import encode_cursor
-from tests.unit.api.conftest import START, Plane, make_plane, on_both_databases
+from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
 
 BAN = "/v1/authorities/town/bans/alpha"
@@ -250,6 +250,19 @@ def test_the_journal_of_a_replaced_machine_begins_anew(machine: Machine) -> None
     assert replaced.report(journal=[_entry(1, authority="nobody")]) == 1
     (last, *_) = plane.done("GET", "/v1/audit?act=node.suspend")["items"]
     assert (last["after"]["number"], last["authorities"]) == (1, [])
+
+
+@on_both_databases
+def test_a_suspension_on_a_node_is_on_record_for_whom_it_sets_aside_a_ban(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/federal", authority())
+    town.done("PUT", "/v1/authorities/federal/bans/alpha", ban())
+    body = {"ban": "federal/alpha", "authority": "town", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
+    town.done("POST", "/v1/bindings", body)
+    machine = Machine.enrolled(town, "office-1")
+    of_all = {"authority": None}
+    machine.report(journal=[_entry(1), _entry(2, **of_all), _entry(3, act="end_suspension", until=None, **of_all)])
+    acts = town.done("GET", "/v1/audit?act=node&sort=seq")["items"][-3:]
+    assert [act["authorities"] for act in acts] == [["federal", "town"], ["federal", "town", "zone"], ["town", "zone"]]
 
 
 def _acts(plane: Plane) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from api.db.models import NodeRow
 from api.moments import moment_text
 from api.nodes.fleet import Fleet
-from tests.unit.api.conftest import START, Plane, authority, on_both_databases
+from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.notices.support import begun, new_kinds, rows
 
@@ -47,6 +47,20 @@ def test_a_body_without_a_range_at_the_node_s_site_or_unknown_is_not_told(town: 
     until_s = int(town.clock.now) + HOUR_S
     _say(machine, [("nobody", until_s), ("village", until_s), ("zone", until_s)])
     assert new_kinds(town, telling.look) == [("node_suspended", "zone")]
+
+
+def test_an_authority_whose_ban_a_suspension_on_a_node_sets_aside_is_notified_too(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/federal", authority())
+    town.done("PUT", "/v1/authorities/federal/bans/alpha", ban())
+    body = {"ban": "federal/alpha", "authority": "town", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
+    town.done("POST", "/v1/bindings", body)
+    machine = Machine.enrolled(town, "office-1")
+    telling = begun(town)
+    until_s = int(town.clock.now) + HOUR_S
+    for scope, to in (("zone", ["zone"]), ("town", ["federal", "town"]), (None, ["federal", "town", "zone"])):
+        _say(machine, [(scope, until_s)])
+        assert new_kinds(town, telling.look) == [("node_suspended", whom) for whom in to], scope
+    assert {row.authority for row in rows(town) if row.facts.get("binds")} == {"federal"}
 
 
 def test_a_revision_chosen_by_hand_is_told_as_such_and_that_it_is_over(town: Plane) -> None:
