@@ -19,7 +19,7 @@ from dnsfilter.policy.model import Instant, Mode
 def due_modes(session: Session, hour: Hour) -> Iterator[Due]:
     """What an act has set, and what has returned by itself, to the ban's authority and to those bound by it."""
     row = AuditRow
-    acts = (f"ban.set_{mode}" for mode in Mode)
+    acts = ("ban.confirm", *(f"ban.set_{mode}" for mode in Mode))
     statement = select(row).where(row.act.in_(acts), row.time_s > hour.oldest, row.time_s <= hour.now)
     for entry in session.scalars(statement.order_by(row.seq)).all():
         before, after = entry.before or {}, entry.after or {}

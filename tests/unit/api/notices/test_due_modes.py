@@ -31,6 +31,14 @@ def test_switching_off_and_the_return_notify_the_authority_and_those_bound(town:
     assert new_kinds(town, telling.look) == []
 
 
+def test_a_mode_that_is_set_as_a_provisional_ban_is_confirmed_is_notified_too(town: Plane) -> None:
+    beta, decision = "/v1/authorities/town/bans/beta", {"legal_basis": "decree 2", "reference": "C-2"}
+    town.done("PUT", beta, {"provisional": True})
+    telling = begun(town)
+    town.done("PUT", beta, {"provisional": False, "mode": "off", "decision": decision, "terms": [{"for": "6 months"}]})
+    assert new_kinds(town, telling.look) == [("ban_off", "town")]
+
+
 def test_what_was_set_back_before_anybody_looked_is_notified_all_the_same(town: Plane) -> None:
     telling = begun(town)
     for mode in ("off", "enforce"):
