@@ -122,14 +122,14 @@ class Heirs:
             Term(start, None if end == FOREVER else end, review, now, decision)
             for (start, end), review in spans.items()
         )
+        decided = _as_decided(ban, now)
+        if self.new.off_needs_reason:
+            decided = replace(decided, mode_reason=decided.mode_reason or self.reason)
         if known is None or known.provisional:
-            adopted = replace(_as_decided(ban, now), decision=decision, terms=terms, provisional=False)
+            adopted = replace(decided, decision=decision, terms=terms, provisional=False)
             row, _ = ban_acts.put(self.unit, self.new, service, adopted)
         else:
             # Its terms stay what they were, and these are added. How it applies is said anew only where it has lapsed.
-            decided = _as_decided(ban, now)
-            if self.new.off_needs_reason:
-                decided = replace(decided, mode_reason=decided.mode_reason or self.reason)
             row = known if live else ban_acts.put(self.unit, self.new, service, decided)[0]
             for term in terms:
                 ban_acts.renew(self.unit, self.new, row, term)

@@ -142,6 +142,18 @@ def test_a_merger_keeps_that_it_is_off_for_a_time(town: Plane) -> None:
     assert (heir["off_until"], heir["returns_to"], heir["mode_reason"]) == (UNTIL, "enforce", "election night")
 
 
+def test_a_merger_gives_its_reason_where_the_successor_wants_one(town: Plane) -> None:
+    _set(town, mode="monitor")
+    town.done("PUT", "/v1/authorities/city", authority())
+    town.done("PATCH", "/v1/authorities/city/off-rules", {"off_needs_reason": True})
+    town.done("PUT", "/v1/authorities/city/bans/alpha", {"provisional": True})
+    town.clock.now += 73 * HOUR
+    body = {"into": "city", "reason": "a merger", "decision": {"legal_basis": "decree 3", "reference": "M-1"}}
+    town.done("POST", "/v1/authorities/town/merge", body)
+    heir = town.done("GET", "/v1/authorities/city/bans/alpha")
+    assert (heir["mode"], heir["mode_reason"]) == ("monitor", "a merger")
+
+
 def test_the_archive_says_which_mode_returns_when(town: Plane) -> None:
     _set(town, mode="off", until=UNTIL)
     town.clock.now += 2 * HOUR
