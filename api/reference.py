@@ -24,6 +24,7 @@ BESIDES: Mapping[str, str] = {
     "import_ranges": "each row as for registering",
     "get_import": "one's own",
     "list_overlaps": "the matter of the inner range's authority",
+    "patch_off_rules": "only administrators lift the need for an approver",
     "put_ban": "where the authority wants a second person to switch a ban off, an operator's change waits as a request",
     "patch_ban": "as for adopting",
     "get_request": "the matter of the ban's authority",

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository, service
 from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules, read_authority
-from api.deps import PreconditionDep, UnitDep, tag
+from api.deps import PermitDep, PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
@@ -87,12 +87,15 @@ def patch_authority(
     responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
 )
 def patch_off_rules(
-    slug: Slug, body: OffRules, unit: UnitDep, response: Response, precondition: PreconditionDep
+    slug: Slug, body: OffRules, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
 ) -> AuthorityRead:
-    """Says whether a reason, and whether a second person, is needed. Operators do not set that for themselves."""
+    """Says whether a reason, and whether a second person, is needed. Only administrators lift the need for an approver.
+
+    Operators do not set either for themselves.
+    """
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
-    service.set_off_rules(unit, row, reason=body.off_needs_reason, approver=body.off_needs_approver)
+    service.set_off_rules(unit, permit, row, reason=body.off_needs_reason, approver=body.off_needs_approver)
     tag(response, row.revision)
     return read_authority(row, unit.now_s)
 

@@ -1,11 +1,12 @@
 """Acts on authorities."""
 
+from api.auth.caller import Permit
 from api.authorities import repository
 from api.authorities.schemas import read_authority
 from api.db.base import Json
 from api.db.models import AuthorityRow
 from api.db.unit import UnitOfWork
-from api.errors import Conflict
+from api.errors import Conflict, Forbidden
 from dnsfilter.policy.model import Authority
 
 FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group")
@@ -44,8 +45,16 @@ def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
     )
 
 
-def set_off_rules(unit: UnitOfWork, row: AuthorityRow, *, reason: bool | None, approver: bool | None) -> None:
-    """Set what it takes to switch a ban of the authority off; None leaves it as it is. They are in no policy file."""
+def set_off_rules(
+    unit: UnitOfWork, permit: Permit, row: AuthorityRow, *, reason: bool | None, approver: bool | None
+) -> None:
+    """Set what it takes to switch a ban of the authority off; None leaves it as it is. They are in no policy file.
+
+    Raise Forbidden if the caller lifts the need for an approver and is no administrator. Otherwise somebody who is
+    operator and approver would need no second person.
+    """
+    if row.off_needs_approver and approver is False and not permit.caller.administers:
+        raise Forbidden(f"only administrators lift the need for an approver in {row.slug}. Ask an administrator.")
     before = shown(row)
     known = row.off_needs_reason, row.off_needs_approver
     wanted = known[0] if reason is None else reason, known[1] if approver is None else approver

@@ -20,7 +20,7 @@ from dnsfilter.policy.model import Usage
 
 _OFF_RULES = {
     "reason": "whether switching a ban off takes a reason; approvers set this too",
-    "approver": "whether an operator's switching off waits for an approver; approvers set this too",
+    "approver": "whether an operator's switching off waits for an approver; only administrators set no",
 }
 _FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
 

@@ -148,16 +148,26 @@ def test_an_administrator_needs_no_second_person_and_nobody_else_applies_or_roll
 def test_an_approver_sets_what_switching_off_takes_and_an_operator_does_not(
     town: Plane, desk: str, approver: str
 ) -> None:
-    body = {"off_needs_approver": False, "off_needs_reason": True}
+    body = {"off_needs_approver": True, "off_needs_reason": True}
     assert town.call("PATCH", RULES, body, token=desk).status_code == 403
     changed = town.done("PATCH", RULES, body, token=approver)
-    assert (changed["off_needs_approver"], changed["off_needs_reason"]) == (False, True)
+    assert (changed["off_needs_approver"], changed["off_needs_reason"]) == (True, True)
     assert _acts(town, 1)[0].startswith("authority.set_off_rules ")
     other = town.account("other", ("approver", "zone"))[1]
     assert town.call("PATCH", RULES, body, token=other).status_code == 403
     # What is known of the authority is replaced, and its rules stay.
     town.done("PATCH", "/v1/authorities/town", {"group": "coast"})
     assert town.done("GET", "/v1/authorities/town")["off_needs_reason"] is True
+
+
+def test_only_an_administrator_lifts_the_need_for_an_approver(town: Plane, desk: str) -> None:
+    both = town.account("both", ("operator", "town"), ("approver", "town"))[1]
+    lifted = {"off_needs_approver": False}
+    refused = town.call("PATCH", RULES, lifted, token=both)
+    assert (refused.status_code, "Ask an administrator" in refused.text) == (403, True)
+    assert _wish(town, both).status_code == 202
+    assert town.done("PATCH", RULES, lifted)["off_needs_approver"] is False
+    assert town.done("PATCH", RULES, lifted, token=both)["off_needs_approver"] is False
 
 
 @pytest.mark.parametrize("mode", ["off", "monitor"])
