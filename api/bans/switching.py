@@ -5,6 +5,7 @@ from api.bans.standing import Switch, switch_at
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit import UnitOfWork
 from api.errors import Invalid
+from api.moments import moment_text
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import Instant, Mode
 
@@ -57,7 +58,8 @@ def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) 
     if same or after.reason or not (after.mode is Mode.OFF or stops_refusing(before, after)):
         return
     if unit.session.get_one(AuthorityRow, row.authority).off_needs_reason:
-        command = f'dnsfilterctl ban set {row.authority} {row.service} --mode {after.mode} --reason "…"'
+        until = "" if after.until is None else f" --until {moment_text(after.until)}"
+        command = f'dnsfilterctl ban set {row.authority} {row.service} --mode {after.mode}{until} --reason "…"'
         message = f"{row.authority} wants to know why {row.authority}/{row.service} shall not refuse. Say it: {command}"
         raise Invalid.at("body.mode_reason", message)
 
