@@ -4,7 +4,7 @@ from api.db.base import Json
 from api.db.models import BanRow, RequestRow
 from api.moments import moment_text, optional_text
 from api.requests.state import RequestState, request_state
-from api.schemas import Read
+from api.schemas import Read, Timestamp
 from dnsfilter.policy.model import Instant, Mode
 
 
@@ -15,13 +15,13 @@ class RequestRead(Read):
     ban: str
     ban_number: int
     mode: Mode
-    until: str | None
+    until: Timestamp | None
     reason: str
-    requested: str
+    requested: Timestamp
     requested_by: int
-    approved: str | None
-    rejected: str | None
-    withdrawn: str | None
+    approved: Timestamp | None
+    rejected: Timestamp | None
+    withdrawn: Timestamp | None
     decided_by: int | None
     note: str
     state: RequestState
