@@ -11,7 +11,7 @@ from api.near import did_you_mean
 
 _VERBS: Mapping[str, Sequence[str]] = {
     "account": ("make", "disable", "enable", "erase"),
-    "authority": ("register", "change", "close", "remove"),
+    "authority": ("register", "change", "close", "remove", "set_off_rules"),
     "ban": (
         "adopt", "adopt_provisionally", "change", "confirm", "end", "remove", "renew",
         "set_enforce", "set_monitor", "set_off", "set_scope",
@@ -28,6 +28,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     ),
     "policy": ("apply", "load", "rollback"),
     "range": ("register", "change", "remove", "transfer"),
+    "request": ("ask", "approve", "reject", "withdraw"),
     "site": ("register", "change", "remove"),
     "space": ("allot", "transfer", "withdraw"),
     "suspension": ("start", "end"),
