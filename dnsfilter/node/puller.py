@@ -179,13 +179,14 @@ def own_store(directory: Path) -> SnapshotStore:
 def receive_published(config: Config) -> bool:
     """Put into the node's store what a control plane on this machine has published as files; say whether there is any.
 
-    It is not taken if the node has enrolled and it is not signed under the pinned key. Raise UnavailableError.
+    It is not taken unless it is signed under the pinned key, or the configured one. Raise UnavailableError.
     """
     identity = load_identity(config.node_dir)
+    key = config.control_plane.key if identity is None else identity.key
     try:
         files, _ = SnapshotStore(config.state_dir / SNAPSHOTS).read_best()
-        if identity is not None:
-            verify_manifest(files.manifest, identity.key)
+        if key is not None:
+            verify_manifest(files.manifest, key)
     except SnapshotError:
         return False
     contents = {digest: bytes(content) for digest, content in octets_by_digest(files).items()}

@@ -183,6 +183,17 @@ def test_files_that_are_not_signed_under_the_pinned_key_are_not_taken(
         loaded(config, store)
 
 
+def test_files_that_are_not_signed_under_the_configured_key_are_not_taken(
+    plane: Played, config: Config, store: SnapshotStore
+) -> None:
+    published(config, 3)
+    plane.script.status = 500
+    control = replace(config.control_plane, key=plane.key)
+    with pytest.raises(UnavailableError, match="no snapshot to decide by"):
+        loaded(replace(config, control_plane=control), store)
+    assert loaded(config, store) == 3
+
+
 def test_files_on_this_machine_do_not_stand_for_a_control_plane_elsewhere(config: Config, store: SnapshotStore) -> None:
     published(config, 3)
     control = replace(config.control_plane, url="https://control.example.invalid")
