@@ -44,8 +44,7 @@ def become_owner(settings: Settings, *, create: bool) -> None:
         return
     try:
         if create and not settings.state_dir.exists():
-            settings.state_dir.mkdir(mode=0o750, parents=True)
-            os.chown(settings.state_dir, user.pw_uid, user.pw_gid)
+            _make_directory(settings.state_dir, user)
         become(user, ())
     except OSError as error:
         raise UnavailableError(f"cannot become the user {user.pw_name}: {error.strerror}") from error
@@ -54,10 +53,20 @@ def become_owner(settings: Settings, *, create: bool) -> None:
         raise UnavailableError(message)
 
 
+def _make_directory(path: Path, user: pwd.struct_passwd) -> None:
+    """Make a directory for a user, and those above that are missing so that the user can enter them."""
+    for missing in reversed([parent for parent in path.absolute().parents if not parent.exists()]):
+        missing.mkdir()
+        missing.chmod(0o755)
+    path.mkdir(mode=0o750)
+    os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
 def _status(path: Path) -> os.stat_result | None:
-    """Return what is at a path, a link itself; None if nothing is."""
+    """Return what is at a path, None if nothing is. Only root's links are followed: anybody may make another."""
     try:
-        return path.lstat()
+        status = path.lstat()
+        return path.stat() if stat.S_ISLNK(status.st_mode) and status.st_uid == 0 else status
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

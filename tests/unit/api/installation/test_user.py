@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import stat
 import sys
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def test_it_is_the_packaged_user_where_nothing_says_whose_it_is(
     assert _name(settings) is None
 
 
+def test_a_link_counts_as_what_it_leads_to_only_if_it_is_roots(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    settings.state_dir.symlink_to("elsewhere")
+    assert _name(settings) is None, "what is root's alone stays root's"
+    os.chown(tmp_path / "elsewhere", NOBODY.pw_uid, NOBODY.pw_gid)
+    assert _name(settings) == "nobody"
+    os.chown(settings.state_dir, pwd.getpwnam("bin").pw_uid, 0, follow_symlinks=False)
+    assert _name(settings) == "bin"
+
+
 def test_a_user_without_a_name_counts_by_number(settings: Settings) -> None:
     settings.state_dir.mkdir()
     os.chown(settings.state_dir, 54_321, 54_322)
@@ -73,6 +84,21 @@ def test_a_state_directory_that_a_command_makes_is_the_users(
     user.become_owner(settings, create=True)
     assert settings.state_dir.owner() == "daemon"
     assert become == ["daemon", "daemon"]
+
+
+def test_the_user_can_enter_the_directories_that_are_made_above(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user, "become", lambda found, capabilities: None)
+    deeper = settings.state_dir / "a" / "b"
+    before = os.umask(0o027)
+    try:
+        user.become_owner(parse_settings({"state_dir": str(deeper)}, {}), create=True)
+    finally:
+        os.umask(before)
+    assert deeper.owner() == "daemon"
+    made = (settings.state_dir, deeper.parent)
+    assert [(path.owner(), stat.S_IMODE(path.stat().st_mode)) for path in made] == [("root", 0o755)] * 2
 
 
 def test_a_program_that_the_user_may_not_run_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
