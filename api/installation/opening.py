@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Mapping
 from enum import Enum, auto
+from errno import EPERM
 from pathlib import Path
 
 from alembic.util.exc import CommandError
@@ -106,8 +107,12 @@ def _user_name() -> str:
 
 def unreachable(what: str, error: OSError) -> UnavailableError:
     """Return the error for a file that cannot be read, written or locked: `what` is the verb."""
+    path = error.filename2 or error.filename
     advice = OWNER if isinstance(error, PermissionError) else "check its disk"
-    return UnavailableError(f"cannot {what} {error.filename}: {error.strerror}; {advice}")
+    if error.errno == EPERM:
+        # In a sticky directory nobody but root replaces another user's file.
+        advice = "it belongs to another user: remove it as root"
+    return UnavailableError(f"cannot {what} {path}: {error.strerror}; {advice}")
 
 
 def traces(settings: Settings, held: Held) -> list[Path]:

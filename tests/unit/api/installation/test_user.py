@@ -5,12 +5,15 @@ import pwd
 import stat
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from api.installation import user
+from api.durable import write_secret
+from api.installation import opening, user
 from api.settings import Settings, parse_settings
 from dnsfilter.errors import UnavailableError
+from dnsfilter.node.privatefiles import Owner, acting_as
 
 NOBODY = pwd.getpwnam("nobody")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -106,3 +109,14 @@ def test_a_program_that_the_user_may_not_run_is_said(settings: Settings, monkeyp
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(UnavailableError, match="the user daemon may not run /nowhere/python: install the program"):
         user.become_owner(settings, create=True)
+
+
+def test_a_file_that_root_left_is_to_be_removed_by_root() -> None:
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o1777)
+        token = Path(name) / "admin-token"
+        token.write_text("root's")
+        with acting_as(Owner(NOBODY.pw_uid, NOBODY.pw_gid)), pytest.raises(PermissionError) as failed:
+            write_secret(token, b"nobody's")
+    said = f"cannot write {token}: Operation not permitted; it belongs to another user: remove it as root"
+    assert str(opening.unreachable("write", failed.value)) == said
