@@ -26,8 +26,8 @@ from api.installation.opening import (
     demand_key,
     demand_nothing,
     held_by,
-    is_restored,
     open_database,
+    restored_at,
     start_command,
     traces,
     unreachable,
@@ -116,8 +116,8 @@ def enrol_node(settings: Settings) -> str:
 def look_after_node(settings: Settings, database: Database, key: bytes) -> None:
     """Before anything changes after a restore: see to the one-time token of this machine's node."""
     with database.reading() as session:
-        restored = is_restored(session)
-    look_after(database, key, settings.enrolment_token_path, _now_s(settings), restored=restored)
+        restored_s = restored_at(session)
+    look_after(database, key, settings.enrolment_token_path, _now_s(settings), restored_s)
 
 
 def accept(settings: Settings) -> str:

@@ -236,7 +236,7 @@ def demand_known_snapshots(settings: Settings, database: Database, publisher: Pu
         return
     with database.reading() as session:
         held, empty = revision(session), is_empty(session)
-        trusted = not empty and is_restored(session)
+        trusted = not empty and restored_at(session) is not None
         known = fingerprint_on_record(session) is not None
     if trusted or (stored <= held and not (foreign and (stored == held or empty or not known))):
         return
@@ -249,7 +249,10 @@ def demand_known_snapshots(settings: Settings, database: Database, publisher: Pu
     raise wrong_database(message)
 
 
-def is_restored(session: Session) -> bool:
-    """Whether the restore of a backup made the revision that the database is at."""
-    statement = select(AuditRow.revision).where(AuditRow.act == RESTORE_ACT).order_by(AuditRow.seq.desc()).limit(1)
-    return session.scalar(statement) == revision(session)
+def restored_at(session: Session) -> int | None:
+    """Return when a backup was restored that made the revision that the database is at; None if none did."""
+    columns = AuditRow.revision, AuditRow.time_s
+    found = session.execute(
+        select(*columns).where(AuditRow.act == RESTORE_ACT).order_by(AuditRow.seq.desc()).limit(1)
+    ).first()
+    return None if found is None or found.revision != revision(session) else found.time_s

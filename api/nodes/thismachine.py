@@ -1,6 +1,7 @@
 """The node of the control plane's own machine: it enrols with a one-time token in a file that it can read."""
 
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,20 +39,21 @@ def invite(database: Database, key: bytes, path: Path, now_s: int) -> None:
         write_secret(path, fresh.text.encode() + b"\n", mode=MODE)
 
 
-def look_after(database: Database, key: bytes, path: Path, now_s: int, *, restored: bool) -> None:
+def look_after(database: Database, key: bytes, path: Path, now_s: int, restored_s: int | None) -> None:
     """Renew the token in the file if it ended before the node used it, and remove one that is of no use.
 
-    Write one for a database that was `restored`: the node may have lost what it enrolled with. A fault is logged.
+    Write one if the database was restored at `restored_s` and the node has not enrolled since: it may have lost what
+    it enrolled with. A fault is logged.
     """
     try:
         with database.reading() as session:
             row = repository.find(session, NAME)
-            wanted = row is not None and row.removed_s is None and _is_wanted(row, now_s, restored=restored)
+            wanted = row is not None and row.removed_s is None and _is_wanted(row, now_s, restored_s)
             if _is_taken(session, key, path, now_s):
                 return
         if path.exists() and not wanted:
             path.unlink()
-        elif wanted and (restored or path.exists()):
+        elif wanted and (restored_s is not None or path.exists()):
             invite(database, key, path, now_s)
             emit(log, logging.INFO, "one-time token for this machine's node written", path=path)
     except OSError as error:
@@ -65,16 +67,19 @@ def remove_used(name: str, path: Path) -> None:
             path.unlink()
 
 
-def _is_wanted(row: NodeRow, now_s: int, *, restored: bool) -> bool:
+def _is_wanted(row: NodeRow, now_s: int, restored_s: int | None) -> bool:
     """Whether the node may need another token. Without a restore, one that somebody else has for it stays good."""
     is_invited = row.enrolment_until_s is not None and row.enrolment_until_s > now_s
-    return restored or (row.enrolled_s is None and not is_invited)
+    if restored_s is not None:
+        return row.enrolled_s is None or row.enrolled_s <= restored_s
+    return row.enrolled_s is None and not is_invited
 
 
 def _is_taken(session: Session, key: bytes, path: Path, now_s: int) -> bool:
     """Whether the file holds a token with which a node may enrol."""
     try:
-        with path.open("rb") as file:
+        # Without waiting: the resolver's user may have put something else there.
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             token = file.read(MAX_LENGTH).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return False

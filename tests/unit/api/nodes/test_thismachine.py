@@ -1,5 +1,6 @@
 """The one-time token of the control plane's own node: left once, removed when used, renewed where it is of no use."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -22,9 +23,9 @@ def _invite(plane: Plane) -> str:
     return _path(plane).read_text().strip()
 
 
-def _look_after(plane: Plane, *, restored: bool = False) -> None:
+def _look_after(plane: Plane, *, restored_s: int | None = None) -> None:
     key = load_key(plane.settings.token_key_path)
-    look_after(plane.database, key, _path(plane), int(plane.clock()), restored=restored)
+    look_after(plane.database, key, _path(plane), int(plane.clock()), restored_s)
 
 
 def _enrol(plane: Plane, token: str) -> int:
@@ -43,7 +44,7 @@ def test_the_node_enrols_with_the_file_which_is_gone_then(plane: Plane) -> None:
 
 def test_a_start_registers_nothing(plane: Plane) -> None:
     _look_after(plane)
-    _look_after(plane, restored=True)
+    _look_after(plane, restored_s=int(plane.clock()))
     assert plane.done("GET", "/v1/nodes")["items"] == []
     assert not _path(plane).exists()
 
@@ -75,10 +76,25 @@ def test_a_restored_control_plane_leaves_a_token_for_a_node_that_may_have_lost_i
         _enrol(plane, first)
     if left == "a used token":
         _path(plane).write_text(first)
-    _look_after(plane, restored=True)
+    _look_after(plane, restored_s=int(plane.clock()))
     token = _path(plane).read_text().strip()
     assert token != first
     assert _enrol(plane, token) == 201
+
+
+def test_a_node_that_has_enrolled_since_the_restore_is_left_no_further_token(plane: Plane) -> None:
+    restored_s = int(plane.clock())
+    _invite(plane)
+    plane.clock.now += 1
+    assert _enrol(plane, _path(plane).read_text().strip()) == 201
+    _look_after(plane, restored_s=restored_s)
+    assert not _path(plane).exists()
+
+
+def test_what_is_no_file_in_its_place_stops_no_start(plane: Plane) -> None:
+    os.mkfifo(_path(plane))
+    _look_after(plane, restored_s=int(plane.clock()))
+    assert not _path(plane).exists()
 
 
 def test_a_token_that_somebody_was_given_for_the_node_stays_good(plane: Plane) -> None:
@@ -92,7 +108,7 @@ def test_a_token_that_somebody_was_given_for_the_node_stays_good(plane: Plane) -
 def test_a_node_that_was_removed_is_given_no_token_until_somebody_wants_it(plane: Plane) -> None:
     _invite(plane)
     plane.done("DELETE", f"/v1/nodes/{NAME}")
-    _look_after(plane, restored=True)
+    _look_after(plane, restored_s=int(plane.clock()))
     assert not _path(plane).exists()
     assert _enrol(plane, _invite(plane)) == 201
 
@@ -100,5 +116,5 @@ def test_a_node_that_was_removed_is_given_no_token_until_somebody_wants_it(plane
 def test_a_file_that_cannot_be_written_stops_no_start(plane: Plane, caplog: pytest.LogCaptureFixture) -> None:
     _enrol(plane, _invite(plane))
     _path(plane).with_name(".enrolment-token.new").mkdir()
-    _look_after(plane, restored=True)
+    _look_after(plane, restored_s=int(plane.clock()))
     assert "no one-time token for this machine's node" in caplog.text
