@@ -73,7 +73,7 @@ class Service:
             notified.settimeout(LOOK_S)
             for command in self._keys.get("ExecStartPre", []):
                 checked = self._popen(command, log, environ)
-                if checked.wait(START_S):
+                if checked.wait(START_S) and not command.startswith("-"):
                     return checked
             is_notify = self.first("Type") == "notify"
             if is_notify:
