@@ -12,7 +12,7 @@ PACKAGED = Path("/etc/dnsfilter/api.env")
 MAX_BYTES = 65_536
 _STATE_DIR = f"{PREFIX}STATE_DIR"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LINE = re.compile(r"[ \t]*(?:[#;][^\r\n]*|([^=\r\n]*)(=?))")
+_LINE = re.compile(r"[ \t]*(?:[#;][^\r\n]*|([^\r\n]?[^=\r\n]*)(=?))")
 _QUOTED = re.compile(r"""[ \t]*(?:'([^']*)(?:'|\Z)|"((?:[^"\\]|\\.|\\\Z)*)(?:"|\Z))""", re.DOTALL)
 _PLAIN = re.compile(r"[ \t]*((?:[^\\\r\n]|\\.|\\\Z)*?)[ \t]*(?=[\r\n]|\Z)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.|\Z)", re.DOTALL)

@@ -34,6 +34,7 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("A=\"a\" 'b' c d \n", {"A": "abc d"}),
         ("nothing\nA=b=c\r\nB=#1\r\n", {"A": "b=c", "B": "#1"}),
         ("1A=2\nB=3", {"B": "3"}),
+        ("=1\n='x\nB=3", {"B": "3"}),
         ("A=1\nA=2", {"A": "2"}),
         ('A="x\ny"\nB="z', {"A": "x\ny", "B": "z"}),
         ("# c \\\nA=1\n", {"A": "1"}),
