@@ -27,9 +27,9 @@ def demand_account(session: Session, visible: frozenset[str] | None, number: int
         raise Invalid.at("query.account", f"No account {number}. See dnsfilterctl user list.")
 
 
-def demand_login(session: Session, login: str) -> None:
-    """Raise Invalid if no account goes by `login`. For callers who may list accounts."""
-    if by_login(session, login) is None:
+def demand_login(session: Session, visible: frozenset[str] | None, login: str | None) -> None:
+    """Raise Invalid if a filter names no login, and the caller sees all: others learn of no account by it."""
+    if visible is None and login is not None and by_login(session, login) is None:
         near = did_you_mean(login, session.scalars(select(NameRow.login)))
         raise Invalid.at("query.login", f'No account "{login}".{near or " See dnsfilterctl user list."}')
 

@@ -75,8 +75,7 @@ def list_accounts(
     The audit log has numbers only. Whoever may read an authority's acts reads here what the accounts are called.
     """
     visible = permit.visible()
-    if login is not None and visible is None:
-        repository.demand_login(unit.session, login)
+    repository.demand_login(unit.session, visible, login)
     rows, following = repository.page(unit.session, visible, login, authority, limit, cursor)
     names = repository.names(unit.session, {row.id for row in rows})
     return Page(items=[read_account(row, names.get(row.id)) for row in rows], next=following)

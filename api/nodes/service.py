@@ -143,8 +143,8 @@ def _recorded(session: Session, row: NodeRow) -> list[tuple[str, Json]]:
 def _matters(session: Session, row: NodeRow, entry: JournalEntry) -> tuple[str, ...]:
     """The authorities that an act on a node concerns; a suspension of all those with ranges at the node's site.
 
-    The start of a suspension concerns those too whose bans apply there. A name that no authority has is left out: a node's word is
-    no proof of it.
+    The start of a suspension concerns those too whose bans apply there. A name that no authority has is left out: a
+    node's word is no proof of it.
     """
     if entry.authority is not None:
         known = session.scalars(select(AuthorityRow.slug).where(AuthorityRow.slug == entry.authority)).all()
