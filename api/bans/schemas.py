@@ -165,7 +165,7 @@ class BanWarningRead(Read):
 class BanRead(Read):
     """An authority's decision on one service. `state`, `ending`, `notes` and `warnings` are at the time of the answer.
 
-    `mode_set` is when its mode was set last, by the account `mode_set_by`, for `mode_reason`. A ban that is off with an
+    `mode_set` is since when its mode holds; `mode_set_by` set it last, for `mode_reason`. A ban that is off with an
     end has `off_until`, when the mode `returns_to` holds again by itself. `notes` say what its terms may not seem to.
     `warnings` are null in lists, in traces, and for whoever may not read the authority's exemptions.
     """

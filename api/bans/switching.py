@@ -49,7 +49,9 @@ def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
     same = (mode, until, returns) == (known.mode, known.until, known.returns)
     if same and change.mode_reason in (None, known.reason):
         return known
-    return Switch(mode, unit.now_s, unit.actor.account, change.mode_reason or "", until, returns)
+    # Another end or reason of the same mode does not change since when it holds.
+    since = unit.now_s if mode is not known.mode or known.since is None else known.since
+    return Switch(mode, since, unit.actor.account, change.mode_reason or "", until, returns)
 
 
 def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) -> None:
