@@ -85,7 +85,7 @@ def _late(error: httpx.TimeoutException, within_s: float) -> str:
 
 def _said(problem: Problem) -> str:
     """The detail, after the title if it says more: a sentence stands alone, as does what contradicts the request."""
-    alone = problem.detail.endswith(".") or problem.type in _ALONE
+    alone = problem.detail.endswith((".", "?")) or problem.type in _ALONE
     return problem.detail if problem.detail and alone else ": ".join(filter(None, (problem.title, problem.detail)))
 
 

@@ -144,7 +144,7 @@ def test_the_region_starts_on_a_friday_and_the_police_zone_accepts_is_exempted_a
     office.done("POST", f"/v1/exemptions/{exemption}/approve", token=approver)
     assert office.rcode("127.0.4.10") == "NOERROR"
     assert office.counted("exempted", zone, "tiktok") > 0
-    office.clock.set("2028-06-10 01:00")
+    office.clock.set("2028-06-11 00:00:00")
     assert office.rcode("127.0.4.10") == "REFUSED", "the exemption has lapsed"
 
     office.done("POST", f"/v1/bindings/{number}/withdraw", {"reason": "the zone decides for itself"}, for_zone)

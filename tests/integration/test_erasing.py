@@ -30,7 +30,7 @@ def _told(plane: Plane) -> bytes:
     texts = []
     for path, methods in plane.app.openapi()["paths"].items():
         if "get" in methods and "{" not in path:
-            answer = plane.call("GET", path, params={"names": "true"})
+            answer = plane.call("GET", path, params={"names": "true"} if path == "/v1/archive" else None)
             content = answer.content
             if is_zipfile(BytesIO(content)):
                 with ZipFile(BytesIO(content)) as file:

@@ -173,7 +173,7 @@ def test_explain_reads_what_it_prints_and_a_time_without_a_zone_by_the_default_z
     config: Path, capsys: pytest.CaptureFixture[str], at: str
 ) -> None:
     assert run("explain", "--config", config, "--policy", EXAMPLE, "--at", at, "127.0.5.10", "www.example.org") == 0
-    assert capsys.readouterr().out.startswith("revision 1 at 25 October 2026 02:30:00 CEST: ")
+    assert capsys.readouterr().out.startswith("revision 1 at 25 October 2026 02:30:00 CEST, www.example.org: ")
 
 
 def test_explain_refuses_a_time_that_no_clock_shows(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,20 +81,22 @@ def test_while_all_are_suspended_unregistered_clients_are_said_to_be_answered(
         assert run(config, "explain", *more, "203.0.113.9", "www.tiktok.com") == 0
         return capsys.readouterr().out.splitlines()
 
-    assert told() == ["revision 1: the client is in no registered range"]
+    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
     run(config, "suspend", "ghent", "--for", "1h", "--reason", "payroll is down")
     assert "unregistered" not in capsys.readouterr().out
-    assert told() == ["revision 1: the client is in no registered range"]
+    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
     run(config, "suspend", "--for", "1h", "--reason", "fire")
     said = capsys.readouterr().out.splitlines()
     assert said[0].endswith(", and unregistered clients are answered too: fire")
-    answered = "revision 1: the client is in no registered range, and is answered while all are suspended"
+    answered = (
+        "revision 1, www.tiktok.com: the client is in no registered range, and is answered while all are suspended"
+    )
     assert told() == [*said, answered]
     run(config, "suspend", "--list")
     assert said[0] in capsys.readouterr().out.splitlines()
     assert json.loads(told("--json")[0])["admitted"] is True
     run(config, "suspend", "--end")
-    assert told() == ["revision 1: the client is in no registered range"]
+    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
 
 
 def test_times_are_printed_in_one_zone_and_as_json_in_utc(

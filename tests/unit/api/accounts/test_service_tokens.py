@@ -26,7 +26,7 @@ def test_a_token_of_an_hour_makes_itself_none_of_a_year(town: Plane, role: tuple
     refused = _made(town, account, short)
     assert refused.status_code == 403
     detail = refused.json()["detail"]
-    assert f"would end at 2027-09-21T14:13:20Z, after the token that makes it, which ends at {BOUND}" in detail
+    assert f"would end at 2027-09-21T22:00:00Z, after the token that makes it, which ends at {BOUND}" in detail
     assert f"--end {BOUND}" in detail
     assert _made(town, account, short, **{"for": None, "end": BOUND}).json()["expires"] == BOUND
 
@@ -37,7 +37,7 @@ def test_an_administrator_makes_none_for_another_that_outlives_its_own_unless_it
     short = _short(town, admin)
     assert _made(town, desk, short).status_code == 403
     made = _made(town, desk, short, outlives_maker=True)
-    assert (made.status_code, made.json()["expires"]) == (201, "2027-09-21T14:13:20Z")
+    assert (made.status_code, made.json()["expires"]) == (201, "2027-09-21T22:00:00Z")
     entry = town.done("GET", "/v1/audit?act=token.make")["items"][0]
     assert (entry["account"], entry["object"]) == (admin, f"token/{made.json()['number']}")
     assert entry["after"]["outlives_maker"] is True

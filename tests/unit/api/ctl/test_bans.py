@@ -52,7 +52,7 @@ def test_a_ban_is_switched_off_for_a_time_and_listed_with_since_until_by_and_why
     done = ctl("ban", "set", *GHENT, "--mode", "off", "--for", "2 hours", "--reason", "election night")
     since, until = "21 September 2026 16:13:20 CEST", "21 September 2026 18:13:20 CEST, then enforce"
     assert f"mode       off, set {since}, until {until}: election night\n" in done.out
-    assert "mode set by  account 1" in ctl("ban", "show", *GHENT).out
+    assert "mode set by  administrator (account 1)" in ctl("ban", "show", *GHENT).out
     explained = ctl("explain", "127.0.5.10", "www.tiktok.com").out
     assert "why        not refused: ghent/tiktok is off since 16:13\n" in explained
     heading, line = ctl("ban", "list", "--state", "off").out.splitlines()
