@@ -196,13 +196,13 @@ def within(token: TokenRow, wanted: TokenWanted) -> None:
 def demand_end(maker: TokenRow, wanted: TokenWanted, *, administers: bool) -> None:
     """Raise Forbidden if the wanted token would outlive its maker, and no administrator says that it may."""
     if wanted.outlives_maker and not administers:
-        raise Forbidden("only an administrator of the installation lets a token outlive its maker: ask one")
+        raise Forbidden("Only an administrator of the installation lets a token outlive its maker: ask one.")
     if maker.expires_s is None or wanted.expires <= maker.expires_s or wanted.outlives_maker:
         return
     end, bound = moment_text(wanted.expires), moment_text(maker.expires_s)
     raise Forbidden(
-        f"the token would end at {end}, after the token that makes it, which ends at {bound}. Give an earlier end, "
-        f"for example --end {bound}; or ask an administrator, who may make it with --outlives-maker (outlives_maker)"
+        f"The token would end at {end}, after the token that makes it, which ends at {bound}. Give an earlier end, "
+        f"for example --end {bound}; or ask an administrator, who may make it with --outlives-maker (outlives_maker)."
     )
 
 

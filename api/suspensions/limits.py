@@ -24,7 +24,7 @@ def demand_start(unit: UnitOfWork, caller: Caller, authority: str, end: Instant)
     """Raise Forbidden if the caller, who may suspend the authority, may not do so from now until `end`."""
     if caller.has(APPROVERS, authority):
         return
-    whom = f"ask an approver of {authority} or an administrator of the installation"
+    whom = f"ask an approver of {authority} or an administrator of the installation."
     bound = bound_bans(unit.session, (authority,), (unit.now_s, end))
     by_law = [ban.reference for ban in bound if ban.by_law and not caller.has(APPROVERS, ban.authority)]
     if by_law:

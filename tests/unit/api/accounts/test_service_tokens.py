@@ -50,7 +50,7 @@ def test_nobody_else_says_that_a_token_outlives_its_maker(town: Plane) -> None:
     account, token = town.account("desk", ("operator", "town"), ("approver", "town"))
     for span in ("1 day", "1 year"):
         refused = _made(town, account, token, **{"for": span, "outlives_maker": True})
-        assert (refused.status_code, "only an administrator" in refused.json()["detail"]) == (403, True)
+        assert (refused.status_code, "Only an administrator" in refused.json()["detail"]) == (403, True)
 
 
 def test_the_installations_own_token_bounds_none(town: Plane) -> None:

@@ -52,7 +52,7 @@ def test_more_than_four_hours_of_a_day_need_an_approver(town: Plane, desk: str, 
     assert _refusal(town, desk, "1h") == (
         "town is suspended for 3 h 30 min in the 24 hours before 21:13 CEST, without this request. "
         "An operator may suspend it for 4 h in 24: until 20:43 CEST at most. "
-        "For more, ask an approver of town or an administrator of the installation"
+        "For more, ask an approver of town or an administrator of the installation."
     )
     assert _refusal(town, desk, "30m1s").startswith("town is suspended for 3 h 30 min in")
     _start(town, desk, "30m")
@@ -179,7 +179,7 @@ def test_while_a_ban_holds_by_law_an_operator_suspends_nothing(town: Plane, desk
     _bind(town)
     assert _refusal(town, desk, "1m") == (
         "federal/alpha holds in town by law, which an operator may not suspend: "
-        "ask an approver of town or an administrator of the installation"
+        "ask an approver of town or an administrator of the installation."
     )
     number = _start(town, chief, "30m")
     town.clock.now += 60
