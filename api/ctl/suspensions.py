@@ -94,7 +94,7 @@ def add(groups: Group) -> None:
     reach.add_argument(
         "--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h; an operator may suspend 4h within 24h"
     )
-    reach.add_argument("--until", metavar="WHEN", help="a time of the day like 23:00, or a date or a time")
+    reach.add_argument("--until", metavar="WHEN", help="a time of day such as 23:00, a date, or both")
     reach.add_argument("--end", action="store_true", help="end it now")
     reach.add_argument("--list", action="store_true", help="list what is suspended now")
     suspend.add_argument(

@@ -91,6 +91,7 @@ class Turn:
         while not self._stopping.wait(LOOK_S):
             if self.take():
                 emit(log, logging.INFO, "the other control plane has ended")
+                notify("STATUS=the other control plane has ended, starting")
                 return
 
     def watch(self, end: Callable[[], None]) -> None:

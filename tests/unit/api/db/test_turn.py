@@ -54,6 +54,7 @@ def test_who_waits_counts_as_started_and_says_that_it_waits(
         assert manager.recv(1000).decode() == said
         first.close()
         waiting.result(timeout=10)
+        assert manager.recv(1000).decode() == "STATUS=the other control plane has ended, starting"
 
 
 def test_a_server_that_was_away_gives_it_back_where_nobody_else_came(server: Server, url: str) -> None:
