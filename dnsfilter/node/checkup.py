@@ -15,7 +15,7 @@ from dnsfilter.config.model import Config, Endpoint
 from dnsfilter.config.resolved import STATE_FILE
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.identity import load_identity, load_token
-from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, holds, unprivileged_user
+from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, holds, node_user, unprivileged_user
 from dnsfilter.node.sockets import BOTH, TCP, check_free, is_shared
 from dnsfilter.node.start import take_user
 
@@ -33,6 +33,20 @@ class Checkup:
     not_tried: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """The user that is tried, and the node's user if only root can try that one."""
+
+    name: str
+    instead_of: str | None
+
+    def advice(self, command: str) -> str:
+        """Return what to do. A command would give the node's files to a person who only looks."""
+        if self.instead_of is None:
+            return f"type {command}"
+        return f"run the check as root, which tries it as user {self.instead_of}"
+
+
 def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: bool) -> Checkup:
     """Become the user that `serve` would become, and try what it needs. This process stays that user.
 
@@ -46,24 +60,26 @@ def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: b
             problems += take_user(user)
     except UnavailableError as error:
         return Checkup(config.user or "", (str(error),))
-    name = _own_name()
+    tried = _tried(config)
     own = [store, *((config.state_dir / STATE_FILE,) if by_policy else ())]
     written = [config.node_dir, *((config.state_dir, store) if by_policy else ())]
     if store.is_relative_to(config.node_dir):
         written.append(store)
     named = [] if config.control_plane.ca is None else [config.control_plane.ca]
-    problems += _unreadable([*files, *named, *_kept(own)], name)
+    problems += _unreadable([*files, *named, *_kept(own)], tried)
     problems += () if by_policy else _identity_problems(config)
-    problems += (text for directory in dict.fromkeys(written) for text in _unwritable(directory, name))
+    problems += (text for directory in dict.fromkeys(written) for text in _unwritable(directory, tried))
     refused, not_tried = _ports(config)
-    return Checkup(name, (*problems, *refused), not_tried)
+    return Checkup(tried.name, (*problems, *refused), not_tried)
 
 
-def _own_name() -> str:
+def _tried(config: Config) -> _Tried:
+    own, user = os.geteuid(), node_user(config.user)
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        name = pwd.getpwuid(own).pw_name
     except KeyError:
-        return str(os.geteuid())
+        name = str(own)
+    return _Tried(name, None if user is None or own in (0, user.pw_uid) else user.pw_name)
 
 
 def _identity_problems(config: Config) -> Iterator[str]:
@@ -95,14 +111,14 @@ def _kept(paths: Iterable[Path]) -> Iterator[Path]:
                 yield from _kept([path / "copy"])
 
 
-def _unreadable(paths: Iterable[Path], user: str) -> Iterator[str]:
+def _unreadable(paths: Iterable[Path], tried: _Tried) -> Iterator[str]:
     for path in paths:
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
         except PermissionError:
-            yield f"{path}: user {user} may not read it: type {_opening(path)}"
+            yield f"{path}: user {tried.name} may not read it: {tried.advice(_opening(path))}"
         except OSError as error:
-            yield f"{path}: user {user} cannot read it: {(error.strerror or str(error)).lower()}"
+            yield f"{path}: user {tried.name} cannot read it: {(error.strerror or str(error)).lower()}"
 
 
 def _opening(path: Path) -> str:
@@ -111,25 +127,25 @@ def _opening(path: Path) -> str:
     return f"chgrp {os.getegid()} {closed} && chmod g+rX {closed}"
 
 
-def _unwritable(directory: Path, user: str) -> Iterator[str]:
+def _unwritable(directory: Path, tried: _Tried) -> Iterator[str]:
     """Yield why files cannot be put into a directory, which may be yet to be made."""
     there = directory
     try:
         while not there.exists() and there != there.parent:
             there = there.parent
     except PermissionError:
-        yield f"{directory}: user {user} cannot reach it: type {_opening(directory)}"
+        yield f"{directory}: user {tried.name} cannot reach it: {tried.advice(_opening(directory))}"
         return
     except OSError as error:
-        yield f"{directory}: user {user} cannot reach it: {(error.strerror or str(error)).lower()}"
+        yield f"{directory}: user {tried.name} cannot reach it: {(error.strerror or str(error)).lower()}"
         return
     if not there.is_dir():
         yield f"{there}: is no directory"
     elif not os.access(there, os.W_OK | os.X_OK):
-        if there == directory:
-            yield f"{directory}: user {user} cannot write to it: type chown {user} {directory}"
-        else:
-            yield f"{directory}: user {user} cannot make it: type install -d -o {user} {directory}"
+        doing, command = "write to", f"chown {tried.name} {directory}"
+        if there != directory:
+            doing, command = "make", f"install -d -o {tried.name} {directory}"
+        yield f"{directory}: user {tried.name} cannot {doing} it: {tried.advice(command)}"
 
 
 def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:

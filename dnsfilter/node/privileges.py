@@ -79,15 +79,18 @@ def unprivileged_user(configured: str | None) -> pwd.struct_passwd | None:
     """
     if os.geteuid() != 0 or not holds(_CAP_SETUID):
         return None
+    user = node_user(configured)
+    if user is None and configured is not None:
+        raise UnavailableError(f"become user {configured}: there is none of that name: make it or change user")
+    return None if user is None or user.pw_uid == 0 else user
+
+
+def node_user(configured: str | None) -> pwd.struct_passwd | None:
+    """Return the user that a node started as root runs as, None if this machine does not have it."""
     try:
-        user = pwd.getpwnam(configured or DEFAULT_USER)
+        return pwd.getpwnam(configured or DEFAULT_USER)
     except KeyError:
-        if configured is None:
-            return None
-        raise UnavailableError(
-            f"become user {configured}: there is none of that name: make it or change user"
-        ) from None
-    return None if user.pw_uid == 0 else user
+        return None
 
 
 def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:

@@ -151,6 +151,47 @@ def test_a_policy_file_alone_is_checked_for_any_machine(place: Path, faulty: boo
     assert (done.returncode, "user" in said) == (2 if faulty else 0, False)
 
 
+def checked_by_nobody(config: Path) -> list[str]:
+    """The problems that a person finds who is neither root nor the node's user."""
+    script = (
+        "import os, sys; import dnsfilter.cli, dnsfilter.config.resolved, dnsfilter.node.checkup; "
+        "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[3])); "
+        "dnsfilter.cli.main(['check', '--config', sys.argv[1], '--json'])"
+    )
+    person = pwd.getpwnam(NOBODY)
+    command = [sys.executable, "-c", script, str(config), str(person.pw_gid), str(person.pw_uid)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["user"]) == (2, NOBODY), done.stderr
+    problems: list[str] = said["problems"]
+    return problems
+
+
+@root_only
+def test_a_person_without_rights_is_sent_to_root_and_gets_no_command_that_breaks_the_node(place: Path) -> None:
+    (state := place / "state").mkdir()
+    for below in ("node", "snapshots"):
+        (state / below).mkdir()
+    config = configured(place, *free(), user="daemon")
+    advice = "run the check as root, which tries it as user daemon"
+    assert checked_by_nobody(config) == [f"{state}/node: user nobody cannot write to it: {advice}"]
+    (state / "node").rmdir()
+    assert checked_by_nobody(config) == [f"{state}/node: user nobody cannot make it: {advice}"]
+    state.chmod(0o700)
+    assert checked_by_nobody(config) == [
+        f"{state}/snapshots: user nobody may not read it: {advice}",
+        f"{state}/node: user nobody cannot reach it: {advice}",
+    ]
+
+
+@root_only
+def test_a_machine_without_the_nodes_user_advises_for_the_person_who_checks(place: Path) -> None:
+    (place / "state" / "node").mkdir(parents=True)
+    config = configured(place, *free(), user="no-such-user")
+    node = place / "state" / "node"
+    assert checked_by_nobody(config) == [f"{node}: user nobody cannot write to it: type chown nobody {node}"]
+
+
 @root_only
 def test_a_user_that_does_not_exist_is_a_problem(place: Path) -> None:
     listen, metrics = free()
