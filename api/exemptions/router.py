@@ -23,7 +23,7 @@ from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Page
 from dnsfilter.policy.calendar import zone
-from dnsfilter.policy.model import Exemption, Prefix
+from dnsfilter.policy.model import Exemption, Instant, Prefix
 
 router = APIRouter(route_class=Route, prefix="/v1/exemptions", tags=["exemptions"])
 
@@ -84,7 +84,7 @@ def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, re
         permit.demand(owner)
     time_zone = body.time_zone or _time_zone(unit, ban, body.site, prefixes)
     wanted = _wanted(unit, ban, body, prefixes, time_zone)
-    service.demand_unasked(unit, ban, wanted, time_zone)
+    service.demand_unasked(unit, ban, wanted, time_zone, lambda start: _end(body, start, time_zone))
     row = service.request(unit, ban, wanted, time_zone)
     response.headers["Location"] = f"/v1/exemptions/{row.number}"
     return _answer(unit, row, response)
@@ -201,13 +201,18 @@ def _wanted(
     except ValueError as error:
         raise Invalid.at("body.hours", str(error)) from error
     start = given_moment(body.start, unit.now_s, time_zone, "body.start")
+    end = _end(body, start, time_zone)
+    return Exemption(0, ban.number, prefixes, start, end, hours, body.site, body.reason)
+
+
+def _end(body: ExemptionWrite, start: Instant, time_zone: str) -> Instant:
     try:
         end = parse_end(start, body.end, body.until, body.for_, time_zone)
     except ValueError as error:
         raise Invalid.at("body", str(error)) from error
     if end is None:
         raise Invalid.at("body.end", "an exemption has an end: give end, until or for")
-    return Exemption(0, ban.number, prefixes, start, end, hours, body.site, body.reason)
+    return end
 
 
 def _time_zone(unit: UnitOfWork, ban: BanRow, site: str, prefixes: frozenset[Prefix]) -> str:

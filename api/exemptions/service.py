@@ -1,5 +1,7 @@
 """Acts on exemptions: ask, approve, reject, revoke, withdraw."""
 
+from collections.abc import Callable
+
 from api.authorities.life import demand_within
 from api.bans import repository as bans
 from api.bindings import repository as bindings
@@ -74,11 +76,14 @@ def _request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, o
     return row
 
 
-def demand_unasked(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> None:
+def demand_unasked(
+    unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, end_from: Callable[[Instant], Instant]
+) -> None:
     """Raises Conflict where the same is asked for already, or approved for as long, as when a request is sent twice.
 
     A request is the same where it has the same ranges, hours and reason, and no time that the other has not. One from
-    now on that is sent again minutes later, for the same span, ends as much later.
+    now on that is sent again minutes later counts as sent with the other: it ends then as much earlier, or where
+    `end_from` says that the same span ends from the other's start. Midnight may have passed between them.
     """
     asked = (wanted.site, [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)], wanted.reason)
     hours = [zoned_hours_text(hours, time_zone) for hours in wanted.hours]
@@ -86,12 +91,16 @@ def demand_unasked(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: 
     for row in repository.of(unit.session, ban.number):
         if asked != (row.site, row.ranges, row.reason) or (hours, time_zone) != (row.hours, row.time_zone):
             continue
-        state = exemption_state(row, unit.now_s)
-        later = begin - row.start_s if from_now and begin - row.start_s <= SENT_AGAIN_S else 0
-        if state is ExemptionState.REQUESTED and row.start_s <= begin and wanted.end <= row.end_s + later:
+        state, later = exemption_state(row, unit.now_s), begin - row.start_s
+        if later < 0:
+            continue
+        end = wanted.end
+        if from_now and later <= SENT_AGAIN_S:
+            end = min(end - later, end_from(row.start_s))
+        if state is ExemptionState.REQUESTED and end <= row.end_s:
             raise Conflict(f"Exemption {row.number} already asks for this and is waiting for a decision.")
         last = row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
-        if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE) and row.start_s <= begin and wanted.end <= last:
+        if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE) and end <= last:
             raise Conflict(f"Exemption {row.number} already sets this aside: it is approved.")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.moments import parse_moment
 from tests.unit.api.conftest import START, Plane, on_both_databases
 
 QUESTION = "/v1/decision?client=192.0.2.10&name=alpha1.example.org"
@@ -78,6 +79,29 @@ def test_a_request_for_time_that_was_not_asked_for_is_another_one(
     town.done("POST", "/v1/exemptions", BODY | first)
     town.clock.now += minutes * 60
     assert town.call("POST", "/v1/exemptions", BODY | then).status_code == status
+
+
+@pytest.mark.parametrize("approved", [False, True])
+@pytest.mark.parametrize(
+    ("first", "span", "minutes", "status"),
+    [
+        ("2026-09-30T21:58:00Z", "3 months", 4, 409),
+        ("2027-02-28T22:58:00Z", "1 month", 4, 409),
+        ("2026-09-30T21:58:00Z", "4 months", 4, 201),
+        ("2026-09-30T21:58:00Z", "3 months", 14, 201),
+    ],
+    ids=["a day on", "a month's last day, four days on", "for longer", "much later"],
+)
+def test_a_request_that_is_sent_again_after_midnight_is_no_second_one(
+    town: Plane, first: str, span: str, minutes: int, status: int, approved: bool
+) -> None:
+    town.clock.now = parse_moment(first, "UTC")
+    body = {**BODY, "for": "3 months" if status == 201 else span}
+    number = town.done("POST", "/v1/exemptions", body)["number"]
+    if approved:
+        _approved(town, number)
+    town.clock.now += minutes * 60
+    assert town.call("POST", "/v1/exemptions", {**body, "for": span}).status_code == status
 
 
 @on_both_databases
