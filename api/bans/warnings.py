@@ -1,16 +1,18 @@
 """What an adoption or a renewal does to exemptions without an act on them. Asked of the state, also in dry runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from api.bans import repository
 from api.bans.schemas import BanWarningRead, WarningCode
 from api.bans.standing import ENDING_S, effective_end, has_ended
 from api.bindings.schemas import BindingState, binding_state
 from api.db.models import BanRow, BindingRow, ConcernRow, ExemptionRow, RangeRow, TermRow
+from api.exemptions import repository as exemptions
+from api.exemptions.schemas import ExemptionState, exemption_state
 from api.moments import moment_text
 from api.notices.dates import end_words
 from dnsfilter.policy.calendar import last_day, local_day
@@ -26,15 +28,22 @@ def warnings_of(session: Session, row: BanRow, now: Instant, time_zone: str) -> 
     live = [term for term in row.terms if not has_ended(term, now)]
     if row.mode != Mode.ENFORCE or not live:
         return []
-    own = _approved(session, row.number)
+    known = exemptions.of(session, row.number)
+    own = [one for one in known if one.approved_s is not None]
+    waiting = [one for one in known if exemption_state(one, now) is ExemptionState.REQUESTED]
     return [
-        *_lapsed(session, row, own, now, time_zone),
-        *_without_effect(session, row, own, max(now, min(term.start_s for term in live)), time_zone),
+        *_lapsed(session, row, own, waiting, now, time_zone),
+        *_without_effect(session, row, own, waiting, now, max(now, min(term.start_s for term in live))),
     ]
 
 
 def _lapsed(
-    session: Session, row: BanRow, own: Sequence[ExemptionRow], now: Instant, time_zone: str
+    session: Session,
+    row: BanRow,
+    own: Sequence[ExemptionRow],
+    waiting: Sequence[ExemptionRow],
+    now: Instant,
+    time_zone: str,
 ) -> Iterator[BanWarningRead]:
     """Exemptions from the ban that end with a term, or within it, while a renewal goes on; for thirty days.
 
@@ -53,51 +62,54 @@ def _lapsed(
             others = [other for other in own if other.start_s <= begun and _end(other) > max(end, now)]
             ranges = _refused(session, row, one, others, frozenset({row.authority, *bound}))
             if ranges:
-                hours = "".join(f' --hours "{hours}"' for hours in one.hours)
-                further = f"{_ask(subject, one.site, ranges)}{_start(end, now, time_zone)}{hours}"
+                asked = _asking(waiting, one, begun, max(end, now))
+                dates = partial(_from, end, now)
                 yield BanWarningRead(
                     code=WarningCode.EXEMPTION_LAPSED,
                     message=f"exemption {one.number} from {subject} {'holds' if end > now else 'held'} "
                     f"{end_words(end, time_zone, 'en')}, and the renewal does not extend it: after that the ban "
-                    f'applies in {_named(ranges)}. To extend it: {further} --for "3 months" --reason TEXT',
+                    f"applies in {_named(ranges)}. To extend it: {_remedy(session, row, one, ranges, asked, dates)}",
                     exemption=one.number,
                     ranges=ranges,
                 )
 
 
 def _without_effect(
-    session: Session, row: BanRow, own: Sequence[ExemptionRow], begins: Instant, time_zone: str
+    session: Session,
+    row: BanRow,
+    own: Sequence[ExemptionRow],
+    waiting: Sequence[ExemptionRow],
+    now: Instant,
+    begins: Instant,
 ) -> Iterator[BanWarningRead]:
-    """Exemptions of the authority's ranges from others' bans on the service: this ban applies there too."""
+    """Exemptions of the authority's ranges from others' bans on the service: this ban applies there too.
+
+    Not those from a ban that has ended for good: nobody relies on them.
+    """
     subject = f"{row.authority}/{row.service}"
     others = (
-        select(ExemptionRow)
+        select(ExemptionRow, BanRow)
         .join(BanRow, BanRow.number == ExemptionRow.ban)
         .join(ConcernRow, ConcernRow.exemption == ExemptionRow.number)
         .where(BanRow.service == row.service, BanRow.number != row.number, ConcernRow.authority == row.authority)
         .where(ExemptionRow.approved_s.is_not(None), ExemptionRow.end_s > begins)
         .where(or_(ExemptionRow.revoked_s.is_(None), ExemptionRow.revoked_s > begins))
     )
-    found = session.scalars(others.order_by(ExemptionRow.number)).all()
-    references = repository.references(session, {one.ban for one in found})
     kept = [one for one in own if _end(one) > begins]
-    for one in found:
+    for one, other in session.execute(others.order_by(ExemptionRow.number)):
+        if all(has_ended(term, now) for term in other.terms):
+            continue
         ranges = _refused(session, row, one, kept, frozenset({row.authority}))
         if ranges:
-            last = last_day(_end(one), time_zone)
+            asked, dates = _asking(waiting, one, begins, begins), partial(_until, _end(one))
             yield BanWarningRead(
                 code=WarningCode.EXEMPTION_FROM_ANOTHER_BAN,
-                message=f"exemption {one.number} is from {references[one.ban]} and not from {subject}, which applies "
-                f"in {_named(ranges)}. To exempt them from it too: "
-                f"{_ask(subject, one.site, ranges)} --until {last} --reason TEXT",
+                message=f"exemption {one.number} is from {other.authority}/{other.service} and not from {subject}, "
+                f"which applies in {_named(ranges)}. To exempt them from it too: "
+                f"{_remedy(session, row, one, ranges, asked, dates)}",
                 exemption=one.number,
                 ranges=ranges,
             )
-
-
-def _approved(session: Session, ban: int) -> Sequence[ExemptionRow]:
-    approved = select(ExemptionRow).where(ExemptionRow.ban == ban, ExemptionRow.approved_s.is_not(None))
-    return session.scalars(approved.order_by(ExemptionRow.number)).all()
 
 
 def _renewals(terms: Sequence[TermRow], now: Instant) -> Iterator[tuple[TermRow, TermRow]]:
@@ -125,11 +137,16 @@ def _end(one: ExemptionRow) -> Instant:
     return one.end_s if one.revoked_s is None else min(one.end_s, one.revoked_s)
 
 
-def _start(at: Instant, now: Instant, time_zone: str) -> str:
-    """The option that lets a further exemption begin where one ends; none where that has passed."""
+def _from(at: Instant, now: Instant, time_zone: str) -> str:
+    """The options that let a further exemption begin where one ends; now where that has passed."""
+    length = ' --for "3 months"'
     if at <= now:
-        return ""
-    return f" --start {local_day(at, time_zone) if is_midnight(at, time_zone) else moment_text(at)}"
+        return length
+    return f" --start {local_day(at, time_zone) if is_midnight(at, time_zone) else moment_text(at)}{length}"
+
+
+def _until(end: Instant, time_zone: str) -> str:
+    return f" --until {last_day(end, time_zone)}"
 
 
 def _named(ranges: Sequence[str]) -> str:
@@ -137,8 +154,47 @@ def _named(ranges: Sequence[str]) -> str:
     return ", ".join(ranges[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _ask(subject: str, site: str, ranges: Sequence[str]) -> str:
-    """The command that asks for the exemption."""
-    where = "" if site == DEFAULT_SITE else f" --site {site}"
+def _asking(
+    waiting: Sequence[ExemptionRow], one: ExemptionRow, begins: Instant, reached: Instant
+) -> dict[str, ExemptionRow]:
+    """The requests, by range, that ask for at least the hours of an exemption, by `begins` and beyond `reached`."""
+    return {
+        prefix: other
+        for other in waiting
+        for prefix in other.ranges
+        if other.site == one.site and other.start_s <= begins and other.end_s > reached
+        if not other.hours or (other.hours, other.time_zone) == (one.hours, one.time_zone)
+    }
+
+
+def _remedy(
+    session: Session,
+    row: BanRow,
+    one: ExemptionRow,
+    ranges: Sequence[str],
+    asked: Mapping[str, ExemptionRow],
+    dates: Callable[[str], str],
+) -> str:
+    """The request that waits for a decision, or the command that makes it; both where it has some of the ranges."""
+    left = [prefix for prefix in ranges if prefix not in asked]
+    numbers = sorted({asked[prefix].number for prefix in ranges if prefix in asked})
+    if not numbers:
+        return _ask(session, row, one, left, dates)
+    if len(numbers) == 1:
+        said = f"exemption {numbers[0]} asks for this and waits for a decision"
+    else:
+        said = f"exemptions {', '.join(map(str, numbers))} ask for this and wait for a decision"
+    return f"{said}; for {_named(left)}: {_ask(session, row, one, left, dates)}" if left else said
+
+
+def _ask(session: Session, row: BanRow, one: ExemptionRow, ranges: Sequence[str], dates: Callable[[str], str]) -> str:
+    """The command that asks for an exemption in the same hours. `dates` has the options of its term in a time zone."""
+    where = "" if one.site == DEFAULT_SITE else f" --site {one.site}"
     more = " …" if len(ranges) > MAX_NAMED else ""
-    return f"dnsfilterctl exemption ask {subject} {' '.join(ranges[:MAX_NAMED])}{more}{where}"
+    hours = "".join(f' --hours "{hours}"' for hours in one.hours)
+    time_zone = exemptions.default_zone(session, row, one.site, ranges)
+    if hours and one.time_zone != time_zone:
+        time_zone = one.time_zone
+        hours += f" --time-zone {time_zone}"
+    named = f"{row.authority}/{row.service} {' '.join(ranges[:MAX_NAMED])}{more}{where}"
+    return f"dnsfilterctl exemption ask {named}{dates(time_zone)}{hours} --reason TEXT"

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, ConcernRow, ExemptionRow, RangeRow
+from api.db.zones import time_zone_of
 from api.errors import NotFound
 from api.exemptions.schemas import ExemptionState
 from api.pagination import Sorting, sorted_page
@@ -40,6 +41,11 @@ def owners(session: Session, site: str, prefixes: Sequence[str]) -> dict[str, st
     """The authority of each of these prefixes that is registered at the site."""
     statement = select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(prefixes))
     return {row.prefix: row.authority for row in session.execute(statement)}
+
+
+def default_zone(session: Session, ban: BanRow, site: str, prefixes: Sequence[str]) -> str:
+    """The time zone of a request for these ranges that names none: that of their authority."""
+    return time_zone_of(session, min(owners(session, site, prefixes).values(), default=ban.authority))
 
 
 def affected(session: Session, row: ExemptionRow) -> frozenset[str]:

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 
 from api.auth.caller import Permit
-from api.authorities import repository as authorities
 from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.db.models import BanRow, ExemptionRow
@@ -79,10 +78,11 @@ def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, re
     if ban is None:
         raise Invalid.at("body.ban", f"there is no ban {body.ban}")
     prefixes = frozenset(parse_prefix(text, f"body.ranges.{index}") for index, text in enumerate(body.ranges))
-    owners = repository.owners(unit.session, body.site, [str(prefix) for prefix in prefixes])
+    named = [str(prefix) for prefix in prefixes]
+    owners = repository.owners(unit.session, body.site, named)
     for owner in set(owners.values()) or {ban.authority}:
         permit.demand(owner)
-    time_zone = body.time_zone or _time_zone(unit, ban, body.site, prefixes)
+    time_zone = body.time_zone or repository.default_zone(unit.session, ban, body.site, named)
     wanted = _wanted(unit, ban, body, prefixes, time_zone)
     service.demand_unasked(unit, ban, wanted, time_zone, lambda start: _end(body, start, time_zone))
     row = service.request(unit, ban, wanted, time_zone)
@@ -213,12 +213,6 @@ def _end(body: ExemptionWrite, start: Instant, time_zone: str) -> Instant:
     if end is None:
         raise Invalid.at("body.end", "an exemption has an end: give end, until or for")
     return end
-
-
-def _time_zone(unit: UnitOfWork, ban: BanRow, site: str, prefixes: frozenset[Prefix]) -> str:
-    owners = repository.owners(unit.session, site, [str(prefix) for prefix in prefixes])
-    owner = min(owners.values(), default=ban.authority)
-    return authorities.get(unit.session, owner).time_zone
 
 
 def _answer(unit: UnitOfWork, row: ExemptionRow, response: Response) -> ExemptionRead:

@@ -30,6 +30,11 @@ def _codes(read: dict[str, Any]) -> list[tuple[str, int, list[str]]]:
     return [(one["code"], one["exemption"], one["ranges"]) for one in read["warnings"]]
 
 
+def _message(plane: Plane, ban: str) -> str:
+    (warning,) = plane.done("GET", ban)["warnings"]
+    return str(warning["message"])
+
+
 @on_both_databases
 def test_a_renewal_names_the_exemption_that_ends_with_the_term_before_and_how_to_extend_it(town: Plane) -> None:
     number = _exempted(town, ASK)
@@ -99,6 +104,66 @@ def test_an_adoption_names_the_exemption_from_the_other_ban_that_it_makes_ineffe
     assert town.done("GET", OTHER)["warnings"] == adopted["warnings"]
     _exempted(town, {**DESK, "ban": "zone/alpha"})
     assert town.done("GET", OTHER)["warnings"] == []
+
+
+def test_an_exemption_from_another_ban_that_has_ended_for_good_gives_no_warning(town: Plane) -> None:
+    number = _desk(town, until="2026-11-30")
+    town.done("PUT", OTHER, {**FOLLOWING, "terms": [{"until": "2027-12-31"}]})
+    town.clock.now = START + 30 * DAY
+    assert _codes(town.done("GET", OTHER)) == [("exemption_from_another_ban", number, ["198.51.100.0/24"])]
+    town.done("POST", f"{OWN}/end", {"reason": "withdrawn"})
+    town.clock.now += 60
+    assert town.done("GET", OTHER)["warnings"] == []
+
+
+@on_both_databases
+def test_a_request_that_waits_for_a_decision_is_named_in_place_of_the_command(town: Plane) -> None:
+    _desk(town)
+    town.done("PUT", OTHER, FOLLOWING)
+    ask = {**DESK, "ban": "zone/alpha"}
+    hours = town.done("POST", "/v1/exemptions", {**ask, "hours": ["Mon 09:00-10:00"]})["number"]
+    assert "dnsfilterctl exemption ask zone/alpha" in _message(town, OTHER), "it asks for less"
+    number = town.done("POST", "/v1/exemptions", ask)["number"]
+    said = f"To exempt them from it too: exemption {number} asks for this and waits for a decision"
+    assert _message(town, OTHER).endswith(said)
+    town.done("POST", f"/v1/exemptions/{number}/reject", {"reason": "not needed"})
+    assert "dnsfilterctl exemption ask zone/alpha" in _message(town, OTHER), f"only {hours} waits"
+
+
+def test_a_request_that_waits_for_a_part_leaves_the_command_for_the_other_ranges(town: Plane) -> None:
+    more = {"authority": "town", "label": "desk", "funding": "public", "audience": "staff"}
+    town.done("PUT", "/v1/ranges/default/192.0.3.0/24", more)
+    _exempted(town, {**ASK, "ranges": ["192.0.2.0/24", "192.0.3.0/24"]})
+    town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
+    further = {**ASK, "start": "2027-03-22", "until": "2027-06-30"}
+    first = town.done("POST", "/v1/exemptions", further)["number"]
+    assert (
+        f"To extend it: exemption {first} asks for this and waits for a decision; for 192.0.3.0/24: "
+        "dnsfilterctl exemption ask town/alpha 192.0.3.0/24 --start 2027-03-22 --for" in _message(town, OWN)
+    )
+    second = town.done("POST", "/v1/exemptions", {**further, "ranges": ["192.0.3.0/24"]})["number"]
+    said = f"To extend it: exemptions {first}, {second} ask for this and wait for a decision"
+    assert _message(town, OWN).endswith(said)
+
+
+def test_the_commands_have_hours_and_dates_in_the_exemptions_own_zone(town: Plane) -> None:
+    zoned = {"hours": ["Mon 09:00-10:00"], "time_zone": "Asia/Tokyo"}
+    _exempted(town, {**ASK, **zoned})
+    town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
+    command = 'ask town/alpha 192.0.2.0/24 --start 2027-03-22 --for "3 months" --hours "Mon 09:00-10:00"'
+    assert _message(town, OWN).endswith(f"{command} --time-zone Asia/Tokyo --reason TEXT")
+    town.done("POST", "/v1/bindings", AGREEMENT)
+    town.done("POST", "/v1/bindings/1/accept")
+    _exempted(town, {**DESK, **zoned})
+    town.done("PUT", OTHER, FOLLOWING)
+    command = 'ask zone/alpha 198.51.100.0/24 --until 2026-12-20 --hours "Mon 09:00-10:00" --time-zone Asia/Tokyo'
+    assert f"{command} --reason" in _message(town, OTHER)
+
+
+def test_the_zone_that_a_request_has_without_an_option_is_not_in_the_command(town: Plane) -> None:
+    _exempted(town, {**ASK, "hours": ["Mon 09:00-10:00"], "time_zone": "Europe/Brussels"})
+    town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
+    assert "--time-zone" not in _message(town, OWN)
 
 
 def test_a_ban_that_does_not_refuse_in_the_exempted_range_makes_nothing_ineffective(town: Plane) -> None:
