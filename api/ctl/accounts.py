@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 
 from api.ctl.client import Client, path
-from api.ctl.errors import Denied, NotTaken, WrongInput
+from api.ctl.errors import CtlError, Denied, NotTaken, WrongInput
 from api.ctl.people import Account, Oneself
 
 ROLES = ("reader", "operator", "approver", "auditor", "administrator")
@@ -36,11 +36,14 @@ def called(number: int, login: str | None) -> str:
 
 
 def own_token_notes(client: Client) -> tuple[str, ...]:
-    """What is to be said after an act that may have revoked the token that it was made with; raises CtlError."""
+    """What is to be said after an act that may have revoked the token that it was made with."""
     try:
         client.get(Oneself, path("self"))
     except NotTaken:
         return ("done; the token that you use was made with one of those, and is revoked too: ask for another",)
+    except CtlError as error:
+        said = "done; it is not known whether the token that you use was revoked too: type dnsfilterctl whoami to see"
+        return said, *error.lines
     return ()
 
 

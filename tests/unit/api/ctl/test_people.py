@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.ctl.conftest import TOKEN, Ctl, Served
+from tests.unit.api.ctl.conftest import TOKEN, Ctl, Scripted, Served
 
 
 def _done(ctl: Ctl, *arguments: str) -> Any:
@@ -264,3 +264,26 @@ def test_what_is_not_well_formed_is_wrong_input(served: Served, ctl: Ctl, argume
     done = ctl(*arguments)
     assert (done.code, done.out) == (2, "")
     assert "secret" not in done.err
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("act", "done_said"),
+    [("disable", "disabled account 7\n"), ("erase", "erased what account 7 was called; it is disabled\n")],
+)
+def test_an_act_on_an_account_is_done_also_if_the_own_token_cannot_be_checked_afterwards(
+    scripted: Scripted, ctl: Ctl, act: str, done_said: str, status: int
+) -> None:
+    disabled = {"number": 7, "kind": "user", "login": "desk", "name": "the desk", "authority": "ghent", "revision": 2}
+    disabled |= {"created": "2026-11-01T10:00:00Z", "disabled": "2026-11-28T10:00:00Z"}
+    scripted.answers = {
+        "/v1/accounts/7/disable": (200, "application/json", json.dumps(disabled).encode()),
+        "/v1/accounts/7/name": (204, "application/json", b""),
+        "/v1/self": (status, "text/plain", b"later"),
+    }
+    done = ctl("user", act, "7")
+    assert (done.code, done.out) == (0, done_said), done.err
+    assert done.err.startswith(
+        "done; it is not known whether the token that you use was revoked too: type dnsfilterctl"
+    )
+    assert scripted.url in done.err, "why"
