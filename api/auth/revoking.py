@@ -13,7 +13,7 @@ from api.moments import moment_text, optional_text
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """How many tokens were revoked, of how many accounts."""
+    """How many tokens were revoked that had not expired, of how many accounts: their owners need others."""
 
     tokens: int
     accounts: int
@@ -34,7 +34,13 @@ def revoke(unit: UnitOfWork, makers: ColumnElement[bool]) -> Revoked:
         before = shown_token(row)
         row.revoked_s = unit.now_s
         unit.note("token.revoke", f"token/{row.id}", before, shown_token(row))
-    return Revoked(len(rows), len({row.account for row in rows}))
+    missed = [row.account for row in rows if not has_expired(row, unit.now_s)]
+    return Revoked(len(missed), len(set(missed)))
+
+
+def has_expired(row: TokenRow, now_s: int) -> bool:
+    """Return whether the token's end has passed."""
+    return row.expires_s is not None and row.expires_s <= now_s
 
 
 def shown_token(row: TokenRow) -> Json:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller, Held, narrowed, roles_at
 from api.auth.permissions import Role
-from api.auth.revoking import Revoked, revoke
+from api.auth.revoking import Revoked, has_expired, revoke
 from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
 from api.db.unit import LOCAL, Access, Actor, UnitOfWork
@@ -92,7 +92,7 @@ def standing(session: Session, row: TokenRow, now_s: int, request: str) -> Calle
     """The caller of a token that was presented, with the roles that hold at `now_s`; or why it is not taken."""
     if row.revoked_s is not None:
         return Refused(Refusal.REVOKED, row.id)
-    if row.expires_s is not None and row.expires_s <= now_s:
+    if has_expired(row, now_s):
         return Refused(Refusal.EXPIRED, row.id)
     if session.get_one(AccountRow, row.account).disabled_s is not None:
         return Refused(Refusal.DISABLED, row.id)

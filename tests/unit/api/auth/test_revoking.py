@@ -68,6 +68,19 @@ def test_a_new_token_of_the_installation_revokes_the_heirs_of_the_old_one_unless
 
 
 @on_both_databases
+def test_tokens_that_had_expired_are_revoked_and_not_counted_as_missed(plane: Plane) -> None:
+    number, desk = plane.account("desk")
+    _token(plane, number)
+    for label in ("a", "b"):
+        plane.done("POST", f"/v1/accounts/{number}/tokens", {"label": label, "for": "1 day"})
+    key, path = load_key(plane.settings.token_key_path), plane.settings.token_path
+    revoked = replace_token(plane.database, key, path, START + 5 * 86_400)
+    assert str(revoked) == "3 tokens of 2 accounts", "the installation's own and two of the desk's"
+    assert len(_revoked(plane, path.read_text().strip())) == 5
+    assert _statuses(plane, desk) == [401]
+
+
+@on_both_databases
 def test_keeping_the_tokens_brings_none_of_a_disabled_account_back(plane: Plane) -> None:
     spared = plane.other()
     plane.done("POST", "/v1/accounts/1/disable", token=spared)
