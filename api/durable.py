@@ -1,6 +1,9 @@
-"""Write files atomically and durably."""
+"""Write files atomically and durably, and make the directories that they are in."""
 
 import os
+import pwd
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -41,3 +44,35 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def made_directories(wanted: Mapping[Path, int], owner: pwd.struct_passwd | None) -> Iterator[None]:
+    """Make directories of these modes for their owner, and those above that are missing so that the owner can enter.
+
+    Leave those alone that exist. Remove again what was made if the block fails. Raise OSError.
+    """
+    modes = {path.absolute(): mode for path, mode in wanted.items()}
+    made: list[Path] = []
+    try:
+        for path in sorted({parent for directory in modes for parent in (directory, *directory.parents)}):
+            if not path.exists():
+                path.mkdir(mode=0o700)
+                made.append(path)
+                path.chmod(modes.get(path, 0o755))
+                if path in modes:
+                    give(path, owner)
+        yield
+    except BaseException:
+        for path in reversed(made):
+            # Another program may have put a file there; the error that is raised matters more.
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def give(path: Path, owner: pwd.struct_passwd | None) -> None:
+    """Give a file or directory to its owner; None: it stays the caller's."""
+    if owner is not None:
+        # In a directory that is not root's a link could stand in the path's place.
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)

@@ -7,7 +7,7 @@ import os
 import pwd
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,7 @@ from api.db.migrating import NEWEST, is_known, upgrade
 from api.db.models import AuditRow, MatterRow
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
-from api.durable import place_exclusively, sync_directory, write_secret
+from api.durable import give, made_directories, place_exclusively, sync_directory, write_secret
 from api.settings import Settings
 
 SCHEMA_TABLE = "alembic_version"
@@ -82,7 +82,7 @@ def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct
     _empty(settings, place, backup)
     held = os.umask(0o077)
     try:
-        with _directories(settings.state_dir, place, owner):
+        with made_directories(_wanted(settings.state_dir, place), owner):
             keyed = _keyed(settings.token_key_path, backup.token_key(), place, owner)
             if place is None:
                 with keyed:
@@ -102,6 +102,14 @@ class _Filled:
     revision: int
     rows: int
     fault: str | None
+
+
+def _wanted(state_dir: Path, place: Path | None) -> dict[Path, int]:
+    """The directories that an installation needs, with their modes."""
+    wanted = {state_dir: 0o750}
+    if place is not None:
+        wanted.setdefault(place.parent, 0o700)
+    return wanted
 
 
 def _usable(backup: Backup) -> None:
@@ -151,7 +159,7 @@ def _keyed(key: Path, content: bytes, place: Path | None, owner: pwd.struct_pass
         except FileExistsError as error:
             raise NotEmpty(f"{key} has appeared meanwhile: something runs there") from error
     try:
-        _give(key, owner)
+        give(key, owner)
         yield
     except BaseException:
         # Whoever made a database here meanwhile may have taken the key for its own.
@@ -169,7 +177,7 @@ def _into_file(
         _remove(beside)
         done = _into(f"sqlite:///{beside}", backup, order)
         _settle(beside)
-        _give(beside, owner)
+        give(beside, owner)
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         _vacant(place)
@@ -328,36 +336,6 @@ def _record(session: Session, manifest: Manifest, order: Order, fault: str | Non
     unit.record(ACT, "installation", None, after if fault is None else {**after, "fault": fault})
     session.flush()
     return unit.revision
-
-
-@contextmanager
-def _directories(state_dir: Path, place: Path | None, owner: pwd.struct_passwd | None) -> Iterator[None]:
-    """The directories that are needed; those that were made are removed again where the block fails."""
-    made: list[Path] = []
-    try:
-        wanted = {state_dir.absolute(): 0o750}
-        if place is not None:
-            wanted.setdefault(place.parent, 0o700)
-        for path in sorted({parent for directory in wanted for parent in (directory, *directory.parents)}):
-            if not path.exists():
-                path.mkdir()
-                made.append(path)
-                path.chmod(wanted.get(path, 0o755))
-                if path in wanted:
-                    _give(path, owner)
-        yield
-    except BaseException:
-        for path in reversed(made):
-            # Something else may have put a file there: what stands against the restore is to be told, not that.
-            with suppress(OSError):
-                path.rmdir()
-        raise
-
-
-def _give(path: Path, owner: pwd.struct_passwd | None) -> None:
-    if owner is not None:
-        # In a directory that is not root's a link could stand in the path's place.
-        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
 
 def _remove(database: Path) -> None:

@@ -6,6 +6,7 @@ import stat
 import sys
 from pathlib import Path
 
+from api.durable import made_directories
 from api.installation.opening import database_file
 from api.settings import Settings
 from dnsfilter.errors import UnavailableError
@@ -43,23 +44,13 @@ def become_owner(settings: Settings, *, create: bool) -> None:
     if user is None:
         return
     try:
-        if create and not settings.state_dir.exists():
-            _make_directory(settings.state_dir, user)
-        become(user, ())
+        with made_directories({settings.state_dir: 0o750} if create else {}, user):
+            become(user, ())
     except OSError as error:
         raise UnavailableError(f"cannot become the user {user.pw_name}: {error.strerror}") from error
     if not os.access(sys.executable, os.X_OK):
         message = f"the user {user.pw_name} may not run {sys.executable}: install the program where that user may"
         raise UnavailableError(message)
-
-
-def _make_directory(path: Path, user: pwd.struct_passwd) -> None:
-    """Make a directory for a user, and those above that are missing so that the user can enter them."""
-    for missing in reversed([parent for parent in path.absolute().parents if not parent.exists()]):
-        missing.mkdir()
-        missing.chmod(0o755)
-    path.mkdir(mode=0o750)
-    os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def _status(path: Path) -> os.stat_result | None:

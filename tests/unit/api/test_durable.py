@@ -1,12 +1,13 @@
 """Files that are whole or not there, and last."""
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
 import pytest
 
-from api.durable import write_secret
+from api.durable import made_directories, write_secret
 
 
 def here(directory: Path) -> dict[str, bytes]:
@@ -53,3 +54,36 @@ def test_the_directory_is_synced_after_the_file_is_in_its_place(
     monkeypatch.setattr(os, "fsync", noted)
     write_secret(tmp_path / "secret", b"new", exclusive=exclusive)
     assert synced == [(str(tmp_path / ".secret.new"), False), (str(tmp_path), True)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
+def test_directories_are_their_owners_and_those_above_can_be_entered(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    (there := tmp_path / "there").mkdir(mode=0o711)
+    outer, inner = tmp_path / "a" / "b", tmp_path / "a" / "b" / "c" / "d"
+    before = os.umask(0o077)
+    try:
+        with made_directories({inner: 0o750, outer: 0o700, there: 0o750}, nobody):
+            pass
+    finally:
+        os.umask(before)
+    found = {
+        path.name: (path.owner(), stat.S_IMODE(path.stat().st_mode)) for path in (there, *inner.parents[:3], inner)
+    }
+    assert found == {
+        "there": ("root", 0o711),
+        "a": ("root", 0o755),
+        "b": ("nobody", 0o700),
+        "c": ("root", 0o755),
+        "d": ("nobody", 0o750),
+    }
+
+
+def test_directories_that_were_made_are_removed_if_the_block_fails(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with (
+        pytest.raises(OSError, match="no space"),
+        made_directories({tmp_path / "there" / "a": 0o750, tmp_path / "b" / "c": 0o750}, None),
+    ):
+        raise OSError("no space")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]

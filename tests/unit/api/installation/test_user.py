@@ -1,5 +1,6 @@
 """Root acts on an installation as the user that it belongs to, and leaves no file of root's."""
 
+import errno
 import os
 import pwd
 import stat
@@ -102,6 +103,17 @@ def test_the_user_can_enter_the_directories_that_are_made_above(
     assert deeper.owner() == "daemon"
     made = (settings.state_dir, deeper.parent)
     assert [(path.owner(), stat.S_IMODE(path.stat().st_mode)) for path in made] == [("root", 0o755)] * 2
+
+
+def test_no_directory_is_left_if_the_user_cannot_be_taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(found: object, capabilities: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(user, "become", refuse)
+    deeper = parse_settings({"state_dir": str(settings.state_dir / "a")}, {})
+    with pytest.raises(UnavailableError, match="cannot become the user daemon: Operation not permitted"):
+        user.become_owner(deeper, create=True)
+    assert not settings.state_dir.exists()
 
 
 def test_a_program_that_the_user_may_not_run_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
