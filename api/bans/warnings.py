@@ -96,7 +96,7 @@ def _without_effect(
         .where(or_(ExemptionRow.revoked_s.is_(None), ExemptionRow.revoked_s > begins))
     )
     kept = [one for one in own if _end(one) > begins]
-    for one, other in session.execute(others.order_by(ExemptionRow.number)):
+    for one, other in session.execute(others.order_by(ExemptionRow.number)).all():
         if all(has_ended(term, now) for term in other.terms):
             continue
         ranges = _refused(session, row, one, kept, frozenset({row.authority}))
