@@ -14,7 +14,7 @@ from api.bans.closing import ended_by
 from api.bans.following import followed, renewed
 from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
-from api.bans.standing import effective_end, has_ended
+from api.bans.standing import effective_end, has_ended, has_lapsed
 from api.bans.switching import first_mode, set_mode, switched
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
@@ -259,7 +259,7 @@ def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
     if change.provisional is None or change.provisional == row.provisional:
         if row.provisional and change.terms is not None:
             raise Invalid.at("body.provisional", "the ban is provisional: false confirms it, with decision and terms")
-        if change.provisional and all(has_ended(term, now) for term in row.terms):
+        if change.provisional and has_lapsed(row.terms, now):
             raise Conflict("the provisional ban has lapsed: adopt it by a decision, with provisional false")
         return False
     if change.provisional:

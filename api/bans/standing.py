@@ -113,6 +113,11 @@ def has_ended(term: TermRow, at: Instant) -> bool:
     return end is not None and (end <= at or end <= term.start_s)
 
 
+def has_lapsed(terms: Iterable[TermRow], at: Instant) -> bool:
+    """Whether no term of a ban holds at that instant or will hold."""
+    return all(has_ended(term, at) for term in terms)
+
+
 def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: bool) -> State:
     """The state of a ban with these terms; `suspended`: its authority is; `off`: its mode is."""
     if any(holds(term, at) for term in terms):

@@ -40,6 +40,12 @@ def mode_at(now: Instant) -> ColumnElement[str | None]:
     return case((BanRow.off_until_s <= now, BanRow.returns_to), else_=BanRow.mode)
 
 
+def has_lapsed(now: Instant) -> ColumnElement[bool]:
+    """What the function of that name in `standing` says of a ban."""
+    term, own = _term()
+    return not_(exists().where(own, not_(_over(term, now))))
+
+
 def _term() -> tuple[type[TermRow], ColumnElement[bool]]:
     """A term under a name of its own, and that it is one of the ban's."""
     term = aliased(TermRow)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from api.auth.caller import Permit
 from api.bans import service as bans
 from api.bans.change import BanChange
-from api.bans.standing import Switch, switch_at
+from api.bans.standing import Switch, has_lapsed, switch_at
 from api.bans.switching import demand_reason, stops_refusing, switched
 from api.db.models import AuthorityRow, BanRow, RequestRow
 from api.db.unit import UnitOfWork
@@ -32,6 +32,10 @@ def asked(
         return None
     if replace(whole, mode=None, mode_reason=None, off_until=None) != BanChange():
         raise Invalid.at("body", f"an approver of {authority.slug} decides about the mode: set nothing else with it")
+    if has_lapsed(ban.terms, unit.now_s):
+        name = f"{ban.authority}/{ban.service}"
+        renewal = f"dnsfilterctl ban renew {ban.authority} {ban.service}"
+        raise Conflict(f"{name} has lapsed and refuses nothing. To give it a further term: {renewal}")
     demand_reason(unit, ban, before, after)
     return _ask(unit, ban, before, after)
 
@@ -97,9 +101,15 @@ def _must_wait(unit: UnitOfWork, row: RequestRow) -> BanRow:
     ban = unit.session.get_one(BanRow, row.ban)
     state = request_state(row, ban, unit.now_s)
     if state is not RequestState.REQUESTED:
-        why = ": the mode has changed or the end has passed, so ask again" if state is RequestState.LAPSED else ""
+        why = _why_lapsed(unit, ban) if state is RequestState.LAPSED else ""
         raise Conflict(f"Request {row.number} is {state} and cannot be decided any more{why}.")
     return ban
+
+
+def _why_lapsed(unit: UnitOfWork, ban: BanRow) -> str:
+    if has_lapsed(ban.terms, unit.now_s):
+        return f": the ban {ban.authority}/{ban.service} has lapsed and refuses nothing"
+    return ": the mode has changed or the end has passed, so ask again"
 
 
 def _recorded(unit: UnitOfWork, row: RequestRow, ban: BanRow, act: str, before: dict[str, object]) -> None:

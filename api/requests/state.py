@@ -5,14 +5,14 @@ from typing import assert_never
 
 from sqlalchemy import ColumnElement, and_, case, exists, not_, or_
 
-from api.bans.standing import switch_at
-from api.bans.states import mode_at
+from api.bans import states
+from api.bans.standing import has_lapsed, switch_at
 from api.db.models import BanRow, RequestRow
 from dnsfilter.policy.model import Instant
 
 
 class RequestState(StrEnum):
-    """A request lapses, undecided, once the ban's mode has changed or the end that it asks for has passed."""
+    """A request lapses, undecided, once the mode has changed, or the ban or the end that it asks for has passed."""
 
     REQUESTED = "requested"
     APPROVED = "approved"
@@ -30,6 +30,8 @@ def request_state(row: RequestRow, ban: BanRow, now: Instant) -> RequestState:
     if row.withdrawn_s is not None:
         return RequestState.WITHDRAWN
     switch = switch_at(ban, now)
+    if has_lapsed(ban.terms, now):
+        return RequestState.LAPSED
     if (row.was, row.was_set_s) != (switch.mode, switch.since) or (row.until_s is not None and row.until_s <= now):
         return RequestState.LAPSED
     return RequestState.REQUESTED
@@ -61,5 +63,6 @@ def _undecided() -> ColumnElement[bool]:
 def _stands(now: Instant) -> ColumnElement[bool]:
     row, ban = RequestRow, BanRow
     since = case((ban.off_until_s <= now, ban.off_until_s), else_=ban.mode_set_s)
-    same = exists().where(ban.number == row.ban, mode_at(now) == row.was, since.is_not_distinct_from(row.was_set_s))
-    return and_(same, or_(row.until_s.is_(None), row.until_s > now))
+    same = and_(states.mode_at(now) == row.was, since.is_not_distinct_from(row.was_set_s))
+    stands = exists().where(ban.number == row.ban, same, not_(states.has_lapsed(now)))
+    return and_(stands, or_(row.until_s.is_(None), row.until_s > now))

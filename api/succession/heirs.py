@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from api.bans import repository as bans
 from api.bans import service as ban_acts
 from api.bans.change import BanChange
-from api.bans.standing import effective_end, has_ended, holds, switch_at
+from api.bans.standing import effective_end, has_ended, has_lapsed, holds, switch_at
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
 from api.bindings.schemas import BindingState, binding_state
@@ -62,7 +62,7 @@ class Heirs:
         """Continue every ban that has not lapsed, and what belongs to it; raises Conflict where one cannot be."""
         for ban in repository.bans(self.unit.session, self.old.slug):
             service = self.services.get(ban.service)
-            if _lapsed(ban, self.unit.now_s):
+            if has_lapsed(ban.terms, self.unit.now_s):
                 self._end_with(ban)
             elif service is None:
                 self.done.ended.append(_of_ban(ban))
@@ -104,7 +104,7 @@ class Heirs:
     def _heir(self, ban: BanRow, known: BanRow | None, service: Service) -> BanRow:
         """The successor's ban that goes on with the terms left of `ban`: the one that it has, or a new one."""
         now = self.unit.now_s
-        live = known is not None and not _lapsed(known, now)
+        live = known is not None and not has_lapsed(known.terms, now)
         spans = _missing(ban, () if known is None or known.provisional else _held(known, now), now)
         off = lasting_mode(ban) is Mode.OFF
         if known is not None and live and not off:
@@ -260,10 +260,6 @@ class Heirs:
                 self.done.continued.append((_of_exemption(exemption), _of_exemption(row)))
         if set(alike) != {whole}:
             self.done.ended.append(_of_exemption(exemption))
-
-
-def _lapsed(ban: BanRow, now: Instant) -> bool:
-    return all(has_ended(term, now) for term in ban.terms)
 
 
 def _held(ban: BanRow, now: Instant) -> Intervals:

@@ -102,6 +102,24 @@ def test_a_request_lapses_when_the_mode_changes_or_its_end_passes(town: Plane, d
     assert len(town.done("GET", "/v1/requests?state=lapsed")["items"]) == 2
 
 
+@on_both_databases
+def test_a_request_about_a_ban_that_has_lapsed_is_neither_approved_nor_made(
+    town: Plane, desk: str, approver: str
+) -> None:
+    number = _wish(town, desk).json()["number"]
+    town.done("POST", f"{BAN}/end", {"reason": "the study is done", "at": UNTIL})
+    town.clock.now += 3599
+    assert town.done("GET", f"/v1/requests/{number}")["state"] == "requested"
+    town.clock.now += 1
+    assert town.done("GET", f"/v1/requests/{number}")["state"] == "lapsed"
+    listed = {state: town.done("GET", f"/v1/requests?state={state}")["items"] for state in ("requested", "lapsed")}
+    assert {state: len(items) for state, items in listed.items()} == {"requested": 0, "lapsed": 1}
+    refused = _act(town, approver, number, "approve")
+    assert (refused.status_code, "town/alpha has lapsed" in refused.text, _mode(town)) == (409, True, "enforce")
+    further = _wish(town, desk)
+    assert (further.status_code, "dnsfilterctl ban renew town alpha" in further.text) == (409, True)
+
+
 def test_only_what_keeps_a_ban_from_refusing_waits(town: Plane, desk: str, approver: str) -> None:
     assert _wish(town, desk, mode="monitor").status_code == 202
     town.done("PATCH", BAN, {"mode": "off", "until": UNTIL})
