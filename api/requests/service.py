@@ -37,15 +37,21 @@ def asked(
         renewal = f"dnsfilterctl ban renew {ban.authority} {ban.service}"
         raise Conflict(f"{name} has lapsed and refuses nothing. To give it a further term: {renewal}")
     demand_reason(unit, ban, before, after)
+    _demand_unasked(unit, ban)
     return _ask(unit, ban, before, after)
 
 
-def _ask(unit: UnitOfWork, ban: BanRow, before: Switch, after: Switch) -> RequestRow:
-    """Record the request; the same, sent again while it waits, is the one that is there."""
-    wanted = (after.mode, after.until, after.reason)
+def _demand_unasked(unit: UnitOfWork, ban: BanRow) -> None:
+    """Raise Conflict if a request about the ban waits."""
     for known in repository.waiting(unit.session, ban.number, unit.now_s):
-        if (known.mode, known.until_s, known.reason) == wanted:
-            return known
+        name = f"{ban.authority}/{ban.service}"
+        wish = f"switch {name} off" if known.mode == Mode.OFF else f"set {name} to {known.mode}"
+        command = f'dnsfilterctl request withdraw {known.number} --reason "…"'
+        waits = f"Request {known.number} already asks to {wish} and is waiting for a decision."
+        raise Conflict(f"{waits} To ask for something else, withdraw it first: {command}")
+
+
+def _ask(unit: UnitOfWork, ban: BanRow, before: Switch, after: Switch) -> RequestRow:
     row = RequestRow(
         ban=ban.number,
         mode=str(after.mode),

@@ -47,8 +47,6 @@ def test_switching_off_waits_until_an_approver_decides(town: Plane, desk: str, a
     answer = _wish(town, desk, until=UNTIL, mode_reason="election night")
     request = answer.json()
     assert (answer.status_code, request["state"], request["until"], _mode(town)) == (202, "requested", UNTIL, "enforce")
-    # Sent again it is the same, and the one who asked decides nothing.
-    assert _wish(town, desk, until=UNTIL, mode_reason="election night").json()["number"] == request["number"]
     assert _act(town, desk, request["number"], "approve").status_code == 403
     done = _act(town, approver, request["number"], "approve", note="for the night")
     assert (done.status_code, done.json()["state"], done.json()["note"]) == (200, "approved", "for the night")
@@ -89,11 +87,28 @@ def test_a_request_is_rejected_or_withdrawn_and_stays_on_record(town: Plane, des
 
 
 @on_both_databases
+@pytest.mark.parametrize(("mode", "wish"), [("off", "switch town/alpha off"), ("monitor", "set town/alpha to monitor")])
+def test_while_a_request_about_a_ban_waits_no_other_is_made(town: Plane, desk: str, mode: str, wish: str) -> None:
+    telling = begun(town)
+    assert _wish(town, desk, mode=mode).status_code == 202
+    for body in ({"mode": mode}, {"mode": "off", "until": UNTIL, "mode_reason": "election night"}):
+        refused = _wish(town, desk, **body)
+        said = f"Request 1 already asks to {wish} and is waiting for a decision."
+        assert (refused.status_code, said in refused.text) == (409, True)
+        assert "dnsfilterctl request withdraw 1 --reason" in refused.text
+    assert new_kinds(town, telling.look) == [("request_waiting", "town")]
+    assert _act(town, desk, 1, "withdraw", reason="another end").status_code == 200
+    assert _wish(town, desk, until=UNTIL).json()["number"] == 2
+
+
+@on_both_databases
 def test_a_request_lapses_when_the_mode_changes_or_its_end_passes(town: Plane, desk: str, approver: str) -> None:
-    first, second = (_wish(town, desk, **body).json()["number"] for body in ({}, {"until": UNTIL}))
+    second = _wish(town, desk, until=UNTIL).json()["number"]
     town.clock.now += 3600
     listed = town.done("GET", "/v1/requests?state=lapsed")["items"]
     assert [item["number"] for item in listed] == [second]
+    # It does not stand in the way of another.
+    first = _wish(town, desk).json()["number"]
     town.done("PATCH", BAN, {"mode": "monitor"})
     town.done("PATCH", BAN, {"mode": "enforce"})
     refused = _act(town, approver, first, "approve")
@@ -121,7 +136,7 @@ def test_a_request_about_a_ban_that_has_lapsed_is_neither_approved_nor_made(
 
 
 def test_only_what_keeps_a_ban_from_refusing_waits(town: Plane, desk: str, approver: str) -> None:
-    assert _wish(town, desk, mode="monitor").status_code == 202
+    assert _act(town, desk, _wish(town, desk, mode="monitor").json()["number"], "withdraw", reason="a test").is_success
     town.done("PATCH", BAN, {"mode": "off", "until": UNTIL})
     for body, status in (
         ({"until": moment_text(START + 7200)}, 202),
@@ -129,7 +144,10 @@ def test_only_what_keeps_a_ban_from_refusing_waits(town: Plane, desk: str, appro
         ({"until": moment_text(START + 60)}, 200),
         ({"mode": "enforce"}, 200),
     ):
-        assert _wish(town, desk, **body).status_code == status, body
+        answer = _wish(town, desk, **body)
+        assert answer.status_code == status, body
+        if status == 202:
+            assert _act(town, desk, answer.json()["number"], "withdraw", reason="a test").status_code == 200
     town.done("PATCH", BAN, {"mode": "monitor"})
     assert _wish(town, desk).status_code == 200
     made = town.call("PUT", "/v1/authorities/town/bans/beta", ban(mode="off"), token=desk)
