@@ -13,7 +13,7 @@ from api.errors import Conflict, Invalid
 from api.requests import repository
 from api.requests.schemas import shown_request
 from api.requests.state import RequestState, request_state
-from dnsfilter.policy.model import Mode, Service
+from dnsfilter.policy.model import Instant, Mode, Service
 
 
 def asked(
@@ -79,27 +79,24 @@ def approve(unit: UnitOfWork, row: RequestRow, service: Service, note: str) -> N
     if row.approved_s is not None:
         return
     ban = _must_wait(unit, row)
-    before = shown_request(row, ban)
-    row.approved_s, row.decided_by, row.note = unit.now_s, unit.actor.account, note
-    _recorded(unit, row, ban, "request.approve", before)
+    _record(unit, row, ban, "request.approve", note, approved=unit.now_s)
     change = BanChange(mode=Mode(row.mode), mode_reason=row.reason or None, off_until=row.until_s)
     bans.put(unit, unit.session.get_one(AuthorityRow, ban.authority), service, change)
 
 
 def reject(unit: UnitOfWork, row: RequestRow, reason: str) -> None:
     """Refuse a request."""
-    ban = _must_wait(unit, row)
-    before = shown_request(row, ban)
-    row.rejected_s, row.decided_by, row.note = unit.now_s, unit.actor.account, reason
-    _recorded(unit, row, ban, "request.reject", before)
+    _record(unit, row, _must_wait(unit, row), "request.reject", reason, rejected=unit.now_s)
 
 
 def withdraw(unit: UnitOfWork, row: RequestRow, reason: str) -> None:
     """Take a request back."""
-    ban = _must_wait(unit, row)
-    before = shown_request(row, ban)
-    row.withdrawn_s, row.decided_by, row.note = unit.now_s, unit.actor.account, reason
-    _recorded(unit, row, ban, "request.withdraw", before)
+    cut(unit, row, unit.now_s, reason)
+
+
+def cut(unit: UnitOfWork, row: RequestRow, at: Instant, reason: str) -> None:
+    """End a request at `at`, for instance because the ban's authority closes then. Until then it can be decided."""
+    _record(unit, row, _must_wait(unit, row), "request.withdraw", reason, withdrawn=at)
 
 
 def _must_wait(unit: UnitOfWork, row: RequestRow) -> BanRow:
@@ -118,6 +115,19 @@ def _why_lapsed(unit: UnitOfWork, ban: BanRow) -> str:
     return ": the mode has changed or the end has passed, so ask again"
 
 
-def _recorded(unit: UnitOfWork, row: RequestRow, ban: BanRow, act: str, before: dict[str, object]) -> None:
+def _record(
+    unit: UnitOfWork,
+    row: RequestRow,
+    ban: BanRow,
+    act: str,
+    note: str,
+    *,
+    approved: Instant | None = None,
+    rejected: Instant | None = None,
+    withdrawn: Instant | None = None,
+) -> None:
+    before = shown_request(row, ban)
+    row.approved_s, row.rejected_s, row.withdrawn_s = approved, rejected, withdrawn
+    row.decided_by, row.note = unit.actor.account, note
     row.revision = unit.new_revision()
     unit.record(act, f"request/{row.number}", before, shown_request(row, ban), ban.authority)

@@ -27,7 +27,7 @@ def request_state(row: RequestRow, ban: BanRow, now: Instant) -> RequestState:
         return RequestState.APPROVED
     if row.rejected_s is not None:
         return RequestState.REJECTED
-    if row.withdrawn_s is not None:
+    if row.withdrawn_s is not None and row.withdrawn_s <= now:
         return RequestState.WITHDRAWN
     switch = switch_at(ban, now)
     if has_lapsed(ban.terms, now):
@@ -46,18 +46,20 @@ def in_state(state: RequestState, now: Instant) -> ColumnElement[bool]:
         case RequestState.REJECTED:
             return row.rejected_s.is_not(None)
         case RequestState.WITHDRAWN:
-            return row.withdrawn_s.is_not(None)
+            return row.withdrawn_s <= now
         case RequestState.REQUESTED:
-            return and_(_undecided(), _stands(now))
+            return and_(_undecided(now), _stands(now))
         case RequestState.LAPSED:
-            return and_(_undecided(), not_(_stands(now)))
+            return and_(_undecided(now), not_(_stands(now)))
         case _:
             assert_never(state)
 
 
-def _undecided() -> ColumnElement[bool]:
+def _undecided(now: Instant) -> ColumnElement[bool]:
     row = RequestRow
-    return and_(row.approved_s.is_(None), row.rejected_s.is_(None), row.withdrawn_s.is_(None))
+    # A closing of the authority that is ahead withdraws it then.
+    still = or_(row.withdrawn_s.is_(None), row.withdrawn_s > now)
+    return and_(row.approved_s.is_(None), row.rejected_s.is_(None), still)
 
 
 def _stands(now: Instant) -> ColumnElement[bool]:

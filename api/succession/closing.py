@@ -7,11 +7,13 @@ from api.bans import closing as bans
 from api.bans.reading import decision_columns
 from api.bindings import service as bindings
 from api.db.base import Json
-from api.db.models import AuthorityRow, BindingRow, ExemptionRow
+from api.db.models import AuthorityRow, BindingRow, ExemptionRow, RequestRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
 from api.exemptions.schemas import ExemptionState
+from api.requests import repository as waiting_requests
+from api.requests import service as requests
 from api.succession import repository
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Closing, DecisionRecord, Instant
@@ -27,7 +29,7 @@ def close(
     decision: DecisionRecord,
     successor: str | None = None,
 ) -> None:
-    """End at `at` whatever the authority has: terms, bindings to and from it, exemptions from its bans, roles in it.
+    """End at `at` what the authority has: terms, bindings to and from it, exemptions from its bans, requests, roles.
 
     Raises Invalid for a time that is past, and Conflict where its end is on record already: it is not put off, since
     what has ended by an act is not revived.
@@ -38,6 +40,8 @@ def close(
     before = shown(row)
     for exemption in _exemptions(unit, row, at):
         exemptions.cut(unit, exemption, at, reason)
+    for request in _requests(unit, row, at):
+        requests.cut(unit, request, at, reason)
     for binding in _bindings(unit, row, at):
         bindings.end(unit, binding, at, reason)
     for ban in repository.bans(unit.session, row.slug):
@@ -80,6 +84,15 @@ def _exemptions(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[Exempt
         for exemption in repository.exemptions_from(unit.session, ban.number, unit.now_s, *LIVE)
     ]
     return [exemption for exemption in found if exemption.end_s > at]
+
+
+def _requests(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[RequestRow]:
+    found = [
+        request
+        for ban in repository.bans(unit.session, row.slug)
+        for request in waiting_requests.waiting(unit.session, ban.number, unit.now_s)
+    ]
+    return [request for request in found if until(request.until_s) > at]
 
 
 def _bindings(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[BindingRow]:

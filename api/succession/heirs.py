@@ -25,6 +25,7 @@ from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.moments import parse_zoned_hours
 from api.publish.source import lasting_mode
+from api.requests import repository as requests
 from api.succession import repository
 from api.succession.outcome import Outcome
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union, until
@@ -82,8 +83,15 @@ class Heirs:
     def _end_with(self, ban: BanRow) -> None:
         session, now = self.unit.session, self.unit.now_s
         self.done.ended += map(_of_binding, repository.bindings_of(session, ban.number, now))
-        asked = (*APPROVED, ExemptionState.REQUESTED)
-        self.done.ended += map(_of_exemption, repository.exemptions_from(session, ban.number, now, *asked))
+        self.done.ended += map(_of_exemption, repository.exemptions_from(session, ban.number, now, *APPROVED))
+        self._end_requests(ban)
+
+    def _end_requests(self, ban: BanRow) -> None:
+        """Say that what is only asked for ends: whoever asked asks the successor."""
+        session, now = self.unit.session, self.unit.now_s
+        asked = repository.exemptions_from(session, ban.number, now, ExemptionState.REQUESTED)
+        self.done.ended += map(_of_exemption, asked)
+        self.done.ended += [f"request/{row.number}" for row in requests.waiting(session, ban.number, now)]
 
     def _continue(self, ban: BanRow, service: Service) -> None:
         session, now = self.unit.session, self.unit.now_s
@@ -98,8 +106,7 @@ class Heirs:
                 self._continue_binding(binding, row, binding.authority)
         for exemption in repository.exemptions_from(session, ban.number, now, *APPROVED):
             self._continue_exemption(exemption, row, ruled)
-        asked = repository.exemptions_from(session, ban.number, now, ExemptionState.REQUESTED)
-        self.done.ended += map(_of_exemption, asked)
+        self._end_requests(ban)
 
     def _heir(self, ban: BanRow, known: BanRow | None, service: Service) -> BanRow:
         """The successor's ban that goes on with the terms left of `ban`: the one that it has, or a new one."""

@@ -121,6 +121,44 @@ def test_on_a_later_date_all_holds_until_then(town: Plane) -> None:
     assert town.revision() == revision + 1
 
 
+def _asked(plane: Plane) -> str:
+    """The path of a request to switch town/alpha off."""
+    plane.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": True})
+    _, token = plane.account("desk", ("operator", "town"))
+    waits = plane.call("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}, token=token)
+    assert waits.status_code == 202
+    return f"/v1/requests/{waits.json()['number']}"
+
+
+@on_both_databases
+def test_a_request_to_switch_a_ban_off_is_withdrawn_with_the_authority(town: Plane) -> None:
+    path = _asked(town)
+    told = town.done("POST", CLOSE, WHY)
+    assert ("request.withdraw", "request/1") in [(act["act"], act["object"]) for act in told["acts"]]
+    found = town.done("GET", path)
+    assert (found["state"], found["note"], found["decided_by"]) == ("withdrawn", WHY["reason"], 1)
+    assert town.call("POST", f"{path}/approve", {}).status_code == 409
+
+
+@on_both_databases
+@pytest.mark.parametrize("approved", [True, False])
+def test_until_a_closing_that_is_ahead_a_request_can_be_decided(town: Plane, approved: bool) -> None:
+    path = _asked(town)
+    town.done("POST", CLOSE, {**WHY, "at": DATE})
+    listed = {
+        state: len(town.done("GET", f"/v1/requests?state={state}")["items"]) for state in ("requested", "withdrawn")
+    }
+    assert (listed, town.done("GET", path)["state"]) == ({"requested": 1, "withdrawn": 0}, "requested")
+    if approved:
+        town.done("POST", f"{path}/approve", {})
+        assert town.done("GET", "/v1/authorities/town/bans/alpha")["mode"] == "off"
+    town.clock.now += UNTIL_DATE_S
+    state = "approved" if approved else "withdrawn"
+    found = town.done("GET", path)
+    assert (found["state"], found["withdrawn"] is None) == (state, approved)
+    assert len(town.done("GET", f"/v1/requests?state={state}")["items"]) == 1
+
+
 def test_terms_that_would_begin_later_never_do_and_stay_on_record(town: Plane) -> None:
     planned = ban(terms=[{"start": "2026-09-25", "for": "1 month"}, {"start": "2026-11-01", "for": "1 month"}])
     town.done("PUT", "/v1/authorities/town/bans/beta", planned)

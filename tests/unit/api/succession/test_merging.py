@@ -257,6 +257,18 @@ def test_approved_exemptions_go_on_and_requests_do_not(village: Plane) -> None:
         assert set(numbers) - {numbers[1]} <= set(session.scalars(statement))
 
 
+def test_a_request_to_switch_a_ban_off_ends_with_the_merger_and_is_listed(village: Plane) -> None:
+    village.done("PUT", "/v1/authorities/village/bans/beta", ban())
+    village.done("PATCH", "/v1/authorities/village/off-rules", {"off_needs_approver": True})
+    _, desk = village.account("desk", ("operator", "village"))
+    assert village.call("PATCH", "/v1/authorities/village/bans/beta", {"mode": "off"}, token=desk).status_code == 202
+    told = village.done("POST", PATH, BODY)
+    assert told["ended"] == ["request/1"]
+    assert {"act": "request.withdraw", "object": "request/1"} in told["acts"]
+    assert village.done("GET", "/v1/requests/1")["state"] == "withdrawn"
+    assert village.done("GET", "/v1/authorities/town/bans/beta")["mode"] == "enforce"
+
+
 def test_a_rehearsal_tells_the_same_and_does_nothing(village: Plane) -> None:
     village.done("PUT", "/v1/authorities/village/bans/beta", ban())
     revision = village.revision()
