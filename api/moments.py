@@ -17,6 +17,7 @@ from dnsfilter.policy.calendar import (
     parse_hours,
     parse_span,
 )
+from dnsfilter.policy.check import LAST_INSTANT, LAST_YEAR
 from dnsfilter.policy.instants import Written, instant_of, parse_written
 from dnsfilter.policy.model import Instant, WeeklyHours
 
@@ -91,9 +92,12 @@ def parse_end(
         return None
     length = parse_span(span)
     try:
-        return (end_after if exact else end_of_last_day)(start, length, time_zone)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{span!r} is longer than the calendar") from error
+        found = (end_after if exact else end_of_last_day)(start, length, time_zone)
+    except (ValueError, OverflowError):
+        found = LAST_INSTANT + 1
+    if found > LAST_INSTANT:
+        raise ValueError(f"{span!r} ends after the year {LAST_YEAR}")
+    return found
 
 
 def parse_bound(text: str, time_zone: str, *, through: bool = True) -> Instant:

@@ -292,7 +292,7 @@ def _off_until(unit: UnitOfWork, body: BanWrite, time_zone: str) -> Instant | No
         return None
     place = "body.for" if body.until is None else "body.until"
     if body.mode is not Mode.OFF:
-        raise Invalid.at(place, "is for the mode off, after which the mode that the ban had returns: give mode off too")
+        raise Invalid.at(place, "only the mode off takes an end: give mode off too, or leave the end out")
     try:
         found = parse_end(unit.now_s, None, body.until, body.for_, time_zone)
     except ValueError as error:

@@ -61,8 +61,12 @@ def off_term(options: Options) -> Body:
     """How long the options of `ban set` switch a ban off; empty if they say something else. Raises WrongInput."""
     reach = given(options, "end", "until", "for_")
     more = {**decision_body(options), **given(options, "start", "review_by")}
-    if options.mode != "off" or not reach or more or options.provisional or options.confirm:
+    if options.mode is None or not reach or more or options.provisional or options.confirm:
         return {}
+    if options.mode != "off":
+        words = " and ".join(f"--{name.rstrip('_')}" for name in reach)
+        ways = f"leave out {words}, or give the decision too if the ban gets a term by it"
+        raise WrongInput(f"only --mode off takes an end, --mode {options.mode} does not: {ways}")
     if "end" in reach:
         raise WrongInput("with --mode off say --until or --for: when the mode that the ban has now returns")
     return {key.rstrip("_"): value for key, value in reach.items()}

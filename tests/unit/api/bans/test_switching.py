@@ -69,8 +69,9 @@ def test_the_same_again_is_no_act(town: Plane) -> None:
 @pytest.mark.parametrize(
     ("body", "place", "message"),
     [
-        ({"until": UNTIL}, "body.until", "give mode off too"),
-        ({"mode": "monitor", "for": "1 hour"}, "body.for", "give mode off too"),
+        ({"until": UNTIL}, "body.until", "only the mode off takes an end: give mode off too"),
+        ({"mode": "monitor", "for": "1 hour"}, "body.for", "only the mode off takes an end"),
+        ({"mode": "off", "for": "300 years"}, "body.for", "'300 years' ends after the year 2199"),
         ({"mode": "off", "until": moment_text(START)}, "body.until", "has passed: give a later time"),
         ({"mode": "off", "until": UNTIL, "for": "1 hour"}, "body.until", "give only one of"),
     ],

@@ -67,6 +67,13 @@ def test_a_ban_is_switched_off_for_a_time_and_listed_with_since_until_by_and_why
     assert (refused.code, "say --until or --for" in refused.err) == (2, True)
 
 
+def test_a_mode_other_than_off_takes_no_end(served: Served, ctl: Ctl) -> None:
+    before = served.plane.revision()
+    refused = ctl("ban", "set", *GHENT, "--mode", "monitor", "--for", "1 hour")
+    assert (refused.code, served.plane.revision()) == (2, before)
+    assert "only --mode off takes an end, --mode monitor does not: leave out --for" in refused.err
+
+
 def test_a_ban_is_adopted_following_another_and_shown_with_it(served: Served, ctl: Ctl) -> None:
     own = ("--legal-basis", "decree", "--reference", "2026/9")
     made = _shown(ctl, "ban", "adopt", *ZONE, "--following", "federal/tiktok", *own, "--mode", "monitor")
