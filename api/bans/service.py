@@ -14,13 +14,12 @@ from api.bans.closing import ended_by
 from api.bans.following import followed, renewed
 from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
-from api.bans.standing import effective_end, has_ended, has_lapsed
+from api.bans.standing import effective_end, has_ended, has_lapsed, standing_terms
 from api.bans.switching import first_mode, set_mode, switched
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
-from api.publish.source import begins
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
@@ -63,7 +62,7 @@ def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) ->
     """
     _renewable(row, term.decision)
     demand_ahead(term, "body", unit.now_s)
-    if any(same_term(known, term) for known in _standing(row)):
+    if any(same_term(known, term) for known in standing_terms(row)):
         raise Conflict("the ban has that term already")
     _add_terms(unit, authority, row, (term,))
 
@@ -112,7 +111,7 @@ def end(
     """
     if at < unit.now_s:
         raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
-    decided, begun = _standing(row), _has_begun(row, unit.now_s)
+    decided, begun = standing_terms(row), _has_begun(row, unit.now_s)
     if not begun and _kept(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
     # A term ended in its first second holds until the next: the same end again changes nothing.
@@ -146,11 +145,11 @@ def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
     """Why the ban is not removed; None where it may be."""
     if _has_begun(row, unit.now_s):
         return "the ban has begun: end it, so that its record stays"
-    if any(term.recorded_s > unit.now_s for term in _standing(row)):
+    if any(term.recorded_s > unit.now_s for term in standing_terms(row)):
         return "the ban was recorded by a clock that was ahead of this one, and may have begun: end it instead"
     if any(term.ended_s is not None for term in row.terms):
         told = "the ban was ended before it began: that stays on record"
-        return f"{told}, so end it instead" if _standing(row) else told
+        return f"{told}, so end it instead" if standing_terms(row) else told
     if repository.referred_to(unit.session, row.number):
         return "a binding, an exemption or a request names the ban: end it instead"
     if repository.is_followed(unit.session, row.number):
@@ -264,7 +263,9 @@ def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
         return False
     if change.provisional:
         raise _had_already(row, "it does not become provisional")
-    fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in _standing(row)))
+    fresh = tuple(
+        term for term in change.terms or () if not any(same_span(known, term) for known in standing_terms(row))
+    )
     demand_basis(change.decision or DecisionRecord(), fresh)
     row.provisional = False
     return True
@@ -280,7 +281,7 @@ def _omissible(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool
     if change.provisional is not False:
         return []
     adopted = repository.provisional_since(unit.session, _subject(row))
-    wanted = [term for term in change.terms or () if not any(same_term(known, term) for known in _standing(row))]
+    wanted = [term for term in change.terms or () if not any(same_term(known, term) for known in standing_terms(row))]
     return [
         term
         for term in row.terms
@@ -298,7 +299,7 @@ def _replace_terms(
     Says whether it is a renewal: a ban that has begun, and is not `confirmed` by it, was given a term that it did not
     have. That takes a decision.
     """
-    known = _standing(row)
+    known = standing_terms(row)
     begun = not confirmed and _has_begun(row, unit.now_s)
     missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
     kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
@@ -319,13 +320,8 @@ def _replace_terms(
     return begun and bool(fresh)
 
 
-def _standing(row: BanRow) -> list[TermRow]:
-    """The terms that were not called off: one that was ended before it began stays on record, and is decided anew."""
-    return [term for term in row.terms if begins(term)]
-
-
 def _has_begun(row: BanRow, now: Instant) -> bool:
-    return any(term.start_s <= now for term in _standing(row))
+    return any(term.start_s <= now for term in standing_terms(row))
 
 
 def _had_already(row: BanRow, why: str) -> Conflict:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from api.db.models import BanRow, SuspensionRow, TermRow
-from api.publish.source import lasting_mode
+from api.publish.source import begins, lasting_mode
 from dnsfilter.policy.model import Instant, Mode
 
 Days: TypeAlias = Literal[1, 7, 30]
@@ -77,6 +77,11 @@ def switch_at(row: BanRow, at: Instant) -> Switch:
 def effective_end(term: TermRow) -> Instant | None:
     """The end of a term: as decided, or as an act has brought it forward."""
     return term.end_s if term.ended_s is None else term.ended_s
+
+
+def standing_terms(row: BanRow) -> list[TermRow]:
+    """The terms that were not called off: one that was ended before it began stays on record, and is decided again."""
+    return [term for term in row.terms if begins(term)]
 
 
 def holds(term: TermRow, at: Instant) -> bool:
