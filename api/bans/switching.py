@@ -1,13 +1,16 @@
 """Setting a ban's mode: enforce, monitor, or off, for a time or until it is set again."""
 
+from collections.abc import Sequence
+
 from api.bans.change import BanChange
-from api.bans.standing import Switch, switch_at
+from api.bans.reading import decision_record, same_term
+from api.bans.standing import Switch, standing_terms, switch_at
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit import UnitOfWork
 from api.errors import Invalid
 from api.moments import moment_text
 from dnsfilter.policy.intervals import FOREVER
-from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.model import Audience, Funding, Instant, Mode, Reply, Term
 
 
 def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
@@ -52,6 +55,27 @@ def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
     # Another end or reason of the same mode does not change since when it holds.
     since = unit.now_s if mode is not known.mode or known.since is None else known.since
     return Switch(mode, since, unit.actor.account, change.mode_reason or "", until, returns)
+
+
+def sets_only_mode(row: BanRow, change: BanChange) -> bool:
+    """Whether the change leaves all of the ban but its mode as it is, for instance a PUT of all fields."""
+    same = (
+        change.reply in (None, Reply(row.reply)),
+        change.addresses in (None, tuple(row.addresses)),
+        change.tiers in (None, frozenset(row.tiers)),
+        change.funding in (None, frozenset(map(Funding, row.funding))),
+        change.audience in (None, frozenset(map(Audience, row.audience))),
+        change.decision in (None, decision_record(row.decision)),
+        change.provisional in (None, row.provisional),
+    )
+    return all(same) and (change.terms is None or _has_terms(row, change.terms))
+
+
+def _has_terms(row: BanRow, wanted: Sequence[Term]) -> bool:
+    """Whether the ban has the terms wanted, and no others."""
+    known = standing_terms(row)
+    repeated = all(any(same_term(term, other) for other in wanted) for term in known)
+    return repeated and all(any(same_term(other, term) for other in known) for term in wanted)
 
 
 def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) -> None:

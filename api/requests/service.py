@@ -1,12 +1,10 @@
 """Acts on requests to set a ban's mode: ask, approve, reject, withdraw."""
 
-from dataclasses import replace
-
 from api.auth.caller import Permit
 from api.bans import service as bans
 from api.bans.change import BanChange
 from api.bans.standing import Switch, has_lapsed, switch_at
-from api.bans.switching import demand_reason, stops_refusing, switched
+from api.bans.switching import demand_reason, sets_only_mode, stops_refusing, switched
 from api.db.models import AuthorityRow, BanRow, RequestRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
@@ -30,7 +28,7 @@ def asked(
     before, after = switch_at(ban, unit.now_s), switched(unit, ban, whole)
     if not stops_refusing(before, after):
         return None
-    if replace(whole, mode=None, mode_reason=None, off_until=None) != BanChange():
+    if not sets_only_mode(ban, whole):
         raise Invalid.at("body", f"an approver of {authority.slug} decides about the mode: set nothing else with it")
     if has_lapsed(ban.terms, unit.now_s):
         name = f"{ban.authority}/{ban.service}"

@@ -12,6 +12,7 @@ from tests.unit.api.notices.support import begun, new_kinds
 BAN, RULES = "/v1/authorities/town/bans/alpha", "/v1/authorities/town/off-rules"
 UNTIL = moment_text(START + 3600)
 SELDOM = "/v1/revisions"
+DECISION = {"legal_basis": "decree 2", "reference": "C-2"}
 
 
 @pytest.fixture
@@ -154,9 +155,30 @@ def test_only_what_keeps_a_ban_from_refusing_waits(town: Plane, desk: str, appro
     assert made.status_code == 201
 
 
-def test_the_mode_is_asked_for_alone(town: Plane, desk: str) -> None:
-    refused = _wish(town, desk, tiers=[1])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tiers": [1]},
+        {"reply": "nxdomain"},
+        {"funding": ["private"]},
+        {"audience": ["pupils"]},
+        {"decision": DECISION},
+        {"terms": [{"start": "2027-06-01", "for": "1 month", "decision": DECISION}]},
+        {"provisional": True},
+    ],
+)
+def test_the_mode_is_asked_for_alone(town: Plane, desk: str, more: dict[str, Any]) -> None:
+    refused = _wish(town, desk, **more)
     assert (refused.status_code, "set nothing else with it" in refused.text) == (422, True)
+
+
+def test_all_fields_as_they_are_with_another_mode_wait_as_that_mode_does(town: Plane, desk: str) -> None:
+    found = town.done("GET", BAN)
+    terms = [{key: term[key] for key in ("start", "end", "review_by", "decision")} for term in found["terms"]]
+    kept = {key: found[key] for key in ("reply", "addresses", "tiers", "funding", "audience", "decision")}
+    body = {**kept, "terms": terms, "provisional": False, "mode": "off"}
+    waits = town.call("PUT", BAN, body, token=desk)
+    assert (waits.status_code, waits.json()["mode"]) == (202, "off")
 
 
 def test_a_ban_is_not_switched_off_by_confirming_it_as_one_that_only_counts(town: Plane, desk: str) -> None:
