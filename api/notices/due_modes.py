@@ -1,40 +1,79 @@
 """Notices about bans that are switched off, only count, or refuse again."""
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise, zip_longest
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.standing import has_ended, holds, switch_at
+from api.bans.standing import effective_end, has_lapsed, holds
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, RequestRow
 from api.moments import parse_moment
-from api.notices.due_bans import bindings_of, bound_at, facts_at
+from api.notices.due_bans import bindings_of, bound_at, facts_at, reference_of
 from api.notices.kinds import Due, Hour, Kind
 from api.requests.state import RequestState, in_state
+from dnsfilter.policy.intervals import until as end_of
 from dnsfilter.policy.model import Instant, Mode
+
+_ACTS = ("ban.confirm", *(f"ban.set_{mode}" for mode in Mode))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """A mode that a ban had from `start` on; `entry` is the act that set it, None if it returned by itself."""
+
+    start: Instant
+    mode: Mode
+    entry: AuditRow | None
 
 
 def due_modes(session: Session, hour: Hour) -> Iterator[Due]:
     """What an act has set, and what has returned by itself, to the ban's authority and to those bound by it."""
-    row = AuditRow
-    acts = ("ban.confirm", *(f"ban.set_{mode}" for mode in Mode))
-    statement = select(row).where(row.act.in_(acts), row.time_s > hour.oldest, row.time_s <= hour.now)
-    for entry in session.scalars(statement.order_by(row.seq)).all():
-        before, after = entry.before or {}, entry.after or {}
-        ban = session.get(BanRow, after["number"])
-        kind = _kind(before, after)
-        if ban is not None and kind is not None:
-            until = after.get("off_until")
+    for ban in _changed(session, hour):
+        spells = _spells(session, ban, hour.now)
+        for index, spell in enumerate(spells):
+            kind = _kind(spell) if hour.fresh(spell.start) else None
+            if kind is None or (kind is Kind.BAN_BACK and not _is_back(ban, spells[: index + 1])):
+                continue
+            until = None if spell.entry is None else (spell.entry.after or {}).get("off_until")
             more = {} if until is None else {"until_s": parse_moment(until, "UTC")}
-            yield from _notices(session, ban, kind, entry.time_s, more)
-    returned = select(BanRow).where(BanRow.off_until_s > hour.oldest, BanRow.off_until_s <= hour.now)
-    for ban in session.scalars(returned.order_by(BanRow.number)).all():
-        switch = switch_at(ban, hour.now)
-        if switch.since is not None:
-            kind = Kind.BAN_BACK if switch.mode is Mode.ENFORCE else Kind.BAN_MONITORED
-            yield from _notices(session, ban, kind, switch.since, {})
+            yield from _notices(session, ban, kind, spell.start, more)
+
+
+def _changed(session: Session, hour: Hour) -> Sequence[BanRow]:
+    """The bans whose mode was set, or has returned, within what is not past."""
+    row = AuditRow
+    acts = select(row.object).where(row.act.in_(_ACTS), row.time_s > hour.oldest, row.time_s <= hour.now)
+    returned = and_(BanRow.off_until_s > hour.oldest, BanRow.off_until_s <= hour.now)
+    statement = select(BanRow).where(or_(returned, ("ban/" + BanRow.authority + "/" + BanRow.service).in_(acts)))
+    return session.scalars(statement.order_by(BanRow.number)).all()
+
+
+def _spells(session: Session, ban: BanRow, now: Instant) -> list[_Spell]:
+    """The modes that the ban has had, by what is recorded; every act on it begins a spell."""
+    statement = select(AuditRow).where(AuditRow.object == f"ban/{reference_of(ban)}", AuditRow.time_s <= now)
+    entries = session.scalars(statement.order_by(AuditRow.seq)).all()
+    known = [entry for entry in entries if (entry.after or {}).get("number") == ban.number]
+    spells = []
+    for entry, following in zip_longest(known, known[1:]):
+        after = entry.after or {}
+        spells.append(_Spell(entry.time_s, Mode(after["mode"]), entry))
+        until = after.get("off_until")
+        back = None if until is None else parse_moment(until, "UTC")
+        if back is not None and back <= (now if following is None else following.time_s):
+            spells.append(_Spell(back, Mode(after["returns_to"]), None))
+    return spells
+
+
+def _is_back(ban: BanRow, spells: Sequence[_Spell]) -> bool:
+    """Whether the ban refuses with the last spell, and did with one before."""
+    if not any(holds(term, spells[-1].start) for term in ban.terms):
+        return False
+    refused = ((spell.start, following.start) for spell, following in pairwise(spells) if spell.mode is Mode.ENFORCE)
+    held = [(max(term.start_s, term.recorded_s), end_of(effective_end(term))) for term in ban.terms]
+    return any(max(start, begin) < min(end, finish) for start, end in refused for begin, finish in held)
 
 
 def due_requests(session: Session, hour: Hour) -> Iterator[Due]:
@@ -46,20 +85,18 @@ def due_requests(session: Session, hour: Hour) -> Iterator[Due]:
         yield Due(f"{kind}/{row.number}", kind, ban.authority, facts)
 
 
-def _kind(before: Json, after: Json) -> Kind | None:
-    """What an act is to those who rely on the ban; None if it changes neither mode nor end."""
-    if (before.get("mode"), before.get("off_until")) == (after.get("mode"), after.get("off_until")):
-        return None
-    match after["mode"]:
-        case Mode.OFF:
-            return Kind.BAN_OFF
-        case Mode.MONITOR:
-            return Kind.BAN_MONITORED
-    return Kind.BAN_BACK
+def _kind(spell: _Spell) -> Kind | None:
+    """What a spell is to those who rely on the ban; None if its act changes neither mode nor end."""
+    if spell.entry is not None:
+        before, after = spell.entry.before or {}, spell.entry.after or {}
+        same = (before.get("mode"), before.get("off_until")) == (after.get("mode"), after.get("off_until"))
+        if same or spell.entry.act not in _ACTS:
+            return None
+    return {Mode.OFF: Kind.BAN_OFF, Mode.MONITOR: Kind.BAN_MONITORED, Mode.ENFORCE: Kind.BAN_BACK}[spell.mode]
 
 
 def _notices(session: Session, ban: BanRow, kind: Kind, at: Instant, more: Json) -> Iterator[Due]:
-    if all(has_ended(term, at) for term in ban.terms):
+    if has_lapsed(ban.terms, at):
         return
     held = any(holds(term, at) for term in ban.terms)
     bound = bound_at(bindings_of(session, [ban.number]), at) if held else []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.api.conftest import Plane, ban
+from tests.unit.api.conftest import Plane, ban, on_both_databases
 from tests.unit.api.notices.support import begun, new_kinds, rows
 
 BAN = "/v1/authorities/town/bans/alpha"
@@ -45,6 +45,46 @@ def test_what_was_set_back_before_anybody_looked_is_notified_all_the_same(town: 
         town.done("PATCH", BAN, {"mode": mode})
         town.clock.now += 60
     assert new_kinds(town, telling.look) == [("ban_back", "town"), ("ban_off", "town")]
+
+
+@pytest.mark.parametrize("first", ["off", "monitor"])
+def test_a_ban_that_has_never_refused_is_not_back(town: Plane, first: str) -> None:
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(mode=first))
+    telling = begun(town)
+    town.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "enforce"})
+    assert new_kinds(town, telling.look) == []
+    town.clock.now += 1
+    town.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "monitor"})
+    town.clock.now += 1
+    town.done("PATCH", "/v1/authorities/town/bans/beta", {"mode": "enforce"})
+    assert new_kinds(town, telling.look) == [("ban_back", "town"), ("ban_monitored", "town")]
+
+
+def test_a_ban_that_has_not_begun_is_not_back(town: Plane) -> None:
+    beta = "/v1/authorities/town/bans/beta"
+    town.done("PUT", beta, ban(terms=[{"start": "2027-01-01", "for": "6 months"}]))
+    telling = begun(town)
+    town.done("PATCH", beta, {"mode": "off", "for": "1 hour"})
+    assert new_kinds(town, telling.look) == [("ban_off", "town")]
+    town.clock.now += HOUR_S
+    assert new_kinds(town, telling.look) == []
+    town.done("PATCH", beta, {"mode": "off"})
+    assert new_kinds(town, telling.look) == [("ban_off", "town")]
+    town.clock.now += 1
+    town.done("PATCH", beta, {"mode": "enforce"})
+    assert new_kinds(town, telling.look) == []
+
+
+@on_both_databases
+def test_a_return_by_itself_is_notified_though_the_mode_was_set_again_before_anybody_looked(town: Plane) -> None:
+    telling = begun(town)
+    town.done("PATCH", BAN, {"mode": "off", "for": "1 hour"})
+    assert new_kinds(town, telling.look) == [("ban_off", "town")]
+    town.clock.now += HOUR_S + 1
+    town.done("PATCH", BAN, {"reply": "nxdomain"})
+    town.done("PATCH", BAN, {"mode": "off"})
+    assert new_kinds(town, telling.look) == [("ban_back", "town"), ("ban_off", "town")]
+    assert new_kinds(town, telling.look) == []
 
 
 @pytest.mark.parametrize(("before", "after", "kind"), [("enforce", "monitor", "monitored"), ("monitor", "off", "off")])
