@@ -71,6 +71,9 @@ def _is_back(ban: BanRow, spells: Sequence[_Spell]) -> bool:
     """Whether the ban refuses with the last spell, and did with one before."""
     if not any(holds(term, spells[-1].start) for term in ban.terms):
         return False
+    first = spells[0].entry
+    if first is not None and (first.after or {}).get("off_until") is not None:
+        return True  # A merger or a policy file goes on with a ban that refused elsewhere.
     refused = ((spell.start, following.start) for spell, following in pairwise(spells) if spell.mode is Mode.ENFORCE)
     held = [(max(term.start_s, term.recorded_s), end_of(effective_end(term))) for term in ban.terms]
     return any(max(start, begin) < min(end, finish) for start, end in refused for begin, finish in held)

@@ -75,6 +75,16 @@ def test_a_ban_that_has_not_begun_is_not_back(town: Plane) -> None:
     assert new_kinds(town, telling.look) == []
 
 
+def test_a_ban_that_went_on_with_a_successor_while_off_is_back(town: Plane) -> None:
+    town.done("PATCH", BAN, {"mode": "off", "for": "1 hour"})
+    decision = {"legal_basis": "decree 343", "reference": "decree 2026/4"}
+    merger = {"into": "zone", "reason": "the two are one", "decision": decision}
+    town.done("POST", "/v1/authorities/town/merge", merger)
+    telling = begun(town)
+    town.clock.now += HOUR_S
+    assert ("ban_back", "zone") in new_kinds(town, telling.look)
+
+
 @on_both_databases
 def test_a_return_by_itself_is_notified_though_the_mode_was_set_again_before_anybody_looked(town: Plane) -> None:
     telling = begun(town)
