@@ -73,8 +73,19 @@ def _reason(
         return f"no ban on {', '.join(services)} concerns {decision.authority}"
     winner = next((item for item in considered if item.ban.number == decision.ban), None)
     if winner is None:
-        return f"not refused: {', '.join(off)}" if off else "no ban is in force here for this name"
+        return _aside(considered, off)
     return f"ban {winner.ban.number} of {winner.ban.authority} on {winner.ban.service}: {_why(winner, considered)}"
+
+
+def _aside(considered: tuple[Considered, ...], off: Sequence[str]) -> str:
+    """Why nothing decides although there are bans: one that would, but for a suspension, an exemption or its mode."""
+    for item in considered:
+        if item.standing is Standing.SUSPENDED and item.suspension is not None:
+            return f"not refused: bans are suspended for {item.suspension.authority or 'everybody'}"
+    for item in considered:
+        if item.standing is Standing.EXEMPTED and item.exemption is not None:
+            return f"not refused: exemption {item.exemption.number} from {item.ban.authority}/{item.ban.service} holds"
+    return f"not refused: {', '.join(off)}" if off else "no ban is in force here for this name"
 
 
 def _why(winner: Considered, considered: tuple[Considered, ...]) -> str:

@@ -60,8 +60,13 @@ def explained(*things: Thing, client: str = "192.0.2.10", name: str = "www.tikto
             id="lapsed",
         ),
         pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), Suspension("ghent", NOW, NOW + 60)),
+            "not refused: bans are suspended for ghent",
+            id="suspended",
+        ),
+        pytest.param(
             (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"])),
-            "no ban is in force here for this name",
+            "not refused: exemption 1 from ghent/tiktok holds",
             id="exempted",
         ),
         pytest.param(
