@@ -41,7 +41,10 @@ def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
     """The past instant of a written time, in the zone unless it says which; raises Invalid."""
     at = given_moment(text, now, time_zone, "query.at")
     if at > now:
-        raise Invalid.at("query.at", f"{text!r} lies ahead: what is planned for then is told by /v1/decision")
+        raise Invalid.at(
+            "query.at",
+            f"{text!r} lies ahead: for what is planned ask /v1/decision, or type dnsfilterctl explain … --at TIME",
+        )
     return at
 
 
