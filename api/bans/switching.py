@@ -8,7 +8,7 @@ from api.bans.standing import Switch, standing_terms, switch_at
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit import UnitOfWork
 from api.errors import Invalid
-from api.moments import moment_text
+from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import Audience, Funding, Instant, Mode, Reply, Term
 
@@ -54,7 +54,9 @@ def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
         return known
     # Another end or reason of the same mode does not change since when it holds.
     since = unit.now_s if mode is not known.mode or known.since is None else known.since
-    return Switch(mode, since, unit.actor.account, change.mode_reason or "", until, returns)
+    # A reason stands until the mode changes, or another is given.
+    kept = known.reason if mode is known.mode else ""
+    return Switch(mode, since, unit.actor.account, change.mode_reason or kept, until, returns)
 
 
 def sets_only_mode(row: BanRow, change: BanChange) -> bool:
@@ -83,8 +85,9 @@ def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) 
     same = (before.mode, before.until, before.returns) == (after.mode, after.until, after.returns)
     if same or after.reason or not (after.mode is Mode.OFF or stops_refusing(before, after)):
         return
-    if unit.session.get_one(AuthorityRow, row.authority).off_needs_reason:
-        until = "" if after.until is None else f" --until {moment_text(after.until)}"
+    owner = unit.session.get_one(AuthorityRow, row.authority)
+    if owner.off_needs_reason:
+        until = "" if after.until is None else f' --until "{at_words(after.until, owner.time_zone)}"'
         command = f'dnsfilterctl ban set {row.authority} {row.service} --mode {after.mode}{until} --reason "…"'
         message = f"{row.authority} wants to know why {row.authority}/{row.service} shall not refuse. Say it: {command}"
         raise Invalid.at("body.mode_reason", message)

@@ -1,5 +1,6 @@
 """Where an authority wants a second person, switching a ban off waits for one."""
 
+import re
 from typing import Any
 
 import httpx
@@ -239,7 +240,7 @@ def test_a_reason_is_needed_where_the_authority_says_so(town: Plane, mode: str) 
     assert (refused.status_code, fault["place"]) == (422, "body.mode_reason")
     assert f"dnsfilterctl ban set town alpha --mode {mode} --reason" in fault["message"]
     timed = town.call("PATCH", BAN, {"mode": "off", "until": UNTIL}).json()["faults"][0]["message"]
-    assert f"--mode off --until {UNTIL} --reason" in timed
+    assert re.search(r'--mode off --until "[^"]+ CES?T" --reason', timed)
     headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/toml"}
     text = on.replace('mode = "enforce"', f'mode = "{mode}"')
     applied = town.call("POST", "/v1/policy/apply", headers=headers, content=text)
