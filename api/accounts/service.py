@@ -20,7 +20,7 @@ from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Forbidden, Invalid
-from api.moments import moment_text
+from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 
 YEAR_S = 367 * 86_400
@@ -199,10 +199,11 @@ def demand_end(maker: TokenRow, wanted: TokenWanted, *, administers: bool) -> No
         raise Forbidden("Only an administrator of the installation lets a token outlive its maker: ask one.")
     if maker.expires_s is None or wanted.expires <= maker.expires_s or wanted.outlives_maker:
         return
-    end, bound = moment_text(wanted.expires), moment_text(maker.expires_s)
+    end, bound = at_words(wanted.expires), at_words(maker.expires_s)
+    others = "add" if administers else "ask an administrator, who may add"
     raise Forbidden(
         f"The token would end at {end}, after the token that makes it, which ends at {bound}. Give an earlier end, "
-        f"for example --end {bound}; or ask an administrator, who may make it with --outlives-maker (outlives_maker)."
+        f'for example --end "{bound}"; or {others} --outlives-maker.'
     )
 
 
