@@ -2,7 +2,7 @@
 
 ApiError
 ├── NotAuthenticated      no token, or one that is not known
-├── Forbidden             the caller holds no role that allows it
+├── Forbidden             the caller may not do that
 ├── TooMany               too many failed tries from one address
 ├── TooManyAtOnce         the caller has as much under way as one caller may
 ├── Overloaded            all callers together have as much under way as there is room for

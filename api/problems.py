@@ -33,7 +33,7 @@ class Kind:
 
 BAD_REQUEST = Kind(400, "bad-request", "the request is not HTTP as it should be")
 NOT_AUTHENTICATED = Kind(401, "not-authenticated", "a token is needed")
-FORBIDDEN = Kind(403, "forbidden", "the caller holds no role that allows it")
+FORBIDDEN = Kind(403, "forbidden", "not allowed")
 NOT_FOUND = Kind(404, "not-found", "not found")
 METHOD = Kind(405, "method-not-allowed", "the resource has no such method")
 TIMEOUT = Kind(408, "request-timeout", "the request's body did not arrive in time")
