@@ -80,11 +80,11 @@ class Stale(ApiError):
 class Invalid(ApiError):
     """A request with faults; all of them at once. The message has the first ones."""
 
-    TOLD: ClassVar[int] = 100
+    MAX_LISTED: ClassVar[int] = 100
     """The most faults that an answer lists."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        listed = [f"{fault.place}: {fault.message}" for fault in faults[: self.TOLD]]
+        listed = [f"{fault.place}: {fault.message}" for fault in faults[: self.MAX_LISTED]]
         more = [f"and {len(faults) - len(listed)} more"] if len(faults) > len(listed) else []
         super().__init__("; ".join(listed + more))
         self.faults = tuple(faults)
@@ -98,14 +98,14 @@ class Invalid(ApiError):
 class BadRows(Invalid):
     """A file with rows that cannot be taken: each one a fault, in the order of their lines; the message counts them."""
 
-    TOLD: ClassVar[int] = 10_000
-    """So many are told at once: whoever sent the file mends them all."""
+    MAX_LISTED: ClassVar[int] = 10_000
+    """More than elsewhere: whoever sent the file mends them all at once."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(())
         count = len(faults)
-        told = f", of which the first {self.TOLD} are told" if count > self.TOLD else ""
-        self.args = (f"{count} row{'s' if count != 1 else ''} cannot be taken{told}: nothing was done",)
+        listed = f", of which the first {self.MAX_LISTED} are listed" if count > self.MAX_LISTED else ""
+        self.args = (f"{count} row{'s' if count != 1 else ''} cannot be taken{listed}: nothing was done",)
         self.faults = tuple(faults)
 
 

@@ -17,7 +17,7 @@ from api.unusable import Unusable
 from dnsfilter.telemetry.logs import emit
 
 MEDIA_TYPE = "application/problem+json"
-MAX_FAULTS = errors.Invalid.TOLD
+MAX_FAULTS = errors.Invalid.MAX_LISTED
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -129,7 +129,7 @@ def _of_api_error(request: Request, error: Exception) -> JSONResponse:
 def of_error(error: errors.ApiError, request: str) -> JSONResponse:
     """The response for an error that was raised on purpose."""
     faults = error.faults if isinstance(error, errors.Invalid | errors.Conflict) else ()
-    most = error.TOLD if isinstance(error, errors.Invalid) else MAX_FAULTS
+    most = error.MAX_LISTED if isinstance(error, errors.Invalid) else MAX_FAULTS
     response = problem(OF_ERROR[type(error)], str(error), request, faults, most)
     if isinstance(error, errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_s)

@@ -210,32 +210,32 @@ def place_of(keys: Iterable[object]) -> str:
 
 def words_of(fault: Mapping[str, Any]) -> str:
     """What is to be done about a fault that pydantic has found, in our own words as far as administrators meet it."""
-    told: Mapping[str, Any] = fault.get("ctx", {})
+    context: Mapping[str, Any] = fault.get("ctx", {})
     match fault["type"]:
         case "missing":
             return "is missing"
         case "extra_forbidden":
             return "there is no such field"
         case "value_error":
-            return str(told["error"])
-        case "string_pattern_mismatch" if told["pattern"] in OF_PATTERN:
-            return OF_PATTERN[told["pattern"]].format(_repeated(fault.get("input")))
+            return str(context["error"])
+        case "string_pattern_mismatch" if context["pattern"] in OF_PATTERN:
+            return OF_PATTERN[context["pattern"]].format(_repeated(fault.get("input")))
         case "string_too_short":
-            return "is empty" if told["min_length"] == 1 else f"give at least {told['min_length']} characters"
+            return "is empty" if context["min_length"] == 1 else f"give at least {context['min_length']} characters"
         case "string_too_long":
-            return f"give at most {told['max_length']} characters"
+            return f"give at most {context['max_length']} characters"
         case "too_short":
-            return f"give at least {'one' if told['min_length'] == 1 else told['min_length']}"
+            return f"give at least {'one' if context['min_length'] == 1 else context['min_length']}"
         case "too_long":
-            return f"give at most {told['max_length']}"
+            return f"give at most {context['max_length']}"
         case "enum" | "literal_error":
-            return f"is none of {told['expected']}{_near(fault.get('input'), told['expected'])}"
+            return f"is none of {context['expected']}{_near(fault.get('input'), context['expected'])}"
         case "greater_than_equal":
-            return f"give at least {told['ge']}"
+            return f"give at least {context['ge']}"
         case "less_than_equal":
-            return f"give at most {told['le']}"
+            return f"give at most {context['le']}"
         case "json_invalid":
-            return f"is not JSON: {told['error']}"
+            return f"is not JSON: {context['error']}"
     return str(fault["msg"])
 
 

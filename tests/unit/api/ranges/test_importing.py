@@ -158,7 +158,7 @@ def test_of_very_many_bad_rows_the_first_are_told(town: Plane) -> None:
     bad = "192.0.2.1/24,town,public,staff,\n" * 10_299
     response = send(town, HEADER + bad)
     assert len(faults(response)) == 10_000
-    told = "10299 rows cannot be taken, of which the first 10000 are told: nothing was done"
+    told = "10299 rows cannot be taken, of which the first 10000 are listed: nothing was done"
     assert response.json()["detail"] == told
 
 
