@@ -17,7 +17,6 @@ from api.publish.schemas import (
     WhoRead,
     WinnerRead,
 )
-from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.decide import (
     Considered,
     Decision,
@@ -30,7 +29,6 @@ from dnsfilter.policy.decide import (
     ranges_of,
 )
 from dnsfilter.policy.explain import Explanation, explain
-from dnsfilter.policy.instants import DEFAULT_ZONE, at_words, local_time
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
 from dnsfilter.policy.texts import ede_code, quoted_reference, refusal_text
 from dnsfilter.wire.asked import parse_asked
@@ -69,22 +67,22 @@ def decision_read(
     at: Instant,
     off_since: Mapping[int, Instant] | None = None,
 ) -> DecisionRead:
-    """The decision with everything that led to it; `off_since` has since when bans are off, by number."""
-    told = explain(policy, site, client, name, at, _since_words(policy, site, client, at, off_since or {}))
-    decision = told.decision
-    won = next((item for item in told.considered if item.ban.number == decision.ban), None)
+    """Return the decision with everything that led to it; `off_since` is that of `explain`."""
+    explained = explain(policy, site, client, name, at, off_since)
+    decision = explained.decision
+    won = next((item for item in explained.considered if item.ban.number == decision.ban), None)
     winner = won.ban if won is not None else None
-    refused = decision.verdict is Verdict.REFUSE or _turned_away(told)
+    refused = decision.verdict is Verdict.REFUSE or _turned_away(explained)
     return DecisionRead(
         verdict=str(Verdict.REFUSE if refused else decision.verdict),
-        rcode=_rcode(policy, told, winner),
-        ede=_ede(told),
-        text=_text(policy, told, won),
-        reason=told.reason,
+        rcode=_rcode(policy, explained, winner),
+        ede=_ede(explained),
+        text=_text(policy, explained, won),
+        reason=explained.reason,
         winner=None if won is None else _winner(won, decision),
-        rows=[_considered(policy, told.range, item, at) for item in told.considered],
-        services=list(told.services),
-        range=_place(told.range),
+        rows=[_considered(policy, explained.range, item, at) for item in explained.considered],
+        services=list(explained.services),
+        range=_place(explained.range),
         authority=decision.authority,
         suspension=suspension_read(policy, decision.authority, at),
         client=str(client),
@@ -93,22 +91,6 @@ def decision_read(
         at=moment_text(at),
         revision=policy.revision,
     )
-
-
-def _since_words(
-    policy: Policy, site: str, client: Address, at: Instant, off_since: Mapping[int, Instant]
-) -> Mapping[int, str]:
-    """Since when bans are off by the clock of the client's authority, with the day unless it is that of `at`."""
-    found = range_of(policy, site, client)
-    owners = (entry.time_zone for entry in policy.authorities if found and entry.slug == found.authority)
-    time_zone = next(owners, DEFAULT_ZONE)
-    today = local_day(at, time_zone)
-    return {
-        number: f"{local_time(since, time_zone):%H:%M}"
-        if local_day(since, time_zone) == today
-        else at_words(since, time_zone)
-        for number, since in off_since.items()
-    }
 
 
 def who_read(
@@ -206,13 +188,15 @@ def _turned_away(found: Explanation) -> bool:
     return found.range is None and not found.decision.admitted
 
 
-def _rcode(policy: Policy, told: Explanation, winner: Ban | None) -> str:
-    if _turned_away(told):
+def _rcode(policy: Policy, explained: Explanation, winner: Ban | None) -> str:
+    if _turned_away(explained):
         return "REFUSED"
-    if told.decision.verdict is not Verdict.REFUSE or winner is None:
+    if explained.decision.verdict is not Verdict.REFUSE or winner is None:
         return "NOERROR"
     denies = winner.reply is Reply.NXDOMAIN
-    return _RCODES[Reply.NODATA if denies and not _covers_all_below(policy, winner, told.decision) else winner.reply]
+    return _RCODES[
+        Reply.NODATA if denies and not _covers_all_below(policy, winner, explained.decision) else winner.reply
+    ]
 
 
 def _covers_all_below(policy: Policy, winner: Ban, decision: Decision) -> bool:
@@ -221,19 +205,19 @@ def _covers_all_below(policy: Policy, winner: Ban, decision: Decision) -> bool:
     return any(decision.suffix in tier.domains for tier in service.tiers if tier.number in winner.tiers)
 
 
-def _ede(told: Explanation) -> int | None:
-    if _turned_away(told):
+def _ede(explained: Explanation) -> int | None:
+    if _turned_away(explained):
         return EDE_PROHIBITED
-    return ede_code(told.decision.bound) if told.decision.verdict is Verdict.REFUSE else None
+    return ede_code(explained.decision.bound) if explained.decision.verdict is Verdict.REFUSE else None
 
 
-def _text(policy: Policy, told: Explanation, won: Considered | None) -> str | None:
-    if won is None or told.decision.verdict is not Verdict.REFUSE:
+def _text(policy: Policy, explained: Explanation, won: Considered | None) -> str | None:
+    if won is None or explained.decision.verdict is not Verdict.REFUSE:
         return None
     winner = won.ban
     authorities = {authority.slug: authority for authority in policy.authorities}
     service = next(service for service in policy.services if service.slug == winner.service)
-    client = authorities[told.decision.authority or winner.authority]
+    client = authorities[explained.decision.authority or winner.authority]
     return refusal_text(quoted_reference(winner, won.term), service, authorities[winner.authority], client)
 
 

@@ -1,8 +1,9 @@
 """Why: every ban considered for a query, what became of each, and why the winner won."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.decide import (
     Considered,
     Decision,
@@ -14,6 +15,7 @@ from dnsfilter.policy.decide import (
     matched_tiers,
     range_of,
 )
+from dnsfilter.policy.instants import DEFAULT_ZONE, at_words, local_time
 from dnsfilter.policy.model import Address, Instant, Mode, Policy, Range, WireName
 
 
@@ -29,19 +31,23 @@ class Explanation:
 
 
 def explain(
-    policy: Policy, site: str, client: Address, name: WireName, at: Instant, since: Mapping[int, str] | None = None
+    policy: Policy,
+    site: str,
+    client: Address,
+    name: WireName,
+    at: Instant,
+    off_since: Mapping[int, Instant] | None = None,
 ) -> Explanation:
     """The decision of `decide`, with every ban of the client's authority or bound in it on the name's services.
 
-    `since` says in words since when bans are off, by number, as far as that is known.
+    `off_since` has since when bans are off, by number, as far as that is known.
     """
     decision = decide(policy, site, client, name, at)
     registered = range_of(policy, site, client)
     services = tuple(service.slug for service in policy.services if matched_tiers(service, name))
     considered = consider(policy, registered, name, at) if registered is not None else ()
-    off = [item for item in considered if registered is not None and _only_off(item, registered, at)]
-    reason = _reason(decision, services, considered, [_off_words(item, since or {}) for item in off])
-    return Explanation(decision, registered, services, considered, reason)
+    off = [] if registered is None else list(_off_words(policy, registered, considered, at, off_since or {}))
+    return Explanation(decision, registered, services, considered, _reason(decision, services, considered, off))
 
 
 def unregistered_text(decision: Decision) -> str:
@@ -57,9 +63,29 @@ def _only_off(item: Considered, registered: Range, at: Instant) -> bool:
     return item.binding is None or binding_holds(item.binding, at)
 
 
-def _off_words(item: Considered, since: Mapping[int, str]) -> str:
-    known = since.get(item.ban.number)
-    return f"{item.ban.authority}/{item.ban.service} is off{f' since {known}' if known else ''}"
+def _off_words(
+    policy: Policy,
+    registered: Range,
+    considered: tuple[Considered, ...],
+    at: Instant,
+    off_since: Mapping[int, Instant],
+) -> Iterator[str]:
+    """Yield each ban that concerns the query but for its mode, and since when it is off.
+
+    Times are by the clock of the client's authority. The day is left out if it is that of `at`.
+    """
+    zones = (entry.time_zone for entry in policy.authorities if entry.slug == registered.authority)
+    time_zone = next(zones, DEFAULT_ZONE)
+    for item in considered:
+        if not _only_off(item, registered, at):
+            continue
+        words, since = f"{item.ban.authority}/{item.ban.service} is off", off_since.get(item.ban.number)
+        if since is None:
+            yield words
+        elif local_day(since, time_zone) == local_day(at, time_zone):
+            yield f"{words} since {local_time(since, time_zone):%H:%M}"
+        else:
+            yield f"{words} since {at_words(since, time_zone)}"
 
 
 def _reason(
