@@ -1,10 +1,9 @@
-"""The routes of the API: parameters that are known, entity tags that cover the answer, 304, answers that are kept."""
+"""The routes of the API: known query parameters only, entity tags that cover the answer, 304, answers that are kept."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
-from itertools import islice
 from typing import Any
 
 from fastapi import Depends, Request, Response
@@ -21,7 +20,7 @@ from api.schemas import place_of
 
 TAG_DIGITS = 16
 MAX_UNKNOWN = 20
-"""So many unknown parameters are named."""
+"""The most unknown parameters that an answer names."""
 _LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
 _OF_REVISION = '"r'
 """How tags begin that routes give; others are a whole answer's already."""
@@ -33,8 +32,8 @@ class Route(APIRoute):
     What a route has tagged with a revision gets a tag that covers the answer's body too: a state that follows from the
     clock changes without an act. A GET with that tag in If-None-Match is answered with 304.
 
-    A query parameter that the route does not declare, or that is given twice, is Invalid, once the caller has been let
-    in: a filter with a wrong letter would otherwise be none. Probes and nodes may send what this version does not know.
+    A query parameter that the route does not declare, or that is given twice, raises Invalid: a misspelled filter would
+    have no effect. The token is checked first. Probes and nodes may send parameters that this version does not know.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class Route(APIRoute):
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        """The query parameters that it declares, its dependencies' too."""
+        """The query parameters that the route and its dependencies declare."""
         return frozenset(_declared(self.dependant))
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -68,7 +67,7 @@ class Route(APIRoute):
 
 
 def _letting_in(dependant: Dependant) -> Iterator[Callable[..., Any]]:
-    """Which dependencies look at the caller's token."""
+    """Yield the dependencies that check the caller's token."""
     for needed in dependant.dependencies:
         if needed.call is not None and any(isinstance(inner.call, SecurityBase) for inner in needed.dependencies):
             yield needed.call
@@ -83,19 +82,24 @@ def _declared(dependant: Dependant) -> Iterator[str]:
 
 
 async def _demand_known(request: Request) -> None:
-    """Raise Invalid for query parameters that the route does not declare."""
+    """Raise Invalid for query parameters that the route does not declare, or that are given twice."""
     route = request.scope["route"]
     if OF_OPERATION[route.operation_id].where in _LENIENT:
         return
     known = route.parameters
-    others = f" This request takes {', '.join(sorted(known)) or 'none'}."
     given = Counter(name for name, _ in request.query_params.multi_items())
-    wrong = {name: f"unknown parameter.{did_you_mean(name, known) or others}" for name in given if name not in known}
-    wrong |= {
-        name: f"given {times} times: give it once" for name, times in given.items() if name in known and times > 1
-    }
+    wrong = [(name, times) for name, times in given.items() if name not in known or times > 1]
     if wrong:
-        raise Invalid([Fault(place_of(("query", name)), text) for name, text in islice(wrong.items(), MAX_UNKNOWN)])
+        raise Invalid(
+            [Fault(place_of(("query", name)), _wrong(name, times, known)) for name, times in wrong[:MAX_UNKNOWN]]
+        )
+
+
+def _wrong(name: str, times: int, known: frozenset[str]) -> str:
+    if name in known:
+        return f"given {times} times: give it once"
+    others = f" This request takes {', '.join(sorted(known)) or 'none'}."
+    return f"unknown parameter.{did_you_mean(name, known) or others}"
 
 
 def whole_tag(tag: str, body: bytes) -> str:
