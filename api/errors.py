@@ -16,7 +16,8 @@ ApiError
 └── NotPublished          the act is recorded, the snapshot is not yet out; it is retried
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,6 +94,15 @@ class Invalid(ApiError):
     def at(cls, place: str, message: str) -> "Invalid":
         """A single fault."""
         return cls((Fault(place, message),))
+
+
+@contextmanager
+def invalid_at(place: str) -> Iterator[None]:
+    """Raise Invalid at that place for a ValueError of the block, with its message."""
+    try:
+        yield
+    except ValueError as error:
+        raise Invalid.at(place, str(error)) from error
 
 
 class BadRows(Invalid):

@@ -1,12 +1,10 @@
-"""Times as requests write them and answers show them, and ends in their four forms."""
+"""Times as requests write them and answers show them. An end has four forms."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from typing import TypeVar
 
-from api.errors import Invalid
+from api.errors import invalid_at
 from dnsfilter.policy.calendar import (
     after_day,
     end_after,
@@ -25,7 +23,7 @@ Default = TypeVar("Default", Instant, None)
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _THROUGH, _UNTIL, _FROM = "through ", "until ", "from "
-"""Lists print ends as "through 30 September 2026", and other ends and starts with the other words."""
+"""Lists print "through 30 September 2026" for a last day, and "until" or "from" for other times."""
 
 
 def parse_date(text: str) -> date:
@@ -35,52 +33,55 @@ def parse_date(text: str) -> date:
     return parse_written(text).local.date()
 
 
-def check_moment(text: str) -> None:
-    """Raises ValueError where `parse_moment` can read the text in no zone."""
-    _written_moment(text)
+def written_moment(text: str) -> Written:
+    """Read what `parse_moment` takes, as far as that needs no zone. Raise ValueError."""
+    return parse_written(text.removeprefix(_FROM))
+
+
+def written_end(text: str) -> Written:
+    """Read what `parse_bound` takes, as far as that needs no zone. Raise ValueError."""
+    written = parse_written(text.removeprefix(_UNTIL).removeprefix(_THROUGH))
+    if text.startswith(_THROUGH) and not written.is_date:
+        raise ValueError(f'{text!r} has a time: write the last day alone, or the time without "through"')
+    return written
 
 
 def check_instant(text: str) -> None:
-    """Raises ValueError unless the text is RFC 3339 with a zone, as programs write it, or a date, which is UTC."""
+    """Raise ValueError unless the text is an RFC 3339 time with a zone, or a date, which is read as UTC."""
     written = parse_written(text)
     if written.offset is None and not written.is_date:
         raise ValueError(f"{text!r} has no zone: write for example 2026-11-25T10:00:00Z")
 
 
-def check_end(text: str) -> None:
-    """Raises ValueError where `parse_end` can read the text in no zone."""
-    _written_end(text)
-
-
 def parse_moment(text: str, time_zone: str, *, second: bool = False) -> Instant:
-    """The instant of a written time, in `time_zone` unless it says which; a date is its midnight. Raises ValueError.
+    """Return the instant of a written time, in `time_zone` unless it names one; of a date, its midnight.
 
-    Of a local time that comes twice it is the first, or with `second`, for an end, the second.
+    A local time that comes twice means the first one; with `second`, for an end, the second. Raise ValueError.
     """
-    return instant_of(_written_moment(text), time_zone, second=second)
+    return instant_of(written_moment(text), time_zone, second=second)
 
 
 def given_moment(
     text: str | None, default: Default, time_zone: str, place: str, *, second: bool = False
 ) -> Instant | Default:
-    """As `parse_moment`, of a field that may be absent; raises Invalid, which names the place."""
-    with _invalid_at(place):
+    """Return `parse_moment` of a field, or `default` if it is absent. Raise Invalid at `place`."""
+    with invalid_at(place):
         return default if text is None else parse_moment(text, time_zone, second=second)
 
 
 def given_bound(text: str | None, time_zone: str, place: str) -> Instant | None:
-    """As `parse_bound`, of a field that may be absent; raises Invalid, which names the place."""
-    with _invalid_at(place):
+    """Return `parse_bound` of a field, or None if it is absent. Raise Invalid at `place`."""
+    with invalid_at(place):
         return None if text is None else parse_bound(text, time_zone)
 
 
 def parse_end(
     start: Instant, end: str | None, until: str | None, span: str | None, time_zone: str, *, exact: bool = False
 ) -> Instant | None:
-    """The exclusive end given as at most one of `end`, `until` and a span; raises ValueError.
+    """Return the exclusive end, given as at most one of `end`, `until` and a span. Raise ValueError.
 
-    A date is its first instant as `end`, and its last day as `until`. A span of days or months reaches to a midnight;
-    with `exact`, as in versions before, it keeps the time of the day.
+    A date means its first instant as `end`, and the last day as `until`. A span of days or months ends at a midnight;
+    with `exact`, as earlier versions read it, it keeps the time of the day.
     """
     if sum(value is not None for value in (end, until, span)) > 1:
         raise ValueError("give only one of end, until and for")
@@ -101,8 +102,8 @@ def parse_end(
 
 
 def parse_bound(text: str, time_zone: str, *, through: bool = True) -> Instant:
-    """The exclusive end of a written time; with `through` a date is the last day. Raises ValueError."""
-    written = _written_end(text)
+    """Return the exclusive end of a written time; with `through` a date is the last day. Raise ValueError."""
+    written = written_end(text)
     if written.is_date and (through or text.startswith((_THROUGH, _UNTIL))):
         return after_day(written.local.date(), time_zone)
     return instant_of(written, time_zone, second=True)
@@ -138,22 +139,3 @@ def zoned_hours_text(hours: WeeklyHours, time_zone: str) -> str:
     """What `parse_zoned_hours` reads, without the zone where it is `time_zone`."""
     text = hours_text(hours)
     return text if hours.time_zone == time_zone else f"{text} {hours.time_zone}"
-
-
-@contextmanager
-def _invalid_at(place: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise Invalid.at(place, str(error)) from error
-
-
-def _written_moment(text: str) -> Written:
-    return parse_written(text.removeprefix(_FROM))
-
-
-def _written_end(text: str) -> Written:
-    written = parse_written(text.removeprefix(_UNTIL).removeprefix(_THROUGH))
-    if text.startswith(_THROUGH) and not written.is_date:
-        raise ValueError(f'{text!r} has a time: write the last day alone, or the time without "through"')
-    return written

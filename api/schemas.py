@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from api.errors import Fault, Invalid
-from api.moments import check_end, check_instant, check_moment, parse_date
+from api.moments import check_instant, parse_date, written_end, written_moment
 from api.near import did_you_mean
 from dnsfilter.policy.calendar import parse_span
 
@@ -57,7 +57,7 @@ MAX_REPEATED = 60
 """Characters of an input that a message repeats."""
 _TOKEN = "dnsf_"
 MAX_TIME = 40
-"""Characters of a written time; "1 May 2026" is the shortest."""
+"""The most characters of a written time."""
 
 
 def read_by(parse: Callable[[str], object]) -> AfterValidator:
@@ -79,7 +79,7 @@ ServiceSlug = Annotated[str, StringConstraints(pattern=SERVICE_SLUG)]
 Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE, strip_whitespace=True)]
 ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=1000, pattern=PRINTABLE, strip_whitespace=True)]
-# A client that is made from the description writes and reads these as the dates and times of its language.
+# Generated clients write and read these as the dates and times of their language.
 _TIMESTAMP = {"type": "string", "format": "date-time"}
 _DAY = {"type": "string", "format": "date"}
 _OPTIONAL_DAY = {"anyOf": [_DAY, {"type": "string", "const": ""}]}
@@ -91,20 +91,20 @@ OptionalDay = Annotated[str, WithJsonSchema(_OPTIONAL_DAY)]
 
 
 def _time_schema(*examples: str) -> WithJsonSchema:
-    """How a written time is described; the other forms that `parse_written` reads are for people."""
+    """Describe a written time. The other forms that `parse_written` reads are for people."""
     return WithJsonSchema({"anyOf": [_TIMESTAMP, _DAY], "maxLength": MAX_TIME, "examples": list(examples)})
 
 
 MomentText = Annotated[
     str,
     StringConstraints(max_length=MAX_TIME),
-    read_by(check_moment),
+    read_by(written_moment),
     _time_schema("2026-11-25T10:00:00Z", "2026-11-25"),
 ]
 EndText = Annotated[
     str,
     StringConstraints(max_length=MAX_TIME),
-    read_by(check_end),
+    read_by(written_end),
     _time_schema("2026-09-30", "2026-09-30T17:00:00+02:00"),
 ]
 InstantText = Annotated[
@@ -113,7 +113,7 @@ InstantText = Annotated[
     read_by(check_instant),
     _time_schema("2026-11-25T10:00:00Z"),
 ]
-"""What a node says."""
+"""A time that a node sends."""
 DayText = Annotated[
     str,
     StringConstraints(pattern=DAY),
@@ -192,7 +192,7 @@ def validated(kind: type[Body], values: dict[str, object]) -> Body:
 
 
 def validated_json(kind: type[Body], text: bytes) -> Body:
-    """The body that is in `text`; raises Invalid where it is not JSON, or not of that shape."""
+    """Read a body from JSON. Raise Invalid if it is not JSON, or not of that shape."""
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
@@ -240,7 +240,7 @@ def words_of(fault: Mapping[str, Any]) -> str:
 
 
 def _near(given: object, expected: str) -> str:
-    """The word among those that were expected, in quotes, that is near what was given."""
+    """Return the question that names a word near the given one; `expected` has the words in quotes."""
     near = did_you_mean(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
     return near and f".{near}"
 

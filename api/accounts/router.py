@@ -32,7 +32,7 @@ from api.db.models import AccountRow, TokenRow
 from api.db.unit import UnitOfWork
 from api.db.zones import time_zone_of
 from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
-from api.errors import Forbidden, Invalid
+from api.errors import Forbidden, Invalid, invalid_at
 from api.filters import AuthorityFilter
 from api.moments import given_moment, parse_end
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
@@ -286,10 +286,8 @@ def list_failed_tries(unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Curso
 def _end(
     unit: UnitOfWork, authority: str | None, start: int, end: str | None, until: str | None, span: str | None
 ) -> int | None:
-    try:
+    with invalid_at("body.end"):
         return parse_end(start, end, until, span, time_zone_of(unit.session, authority))
-    except ValueError as error:
-        raise Invalid.at("body.end", str(error)) from error
 
 
 def _reach(unit: UnitOfWork, permit: Permit) -> int | None:

@@ -21,7 +21,7 @@ from api.bans.standing import (
 )
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
-from api.errors import Invalid
+from api.errors import Invalid, invalid_at
 from api.moments import moment_text, optional_text, parse_end, parse_moment, through
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
@@ -125,12 +125,10 @@ def term_value(
     `exact` reads a span as versions before did, which have stored the end of it.
     """
     time_zone = subject.time_zone
-    try:
+    with invalid_at(place):
         start = (now if begins is None else begins) if body.start is None else parse_moment(body.start, time_zone)
         end = parse_end(start, body.end, body.until, body.for_, time_zone, exact=exact)
         review_by = None if body.review_by is None else parse_moment(body.review_by, time_zone)
-    except ValueError as error:
-        raise Invalid.at(place, str(error)) from error
     if end is not None and end <= start:
         raise Invalid.at(place, "the term ends before it starts")
     if end is None and review_by is None:

@@ -19,7 +19,7 @@ from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
-from api.errors import Invalid, NotFound
+from api.errors import Invalid, NotFound, invalid_at
 from api.filters import AuthorityFilter, ServiceFilter
 from api.moments import given_moment, parse_end
 from api.near import unknown
@@ -293,10 +293,8 @@ def _off_until(unit: UnitOfWork, body: BanWrite, time_zone: str) -> Instant | No
     place = "body.for" if body.until is None else "body.until"
     if body.mode is not Mode.OFF:
         raise Invalid.at(place, "only the mode off takes an end: give mode off too, or leave the end out")
-    try:
+    with invalid_at(place):
         found = parse_end(unit.now_s, None, body.until, body.for_, time_zone)
-    except ValueError as error:
-        raise Invalid.at(place, str(error)) from error
     if found is None or found <= unit.now_s:
         raise Invalid.at(place, f"{body.until or body.for_} has passed: give a later time")
     return found

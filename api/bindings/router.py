@@ -13,7 +13,7 @@ from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite, read_
 from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
-from api.errors import Invalid
+from api.errors import Invalid, invalid_at
 from api.filters import AuthorityFilter
 from api.moments import given_moment, parse_end
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
@@ -65,10 +65,8 @@ def create_binding(body: BindingWrite, unit: UnitDep, permit: PermitDep, respons
     if bound is None:
         raise Invalid.at("body.authority", f"authority {body.authority} is not registered")
     start = given_moment(body.start, unit.now_s, bound.time_zone, "body.start")
-    try:
+    with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, bound.time_zone)
-    except ValueError as error:
-        raise Invalid.at("body", str(error)) from error
     wanted = Binding(
         0, ban.number, body.authority, body.ground, start, end, None, unit.now_s, body.instrument, body.date
     )

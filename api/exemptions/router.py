@@ -11,7 +11,7 @@ from api.bans.schemas import BanReference
 from api.db.models import BanRow, ExemptionRow
 from api.db.unit import UnitOfWork
 from api.deps import PermitDep, PreconditionDep, UnitDep, tag
-from api.errors import Invalid
+from api.errors import Invalid, invalid_at
 from api.exemptions import approval, repository, service
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
 from api.filters import SiteFilter
@@ -192,24 +192,18 @@ def _decided(number: int, unit: UnitOfWork, permit: Permit) -> ExemptionRow:
 def _wanted(
     unit: UnitOfWork, ban: BanRow, body: ExemptionWrite, prefixes: frozenset[Prefix], time_zone: str
 ) -> Exemption:
-    try:
+    with invalid_at("body.time_zone"):
         zone(time_zone)
-    except ValueError as error:
-        raise Invalid.at("body.time_zone", str(error)) from error
-    try:
+    with invalid_at("body.hours"):
         hours = tuple(parse_zoned_hours(text, time_zone) for text in body.hours)
-    except ValueError as error:
-        raise Invalid.at("body.hours", str(error)) from error
     start = given_moment(body.start, unit.now_s, time_zone, "body.start")
     end = _end(body, start, time_zone)
     return Exemption(0, ban.number, prefixes, start, end, hours, body.site, body.reason)
 
 
 def _end(body: ExemptionWrite, start: Instant, time_zone: str) -> Instant:
-    try:
+    with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, time_zone)
-    except ValueError as error:
-        raise Invalid.at("body", str(error)) from error
     if end is None:
         raise Invalid.at("body.end", "an exemption has an end: give end, until or for")
     return end

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
 
-from api.errors import Invalid
+from api.errors import Invalid, invalid_at
 from api.moments import moment_text, zoned_hours_text
 from api.publish.schemas import (
     AheadRead,
@@ -53,10 +53,8 @@ def parse_client(text: str, place: str) -> Address:
 
 def parse_question(text: str, place: str) -> WireName:
     """Return the name in what a person typed, also in a URL. Raise Invalid."""
-    try:
+    with invalid_at(place):
         return parse_asked(text)
-    except ValueError as error:
-        raise Invalid.at(place, str(error)) from error
 
 
 def decision_read(
