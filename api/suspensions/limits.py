@@ -1,7 +1,6 @@
 """What an operator alone may suspend: four hours of 24, and nothing that holds by law. The rest needs an approver."""
 
 from bisect import bisect_right
-from datetime import datetime
 
 from api.auth.caller import Caller
 from api.auth.permissions import APPROVERS
@@ -11,8 +10,8 @@ from api.errors import Forbidden
 from api.suspensions import repository
 from api.suspensions.bound import bound_bans
 from api.suspensions.repository import DAY_S
-from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.instants import local_time
 from dnsfilter.policy.intervals import Intervals, union
 from dnsfilter.policy.model import Instant
 
@@ -67,4 +66,4 @@ def _hours(seconds: int) -> str:
 
 
 def _clock(at: Instant, time_zone: str) -> str:
-    return f"{datetime.fromtimestamp(at, zone(time_zone)):%H:%M %Z}"
+    return f"{local_time(at, time_zone):%H:%M %Z}"
