@@ -96,15 +96,13 @@ def _first(texts: Sequence[str], most: int = 3) -> list[str]:
 
 def _ban(session: Session, slug: str, now_s: Instant) -> StepRead:
     rows = session.scalars(select(BanRow).where(BanRow.authority == slug).order_by(BanRow.service)).all()
-    modes = {row.number: switch_at(row, now_s).mode for row in rows}
     states = [(row, state_of(row.terms, now_s, suspended=False, off=False)) for row in rows]
-    live = [(row, state) for row, state in states if state != State.LAPSED]
+    live = [(row.service, state, switch_at(row, now_s).mode) for row, state in states if state != State.LAPSED]
     found = [
-        f"{row.service} ({'off' if modes[row.number] is Mode.OFF else str(state).replace('_', ' ')})"
-        for row, state in live
+        f"{service} ({'off' if mode is Mode.OFF else str(state).replace('_', ' ')})" for service, state, mode in live
     ]
     todo = "" if live else "record its decision: a ban that holds now or will"
-    if live and all(modes[row.number] is Mode.OFF for row, _ in live):
+    if live and all(mode is Mode.OFF for _, _, mode in live):
         todo = "set the mode of its ban to enforce or monitor: at off it does nothing"
     return _step(Step.BAN, _first(found), todo)
 
