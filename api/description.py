@@ -33,10 +33,10 @@ The control plane of **dnsfilter** holds the policy, records every act, and publ
   since. `If-None-Match: *` only creates; on a `GET`, the tag that is held already is answered with 304.
 - **Keys.** An act with an `Idempotency-Key` is done once: within a day, the same request of the same account with the
   same key is answered as it was, with `Idempotency-Replayed: true`. With other roles than then it is 422.
-- **Unknown names and parameters** are 422, in the path 404, and the answer says what is near: `Did you mean "ghent"?`
+- **Unknown names and parameters** are 422, in the path 404. The answer names a similar one: `Did you mean "ghent"?`
 - **Pages.** `next` of a list goes into `cursor` for what follows, with the same filters and the same `sort`.
-- **Times** in answers are RFC 3339 in UTC. Requests also take a date, and a time without a zone: both by the clock of
-  the authority concerned, else of Europe/Brussels. A date is its local midnight; as `until` it is the last day.
+- **Times** in answers are RFC 3339 in UTC. Requests also take a date, and a time without a zone. Both are by the clock
+  of the authority concerned, else of Europe/Brussels. A date is its local midnight; as `until` it is the last day.
 """
 TAGS: Mapping[str, str] = {
     "system": "Is it alive, ready, of which version; and this description. No token is needed.",
@@ -46,7 +46,7 @@ TAGS: Mapping[str, str] = {
     "ranges": "Prefixes registered to one authority, with who paid for the devices there and who uses them.",
     "services": "The catalogue: services and their names, in tiers.",
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
-    "requests": "A ban to be switched off, where that takes a second person: asked for by one, approved by another.",
+    "requests": "A ban to be switched off where that needs a second person: one asks, another approves.",
     "bindings": "A ban that applies in another authority too, by law or by an agreement that it accepts.",
     "exemptions": "A ban set aside in named ranges for a time: asked for by one person, approved by another.",
     "suspensions": "Nothing is refused for an authority, or for all, for some minutes: the emergency switch.",
@@ -113,7 +113,7 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
 
 
 def _describe_file(schemas: dict[str, Any], operation: dict[str, Any], route: APIRoute) -> None:
-    """Add the body of a route that reads a file's text or JSON by itself, and the models of that JSON."""
+    """Add the body of a route with a `FileBody`, and the models of its JSON."""
     for body in (call for call in _calls(route.dependant) if isinstance(call, FileBody)):
         operation["requestBody"] = body.described(lambda model: _schema(schemas, model))
 

@@ -1,4 +1,4 @@
-"""Bodies that are a file's text, and the same as JSON for clients that are made from the description."""
+"""Request bodies that are the text of a file, or the same as JSON, for generated clients."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Generic
@@ -17,10 +17,10 @@ async def _body(request: Request, _permit: PermitDep) -> bytes:
 
 
 class FileBody(Generic[Body]):
-    """A dependency for the body: a file's text, or an object of `model` where it is JSON.
+    """A dependency that reads the body: the text of a file, or an object of `model` if it is JSON.
 
-    It reads nothing before it is known that the sender may act. A text that is not UTF-8 raises Invalid, and so does
-    JSON that is not of the model.
+    It reads nothing before the sender's permission is known. Raise Invalid for text that is not UTF-8, and for JSON
+    that is not of the model.
     """
 
     def __init__(self, media_type: str, model: type[Body]) -> None:
@@ -28,7 +28,7 @@ class FileBody(Generic[Body]):
         self.model = model
 
     def __call__(self, request: Request, body: Annotated[bytes, Depends(_body)]) -> str | Body:
-        """Read the body. It may take long: no event loop should wait for it."""
+        """Read the body. A large one takes seconds, so the event loop must not run this."""
         if request.scope["media_type"] == JSON:
             return validated_json(self.model, body)
         try:

@@ -1,6 +1,6 @@
-"""Filters of lists that name an authority, a site or a service: a name that nothing has is refused.
+"""Filters of lists by authority, site and service. An unknown name is refused.
 
-An empty list would say that there is nothing, where a letter is wrong.
+With an empty list, a misspelled name would look as if it had nothing.
 """
 
 from typing import Annotated

@@ -76,7 +76,7 @@ def find(session: Session, asked: Keyed, now_s: int) -> Response | None:
 
 
 def is_done(session: Session, account: int, key: str, path: str, now_s: int) -> bool:
-    """Whether an act at `path` was done with the account's key, within a day."""
+    """Return whether the account did an act at `path` with this key within a day."""
     row = session.get(IdempotencyRow, (account, key))
     return row is not None and row.path == path and row.created_s > now_s - KEPT_S
 

@@ -324,7 +324,10 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _check_here(options: argparse.Namespace, config: Config, problems: list[str], said: dict[str, object]) -> None:
-    """Add what the configuration means on this machine, and what the node's user cannot do. Become that user."""
+    """Add what the configuration means on this machine, and what the node's user cannot do.
+
+    This process becomes that user.
+    """
     from dnsfilter.node.checkup import check_up
 
     said["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
@@ -335,7 +338,7 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     said["receive buffer"] = _buffer_text()
     said["upstream"] = [endpoint_text(server) for server in config.upstream.servers]
     if options.config is None:
-        return  # the policy file is checked, for whichever node
+        return  # Without a configuration only the policy file is checked.
     files = [options.config, *([] if options.policy is None else [options.policy])]
     found = check_up(config, files, _store(options, config).directory, by_policy=options.policy is not None)
     problems += found.problems

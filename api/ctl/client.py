@@ -29,7 +29,7 @@ UNIX = "unix:"
 PAGE = 200
 """The most that the API gives at once."""
 _ALONE = ("/problems/conflict", "/problems/stale")
-"""Problems whose detail says what is in the way."""
+"""Problems whose detail needs no title."""
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 Found = TypeVar("Found", bound=Answer)
@@ -84,7 +84,7 @@ def _late(error: httpx.TimeoutException, within_s: float) -> str:
 
 
 def _said(problem: Problem) -> str:
-    """The detail, after the title if it says more: a sentence stands alone, as does what contradicts the request."""
+    """Return the detail, after the title unless the detail is a sentence or the problem is one of `_ALONE`."""
     alone = problem.detail.endswith((".", "?")) or problem.type in _ALONE
     return problem.detail if problem.detail and alone else ": ".join(filter(None, (problem.title, problem.detail)))
 
@@ -182,7 +182,7 @@ class Client:
     def ask(
         self, kind: type[Found], waiting: type[Other], method: str, where: str, body: Mapping[str, Any]
     ) -> Found | Other:
-        """What an act answers, as a `kind`, or as a `waiting` if it waits for somebody else; raises CtlError."""
+        """Act, and return the answer as a `kind`, or as a `waiting` if the act waits for a decision. Raise CtlError."""
         status, data = self._ask(method, where, body=body, accepted=(200, 201, 202))
         return self._read(waiting, (status, data)) if status == 202 else self._read(kind, (status, data))
 

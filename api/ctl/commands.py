@@ -24,7 +24,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
 MIN_REASON = 3
 
 WHEN = "a date or a time, by the authority's clock"
-"""Of options; `dnsfilterctl --help` says how either is written."""
+"""For help texts; `dnsfilterctl --help` explains both forms."""
 
 KINDS = (
     "federal", "community", "region", "province", "municipality", "ocmw_cpas",
@@ -233,7 +233,7 @@ def reference(text: str) -> str:
 
 
 def question(text: str) -> str:
-    """An argument that is a domain name, or a URL: its path and user stay on this machine."""
+    """Return an argument as a domain name. Only the host of a URL leaves this machine."""
     try:
         return name_text(parse_asked(text))
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Instants as people read them: in the authority's time zone, and a midnight's end as the last whole day.
 
-What is about no authority, None here, is in the default zone. What is printed is also read, by the API.
+A time zone of None is the default zone. The API reads what is printed here.
 """
 
 import re
@@ -41,7 +41,7 @@ def at_words(text: str, time_zone: str | None = None) -> str:
 
 
 def soon_words(text: str, now: str | None, time_zone: str | None) -> str:
-    """An instant ahead; with `now`, the reader's, also in a word: "28 November 2026 09:00 CET (today)"."""
+    """Return a future instant. With `now` it also says today or tomorrow: "28 November 2026 09:00 CET (today)"."""
     words = _start(text, time_zone)
     if now is None:
         return words

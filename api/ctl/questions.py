@@ -100,7 +100,7 @@ def _explanation(found: Explanation, names: Names, *, now: bool) -> Iterator[str
 
 
 def _ahead_lines(rows: Sequence[Considered | Concern], now: str | None, zone: str | None) -> Iterator[str]:
-    """Of each ban in force which exemption will set it aside, and when; `now` where the answer is about now."""
+    """Yield which exemptions will set bans aside, and when. `now` is None if the answer is about another time."""
     ahead = [(row, row.ahead) for row in rows if row.ahead is not None]
     if not ahead:
         return

@@ -126,7 +126,7 @@ def _suspend(client: Client, options: Options) -> Result:
     if options.end:
         return _end_all(client, options)
     body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}
-    # Every date has a hyphen or a blank; what has neither is a time of the day.
+    # Every date has a hyphen or a blank; a time of day has neither.
     if "until" in body and not re.search("[- ]", body["until"]):
         body["until"] = _until(body["until"], options.authority, Names(client))
     made = client.send(Suspension, "POST", path("suspensions"), {"authority": options.authority, **body})
@@ -134,7 +134,7 @@ def _suspend(client: Client, options: Options) -> Result:
 
 
 def _until(clock: str, authority: str | None, names: Names) -> str:
-    """The instant at which a clock shows that next: for all, one of the default zone. Raises WrongInput."""
+    """Return when a clock of the authority, or for all of the default zone, shows that next. Raise WrongInput."""
     try:
         at = next_local(clock, int(time.time()), names.time_zone(authority))
     except ValueError as error:
@@ -282,7 +282,7 @@ def first_lines(held: Held, names: Names) -> Iterator[str]:
 def by_hand_lines(client: Client, authority: str | None, site: str, names: Names) -> Iterator[str]:
     """What stands first about a client of a site, while nodes there were told by hand to refuse it nothing."""
     found = _by_hand(client, authority, site)
-    # Without an authority the API lists all; one of an authority does not concern an unregistered client.
+    # Without an authority the API lists all, but suspensions of an authority do not concern unregistered clients.
     yield from first_lines(Held([], [one for one in found if one.authority in (None, authority)]), names)
 
 

@@ -67,7 +67,7 @@ def _lines(found: Readiness, client: Client) -> Iterator[str]:
 
 
 def _reach(found: Readiness) -> tuple[str, str]:
-    """What is published, and whether every node decides by it."""
+    """Return the row about the published revision, and how many nodes have it in force."""
     if found.published is None:
         return "published", "nothing yet"
     revision, nodes, reached = f"revision {found.published}", found.nodes, found.nodes_in_force

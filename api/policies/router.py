@@ -60,7 +60,7 @@ def export_policy(unit: UnitDep, held: RuntimeDep) -> FileResponse:
     responses=documented(TOO_MANY_AT_ONCE),
 )
 def export_policy_json(unit: UnitDep, held: RuntimeDep) -> PolicyRead:
-    """The same file within JSON, which `diff` and `apply` take too."""
+    """The same file within JSON. `diff` and `apply` take this form too."""
     policy = held.publishing.current(unit)
     return PolicyRead(revision=policy.revision, policy=_file(policy))
 

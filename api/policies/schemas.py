@@ -36,7 +36,7 @@ class ActRead(Read):
 
 
 class DifferenceRead(Read):
-    """What applying the file would do, what stands against it, and of which exemptions it warns."""
+    """What applying the file would do, the faults that prevent it, and its warnings."""
 
     acts: list[ActRead]
     faults: list[FaultRead]
@@ -44,7 +44,7 @@ class DifferenceRead(Read):
 
 
 class AppliedRead(Read):
-    """What applying the file has done; nothing, if `acts` is empty. `warnings` are of the bans that it changed."""
+    """What applying the file has done; nothing, if `acts` is empty. `warnings` concern the bans that it changed."""
 
     acts: list[ActRead]
     warnings: list[BanWarningRead]

@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What applying a file has done, or would do; with faults it does nothing."""
+    """What applying a file has done or would do; nothing if there are faults."""
 
     acts: list[AuditRow] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -59,7 +59,7 @@ def parse(held: Runtime, text: str) -> Wanted:
 
 
 def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> Done:
-    """Do what the file asks, and record that; gives the acts, or what stands against them."""
+    """Do what the file asks, and record that. Return the acts and their warnings, or the faults that prevent them."""
     faults = apply(unit, wanted.policy, held.services)
     if faults or not unit.acted:
         return Done(faults=faults)
@@ -85,7 +85,7 @@ def preview(held: Runtime, actor: Actor, wanted: Wanted) -> Done:
 
 
 def _warnings(unit: UnitOfWork, acts: Sequence[AuditRow]) -> list[BanWarningRead]:
-    """Those of the bans that acts have changed."""
+    """Return the warnings about the bans that the acts have changed."""
     references = sorted({act.object.removeprefix("ban/") for act in acts if act.object.startswith("ban/")})
     found = [row for row in (find_reference(unit.session, reference) for reference in references) if row is not None]
     return [

@@ -52,7 +52,7 @@ def parse_client(text: str, place: str) -> Address:
 
 
 def parse_question(text: str, place: str) -> WireName:
-    """Return the name in what a person typed, also in a URL. Raise Invalid."""
+    """Return the domain name in what a person typed, which may be a URL. Raise Invalid."""
     with invalid_at(place):
         return parse_asked(text)
 
@@ -133,7 +133,7 @@ def _nesting(policy: Policy, site: str, client: Address, visible: frozenset[str]
 
 
 def suspension_read(policy: Policy, authority: str | None, at: Instant) -> SuspendedRead | None:
-    """Of the suspensions that hold at `at` the one that holds longest: for the authority's clients, or unregistered."""
+    """Return the suspension that holds longest of those at `at` for the authority; None means unregistered clients."""
     held = [s for s in policy.suspensions if s.authority in (None, authority) and s.start <= at < s.end]
     last = max(held, key=lambda suspension: suspension.end, default=None)
     if last is None:

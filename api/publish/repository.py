@@ -127,7 +127,7 @@ class Policies:
 
 
 def off_since(session: Session, at: Instant) -> Mapping[int, Instant]:
-    """Since when bans are off, by number; not those of which it is not known, or which were set later."""
+    """Return since when bans are off, by number, as far as that is known; without those set to off after `at`."""
     row = BanRow
     statement = select(row.number, row.mode_set_s).where(row.mode == Mode.OFF, row.mode_set_s <= at)
     return {number: since for number, since in session.execute(statement) if since is not None}

@@ -35,8 +35,8 @@ def get_decision(
 ) -> DecisionRead:
     """What a node answers this client for this name at this instant (now, if absent), with every ban considered.
 
-    Of the past it is what the newest policy says; `trace` has what was said then. A time without a zone is that of the
-    client's authority; of a client in no range, of Europe/Brussels.
+    Of the past it is what the newest policy says; `trace` has what was said then. A time without a zone is by
+    the clock of the client's authority; for an unregistered client, of Europe/Brussels.
     """
     _demand_site(unit, site)
     address = parse_client(client, "query.client")

@@ -11,7 +11,7 @@ QuestionText = Annotated[
     str,
     Query(
         max_length=MAX_ASKED,
-        description="a domain name, or a URL, of which the host is taken",
+        description="a domain name, or a URL, which stands for its host",
         examples=["www.example.org"],
     ),
 ]
@@ -71,7 +71,7 @@ class PlaceRead(Read):
 class SuspendedRead(Read):
     """That nothing is refused for the client's authority (`authority`) or for all (null), until an instant.
 
-    One of all holds for unregistered clients too.
+    A suspension of all also serves unregistered clients.
     """
 
     number: int

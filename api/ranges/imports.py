@@ -1,6 +1,6 @@
-"""How far imports are, in the memory of this process: for whoever sent one with a key, and waits.
+"""How far imports are, in the memory of this process, for callers that poll with the key of theirs.
 
-What was done is known from its idempotency record too, for a day and across restarts.
+The idempotency record says for a day, and across restarts, that one was done.
 """
 
 import threading
@@ -24,7 +24,7 @@ MAX_KEPT = 100
 
 
 class Stage(StrEnum):
-    """What an import does, or what became of it."""
+    """What an import is doing, or how it ended."""
 
     CHECKING = "checking"
     WAITING = "waiting"
@@ -35,7 +35,7 @@ class Stage(StrEnum):
 
 
 class ImportProgressRead(Read):
-    """How far an import is: `done` of `total` rows of its stage; both are 0 of one that ended before a restart."""
+    """How far an import is: `done` of `total` rows of its stage. Both are 0 if it ended before a restart."""
 
     stage: Stage = Field(
         description="`checking` the rows, `waiting` for its turn to write, `recording` the acts, `publishing` the "
@@ -44,13 +44,13 @@ class ImportProgressRead(Read):
     done: int
     total: int
     problem: ProblemRead | None = Field(
-        description="why it failed, with its first 100 faults; of one that is done: that it is not in force yet"
+        description="why it failed, with its first 100 faults; if it is done, that it is not in force yet"
     )
 
 
 @dataclass(slots=True)
 class Import:
-    """One import at work, or ended."""
+    """One import, under way or ended."""
 
     stage: Stage = Stage.CHECKING
     done: int = 0
@@ -59,7 +59,7 @@ class Import:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing changes any more."""
+        """Return whether it is done or has failed."""
         return self.stage in (Stage.DONE, Stage.FAILED)
 
     def enter(self, stage: Stage, total: int) -> None:
@@ -75,7 +75,7 @@ class Import:
         self.stage, self.done, self.problem = Stage.DONE, self.total, problem
 
     def fail(self, problem: ProblemRead) -> None:
-        """Note that nothing is recorded, and why."""
+        """Note why nothing is recorded."""
         self.stage, self.problem = Stage.FAILED, problem
 
 
@@ -88,7 +88,7 @@ class Imports:
 
     @contextmanager
     def watched(self, request: Request, account: int, key: str | None) -> Iterator[Import]:
-        """An import of an account, until the block ends; without a key nobody can ask about it."""
+        """Watch an import of an account while the block runs. Without a key nobody can ask about it."""
         begun = self._begin(account, key)
         try:
             yield begun
@@ -104,9 +104,9 @@ class Imports:
         begun.end()
 
     def find(self, account: int, key: str, *, recorded: bool) -> ImportProgressRead | None:
-        """How far the account's import is, None if nothing is known of it. `recorded` says that it was done once."""
+        """Return how far the account's import is; None if it is unknown. `recorded`: the database has it as done."""
         found = self._held.get((account, key))
-        # The same key with another request fails, and changes nothing of what was done.
+        # A later request with the same key may have failed; the recorded one is done all the same.
         if recorded and (found is None or found.stage is Stage.FAILED):
             found = Import(Stage.DONE)
         if found is None:
@@ -119,7 +119,7 @@ class Imports:
             return begun
         with self._turn:
             held = self._held.get((account, key))
-            # Of two with one key the second waits for the first, and gets its answer.
+            # If two have one key, the second waits for the first and gets its answer.
             if held is None or held.ended:
                 self._held[account, key] = begun
                 self._held.move_to_end((account, key))

@@ -10,7 +10,7 @@ from api.schemas import Read, ShortLine, Slug, Strict
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
 
 MAX_LISTED = 10_000
-"""Rows of an import within JSON. A file may have more."""
+"""The most rows of an import within JSON; a file may have more."""
 
 
 class SiteWrite(Strict):
@@ -45,7 +45,7 @@ class RangePatch(Strict):
 
 
 class RangeRowWrite(RangeWrite):
-    """A range of an import; without `site` it is at the import's."""
+    """A range of an import. Without `site` it is at the site of the import."""
 
     prefix: PrefixText
     site: Slug | None = None

@@ -103,7 +103,7 @@ def asked(
 
 
 def _check(held: Runtime, permit: Permit, wanted: Wanted, site: str, *, dry_run: bool) -> None:
-    """Raises what stands against the table as far as is known before it is its turn."""
+    """Raise what prevents the import, as far as that is known before its turn to write."""
     authority = None if wanted.sync is None else wanted.sync.authority
     whose = {row.value.authority for row in wanted.rows} | ({authority} if authority is not None else set())
     _demand(permit, whose)
@@ -171,9 +171,9 @@ def get_import(
     unit: UnitDep,
     permit: PermitDep,
 ) -> ImportProgressRead:
-    """Of the caller's own import with that key; 404 until the table has come in complete, and for an unknown key.
+    """Reports the caller's own import with that key; 404 for an unknown key, and until the table has arrived.
 
-    The newest 100 are kept in memory. Of others, and after a restart, one that was recorded is `done` for a day.
+    The newest 100 are kept in memory. Older ones, and those from before a restart, are `done` for a day if recorded.
     """
     account = permit.caller.account
     recorded = idempotency.is_done(unit.session, account, key, f"{tables.prefix}/import", unit.now_s)

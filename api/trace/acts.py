@@ -33,7 +33,7 @@ def acts_on_ban(session: Session, subject: str, revision: int) -> list[tuple[Aud
 
 
 def acts_on_mode(session: Session, subject: str, revision: int) -> list[tuple[AuditRow, list[str]]]:
-    """The act that gave the ban the mode that it had at `revision`."""
+    """Return the act that set the mode that the ban had at `revision`, with the fields that it set."""
     return [(row, fields) for row, fields in acts_on_ban(session, subject, revision) if "mode" in fields]
 
 

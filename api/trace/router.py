@@ -48,10 +48,10 @@ def get_trace(
 ) -> TraceRead:
     """What a node decided for this client, this name and this past instant, with everything that led to it.
 
-    A time without a zone is that of the authority which has the client now; without one, of Europe/Brussels.
+    A time without a zone is by the clock of the authority that has the client now, else of Europe/Brussels.
     """
     address, question = parse_client(client, "query.client"), parse_question(name, "query.name")
-    # Before anything is read: what is published meanwhile would not be seen.
+    # First: a transaction that reads does not see what is published after it has begun.
     held.publishing.settle()
     time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))
     asked = Asked(site, address, question, parse_at(at, time_zone, unit.now_s))

@@ -38,7 +38,7 @@ class Asked:
 
 
 def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
-    """The past instant of a written time, in the zone unless it says which; raises Invalid."""
+    """Return the past instant of a written time, in the zone unless it names one. Raise Invalid."""
     at = given_moment(text, now, time_zone, "query.at")
     if at > now:
         raise Invalid.at(

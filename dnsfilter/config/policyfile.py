@@ -210,7 +210,7 @@ class _Conversion:
         )
 
     def _off_until(self, table: BanTable) -> Instant | None:
-        """The end of being off; a day is included, as in `until`."""
+        """Return when the mode returns; a date is the last day off, as in `until`."""
         end = table.off_until
         if end is None:
             return None

@@ -182,7 +182,7 @@ def _interval(start: Instant, end: Instant | None, time_zone: str) -> Pairs:
 
 
 def _end(at: Instant, time_zone: str) -> date:
-    """The day after which `at` is the local midnight, else the instant in UTC."""
+    """Return the day that ends at `at`, a local midnight; else the instant in UTC."""
     day = last_day(at, time_zone)
     return day if after_day(day, time_zone) == at else _utc(at)
 

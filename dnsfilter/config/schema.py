@@ -59,7 +59,7 @@ def _text(read: Callable[[str], T]) -> PlainValidator:
 
 
 def _word(words: type[E], known_fault: Callable[[str], str | None] = lambda _: None) -> PlainValidator:
-    """A validator for one word of an enumeration. `known_fault` has a message of its own for some other words."""
+    """Make a validator for one word of an enumeration. `known_fault` returns a message of its own for some words."""
 
     def read(value: str) -> E:
         fault = known_fault(value)

@@ -1,4 +1,4 @@
-"""What a node could not read, write or bind as the user that it runs as. Nothing is written, and no file is left."""
+"""Find what a node could not read, write or bind as its user. This writes nothing and leaves no file."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ _OF_SNAPSHOTS = re.compile(r"current|.*\.(manifest|names|ranges|rules)")
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """Every problem of the node's user, and the ports that this process may not try."""
+    """The problems of the node's user, and the ports that this process has no right to try."""
 
     user: str
     problems: tuple[str, ...]
@@ -35,13 +35,13 @@ class Checkup:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """The user that is tried, and the node's user if only root can try that one."""
+    """The user that the check runs as, and the node's user if that needs root."""
 
     name: str
     instead_of: str | None
 
     def advice(self, command: str) -> str:
-        """Return what to do. A command would give the node's files to a person who only looks."""
+        """Return what to do. For another user than the node's, the command would hand that user the node's files."""
         if self.instead_of is None:
             return f"type {command}"
         return f"run the check as root, which tries it as user {self.instead_of}"
@@ -50,7 +50,7 @@ class _Tried:
 def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: bool) -> Checkup:
     """Become the user that `serve` would become, and try what it needs. This process stays that user.
 
-    `files` are those named on the command line, `store` is the directory of snapshots. A port that the running node has
+    `files` are those named on the command line, `store` is the directory of snapshots. A port that a running node holds
     is no problem.
     """
     problems: list[str] = []
@@ -83,7 +83,7 @@ def _tried(config: Config) -> _Tried:
 
 
 def _identity_problems(config: Config) -> Iterator[str]:
-    """A node that follows a control plane reads its identity, or before it has one a one-time token."""
+    """Yield why a node of a control plane cannot read its identity, or if it has none, its one-time token."""
     control = config.control_plane
     if control.url is None:
         return
@@ -95,7 +95,7 @@ def _identity_problems(config: Config) -> Iterator[str]:
 
 
 def _kept(paths: Iterable[Path]) -> Iterator[Path]:
-    """What there is of the node's own: files, and snapshots in directories with their second copies."""
+    """Yield the node's own files: those named, and in directories the snapshots with their second copies."""
     for path in paths:
         try:
             names = os.listdir(path)
@@ -122,13 +122,13 @@ def _unreadable(paths: Iterable[Path], tried: _Tried) -> Iterator[str]:
 
 
 def _opening(path: Path) -> str:
-    """Return what root types so that this user can read a path, or enter the outermost directory that keeps it out."""
+    """Return what root types so that this user can read a path, or enter the outermost closed directory above it."""
     closed = next((above for above in reversed(path.parents) if not os.access(above, os.X_OK)), path)
     return f"chgrp {os.getegid()} {closed} && chmod g+rX {closed}"
 
 
 def _unwritable(directory: Path, tried: _Tried) -> Iterator[str]:
-    """Yield why files cannot be put into a directory, which may be yet to be made."""
+    """Yield why files cannot be put into a directory, which need not exist yet."""
     there = directory
     try:
         while not there.exists() and there != there.parent:
@@ -149,7 +149,7 @@ def _unwritable(directory: Path, tried: _Tried) -> Iterator[str]:
 
 
 def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
-    """Return a problem for each port that cannot be had, and the ports that need a capability which is not held."""
+    """Return a problem for each port that cannot be bound, and the ports that need a capability of the unit."""
     problems, not_tried = [], []
     wanted = [*((endpoint, BOTH) for endpoint in config.listen), (config.metrics_listen, TCP)]
     for endpoint, kinds in wanted:
@@ -167,7 +167,7 @@ def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _is_ours(endpoint: Endpoint, kinds: Sequence[object]) -> bool:
-    """Return whether the running node has the port: it shares those for queries, and its metrics name it."""
+    """Return whether a running node holds the port: it shares those for queries, and its metrics name it."""
     if kinds == BOTH:
         return is_shared(endpoint)
     page = HTTPConnection(str(endpoint.address), endpoint.port, timeout=PAGE_S)

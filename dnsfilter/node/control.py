@@ -117,9 +117,9 @@ class Membership:
 
 
 def pull_first(config: Config, one_time_token: str | None) -> None:
-    """Have a node that has nothing complete enrol, if need be, and pull what there is, durably. Raise DnsfilterError.
+    """Enrol a node without a complete snapshot, if need be, and pull the newest one durably. Raise DnsfilterError.
 
-    If it cannot, and the control plane is on this machine, take what that has published as files.
+    If that fails and the control plane is on this machine, take the files that it has published.
     """
     store = SnapshotStore(config.node_dir / SNAPSHOTS)
     try:

@@ -21,14 +21,14 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 class _NotYet(UnavailableError):
-    """What can be different in a moment, while the control plane starts."""
+    """A failure that may pass while the control plane starts."""
 
 
 def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None, least: int = 0) -> None:
     """Load a complete snapshot that is here, else what `pull` brings, else even a quarantined one.
 
     Wait if there is none and this machine's control plane may still be starting. Raise UnavailableError if there is
-    none then, unless the node may start without. Raise it as well if the snapshot is older than revision `least`.
+    none after that, unless the node may start without. Raise it too if the snapshot is older than revision `least`.
     """
     may_wait = least == 0 and not config.start_without_snapshot and config.control_plane.is_at_home
     try:

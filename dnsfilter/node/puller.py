@@ -177,9 +177,10 @@ def own_store(directory: Path) -> SnapshotStore:
 
 
 def receive_published(config: Config) -> bool:
-    """Put into the node's store what a control plane on this machine has published as files; say whether there is any.
+    """Copy the files that a control plane on this machine has published into the node's store.
 
-    It is not taken unless it is signed under the pinned key, or the configured one. Raise UnavailableError.
+    Return whether there were any. They must be signed under the pinned key, or the configured one. Raise
+    UnavailableError.
     """
     identity = load_identity(config.node_dir)
     key = config.control_plane.key if identity is None else identity.key

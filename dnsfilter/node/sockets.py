@@ -124,9 +124,9 @@ def check_free(
 
 
 def is_shared(endpoint: Endpoint) -> bool:
-    """Return whether a program of this user has the TCP port and shares it, as a running node does.
+    """Return whether a program of this user holds the TCP port and shares it, as a running node does.
 
-    Nothing listens on the socket that finds out, so no query goes astray.
+    The socket that finds out does not listen, so it takes no connection.
     """
     place = socket.SOCK_STREAM, endpoint
     try:

@@ -30,7 +30,7 @@ def give_up_root(config: Config) -> None:
 
 
 def take_user(user: pwd.struct_passwd) -> tuple[str, ...]:
-    """Become that user with what the unit lets it keep. Return its problems with this program.
+    """Become that user with the capability that the unit keeps. Return why it cannot run this program.
 
     Raise UnavailableError if the kernel refuses.
     """

@@ -137,9 +137,9 @@ def end_after(start: Instant, span: Span, time_zone: str) -> Instant:
 
 
 def end_of_last_day(start: Instant, span: Span, time_zone: str) -> Instant:
-    """The exclusive end of `span` begun at `start`: exact if it is of hours, else the first midnight not before it.
+    """Return the exclusive end of `span` from `start`: exact if the span is in hours, else the next midnight.
 
-    Nobody gets less than the months or days that were asked for.
+    Rounding up gives at least the months or days that were asked for.
     """
     end = end_after(start, span, time_zone)
     if not span.months and not span.days:

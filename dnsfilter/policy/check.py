@@ -57,7 +57,7 @@ def problems(policy: Policy, sound: Policy | None = None) -> tuple[Problem, ...]
 
 
 def usage_fault(word: str) -> str | None:
-    """Return why that usage level cannot be set although its word is known, or None."""
+    """Return why a usage level with a known word cannot be set, or None."""
     if word in PLANNED_USAGE:
         return f'usage "{word}" is not available yet: use {" or ".join(Usage)}'
     return None
@@ -357,7 +357,7 @@ def _formal(place: str, decision: DecisionRecord) -> Found:
 def _is_web_address(link: str) -> bool:
     try:
         return urlsplit(link).scheme in ("http", "https")
-    except ValueError:  # a bracket without its other one
+    except ValueError:  # an unmatched bracket
         return False
 
 

@@ -269,7 +269,7 @@ def _names(exemption: Exemption, ban: Ban, registered: Range) -> bool:
 
 
 def _suspends(suspension: Suspension, authority: str | None, at: Instant) -> bool:
-    """Whether it holds for the clients of that authority; None: for clients in no range, as one of all does."""
+    """Return whether it holds for clients of that authority; None: for clients in no range, as one of all does."""
     return suspension.authority in (None, authority) and suspension.start <= at < suspension.end
 
 

@@ -51,13 +51,13 @@ def explain(
 
 
 def unregistered_text(decision: Decision) -> str:
-    """What is said of a client in no range."""
+    """Return the reason for a client in no range."""
     served = ", and is answered while all are suspended" if decision.admitted else ""
     return f"the client is in no registered range{served}"
 
 
 def _only_off(item: Considered, registered: Range, at: Instant) -> bool:
-    """Whether the ban would concern the query if its mode were another one."""
+    """Return whether the ban would concern the query in another mode."""
     if item.standing is not Standing.OFF or item.term is None or not item.suffix or not covers(item.ban, registered):
         return False
     return item.binding is None or binding_holds(item.binding, at)
@@ -104,7 +104,7 @@ def _reason(
 
 
 def _aside(considered: tuple[Considered, ...], off: Sequence[str]) -> str:
-    """Why nothing decides although there are bans: one that would, but for a suspension, an exemption or its mode."""
+    """Return why no ban decides: a suspension, an exemption, or bans that are off."""
     for item in considered:
         if item.standing is Standing.SUSPENDED and item.suspension is not None:
             return f"not refused: bans are suspended for {item.suspension.authority or 'everybody'}"

@@ -1,6 +1,6 @@
-"""Instants as people write and read them: one parser and one printer, by the clock of one zone. Pure.
+"""Instants as people write and read them, by the clock of one zone. Pure.
 
-The parser reads every form that the printers make: a time can be copied from an answer into the next command.
+The parser reads every form that the printers make: people copy a time from an answer into the next command.
 """
 
 import re
@@ -31,7 +31,7 @@ _WRITTEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A date, or a date with a time of the day; `offset` or `name` ("CET") where it says of which zone."""
+    """A date, or a date and a time. The zone, if it is given, is an `offset` or a `name` such as "CET"."""
 
     text: str
     local: datetime
@@ -41,7 +41,7 @@ class Written:
 
 
 def parse_written(text: str) -> Written:
-    """A time as it is written: a date, or a date and a time with or without a zone; raises ValueError naming it."""
+    """Parse a date, or a date and a time, with or without a zone. Raise ValueError, which names the text."""
     match = _WRITTEN.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no date or time: write for example {EXAMPLES}")
@@ -58,9 +58,9 @@ def parse_written(text: str) -> Written:
 
 
 def instant_of(written: Written, time_zone: str, *, second: bool = False) -> Instant:
-    """The instant: without a zone by the clocks of `time_zone`, a date at its midnight there; raises ValueError.
+    """Return the instant, of a date its midnight; without a zone by the clocks of `time_zone`. Raise ValueError.
 
-    Of a local time that comes twice it is the first, or with `second` the second, unless the zone's name says which.
+    A local time that comes twice means the first one, with `second` the second one, unless its zone's name says which.
     """
     if written.offset is not None:
         return int(written.local.replace(tzinfo=written.offset).timestamp())
@@ -79,12 +79,12 @@ def instant_of(written: Written, time_zone: str, *, second: bool = False) -> Ins
 
 
 def local_time(at: Instant, time_zone: str) -> datetime:
-    """The instant by a clock of the zone."""
+    """Return the time that a clock of the zone shows."""
     return datetime.fromtimestamp(at, zone(time_zone))
 
 
 def is_midnight(at: Instant, time_zone: str) -> bool:
-    """Whether a day begins then in the zone."""
+    """Return whether a day begins at that instant in the zone."""
     return local_midnight(local_day(at, time_zone), time_zone) == at
 
 

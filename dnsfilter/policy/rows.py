@@ -231,14 +231,14 @@ def exempted_intervals(exemption: Exemption) -> Intervals:
 
 
 def on_intervals(ban: Ban) -> Intervals:
-    """When the ban is not off."""
+    """Return when the ban is not off."""
     if ban.mode is Mode.OFF:
         return ()
     return ((-FOREVER if ban.off_until is None else ban.off_until, FOREVER),)
 
 
 def bound_intervals(bindings: Iterable[Binding]) -> Iterator[Interval]:
-    """When each of the bindings has effect; an agreement has none before it is accepted."""
+    """Yield when each binding has effect; an agreement has none before it is accepted."""
     for binding in bindings:
         if binding.ground is Ground.LAW:
             yield max(binding.start, binding.recorded), until(binding.end)

@@ -116,11 +116,11 @@ class Snapshot:
 
     @property
     def all_suspended(self) -> Intervals:
-        """When nothing is refused for anybody: then unregistered clients are answered too."""
+        """When all are suspended: nothing is refused, and unregistered clients are answered too."""
         return self._rules.all_suspended
 
     def suspends_all(self, at: Instant) -> bool:
-        """Whether `at` is in one of those intervals."""
+        """Return whether all are suspended at `at`."""
         return any(start <= at < end for start, end in self._rules.all_suspended)
 
     def find(self, address: bytes) -> int | None:

@@ -1,4 +1,4 @@
-"""Suspensions that a rules file lists. Spans have their effect already; one of all admits unregistered clients too."""
+"""Suspensions that a rules file lists. The rules have their effect already, but for unregistered clients."""
 
 from collections.abc import Iterable
 

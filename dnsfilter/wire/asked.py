@@ -6,8 +6,8 @@ from ipaddress import ip_address
 from dnsfilter.wire.names import parse_name
 
 MAX_ASKED = 4096
-"""Characters of a name or URL: those that people paste have long queries."""
-# A browser takes any number of slashes after these schemes, and what is pasted may have something before its scheme.
+"""The most characters of a name or URL; pasted URLs have long queries."""
+# A browser takes any number of slashes after these schemes. A pasted URL may follow other text.
 _SCHEME = re.compile(r"https?:[/\\]*|(?:[^/\\?#]*:)?//", re.IGNORECASE)
 _URL_HOST = re.compile(r"[^/\\?#]*")
 _NAME = re.compile(r"(?:\\.|[^\\/?#])*\\?", re.DOTALL)
@@ -23,7 +23,7 @@ def parse_asked(text: str) -> bytes:
     ValueError if there is no name, or an address. The message repeats neither user nor path.
     """
     scheme = _SCHEME.match(text)
-    # What a backslash escapes belongs to a name; to a browser it ends a host (WHATWG URL, special schemes).
+    # In a name a backslash escapes the next character; in a URL it ends the host (WHATWG URL, special schemes).
     authority = _matched(_NAME, text) if scheme is None else _matched(_URL_HOST, text[scheme.end() :])
     host = _without_port(authority.removeprefix(_matched(_USER, authority)))
     if not host:
