@@ -126,16 +126,31 @@ def _of_api_error(request: Request, error: Exception) -> JSONResponse:
     return of_error(error, id_of(request.scope))
 
 
-def of_error(error: errors.ApiError, request: str) -> JSONResponse:
-    """The response for an error that was raised on purpose."""
-    faults = error.faults if isinstance(error, errors.Invalid | errors.Conflict) else ()
+def of_error(error: Exception, request: str) -> JSONResponse:
+    """Return the response for an error; `request` is the request's id."""
+    kind, detail, faults = cause(error)
     most = error.MAX_LISTED if isinstance(error, errors.Invalid) else MAX_FAULTS
-    response = problem(OF_ERROR[type(error)], str(error), request, faults, most)
+    response = problem(kind, detail, request, faults, most)
     if isinstance(error, errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, errors.TooManyAtOnce | errors.Overloaded):
         response.headers["Retry-After"] = "1"
     return response
+
+
+def cause(error: Exception) -> tuple[Kind, str, Sequence[errors.Fault]]:
+    """Return the kind, detail and faults of the problem that an error is answered with."""
+    match error:
+        case errors.Invalid() | errors.Conflict():
+            return OF_ERROR[type(error)], str(error), error.faults
+        case errors.ApiError():
+            return OF_ERROR[type(error)], str(error), ()
+        case DataError():
+            # PostgreSQL takes no NUL in a text, and no number or text that is larger than the column.
+            return INVALID, "there is a value in the request that cannot be stored or looked for", ()
+        case SQLAlchemyError():
+            return DATABASE, "nothing was recorded; try again", ()
+    return INTERNAL, "the log of the control plane says why", ()
 
 
 def _of_validation(request: Request, error: Exception) -> JSONResponse:
@@ -171,8 +186,7 @@ def _of_http(request: Request, error: Exception) -> JSONResponse:
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     known = id_of(request.scope)
     if isinstance(error, DataError):
-        # PostgreSQL takes no NUL in a text, and no number or text that is larger than the column.
         emit(log, logging.WARNING, "the database refused a value", failure=error, request=known)
-        return problem(INVALID, "there is a value in the request that cannot be stored or looked for", known)
-    emit(log, logging.ERROR, "the database failed", failure=error, request=known)
-    return problem(DATABASE, "nothing was recorded; try again", known)
+    else:
+        emit(log, logging.ERROR, "the database failed", failure=error, request=known)
+    return of_error(error, known)

@@ -12,11 +12,10 @@ from enum import StrEnum
 
 from fastapi import Request
 from pydantic import Field
-from sqlalchemy.exc import SQLAlchemyError
 
 from api import problems
 from api.deps import part_of, request_id
-from api.errors import ApiError, Conflict, Invalid, NotPublished
+from api.errors import NotPublished
 from api.idempotency import Replayed
 from api.schemas import ProblemRead, Read
 
@@ -130,10 +129,7 @@ class Imports:
 
 
 def _problem(error: Exception, request: Request) -> ProblemRead:
-    unforeseen = problems.DATABASE if isinstance(error, SQLAlchemyError) else problems.INTERNAL
-    kind = problems.OF_ERROR[type(error)] if isinstance(error, ApiError) else unforeseen
-    detail = str(error) if isinstance(error, ApiError) else kind.title
-    faults = error.faults if isinstance(error, Invalid | Conflict) else ()
+    kind, detail, faults = problems.cause(error)
     return ProblemRead(**problems.content(kind, detail, request_id(request), faults))
 
 

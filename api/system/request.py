@@ -5,7 +5,7 @@ import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import INTERNAL, problem
+from api.problems import of_error
 from dnsfilter.telemetry.logs import emit
 
 HEADER = b"x-request-id"
@@ -52,4 +52,4 @@ class RequestMiddleware:
             emit(log, logging.ERROR, "a request failed", failure=error, method=scope["method"], request=known)
             if begun:
                 raise
-            await problem(INTERNAL, "the log of the control plane says why", known)(scope, receive, adding)
+            await of_error(error, known)(scope, receive, adding)

@@ -1,11 +1,14 @@
 """How far an import is: whoever polls comes to an end, also after a refusal, a replay and a restart."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from fastapi import Request
+from sqlalchemy.exc import DataError, OperationalError
 
+from api.problems import of_error
 from api.ranges.imports import MAX_KEPT, Imports, Stage
 from dnsfilter.errors import UnavailableError
 from tests.unit.api.conftest import Plane, make_plane, on_both_databases
@@ -119,3 +122,22 @@ def test_states_of_the_newest_are_kept_and_of_all_that_are_at_work() -> None:
         first.enter(Stage.RECORDING, 7)
         found = [imports.find(1, key, recorded=False) for key in ("at work", "key 0", "key 1", "key 99")]
     assert [None if one is None else str(one.stage) for one in found] == ["recording", None, "done", "done"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DataError("insert", {}, Exception("too large")), 422),
+        (OperationalError("insert", {}, Exception("no disk")), 503),
+        (RuntimeError("unexpected"), 500),
+    ],
+)
+def test_an_import_that_fails_has_the_problem_that_the_request_is_answered_with(error: Exception, status: int) -> None:
+    imports, asked = Imports(), Request({"type": "http", "request_id": "7"})
+    with pytest.raises(type(error)), imports.watched(asked, 1, "monday"):
+        raise error
+    found = imports.find(1, "monday", recorded=False)
+    assert found is not None
+    assert found.problem is not None
+    assert found.problem.status == status
+    assert found.problem.model_dump(exclude_none=True) == json.loads(bytes(of_error(error, "7").body))
