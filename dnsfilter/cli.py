@@ -97,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_files(explain)
     explain.add_argument("client", help="the client's address")
     explain.add_argument("name", help="the name it asks for, or a URL")
-    explain.add_argument("--at", help=f"a date, or a time: {EXAMPLES}; without a zone {DEFAULT_ZONE}'s (default: now)")
+    explain.add_argument("--at", help=f"a date, or a time: {EXAMPLES}; without a zone, {DEFAULT_ZONE} (default: now)")
     explain.add_argument("--json", action="store_true", help="print the result as JSON")
     enrol = _command(commands, "enrol", _enrol, "make this node known to its control plane")
     enrol.add_argument("--config", type=Path, required=True, help="configuration (TOML), with control_plane.url")

@@ -36,7 +36,7 @@ def add(groups: Group) -> None:
     )
     trace.add_argument("name", type=question, metavar="NAME", help="the name asked for, or a URL")
     trace.add_argument("--client", required=True, metavar="ADDRESS", help="the client's address")
-    trace.add_argument("--at", required=True, metavar="WHEN", help=f"{WHEN}; it has passed")
+    trace.add_argument("--at", required=True, metavar="WHEN", help=f"{WHEN}, in the past")
     add_site(trace)
 
 

@@ -1,4 +1,4 @@
-"""How far imports are, in the memory of this process, for callers that poll with the key of theirs.
+"""How far imports are, in the memory of this process, for callers that poll with their key.
 
 The idempotency record says for a day, and across restarts, that one was done.
 """
