@@ -15,8 +15,8 @@ from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Invalid
 from api.moments import moment_text, parse_moment
 from api.nodes import repository
-from api.nodes.byhand import with_ranges_at
 from api.nodes.schemas import JournalEntry, LocalAct
+from api.ranges.repository import authorities_at
 from api.suspensions.bound import concerned
 
 ENROLMENT_S = 24 * 3600
@@ -141,15 +141,15 @@ def _recorded(session: Session, row: NodeRow) -> list[tuple[str, Json]]:
 
 
 def _matters(session: Session, row: NodeRow, entry: JournalEntry) -> tuple[str, ...]:
-    """The authorities that an act on a node concerns; a suspension of all those with ranges at the node's site.
+    """Return the authorities that a local act concerns. A suspension of all concerns those with ranges at the site.
 
-    The start of a suspension concerns those too whose bans apply there. A name that no authority has is left out: a
-    node's word is no proof of it.
+    The start of a suspension also concerns those whose bans it sets aside. An unknown authority is left out: a report
+    is no proof of it.
     """
     if entry.authority is not None:
         known = session.scalars(select(AuthorityRow.slug).where(AuthorityRow.slug == entry.authority)).all()
     else:
-        known = with_ranges_at(session, row.site) if entry.act in _SUSPENDING else ()
+        known = authorities_at(session, row.site) if entry.act in _SUSPENDING else ()
     if entry.act != "suspend" or entry.until is None:
         return tuple(known)
     return concerned(session, known, (parse_moment(entry.time, "UTC"), parse_moment(entry.until, "UTC")))

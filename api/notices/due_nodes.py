@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Json
 from api.db.models import NodeRow, PublicationRow
-from api.nodes.byhand import by_hand, with_ranges_at
+from api.nodes.localsuspensions import local_suspensions
 from api.nodes.standing import is_held
 from api.notices.kinds import Due, Hour, Kind
 from api.notices.nodes_told import Told, Topic, told_of_nodes
+from api.ranges.repository import authorities_at
 from api.suspensions.bound import concerned
 from dnsfilter.policy.model import Instant
 
@@ -54,7 +55,7 @@ class _Concerned:
 
     def at(self, site: str) -> Sequence[str | None]:
         if site not in self._found:
-            self._found[site] = (None, *with_ranges_at(self._session, site))
+            self._found[site] = (None, *authorities_at(self._session, site))
         return self._found[site]
 
 
@@ -153,12 +154,12 @@ def _trouble(node: NodeRow, newest: int, missed_s: Instant | None, hour: Hour) -
 
 
 def _suspended(session: Session, node: NodeRow, at_sites: _Concerned, hour: Hour) -> Iterator[Due]:
-    """What was suspended on the node itself, as it last said; to those whose bans it sets aside there.
+    """Yield the local suspensions that the node reported last, to those whose bans they set aside.
 
     Of several suspensions that end within the same hour the first is told: what a node says makes no heap of mail, and
     none to bodies that have no range at its site.
     """
-    for one in by_hand(node.name, node.site, node.report, hour.now):
+    for one in local_suspensions(node.name, node.site, node.report, hour.now):
         scope, there = one.authority, at_sites.at(one.site)
         facts: Json = {"node": one.node, "site": one.site, "scope": scope, "until_s": one.until_s}
         owners = [to for to in there if to is not None and scope in (None, to)]

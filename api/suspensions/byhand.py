@@ -9,8 +9,8 @@ from api.auth.permissions import OF_OPERATION
 from api.deps import PermitDep, UnitDep
 from api.filters import AuthorityFilter, SiteFilter
 from api.moments import moment_text, parse_moment
-from api.nodes.byhand import ByHand, held_by_hand
 from api.nodes.callers import FleetDep
+from api.nodes.localsuspensions import LocalSuspension, held_locally
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.problems import documented
 from api.routing import Route
@@ -48,7 +48,7 @@ def list_suspensions_by_hand(
     With `authority` those that concern it: its own, and those of all.
     """
     after = decode_cursor(cursor, str) if cursor is not None else ""
-    reported: Iterable[ByHandRead] = map(_read, held_by_hand(unit.session, fleet.board, unit.now_s))
+    reported: Iterable[ByHandRead] = map(_read, held_locally(unit.session, fleet.board, unit.now_s))
     if not permit.caller.has(OF_OPERATION["list_nodes"].roles, None):
         reported = _without_names(reported)
     found = sorted(reported, key=_place)
@@ -61,7 +61,7 @@ def list_suspensions_by_hand(
     return Page(items=list(shown), next=following)
 
 
-def _read(one: ByHand) -> ByHandRead:
+def _read(one: LocalSuspension) -> ByHandRead:
     return ByHandRead(node=one.node, site=one.site, authority=one.authority, until=moment_text(one.until_s))
 
 

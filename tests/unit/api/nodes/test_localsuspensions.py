@@ -1,9 +1,9 @@
-"""What is suspended on nodes themselves, as lists and mails have it."""
+"""Local suspensions, as lists and mails have them."""
 
 import pytest
 
 from api.nodes.board import Heard
-from api.nodes.byhand import ByHand, by_hand
+from api.nodes.localsuspensions import LocalSuspension, local_suspensions
 from api.nodes.standing import said
 
 UNTIL = "2026-09-21T14:43:20Z"
@@ -13,12 +13,12 @@ UNTIL_S = 1_790_001_800
 @pytest.mark.parametrize(("now_s", "holds"), [(UNTIL_S - 1, True), (UNTIL_S, False)])
 def test_a_suspension_holds_until_its_end(now_s: int, holds: bool) -> None:
     report = {"suspended": [{"authority": "town", "until": UNTIL}, {"authority": None, "until": UNTIL}]}
-    told = [ByHand("a", "depot", "town", UNTIL_S), ByHand("a", "depot", None, UNTIL_S)]
-    assert list(by_hand("a", "depot", report, now_s)) == (told if holds else [])
+    reported = [LocalSuspension("a", "depot", whose, UNTIL_S) for whose in ("town", None)]
+    assert list(local_suspensions("a", "depot", report, now_s)) == (reported if holds else [])
 
 
 def test_a_node_that_has_said_nothing_suspends_nothing() -> None:
-    assert list(by_hand("a", "depot", {}, 0)) == []
+    assert list(local_suspensions("a", "depot", {}, 0)) == []
 
 
 def test_what_was_heard_goes_before_what_was_written_down() -> None:
