@@ -77,14 +77,8 @@ def get_grant(session: Session, number: int) -> GrantRow:
 def same_grants(session: Session, account: int, role: str, authority: str | None, now_s: int) -> Sequence[GrantRow]:
     """The grants of that role that have not ended at `now_s`."""
     held = GrantRow.authority.is_(None) if authority is None else GrantRow.authority == authority
-    statement = select(GrantRow).where(
-        GrantRow.account == account,
-        GrantRow.role == role,
-        held,
-        or_(GrantRow.end_s.is_(None), GrantRow.end_s > now_s),
-        or_(GrantRow.ended_s.is_(None), GrantRow.ended_s > now_s),
-    )
-    return session.scalars(statement).all()
+    statement = select(GrantRow).where(GrantRow.account == account, GrantRow.role == role, held)
+    return [row for row in session.scalars(statement) if not row.has_ended(now_s)]
 
 
 def grant_page(

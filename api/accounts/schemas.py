@@ -157,9 +157,9 @@ class SelfRead(Read):
 
 def grant_state(row: GrantRow, now: Instant) -> GrantState:
     """The state of a grant at `now`."""
-    if row.ends_s is not None and row.ends_s <= now:
+    if row.has_ended(now):
         return GrantState.ENDED
-    return GrantState.IN_FORCE if row.start_s <= now else GrantState.PLANNED
+    return GrantState.IN_FORCE if row.is_in_force(now) else GrantState.PLANNED
 
 
 def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from api.accounts import repository
-from api.accounts.schemas import AccountKind, AccountWrite, grant_state, read_grant
-from api.accounts.schemas import GrantState as State
+from api.accounts.schemas import AccountKind, AccountWrite, read_grant
 from api.auth.descent import made_for_others
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.revoking import revoke, shown_token
@@ -141,7 +140,7 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
 
 def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None = None) -> None:
     """End a role at `at`, or now; raises Conflict where it has ended, or nobody would administer the installation."""
-    if grant_state(row, unit.now_s) is State.ENDED:
+    if row.has_ended(unit.now_s):
         raise Conflict(f"grant {row.number} has ended")
     if row.role == Role.ADMINISTRATOR and not _others_administer(unit, row):
         raise Conflict("nobody else would administer the installation")
@@ -237,7 +236,7 @@ def _others_administer(unit: UnitOfWork, row: GrantRow) -> bool:
         .join(AccountRow, AccountRow.id == GrantRow.account)
         .where(GrantRow.role == str(Role.ADMINISTRATOR), GrantRow.number != row.number, AccountRow.disabled_s.is_(None))
     )
-    return any(grant_state(other, unit.now_s) is State.IN_FORCE for other in others)
+    return any(other.is_in_force(unit.now_s) for other in others)
 
 
 def _grant_shown(unit: UnitOfWork, row: GrantRow) -> Json:

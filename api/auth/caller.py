@@ -1,9 +1,9 @@
 """Who calls, which roles it holds at this instant, and what an operation lets it do."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth.descent import derived, makers
@@ -159,8 +159,9 @@ class Permit:
         A grant by somebody who could make it only through grants of `account` is one of `account`, and so on.
         """
         counting = {held for held in self.caller.held if held.role in roles and held.authority in (None, authority)}
-        grants = [row for row in _grants(session, self.caller.account, now_s) if _held(row) in counting]
-        if grants and {row.number for row in grants} <= derived(session, account):
+        own = session.scalars(select(GrantRow).where(GrantRow.account == self.caller.account))
+        grants = {row.number for row in own if row.is_in_force(now_s) and _held(row) in counting}
+        if grants and grants <= derived(session, account):
             raise Forbidden(f"{what}; account {account} granted the role by which it would be approved")
 
     def another_person(
@@ -208,22 +209,12 @@ def roles_at(session: Session, account: int, now_s: int) -> tuple[frozenset[Held
     )
     held, ended = set[Held](), list[Ended]()
     for row, time_zone in session.execute(begun):
-        if row.ends_s is None or row.ends_s > now_s:
+        if row.is_in_force(now_s):
             held.add(_held(row))
-        elif row.ends_s > row.start_s:
+        elif row.ends_s is not None and row.ends_s > row.start_s:
             ended.append(Ended(_held(row), row.ends_s, time_zone or "UTC"))
     newest = {each.held: each for each in sorted(ended, key=lambda each: each.end) if each.held not in held}
     return frozenset(held), tuple(sorted(newest.values(), key=lambda each: -each.end))
-
-
-def _grants(session: Session, account: int, now_s: int) -> Sequence[GrantRow]:
-    statement = select(GrantRow).where(
-        GrantRow.account == account,
-        GrantRow.start_s <= now_s,
-        or_(GrantRow.end_s.is_(None), GrantRow.end_s > now_s),
-        or_(GrantRow.ended_s.is_(None), GrantRow.ended_s > now_s),
-    )
-    return session.scalars(statement).all()
 
 
 def _held(row: GrantRow) -> Held:

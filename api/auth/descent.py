@@ -50,5 +50,4 @@ def derived(session: Session, account: int) -> frozenset[int]:
 
 def _lets(held: GrantRow, made: GrantRow) -> bool:
     """Whether who held the one grant could make the other, when that was made."""
-    begun = held.authority in (None, made.authority) and held.start_s <= made.recorded_s
-    return begun and (held.ends_s is None or made.recorded_s < held.ends_s)
+    return held.authority in (None, made.authority) and held.is_in_force(made.recorded_s)

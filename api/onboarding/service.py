@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.accounts.repository import names
@@ -120,18 +120,11 @@ def _people(session: Session, slug: str, now_s: Instant, *, named: bool) -> Iter
 
 def _holders(session: Session, slug: str, role: Role, now_s: Instant) -> set[int]:
     statement = (
-        select(GrantRow.account)
+        select(GrantRow)
         .join(AccountRow, AccountRow.id == GrantRow.account)
-        .where(
-            GrantRow.authority == slug,
-            GrantRow.role == str(role),
-            GrantRow.start_s <= now_s,
-            or_(GrantRow.end_s.is_(None), GrantRow.end_s > now_s),
-            or_(GrantRow.ended_s.is_(None), GrantRow.ended_s > now_s),
-            AccountRow.disabled_s.is_(None),
-        )
+        .where(GrantRow.authority == slug, GrantRow.role == str(role), AccountRow.disabled_s.is_(None))
     )
-    return set(session.scalars(statement))
+    return {row.account for row in session.scalars(statement) if row.is_in_force(now_s)}
 
 
 def _logins(session: Session, accounts: set[int]) -> dict[int, str]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.accounts.schemas import GrantState, grant_state
 from api.bindings.schemas import BindingState, binding_state
 from api.db.models import (
     AuditRow,
@@ -55,7 +54,7 @@ def exemptions_from(session: Session, ban: int, now: Instant, *states: Exemption
 def grants(session: Session, authority: str, now: Instant) -> Sequence[GrantRow]:
     """The roles in an authority that have not ended, by number."""
     statement = select(GrantRow).where(GrantRow.authority == authority).order_by(GrantRow.number)
-    return [row for row in session.scalars(statement) if grant_state(row, now) is not GrantState.ENDED]
+    return [row for row in session.scalars(statement) if not row.has_ended(now)]
 
 
 def ranges(session: Session, authority: str) -> Sequence[RangeRow]:

@@ -60,6 +60,14 @@ class GrantRow(Base):
         """When the role ends, as granted or earlier; None without an end."""
         return min((end for end in (self.end_s, self.ended_s) if end is not None), default=None)
 
+    def has_ended(self, at: int) -> bool:
+        """Return whether the role ends at or before `at`."""
+        return self.ends_s is not None and self.ends_s <= at
+
+    def is_in_force(self, at: int) -> bool:
+        """Return whether the role is held at `at`."""
+        return self.start_s <= at and not self.has_ended(at)
+
 
 class TokenRow(Base):
     """A bearer token of an account, found by its public part and known by a keyed hash only.
