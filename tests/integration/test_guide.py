@@ -131,7 +131,7 @@ def test_a_lost_token_is_replaced_by_the_guides_line(machine: Installed, databas
     assert roots(machine) == []
 
 
-def test_who_may_not_act_is_told_whom_to_be(machine: Installed) -> None:
+def test_a_user_who_may_not_act_learns_which_user_may(machine: Installed) -> None:
     machine.sh("dnsfilter-api init")
     as_nobody = "setpriv --reuid=nobody --regid=nogroup --clear-groups --"
     for command, said in (

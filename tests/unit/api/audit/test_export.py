@@ -99,19 +99,19 @@ def test_exports_can_be_put_together(town: Plane) -> None:
     assert _exported(town, after=10_000) == []
 
 
-def test_an_export_alone_tells_whose_matter_each_entry_is_and_the_log_names_an_index_that_differs(
+def test_an_export_alone_shows_whose_matter_each_entry_is_and_the_log_names_an_index_that_differs(
     town: Plane, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = _exported(town)
+    complete = _exported(town)
     assert caplog.messages == []
     _edited(town, "DROP TRIGGER matters_DELETE", "DELETE FROM matters")
     with caplog.at_level(logging.ERROR, "dnsfilter.api"):
-        assert _exported(town) == whole
+        assert _exported(town) == complete
     (line,) = map(KeyValueFormatter().format, caplog.records)
     assert "entry 4 concerns town, but its rows in the table matters name no authority" in line
-    entry = json.loads(whole[3])
+    entry = json.loads(complete[3])
     assert entry["authorities"] == ["town"]
-    emptied = [*whole[:3], canonical({**entry, "authorities": []}) + b"\n", *whole[4:]]
+    emptied = [*complete[:3], canonical({**entry, "authorities": []}) + b"\n", *complete[4:]]
     fault = verify(emptied).chain.fault
     assert fault is not None
     assert fault.message == "entry 4 was changed: its hash is not that of its content"

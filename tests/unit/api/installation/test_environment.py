@@ -80,7 +80,7 @@ def test_a_named_file_that_cannot_be_used_is_an_error(tmp_path: Path, make: obje
         read_environment({}, None, tmp_path / "file")
 
 
-def test_whoever_may_not_read_the_packaged_file_is_told_so_unless_another_installation_is_named(
+def test_whoever_may_not_read_the_packaged_file_gets_an_error_unless_another_installation_is_named(
     packaged: Path, tmp_path: Path
 ) -> None:
     packaged.unlink()

@@ -133,8 +133,8 @@ def _asked(plane: Plane) -> str:
 @on_both_databases
 def test_a_request_to_switch_a_ban_off_is_withdrawn_with_the_authority(town: Plane) -> None:
     path = _asked(town)
-    told = town.done("POST", CLOSE, WHY)
-    assert ("request.withdraw", "request/1") in [(act["act"], act["object"]) for act in told["acts"]]
+    closed = town.done("POST", CLOSE, WHY)
+    assert ("request.withdraw", "request/1") in [(act["act"], act["object"]) for act in closed["acts"]]
     found = town.done("GET", path)
     assert (found["state"], found["note"], found["decided_by"]) == ("withdrawn", WHY["reason"], 1)
     assert town.call("POST", f"{path}/approve", {}).status_code == 409

@@ -262,9 +262,9 @@ def test_a_request_to_switch_a_ban_off_ends_with_the_merger_and_is_listed(villag
     village.done("PATCH", "/v1/authorities/village/off-rules", {"off_needs_approver": True})
     _, desk = village.account("desk", ("operator", "village"))
     assert village.call("PATCH", "/v1/authorities/village/bans/beta", {"mode": "off"}, token=desk).status_code == 202
-    told = village.done("POST", PATH, BODY)
-    assert told["ended"] == ["request/1"]
-    assert {"act": "request.withdraw", "object": "request/1"} in told["acts"]
+    merged = village.done("POST", PATH, BODY)
+    assert merged["ended"] == ["request/1"]
+    assert {"act": "request.withdraw", "object": "request/1"} in merged["acts"]
     assert village.done("GET", "/v1/requests/1")["state"] == "withdrawn"
     assert village.done("GET", "/v1/authorities/town/bans/beta")["mode"] == "enforce"
 
@@ -315,6 +315,7 @@ def test_a_suspension_that_lies_ahead_of_a_clock_that_was_set_back_is_in_no_merg
     village.done("POST", "/v1/suspensions", {"authority": "village", "for": "30m", "reason": "crisis centre"})
     village.clock.now -= 3600
     village.done("POST", PATH, BODY)
+    assert village.done("GET", "/v1/authorities/village")["state"] == "closed"
 
 
 @pytest.mark.parametrize("suspended", ["village", "town"])

@@ -23,6 +23,10 @@ def _start(plane: Plane, token: str, span: str, whom: str | None = "town") -> in
     return number
 
 
+def _state(plane: Plane, number: int) -> str:
+    return str(plane.done("GET", f"{BASE}/{number}")["state"])
+
+
 def _end(plane: Plane, token: str, number: int) -> Any:
     return plane.call("POST", f"{BASE}/{number}/end", {"reason": "it works again"}, token=token)
 
@@ -118,8 +122,9 @@ def test_one_that_was_ended_early_counts_for_as_long_as_it_held(town: Plane, des
 
 
 def test_those_of_another_authority_do_not_count(town: Plane, desk: str) -> None:
-    _start(town, town.token, "4h", "zone")
-    _start(town, desk, "4h")
+    of_zone = _start(town, town.token, "4h", "zone")
+    of_town = _start(town, desk, "4h")
+    assert [_state(town, number) for number in (of_zone, of_town)] == ["in_force"] * 2
 
 
 def test_extending_again_and_again_ends_after_four_hours(town: Plane, desk: str) -> None:
@@ -142,7 +147,7 @@ def test_a_clock_that_was_far_ahead_locks_no_operator_out(town: Plane, desk: str
     town.clock.now += 20 * DAY
     _start(town, desk, "4h")
     town.clock.now -= 20 * DAY
-    _start(town, desk, "4h")
+    assert _state(town, _start(town, desk, "4h")) == "in_force"
 
 
 def test_each_second_of_the_day_before_the_end_counts_once() -> None:
@@ -225,7 +230,7 @@ def test_what_does_not_hold_here_by_law_is_in_no_operators_way(town: Plane, desk
             town.clock.now += 1
         case "elsewhere":
             _bind(town, whom="zone")
-    _start(town, desk, "1h")
+    assert _state(town, _start(town, desk, "1h")) == "in_force"
 
 
 def test_a_law_that_begins_to_bind_meanwhile_needs_an_approver_from_then_on(town: Plane, desk: str) -> None:
