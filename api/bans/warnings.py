@@ -15,6 +15,7 @@ from api.exemptions import repository as exemptions
 from api.exemptions.schemas import ExemptionState, exemption_state
 from api.moments import moment_text
 from api.notices.dates import end_words
+from api.publish.source import lasting_mode
 from dnsfilter.policy.calendar import last_day, local_day
 from dnsfilter.policy.instants import is_midnight
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Mode
@@ -24,9 +25,12 @@ MAX_NAMED = 5
 
 
 def warnings_of(session: Session, row: BanRow, now: Instant, time_zone: str) -> list[BanWarningRead]:
-    """The approved exemptions that people may rely on, although this ban refuses in their ranges."""
+    """Return the approved exemptions on which people may rely, although this ban refuses in their ranges.
+
+    A ban that is off for a time has those of the mode that returns.
+    """
     live = [term for term in row.terms if not has_ended(term, now)]
-    if row.mode != Mode.ENFORCE or not live:
+    if lasting_mode(row) is not Mode.ENFORCE or not live:
         return []
     known = exemptions.of(session, row.number)
     own = [one for one in known if one.approved_s is not None]

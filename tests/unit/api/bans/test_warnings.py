@@ -61,6 +61,16 @@ def test_an_exemption_that_lapsed_before_the_renewal_is_named_until_there_is_ano
     assert town.done("GET", OWN)["warnings"] == []
 
 
+def test_a_ban_that_is_off_for_a_time_has_the_warnings_of_the_mode_that_returns(town: Plane) -> None:
+    number = _exempted(town, ASK)
+    town.done("PATCH", OWN, {"mode": "off", "for": "1 hour"})
+    renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
+    assert _codes(renewed) == [("exemption_lapsed", number, ["192.0.2.0/24"])]
+    town.clock.now += 3600
+    assert _codes(town.done("GET", OWN)) == _codes(renewed)
+    assert town.done("PATCH", OWN, {"mode": "off"})["warnings"] == []
+
+
 def test_a_renewal_is_silent_about_an_exemption_that_reaches_into_it(town: Plane) -> None:
     _exempted(town, ASK)
     _exempted(town, {**ASK, "until": "2027-06-30"})
