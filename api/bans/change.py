@@ -7,7 +7,7 @@ from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, M
 
 @dataclass(frozen=True, slots=True)
 class BanChange:
-    """What a caller wants of a ban; None leaves a field as it is. A mode that is set has the reason given, or none.
+    """What a caller wants of a ban; None leaves a field as it is. Another mode without a reason has none.
 
     With `off_until` the ban is off until then. `mode` returns, or, if that is `off`, the mode that it has or had.
     `loaded` says that the ban comes with a whole policy into an empty database: it was decided elsewhere, and is taken

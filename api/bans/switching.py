@@ -14,7 +14,7 @@ from dnsfilter.policy.model import Audience, Funding, Instant, Mode, Reply, Term
 
 
 def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
-    """Set the mode, with the reason that is given for it or none; the same mode again may be given another reason."""
+    """Set the mode, its end and its reason as the change says; raise Invalid if the authority wants a reason."""
     known, wanted = switch_at(row, unit.now_s), switched(unit, row, change)
     if wanted != known:
         demand_reason(unit, row, known, wanted)
@@ -22,7 +22,7 @@ def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
 
 
 def first_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
-    """Set the mode of a ban that is new, and so off for no reason that anybody has to give."""
+    """Set the mode of a new ban. It has refused nothing, so the authority wants no reason."""
     _write(unit, row, switched(unit, row, change))
 
 
@@ -40,7 +40,7 @@ def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
     known = switch_at(row, unit.now_s)
     if change.mode is None:
         return known
-    # An end that has passed, as in an old policy file, leaves the mode that has returned.
+    # If the end has passed, as in an old policy file, the mode has returned already.
     until = change.off_until if change.off_until is not None and change.off_until > unit.now_s else None
     returns = None
     if until is not None:
@@ -49,18 +49,18 @@ def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
             message = f"{row.authority}/{row.service} had no other mode that could return: set enforce or monitor first"
             raise Invalid.at("body.until", message)
     mode = change.mode if until is None else Mode.OFF
-    same = (mode, until, returns) == (known.mode, known.until, known.returns)
-    if same and change.mode_reason in (None, known.reason):
+    # A reason stands until the mode changes, or another is given.
+    kept = known.reason if mode is known.mode else ""
+    reason = kept if change.mode_reason is None else change.mode_reason
+    if (mode, until, returns, reason) == (known.mode, known.until, known.returns, known.reason):
         return known
     # Another end or reason of the same mode does not change since when it holds.
     since = unit.now_s if mode is not known.mode or known.since is None else known.since
-    # A reason stands until the mode changes, or another is given.
-    kept = known.reason if mode is known.mode else ""
-    return Switch(mode, since, unit.actor.account, change.mode_reason or kept, until, returns)
+    return Switch(mode, since, unit.actor.account, reason, until, returns)
 
 
 def sets_only_mode(row: BanRow, change: BanChange) -> bool:
-    """Whether the change leaves all of the ban but its mode as it is, for instance a PUT of all fields."""
+    """Return whether the change leaves everything but the mode as it is. A PUT of all fields may do that."""
     same = (
         change.reply in (None, Reply(row.reply)),
         change.addresses in (None, tuple(row.addresses)),
@@ -74,16 +74,15 @@ def sets_only_mode(row: BanRow, change: BanChange) -> bool:
 
 
 def _has_terms(row: BanRow, wanted: Sequence[Term]) -> bool:
-    """Whether the ban has the terms wanted, and no others."""
+    """Return whether the ban has the wanted terms and no others."""
     known = standing_terms(row)
     repeated = all(any(same_term(term, other) for other in wanted) for term in known)
     return repeated and all(any(same_term(other, term) for other in known) for term in wanted)
 
 
 def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) -> None:
-    """Raise Invalid if the authority wants a reason for what the mode becomes, and there is none."""
-    same = (before.mode, before.until, before.returns) == (after.mode, after.until, after.returns)
-    if same or after.reason or not (after.mode is Mode.OFF or stops_refusing(before, after)):
+    """Raise Invalid if the authority wants a reason why the ban stops refusing, and there is none."""
+    if after.reason or not (after.mode is Mode.OFF or stops_refusing(before, after)):
         return
     owner = unit.session.get_one(AuthorityRow, row.authority)
     if owner.off_needs_reason:
@@ -94,7 +93,7 @@ def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) 
 
 
 def stops_refusing(before: Switch, after: Switch) -> bool:
-    """Whether a ban that would refuse at some instant does not any more, or only from a later one on."""
+    """Return whether the ban refuses from a later instant on than before, or no longer."""
     return _refuses_from(after) > _refuses_from(before)
 
 
@@ -105,7 +104,7 @@ def _refuses_from(switch: Switch) -> Instant:
 
 
 def _returning(row: BanRow, now: Instant) -> Mode | None:
-    """The mode that the ban has, or had before it was off; None if it was never anything else."""
+    """Return the mode of the ban, or the one before it was off; None if it was never anything else."""
     known = switch_at(row, now)
     if known.mode is not Mode.OFF:
         return known.mode

@@ -166,6 +166,14 @@ def test_a_rollback_undoes_the_whole_of_a_change_of_scope_and_the_reason_of_a_mo
     assert {**town.done("GET", BAN), "revision": 0} == {**kept, "revision": 0}
 
 
+def test_a_rollback_takes_a_reason_away_that_was_given_later(town: Plane) -> None:
+    town.done("PATCH", BAN, {"mode": "monitor"})
+    then, kept = town.revision(), town.done("GET", BAN)
+    town.done("PATCH", BAN, {"mode": "monitor", "mode_reason": "a study"})
+    assert [act["act"] for act in _back(town, then)["acts"]] == ["ban.set_monitor"]
+    assert {**town.done("GET", BAN), "revision": 0} == {**kept, "revision": 0}
+
+
 def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
     then = town.revision()
     town.done("PATCH", BAN, {"mode": "off"})
