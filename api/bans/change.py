@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from api.bans.standing import switch_at
+from api.db.models import BanRow
+from api.publish.source import lasting_mode
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 
 
@@ -26,3 +29,21 @@ class BanChange:
     terms: tuple[Term, ...] | None = None
     provisional: bool | None = None
     loaded: bool = False
+
+
+def as_decided(row: BanRow, now: Instant, *, reason: str = "") -> BanChange:
+    """Return how a ban applies, as a change of it later, or of another ban. One that is off with an end stays so.
+
+    `reason` stands in for one that is missing, unless the ban refuses.
+    """
+    switch = switch_at(row, now)
+    return BanChange(
+        mode=lasting_mode(row),
+        mode_reason=switch.reason or ("" if switch.mode is Mode.ENFORCE else reason),
+        off_until=switch.until,
+        reply=Reply(row.reply),
+        addresses=tuple(row.addresses),
+        tiers=frozenset(row.tiers),
+        funding=frozenset(map(Funding, row.funding)),
+        audience=frozenset(map(Audience, row.audience)),
+    )

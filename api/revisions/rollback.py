@@ -12,8 +12,7 @@ from sqlalchemy import select
 
 from api.audit.repository import of_revision
 from api.bans import service as ban_acts
-from api.bans.change import BanChange
-from api.bans.standing import switch_at
+from api.bans.change import as_decided
 from api.bindings.repository import binders
 from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
@@ -22,7 +21,7 @@ from api.errors import Conflict, Fault, Invalid, NotFound
 from api.publish.past import kept_since, objects_at, ranges_at
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
-from dnsfilter.policy.model import Audience, Funding, Mode, Range, Reply, Service
+from dnsfilter.policy.model import Range, Service
 
 
 def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str, Service]) -> list[AuditRow]:
@@ -62,7 +61,7 @@ class _Run:
     binders: Mapping[str, tuple[str, ...]]
     """By bound authority, whose bans are bound to it before any act of the run."""
     reason: str
-    """Why a ban is switched off, where its authority wants to know and nobody has said so then."""
+    """Why a ban is switched off, if its authority wants a reason and nobody gave one at that time."""
     faults: list[Fault] = field(default_factory=list)
 
     def restore_ranges(self, wanted: tuple[Range, ...]) -> None:
@@ -100,36 +99,18 @@ class _Run:
 
     def restore_bans(self, wanted: list[BanRow]) -> None:
         """The bans that exist now as they did then. `wanted` are rows of the past, which belong to no session."""
-        then = {row.number: row for row in wanted}
+        then, now = {row.number: row for row in wanted}, self.unit.now_s
         for row in self.unit.session.scalars(select(BanRow).order_by(BanRow.number)).all():
             past = then.get(row.number)
-            if past is None or self._state(past) == self._state(row):
+            if past is None or as_decided(past, now) == as_decided(row, now):
                 continue
             with self._faulty(f"ban/{row.authority}/{row.service}"):
                 service = self.services.get(row.service)
                 if service is None:
                     raise Conflict(f"service {row.service} is in the catalogue no longer")
                 owner = self.unit.session.get_one(AuthorityRow, row.authority)
-                ban_acts.put(self.unit, owner, service, self._change(past, owner))
-
-    def _state(self, row: BanRow) -> tuple[object, ...]:
-        switch = switch_at(row, self.unit.now_s)
-        mode = switch.mode, switch.until, switch.returns, switch.reason
-        return *mode, row.reply, row.addresses, row.tiers, row.funding, row.audience
-
-    def _change(self, past: BanRow, owner: AuthorityRow) -> BanChange:
-        switch = switch_at(past, self.unit.now_s)
-        asked = owner.off_needs_reason and switch.mode is not Mode.ENFORCE
-        return BanChange(
-            mode=switch.returns or switch.mode,
-            mode_reason=switch.reason or (self.reason if asked else ""),
-            off_until=switch.until,
-            reply=Reply(past.reply),
-            addresses=tuple(past.addresses),
-            tiers=frozenset(past.tiers),
-            funding=frozenset(map(Funding, past.funding)),
-            audience=frozenset(map(Audience, past.audience)),
-        )
+                reason = self.reason if owner.off_needs_reason else ""
+                ban_acts.put(self.unit, owner, service, as_decided(past, now, reason=reason))
 
     @contextmanager
     def _faulty(self, subject: str) -> Iterator[None]:

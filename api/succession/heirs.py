@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 from api.bans import repository as bans
 from api.bans import service as ban_acts
-from api.bans.change import BanChange
+from api.bans.change import as_decided
 from api.bans.standing import effective_end, has_ended, has_lapsed, holds, switch_at
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
@@ -30,15 +30,12 @@ from api.succession import repository
 from api.succession.outcome import Outcome
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union, until
 from dnsfilter.policy.model import (
-    Audience,
     Binding,
     DecisionRecord,
     Exemption,
-    Funding,
     Ground,
     Instant,
     Mode,
-    Reply,
     Service,
     Term,
 )
@@ -129,9 +126,7 @@ class Heirs:
             Term(start, None if end == FOREVER else end, review, now, decision)
             for (start, end), review in spans.items()
         )
-        decided = _as_decided(ban, now)
-        if self.new.off_needs_reason:
-            decided = replace(decided, mode_reason=decided.mode_reason or self.reason)
+        decided = as_decided(ban, now, reason=self.reason if self.new.off_needs_reason else "")
         if known is None or known.provisional:
             adopted = replace(decided, decision=decision, terms=terms, provisional=False)
             row, _ = ban_acts.put(self.unit, self.new, service, adopted)
@@ -282,21 +277,6 @@ def _missing(ban: BanRow, held: Intervals, now: Instant) -> Mapping[Interval, In
             for span in difference(((max(term.start_s, now), until(effective_end(term))),), held):
                 found[span] = max(found.get(span) or 0, term.review_by_s or 0) or None
     return found
-
-
-def _as_decided(ban: BanRow, now: Instant) -> BanChange:
-    """How the ban applies, as a change of another; one that is off with an end stays so."""
-    switch = switch_at(ban, now)
-    return BanChange(
-        mode=lasting_mode(ban),
-        mode_reason=switch.reason or None,
-        off_until=switch.until,
-        reply=Reply(ban.reply),
-        addresses=tuple(ban.addresses),
-        tiers=frozenset(ban.tiers),
-        funding=frozenset(map(Funding, ban.funding)),
-        audience=frozenset(map(Audience, ban.audience)),
-    )
 
 
 def _effect(ban: BanRow, service: Service, now: Instant) -> tuple[object, ...]:
