@@ -36,8 +36,9 @@ from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, reach_words, term_words
 from api.ctl.names import Names
-from api.ctl.requests import off_end, off_term, table_of_off, waiting
+from api.ctl.requests import waiting
 from api.ctl.suspensions import first_lines, holding
+from api.ctl.switching import off_end, off_term, table_of_off
 from api.ctl.terminal import columns, counted, table
 from dnsfilter.policy.calendar import parse_instant
 
@@ -135,8 +136,7 @@ def _add_set(group: Group) -> None:
     standing.add_argument("--provisional", action="store_true", help="a new ban without a decision, for 72 hours")
     standing.add_argument("--confirm", action="store_true", help="make a provisional ban an ordinary one")
     term = add_term(parser, review=True)
-    term.description = f"{term.description} With --mode off alone, --until and --for say how \
-long the ban is off."
+    term.description = f"{term.description} With --mode off alone, --until and --for say how long the ban is off."
     add_decision(parser)
 
 

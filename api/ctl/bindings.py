@@ -11,11 +11,11 @@ from api.ctl.commands import (
     Run,
     add_group,
     add_limit,
+    add_numbered,
     add_reason,
     add_term,
     add_verb,
     given,
-    number,
     reference,
     slug,
     term_body,
@@ -36,9 +36,9 @@ def add(groups: Group) -> None:
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="in which bans of others apply")
     lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those of one ban")
     add_limit(lister)
-    _add_number(group, "show", _show, "show a binding", "binding show 1")
+    add_numbered(group, "show", _show, "show a binding", "binding show 1")
     _add_add(group)
-    _add_number(group, "accept", _accept, "accept an agreement, as the bound authority", "binding accept 1")
+    add_numbered(group, "accept", _accept, "accept an agreement, as the bound authority", "binding accept 1")
     _add_finish(group, "withdraw", _withdraw, "withdraw from an agreement, as the bound authority")
     _add_finish(group, "end", _end, "record that the law or the agreement itself has ended")
 
@@ -60,14 +60,9 @@ def _add_add(group: Group) -> None:
     add_term(parser)
 
 
-def _add_number(group: Group, name: str, run: Run, summary: str, example: str) -> None:
-    parser = add_verb(group, name, run, summary, example)
-    parser.add_argument("number", type=number, metavar="NUMBER")
-
-
 def _add_finish(group: Group, name: str, run: Run, summary: str) -> None:
-    parser = add_verb(group, name, run, summary, f'binding {name} 1 --at 2026-10-01 --reason "council of 24 September"')
-    parser.add_argument("number", type=number, metavar="NUMBER")
+    example = f'binding {name} 1 --at 2026-10-01 --reason "council of 24 September"'
+    parser = add_numbered(group, name, run, summary, example)
     parser.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
     add_reason(parser)
     parser.add_argument("--reference", metavar="TEXT", help="of the decision behind it, if there is one")

@@ -116,6 +116,13 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
     return parser
 
 
+def add_numbered(group: Group, name: str, run: Run, summary: str, example: str) -> Parser:
+    """Add a command about what has a number."""
+    parser = add_verb(group, name, run, summary, example)
+    parser.add_argument("number", type=number, metavar="NUMBER")
+    return parser
+
+
 def _example(arguments: str) -> str:
     """A command as a shell takes it, with its options on further lines where it is long. None has " --" in a text."""
     lines = [f"  {PROGRAM}"]

@@ -1,23 +1,23 @@
 """dnsfilterctl exemption: one ban set aside in named ranges."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from api.ctl.accounts import Accounts
+from api.ctl.approvals import add_deciding, outcome_rows, prepare
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     Group,
     Options,
-    Parser,
     Result,
-    Run,
     add_group,
     add_limit,
+    add_numbered,
     add_reason,
     add_site,
     add_term,
     add_verb,
     given,
-    number,
     prefix,
     reference,
     slug,
@@ -40,16 +40,11 @@ def add(groups: Group) -> None:
     lister.add_argument("--site", type=slug, metavar="SITE", help="those at one site")
     lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     add_limit(lister)
-    _add_number(group, "show", _show, "show an exemption", "exemption show 1")
+    add_numbered(group, "show", _show, "show an exemption", "exemption show 1")
     _add_ask(group)
-    approve = _add_number(group, "approve", _approve, "approve a request", "exemption approve 1")
-    approve.add_argument("--note", metavar="TEXT", help="what the approver adds")
-    add_reason(
-        _add_number(group, "reject", _reject, "reject a request", 'exemption reject 1 --reason "no end in sight"')
-    )
-    add_reason(_add_number(group, "revoke", _revoke, "revoke an exemption", 'exemption revoke 1 --reason "not used"'))
-    summary = "take a request back that nobody has decided about"
-    add_reason(_add_number(group, "withdraw", _withdraw, summary, 'exemption withdraw 1 --reason "found another way"'))
+    add_deciding(group, "exemption", _decide)
+    revoke = partial(_decide, "revoke")
+    add_reason(add_numbered(group, "revoke", revoke, "revoke an exemption", 'exemption revoke 1 --reason "not used"'))
 
 
 def _add_ask(group: Group) -> None:
@@ -71,12 +66,6 @@ def _add_ask(group: Group) -> None:
     add_term(parser)
 
 
-def _add_number(group: Group, name: str, run: Run, summary: str, example: str) -> Parser:
-    parser = add_verb(group, name, run, summary, example)
-    parser.add_argument("number", type=number, metavar="NUMBER")
-    return parser
-
-
 def _list(client: Client, options: Options) -> Result:
     page = client.list(Exemption, path("exemptions"), options.limit, given(options, "ban", "site", "state"))
     return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "exemptions")
@@ -91,23 +80,7 @@ def _ask(client: Client, options: Options) -> Result:
     return _shown(client, client.send(Exemption, "POST", path("exemptions"), body))
 
 
-def _approve(client: Client, options: Options) -> Result:
-    return _decide(client, options, "approve")
-
-
-def _reject(client: Client, options: Options) -> Result:
-    return _decide(client, options, "reject")
-
-
-def _revoke(client: Client, options: Options) -> Result:
-    return _decide(client, options, "revoke")
-
-
-def _withdraw(client: Client, options: Options) -> Result:
-    return _decide(client, options, "withdraw")
-
-
-def _decide(client: Client, options: Options, act: str) -> Result:
+def _decide(act: str, client: Client, options: Options) -> Result:
     body = given(options, "note", "reason")
     return _shown(client, client.send(Exemption, "POST", path("exemptions", options.number, act), body))
 
@@ -127,14 +100,8 @@ def _lines(found: Exemption, names: Names, accounts: Accounts) -> Iterator[str]:
         ("reason", found.reason),
         ("state", _state(found)),
         *([("next", f"from {at_words(found.next, zone)}")] if found.next is not None else []),
-        ("requested", f"{at_words(found.requested, zone)} by {accounts.words(found.requested_by)}"),
+        *outcome_rows(found, zone, accounts),
     ]
-    for act, at in (("approved", found.approved), ("rejected", found.rejected), ("revoked", found.revoked)):
-        if at is not None:
-            rows.append((act, at_words(at, zone)))
-    if found.decided_by is not None:
-        who = accounts.words(found.decided_by)
-        rows.append(("decided by", f"{who}: {found.note}" if found.note else who))
     yield from columns(rows)
 
 
@@ -145,9 +112,7 @@ def _state(found: Exemption) -> str:
 
 
 def _table(items: list[Exemption], names: Names, accounts: Accounts) -> Iterator[str]:
-    parts = [item.ban.partition("/") for item in items]
-    names.prepare({part[0] for part in parts}, {part[2] for part in parts})
-    accounts.prepare({item.requested_by for item in items})
+    prepare(items, names, accounts)
     rows = [
         (
             str(item.number),

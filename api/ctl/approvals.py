@@ -1,0 +1,46 @@
+"""What exemptions and requests have in common: somebody asks, and an approver decides."""
+
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import TypeAlias
+
+from api.ctl.accounts import Accounts
+from api.ctl.client import Client
+from api.ctl.commands import Group, Options, Result, add_numbered, add_reason
+from api.ctl.decisions import Exemption, Request
+from api.ctl.moments import at_words
+from api.ctl.names import Names
+
+Asked: TypeAlias = Exemption | Request
+Decide: TypeAlias = Callable[[str, Client, Options], Result]
+"""Does the named act on one of them."""
+
+
+def add_deciding(group: Group, noun: str, decide: Decide) -> None:
+    """Add the commands to approve, reject and withdraw."""
+    approve = add_numbered(group, "approve", partial(decide, "approve"), "approve a request", f"{noun} approve 1")
+    approve.add_argument("--note", metavar="TEXT", help="what the approver adds")
+    for act, summary, why in (
+        ("reject", "reject a request", "no end in sight"),
+        ("withdraw", "take a request back that nobody has decided about", "found another way"),
+    ):
+        add_reason(add_numbered(group, act, partial(decide, act), summary, f'{noun} {act} 1 --reason "{why}"'))
+
+
+def prepare(items: Collection[Asked], names: Names, accounts: Accounts) -> None:
+    """Learn what a table of them names; raise CtlError if that fails."""
+    bans = [item.ban.partition("/") for item in items]
+    names.prepare({ban[0] for ban in bans}, {ban[2] for ban in bans})
+    accounts.prepare({item.requested_by for item in items})
+
+
+def outcome_rows(found: Asked, zone: str | None, accounts: Accounts) -> list[tuple[str, str]]:
+    """Return who asked, what became of it, and who decided."""
+    last = ("revoked", found.revoked) if isinstance(found, Exemption) else ("withdrawn", found.withdrawn)
+    acts = (("approved", found.approved), ("rejected", found.rejected), last)
+    rows = [("requested", f"{at_words(found.requested, zone)} by {accounts.words(found.requested_by)}")]
+    rows += [(act, at_words(at, zone)) for act, at in acts if at is not None]
+    if found.decided_by is not None:
+        who = accounts.words(found.decided_by)
+        rows.append(("decided by", f"{who}: {found.note}" if found.note else who))
+    return rows
