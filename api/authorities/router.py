@@ -89,9 +89,9 @@ def patch_authority(
 def patch_off_rules(
     slug: Slug, body: OffRules, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
 ) -> AuthorityRead:
-    """Says whether a reason, and whether a second person, is needed. Only administrators lift the need for an approver.
+    """Set whether switching a ban off takes a reason, and whether it takes an approver.
 
-    Operators do not set either for themselves.
+    Approvers set both, operators neither. Only administrators lift the need for an approver.
     """
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)

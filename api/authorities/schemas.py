@@ -131,7 +131,7 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
         contact=row.contact,
         usage=row.usage_level,
         group=row.group,
-        # As for the rest: kept versions from before have none.
+        # Versions from before these rules have none.
         off_needs_reason=bool(row.off_needs_reason),
         off_needs_approver=bool(row.off_needs_approver),
         state=authority_state(row, now),

@@ -48,7 +48,7 @@ def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
 def set_off_rules(
     unit: UnitOfWork, permit: Permit, row: AuthorityRow, *, reason: bool | None, approver: bool | None
 ) -> None:
-    """Set what it takes to switch a ban of the authority off; None leaves it as it is. They are in no policy file.
+    """Set what it takes to switch a ban of the authority off; None leaves a rule as it is. No policy file has them.
 
     Raise Forbidden if the caller lifts the need for an approver and is no administrator. Otherwise somebody who is
     operator and approver would need no second person.

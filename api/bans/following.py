@@ -31,7 +31,7 @@ def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
     source = session.get_one(BanRow, decision.follows)
     scoped = replace(
         change,
-        # Not that it is off for a time: the decision is to have the ban.
+        # The decision is to have the ban, even if it is off for a time at its source.
         mode=change.mode or lasting_mode(source),
         tiers=change.tiers or frozenset(source.tiers),
         funding=change.funding or frozenset(map(Funding, source.funding)),

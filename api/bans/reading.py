@@ -27,7 +27,7 @@ from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 
 _OF_THE_HOUR = {"revision", "state", "ending", "notes", "warnings", "mode_set", "mode_set_by"}
-"""What depends on the hour, or is the time or the author of an act."""
+"""What the audit log leaves out: it depends on the time, or is the time or author of the act itself."""
 DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
 
 
@@ -122,7 +122,7 @@ def term_value(
 ) -> Term:
     """A term as the policy has it, recorded now; without `start` it begins at `begins`, or now. Raises Invalid.
 
-    `exact` reads a span as versions before did, which have stored the end of it.
+    `exact` reads a span as earlier versions did, so that it matches an end that they stored.
     """
     time_zone = subject.time_zone
     with invalid_at(place):

@@ -48,7 +48,7 @@ def find_reference(session: Session, reference: str) -> BanRow | None:
 
 
 def named(session: Session, reference: str, place: str) -> BanRow:
-    """The ban of a reference `authority/service`; raises Invalid."""
+    """Return the ban of a reference `authority/service`; raise Invalid if there is none."""
     row = find_reference(session, reference)
     if row is None:
         raise Invalid.at(place, no_ban(session, reference))

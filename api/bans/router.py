@@ -40,7 +40,7 @@ StateFilter = Annotated[
     State | None,
     Query(
         description="`ending` bans end, or are to be reviewed, within thirty days; `in_force` has those too. "
-        "`suspended` bans would be in force, and are in neither. `off` bans would be too, but for their mode"
+        "`suspended` and `off` bans have a term that holds, and are in neither"
     ),
 ]
 FollowsFilter = Annotated[
@@ -122,8 +122,8 @@ def put_ban(
 
     Without terms, a decision that `follows` a ban takes over that ban's; a later renewal or end of it changes nothing.
     `{"mode": "off"}` and `{"mode": "enforce"}` toggle a ban that exists. Terms that have begun are never rewritten.
-    With `until` or `for` a ban that is switched off gets the mode that it had back by itself. 202: where the authority
-    wants a second person, what keeps a ban from refusing waits as a request, unless an administrator does it.
+    With `until` or `for` the mode before returns by itself. If the authority wants a second person, a change that keeps
+    the ban from refusing waits as a request (202). Changes by administrators do not wait.
     """
     owner = authorities.get(unit.session, slug)
     known = repository.find(unit.session, slug, service)
@@ -287,7 +287,7 @@ def _change(unit: UnitOfWork, body: BanWrite, known: Sequence[TermRow], subject:
 
 
 def _off_until(unit: UnitOfWork, body: BanWrite, time_zone: str) -> Instant | None:
-    """The end of being off. A day is included, as in a term."""
+    """Return when the ban is no longer off. A day is included, as in a term."""
     if body.until is None and body.for_ is None:
         return None
     place = "body.for" if body.until is None else "body.until"

@@ -70,9 +70,11 @@ class BanWrite(Strict):
     mode_reason: Reason | None = Field(default=None, description="why the mode is set, if it is to be on record")
     until: EndText | None = Field(
         default=None,
-        description="when the mode that the ban had returns by itself, with `mode` off: a last day, or an instant",
+        description="with `mode` off: when the mode before returns by itself, as a last day or an instant",
     )
-    for_: SpanText | None = Field(default=None, alias="for", description="in place of `until`: for how long it is off")
+    for_: SpanText | None = Field(
+        default=None, alias="for", description="in place of `until`: for how long the ban is off"
+    )
     reply: Reply | None = Field(
         default=None,
         description="`refused` makes many stub resolvers ask the next resolver they know: name no other one to clients",
@@ -145,10 +147,10 @@ class EndingRead(Read):
 
 
 class WarningCode(StrEnum):
-    """What an exemption no longer does, or does not do."""
+    """Why an exemption does not set the ban aside."""
 
     EXEMPTION_LAPSED = "exemption_lapsed"
-    """It ends with a term, and a renewal goes on."""
+    """It ends with a term, and the renewal goes on."""
     EXEMPTION_FROM_ANOTHER_BAN = "exemption_from_another_ban"
     """It sets aside another authority's ban, and this one applies in its ranges."""
 
@@ -165,9 +167,9 @@ class BanWarningRead(Read):
 class BanRead(Read):
     """An authority's decision on one service. `state`, `ending`, `notes` and `warnings` are at the time of the answer.
 
-    `mode_set` is since when its mode holds; `mode_set_by` set it last, for `mode_reason`. A ban that is off with an
-    end has `off_until`, when the mode `returns_to` holds again by itself. `notes` say what its terms may not seem to.
-    `warnings` are null in lists, in traces, and for whoever may not read the authority's exemptions.
+    Its mode holds since `mode_set`, set by the account `mode_set_by` for `mode_reason`. If it is off with an end, the
+    mode `returns_to` holds again from `off_until` on. `notes` say what its terms may not seem to. `warnings` are null
+    in lists, in traces, and for callers who may not read the authority's exemptions.
     """
 
     number: int

@@ -51,7 +51,7 @@ def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: Ban
 
 
 def taken_over(unit: UnitOfWork, row: BanRow, change: BanChange) -> BanChange:
-    """The change of a ban there is; one that confirms it with what it takes over from the ban that it follows."""
+    """Return the change of an existing ban. One that confirms it has what it takes over from the ban it follows."""
     return followed(unit.session, change, unit.now_s) if row.provisional and change.provisional is False else change
 
 
@@ -148,8 +148,8 @@ def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
     if any(term.recorded_s > unit.now_s for term in standing_terms(row)):
         return "the ban was recorded by a clock that was ahead of this one, and may have begun: end it instead"
     if any(term.ended_s is not None for term in row.terms):
-        told = "the ban was ended before it began: that stays on record"
-        return f"{told}, so end it instead" if standing_terms(row) else told
+        ended = "the ban was ended before it began: that stays on record"
+        return f"{ended}, so end it instead" if standing_terms(row) else ended
     if repository.referred_to(unit.session, row.number):
         return "a binding, an exemption or a request names the ban: end it instead"
     if repository.is_followed(unit.session, row.number):
@@ -173,7 +173,7 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
     row = BanRow(
         authority=authority.slug,
         service=service.slug,
-        # Nothing yet, and so nothing that could return.
+        # Set below. A new ban has no mode that could return.
         mode=str(Mode.OFF),
         mode_reason="",
         mode_set_s=unit.now_s,

@@ -22,7 +22,7 @@ Suspended: TypeAlias = frozenset[str | None]
 class State(StrEnum):
     """Whether a term holds, will hold, or no longer does. One that holds is in force, unless the others say more.
 
-    A ban is `off`, and not in force, while its mode is off and a term holds, whether its authority is suspended or not.
+    A ban is `off`, and not in force, while a term holds and its mode is off, even if its authority is suspended.
     """
 
     PLANNED = "planned"
@@ -51,8 +51,9 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The mode of a ban at an instant: since when, set by which account (None: by itself, or not known), and why.
+    """The mode of a ban at an instant.
 
+    It holds since `since`, set by the account `by` for `reason`. `by` is None if it returned by itself or is not known.
     One that is off with an end has `until`, and the mode that `returns` then.
     """
 
@@ -80,7 +81,7 @@ def effective_end(term: TermRow) -> Instant | None:
 
 
 def standing_terms(row: BanRow) -> list[TermRow]:
-    """The terms that were not called off: one that was ended before it began stays on record, and is decided again."""
+    """Return the terms that were not ended before they began. Those stay on record and may be decided again."""
     return [term for term in row.terms if begins(term)]
 
 
@@ -119,12 +120,12 @@ def has_ended(term: TermRow, at: Instant) -> bool:
 
 
 def has_lapsed(terms: Iterable[TermRow], at: Instant) -> bool:
-    """Whether no term of a ban holds at that instant or will hold."""
+    """Return whether no term of a ban holds at that instant or later."""
     return all(has_ended(term, at) for term in terms)
 
 
 def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: bool) -> State:
-    """The state of a ban with these terms; `suspended`: its authority is; `off`: its mode is."""
+    """Return the state of a ban with these terms, by whether its authority is `suspended` and its mode `off`."""
     if any(holds(term, at) for term in terms):
         if off:
             return State.OFF

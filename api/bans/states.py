@@ -36,12 +36,17 @@ def in_state(state: State, now: Instant) -> ColumnElement[bool]:
 
 
 def mode_at(now: Instant) -> ColumnElement[str | None]:
-    """What `switch_at` says of a ban's mode."""
+    """Select the mode of a ban, as `switch_at` gives it."""
     return case((BanRow.off_until_s <= now, BanRow.returns_to), else_=BanRow.mode)
 
 
+def mode_since(now: Instant) -> ColumnElement[int | None]:
+    """Select since when a ban has its mode, as `switch_at` gives it."""
+    return case((BanRow.off_until_s <= now, BanRow.off_until_s), else_=BanRow.mode_set_s)
+
+
 def has_lapsed(now: Instant) -> ColumnElement[bool]:
-    """What the function of that name in `standing` says of a ban."""
+    """Select whether a ban has lapsed, as `standing.has_lapsed` gives it."""
     term, own = _term()
     return not_(exists().where(own, not_(_over(term, now))))
 

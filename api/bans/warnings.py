@@ -1,4 +1,4 @@
-"""What an adoption or a renewal does to exemptions without an act on them. Asked of the state, also in dry runs."""
+"""Warnings about exemptions that an adoption or a renewal leaves without effect, by the state after it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -8,20 +8,20 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from api.bans.schemas import BanWarningRead, WarningCode
-from api.bans.standing import ENDING_S, effective_end, has_ended
+from api.bans.standing import ENDING_S, effective_end, has_ended, has_lapsed
 from api.bindings.schemas import BindingState, binding_state
 from api.db.models import BanRow, BindingRow, ConcernRow, ExemptionRow, RangeRow, TermRow
 from api.exemptions import repository as exemptions
 from api.exemptions.schemas import ExemptionState, exemption_state
 from api.moments import moment_text
 from api.notices.dates import end_words
-from api.publish.source import lasting_mode
+from api.publish.source import exemption_end, lasting_mode
 from dnsfilter.policy.calendar import last_day, local_day
 from dnsfilter.policy.instants import is_midnight
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Mode
 
 MAX_NAMED = 5
-"""So many ranges stand in a message; `ranges` has all."""
+"""The most ranges that a message names; `ranges` has all."""
 
 
 def warnings_of(session: Session, row: BanRow, now: Instant, time_zone: str) -> list[BanWarningRead]:
@@ -49,21 +49,21 @@ def _lapsed(
     now: Instant,
     time_zone: str,
 ) -> Iterator[BanWarningRead]:
-    """Exemptions from the ban that end with a term, or within it, while a renewal goes on; for thirty days.
+    """Yield the exemptions from the ban that end with or within a term that was renewed, for thirty days.
 
-    Not those that somebody revoked, nor ranges to which the ban is no longer bound.
+    Leave out those that somebody revoked, and ranges to which the ban is no longer bound.
     """
     subject = f"{row.authority}/{row.service}"
     bindings = session.scalars(select(BindingRow).where(BindingRow.ban == row.number)).all()
     for before, term in _renewals(row.terms, now):
         reach = max(term.start_s, effective_end(before) or term.start_s)
         for one in own:
-            end = _end(one)
+            end = exemption_end(one)
             if end < one.end_s or not before.start_s < end <= reach:
                 continue
             begun = max(end, now, term.start_s)
             bound = {held.authority for held in bindings if binding_state(held, begun) is BindingState.IN_FORCE}
-            others = [other for other in own if other.start_s <= begun and _end(other) > max(end, now)]
+            others = [other for other in own if other.start_s <= begun and exemption_end(other) > max(end, now)]
             ranges = _refused(session, row, one, others, frozenset({row.authority, *bound}))
             if ranges:
                 asked = _asking(waiting, one, begun, max(end, now))
@@ -86,9 +86,9 @@ def _without_effect(
     now: Instant,
     begins: Instant,
 ) -> Iterator[BanWarningRead]:
-    """Exemptions of the authority's ranges from others' bans on the service: this ban applies there too.
+    """Yield the exemptions of the authority's ranges from others' bans on the service: this ban applies there too.
 
-    Not those from a ban that has ended for good: nobody relies on them.
+    Leave out those from a ban that has lapsed: nobody relies on them.
     """
     subject = f"{row.authority}/{row.service}"
     others = (
@@ -99,13 +99,13 @@ def _without_effect(
         .where(ExemptionRow.approved_s.is_not(None), ExemptionRow.end_s > begins)
         .where(or_(ExemptionRow.revoked_s.is_(None), ExemptionRow.revoked_s > begins))
     )
-    kept = [one for one in own if _end(one) > begins]
+    kept = [one for one in own if exemption_end(one) > begins]
     for one, other in session.execute(others.order_by(ExemptionRow.number)).all():
-        if all(has_ended(term, now) for term in other.terms):
+        if has_lapsed(other.terms, now):
             continue
         ranges = _refused(session, row, one, kept, frozenset({row.authority}))
         if ranges:
-            asked, dates = _asking(waiting, one, begins, begins), partial(_until, _end(one))
+            asked, dates = _asking(waiting, one, begins, begins), partial(_until, exemption_end(one))
             yield BanWarningRead(
                 code=WarningCode.EXEMPTION_FROM_ANOTHER_BAN,
                 message=f"exemption {one.number} is from {other.authority}/{other.service} and not from {subject}, "
@@ -117,7 +117,7 @@ def _without_effect(
 
 
 def _renewals(terms: Sequence[TermRow], now: Instant) -> Iterator[tuple[TermRow, TermRow]]:
-    """Each further term of late, after the one before it."""
+    """Yield each further term of the last thirty days, after the one before it."""
     ordered = sorted(terms, key=lambda term: (term.start_s, term.id))
     for before, term in pairwise(ordered):
         if not has_ended(term, now) and now < max(term.start_s, term.recorded_s) + ENDING_S:
@@ -127,7 +127,7 @@ def _renewals(terms: Sequence[TermRow], now: Instant) -> Iterator[tuple[TermRow,
 def _refused(
     session: Session, row: BanRow, one: ExemptionRow, others: Sequence[ExemptionRow], owners: frozenset[str]
 ) -> list[str]:
-    """The ranges of an exemption in which the ban applies, and from which none of `others` exempts them."""
+    """Return the ranges of an exemption in which the ban applies, except those that one of `others` exempts."""
     spared = {prefix for other in others if other is not one and other.site == one.site for prefix in other.ranges}
     named = select(RangeRow).where(RangeRow.site == one.site, RangeRow.prefix.in_(set(one.ranges) - spared))
     return sorted(
@@ -137,12 +137,8 @@ def _refused(
     )
 
 
-def _end(one: ExemptionRow) -> Instant:
-    return one.end_s if one.revoked_s is None else min(one.end_s, one.revoked_s)
-
-
 def _from(at: Instant, now: Instant, time_zone: str) -> str:
-    """The options that let a further exemption begin where one ends; now where that has passed."""
+    """Return the options with which a further exemption begins where one ends, or now if that has passed."""
     length = ' --for "3 months"'
     if at <= now:
         return length
@@ -161,7 +157,7 @@ def _named(ranges: Sequence[str]) -> str:
 def _asking(
     waiting: Sequence[ExemptionRow], one: ExemptionRow, begins: Instant, reached: Instant
 ) -> dict[str, ExemptionRow]:
-    """The requests, by range, that ask for at least the hours of an exemption, by `begins` and beyond `reached`."""
+    """Return the requests, by range, that ask for at least the hours of an exemption, from `begins` to `reached`."""
     return {
         prefix: other
         for other in waiting
@@ -179,7 +175,7 @@ def _remedy(
     asked: Mapping[str, ExemptionRow],
     dates: Callable[[str], str],
 ) -> str:
-    """The request that waits for a decision, or the command that makes it; both where it has some of the ranges."""
+    """Return the waiting request, or the command that makes one. Return both if it has some of the ranges."""
     left = [prefix for prefix in ranges if prefix not in asked]
     numbers = sorted({asked[prefix].number for prefix in ranges if prefix in asked})
     if not numbers:
@@ -192,7 +188,7 @@ def _remedy(
 
 
 def _ask(session: Session, row: BanRow, one: ExemptionRow, ranges: Sequence[str], dates: Callable[[str], str]) -> str:
-    """The command that asks for an exemption in the same hours. `dates` has the options of its term in a time zone."""
+    """Return the command that asks for an exemption in the same hours. `dates` gives its term in a time zone."""
     where = "" if one.site == DEFAULT_SITE else f" --site {one.site}"
     more = " …" if len(ranges) > MAX_NAMED else ""
     hours = "".join(f' --hours "{hours}"' for hours in one.hours)

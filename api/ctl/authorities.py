@@ -89,7 +89,7 @@ def _set(client: Client, options: Options) -> Result:
     rules = {name: value == "yes" for name, value in given(options, "off_needs_reason", "off_needs_approver").items()}
     if rules:
         if body or names:
-            raise WrongInput("set what switching off needs by a command of its own: approvers may do that too")
+            raise WrongInput("--off-needs-reason and --off-needs-approver take no other option: give those separately")
         return _shown(client.send(Authority, "PATCH", f"{where}/off-rules", rules))
     known = client.find(Authority, where)
     if known is None:
@@ -128,7 +128,7 @@ def _lines(found: Authority) -> Iterator[str]:
 
 
 def _off_words(found: Authority) -> str:
-    """What it takes to switch a ban off."""
+    """Return what it takes to switch a ban off."""
     needs = (("a reason", found.off_needs_reason), ("an approver", found.off_needs_approver))
     return " and ".join(what for what, needed in needs if needed) or "nothing more"
 

@@ -219,7 +219,7 @@ def _set(client: Client, options: Options) -> Result:
 
 
 def _fields(options: Options) -> Body:
-    """What the options give of a ban but its decision and term."""
+    """Return what the options give of a ban, except its decision and term."""
     reason = {} if options.reason is None else {"mode_reason": options.reason}
     return {**given(options, *_FIELDS, "addresses"), **reason}
 

@@ -45,7 +45,7 @@ class BanWarning(Answer):
 
 
 def warning_notes(warnings: Iterable[BanWarning] | None) -> tuple[str, ...]:
-    """A line of each warning."""
+    """Return a line for each warning."""
     return tuple(f"warning: {one.message}" for one in warnings or ())
 
 

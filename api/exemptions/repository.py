@@ -44,7 +44,7 @@ def owners(session: Session, site: str, prefixes: Sequence[str]) -> dict[str, st
 
 
 def default_zone(session: Session, ban: BanRow, site: str, prefixes: Sequence[str]) -> str:
-    """The time zone of a request for these ranges that names none: that of their authority."""
+    """Return the time zone of a request that names none: that of the authority of its ranges."""
     return time_zone_of(session, min(owners(session, site, prefixes).values(), default=ban.authority))
 
 

@@ -13,6 +13,7 @@ from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
 from api.exemptions.schemas import ExemptionState, exemption_state, shown_exemption
 from api.moments import zoned_hours_text
+from api.publish.source import exemption_end
 from dnsfilter.policy.check import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant
 
@@ -81,9 +82,9 @@ def demand_unasked(
 ) -> None:
     """Raises Conflict where the same is asked for already, or approved for as long, as when a request is sent twice.
 
-    A request is the same where it has the same ranges, hours and reason, and no time that the other has not. One from
-    now on that is sent again minutes later counts as sent with the other: it ends then as much earlier, or where
-    `end_from` says that the same span ends from the other's start. Midnight may have passed between them.
+    A request is the same where it has the same ranges, hours and reason, and no time that the other has not. One that
+    begins now and is sent again minutes later counts as sent with the other. It then ends as much earlier, or where
+    `end_from` says that its span ends from the other's start. Midnight may have passed between them.
     """
     asked = (wanted.site, [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)], wanted.reason)
     hours = [zoned_hours_text(hours, time_zone) for hours in wanted.hours]
@@ -99,9 +100,8 @@ def demand_unasked(
             end = min(end - later, end_from(row.start_s))
         if state is ExemptionState.REQUESTED and end <= row.end_s:
             raise Conflict(f"Exemption {row.number} already asks for this and is waiting for a decision.")
-        last = row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
-        if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE) and end <= last:
-            raise Conflict(f"Exemption {row.number} already sets this aside: it is approved.")
+        if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE) and end <= exemption_end(row):
+            raise Conflict(f"Exemption {row.number} already exempts these ranges: it is approved.")
 
 
 def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:

@@ -10,9 +10,10 @@ from api.db.models import AuditRow, BanRow, BindingRow, ConcernRow, ExemptionRow
 from api.notices.due_bans import facts_at
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
 from api.notices.mergers import Heir, heirs
+from api.publish.source import exemption_end
 from api.suspensions import repository as suspensions
 from api.suspensions.schemas import finish
-from dnsfilter.policy.model import Ground, Instant
+from dnsfilter.policy.model import Ground
 
 BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
 REMINDED_S = 7 * DAY_S
@@ -35,7 +36,7 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
         if heir is not None and heir.replaces(found):
             continue  # That the one which goes on was approved is told.
         facts = {**facts_at(bans[found.ban], hour.now), "number": found.number}
-        end = _last(found)
+        end = exemption_end(found)
         revoked = found.revoked_s is not None and found.revoked_s <= hour.now
         if found.approved_s is None and found.rejected_s is None and not revoked:
             yield _waiting(found, bans[found.ban].authority, facts, hour)
@@ -62,13 +63,8 @@ def _waiting(row: ExemptionRow, authority: str, facts: Json, hour: Hour) -> Due:
     return Due(key, kind, authority, told, (f"{key}/again",))
 
 
-def _last(row: ExemptionRow) -> Instant:
-    """When the exemption ends: as decided, or as an act has it, which may lie ahead."""
-    return row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
-
-
 def _ending(row: ExemptionRow, approved_s: int, owners: Sequence[str], facts: Json, hour: Hour) -> Iterator[Due]:
-    end = _last(row)
+    end = exemption_end(row)
     reached = threshold(end, approved_s, hour.now, BEFORE_EXEMPTIONS_END_S)
     if reached is None:
         return
@@ -129,7 +125,10 @@ def _goes_on(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
 
 
 def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
-    """Beginnings and early ends, to whom the act is recorded for; of a suspension of all, to the installation too."""
+    """Beginnings and early ends, to the authorities for which the act is on record.
+
+    Those of a suspension of all go to the installation too.
+    """
     row = SuspensionRow
     rows = session.scalars(select(row).where(or_(row.start_s > hour.oldest, row.ended_s > hour.oldest))).all()
     recorded, holding = (_recorded(session, hour), suspensions.holding(session, hour.now)) if rows else ({}, ())
@@ -150,7 +149,7 @@ def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
 
 
 def _recorded(session: Session, hour: Hour) -> Mapping[tuple[str, int], Sequence[str]]:
-    """By act and number of a suspension, the authorities for which it is on record."""
+    """Return the authorities for which an act on a suspension is on record, by act and number."""
     acts = AuditRow.act.in_(("suspension.start", "suspension.end"))
     entries = select(AuditRow.act, AuditRow.object, AuditRow.authorities).where(acts, AuditRow.time_s > hour.oldest)
     return {(act, int(subject.rpartition("/")[2])): whose for act, subject, whose in session.execute(entries)}
@@ -161,7 +160,7 @@ def _recipients(row: SuspensionRow, recorded: Sequence[str]) -> Sequence[str | N
 
 
 def _scope(row: SuspensionRow, to: str | None) -> Json:
-    """For whom nothing is refused; `binds` where that sets aside bans of the recipient that apply there."""
+    """Return for whom nothing is refused. `binds` says that this sets aside bans of the recipient that apply there."""
     scope: Json = {"scope": row.authority}
     return {**scope, "binds": True} if row.authority not in (None, to) else scope
 

@@ -22,28 +22,31 @@ _ACTS = ("ban.confirm", *(f"ban.set_{mode}" for mode in Mode))
 
 @dataclass(frozen=True, slots=True)
 class _Spell:
-    """A mode that a ban had from `start` on; `entry` is the act that set it, None if it returned by itself."""
+    """A mode that a ban had from `start` on; `entry` is the act that set it, None if it returned by itself.
+
+    One that is off for a time has `until`.
+    """
 
     start: Instant
     mode: Mode
     entry: AuditRow | None
+    until: Instant | None = None
 
 
 def due_modes(session: Session, hour: Hour) -> Iterator[Due]:
-    """What an act has set, and what has returned by itself, to the ban's authority and to those bound by it."""
+    """Modes that an act set or that returned by themselves, to the ban's authority and to those bound by it."""
     for ban in _changed(session, hour):
         spells = _spells(session, ban, hour.now)
         for index, spell in enumerate(spells):
             kind = _kind(spell) if hour.fresh(spell.start) else None
             if kind is None or (kind is Kind.BAN_BACK and not _is_back(ban, spells[: index + 1])):
                 continue
-            until = None if spell.entry is None else (spell.entry.after or {}).get("off_until")
-            more = {} if until is None else {"until_s": parse_moment(until, "UTC")}
+            more = {} if spell.until is None else {"until_s": spell.until}
             yield from _notices(session, ban, kind, spell.start, more)
 
 
 def _changed(session: Session, hour: Hour) -> Sequence[BanRow]:
-    """The bans whose mode was set, or has returned, within what is not past."""
+    """Return the bans whose mode was set or has returned recently enough for a notice."""
     row = AuditRow
     acts = select(row.object).where(row.act.in_(_ACTS), row.time_s > hour.oldest, row.time_s <= hour.now)
     returned = and_(BanRow.off_until_s > hour.oldest, BanRow.off_until_s <= hour.now)
@@ -52,35 +55,34 @@ def _changed(session: Session, hour: Hour) -> Sequence[BanRow]:
 
 
 def _spells(session: Session, ban: BanRow, now: Instant) -> list[_Spell]:
-    """The modes that the ban has had, by what is recorded; every act on it begins a spell."""
+    """Return the modes that the ban has had, by the audit log. Every act on it begins a spell."""
     statement = select(AuditRow).where(AuditRow.object == f"ban/{reference_of(ban)}", AuditRow.time_s <= now)
     entries = session.scalars(statement.order_by(AuditRow.seq)).all()
     known = [entry for entry in entries if (entry.after or {}).get("number") == ban.number]
     spells = []
     for entry, following in zip_longest(known, known[1:]):
         after = entry.after or {}
-        spells.append(_Spell(entry.time_s, Mode(after["mode"]), entry))
-        until = after.get("off_until")
-        back = None if until is None else parse_moment(until, "UTC")
-        if back is not None and back <= (now if following is None else following.time_s):
-            spells.append(_Spell(back, Mode(after["returns_to"]), None))
+        off_until = after.get("off_until")
+        until = None if off_until is None else parse_moment(off_until, "UTC")
+        spells.append(_Spell(entry.time_s, Mode(after["mode"]), entry, until))
+        if until is not None and until <= (now if following is None else following.time_s):
+            spells.append(_Spell(until, Mode(after["returns_to"]), None))
     return spells
 
 
 def _is_back(ban: BanRow, spells: Sequence[_Spell]) -> bool:
-    """Whether the ban refuses with the last spell, and did with one before."""
+    """Return whether the ban refuses in the last spell, and refused in an earlier one."""
     if not any(holds(term, spells[-1].start) for term in ban.terms):
         return False
-    first = spells[0].entry
-    if first is not None and (first.after or {}).get("off_until") is not None:
-        return True  # A merger or a policy file goes on with a ban that refused elsewhere.
+    if spells[0].until is not None:
+        return True  # It came by a merger or a policy file, and refused before that.
     refused = ((spell.start, following.start) for spell, following in pairwise(spells) if spell.mode is Mode.ENFORCE)
     held = [(max(term.start_s, term.recorded_s), end_of(effective_end(term))) for term in ban.terms]
     return any(max(start, begin) < min(end, finish) for start, end in refused for begin, finish in held)
 
 
 def due_requests(session: Session, hour: Hour) -> Iterator[Due]:
-    """What waits for an approver, to the ban's authority."""
+    """Requests that wait for an approver, to the ban's authority."""
     waiting = in_state(RequestState.REQUESTED, hour.now)
     for row in session.scalars(select(RequestRow).where(waiting, RequestRow.requested_s > hour.oldest)).all():
         ban, kind = session.get_one(BanRow, row.ban), Kind.REQUEST_WAITING
@@ -89,7 +91,7 @@ def due_requests(session: Session, hour: Hour) -> Iterator[Due]:
 
 
 def _kind(spell: _Spell) -> Kind | None:
-    """What a spell is to those who rely on the ban; None if its act changes neither mode nor end."""
+    """Return the kind of notice about a spell; None if its act changes neither mode nor end."""
     if spell.entry is not None:
         before, after = spell.entry.before or {}, spell.entry.after or {}
         same = (before.get("mode"), before.get("off_until")) == (after.get("mode"), after.get("off_until"))

@@ -221,9 +221,14 @@ def binding_value(row: BindingRow) -> Binding | None:
     )
 
 
+def exemption_end(row: ExemptionRow) -> Instant:
+    """Return when an exemption ends: as decided, or as an act has brought it forward."""
+    return row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
+
+
 def exemption_value(row: ExemptionRow) -> Exemption | None:
     """The exemption that a row says; None for one that was rejected, or ended before it began."""
-    end = row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
+    end = exemption_end(row)
     if row.rejected_s is not None or end <= row.start_s:
         return None
     return Exemption(

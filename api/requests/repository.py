@@ -15,7 +15,7 @@ SORTING = Sorting(RequestRow.number, {"number": RequestRow.number})
 
 
 def get(session: Session, number: int) -> RequestRow:
-    """The request; raises NotFound."""
+    """Return the request; raise NotFound if there is none."""
     row = session.get(RequestRow, number)
     if row is None:
         raise NotFound(f"there is no request {number}")
@@ -23,7 +23,7 @@ def get(session: Session, number: int) -> RequestRow:
 
 
 def waiting(session: Session, ban: int, now: Instant) -> Sequence[RequestRow]:
-    """The requests about a ban that nobody has decided about."""
+    """Return the requests about a ban that wait for a decision."""
     statement = select(RequestRow).where(RequestRow.ban == ban, in_state(RequestState.REQUESTED, now))
     return session.scalars(statement.order_by(RequestRow.number)).all()
 
@@ -36,7 +36,7 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[RequestRow], str | None]:
-    """A page of requests by number; of the matters of `visible`, unless it is None."""
+    """Return a page of requests by number; those in the authorities `visible`, or all if it is None."""
     statement = select(RequestRow)
     if visible is not None:
         statement = statement.where(RequestRow.ban.in_(select(BanRow.number).where(BanRow.authority.in_(visible))))

@@ -31,14 +31,14 @@ def list_requests(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[RequestRead]:
-    """Requests to switch a ban off, or to only count, by number."""
+    """List requests to switch a ban off, or to let it only count, by number."""
     rows, following = repository.page(unit.session, permit.visible(), state, unit.now_s, limit, cursor)
     return Page(items=[_read(unit, row) for row in rows], next=following)
 
 
 @router.get("/{number}", operation_id="get_request", summary="Get a request", responses=documented(NOT_FOUND))
 def get_request(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> RequestRead:
-    """One request."""
+    """Get one request."""
     return _answer(unit, _permitted(number, unit, permit), response)
 
 
@@ -57,7 +57,10 @@ def approve_request(
     precondition: PreconditionDep,
     body: Note | None = None,
 ) -> RequestRead:
-    """Sets the mode that is asked for. Nobody approves a request of their own, through a role that they gave either."""
+    """Set the mode that is asked for.
+
+    Nobody approves a request of their own, or by a role that its author granted.
+    """
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     ban = unit.session.get_one(BanRow, row.ban)
@@ -78,7 +81,7 @@ def approve_request(
 def reject_request(
     number: Number, body: Refusal, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
 ) -> RequestRead:
-    """The request stays on record, without effect."""
+    """Reject the request. It stays on record, without effect."""
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     service.reject(unit, row, body.reason)
@@ -94,7 +97,7 @@ def reject_request(
 def withdraw_request(
     number: Number, body: Refusal, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
 ) -> RequestRead:
-    """An operator of the authority takes the request back; it stays on record, without effect."""
+    """Take the request back, as an operator of the authority. It stays on record, without effect."""
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     service.withdraw(unit, row, body.reason)
@@ -102,7 +105,7 @@ def withdraw_request(
 
 
 def _permitted(number: int, unit: UnitOfWork, permit: Permit) -> RequestRow:
-    """The request, which is the matter of the ban's authority."""
+    """Return the request; raise an error unless the caller has the role in the ban's authority."""
     row = repository.get(unit.session, number)
     permit.demand(unit.session.get_one(BanRow, row.ban).authority)
     return row

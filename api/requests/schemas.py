@@ -9,7 +9,7 @@ from dnsfilter.policy.model import Instant, Mode
 
 
 class RequestRead(Read):
-    """A request to set a ban to `mode`, if off for a time `until` then, and what became of it."""
+    """A request to set a ban to `mode`, and what became of it. One to switch it off for a time has `until`."""
 
     number: int
     ban: str
@@ -29,7 +29,7 @@ class RequestRead(Read):
 
 
 def read_request(row: RequestRow, ban: BanRow, now: Instant) -> RequestRead:
-    """A request about `ban` as the API shows it."""
+    """Return a request about `ban` as the API shows it."""
     return RequestRead(
         number=row.number,
         ban=f"{ban.authority}/{ban.service}",
@@ -50,5 +50,5 @@ def read_request(row: RequestRow, ban: BanRow, now: Instant) -> RequestRead:
 
 
 def shown_request(row: RequestRow, ban: BanRow) -> Json:
-    """A request as the audit keeps it: without what depends on the hour."""
+    """Return a request as the audit log keeps it, without what depends on the time."""
     return read_request(row, ban, 0).model_dump(mode="json", exclude={"revision", "state"})

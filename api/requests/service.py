@@ -17,18 +17,18 @@ from dnsfilter.policy.model import Instant, Mode, Service
 def asked(
     unit: UnitOfWork, permit: Permit, authority: AuthorityRow, ban: BanRow, change: BanChange
 ) -> RequestRow | None:
-    """The request that the change of a ban becomes; None if it takes effect at once.
+    """Record the request that the change of a ban becomes; return None if the change takes effect at once.
 
-    That is so unless it keeps the ban from refusing, and the authority wants a second person for that. Administrators
-    need none: what they apply and roll back takes effect too.
+    It waits if it keeps the ban from refusing and the authority wants an approver for that. Changes by administrators
+    never wait, because what they apply and roll back does not either.
     """
     if not authority.off_needs_approver or permit.caller.administers:
         return None
-    whole = bans.taken_over(unit, ban, change)
-    before, after = switch_at(ban, unit.now_s), switched(unit, ban, whole)
+    wanted = bans.taken_over(unit, ban, change)
+    before, after = switch_at(ban, unit.now_s), switched(unit, ban, wanted)
     if not stops_refusing(before, after):
         return None
-    if not sets_only_mode(ban, whole):
+    if not sets_only_mode(ban, wanted):
         raise Invalid.at("body", f"an approver of {authority.slug} decides about the mode: set nothing else with it")
     if has_lapsed(ban.terms, unit.now_s):
         name = f"{ban.authority}/{ban.service}"
@@ -93,12 +93,12 @@ def withdraw(unit: UnitOfWork, row: RequestRow, reason: str) -> None:
 
 
 def cut(unit: UnitOfWork, row: RequestRow, at: Instant, reason: str) -> None:
-    """End a request at `at`, for instance because the ban's authority closes then. Until then it can be decided."""
+    """End a request at `at`, for example because the ban's authority closes. Until then it can be decided."""
     _record(unit, row, _must_wait(unit, row), "request.withdraw", reason, withdrawn=at)
 
 
 def _must_wait(unit: UnitOfWork, row: RequestRow) -> BanRow:
-    """The ban of a request that waits; raises Conflict for one that does not."""
+    """Return the ban of a request that waits; raise Conflict if it does not."""
     ban = unit.session.get_one(BanRow, row.ban)
     state = request_state(row, ban, unit.now_s)
     if state is not RequestState.REQUESTED:

@@ -12,8 +12,8 @@ from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
 from api.exemptions.schemas import ExemptionState
-from api.requests import repository as waiting_requests
 from api.requests import service as requests
+from api.requests.repository import waiting
 from api.succession import repository
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Closing, DecisionRecord, Instant
@@ -90,7 +90,7 @@ def _requests(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[RequestR
     found = [
         request
         for ban in repository.bans(unit.session, row.slug)
-        for request in waiting_requests.waiting(unit.session, ban.number, unit.now_s)
+        for request in waiting(unit.session, ban.number, unit.now_s)
     ]
     return [request for request in found if until(request.until_s) > at]
 

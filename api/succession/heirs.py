@@ -24,7 +24,7 @@ from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.moments import parse_zoned_hours
-from api.publish.source import lasting_mode
+from api.publish.source import exemption_end, lasting_mode
 from api.requests import repository as requests
 from api.succession import repository
 from api.succession.outcome import Outcome
@@ -84,7 +84,7 @@ class Heirs:
         self._end_requests(ban)
 
     def _end_requests(self, ban: BanRow) -> None:
-        """Say that what is only asked for ends: whoever asked asks the successor."""
+        """Report that what is only asked for ends. Its author asks the successor again."""
         session, now = self.unit.session, self.unit.now_s
         asked = repository.exemptions_from(session, ban.number, now, ExemptionState.REQUESTED)
         self.done.ended += map(_of_exemption, asked)
@@ -189,7 +189,7 @@ class Heirs:
         """Raises Conflict where an exemption from `known` would set aside the terms that it lacks."""
         bears = self._bears(ban, always=True)
         for exemption in repository.exemptions_from(self.unit.session, known.number, self.unit.now_s, *APPROVED):
-            life = intersection(gaps, ((exemption.start_s, _last(exemption)),))
+            life = intersection(gaps, ((exemption.start_s, exemption_end(exemption)),))
             owners = self._owners(exemption).values()
             if any(intersection(life, bears.get(owner, ())) for owner in owners):
                 raise Conflict(
@@ -237,7 +237,7 @@ class Heirs:
     def _continue_exemption(self, exemption: ExemptionRow, ban: BanRow, ruled: Mapping[str, Intervals]) -> None:
         """As one from `ban`, but for the ranges in which that one applied already, and as long as it did."""
         session, now = self.unit.session, self.unit.now_s
-        whole = ((max(exemption.start_s, now), _last(exemption)),)
+        whole = ((max(exemption.start_s, now), exemption_end(exemption)),)
         bound = {row.authority for row in repository.bindings_of(session, ban.number, now)} | {
             ban.authority,
             self.old.slug,
@@ -313,10 +313,6 @@ def _wanted(row: BindingRow, ban: BanRow, authority: str, start: Instant, end: I
 
 def _finish(row: BindingRow) -> Instant | None:
     return row.end_s if row.ended_s is None else row.ended_s
-
-
-def _last(row: ExemptionRow) -> Instant:
-    return row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
 
 
 def _name(row: BanRow) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.bans.repository import suspended
 from api.bans.standing import State, due, is_suspended, state_of, switch_at
-from api.bans.states import in_state, mode_at
+from api.bans.states import in_state, mode_at, mode_since
 from api.db.models import BanRow, SuspensionRow, TermRow
 from dnsfilter.policy.model import Mode
 from tests.unit.api.conftest import START, Plane, on_both_databases
@@ -63,6 +63,7 @@ def _term(drawn: Drawn) -> TermRow:
 def _ban(authority: str, number: int, terms: list[Drawn], mode: _Mode) -> BanRow:
     row = BanRow(authority=authority, service=f"service{number}", mode=mode[0], reply="refused", addresses=[])
     row.off_until_s, row.returns_to = None if mode[1] is None else START + mode[1], mode[2]
+    row.mode_set_s = START - number
     row.tiers, row.funding, row.audience, row.provisional = [1], ["public"], ["staff"], False
     row.decision, row.revision, row.terms, row.mode_reason = {}, 1, [_term(term) for term in terms], ""
     return row
@@ -91,11 +92,14 @@ def test_a_list_by_state_has_the_bans_that_are_in_it(
         session.add_all([*rows, *(_suspension(*suspension) for suspension in suspensions)])
         session.flush()
         now = suspended(session, START)
-        modes = {row.number: switch_at(row, START).mode for row in rows}
+        switches = {row.number: switch_at(row, START) for row in rows}
+        modes = {number: switch.mode for number, switch in switches.items()}
         states = {row.number: _state(row, is_suspended(row.authority, now), modes[row.number]) for row in rows}
         for mode in Mode:
             listed = select(BanRow.number).where(BanRow.number.in_(modes), mode_at(START) == mode)
             assert set(session.scalars(listed)) == {number for number in modes if modes[number] is mode}, mode
+        since = session.execute(select(BanRow.number, mode_since(START)).where(BanRow.number.in_(modes)))
+        assert dict(since.tuples()) == {number: switch.since for number, switch in switches.items()}
         for state in State:
             wanted = {State.IN_FORCE, State.ENDING} if state is State.IN_FORCE else {state}
             listed = select(BanRow.number).where(BanRow.number.in_(states), in_state(state, START))
