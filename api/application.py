@@ -5,7 +5,6 @@ from threading import Lock
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.routing import Match
 from starlette.types import Scope
@@ -45,6 +44,7 @@ from api.ranges.router import ranges, sites
 from api.ranges.tables import tables
 from api.requests.router import router as requests
 from api.revisions.router import router as revisions
+from api.routing import Route
 from api.services.router import router as services
 from api.spaces.router import router as spaces
 from api.succession.router import router as succession
@@ -173,7 +173,7 @@ def _may(caller: Caller, scope: Scope) -> bool:
     for route in routes() if scope["method"] not in READS else ():
         match, found = route.matches(scope)
         if match is Match.FULL:
-            permit_for(caller, route.operation_id, found["path_params"])
+            permit_for(caller, route.rule, found["path_params"])
             return True
     return False
 
@@ -206,9 +206,9 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     return app
 
 
-def routes() -> list[APIRoute]:
+def routes() -> list[Route]:
     """Every route of the API."""
-    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 
 
 def _replayed(_request: Request, error: Exception) -> Response:

@@ -14,15 +14,15 @@ from sqlalchemy.orm import Session
 from api import idempotency
 from api.auth.caller import Caller, Permit
 from api.auth.failures import Failures, address_of, sweep
-from api.auth.permissions import OF_OPERATION
+from api.auth.permissions import Rule
 from api.auth.tokens import Refused, authenticate, note_use, standing
 from api.db.models import TokenRow
 from api.db.session import Database
 from api.db.unit import UnitOfWork
-from api.errors import Forbidden, NotAuthenticated, Stale
+from api.errors import NotAuthenticated, Stale
 from api.problems import id_of
 from api.quota import Quota
-from api.routing import revision_tag
+from api.routing import revision_tag, route_of
 from api.settings import Settings
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.model import Policy, Service
@@ -111,15 +111,11 @@ def permit(
     credentials: BearerDep,
 ) -> Permit:
     """What the caller may do here; raises NotAuthenticated, Forbidden and TooMany."""
-    operation = getattr(request.scope.get("route"), "operation_id", None)
-    return permit_for(_caller(request, held, credentials), operation, request.path_params)
+    return permit_for(_caller(request, held, credentials), route_of(request).rule, request.path_params)
 
 
-def permit_for(caller: Caller, operation: str | None, path: Mapping[str, object]) -> Permit:
-    """Return what a caller may do by an operation. Raise Forbidden if that is nothing, as far as the path says."""
-    rule = OF_OPERATION.get(operation or "")
-    if rule is None:
-        raise Forbidden("nobody may do this")
+def permit_for(caller: Caller, rule: Rule, path: Mapping[str, object]) -> Permit:
+    """Return what a caller may do under a rule. Raise Forbidden if that is nothing, as far as the path says."""
     found = Permit(caller, rule)
     found.enter(path)
     return found
@@ -158,6 +154,7 @@ def note_failure(
 
 
 PermitDep = Annotated[Permit, Depends(permit)]
+"""The permit of the request's route, for dependencies. A route names one of `api.permits`."""
 
 
 def costly(held: RuntimeDep, permit: PermitDep) -> Iterator[None]:

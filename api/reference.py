@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
-from fastapi.routing import APIRoute
-
 from api.application import routes
-from api.auth.permissions import OF_AUTHORITY, OF_OPERATION, Role, Rule, Where
+from api.auth.permissions import OF_AUTHORITY, Role, Rule, Where
+from api.routing import Route
 
 MARK = "<!-- From here on made from the routes and their rules by `python -m api.reference`; a test compares. -->"
 YES, NO, OWN, PART, SELF = "yes", "–", "own", "part", "self"
@@ -112,12 +111,11 @@ def cell(rule: Rule, column: str) -> str:
     return held if column in rule.roles else NO
 
 
-def _row(route: APIRoute) -> str:
+def _row(route: Route) -> str:
     method = next(iter(route.methods or ()))
     operation = route.operation_id or ""
-    rule = OF_OPERATION[operation]
     summary = route.summary or operation.replace("_", " ")
-    cells = " | ".join(cell(rule, column) for column in COLUMNS)
+    cells = " | ".join(cell(route.rule, column) for column in COLUMNS)
     besides = BESIDES.get(operation, "")
     return f"| `{method} {route.path}` | {summary[0].lower()}{summary[1:]} | {cells} | {besides} |\n"
 

@@ -1,19 +1,18 @@
 """The routes of the API: known query parameters only, entity tags that cover the answer, 304, answers that are kept."""
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from inspect import signature
+from typing import Any, get_args
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_dependant
 from fastapi.params import Depends as Needed
 from fastapi.routing import APIRoute
-from fastapi.security.base import SecurityBase
 
-from api.auth.permissions import OF_OPERATION, Where
+from api.auth.permissions import Rule, Where
 from api.errors import Fault, Invalid
 from api.near import did_you_mean
 from api.schemas import place_of
@@ -22,12 +21,17 @@ TAG_DIGITS = 16
 MAX_UNKNOWN = 20
 """The most unknown parameters that an answer names."""
 _LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
+_NAMED_IN: Mapping[Where, str] = {Where.PATH: "{slug}", Where.SELF: "{account}", Where.ACTED: "{account}"}
+"""What the path of a route has if its rule is about whoever the path names."""
 _OF_REVISION = '"r'
 """How tags begin that routes give; others are a whole answer's already."""
 
 
 class Route(APIRoute):
     """A route whose answer is in `request.state.answer` before its transaction ends.
+
+    A parameter of its endpoint says who may call it: one of `api.permits`, or of `api.nodes.callers`. It is asked
+    first. Without one the route cannot be made.
 
     What a route has tagged with a revision gets a tag that covers the answer's body too: a state that follows from the
     clock changes without an act. A GET with that tag in If-None-Match is answered with 304.
@@ -39,9 +43,9 @@ class Route(APIRoute):
     def __init__(
         self, path: str, endpoint: Callable[..., Any], *, dependencies: Sequence[Needed] | None = None, **options: Any
     ) -> None:
-        first = [Depends(call) for call in dict.fromkeys(_letting_in(get_dependant(path=path, call=endpoint)))]
+        self.rule, first = _permission(path, endpoint)
         # Before a transaction begins.
-        checked = [*first, *(dependencies or ()), Depends(_demand_known)]
+        checked = [first, *(dependencies or ()), Depends(_demand_known)]
         super().__init__(path, endpoint, dependencies=checked, **options)
 
     @cached_property
@@ -66,13 +70,34 @@ class Route(APIRoute):
         return handled
 
 
-def _letting_in(dependant: Dependant) -> Iterator[Callable[..., Any]]:
-    """Yield the dependencies that check the caller's token."""
-    for needed in dependant.dependencies:
-        if needed.call is not None and any(isinstance(inner.call, SecurityBase) for inner in needed.dependencies):
-            yield needed.call
-        else:
-            yield from _letting_in(needed)
+def route_of(request: Request) -> Route:
+    """Return the route that a request has come to."""
+    found = request.scope["route"]
+    assert isinstance(found, Route)
+    return found
+
+
+def _permission(path: str, endpoint: Callable[..., Any]) -> tuple[Rule, Needed]:
+    """Return who may call an endpoint, and the dependency that checks it. Raise TypeError if its signature is unclear.
+
+    Both are in the annotation of one parameter.
+    """
+    named = f"{endpoint.__module__}.{endpoint.__qualname__}"
+    parts = [get_args(given.annotation)[1:] for given in signature(endpoint, eval_str=True).parameters.values()]
+    found = [
+        (part, needed)
+        for needs in parts
+        for part in needs
+        if isinstance(part, Rule)
+        for needed in needs
+        if isinstance(needed, Needed)
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{named} has {len(found)} permits in its signature: give it one of api.permits")
+    rule, needed = found[0]
+    if _NAMED_IN.get(rule.where, "") not in path:
+        raise TypeError(f"the path of {named} has no {_NAMED_IN[rule.where]}, which its permit is about")
+    return rule, needed
 
 
 def _declared(dependant: Dependant) -> Iterator[str]:
@@ -83,8 +108,8 @@ def _declared(dependant: Dependant) -> Iterator[str]:
 
 async def _demand_known(request: Request) -> None:
     """Raise Invalid for query parameters that the route does not declare, or that are given twice."""
-    route = request.scope["route"]
-    if OF_OPERATION[route.operation_id].where in _LENIENT:
+    route = route_of(request)
+    if route.rule.where in _LENIENT:
         return
     known = route.parameters
     given = Counter(name for name, _ in request.query_params.multi_items())

@@ -31,11 +31,22 @@ from api.auth.failures import KEPT_S
 from api.db.models import AccountRow, TokenRow
 from api.db.unit import UnitOfWork
 from api.db.zones import time_zone_of
-from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
+from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Forbidden, Invalid, invalid_at
 from api.filters import AuthorityFilter
 from api.moments import given_moment, parse_end
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import (
+    Administrator,
+    AnyAccount,
+    ApproverOfObject,
+    Auditor,
+    ReaderOfObject,
+    ReaderOfSome,
+    SelfOrAdministrator,
+    SelfOrAuditor,
+    SelfOrReader,
+)
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route
 from api.schemas import Page
@@ -50,7 +61,7 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 @oneself.get("", operation_id="get_self", summary="Who am I?", responses=documented())
-def get_self(unit: UnitDep, permit: PermitDep) -> SelfRead:
+def get_self(unit: UnitDep, permit: AnyAccount) -> SelfRead:
     """The caller's account, token, and the roles that hold now."""
     row = repository.get(unit.session, permit.caller.account)
     held = sorted(permit.caller.held, key=lambda item: (item.authority or "", item.role))
@@ -64,7 +75,7 @@ def get_self(unit: UnitDep, permit: PermitDep) -> SelfRead:
 @accounts.get("", operation_id="list_accounts", summary="List accounts", responses=documented())
 def list_accounts(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfSome,
     authority: AuthorityFilter,
     login: Login | None = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -84,7 +95,7 @@ def list_accounts(
 @accounts.post(
     "", operation_id="make_account", summary="Make an account", status_code=201, responses=documented(CONFLICT)
 )
-def make_account(body: AccountWrite, unit: UnitDep, response: Response) -> AccountRead:
+def make_account(body: AccountWrite, unit: UnitDep, _permit: Administrator, response: Response) -> AccountRead:
     """A person or a service that may be granted roles and given tokens."""
     row = service.make(unit, body)
     response.headers["Location"] = f"/v1/accounts/{row.id}"
@@ -92,7 +103,7 @@ def make_account(body: AccountWrite, unit: UnitDep, response: Response) -> Accou
 
 
 @accounts.get("/{account}", operation_id="get_account", summary="Get an account", responses=documented(NOT_FOUND))
-def get_account(account: Account, unit: UnitDep, permit: PermitDep, response: Response) -> AccountRead:
+def get_account(account: Account, unit: UnitDep, permit: SelfOrReader, response: Response) -> AccountRead:
     """One's own account, or one that acted in an authority in which the caller holds a role."""
     if account != permit.caller.account:
         visible = permit.visible()
@@ -108,7 +119,7 @@ def get_account(account: Account, unit: UnitDep, permit: PermitDep, response: Re
     responses=documented(NOT_FOUND, STALE),
 )
 def disable_account(
-    account: Account, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+    account: Account, unit: UnitDep, permit: Administrator, response: Response, precondition: PreconditionDep
 ) -> AccountRead:
     """From the next request on none of its tokens is taken, and those made with them for other accounts are revoked.
 
@@ -127,7 +138,9 @@ def disable_account(
     summary="Enable an account",
     responses=documented(NOT_FOUND, CONFLICT, STALE),
 )
-def enable_account(account: Account, unit: UnitDep, response: Response, precondition: PreconditionDep) -> AccountRead:
+def enable_account(
+    account: Account, unit: UnitDep, _permit: Administrator, response: Response, precondition: PreconditionDep
+) -> AccountRead:
     """Its own tokens are taken again. An account whose name was erased stays disabled."""
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
@@ -142,7 +155,7 @@ def enable_account(account: Account, unit: UnitDep, response: Response, precondi
     status_code=204,
     responses=documented(NOT_FOUND, STALE),
 )
-def erase_account(account: Account, unit: UnitDep, permit: PermitDep, precondition: PreconditionDep) -> None:
+def erase_account(account: Account, unit: UnitDep, permit: Administrator, precondition: PreconditionDep) -> None:
     """Forgets login and name, disables the account for good, and revokes its tokens and what was made with them.
 
     The record of its acts stays whole, under its number.
@@ -158,7 +171,7 @@ def erase_account(account: Account, unit: UnitDep, permit: PermitDep, preconditi
     "/{account}/tokens", operation_id="list_tokens", summary="List an account's tokens", responses=documented(NOT_FOUND)
 )
 def list_tokens(
-    account: Account, unit: UnitDep, permit: PermitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    account: Account, unit: UnitDep, permit: SelfOrAuditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[TokenRead]:
     """The account's tokens by number, also those that are no longer taken; with a narrowed token, what is within it."""
     repository.get(unit.session, account)
@@ -173,7 +186,9 @@ def list_tokens(
     status_code=201,
     responses=documented(NOT_FOUND, CONFLICT),
 )
-def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: PermitDep, held: RuntimeDep) -> TokenMade:
+def make_token(
+    account: Account, body: TokenWrite, unit: UnitDep, permit: SelfOrAdministrator, held: RuntimeDep
+) -> TokenMade:
     """A token of one's own account; or, as an administrator, of another's. It is shown this once.
 
     It ends no later than the token that makes it, unless an administrator says `outlives_maker`.
@@ -199,7 +214,7 @@ def make_token(account: Account, body: TokenWrite, unit: UnitDep, permit: Permit
     status_code=204,
     responses=documented(NOT_FOUND),
 )
-def revoke_token(account: Account, number: Number, unit: UnitDep, permit: PermitDep) -> None:
+def revoke_token(account: Account, number: Number, unit: UnitDep, permit: SelfOrAdministrator) -> None:
     """From the next request on the token is not taken, and neither is any that was made with it.
 
     With a narrowed token one revokes that and what was made with it.
@@ -213,7 +228,7 @@ def revoke_token(account: Account, number: Number, unit: UnitDep, permit: Permit
 @grants.get("", operation_id="list_grants", summary="List grants", responses=documented())
 def list_grants(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfSome,
     authority: AuthorityFilter,
     account: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -227,7 +242,7 @@ def list_grants(
 
 
 @grants.get("/{number}", operation_id="get_grant", summary="Get a grant", responses=documented(NOT_FOUND))
-def get_grant(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
+def get_grant(number: Number, unit: UnitDep, permit: ReaderOfObject, response: Response) -> GrantRead:
     """One grant."""
     row = repository.get_grant(unit.session, number)
     permit.demand(row.authority)
@@ -238,7 +253,7 @@ def get_grant(number: Number, unit: UnitDep, permit: PermitDep, response: Respon
 @grants.post(
     "", operation_id="make_grant", summary="Grant a role", status_code=201, responses=documented(NOT_FOUND, CONFLICT)
 )
-def make_grant(body: GrantWrite, unit: UnitDep, permit: PermitDep, response: Response) -> GrantRead:
+def make_grant(body: GrantWrite, unit: UnitDep, permit: ApproverOfObject, response: Response) -> GrantRead:
     """A role in an authority, granted by its approver or an administrator; never to oneself.
 
     A start in the past is now.
@@ -262,7 +277,7 @@ def end_grant(
     number: Number,
     body: GrantEnding,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ApproverOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> GrantRead:
@@ -276,7 +291,9 @@ def end_grant(
 
 
 @failed_tries.get("", operation_id="list_failed_tries", summary="List failed tries", responses=documented())
-def list_failed_tries(unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[FailedTryRead]:
+def list_failed_tries(
+    unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[FailedTryRead]:
     """Tokens that were not taken in the last 90 days, newest first: the only place where addresses are kept."""
     rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, limit, cursor)
     owners = repository.owners(unit.session, {row.token for row in rows if row.token is not None})

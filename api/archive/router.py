@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from api.archive.dump import Source, backup
 from api.archive.records import archive
-from api.deps import COSTLY, PermitDep, Runtime, RuntimeDep
+from api.deps import COSTLY, Runtime, RuntimeDep
 from api.downloads import Download, file_download, spooled
+from api.permits import Administrator, Auditor
 from api.problems import DATABASE, TOO_MANY_AT_ONCE, documented
 from api.routing import Route
 
@@ -27,7 +28,7 @@ _FILE = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary
     response_class=StreamingResponse,
     responses={**documented(DATABASE, TOO_MANY_AT_ONCE), 200: {"description": "A zip file", **_FILE}},
 )
-def get_backup(held: RuntimeDep, permit: PermitDep) -> Download:
+def get_backup(held: RuntimeDep, permit: Administrator) -> Download:
     """Everything in the database, with the key of the token hashes, as `dnsfilterctl restore` reads it.
 
     It is made before the first byte is sent. An answer that breaks off is no backup.
@@ -47,7 +48,7 @@ def get_backup(held: RuntimeDep, permit: PermitDep) -> Download:
     dependencies=[COSTLY],
     responses={**documented(DATABASE, TOO_MANY_AT_ONCE), 200: {"description": "A zip file", **_FILE}},
 )
-def get_archive(held: RuntimeDep, permit: PermitDep, *, names: bool = False) -> Download:
+def get_archive(held: RuntimeDep, permit: Auditor, *, names: bool = False) -> Download:
     """Decisions, acts and reports as JSON and as text, with what it takes to check them.
 
     Accounts are numbers in it; with `names` a file says what they are called. It is made before the first byte is sent.

@@ -11,9 +11,10 @@ from api.audit import checkpoints
 from api.audit.export import export
 from api.audit.schemas import CheckpointRead, read_checkpoint
 from api.db.models import CheckpointRow
-from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.deps import RuntimeDep, UnitDep
 from api.downloads import Download
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import Auditor
 from api.problems import DATABASE, TOO_MANY_AT_ONCE, documented
 from api.routing import Route
 from api.schemas import Page
@@ -54,7 +55,7 @@ MakingDep = Annotated[Making, Depends(making)]
 )
 def export_audit(
     held: RuntimeDep,
-    permit: PermitDep,
+    permit: Auditor,
     after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="begin with the entry that follows this number")] = 0,
 ) -> Download:
     """Every entry up to the last one there is now, in order, one JSON object a line, as its hash was made of it.
@@ -71,7 +72,7 @@ def export_audit(
 
 @router.get("/checkpoints", operation_id="list_checkpoints", summary="List checkpoints", responses=documented(DATABASE))
 def list_checkpoints(
-    unit: UnitDep, _permit: PermitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[CheckpointRead]:
     """Signed statements of the record's hash at an entry, newest first, with the places that have them."""
     rows, following = checkpoints.page(unit.session, limit, cursor)
@@ -89,7 +90,7 @@ def list_checkpoints(
         200: {"description": "There is one of the newest entry already", "model": CheckpointRead},
     },
 )
-def make_checkpoint(held: RuntimeDep, _permit: PermitDep, witness: MakingDep, response: Response) -> CheckpointRead:
+def make_checkpoint(held: RuntimeDep, _permit: Auditor, witness: MakingDep, response: Response) -> CheckpointRead:
     """Sign the hash of the record's newest entry. It is no entry itself, and leaves for its places soon after.
 
     No Idempotency-Key is needed, and none looked at: sent again, it answers with the checkpoint that there is.

@@ -9,9 +9,10 @@ from api.audit import repository
 from api.audit.acts import demand_act
 from api.audit.schemas import AuditRead, read_entry
 from api.db.zones import time_zone_of
-from api.deps import PermitDep, UnitDep
+from api.deps import UnitDep
 from api.moments import given_bound, given_moment
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import ReaderOfSome
 from api.problems import documented
 from api.routing import Route
 from api.schemas import EndText, MomentText, Page, Slug
@@ -22,7 +23,7 @@ router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 @router.get("", operation_id="list_audit", summary="List acts", responses=documented())
 def list_audit(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfSome,
     act: Annotated[
         str | None, Query(max_length=64, examples=["ban.adopt"], description="an act, or its first word: `ban`")
     ] = None,

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository, service
 from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules, read_authority
-from api.deps import PermitDep, PreconditionDep, UnitDep, tag
+from api.deps import PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import Administrator, AnyAccount, ApproverOfPath
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Page, ShortLine, Slug, validated
@@ -24,6 +25,7 @@ router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authoriti
 @router.get("", operation_id="list_authorities", summary="List authorities", responses=documented())
 def list_authorities(
     unit: UnitDep,
+    _permit: AnyAccount,
     kind: Kind | None = None,
     group: ShortLine | None = None,
     sort: Sort = "slug",
@@ -36,7 +38,7 @@ def list_authorities(
 
 
 @router.get("/{slug}", operation_id="get_authority", summary="Get an authority", responses=documented(NOT_FOUND))
-def get_authority(slug: Slug, unit: UnitDep, response: Response) -> AuthorityRead:
+def get_authority(slug: Slug, unit: UnitDep, _permit: AnyAccount, response: Response) -> AuthorityRead:
     """One authority, with its ETag."""
     row = repository.get(unit.session, slug)
     tag(response, row.revision)
@@ -50,7 +52,12 @@ def get_authority(slug: Slug, unit: UnitDep, response: Response) -> AuthorityRea
     responses={**documented(STALE, NOT_PUBLISHED), 201: {"model": AuthorityRead, "description": "registered"}},
 )
 def put_authority(
-    slug: Slug, body: AuthorityWrite, unit: UnitDep, response: Response, precondition: PreconditionDep
+    slug: Slug,
+    body: AuthorityWrite,
+    unit: UnitDep,
+    _permit: Administrator,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> AuthorityRead:
     """Creates the authority, or replaces what is known of it."""
     known = repository.find(unit.session, slug)
@@ -68,7 +75,12 @@ def put_authority(
     responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
 )
 def patch_authority(
-    slug: Slug, body: AuthorityPatch, unit: UnitDep, response: Response, precondition: PreconditionDep
+    slug: Slug,
+    body: AuthorityPatch,
+    unit: UnitDep,
+    _permit: Administrator,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> AuthorityRead:
     """Changes the fields given, and no other."""
     row = repository.get(unit.session, slug)
@@ -87,7 +99,7 @@ def patch_authority(
     responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
 )
 def patch_off_rules(
-    slug: Slug, body: OffRules, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+    slug: Slug, body: OffRules, unit: UnitDep, permit: ApproverOfPath, response: Response, precondition: PreconditionDep
 ) -> AuthorityRead:
     """Set whether switching a ban off takes a reason, and whether it takes an approver.
 
@@ -107,7 +119,7 @@ def patch_off_rules(
     status_code=204,
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def delete_authority(slug: Slug, unit: UnitDep, precondition: PreconditionDep) -> None:
+def delete_authority(slug: Slug, unit: UnitDep, _permit: Administrator, precondition: PreconditionDep) -> None:
     """Removes an authority that has no ranges, bans or bindings."""
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
 from api.auth.caller import Permit
-from api.auth.permissions import OF_OPERATION
+from api.auth.permissions import READERS
 from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
@@ -18,12 +18,13 @@ from api.bans.standing import State, goes_on_from
 from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
-from api.deps import PermitDep, PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
+from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
 from api.errors import Invalid, NotFound, invalid_at
 from api.filters import AuthorityFilter, ServiceFilter
 from api.moments import given_moment, parse_end
 from api.near import unknown
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import AnyAccount, OperatorOfPath
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.requests.schemas import RequestRead, read_request
 from api.requests.service import asked
@@ -58,6 +59,7 @@ Sort = Annotated[
 @bans.get("", operation_id="list_bans", summary="List bans", responses=documented())
 def list_bans(
     unit: UnitDep,
+    _permit: AnyAccount,
     authority: AuthorityFilter,
     service: ServiceFilter,
     state: StateFilter = None,
@@ -78,6 +80,7 @@ def list_bans(
 def list_authority_bans(
     slug: Slug,
     unit: UnitDep,
+    _permit: AnyAccount,
     state: StateFilter = None,
     mode: Mode | None = None,
     follows: FollowsFilter = None,
@@ -91,7 +94,7 @@ def list_authority_bans(
 
 
 @of_authority.get("/{service}", operation_id="get_ban", summary="Get a ban", responses=documented(NOT_FOUND))
-def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, permit: PermitDep, response: Response) -> BanRead:
+def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, permit: AnyAccount, response: Response) -> BanRead:
     """The authority's ban on the service."""
     owner = authorities.get(unit.session, slug)
     return _answer(unit, permit, owner, repository.get(unit.session, slug, service), response)
@@ -113,7 +116,7 @@ def put_ban(
     service: ServiceSlug,
     body: BanWrite,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfPath,
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
@@ -143,7 +146,7 @@ def patch_ban(
     service: ServiceSlug,
     body: BanWrite,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfPath,
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
@@ -162,7 +165,9 @@ def patch_ban(
     status_code=204,
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def delete_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, precondition: PreconditionDep) -> None:
+def delete_ban(
+    slug: Slug, service: ServiceSlug, unit: UnitDep, _permit: OperatorOfPath, precondition: PreconditionDep
+) -> None:
     """Removes a ban none of whose terms has begun."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
@@ -182,7 +187,7 @@ def renew_ban(
     service: ServiceSlug,
     body: Renewal,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfPath,
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
@@ -217,7 +222,7 @@ def end_ban(
     service: ServiceSlug,
     body: Ending,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfPath,
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
@@ -316,6 +321,6 @@ def _answer(unit: UnitOfWork, permit: Permit, owner: AuthorityRow, row: BanRow, 
     tag(response, row.revision)
     suspended = repository.suspended(unit.session, unit.now_s)
     found = read_ban(unit.session, row, unit.now_s, owner.time_zone, suspended)
-    if permit.caller.has(OF_OPERATION["get_exemption"].roles, owner.slug):
+    if permit.caller.has(READERS, owner.slug):
         found.warnings = warnings_of(unit.session, row, unit.now_s, owner.time_zone)
     return found

@@ -12,11 +12,12 @@ from api.bindings import repository, service
 from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite, read_binding
 from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
-from api.deps import PermitDep, PreconditionDep, UnitDep, tag
+from api.deps import PreconditionDep, UnitDep, tag
 from api.errors import Invalid, invalid_at
 from api.filters import AuthorityFilter
 from api.moments import given_moment, parse_end
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import AnyAccount, OperatorOfObject
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Page
@@ -31,6 +32,7 @@ Ender: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str, str], None]
 @router.get("", operation_id="list_bindings", summary="List bindings", responses=documented())
 def list_bindings(
     unit: UnitDep,
+    _permit: AnyAccount,
     authority: AuthorityFilter,
     ban: BanReference | None = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -43,7 +45,7 @@ def list_bindings(
 
 
 @router.get("/{number}", operation_id="get_binding", summary="Get a binding", responses=documented(NOT_FOUND))
-def get_binding(number: Number, unit: UnitDep, response: Response) -> BindingRead:
+def get_binding(number: Number, unit: UnitDep, _permit: AnyAccount, response: Response) -> BindingRead:
     """One binding."""
     return _answer(unit, repository.get(unit.session, number), response)
 
@@ -55,7 +57,7 @@ def get_binding(number: Number, unit: UnitDep, response: Response) -> BindingRea
     status_code=201,
     responses=documented(CONFLICT, NOT_PUBLISHED),
 )
-def create_binding(body: BindingWrite, unit: UnitDep, permit: PermitDep, response: Response) -> BindingRead:
+def create_binding(body: BindingWrite, unit: UnitDep, permit: OperatorOfObject, response: Response) -> BindingRead:
     """Proposes an agreement of the ban's authority; or, as an administrator, records a law."""
     ban = bans.find_reference(unit.session, body.ban)
     if ban is None:
@@ -82,7 +84,7 @@ def create_binding(body: BindingWrite, unit: UnitDep, permit: PermitDep, respons
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def accept_binding(
-    number: Number, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+    number: Number, unit: UnitDep, permit: OperatorOfObject, response: Response, precondition: PreconditionDep
 ) -> BindingRead:
     """The bound authority's act: from now on the agreement has effect."""
     row = repository.get(unit.session, number)
@@ -102,7 +104,7 @@ def withdraw_binding(
     number: Number,
     body: BindingEnding,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> BindingRead:
@@ -123,7 +125,7 @@ def end_binding(
     number: Number,
     body: BindingEnding,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> BindingRead:

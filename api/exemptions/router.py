@@ -10,13 +10,14 @@ from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.db.models import BanRow, ExemptionRow
 from api.db.unit import UnitOfWork
-from api.deps import PermitDep, PreconditionDep, UnitDep, tag
+from api.deps import PreconditionDep, UnitDep, tag
 from api.errors import Invalid, invalid_at
 from api.exemptions import approval, repository, service
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
 from api.filters import SiteFilter
 from api.moments import given_moment, parse_end, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
@@ -37,7 +38,7 @@ Sort = Annotated[
 @router.get("", operation_id="list_exemptions", summary="List exemptions", responses=documented())
 def list_exemptions(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfSome,
     site: SiteFilter,
     ban: BanReference | None = None,
     state: ExemptionState | None = None,
@@ -55,7 +56,7 @@ def list_exemptions(
 
 
 @router.get("/{number}", operation_id="get_exemption", summary="Get an exemption", responses=documented(NOT_FOUND))
-def get_exemption(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> ExemptionRead:
+def get_exemption(number: Number, unit: UnitDep, permit: ReaderOfObject, response: Response) -> ExemptionRead:
     """One exemption."""
     row = repository.get(unit.session, number)
     permit.demand(*repository.concerned(unit.session, row))
@@ -69,7 +70,9 @@ def get_exemption(number: Number, unit: UnitDep, permit: PermitDep, response: Re
     status_code=201,
     responses=documented(CONFLICT, NOT_PUBLISHED),
 )
-def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, response: Response) -> ExemptionRead:
+def request_exemption(
+    body: ExemptionWrite, unit: UnitDep, permit: OperatorOfObject, response: Response
+) -> ExemptionRead:
     """Records the request of an operator of the ranges; it has no effect before somebody else approves it.
 
     409 where the same (ranges, hours, reason, and no other time) waits already, or is approved.
@@ -99,7 +102,7 @@ def request_exemption(body: ExemptionWrite, unit: UnitDep, permit: PermitDep, re
 def approve_exemption(
     number: Number,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ApproverOfObject,
     response: Response,
     precondition: PreconditionDep,
     body: Note | None = None,
@@ -127,7 +130,7 @@ def reject_exemption(
     number: Number,
     body: Refusal,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ApproverOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> ExemptionRead:
@@ -148,7 +151,7 @@ def revoke_exemption(
     number: Number,
     body: Refusal,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ApproverOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> ExemptionRead:
@@ -169,7 +172,7 @@ def withdraw_exemption(
     number: Number,
     body: Refusal,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> ExemptionRead:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller
 from api.auth.nodes import NodeCaller, authenticate_enrolment, authenticate_node
+from api.auth.permissions import Rule, Where
 from api.auth.tokens import Refused, authenticate, digest
 from api.db.models import NodeRow
 from api.deps import NO_TOKEN, TOKEN_NOT_ACCEPTED, BearerDep, Runtime, RuntimeDep, note_failure, part_of
@@ -44,8 +45,10 @@ def fleet(request: Request) -> Fleet:
 
 
 FleetDep = Annotated[Fleet, Depends(fleet)]
-NodeDep = Annotated[NodeCaller, Depends(enrolled_node)]
-EnrollingDep = Annotated[str, Depends(enrolling_token)]
+NodeDep = Annotated[NodeCaller, Depends(enrolled_node), Rule(Where.NODE)]
+"""The permit of a route for nodes: the node whose token it is."""
+EnrollingDep = Annotated[str, Depends(enrolling_token), Rule(Where.ENROLMENT)]
+"""The permit to enrol: the token that registering the node has shown."""
 
 
 def refused(

@@ -17,6 +17,7 @@ from api.nodes.fleet import Fleet
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
 from api.nodes.strangers import Place, place_of
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor, not_ours
+from api.permits import Administrator, AnyAccount, Auditor
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route
 from api.schemas import Page, Slug
@@ -28,6 +29,7 @@ beside = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])
 @router.get("", operation_id="list_nodes", summary="List nodes", responses=documented())
 def list_nodes(
     unit: UnitDep,
+    _permit: Auditor,
     fleet: FleetDep,
     site: SiteFilter,
     state: State | None = None,
@@ -55,7 +57,9 @@ def list_nodes(
     status_code=201,
     responses=documented(CONFLICT),
 )
-def register_node(body: NodeWrite, unit: UnitDep, held: RuntimeDep, fleet: FleetDep, response: Response) -> NodeMade:
+def register_node(
+    body: NodeWrite, unit: UnitDep, _permit: Administrator, held: RuntimeDep, fleet: FleetDep, response: Response
+) -> NodeMade:
     """The answer has the token with which the node enrols: shown this once, taken once, within a day."""
     unit.shown_once = True
     row, fresh = service.register(unit, held.token_key, body.name, body.site)
@@ -63,7 +67,7 @@ def register_node(body: NodeWrite, unit: UnitDep, held: RuntimeDep, fleet: Fleet
 
 
 @router.get("/{name}", operation_id="get_node", summary="Get a node", responses=documented(NOT_FOUND))
-def get_node(name: Slug, unit: UnitDep, fleet: FleetDep, response: Response) -> NodeRead:
+def get_node(name: Slug, unit: UnitDep, _permit: Auditor, fleet: FleetDep, response: Response) -> NodeRead:
     """A node with what it reported last."""
     row = repository.get(unit.session, name)
     tag(response, row.revision)
@@ -77,7 +81,9 @@ def get_node(name: Slug, unit: UnitDep, fleet: FleetDep, response: Response) -> 
     status_code=204,
     responses=documented(NOT_FOUND, CONFLICT, STALE),
 )
-def remove_node(name: Slug, unit: UnitDep, fleet: FleetDep, precondition: PreconditionDep) -> None:
+def remove_node(
+    name: Slug, unit: UnitDep, _permit: Administrator, fleet: FleetDep, precondition: PreconditionDep
+) -> None:
     """Its token is taken no longer. What it has it goes on with, but it gets nothing newer."""
     row = repository.get(unit.session, name)
     precondition.check(row.revision)
@@ -95,6 +101,7 @@ def remove_node(name: Slug, unit: UnitDep, fleet: FleetDep, precondition: Precon
 def renew_enrolment(
     name: Slug,
     unit: UnitDep,
+    _permit: Administrator,
     held: RuntimeDep,
     fleet: FleetDep,
     response: Response,
@@ -112,7 +119,12 @@ def renew_enrolment(
     "/unregistered", operation_id="list_unregistered", summary="List unregistered prefixes", responses=documented()
 )
 def list_unregistered(
-    unit: UnitDep, fleet: FleetDep, site: SiteFilter, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    unit: UnitDep,
+    _permit: Auditor,
+    fleet: FleetDep,
+    site: SiteFilter,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
 ) -> Page[UnregisteredRead]:
     """Prefixes in no range that nodes had queries from lately, by site and address. They are kept nowhere."""
     after = _place(decode_cursor(cursor, str)) if cursor is not None else None
@@ -124,7 +136,7 @@ def list_unregistered(
 @beside.get(
     "/snapshot-key", operation_id="get_snapshot_key", summary="Get the key of snapshots", responses=documented()
 )
-def get_snapshot_key(unit: UnitDep, fleet: FleetDep) -> SnapshotKeyRead:
+def get_snapshot_key(unit: UnitDep, _permit: AnyAccount, fleet: FleetDep) -> SnapshotKeyRead:
     """The public key under which snapshots are signed, which nodes pin when they enrol."""
     identity = unit.session.get_one(InstallationRow, INSTALLATION).identity
     return SnapshotKeyRead(key=fleet.publisher.public_key, installation=identity)

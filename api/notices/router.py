@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
-from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.deps import RuntimeDep, UnitDep
 from api.filters import AuthorityFilter
 from api.notices import repository
 from api.notices.repository import NoticeState
 from api.notices.schemas import NoticesRead, read_notice
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import ReaderOfSome
 from api.problems import documented
 from api.routing import Route
 
@@ -17,7 +18,7 @@ router = APIRouter(route_class=Route, prefix="/v1/notices", tags=["notices"])
 @router.get("", operation_id="list_notices", summary="List notices", responses=documented())
 def list_notices(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfSome,
     held: RuntimeDep,
     authority: AuthorityFilter,
     state: NoticeState | None = None,

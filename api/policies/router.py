@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from api.db.models import AuditRow
-from api.deps import COSTLY, PermitDep, RuntimeDep, UnitDep, permit
+from api.deps import COSTLY, RuntimeDep, UnitDep
 from api.errors import Fault, Invalid
 from api.filebody import FileBody
+from api.permits import Administrator, Auditor
 from api.policies import service
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead, PolicyRead, PolicyWrite
 from api.problems import NOT_PUBLISHED, TOO_LARGE, TOO_MANY_AT_ONCE, documented
@@ -17,7 +18,7 @@ from dnsfilter.config.policytext import dump_policy
 from dnsfilter.policy.model import Policy
 
 MEDIA_TYPE = "application/toml"
-router = APIRouter(route_class=Route, prefix="/v1/policy", tags=["policy"], dependencies=[Depends(permit)])
+router = APIRouter(route_class=Route, prefix="/v1/policy", tags=["policy"])
 
 POLICY = FileBody(MEDIA_TYPE, PolicyWrite)
 
@@ -47,7 +48,7 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
         200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
     },
 )
-def export_policy(unit: UnitDep, held: RuntimeDep) -> FileResponse:
+def export_policy(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> FileResponse:
     """The policy as a file, for version control or for a node without a control plane."""
     return FileResponse(_file(held.publishing.current(unit)))
 
@@ -59,7 +60,7 @@ def export_policy(unit: UnitDep, held: RuntimeDep) -> FileResponse:
     dependencies=[COSTLY],
     responses=documented(TOO_MANY_AT_ONCE),
 )
-def export_policy_json(unit: UnitDep, held: RuntimeDep) -> PolicyRead:
+def export_policy_json(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> PolicyRead:
     """The same file within JSON. `diff` and `apply` take this form too."""
     policy = held.publishing.current(unit)
     return PolicyRead(revision=policy.revision, policy=_file(policy))
@@ -71,7 +72,7 @@ def export_policy_json(unit: UnitDep, held: RuntimeDep) -> PolicyRead:
     summary="Compare a file with the policy",
     responses=documented(TOO_LARGE),
 )
-def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: PermitDep) -> DifferenceRead:
+def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: Administrator) -> DifferenceRead:
     """What applying the file would do, and what stands against it. Nothing is recorded."""
     done = service.preview(held, permit.caller.actor, wanted)
     return DifferenceRead(
@@ -85,7 +86,7 @@ def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: PermitDep) -> Diffe
     summary="Apply a file",
     responses=documented(TOO_LARGE, NOT_PUBLISHED),
 )
-def apply_policy(wanted: WantedDep, unit: UnitDep, held: RuntimeDep) -> AppliedRead:
+def apply_policy(wanted: WantedDep, unit: UnitDep, _permit: Administrator, held: RuntimeDep) -> AppliedRead:
     """Does all that the file asks in one revision, or nothing. Terms that have begun are never rewritten."""
     # The parameters' order counts: the file is read before the transaction begins.
     done = service.act_on(unit, held, wanted, "policy.apply")

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query
 from api.db.sites import get_site
 from api.db.unit import UnitOfWork
 from api.db.zones import time_zone_of
-from api.deps import PermitDep, RuntimeDep, UnitDep
+from api.deps import RuntimeDep, UnitDep
 from api.moments import given_moment
+from api.permits import ReaderOfObject
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import decision_read, parse_client, parse_question, who_read
 from api.publish.repository import authority_of, off_since, space_of, suspensions_at
@@ -26,7 +27,7 @@ AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
 @router.get("/decision", operation_id="get_decision", summary="Explain a decision", responses=documented(NOT_FOUND))
 def get_decision(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfObject,
     held: RuntimeDep,
     client: AddressText,
     name: QuestionText,
@@ -53,7 +54,7 @@ def get_decision(
 
 @router.get("/who", operation_id="get_who", summary="Tell whose an address is", responses=documented(NOT_FOUND))
 def get_who(
-    unit: UnitDep, permit: PermitDep, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
+    unit: UnitDep, permit: ReaderOfObject, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
 ) -> WhoRead:
     """The address's range with those around it, authority, contact and bans."""
     _demand_site(unit, site)

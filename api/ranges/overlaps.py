@@ -12,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import SpaceRow
-from api.deps import COSTLY, PermitDep, RuntimeDep, UnitDep, part_of
+from api.deps import COSTLY, RuntimeDep, UnitDep, part_of
 from api.errors import Invalid
 from api.filters import AuthorityFilter, SiteFilter
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.permits import ReaderOfSome
 from api.problems import TOO_MANY_AT_ONCE, documented
 from api.ranges.layout import Key, Layout, Layouts, Overlap, Span, gaps, key_of
 from api.routing import Route
@@ -89,7 +90,7 @@ LayoutDep = Annotated[Layout, Depends(layout)]
     responses=documented(TOO_MANY_AT_ONCE),
 )
 def list_overlaps(
-    permit: PermitDep,
+    permit: ReaderOfSome,
     found: LayoutDep,
     authority: AuthorityFilter,
     site: SiteFilter,
@@ -128,7 +129,7 @@ def list_overlaps(
 )
 def list_gaps(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfSome,
     found: LayoutDep,
     authority: AuthorityFilter,
     site: SiteFilter,

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Response
 
 from api.db.sites import find_site
 from api.db.sites import get_site as named_site
-from api.deps import PermitDep, PreconditionDep, UnitDep, tag
+from api.deps import PreconditionDep, UnitDep, tag
 from api.exemptions.approval import leaving_some
 from api.filters import AuthorityFilter, SiteFilter
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.prefixes import PrefixAddress, PrefixLength, parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.ranges import repository, service
@@ -49,14 +50,16 @@ Sort = Annotated[
 
 
 @sites.get("", operation_id="list_sites", summary="List sites", responses=documented())
-def list_sites(unit: UnitDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[SiteRead]:
+def list_sites(
+    unit: UnitDep, _permit: AnyAccount, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[SiteRead]:
     """Sites by slug."""
     rows, following = repository.site_page(unit.session, limit, cursor)
     return Page(items=[read_site(row) for row in rows], next=following)
 
 
 @sites.get("/{site}", operation_id="get_site", summary="Get a site", responses=documented(NOT_FOUND))
-def get_site(site: Slug, unit: UnitDep, response: Response) -> SiteRead:
+def get_site(site: Slug, unit: UnitDep, _permit: AnyAccount, response: Response) -> SiteRead:
     """One site."""
     row = named_site(unit.session, site)
     tag(response, row.revision)
@@ -69,7 +72,14 @@ def get_site(site: Slug, unit: UnitDep, response: Response) -> SiteRead:
     summary="Register or rename a site",
     responses={**documented(STALE, NOT_PUBLISHED), 201: {"model": SiteRead, "description": "registered"}},
 )
-def put_site(site: Slug, body: SiteWrite, unit: UnitDep, response: Response, precondition: PreconditionDep) -> SiteRead:
+def put_site(
+    site: Slug,
+    body: SiteWrite,
+    unit: UnitDep,
+    _permit: Administrator,
+    response: Response,
+    precondition: PreconditionDep,
+) -> SiteRead:
     """Creates the site, or renames it."""
     known = find_site(unit.session, site)
     precondition.check(known.revision if known else None)
@@ -86,7 +96,7 @@ def put_site(site: Slug, body: SiteWrite, unit: UnitDep, response: Response, pre
     status_code=204,
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
-def delete_site(site: Slug, unit: UnitDep, precondition: PreconditionDep) -> None:
+def delete_site(site: Slug, unit: UnitDep, _permit: Administrator, precondition: PreconditionDep) -> None:
     """Removes a site without ranges."""
     row = named_site(unit.session, site)
     precondition.check(row.revision)
@@ -96,7 +106,7 @@ def delete_site(site: Slug, unit: UnitDep, precondition: PreconditionDep) -> Non
 @ranges.get("", operation_id="list_ranges", summary="List ranges", responses=documented())
 def list_ranges(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfSome,
     authority: AuthorityFilter,
     site: SiteFilter,
     funding: Funding | None = None,
@@ -116,7 +126,7 @@ def list_ranges(
     "/{site}/{address}/{length}", operation_id="get_range", summary="Get a range", responses=documented(NOT_FOUND)
 )
 def get_range(
-    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, permit: PermitDep, response: Response
+    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, permit: ReaderOfObject, response: Response
 ) -> RangeRead:
     """The range with exactly that prefix."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
@@ -140,7 +150,7 @@ def put_range(
     length: PrefixLength,
     body: RangeWrite,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
@@ -175,7 +185,7 @@ def patch_range(
     length: PrefixLength,
     body: RangePatch,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
@@ -205,7 +215,7 @@ def delete_range(
     address: PrefixAddress,
     length: PrefixLength,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: OperatorOfObject,
     precondition: PreconditionDep,
 ) -> None:
     """Deregisters the range; its clients then belong to the next larger range, or to none.

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import idempotency
 from api.auth.caller import Permit
-from api.deps import PermitDep, Runtime, RuntimeDep, UnitDep, permit
+from api.deps import PermitDep, Runtime, RuntimeDep, UnitDep
 from api.errors import Forbidden, Invalid, NotFound, Withheld
 from api.exemptions.approval import leaving_some
 from api.filebody import FileBody
 from api.filters import demand_authority, demand_site
+from api.permits import AnyAccount, OperatorOfObject
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.rangefile import MAX_ROWS, MEDIA_TYPE, Table, parse_table, read_rows
 from api.ranges.importing import DEFAULT_REMOVALS, Plan, Sync, Wanted, carry_out, make_plan
@@ -25,7 +26,7 @@ from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_TOLD, MAX_NAMED = 200, 3
 
-tables = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"], dependencies=[Depends(permit)])
+tables = APIRouter(route_class=Route, prefix="/v1/ranges", tags=["ranges"])
 
 TABLE = FileBody(MEDIA_TYPE, RangesWrite)
 
@@ -140,7 +141,10 @@ def _demand(permit: Permit, whose: set[str]) -> None:
     responses=documented(CONFLICT, WITHHELD, TOO_LARGE, NOT_PUBLISHED),
 )
 def import_ranges(
-    table: Annotated[Asked, Depends(asked, scope="function")], unit: UnitDep, permit: PermitDep, dry_run: DryRun = False
+    table: Annotated[Asked, Depends(asked, scope="function")],
+    unit: UnitDep,
+    permit: OperatorOfObject,
+    dry_run: DryRun = False,
 ) -> ImportRead:
     """Registers and changes what a table has, in one revision, or nothing.
 
@@ -169,7 +173,7 @@ def get_import(
     key: Annotated[str, Path(max_length=idempotency.MAX_KEY, description="its Idempotency-Key")],
     request: Request,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: AnyAccount,
 ) -> ImportProgressRead:
     """Reports the caller's own import with that key; 404 for an unknown key, and until the table has arrived.
 

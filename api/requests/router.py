@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Response
 from api.auth.caller import Permit
 from api.db.models import BanRow, RequestRow
 from api.db.unit import UnitOfWork
-from api.deps import PermitDep, PreconditionDep, RuntimeDep, UnitDep, tag
+from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import NotFound
 from api.exemptions.schemas import Note, Refusal
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.requests import repository, service
 from api.requests.schemas import RequestRead, read_request
@@ -26,7 +27,7 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 @router.get("", operation_id="list_requests", summary="List requests", responses=documented())
 def list_requests(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfSome,
     state: RequestState | None = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
@@ -37,7 +38,7 @@ def list_requests(
 
 
 @router.get("/{number}", operation_id="get_request", summary="Get a request", responses=documented(NOT_FOUND))
-def get_request(number: Number, unit: UnitDep, permit: PermitDep, response: Response) -> RequestRead:
+def get_request(number: Number, unit: UnitDep, permit: ReaderOfObject, response: Response) -> RequestRead:
     """Get one request."""
     return _answer(unit, _permitted(number, unit, permit), response)
 
@@ -52,7 +53,7 @@ def approve_request(
     number: Number,
     unit: UnitDep,
     held: RuntimeDep,
-    permit: PermitDep,
+    permit: ApproverOfObject,
     response: Response,
     precondition: PreconditionDep,
     body: Note | None = None,
@@ -79,7 +80,12 @@ def approve_request(
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def reject_request(
-    number: Number, body: Refusal, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+    number: Number,
+    body: Refusal,
+    unit: UnitDep,
+    permit: ApproverOfObject,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> RequestRead:
     """Reject the request. It stays on record, without effect."""
     row = _permitted(number, unit, permit)
@@ -95,7 +101,12 @@ def reject_request(
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def withdraw_request(
-    number: Number, body: Refusal, unit: UnitDep, permit: PermitDep, response: Response, precondition: PreconditionDep
+    number: Number,
+    body: Refusal,
+    unit: UnitDep,
+    permit: OperatorOfObject,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> RequestRead:
     """Take the request back, as an operator of the authority. It stays on record, without effect."""
     row = _permitted(number, unit, permit)

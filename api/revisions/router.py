@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from api.deps import RuntimeDep, UnitDep
 from api.moments import moment_text, optional_text
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import Administrator, Auditor
 from api.policies.schemas import ActRead
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
 from api.publish.past import kept_since, publication_of
@@ -27,7 +28,7 @@ Number = Annotated[int, Path(ge=0, le=2**63 - 1, description="the revision's num
 
 @router.get("", operation_id="list_revisions", summary="List revisions", responses=documented())
 def list_revisions(
-    unit: UnitDep, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    unit: UnitDep, _permit: Auditor, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[RevisionSummary]:
     """Revisions, newest first."""
     held.publishing.settle()
@@ -39,7 +40,12 @@ def list_revisions(
 
 @router.get("/{number}", operation_id="get_revision", summary="Get a revision", responses=documented(NOT_FOUND))
 def get_revision(
-    number: Number, unit: UnitDep, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    number: Number,
+    unit: UnitDep,
+    _permit: Auditor,
+    held: RuntimeDep,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
 ) -> RevisionRead:
     """One revision, with a page of its difference to the one before, object by object."""
     held.publishing.settle()
@@ -68,6 +74,7 @@ def rollback(
     number: Number,
     body: RollbackWrite,
     unit: UnitDep,
+    _permit: Administrator,
     held: RuntimeDep,
     dry_run: Annotated[bool, Query(description="show what it would do, and do nothing")] = False,
 ) -> RollbackRead:

@@ -1,21 +1,24 @@
 """/v1/services: the catalogue that this installation came with."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from api.deps import RuntimeDep, permit
+from api.deps import RuntimeDep
 from api.errors import NotFound
 from api.near import unknown
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.permits import AnyAccount
 from api.problems import NOT_FOUND, documented
 from api.routing import Route
 from api.schemas import Page, ServiceSlug
 from api.services.schemas import ServiceRead, ServiceSummary, read_service, read_summary
 
-router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"], dependencies=[Depends(permit)])
+router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"])
 
 
 @router.get("", operation_id="list_services", summary="List services", responses=documented())
-def list_services(held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[ServiceSummary]:
+def list_services(
+    _permit: AnyAccount, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[ServiceSummary]:
     """Services by slug, without their names."""
     after = decode_cursor(cursor, str) if cursor is not None else ""
     entries = sorted((entry for entry in held.catalogue.entries if entry.slug > after), key=lambda entry: entry.slug)
@@ -24,7 +27,7 @@ def list_services(held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor
 
 
 @router.get("/{slug}", operation_id="get_service", summary="Get a service", responses=documented(NOT_FOUND))
-def get_service(slug: ServiceSlug, held: RuntimeDep) -> ServiceRead:
+def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep) -> ServiceRead:
     """One service with its tiers and their names."""
     try:
         return read_service(held.catalogue.entry(slug))

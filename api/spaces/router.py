@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from api.deps import PreconditionDep, UnitDep, tag
 from api.filters import AuthorityFilter, SiteFilter
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import Administrator, AnyAccount
 from api.prefixes import PrefixAddress, PrefixLength, parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route
@@ -18,6 +19,7 @@ router = APIRouter(route_class=Route, prefix="/v1/spaces", tags=["spaces"])
 @router.get("", operation_id="list_spaces", summary="List allotted space", responses=documented())
 def list_spaces(
     unit: UnitDep,
+    _permit: AnyAccount,
     authority: AuthorityFilter,
     site: SiteFilter,
     limit: Limit = DEFAULT_LIMIT,
@@ -34,7 +36,9 @@ def list_spaces(
     summary="Get allotted space",
     responses=documented(NOT_FOUND),
 )
-def get_space(site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, response: Response) -> SpaceRead:
+def get_space(
+    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, _permit: AnyAccount, response: Response
+) -> SpaceRead:
     """The space with exactly that prefix."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
     tag(response, row.revision)
@@ -56,6 +60,7 @@ def put_space(
     length: PrefixLength,
     body: SpaceWrite,
     unit: UnitDep,
+    _permit: Administrator,
     response: Response,
     precondition: PreconditionDep,
 ) -> SpaceRead:
@@ -77,7 +82,12 @@ def put_space(
     responses=documented(NOT_FOUND, STALE),
 )
 def delete_space(
-    site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, precondition: PreconditionDep
+    site: Slug,
+    address: PrefixAddress,
+    length: PrefixLength,
+    unit: UnitDep,
+    _permit: Administrator,
+    precondition: PreconditionDep,
 ) -> None:
     """The ranges registered in it stay; only administrators change them from then on."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))

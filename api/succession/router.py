@@ -10,6 +10,7 @@ from api.db.unit import UnitOfWork, head
 from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Invalid
 from api.moments import given_moment
+from api.permits import Administrator
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Slug
@@ -27,7 +28,12 @@ router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["au
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def close_authority(
-    slug: Slug, body: ClosingWrite, unit: UnitDep, response: Response, precondition: PreconditionDep
+    slug: Slug,
+    body: ClosingWrite,
+    unit: UnitDep,
+    _permit: Administrator,
+    response: Response,
+    precondition: PreconditionDep,
 ) -> ClosedRead:
     """Ends at an instant the terms of its bans, bindings to and from it, exemptions from its bans, and roles in it.
 
@@ -54,6 +60,7 @@ def merge_authority(
     slug: Slug,
     body: MergingWrite,
     unit: UnitDep,
+    _permit: Administrator,
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,

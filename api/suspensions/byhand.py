@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.auth.permissions import OF_OPERATION
-from api.deps import PermitDep, UnitDep
+from api.auth.permissions import AUDITORS
+from api.deps import UnitDep
 from api.filters import AuthorityFilter, SiteFilter
 from api.moments import moment_text, parse_moment
 from api.nodes.callers import FleetDep
 from api.nodes.localsuspensions import LocalSuspension, held_locally
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.permits import AnyAccount
 from api.problems import documented
 from api.routing import Route
 from api.schemas import Page, Read, Slug, Timestamp
@@ -36,7 +37,7 @@ class ByHandRead(Read):
 )
 def list_suspensions_by_hand(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: AnyAccount,
     fleet: FleetDep,
     authority: AuthorityFilter,
     site: SiteFilter,
@@ -49,7 +50,7 @@ def list_suspensions_by_hand(
     """
     after = decode_cursor(cursor, str) if cursor is not None else ""
     reported: Iterable[ByHandRead] = map(_read, held_locally(unit.session, fleet.board, unit.now_s))
-    if not permit.caller.has(OF_OPERATION["list_nodes"].roles, None):
+    if not permit.caller.has(AUDITORS, None):
         reported = _without_names(reported)
     found = sorted(reported, key=_place)
     wanted = [

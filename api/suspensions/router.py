@@ -7,11 +7,12 @@ from fastapi import APIRouter, Path, Response
 from api.db.models import SuspensionRow
 from api.db.unit import UnitOfWork
 from api.db.zones import time_zone_of
-from api.deps import PermitDep, PreconditionDep, UnitDep, tag
+from api.deps import PreconditionDep, UnitDep, tag
 from api.errors import Invalid
 from api.filters import AuthorityFilter
 from api.moments import given_bound
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.permits import AnyAccount, SuspenderOfObject
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Page
@@ -34,6 +35,7 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 @router.get("", operation_id="list_suspensions", summary="List suspensions", responses=documented())
 def list_suspensions(
     unit: UnitDep,
+    _permit: AnyAccount,
     authority: AuthorityFilter,
     state: SuspensionState | None = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -46,7 +48,7 @@ def list_suspensions(
 
 
 @router.get("/{number}", operation_id="get_suspension", summary="Get a suspension", responses=documented(NOT_FOUND))
-def get_suspension(number: Number, unit: UnitDep, response: Response) -> SuspensionRead:
+def get_suspension(number: Number, unit: UnitDep, _permit: AnyAccount, response: Response) -> SuspensionRead:
     """One suspension."""
     return _answer(unit, repository.get(unit.session, number), response)
 
@@ -58,7 +60,9 @@ def get_suspension(number: Number, unit: UnitDep, response: Response) -> Suspens
     status_code=201,
     responses=documented(CONFLICT, NOT_PUBLISHED),
 )
-def start_suspension(body: SuspensionWrite, unit: UnitDep, permit: PermitDep, response: Response) -> SuspensionRead:
+def start_suspension(
+    body: SuspensionWrite, unit: UnitDep, permit: SuspenderOfObject, response: Response
+) -> SuspensionRead:
     """From now on nothing is refused for the authority or, by an administrator, for all; it ends by itself.
 
     While one holds, a further one reaches beyond its end, at most four hours from now. An approver or an administrator
@@ -80,7 +84,7 @@ def end_suspension(
     number: Number,
     body: SuspensionEnding,
     unit: UnitDep,
-    permit: PermitDep,
+    permit: SuspenderOfObject,
     response: Response,
     precondition: PreconditionDep,
 ) -> SuspensionRead:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import part_of, runtime
 from api.nodes.fleet import Fleet, Reach
+from api.permits import Anybody
 from api.publish.service import Publisher
 from api.routing import Route
 from api.suspensions.holding import Holding
@@ -19,7 +20,7 @@ router = APIRouter(route_class=Route, tags=["system"])
 
 
 @router.get("/healthz", operation_id="health", summary="Is the process alive?")
-def health() -> HealthRead:
+def health(_permit: Anybody) -> HealthRead:
     """Answers as long as the process does; asks nothing else."""
     return HealthRead(status="ok")
 
@@ -30,7 +31,7 @@ def health() -> HealthRead:
     summary="Is the control plane ready?",
     responses={503: {"model": ReadinessRead, "description": "acts are not recorded, or not published"}},
 )
-def readiness(request: Request, response: Response) -> ReadinessRead:
+def readiness(_permit: Anybody, request: Request, response: Response) -> ReadinessRead:
     """Ready: acts can be recorded, and the database's last revision is published."""
     publisher, holding = part_of(request, "publisher", Publisher), part_of(request, "holding", Holding)
     revision: int | None = None
@@ -62,7 +63,7 @@ def readiness(request: Request, response: Response) -> ReadinessRead:
 
 
 @router.get("/version", operation_id="version", summary="Which version is this?")
-def version() -> VersionRead:
+def version(_permit: Anybody) -> VersionRead:
     """The program's version."""
     return VersionRead(version=__version__)
 
@@ -74,7 +75,7 @@ def version() -> VersionRead:
     response_class=JSONResponse,
     response_model=dict[str, Any],
 )
-def description(request: Request) -> Response:
+def description(_permit: Anybody, request: Request) -> Response:
     """OpenAPI 3.1."""
     # As octets: to write it takes tens of milliseconds, and anybody may ask.
     return Response(request.app.state.description(), media_type="application/json")
@@ -83,18 +84,18 @@ def description(request: Request) -> Response:
 @router.get(
     "/docs", operation_id="documentation", summary="The API's description, to read", response_class=HTMLResponse
 )
-def documentation() -> HTMLResponse:
+def documentation(_permit: Anybody) -> HTMLResponse:
     """A page that needs nothing from elsewhere."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
 @router.get("/docs/page.js", operation_id="documentation_script", include_in_schema=False)
-def documentation_script() -> Response:
+def documentation_script(_permit: Anybody) -> Response:
     """The page's script."""
     return Response(SCRIPT, media_type="text/javascript")
 
 
 @router.get("/docs/page.css", operation_id="documentation_style", include_in_schema=False)
-def documentation_style() -> Response:
+def documentation_style(_permit: Anybody) -> Response:
     """The page's style."""
     return Response(STYLE, media_type="text/css")

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.db.zones import time_zone_of
-from api.deps import PermitDep, RuntimeDep, UnitDep, part_of
+from api.deps import RuntimeDep, UnitDep, part_of
+from api.permits import ReaderOfObject
 from api.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.publish.answers import parse_client, parse_question
 from api.publish.past import Held, authority_at, kept_publication_at
@@ -38,7 +39,7 @@ RemadeDep = Annotated[Remade, Depends(remade_of)]
 )
 def get_trace(
     unit: UnitDep,
-    permit: PermitDep,
+    permit: ReaderOfObject,
     held: RuntimeDep,
     remade: RemadeDep,
     client: Annotated[str, Query(max_length=60, examples=["192.0.2.10"])],

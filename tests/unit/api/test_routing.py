@@ -1,14 +1,48 @@
 """Entity tags, conditional requests, and the class of every route."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 
 from api.application import ROUTERS
+from api.permits import Administrator, AnyAccount, OperatorOfPath, SelfOrAuditor
 from api.routing import Route, revision_tag, whole_tag
 from tests.unit.api.conftest import Plane, authority
 
 DAY_S = 86_400
+
+
+def _without() -> None: ...
+
+
+def _with_two(_permit: AnyAccount, _other: Administrator) -> None: ...
+
+
+def _of_path(_permit: OperatorOfPath) -> None: ...
+
+
+def _of_account(_permit: SelfOrAuditor) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fault"),
+    [
+        (_without, "has 0 permits in its signature"),
+        (_with_two, "has 2 permits in its signature"),
+        (_of_path, "has no {slug}"),
+        (_of_account, "has no {account}"),
+    ],
+)
+def test_a_route_does_not_exist_unless_its_signature_says_who_may_call_it(
+    endpoint: Callable[..., None], fault: str
+) -> None:
+    router = APIRouter(route_class=Route)
+    with pytest.raises(TypeError, match=re.escape(fault)):
+        router.add_api_route("/v1/things/{number}", endpoint)
+    assert router.routes == []
 
 
 def test_every_route_is_one_of_ours() -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from api.application import routes
 from api.auth.caller import Caller, Permit
-from api.auth.permissions import OF_OPERATION
 from api.db.unit import LOCAL
 from api.errors import Forbidden
 
+RULES = {route.operation_id: route.rule for route in routes()}
 NOBODY = Caller(LOCAL, frozenset())
 READERS = "approver or operator or reader"
 
@@ -40,5 +41,5 @@ def test_a_refusal_tells_the_role_and_where_it_has_to_be_held(
     operation: str, asked: Callable[[Permit], None], needed: str
 ) -> None:
     with pytest.raises(Forbidden) as caught:
-        asked(Permit(NOBODY, OF_OPERATION[operation]))
+        asked(Permit(NOBODY, RULES[operation]))
     assert str(caught.value) == f"this needs the role {needed.format(here='in this installation')}"

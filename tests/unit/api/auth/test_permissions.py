@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.application import routes
 from api.auth.permissions import Role
 from api.auth.tokens import new_token
 from api.db.unit import head
 from api.moments import moment_text
-from api.reference import COLUMNS, MARK, renewed
+from api.reference import BESIDES, COLUMNS, MARK, renewed
 from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane
 
@@ -46,6 +47,10 @@ def test_the_table_is_what_the_rules_say() -> None:
     assert renewed(page) == page, (
         "docs/permissions.md is not as the rules are: python -m api.reference docs/permissions.md"
     )
+
+
+def test_what_a_request_has_to_be_besides_is_said_of_routes_that_there_are() -> None:
+    assert BESIDES.keys() <= {route.operation_id for route in routes()}
 
 
 def test_a_page_without_the_mark_is_not_overwritten() -> None:

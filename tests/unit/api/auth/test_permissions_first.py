@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event
 
 from api.application import routes
-from api.auth.permissions import OF_OPERATION, Where
+from api.auth.permissions import Where
 from api.moments import moment_text
 from tests.unit.api.auth.world import Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane, make_plane
@@ -78,7 +78,7 @@ def test_no_route_reads_more_than_a_few_rows_before_it_refuses(plane: Plane) -> 
     with _counted(again) as rows:
         for route in routes():
             name = f"{next(iter(route.methods or ()))} {route.path}"
-            if OF_OPERATION[route.operation_id or ""].where not in asking:
+            if route.rule.where not in asking:
                 continue
             for case in asked[name]:
                 for token in tokens:

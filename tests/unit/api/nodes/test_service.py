@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.application import routes
-from api.auth.permissions import OF_OPERATION, Where
+from api.auth.permissions import Where
 from api.db.models import NodeRow
 from tests.unit.api.conftest import Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
@@ -128,7 +128,7 @@ def test_an_invitation_is_not_told_again_for_the_same_key(plane: Plane) -> None:
 def _requests() -> Iterator[tuple[str, str, Where]]:
     """Every request for which a token is needed, with made-up names in its path."""
     for route in routes():
-        where = OF_OPERATION[route.operation_id or ""].where
+        where = route.rule.where
         if where is not Where.OPEN:
             path = route.path.replace("{length}", "24").replace("{address}", "192.0.2.0").replace("{sha256}", "0" * 64)
             yield min(route.methods or ()), path.replace("{number}", "1").replace("{account}", "1"), where
