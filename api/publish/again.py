@@ -3,7 +3,6 @@
 Without the names: with a million of them that takes seconds, and ranges and rules have but their services and tiers.
 """
 
-import struct
 from collections.abc import Mapping
 
 from sqlalchemy import select
@@ -16,15 +15,11 @@ from api.publish.source import policy_of, values_of
 from dnsfilter import __version__
 from dnsfilter.errors import DnsfilterError
 from dnsfilter.policy.model import Instant, Policy, Service
-from dnsfilter.policy.rows import Made, RowMaker, classify, range_classes, remembered
-from dnsfilter.snapshot.compiler import KEPT_PAST_S
+from dnsfilter.snapshot.compiler import compile_without_names
 from dnsfilter.snapshot.manifest import Manifest
-from dnsfilter.snapshot.names import entries_of
-from dnsfilter.snapshot.ranges import compile_ranges
-from dnsfilter.snapshot.rules import compile_rules
 
 LATE_S = 30
-"""So long before it came into force a snapshot is believed to have been made: that is not on record."""
+"""A snapshot of which no making is on record is believed to have been made within so long before it came into force."""
 
 
 def is_reproduced(past: Past) -> bool | None:
@@ -32,9 +27,10 @@ def is_reproduced(past: Past) -> bool | None:
     found = past.publication
     if found.version != __version__:
         return None
-    # What ended a day before the making is left out: mostly the files are the same in all these seconds.
-    made = range(found.since_s, found.since_s - LATE_S - 1, -1)
-    return _makes(past.policy, found.ranges, found.rules, made)
+    wanted = found.ranges, found.rules
+    if found.made_s is None:
+        return _is_made_before(past.policy, found.since_s, wanted)
+    return _files(past.policy, found.made_s) == wanted
 
 
 def is_ours(session: Session, manifest: Manifest, services: Mapping[str, Service]) -> bool:
@@ -51,32 +47,26 @@ def is_ours(session: Session, manifest: Manifest, services: Mapping[str, Service
     if not kept_since(session) <= manifest.revision <= revision(session):
         return False
     policy = policy_of(values_of(rows_at(session, manifest.revision)), services)
-    return _makes(policy, ranges, rules, range(manifest.made_s, manifest.made_s + 1))
+    return _files(policy, manifest.made_s) == (ranges, rules)
 
 
-def _makes(policy: Policy, ranges: str, rules: str, made: range) -> bool:
-    """Whether files of these digests are those of the policy, made at one of these seconds."""
+def _files(policy: Policy, made_s: Instant) -> tuple[str, str] | None:
+    """Return the digests of the ranges and rules of a policy; None if it cannot be compiled."""
     try:
-        entries = entries_of(policy.services)
-        known: Made | None = None
+        compiled = compile_without_names(policy, made_s)
+    except DnsfilterError:
+        return None
+    return compiled.ranges.digest.hex(), compiled.rules.digest.hex()
 
-        def made_at(second: Instant) -> tuple[str, str]:
-            nonlocal known
-            since = second - KEPT_PAST_S
-            left = remembered(policy, since)
-            by_range = classify(left)
-            classes = range_classes(by_range)
-            numbers = {range_class: number for number, range_class in enumerate(classes)}
-            maker = RowMaker(left, known)
-            compiled = compile_ranges(left, by_range, numbers), compile_rules(left, classes, entries, since, maker)
-            known = maker.made
-            return compiled[0].digest.hex(), compiled[1].digest.hex()
 
-        wanted, last = (ranges, rules), made_at(made[0])
-        if last == wanted or len(made) == 1:
-            return last == wanted
-        # What is left out only grows: where the first second's are the same as the last's, so are all between.
-        first = made_at(made[-1])
-        return first == wanted or (first != last and any(made_at(second) == wanted for second in made[1:-1]))
-    except (DnsfilterError, struct.error):
-        return False
+def _is_made_before(policy: Policy, since_s: Instant, wanted: tuple[str, str]) -> bool:
+    """Whether the policy makes these files in one of the seconds before it came into force.
+
+    Only for publications of databases from before the second was kept.
+    """
+    last = _files(policy, since_s)
+    if last == wanted:
+        return True
+    # What is left out only grows: if the first second's are the same as the last's, so are all between.
+    first, between = _files(policy, since_s - LATE_S), range(since_s - 1, since_s - LATE_S, -1)
+    return first == wanted or (first != last and any(_files(policy, second) == wanted for second in between))

@@ -53,12 +53,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A snapshot that was in force over `[since_s, until_s)`; without `until_s` it still is."""
+    """A snapshot that was in force over `[since_s, until_s)`; without `until_s` it still is.
+
+    `made_s` is the instant for which it was compiled; None if an older version recorded it.
+    """
 
     number: int
     revision: int
     since_s: Instant
     until_s: Instant | None
+    made_s: Instant | None
     names: str
     ranges: str
     rules: str
@@ -121,6 +125,7 @@ def publication_of(session: Session, row: PublicationRow) -> Publication:
         row.revision,
         row.time_s,
         session.scalar(following),
+        row.made_s,
         row.names,
         row.ranges,
         row.rules,

@@ -38,6 +38,7 @@ class _Noted:
     names: str
     ranges: str
     rules: str
+    made_s: Instant
     time_s: Instant
 
     def is_in(self, row: PublicationRow, catalogue: str) -> bool:
@@ -76,7 +77,7 @@ class Recorder:
     def note(self, manifest: Manifest, time_s: Instant) -> None:
         """That a snapshot is in force since `time_s`; written soon."""
         names, ranges, rules = (part.digest.hex() for part in (manifest.names, manifest.ranges, manifest.rules))
-        self._noted.append(_Noted(manifest.revision, names, ranges, rules, time_s))
+        self._noted.append(_Noted(manifest.revision, names, ranges, rules, manifest.made_s, time_s))
         self._due.set()
 
     def note_stored(self, manifest: Manifest, names: bytes) -> None:
@@ -141,6 +142,7 @@ class Recorder:
             last = PublicationRow(
                 revision=noted.revision,
                 time_s=noted.time_s,
+                made_s=noted.made_s,
                 names=noted.names,
                 ranges=noted.ranges,
                 rules=noted.rules,

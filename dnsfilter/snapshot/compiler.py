@@ -13,7 +13,7 @@ from dnsfilter.snapshot.ranges import compile_ranges
 from dnsfilter.snapshot.rules import compile_rules
 from dnsfilter.snapshot.sections import File, read_file
 
-__all__ = ["KEPT_PAST_S", "Compiled", "File", "compile_names", "compile_policy"]
+__all__ = ["KEPT_PAST_S", "Compiled", "File", "compile_names", "compile_policy", "compile_without_names"]
 
 KEPT_PAST_S = 86_400
 """Spans that ended longer before the making than this are left out: clocks differ by less than a day."""
@@ -42,6 +42,16 @@ class Compiled:
     made: Made = field(compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Unnamed:
+    """A snapshot without its names and manifest."""
+
+    ranges: File
+    rules: File
+    classified: Classified = field(compare=False, repr=False)
+    made: Made = field(compare=False, repr=False)
+
+
 def compile_policy(
     policy: Policy,
     made_s: Instant,
@@ -59,21 +69,30 @@ def compile_policy(
     """
     if names is None:
         names = compile_names(policy.services, hash_key)
-    since = made_s - KEPT_PAST_S
-    policy = remembered(policy, since)
-    entries = entries_of(policy.services)
-    if _entries_in(names) != entries:
+    if _entries_in(names) != entries_of(policy.services):
         raise PolicyError("compile snapshot: the names file is not one of the policy's services")
-    try:
-        classified, ranges = _ranges(policy, before)
-        maker = RowMaker(policy, before.made if before is not None else None)
-        rules = compile_rules(policy, classified.classes, entries, since, maker)
-    except struct.error as error:
-        raise PolicyError(f"compile snapshot: a number of revision {policy.revision} is beyond the format") from error
+    compiled = compile_without_names(policy, made_s, before)
+    ranges, rules = compiled.ranges, compiled.rules
     manifest = write_manifest(
         Manifest(policy.revision, made_s, _reference(names), _reference(ranges), _reference(rules))
     )
-    return Compiled(policy.revision, made_s, manifest, names, ranges, rules, classified, maker.made)
+    return Compiled(policy.revision, made_s, manifest, names, ranges, rules, compiled.classified, compiled.made)
+
+
+def compile_without_names(policy: Policy, made_s: Instant, before: Compiled | None = None) -> Unnamed:
+    """Return the ranges and rules of `compile_policy`, which need only the services and tiers of the names.
+
+    Raises PolicyError for a policy that contradicts itself or does not fit the format.
+    """
+    since = made_s - KEPT_PAST_S
+    policy = remembered(policy, since)
+    try:
+        classified, ranges = _ranges(policy, before)
+        maker = RowMaker(policy, before.made if before is not None else None)
+        rules = compile_rules(policy, classified.classes, entries_of(policy.services), since, maker)
+    except struct.error as error:
+        raise PolicyError(f"compile snapshot: a number of revision {policy.revision} is beyond the format") from error
+    return Unnamed(ranges, rules, classified, maker.made)
 
 
 def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:

@@ -108,7 +108,10 @@ class CatalogueRow(Base):
 
 
 class PublicationRow(Base):
-    """That a snapshot came into force: revision, digests of its files, and the catalogue that it was made with."""
+    """That a snapshot came into force: revision, digests of its files, and the catalogue that it was made with.
+
+    `made_s` is the instant for which it was compiled; None in rows older than the column.
+    """
 
     __tablename__ = "publications"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -117,6 +120,7 @@ class PublicationRow(Base):
     revision: Mapped[int] = mapped_column(index=True)
     # Without an index: the last row of an instant is looked for from the newest on, and clocks go back now and then.
     time_s: Mapped[int]
+    made_s: Mapped[int | None]
     names: Mapped[str] = mapped_column(String(64))
     ranges: Mapped[str] = mapped_column(String(64))
     rules: Mapped[str] = mapped_column(String(64))

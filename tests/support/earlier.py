@@ -1,0 +1,66 @@
+"""What earlier versions left: databases and backups without the columns that migrations have added since."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import text, update
+
+from api.db.history import KINDS
+from api.db.models import VersionRow
+from api.db.session import Database
+from tests.support.backups import with_manifest, with_rows
+
+ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {"0007": {"publications": ("made_s",)}}
+"""The columns that a migration adds, by table."""
+
+
+def set_back(database: Database, schema: str) -> None:
+    """Make a database one of an earlier schema, with the rows that it has."""
+    gone = _added_since(schema)
+    with database.engine.begin() as connection:
+        for table, column in gone:
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        for row in connection.execute(VersionRow.__table__.select()).mappings().all():
+            body = _earlier(row["kind"], row["body"], gone)
+            if body != row["body"]:
+                same = [getattr(VersionRow, name) == row[name] for name in ("kind", "key", "revision")]
+                connection.execute(update(VersionRow).where(*same).values(body=body))
+        connection.execute(text("UPDATE alembic_version SET version_num = :schema"), {"schema": schema})
+
+
+def earlier_backup(data: bytes, schema: str) -> bytes:
+    """The backup that a version with an earlier schema would have made."""
+    gone = _added_since(schema)
+
+    def strip(rows: list[dict[str, Any]], table: str) -> None:
+        for row in rows:
+            for name in [column for owner, column in gone if owner == table]:
+                del row[name]
+            if table == VersionRow.__tablename__:
+                row["body"] = _earlier(row["kind"], row["body"], gone)
+
+    for table in {VersionRow.__tablename__, *(table for table, _ in gone)}:
+        data = with_rows(data, table, partial(strip, table=table))
+    return with_manifest(data, lambda manifest: manifest.update(database=schema))
+
+
+def _added_since(schema: str) -> list[tuple[str, str]]:
+    return [
+        (table, column)
+        for migration, tables in ADDED.items()
+        if migration > schema
+        for table, columns in tables.items()
+        for column in columns
+    ]
+
+
+def _earlier(kind: str, body: dict[str, Any] | None, gone: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
+    """What was kept of an object: of a ban with its terms."""
+    if body is None:
+        return None
+    left = {name: value for name, value in body.items() if (KINDS[kind].__tablename__, name) not in gone}
+    if "terms" in left:
+        terms = [{name: value for name, value in term.items() if ("terms", name) not in gone} for term in left["terms"]]
+        left["terms"] = terms
+    return left

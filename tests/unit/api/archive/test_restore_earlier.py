@@ -1,0 +1,46 @@
+"""A backup that an earlier version has made becomes an installation of this one."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.archive.restore import Order, restore
+from api.db.base import Base
+from api.db.session import Database
+from api.settings import parse_settings
+from tests.support.earlier import ADDED, earlier_backup
+from tests.unit.api.conftest import START, on_both_databases
+
+
+def _restored(data: bytes, state: Path, url: str | None) -> dict[str, list[dict[str, Any]]]:
+    """The rows by table, without what is dated by the restore."""
+    target = parse_settings({"state_dir": str(state), "database": url}, {})
+    restore(io.BytesIO(data), Order("d" * 64, START + 3600), target)
+    database = Database(target.database)
+    with database.engine.connect() as connection:
+        found = {
+            name: list(map(dict, connection.execute(table.select().order_by(*table.primary_key.columns)).mappings()))
+            for name, table in Base.metadata.tables.items()
+        }
+    database.close()
+    return found
+
+
+@on_both_databases
+@pytest.mark.parametrize("schema", ["0006"])
+def test_every_row_is_there_and_what_was_not_kept_then_is_absent(
+    backup: bytes, tmp_path: Path, backend: str, schema: str, request: pytest.FixtureRequest
+) -> None:
+    server = request.getfixturevalue("server") if backend == "postgresql" else None
+    urls = [server.make() if server else None for _ in range(2)]
+    now = _restored(backup, tmp_path / "now", urls[0])
+    earlier = _restored(earlier_backup(backup, schema), tmp_path / "earlier", urls[1])
+    assert None not in {row["made_s"] for row in now["publications"]}
+    assert {row["made_s"] for row in earlier["publications"]} == {None}
+    for rows in (*now.values(), *earlier.values()):
+        for row in rows:
+            for column in ADDED["0007"]["publications"]:
+                row.pop(column, None)
+    assert earlier == now
