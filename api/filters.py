@@ -1,11 +1,11 @@
-"""Filters of lists by authority, site and service. An unknown name is refused.
+"""Parameters that several routes have: parts of paths, a question, and filters by authority, site and service.
 
-With an empty list, a misspelled name would look as if it had nothing.
+A filter refuses an unknown name. With an empty list, a misspelled name would look as if it had nothing.
 """
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Path, Query
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,18 @@ from api.deps import RuntimeDep, UnitDep
 from api.errors import Invalid
 from api.near import unknown
 from api.schemas import ServiceSlug, Slug
+from dnsfilter.wire.asked import MAX_ASKED
+
+QuestionText = Annotated[
+    str,
+    Query(
+        max_length=MAX_ASKED,
+        description="a domain name, or a URL, which stands for its host",
+        examples=["www.example.org"],
+    ),
+]
+PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
+PrefixLength = Annotated[int, Path(ge=0, le=128)]
 
 
 def demand_authority(session: Session, slug: str) -> None:

@@ -1,9 +1,8 @@
-"""Prefixes as they are written in requests: in a body, and in a path as first address and length."""
+"""Prefixes as requests write them."""
 
 from ipaddress import ip_network
 from typing import Annotated
 
-from fastapi import Path
 from pydantic import Field, StringConstraints
 
 from api.errors import Invalid
@@ -12,8 +11,6 @@ from dnsfilter.policy.check import prefix_fault
 from dnsfilter.policy.model import Prefix
 
 PrefixText = Annotated[str, StringConstraints(min_length=2, max_length=43), Field(examples=["192.0.2.0/24"])]
-PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
-PrefixLength = Annotated[int, Path(ge=0, le=128)]
 
 
 def parse_prefix(text: str, place: str) -> Prefix:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api import idempotency
 from api.accounts import repository, service
+from api.accounts.reading import read_account, read_failed_try, read_grant, read_token
 from api.accounts.schemas import (
     AccountRead,
     AccountWrite,
@@ -19,10 +20,6 @@ from api.accounts.schemas import (
     TokenMade,
     TokenRead,
     TokenWrite,
-    read_account,
-    read_failed_try,
-    read_grant,
-    read_token,
 )
 from api.accounts.service import GrantWanted, TokenWanted
 from api.audit.repository import has_acted

@@ -1,17 +1,16 @@
 """Accounts, grants and tokens as written and as read."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints
 
 from api.auth.permissions import Role
-from api.auth.revoking import shown_token
-from api.auth.tokens import DAY_S
-from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
-from api.moments import moment_text, optional_text
 from api.schemas import LOGIN, Day, EndText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp
 from dnsfilter.policy.model import Instant
+
+if TYPE_CHECKING:
+    from api.db.models import GrantRow
 
 Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-ghent"])]
 
@@ -155,60 +154,8 @@ class SelfRead(Read):
     roles: list[HeldRead]
 
 
-def grant_state(row: GrantRow, now: Instant) -> GrantState:
+def grant_state(row: "GrantRow", now: Instant) -> GrantState:
     """The state of a grant at `now`."""
     if row.has_ended(now):
         return GrantState.ENDED
     return GrantState.IN_FORCE if row.is_in_force(now) else GrantState.PLANNED
-
-
-def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:
-    """An account as the API shows it."""
-    return AccountRead(
-        number=row.id,
-        kind=AccountKind(row.kind),
-        login=name.login if name is not None else None,
-        name=name.name if name is not None else None,
-        authority=row.authority,
-        created=moment_text(row.created_s),
-        disabled=optional_text(row.disabled_s),
-        revision=row.revision,
-    )
-
-
-def read_grant(row: GrantRow, now: Instant) -> GrantRead:
-    """A grant as the API shows it."""
-    return GrantRead(
-        number=row.number,
-        account=row.account,
-        role=Role(row.role),
-        authority=row.authority,
-        start=moment_text(row.start_s),
-        end=optional_text(row.end_s),
-        reason=row.reason,
-        recorded=moment_text(row.recorded_s),
-        recorded_by=row.recorded_by,
-        ended=optional_text(row.ended_s),
-        ended_reason=row.ended_reason,
-        state=grant_state(row, now),
-        revision=row.revision,
-    )
-
-
-def read_failed_try(row: FailedTryRow, account: int | None) -> FailedTryRead:
-    """A failed try as the API shows it."""
-    return FailedTryRead(
-        number=row.id,
-        time=moment_text(row.time_s),
-        address=row.address,
-        reason=row.reason,
-        token=row.token,
-        account=account,
-        request=row.request,
-    )
-
-
-def read_token(row: TokenRow) -> TokenRead:
-    """A token as the API shows it."""
-    last_used = None if row.used_day is None else moment_text(row.used_day * DAY_S)[:10]
-    return TokenRead(**shown_token(row), last_used=last_used)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from api.accounts import repository
-from api.accounts.schemas import AccountKind, AccountWrite, read_grant
+from api.accounts.reading import read_grant
+from api.accounts.schemas import AccountKind, AccountWrite
 from api.auth.descent import made_for_others
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.revoking import revoke, shown_token

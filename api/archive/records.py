@@ -21,7 +21,7 @@ from api.archive.texts import Ban
 from api.archive.zipping import Written, ZipStream
 from api.authorities.service import shown as shown_authority
 from api.bans.reading import read_bans
-from api.bindings.schemas import read_binding
+from api.bindings.reading import read_binding
 from api.chain import canonical
 from api.checkpoint import Checkpoint, Statement
 from api.db.base import Base, Json
@@ -39,7 +39,7 @@ from api.db.models import (
 )
 from api.db.models.record import INSTALLATION
 from api.db.unit import entry_of, head
-from api.exemptions.schemas import shown_exemption
+from api.exemptions.reading import shown_exemption
 from api.moments import moment_text, optional_text
 from api.suspensions.service import shown as shown_suspension
 

@@ -9,7 +9,8 @@ from fastapi.responses import StreamingResponse
 
 from api.audit import checkpoints
 from api.audit.export import export
-from api.audit.schemas import CheckpointRead, read_checkpoint
+from api.audit.reading import read_checkpoint
+from api.audit.schemas import CheckpointRead
 from api.db.models import CheckpointRow
 from api.deps import RuntimeDep, UnitDep
 from api.downloads import Download

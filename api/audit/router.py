@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 from api.accounts.repository import demand_account
 from api.audit import repository
 from api.audit.acts import demand_act
-from api.audit.schemas import AuditRead, read_entry
+from api.audit.reading import read_entry
+from api.audit.schemas import AuditRead
 from api.db.zones import time_zone_of
 from api.deps import UnitDep
 from api.moments import given_bound, given_moment

@@ -4,9 +4,6 @@ from typing import Any
 
 from pydantic import Field
 
-from api.audit.checkpoints import checkpoint_of
-from api.db.models import AuditRow, CheckpointRow
-from api.db.unit import entry_of
 from api.schemas import Read, Timestamp
 
 
@@ -32,11 +29,6 @@ class AuditRead(Read):
     hash: str
 
 
-def read_entry(row: AuditRow) -> AuditRead:
-    """An entry as the API shows it. Its hash was made of the same, without a token that is null."""
-    return AuditRead(**entry_of(row))
-
-
 class CheckpointRead(Read):
     """A signed statement that the entry `seq` has `hash`; `delivered` is no part of what is signed."""
 
@@ -48,8 +40,3 @@ class CheckpointRead(Read):
     key: str = Field(description="the public key, Ed25519, in hexadecimal")
     signature: str
     delivered: list[str] = Field(examples=[["file", "mail"]], description="places outside the machine that have it")
-
-
-def read_checkpoint(row: CheckpointRow, installation: str) -> CheckpointRead:
-    """A checkpoint as the API shows it."""
-    return CheckpointRead(**checkpoint_of(row, installation).fields, delivered=row.delivered)

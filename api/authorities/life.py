@@ -1,20 +1,10 @@
 """Whether an authority still is: what it may begin, and how far that may reach."""
 
-from enum import StrEnum
-
+from api.authorities.schemas import AuthorityState
 from api.db.models import AuthorityRow
 from api.errors import Conflict
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.model import Instant
-
-
-class AuthorityState(StrEnum):
-    """Where an authority stands at an instant."""
-
-    OPEN = "open"
-    CLOSING = "closing"
-    """It will be closed: the date is on record."""
-    CLOSED = "closed"
 
 
 def authority_state(row: AuthorityRow, now: Instant) -> AuthorityState:

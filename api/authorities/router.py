@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository, service
-from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules, read_authority
+from api.authorities.reading import read_authority
+from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules
 from api.deps import PreconditionDep, UnitDep, tag
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import Administrator, AnyAccount, ApproverOfPath

@@ -1,18 +1,16 @@
 """Authorities as written and as read."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
-from api.authorities.life import AuthorityState, authority_state
-from api.db.models import AuthorityRow
 from api.decisions import DecidedRead
-from api.moments import optional_text
 from api.schemas import LANGUAGE, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.check import usage_fault
 from dnsfilter.policy.instants import DEFAULT_ZONE
-from dnsfilter.policy.model import Authority, Instant, Kind, Usage
+from dnsfilter.policy.model import Authority, Kind, Usage
 
 LanguageTag = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
 Name = Annotated[ShortLine, StringConstraints(min_length=1)]
@@ -90,6 +88,15 @@ class OffRules(Strict):
     )
 
 
+class AuthorityState(StrEnum):
+    """Where an authority stands at an instant."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    """It will be closed: the date is on record."""
+    CLOSED = "closed"
+
+
 class ClosureRead(DecidedRead):
     """The formal decision to close an authority."""
 
@@ -113,31 +120,3 @@ class AuthorityRead(Read):
     closed_decision: ClosureRead | None
     successor: str | None
     revision: int
-
-
-DECIDED = frozenset(ClosureRead.model_fields)
-
-
-def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
-    """An authority as the API shows it."""
-    # Kept versions from before authorities could close have none of what belongs to that.
-    decision = {field: text for field, text in (row.closed_decision or {}).items() if field in DECIDED}
-    return AuthorityRead(
-        slug=row.slug,
-        kind=Kind(row.kind),
-        names=row.names,
-        languages=row.languages,
-        time_zone=row.time_zone,
-        contact=row.contact,
-        usage=row.usage_level,
-        group=row.group,
-        # Versions from before these rules have none.
-        off_needs_reason=bool(row.off_needs_reason),
-        off_needs_approver=bool(row.off_needs_approver),
-        state=authority_state(row, now),
-        closes=optional_text(row.closes_s),
-        closed_reason=row.closed_reason or "",
-        closed_decision=ClosureRead(**decision) if any(decision.values()) else None,
-        successor=row.successor,
-        revision=row.revision,
-    )

@@ -2,7 +2,7 @@
 
 from api.auth.caller import Permit
 from api.authorities import repository
-from api.authorities.schemas import read_authority
+from api.authorities.reading import read_authority
 from api.db.base import Json
 from api.db.models import AuthorityRow
 from api.db.unit import UnitOfWork

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.standing import State, Suspended, suspended_at
+from api.bans.schemas import State
+from api.bans.standing import Suspended, suspended_at
 from api.bans.states import in_state, mode_at
 from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, RequestRow, SuspensionRow, TermRow
 from api.db.names import no_ban

@@ -13,8 +13,8 @@ from api.bans import repository
 from api.bans import service as acts
 from api.bans.change import BanChange
 from api.bans.reading import Subject, decision_value, read_ban, read_bans, term_value, term_values
-from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal
-from api.bans.standing import State, goes_on_from
+from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal, State
+from api.bans.standing import goes_on_from
 from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
@@ -26,7 +26,8 @@ from api.near import unknown
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import AnyAccount, OperatorOfPath
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
-from api.requests.schemas import RequestRead, read_request
+from api.requests.reading import read_request
+from api.requests.schemas import RequestRead
 from api.requests.service import asked
 from api.routing import Route
 from api.schemas import Page, ServiceSlug, Slug

@@ -2,11 +2,10 @@
 
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, field_validator
 
-from api.bans.standing import Days, State, What
 from api.decisions import DecidedRead, DecidedWrite
 from api.schemas import (
     BAN_REFERENCE,
@@ -22,6 +21,30 @@ from api.schemas import (
     Timestamp,
 )
 from dnsfilter.policy.model import Audience, Funding, Mode, Reply
+
+Days: TypeAlias = Literal[1, 7, 30]
+
+
+class State(StrEnum):
+    """Whether a term holds, will hold, or no longer does. One that holds is in force, unless the others say more.
+
+    A ban is `off`, and not in force, while a term holds and its mode is off, even if its authority is suspended.
+    """
+
+    PLANNED = "planned"
+    IN_FORCE = "in_force"
+    ENDING = "ending"
+    OFF = "off"
+    SUSPENDED = "suspended"
+    LAPSED = "lapsed"
+
+
+class What(StrEnum):
+    """What is ahead of a ban that is ending."""
+
+    END = "end"
+    REVIEW = "review"
+
 
 MAX_TERMS = 100
 

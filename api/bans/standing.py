@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
+from api.bans.schemas import Days, State, What
 from api.db.models import BanRow, SuspensionRow, TermRow
 from api.publish.source import begins, lasting_mode
 from dnsfilter.policy.model import Instant, Mode
 
-Days: TypeAlias = Literal[1, 7, 30]
 WARNINGS_DAYS: tuple[Days, ...] = (1, 7, 30)
 """So long before a ban ends, or is to be reviewed, it is worth a warning; the tightest first."""
 DAY_S = 86_400
@@ -17,27 +16,6 @@ ENDING_S = WARNINGS_DAYS[-1] * DAY_S
 
 Suspended: TypeAlias = frozenset[str | None]
 """The authorities that are suspended; with None in it, all are."""
-
-
-class State(StrEnum):
-    """Whether a term holds, will hold, or no longer does. One that holds is in force, unless the others say more.
-
-    A ban is `off`, and not in force, while a term holds and its mode is off, even if its authority is suspended.
-    """
-
-    PLANNED = "planned"
-    IN_FORCE = "in_force"
-    ENDING = "ending"
-    OFF = "off"
-    SUSPENDED = "suspended"
-    LAPSED = "lapsed"
-
-
-class What(StrEnum):
-    """What is ahead of a ban that is ending."""
-
-    END = "end"
-    REVIEW = "review"
 
 
 @dataclass(frozen=True, slots=True)

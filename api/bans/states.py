@@ -5,7 +5,8 @@ from typing import assert_never
 from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_
 from sqlalchemy.orm import aliased
 
-from api.bans.standing import ENDING_S, State
+from api.bans.schemas import State
+from api.bans.standing import ENDING_S
 from api.db.models import BanRow, SuspensionRow, TermRow
 from dnsfilter.policy.model import Instant, Mode
 

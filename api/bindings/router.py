@@ -9,7 +9,8 @@ from api.authorities import repository as authorities
 from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.bindings import repository, service
-from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite, read_binding
+from api.bindings.reading import read_binding
+from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite
 from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, UnitDep, tag

@@ -1,13 +1,11 @@
 """Bindings as written and as read."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
-from api.db.models import BindingRow
-from api.moments import moment_text, optional_text, through
 from api.schemas import (
     Day,
     DayText,
@@ -23,6 +21,9 @@ from api.schemas import (
     Timestamp,
 )
 from dnsfilter.policy.model import Ground, Instant
+
+if TYPE_CHECKING:
+    from api.db.models import BindingRow
 
 
 class BindingState(StrEnum):
@@ -82,7 +83,7 @@ class BindingRead(Read):
     revision: int
 
 
-def is_void(row: BindingRow, now: Instant) -> bool:
+def is_void(row: "BindingRow", now: Instant) -> bool:
     """Whether the binding never has effect: it ends as it begins or before, or has ended and was not accepted."""
     end = row.end_s if row.ended_s is None else row.ended_s
     if end is None:
@@ -90,7 +91,7 @@ def is_void(row: BindingRow, now: Instant) -> bool:
     return end <= row.start_s or (row.ground == Ground.AGREEMENT and row.accepted_s is None and end <= now)
 
 
-def binding_state(row: BindingRow, now: Instant) -> BindingState:
+def binding_state(row: "BindingRow", now: Instant) -> BindingState:
     """The state of a binding at `now`."""
     end = row.end_s if row.ended_s is None else row.ended_s
     if end is not None and (end <= now or is_void(row, now)):
@@ -98,28 +99,3 @@ def binding_state(row: BindingRow, now: Instant) -> BindingState:
     if row.ground == Ground.AGREEMENT and row.accepted_s is None:
         return BindingState.PROPOSED
     return BindingState.IN_FORCE if row.start_s <= now else BindingState.PLANNED
-
-
-def read_binding(row: BindingRow, reference: str, now: Instant, time_zone: str) -> BindingRead:
-    """A binding as the API shows it; `reference` is its ban's, `time_zone` that of the bound authority."""
-    return BindingRead(
-        number=row.number,
-        ban=reference,
-        ban_number=row.ban,
-        authority=row.authority,
-        ground=Ground(row.ground),
-        instrument=row.instrument,
-        date=row.date,
-        start=moment_text(row.start_s),
-        end=optional_text(row.end_s),
-        through=through(row.end_s, time_zone),
-        recorded=moment_text(row.recorded_s),
-        accepted=optional_text(row.accepted_s),
-        ended=optional_text(row.ended_s),
-        ended_by=row.ended_by,
-        ended_reason=row.ended_reason,
-        # What is kept from before references were has none.
-        ended_reference=row.ended_reference or "",
-        state=binding_state(row, now),
-        revision=row.revision,
-    )

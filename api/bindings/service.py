@@ -4,7 +4,8 @@ from api.authorities import repository as authorities
 from api.authorities.life import demand_within
 from api.bans import repository as bans
 from api.bindings import repository
-from api.bindings.schemas import BindingState, binding_state, is_void, read_binding
+from api.bindings.reading import read_binding
+from api.bindings.schemas import BindingState, binding_state, is_void
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork

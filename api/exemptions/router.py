@@ -13,7 +13,8 @@ from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, UnitDep, tag
 from api.errors import Invalid, invalid_at
 from api.exemptions import approval, repository, service
-from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal, read_exemption
+from api.exemptions.reading import read_exemption
+from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal
 from api.filters import SiteFilter
 from api.moments import given_moment, parse_end, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit

@@ -1,19 +1,17 @@
 """Exemptions as written and as read."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
-from api.db.base import Json
-from api.db.models import ExemptionRow
-from api.moments import moment_text, optional_text, through
 from api.prefixes import PrefixText
-from api.publish.source import exemption_value
 from api.schemas import PRINTABLE, Day, EndText, MomentText, Read, Reason, Slug, SpanText, Strict, Timestamp
-from dnsfilter.policy.decide import exemption_begins
 from dnsfilter.policy.model import DEFAULT_SITE, Instant
+
+if TYPE_CHECKING:
+    from api.db.models import ExemptionRow
 
 HoursText = Annotated[
     str,
@@ -98,7 +96,7 @@ class ExemptionRead(Read):
     revision: int
 
 
-def exemption_state(row: ExemptionRow, now: Instant) -> ExemptionState:
+def exemption_state(row: "ExemptionRow", now: Instant) -> ExemptionState:
     """The state of an exemption at `now`."""
     if row.rejected_s is not None:
         return ExemptionState.REJECTED
@@ -109,39 +107,3 @@ def exemption_state(row: ExemptionRow, now: Instant) -> ExemptionState:
     if row.approved_s is None:
         return ExemptionState.REQUESTED
     return ExemptionState.IN_FORCE if row.start_s <= now else ExemptionState.PLANNED
-
-
-def read_exemption(row: ExemptionRow, reference: str, now: Instant) -> ExemptionRead:
-    """An exemption as the API shows it; `reference` is its ban's."""
-    value = exemption_value(row)
-    begins = None if value is None else exemption_begins(value, now)
-    return ExemptionRead(
-        number=row.number,
-        ban=reference,
-        ban_number=row.ban,
-        site=row.site,
-        ranges=row.ranges,
-        start=moment_text(row.start_s),
-        end=moment_text(row.end_s),
-        through=through(row.end_s, row.time_zone),
-        hours=row.hours,
-        time_zone=row.time_zone,
-        reason=row.reason,
-        requested=moment_text(row.requested_s),
-        requested_by=row.requested_by,
-        approved=optional_text(row.approved_s),
-        rejected=optional_text(row.rejected_s),
-        revoked=optional_text(row.revoked_s),
-        decided_by=row.decided_by,
-        note=row.note,
-        state=exemption_state(row, now),
-        holds=begins == now,
-        next=None if begins == now else optional_text(begins),
-        revision=row.revision,
-    )
-
-
-def shown_exemption(row: ExemptionRow, reference: str) -> Json:
-    """An exemption as records keep it: without what depends on the hour."""
-    read = read_exemption(row, reference, row.start_s)
-    return read.model_dump(mode="json", exclude={"revision", "state", "holds", "next"})

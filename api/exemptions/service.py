@@ -11,7 +11,8 @@ from api.db.sites import find_site
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
-from api.exemptions.schemas import ExemptionState, exemption_state, shown_exemption
+from api.exemptions.reading import shown_exemption
+from api.exemptions.schemas import ExemptionState, exemption_state
 from api.moments import zoned_hours_text
 from api.publish.source import exemption_end
 from dnsfilter.policy.check import lasts_too_long, prefix_order

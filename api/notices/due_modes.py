@@ -13,7 +13,8 @@ from api.db.models import AuditRow, BanRow, RequestRow
 from api.moments import parse_moment
 from api.notices.due_bans import bindings_of, bound_at, facts_at, reference_of
 from api.notices.kinds import Due, Hour, Kind
-from api.requests.state import RequestState, in_state
+from api.requests.schemas import RequestState
+from api.requests.state import in_state
 from dnsfilter.policy.intervals import until as end_of
 from dnsfilter.policy.model import Instant, Mode
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import assert_never
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow, NoticeRow
 from api.notices.kinds import DAY_S, Due
+from api.notices.schemas import NoticeState
 from api.pagination import select_page
 from api.publish.source import authority_value
 from dnsfilter.policy.model import Authority, Instant
@@ -19,14 +19,6 @@ BEGINNING = "beginning"
 CHUNK = 500
 KEPT_S = 90 * DAY_S
 """How long a notice is kept that was sent or given up, as failed tries are."""
-
-
-class NoticeState(StrEnum):
-    """What became of a notice. `failed` is given up: refused, tried for too long, or without an address."""
-
-    WAITING = "waiting"
-    SENT = "sent"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

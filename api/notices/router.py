@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from api.deps import RuntimeDep, UnitDep
 from api.filters import AuthorityFilter
 from api.notices import repository
-from api.notices.repository import NoticeState
-from api.notices.schemas import NoticesRead, read_notice
+from api.notices.reading import read_notice
+from api.notices.schemas import NoticesRead, NoticeState
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import ReaderOfSome
 from api.problems import documented

@@ -1,9 +1,16 @@
 """Notices as read."""
 
-from api.db.models import NoticeRow
-from api.moments import moment_text, optional_text
-from api.notices.repository import NoticeState, state_of
+from enum import StrEnum
+
 from api.schemas import Page, Read, Timestamp
+
+
+class NoticeState(StrEnum):
+    """What became of a notice. `failed` is given up: refused, tried for too long, or without an address."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
 
 
 class NoticeRead(Read):
@@ -28,19 +35,3 @@ class NoticesRead(Page[NoticeRead]):
     """A part of the list of notices; `mail` tells whether there is a mail server: without one there are no new ones."""
 
     mail: bool
-
-
-def read_notice(row: NoticeRow) -> NoticeRead:
-    """A notice as the API shows it."""
-    return NoticeRead(
-        number=row.number,
-        kind=row.kind,
-        authority=row.authority,
-        ban=row.facts.get("ban"),
-        state=state_of(row),
-        made=moment_text(row.made_s),
-        sent=optional_text(row.sent_s),
-        next_try=optional_text(row.next_try_s),
-        tries=row.tries,
-        failure=row.failure,
-    )

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from api.authorities.life import AuthorityState
+from api.authorities.schemas import AuthorityState
 from api.schemas import Read, Slug, Timestamp
 
 

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from api.accounts.repository import names
 from api.auth.permissions import Role
-from api.authorities.life import AuthorityState, authority_state
-from api.bans.standing import State, state_of, switch_at
+from api.authorities.life import authority_state
+from api.authorities.schemas import AuthorityState
+from api.bans.schemas import State
+from api.bans.standing import state_of, switch_at
 from api.db.models import AccountRow, AuthorityRow, BanRow, GrantRow, NodeRow, RangeRow, SpaceRow
 from api.moments import optional_text
 from api.onboarding.schemas import OnboardingRead, Step, StepRead

@@ -9,12 +9,13 @@ from api.db.sites import get_site
 from api.db.unit import UnitOfWork
 from api.db.zones import time_zone_of
 from api.deps import RuntimeDep, UnitDep
+from api.filters import QuestionText
 from api.moments import given_moment
 from api.permits import ReaderOfObject
 from api.problems import NOT_FOUND, documented
 from api.publish.answers import decision_read, parse_client, parse_question, who_read
 from api.publish.repository import authority_of, off_since, space_of, suspensions_at
-from api.publish.schemas import AllottedRead, DecisionRead, QuestionText, WhoRead
+from api.publish.schemas import AllottedRead, DecisionRead, WhoRead
 from api.routing import Route
 from api.schemas import MomentText, Slug
 from dnsfilter.policy.model import DEFAULT_SITE

@@ -1,20 +1,6 @@
 """What a policy says of a client, as read."""
 
-from typing import Annotated
-
-from fastapi import Query
-
 from api.schemas import Read, Timestamp
-from dnsfilter.wire.asked import MAX_ASKED
-
-QuestionText = Annotated[
-    str,
-    Query(
-        max_length=MAX_ASKED,
-        description="a domain name, or a URL, which stands for its host",
-        examples=["www.example.org"],
-    ),
-]
 
 
 class WinnerRead(Read):

@@ -22,7 +22,8 @@ from api.db.unit import Act, UnitOfWork
 from api.errors import BadRows, Conflict, Fault, Withheld
 from api.rangefile import LINE, Row, fault, line_of
 from api.ranges import repository
-from api.ranges.imports import Import, Stage
+from api.ranges.imports import Import
+from api.ranges.schemas import Stage
 from api.ranges.service import shown_fields
 from api.spaces.ground import Ground, make_ground
 from dnsfilter.policy.model import Instant, Prefix, Range

@@ -8,43 +8,17 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 
 from fastapi import Request
-from pydantic import Field
 
 from api import problems
 from api.deps import part_of, request_id
 from api.errors import NotPublished
 from api.idempotency import Replayed
-from api.schemas import ProblemRead, Read
+from api.ranges.schemas import ImportProgressRead, Stage
+from api.schemas import ProblemRead
 
 MAX_KEPT = 100
-
-
-class Stage(StrEnum):
-    """What an import is doing, or how it ended."""
-
-    CHECKING = "checking"
-    WAITING = "waiting"
-    RECORDING = "recording"
-    PUBLISHING = "publishing"
-    DONE = "done"
-    FAILED = "failed"
-
-
-class ImportProgressRead(Read):
-    """How far an import is: `done` of `total` rows of its stage. Both are 0 if it ended before a restart."""
-
-    stage: Stage = Field(
-        description="`checking` the rows, `waiting` for its turn to write, `recording` the acts, `publishing` the "
-        "snapshot; it ends with `done`, or with `failed` and nothing recorded"
-    )
-    done: int
-    total: int
-    problem: ProblemRead | None = Field(
-        description="why it failed, with its first 100 faults; if it is done, that it is not in force yet"
-    )
 
 
 @dataclass(slots=True)

@@ -19,40 +19,14 @@ from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.permits import ReaderOfSome
 from api.problems import TOO_MANY_AT_ONCE, documented
 from api.ranges.layout import Key, Layout, Layouts, Overlap, Span, gaps, key_of
+from api.ranges.schemas import GapRead, HolderRead, OverlapRead
 from api.routing import Route
-from api.schemas import Page, Read, Slug
+from api.schemas import Page
 from dnsfilter.policy.model import Prefix, Range
 
 overlaps = APIRouter(route_class=Route, prefix="/v1", tags=["ranges"])
 
 Own = Annotated[bool, Query(description="also ranges inside one of the same authority")]
-
-
-class HolderRead(Read):
-    """A range that holds another."""
-
-    prefix: str
-    authority: Slug
-    label: str
-
-
-class OverlapRead(Read):
-    """A range inside another; `within` is null where that is not the caller's to see."""
-
-    site: Slug
-    prefix: str
-    authority: Slug
-    label: str
-    within: HolderRead | None
-
-
-class GapRead(Read):
-    """Part of allotted space that no range covers."""
-
-    site: Slug
-    prefix: str
-    space: str
-    authority: Slug
 
 
 @dataclass(frozen=True, slots=True)

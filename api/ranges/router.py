@@ -8,22 +8,14 @@ from api.db.sites import find_site
 from api.db.sites import get_site as named_site
 from api.deps import PreconditionDep, UnitDep, tag
 from api.exemptions.approval import leaving_some
-from api.filters import AuthorityFilter, SiteFilter
+from api.filters import AuthorityFilter, PrefixAddress, PrefixLength, SiteFilter
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
-from api.prefixes import PrefixAddress, PrefixLength, parse_prefix
+from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.ranges import repository, service
-from api.ranges.schemas import (
-    RangePatch,
-    RangeRead,
-    RangeWrite,
-    SiteRead,
-    SiteWrite,
-    range_value,
-    read_range,
-    read_site,
-)
+from api.ranges.reading import read_range, read_site
+from api.ranges.schemas import RangePatch, RangeRead, RangeWrite, SiteRead, SiteWrite, range_value
 from api.routing import Route
 from api.schemas import Page, Slug
 from api.spaces import service as spaces

@@ -1,12 +1,12 @@
 """Sites and ranges as written and as read."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from api.db.models import RangeRow, SiteRow
 from api.prefixes import PrefixText
-from api.schemas import Read, ShortLine, Slug, Strict
+from api.schemas import ProblemRead, Read, ShortLine, Slug, Strict
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
 
 MAX_LISTED = 10_000
@@ -69,24 +69,84 @@ class RangeRead(Read):
     revision: int
 
 
+class RangeChangeRead(Read):
+    """What is done to one range."""
+
+    act: str
+    object: str
+    before: dict[str, str] | None
+    after: dict[str, str] | None
+
+
+class ImportRead(Read):
+    """What an import has done, or with `dry_run` would do; `more` is how many follow the `changes` that are told.
+
+    `withheld` says of a dry run why it would be refused all the same; empty where it would not.
+    """
+
+    dry_run: bool
+    withheld: str
+    registered: int
+    changed: int
+    removed: int
+    unchanged: int
+    changes: list[RangeChangeRead]
+    more: int
+    revision: int
+
+
+class Stage(StrEnum):
+    """What an import is doing, or how it ended."""
+
+    CHECKING = "checking"
+    WAITING = "waiting"
+    RECORDING = "recording"
+    PUBLISHING = "publishing"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class ImportProgressRead(Read):
+    """How far an import is: `done` of `total` rows of its stage. Both are 0 if it ended before a restart."""
+
+    stage: Stage = Field(
+        description="`checking` the rows, `waiting` for its turn to write, `recording` the acts, `publishing` the "
+        "snapshot; it ends with `done`, or with `failed` and nothing recorded"
+    )
+    done: int
+    total: int
+    problem: ProblemRead | None = Field(
+        description="why it failed, with its first 100 faults; if it is done, that it is not in force yet"
+    )
+
+
+class HolderRead(Read):
+    """A range that holds another."""
+
+    prefix: str
+    authority: Slug
+    label: str
+
+
+class OverlapRead(Read):
+    """A range inside another; `within` is null where that is not the caller's to see."""
+
+    site: Slug
+    prefix: str
+    authority: Slug
+    label: str
+    within: HolderRead | None
+
+
+class GapRead(Read):
+    """Part of allotted space that no range covers."""
+
+    site: Slug
+    prefix: str
+    space: str
+    authority: Slug
+
+
 def range_value(site: str, prefix: Prefix, body: RangeWrite) -> Range:
     """As the policy has it."""
     return Range(prefix, body.authority, body.funding, body.audience, body.label, site)
-
-
-def read_site(row: SiteRow) -> SiteRead:
-    """A site as the API shows it."""
-    return SiteRead(slug=row.slug, name=row.name, revision=row.revision)
-
-
-def read_range(row: RangeRow) -> RangeRead:
-    """A range as the API shows it."""
-    return RangeRead(
-        site=row.site,
-        prefix=row.prefix,
-        authority=row.authority,
-        funding=Funding(row.funding),
-        audience=Audience(row.audience),
-        label=row.label,
-        revision=row.revision,
-    )

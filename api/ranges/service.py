@@ -16,7 +16,7 @@ from api.db.sites import find_site, get_site
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository
-from api.ranges.schemas import read_site
+from api.ranges.reading import read_site
 from dnsfilter.policy.model import DEFAULT_SITE, Range
 
 

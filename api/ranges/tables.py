@@ -18,10 +18,10 @@ from api.permits import AnyAccount, OperatorOfObject
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.rangefile import MAX_ROWS, MEDIA_TYPE, Table, parse_table, read_rows
 from api.ranges.importing import DEFAULT_REMOVALS, Plan, Sync, Wanted, carry_out, make_plan
-from api.ranges.imports import Import, ImportProgressRead, Stage, imports_of
-from api.ranges.schemas import RangesWrite
+from api.ranges.imports import Import, imports_of
+from api.ranges.schemas import ImportProgressRead, ImportRead, RangeChangeRead, RangesWrite, Stage
 from api.routing import Route
-from api.schemas import Read, Slug
+from api.schemas import Slug
 from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_TOLD, MAX_NAMED = 200, 3
@@ -43,32 +43,6 @@ Removals = Annotated[
         "rows removes nothing unless it is given",
     ),
 ]
-
-
-class RangeChangeRead(Read):
-    """What is done to one range."""
-
-    act: str
-    object: str
-    before: dict[str, str] | None
-    after: dict[str, str] | None
-
-
-class ImportRead(Read):
-    """What an import has done, or with `dry_run` would do; `more` is how many follow the `changes` that are told.
-
-    `withheld` says of a dry run why it would be refused all the same; empty where it would not.
-    """
-
-    dry_run: bool
-    withheld: str
-    registered: int
-    changed: int
-    removed: int
-    unchanged: int
-    changes: list[RangeChangeRead]
-    more: int
-    revision: int
 
 
 @dataclass(frozen=True, slots=True)

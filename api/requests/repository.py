@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from api.db.models import BanRow, RequestRow
 from api.errors import NotFound
 from api.pagination import Sorting, sorted_page
-from api.requests.state import RequestState, in_state
+from api.requests.schemas import RequestState
+from api.requests.state import in_state
 from dnsfilter.policy.model import Instant
 
 SORTING = Sorting(RequestRow.number, {"number": RequestRow.number})

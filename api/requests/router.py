@@ -14,8 +14,8 @@ from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.requests import repository, service
-from api.requests.schemas import RequestRead, read_request
-from api.requests.state import RequestState
+from api.requests.reading import read_request
+from api.requests.schemas import RequestRead, RequestState
 from api.routing import Route
 from api.schemas import Page
 

@@ -1,11 +1,22 @@
 """Requests as read."""
 
-from api.db.base import Json
-from api.db.models import BanRow, RequestRow
-from api.moments import moment_text, optional_text
-from api.requests.state import RequestState, request_state
+from enum import StrEnum
+
 from api.schemas import Read, Timestamp
-from dnsfilter.policy.model import Instant, Mode
+from dnsfilter.policy.model import Mode
+
+
+class RequestState(StrEnum):
+    """Where a request stands.
+
+    It lapses if nobody decides before the mode changes, the ban lapses, or the end that it asks for passes.
+    """
+
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
 
 
 class RequestRead(Read):
@@ -26,29 +37,3 @@ class RequestRead(Read):
     note: str
     state: RequestState
     revision: int
-
-
-def read_request(row: RequestRow, ban: BanRow, now: Instant) -> RequestRead:
-    """Return a request about `ban` as the API shows it."""
-    return RequestRead(
-        number=row.number,
-        ban=f"{ban.authority}/{ban.service}",
-        ban_number=row.ban,
-        mode=Mode(row.mode),
-        until=optional_text(row.until_s),
-        reason=row.reason,
-        requested=moment_text(row.requested_s),
-        requested_by=row.requested_by,
-        approved=optional_text(row.approved_s),
-        rejected=optional_text(row.rejected_s),
-        withdrawn=optional_text(row.withdrawn_s),
-        decided_by=row.decided_by,
-        note=row.note,
-        state=request_state(row, ban, now),
-        revision=row.revision,
-    )
-
-
-def shown_request(row: RequestRow, ban: BanRow) -> Json:
-    """Return a request as the audit log keeps it, without what depends on the time."""
-    return read_request(row, ban, 0).model_dump(mode="json", exclude={"revision", "state"})

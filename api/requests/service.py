@@ -9,8 +9,9 @@ from api.db.models import AuthorityRow, BanRow, RequestRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.requests import repository
-from api.requests.schemas import shown_request
-from api.requests.state import RequestState, request_state
+from api.requests.reading import shown_request
+from api.requests.schemas import RequestState
+from api.requests.state import request_state
 from dnsfilter.policy.model import Instant, Mode, Service
 
 

@@ -1,6 +1,5 @@
 """The state of a request at an instant, of a row and as a condition of a query."""
 
-from enum import StrEnum
 from typing import assert_never
 
 from sqlalchemy import ColumnElement, and_, exists, not_, or_
@@ -8,21 +7,9 @@ from sqlalchemy import ColumnElement, and_, exists, not_, or_
 from api.bans import states
 from api.bans.standing import has_lapsed, switch_at
 from api.db.models import BanRow, RequestRow
+from api.requests.schemas import RequestState
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
-
-
-class RequestState(StrEnum):
-    """Where a request stands.
-
-    It lapses if nobody decides before the mode changes, the ban lapses, or the end that it asks for passes.
-    """
-
-    REQUESTED = "requested"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    WITHDRAWN = "withdrawn"
-    LAPSED = "lapsed"
 
 
 def request_state(row: RequestRow, ban: BanRow, now: Instant) -> RequestState:

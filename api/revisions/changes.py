@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.authorities.service import shown as authority_shown
 from api.bans.reading import shown as ban_shown
-from api.bindings.schemas import read_binding
+from api.bindings.reading import read_binding
 from api.db.base import Base, Json
 from api.db.history import KINDS
 from api.db.models import (
@@ -20,9 +20,9 @@ from api.db.models import (
     VersionRow,
 )
 from api.db.zones import time_zone_of
-from api.exemptions.schemas import shown_exemption
+from api.exemptions.reading import shown_exemption
 from api.publish.past import row_of
-from api.ranges.schemas import read_site
+from api.ranges.reading import read_site
 from api.ranges.service import shown as range_shown
 from api.revisions.schemas import ChangeRead
 from api.suspensions.service import shown as suspension_shown

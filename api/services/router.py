@@ -10,7 +10,8 @@ from api.permits import AnyAccount
 from api.problems import NOT_FOUND, documented
 from api.routing import Route
 from api.schemas import Page, ServiceSlug
-from api.services.schemas import ServiceRead, ServiceSummary, read_service, read_summary
+from api.services.reading import read_service, read_summary
+from api.services.schemas import ServiceRead, ServiceSummary
 
 router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"])
 

@@ -3,15 +3,16 @@
 from fastapi import APIRouter, Response
 
 from api.deps import PreconditionDep, UnitDep, tag
-from api.filters import AuthorityFilter, SiteFilter
+from api.filters import AuthorityFilter, PrefixAddress, PrefixLength, SiteFilter
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import Administrator, AnyAccount
-from api.prefixes import PrefixAddress, PrefixLength, parse_prefix
+from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route
 from api.schemas import Page, Slug
 from api.spaces import repository, service
-from api.spaces.schemas import SpaceRead, SpaceWrite, read_space
+from api.spaces.reading import read_space
+from api.spaces.schemas import SpaceRead, SpaceWrite
 
 router = APIRouter(route_class=Route, prefix="/v1/spaces", tags=["spaces"])
 

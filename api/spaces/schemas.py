@@ -1,6 +1,5 @@
 """Space as written and as read."""
 
-from api.db.models import SpaceRow
 from api.schemas import Read, Slug, Strict
 
 
@@ -17,8 +16,3 @@ class SpaceRead(Read):
     prefix: str
     authority: Slug
     revision: int
-
-
-def read_space(row: SpaceRow) -> SpaceRead:
-    """Allotted space as the API shows it."""
-    return SpaceRead(site=row.site, prefix=row.prefix, authority=row.authority, revision=row.revision)

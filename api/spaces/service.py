@@ -12,7 +12,7 @@ from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Forbidden, Invalid
 from api.publish.repository import space_of
 from api.spaces import repository
-from api.spaces.schemas import read_space
+from api.spaces.reading import read_space
 from dnsfilter.policy.model import Prefix
 
 

@@ -1,7 +1,8 @@
 """An authority ceases to be: what it has decided ends with it, its ranges and space stay registered."""
 
 from api.accounts import service as accounts
-from api.authorities.life import AuthorityState, authority_state
+from api.authorities.life import authority_state
+from api.authorities.schemas import AuthorityState
 from api.authorities.service import shown
 from api.bans import closing as bans
 from api.bans.reading import decision_columns

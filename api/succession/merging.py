@@ -12,7 +12,7 @@ from api.db.models import AuthorityRow, ConcernRow
 from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Invalid
 from api.ranges.service import shown as range_shown
-from api.spaces.schemas import read_space
+from api.spaces.reading import read_space
 from api.succession import repository
 from api.succession.closing import close, demand_unclosed
 from api.succession.heirs import Heirs

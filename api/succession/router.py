@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from fastapi import APIRouter, Response
 
 from api.authorities import repository as authorities
-from api.authorities.schemas import read_authority
+from api.authorities.reading import read_authority
 from api.db.unit import UnitOfWork, head
 from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Invalid

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from fastapi import APIRouter
-from pydantic import Field
 
 from api.auth.permissions import AUDITORS
 from api.deps import UnitDep
@@ -15,18 +14,10 @@ from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
 from api.permits import AnyAccount
 from api.problems import documented
 from api.routing import Route
-from api.schemas import Page, Read, Slug, Timestamp
+from api.schemas import Page
+from api.suspensions.schemas import ByHandRead
 
 local = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
-
-
-class ByHandRead(Read):
-    """Nothing is refused by a node for `authority` (null: for all) until `until`, as somebody told it there."""
-
-    node: Slug | None = Field(description="null for whoever may not list nodes: then one stands for all of the site")
-    site: Slug
-    authority: Slug | None
-    until: Timestamp
 
 
 @local.get(

@@ -17,13 +17,8 @@ from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route
 from api.schemas import Page
 from api.suspensions import repository, service
-from api.suspensions.schemas import (
-    SuspensionEnding,
-    SuspensionRead,
-    SuspensionState,
-    SuspensionWrite,
-    read_suspension,
-)
+from api.suspensions.reading import read_suspension
+from api.suspensions.schemas import SuspensionEnding, SuspensionRead, SuspensionState, SuspensionWrite
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.model import Instant
 

@@ -1,16 +1,17 @@
 """Suspensions as written and as read."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints
 
-from api.db.models import SuspensionRow
-from api.moments import moment_text, optional_text
 from api.schemas import EndText, Read, Reason, Slug, Strict, Timestamp, read_by
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant
+
+if TYPE_CHECKING:
+    from api.db.models import SuspensionRow
 
 
 def _duration(text: str) -> int:
@@ -75,7 +76,16 @@ class SuspensionRead(Read):
     revision: int
 
 
-def finish(row: SuspensionRow) -> Instant:
+class ByHandRead(Read):
+    """Nothing is refused by a node for `authority` (null: for all) until `until`, as somebody told it there."""
+
+    node: Slug | None = Field(description="null for whoever may not list nodes: then one stands for all of the site")
+    site: Slug
+    authority: Slug | None
+    until: Timestamp
+
+
+def finish(row: "SuspensionRow") -> Instant:
     """When it ends, as recorded or by an act; one ended in the second of its start lasts for that second.
 
     One that was ended before its start ends where it starts, and never holds: a clock had been set back.
@@ -83,33 +93,15 @@ def finish(row: SuspensionRow) -> Instant:
     return row.end_s if row.ended_s is None else finish_if_ended(row, row.ended_s)
 
 
-def finish_if_ended(row: SuspensionRow, at: Instant) -> Instant:
+def finish_if_ended(row: "SuspensionRow", at: Instant) -> Instant:
     """When it ends if an act ends it at `at`."""
     return max(min(row.end_s, at), row.start_s + (at >= row.start_s))
 
 
-def suspension_state(row: SuspensionRow, now: Instant) -> SuspensionState:
+def suspension_state(row: "SuspensionRow", now: Instant) -> SuspensionState:
     """The state of a suspension at `now`.
 
     One that begins after `now` was made before a clock was set back: it is in force, so that it is seen and can be
     ended, although it holds from its start on only.
     """
     return SuspensionState.IN_FORCE if max(now, row.start_s) < finish(row) else SuspensionState.ENDED
-
-
-def read_suspension(row: SuspensionRow, now: Instant, since: Instant) -> SuspensionRead:
-    """A suspension as the API shows it."""
-    return SuspensionRead(
-        number=row.number,
-        authority=row.authority,
-        start=moment_text(row.start_s),
-        end=moment_text(row.end_s),
-        since=moment_text(since),
-        reason=row.reason,
-        recorded_by=row.recorded_by,
-        ended=optional_text(row.ended_s),
-        ended_by=row.ended_by,
-        ended_reason=row.ended_reason,
-        state=suspension_state(row, now),
-        revision=row.revision,
-    )

@@ -18,7 +18,8 @@ from api.errors import Conflict, Invalid
 from api.suspensions import repository
 from api.suspensions.bound import concerned
 from api.suspensions.limits import demand_start
-from api.suspensions.schemas import finish, finish_if_ended, read_suspension
+from api.suspensions.reading import read_suspension
+from api.suspensions.schemas import finish, finish_if_ended
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant

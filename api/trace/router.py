@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from api.db.zones import time_zone_of
 from api.deps import RuntimeDep, UnitDep, part_of
+from api.filters import QuestionText
 from api.permits import ReaderOfObject
 from api.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.publish.answers import parse_client, parse_question
 from api.publish.past import Held, authority_at, kept_publication_at
 from api.publish.remade import Remade
 from api.publish.repository import authority_of
-from api.publish.schemas import QuestionText
 from api.routing import Route
 from api.schemas import MomentText, Slug
 from api.trace.schemas import TraceRead

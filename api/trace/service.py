@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 from api.bans.reading import read_ban
 from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bans.standing import held_term, suspended_at
-from api.bindings.schemas import BindingRead, read_binding
+from api.bindings.reading import read_binding
+from api.bindings.schemas import BindingRead
 from api.db.models import AuditRow, BanRow, PublicationRow
 from api.errors import Invalid
-from api.exemptions.schemas import ExemptionRead, read_exemption
+from api.exemptions.reading import read_exemption
+from api.exemptions.schemas import ExemptionRead
 from api.moments import given_moment, moment_text, optional_text
 from api.publish.answers import decision_read
 from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.bans.repository import suspended
-from api.bans.standing import State, due, is_suspended, state_of, switch_at
+from api.bans.schemas import State
+from api.bans.standing import due, is_suspended, state_of, switch_at
 from api.bans.states import in_state, mode_at, mode_since
 from api.db.models import BanRow, SuspensionRow, TermRow
 from dnsfilter.policy.model import Mode

@@ -15,10 +15,7 @@ from api.exemptions.schemas import ExemptionRead
 from api.onboarding.schemas import OnboardingRead, StepRead
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 from api.publish import schemas as publish
-from api.ranges.imports import ImportProgressRead
-from api.ranges.overlaps import GapRead, HolderRead, OverlapRead
-from api.ranges.schemas import RangeRead, SiteRead
-from api.ranges.tables import ImportRead
+from api.ranges.schemas import GapRead, HolderRead, ImportProgressRead, ImportRead, OverlapRead, RangeRead, SiteRead
 from api.revisions import schemas as revisions
 from api.schemas import FaultRead, ProblemRead
 from api.services import schemas as services

@@ -9,7 +9,8 @@ from fastapi import Request
 from sqlalchemy.exc import DataError, OperationalError
 
 from api.problems import of_error
-from api.ranges.imports import MAX_KEPT, Imports, Stage
+from api.ranges.imports import MAX_KEPT, Imports
+from api.ranges.schemas import Stage
 from dnsfilter.errors import UnavailableError
 from tests.unit.api.conftest import Plane, make_plane, on_both_databases
 from tests.unit.api.ranges.test_importing import HEADER, faults, send

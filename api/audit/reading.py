@@ -1,0 +1,16 @@
+"""Audit entries and checkpoints as the API shows them."""
+
+from api.audit.checkpoints import checkpoint_of
+from api.audit.schemas import AuditRead, CheckpointRead
+from api.db.models import AuditRow, CheckpointRow
+from api.db.unit import entry_of
+
+
+def read_entry(row: AuditRow) -> AuditRead:
+    """An entry as the API shows it. Its hash was made of the same, without a token that is null."""
+    return AuditRead(**entry_of(row))
+
+
+def read_checkpoint(row: CheckpointRow, installation: str) -> CheckpointRead:
+    """A checkpoint as the API shows it."""
+    return CheckpointRead(**checkpoint_of(row, installation).fields, delivered=row.delivered)

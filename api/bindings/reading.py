@@ -1,0 +1,31 @@
+"""Bindings as the API shows them."""
+
+from api.bindings.schemas import BindingRead, binding_state
+from api.db.models import BindingRow
+from api.moments import moment_text, optional_text, through
+from dnsfilter.policy.model import Ground, Instant
+
+
+def read_binding(row: BindingRow, reference: str, now: Instant, time_zone: str) -> BindingRead:
+    """A binding as the API shows it; `reference` is its ban's, `time_zone` that of the bound authority."""
+    return BindingRead(
+        number=row.number,
+        ban=reference,
+        ban_number=row.ban,
+        authority=row.authority,
+        ground=Ground(row.ground),
+        instrument=row.instrument,
+        date=row.date,
+        start=moment_text(row.start_s),
+        end=optional_text(row.end_s),
+        through=through(row.end_s, time_zone),
+        recorded=moment_text(row.recorded_s),
+        accepted=optional_text(row.accepted_s),
+        ended=optional_text(row.ended_s),
+        ended_by=row.ended_by,
+        ended_reason=row.ended_reason,
+        # What is kept from before references were has none.
+        ended_reference=row.ended_reference or "",
+        state=binding_state(row, now),
+        revision=row.revision,
+    )

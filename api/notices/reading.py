@@ -1,0 +1,22 @@
+"""Notices as the API shows them."""
+
+from api.db.models import NoticeRow
+from api.moments import moment_text, optional_text
+from api.notices.repository import state_of
+from api.notices.schemas import NoticeRead
+
+
+def read_notice(row: NoticeRow) -> NoticeRead:
+    """A notice as the API shows it."""
+    return NoticeRead(
+        number=row.number,
+        kind=row.kind,
+        authority=row.authority,
+        ban=row.facts.get("ban"),
+        state=state_of(row),
+        made=moment_text(row.made_s),
+        sent=optional_text(row.sent_s),
+        next_try=optional_text(row.next_try_s),
+        tries=row.tries,
+        failure=row.failure,
+    )

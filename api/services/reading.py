@@ -1,0 +1,41 @@
+"""Services of the catalogue as the API shows them."""
+
+from api.services.schemas import ServiceRead, ServiceSummary, SourceRead, TierRead
+from blocklists.catalogue import Entry, TierEntry
+
+
+def read_summary(entry: Entry) -> ServiceSummary:
+    """A service as a list shows it."""
+    return ServiceSummary(
+        slug=entry.slug,
+        name=entry.name,
+        category=str(entry.category),
+        reviewed=entry.reviewed,
+        tiers=[tier.number for tier in entry.tiers],
+        names=entry.names_count,
+    )
+
+
+def read_service(entry: Entry) -> ServiceRead:
+    """A service as the API shows it."""
+    return ServiceRead(
+        slug=entry.slug,
+        name=entry.name,
+        category=str(entry.category),
+        reviewed=entry.reviewed,
+        sources=[
+            SourceRead(id=source.id, what=source.what, licence=source.licence, revision=source.revision)
+            for source in entry.sources
+        ],
+        tiers=[_tier(tier) for tier in entry.tiers],
+    )
+
+
+def _tier(tier: TierEntry) -> TierRead:
+    return TierRead(
+        number=tier.number,
+        title=tier.title,
+        description=tier.description,
+        domains=[name.text for name in tier.names if not name.exact],
+        hosts=[name.text for name in tier.names if name.exact],
+    )

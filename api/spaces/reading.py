@@ -1,0 +1,9 @@
+"""Allotted space as the API shows it."""
+
+from api.db.models import SpaceRow
+from api.spaces.schemas import SpaceRead
+
+
+def read_space(row: SpaceRow) -> SpaceRead:
+    """Allotted space as the API shows it."""
+    return SpaceRead(site=row.site, prefix=row.prefix, authority=row.authority, revision=row.revision)

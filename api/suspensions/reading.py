@@ -1,0 +1,24 @@
+"""Suspensions as the API shows them."""
+
+from api.db.models import SuspensionRow
+from api.moments import moment_text, optional_text
+from api.suspensions.schemas import SuspensionRead, suspension_state
+from dnsfilter.policy.model import Instant
+
+
+def read_suspension(row: SuspensionRow, now: Instant, since: Instant) -> SuspensionRead:
+    """A suspension as the API shows it."""
+    return SuspensionRead(
+        number=row.number,
+        authority=row.authority,
+        start=moment_text(row.start_s),
+        end=moment_text(row.end_s),
+        since=moment_text(since),
+        reason=row.reason,
+        recorded_by=row.recorded_by,
+        ended=optional_text(row.ended_s),
+        ended_by=row.ended_by,
+        ended_reason=row.ended_reason,
+        state=suspension_state(row, now),
+        revision=row.revision,
+    )
