@@ -9,13 +9,13 @@ from email.utils import formatdate, make_msgid
 from time import monotonic
 from typing import Any
 
-from api.places import MailPlace
+from api.places import Login, MailPlace
 
 TIMEOUT_S = 5.0
-"""For the next octet from a server, and for a message to leave."""
+"""For the next byte from a server, and for a message to leave."""
 PATIENCE_S = 60.0
 """For all that a server says until it has greeted, and then about each message."""
-MAX_REPLY_LINES, MAX_REPLY_OCTETS = 100, 64 * 1024
+MAX_REPLY_LINES, MAX_REPLY_BYTES = 100, 64 * 1024
 DOMAIN = "dnsfilter.invalid"
 """The right side of message ids: a name of this machine is nobody's business outside."""
 
@@ -39,46 +39,8 @@ def make_message(sender: str, recipients: Sequence[str], subject: str, identity:
     return message
 
 
-class _Replies:
-    """What a server says, as smtplib reads it; raises OSError for what is too much or comes too late."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._held = bytearray()
-        self._lines, self._octets, self._until_s = 0, 0, 0.0
-
-    def begin(self, until_s: float) -> None:
-        """Read the next reply, until an instant of the monotonic clock."""
-        self._lines, self._octets, self._until_s = 0, 0, until_s
-
-    def readline(self, size: int) -> bytes:
-        """The next line or its first `size` octets; less at the end."""
-        while b"\n" not in self._held and len(self._held) < size:
-            piece = self._receive()
-            if not piece:
-                break
-            self._held += piece
-        line = bytes(self._held[: min(self._held.find(b"\n") + 1 or size, size)])
-        del self._held[: len(line)]
-        self._lines, self._octets = self._lines + 1, self._octets + len(line)
-        if self._lines > MAX_REPLY_LINES or self._octets > MAX_REPLY_OCTETS:
-            raise OSError("the mail server said too much")
-        return line
-
-    def close(self) -> None:
-        """smtplib says so before it closes the connection."""
-        self._held.clear()
-
-    def _receive(self) -> bytes:
-        left_s = self._until_s - monotonic()
-        if left_s <= 0:
-            raise TimeoutError("the mail server took too long")
-        # smtplib's own timeout begins anew with each octet.
-        self._connection.settimeout(min(TIMEOUT_S, left_s))
-        try:
-            return self._connection.recv(4096)
-        finally:
-            self._connection.settimeout(TIMEOUT_S)
+class GivenUp(smtplib.SMTPServerDisconnected):
+    """Raised when a server is left. The message repeats none of its words."""
 
 
 class _Patient(smtplib.SMTP):
@@ -94,23 +56,93 @@ class _Patient(smtplib.SMTP):
         return super().mail(sender, options)
 
     def getreply(self) -> tuple[int, bytes]:
-        """The server's next reply."""
-        if self.sock is not None:
-            if self.file is None:
-                self.file = _Replies(self.sock)
-            self.file.begin(self._until_s)
-        return super().getreply()
+        """Read the server's next reply.
+
+        smtplib's own method takes lines without an end, and gives each byte a new timeout.
+        """
+        reply = b""
+        while not _is_complete(reply):
+            reply += self._receive()
+            if len(reply) > MAX_REPLY_BYTES or reply.count(b"\n") > MAX_REPLY_LINES:
+                raise self._left("the mail server said too much")
+        lines = reply[:-1].split(b"\n")
+        code = lines[-1][:3]
+        return int(code) if code.isdigit() else -1, b"\n".join(line[4:].strip() for line in lines)
+
+    def _receive(self) -> bytes:
+        left_s = self._until_s - monotonic()
+        if self.sock is None or left_s <= 0:
+            raise self._left("the mail server took too long")
+        try:
+            self.sock.settimeout(min(TIMEOUT_S, left_s))
+            piece = self.sock.recv(4096)
+            self.sock.settimeout(TIMEOUT_S)
+        except OSError as error:
+            late = isinstance(error, TimeoutError)
+            raise self._left(f"the mail server {'took too long' if late else 'broke the connection'}") from error
+        if not piece:
+            raise self._left("the mail server closed the connection")
+        return piece
+
+    def _left(self, reason: str) -> GivenUp:
+        self.close()
+        return GivenUp(reason)
 
 
 class _PatientAndSecure(_Patient, smtplib.SMTP_SSL):
-    """The same with TLS from the first octet."""
+    """The same with TLS from the first byte."""
 
 
 def connect(place: MailPlace) -> smtplib.SMTP:
-    """A connection to the server, to be used as a context; raises one of `MAIL_FAILURES`."""
+    """A connection to the server, to be used as a context; raises one of `MAIL_FAILURES`.
+
+    Where a login is set, user and password are sent through TLS only.
+    """
     # By itself smtplib would ask the resolver for this machine's full name, and wait for it.
     name = socket.gethostname()
+    secure = ssl.create_default_context()
     if place.tls:
-        secure = ssl.create_default_context()
-        return _PatientAndSecure(place.host, place.port, name, timeout=TIMEOUT_S, context=secure)
-    return _Patient(place.host, place.port, name, timeout=TIMEOUT_S)
+        server: smtplib.SMTP = _PatientAndSecure(place.host, place.port, name, timeout=TIMEOUT_S, context=secure)
+    else:
+        server = _Patient(place.host, place.port, name, timeout=TIMEOUT_S)
+    if place.login is not None:
+        try:
+            _log_in(server, place.login, None if place.tls else secure)
+        except BaseException:
+            server.close()
+            raise
+    return server
+
+
+def describe_failure(error: BaseException) -> str:
+    """What failed, without the server's own words: they may name people, or repeat a password."""
+    match error:
+        case GivenUp():
+            return str(error)
+        case smtplib.SMTPAuthenticationError():
+            return f"user or password refused with {error.smtp_code}"
+        case smtplib.SMTPResponseException():
+            return f"refused with {error.smtp_code}"
+        case _:
+            return (getattr(error, "strerror", None) or type(error).__name__)[:200]
+
+
+def _log_in(server: smtplib.SMTP, login: Login, secure: ssl.SSLContext | None) -> None:
+    """Log in, after STARTTLS with `secure`."""
+    server.ehlo()
+    if secure is not None:
+        if not server.has_extn("starttls"):
+            raise GivenUp("no STARTTLS: the password is not sent in clear")
+        server.starttls(context=secure)
+        server.ehlo()
+    try:
+        server.login(login.user, login.password)
+    except (smtplib.SMTPResponseException, smtplib.SMTPServerDisconnected):
+        raise
+    except (smtplib.SMTPException, ValueError) as error:
+        raise GivenUp("the mail server takes no login with a password") from error
+
+
+def _is_complete(reply: bytes) -> bool:
+    """Return whether a reply has its last line: all others have a hyphen after the code (RFC 5321 section 4.2.1)."""
+    return reply.endswith(b"\n") and reply[:-1].rpartition(b"\n")[2][3:4] != b"-"

@@ -23,6 +23,7 @@ from api.checkpoint import public_text
 from api.db.models import CheckpointRow
 from api.db.session import Database
 from api.db.unit import head
+from api.mail import describe_failure
 from api.places import Place, place_name
 from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
@@ -190,7 +191,7 @@ class Witness:
         delivery.failures += 1
         delivery.next_try = monotonic() + delivery.pause_s
         delivery.pause_s = min(2 * delivery.pause_s, LAST_RETRY_S)
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        reason = describe_failure(error)
         emit(log, logging.WARNING, "checkpoint not delivered, which is retried", place=delivery.name, error=reason)
 
     def _deliver_batch(self, delivery: _Delivery) -> bool:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import NoticeRow
 from api.db.session import Database
-from api.mail import MAIL_FAILURES, connect, make_message
+from api.mail import MAIL_FAILURES, connect, describe_failure, make_message
 from api.notices import repository
 from api.notices.due import due
 from api.notices.kinds import DAY_S, Due, Hour, Kind
@@ -320,9 +320,4 @@ def _refused(recipients: Mapping[str, tuple[int, bytes]]) -> _Outcome:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, _Broken):
-        return str(error)
-    if isinstance(error, smtplib.SMTPResponseException):
-        return f"refused with {error.smtp_code}"
-    # A server's own words may name people.
-    return (getattr(error, "strerror", None) or type(error).__name__)[:200]
+    return str(error) if isinstance(error, _Broken) else describe_failure(error)

@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.support.ports import free_port
 
@@ -18,7 +19,7 @@ class Mailbox:
     """A mail server's handler. It refuses everything while `refusing`.
 
     `answers` are what single recipients are refused with. `hanging_s` is for how long it says nothing to a message,
-    `asked` is set once there is one.
+    `asked` is set once there is one. With `login`, mail is taken after a login only; `logins` were tried.
     """
 
     port: int = 0
@@ -27,11 +28,25 @@ class Mailbox:
     answers: dict[str, str] = field(default_factory=dict)
     hanging_s: float = 0.0
     asked: threading.Event = field(default_factory=threading.Event)
+    login: tuple[str, str] | None = None
+    logins: list[tuple[str, str]] = field(default_factory=list)
+
+    def authenticate(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object
+    ) -> AuthResult:
+        """Take a login, or not; the refusal repeats the password, as an unkind server may."""
+        assert isinstance(data, LoginPassword)
+        self.logins.append((data.login.decode(), data.password.decode()))
+        if self.logins[-1] == self.login:
+            return AuthResult(success=True)
+        return AuthResult(success=False, handled=False, message=f"535 no {self.logins[-1][1]}")
 
     async def handle_RCPT(
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, _server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Take a recipient, or not."""
+        if self.login is not None and not session.authenticated:
+            return "530 log in first"
         if address in self.answers:
             return self.answers[address]
         envelope.rcpt_tos.append(address)
@@ -56,10 +71,21 @@ class Mailbox:
 
 
 @contextmanager
-def mail_server() -> Iterator[Mailbox]:
-    """A mail server on a free port."""
-    mailbox = Mailbox(free_port())
-    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
+def mail_server(
+    *, login: tuple[str, str] | None = None, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[Mailbox]:
+    """A mail server on a free port: it offers STARTTLS, or speaks TLS from the first byte."""
+    mailbox = Mailbox(free_port(), login=login)
+    controller = Controller(
+        mailbox,
+        hostname="127.0.0.1",
+        port=mailbox.port,
+        ssl_context=tls,
+        tls_context=starttls,
+        authenticator=mailbox.authenticate,
+        # A server that takes passwords in clear, if the client sends them so.
+        auth_require_tls=False,
+    )
     controller.start()
     try:
         yield mailbox

@@ -6,15 +6,17 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from api import mail
-from api.mail import MAIL_FAILURES, connect, make_message
-from api.places import MailPlace
+from api.mail import MAIL_FAILURES, GivenUp, connect, describe_failure, make_message
+from api.places import Login, MailPlace
 from api.tls import make_context
 from tests.support.certificates import Authority
+from tests.support.collecting import Mailbox, mail_server
 
 GREETING = b"220 here\r\n"
 Said = tuple[float, bytes]
@@ -77,14 +79,18 @@ def test_a_greeting_without_an_end_is_a_failure(monkeypatch: pytest.MonkeyPatch)
         connect(place)
 
 
-def test_over_tls_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def secure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ssl.SSLContext:
+    """What a server on 127.0.0.1 speaks TLS with, so that clients of this process trust it."""
     authority, files = Authority(tmp_path), (tmp_path / "cert.pem", tmp_path / "key.pem")
     authority.issue(*files)
-    trusting = ssl.create_default_context(cafile=str(authority.ca))
-    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
-    context = make_context(*files)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    return make_context(*files)
+
+
+def test_over_tls_too(secure: ssl.SSLContext) -> None:
     with (
-        _server(LINES, context=context) as place,
+        _server(LINES, context=secure) as place,
         connect(place) as server,
         pytest.raises(MAIL_FAILURES, match="too much"),
     ):
@@ -99,3 +105,87 @@ def test_each_message_has_its_time_and_a_long_reply_is_no_fault(monkeypatch: pyt
     message.set_content("text")
     with _server(greeted, *slow, *slow, *slow, [(0.0, b"221 bye\r\n")]) as place, connect(place) as server:
         assert [server.send_message(message) for _ in range(3)] == [{}] * 3
+
+
+LOGIN = Login("dns", "secret")
+
+
+def _place(mailbox: Mailbox, *, tls: bool = False, login: Login | None = LOGIN) -> MailPlace:
+    return MailPlace("127.0.0.1", mailbox.port, tls, "dns@example.org", ("record@example.org",), login)
+
+
+def _send(place: MailPlace) -> None:
+    message = make_message(place.sender, place.recipients, "terms")
+    message.set_content("text")
+    with connect(place) as server:
+        server.send_message(message)
+
+
+def test_without_a_login_mail_leaves_as_it_is() -> None:
+    with mail_server() as mailbox:
+        _send(_place(mailbox, login=None))
+        assert (len(mailbox.received), mailbox.logins) == (1, [])
+
+
+def test_a_login_goes_through_starttls(secure: ssl.SSLContext) -> None:
+    with mail_server(login=("dns", "secret"), starttls=secure) as mailbox:
+        _send(_place(mailbox))
+        assert (len(mailbox.received), mailbox.logins) == (1, [("dns", "secret")])
+
+
+def test_a_login_goes_through_tls_from_the_first_byte(secure: ssl.SSLContext) -> None:
+    with mail_server(login=("dns", "secret"), tls=secure) as mailbox:
+        _send(_place(mailbox, tls=True))
+        assert (len(mailbox.received), mailbox.logins) == (1, [("dns", "secret")])
+
+
+def test_a_password_is_not_sent_in_clear() -> None:
+    with mail_server(login=("dns", "secret")) as mailbox:
+        with pytest.raises(GivenUp, match="no STARTTLS"):
+            _send(_place(mailbox))
+        assert (mailbox.received, mailbox.logins) == ([], [])
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["STARTTLS", "smtps"])
+def test_a_certificate_that_nobody_vouches_for_gets_no_password(tmp_path: Path, tls: bool) -> None:
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    Authority(tmp_path).issue(*files)
+    context = make_context(*files)
+    with mail_server(
+        login=("dns", "secret"), starttls=None if tls else context, tls=context if tls else None
+    ) as mailbox:
+        with pytest.raises(ssl.SSLCertVerificationError) as caught:
+            _send(_place(mailbox, tls=tls))
+        assert (mailbox.received, mailbox.logins) == ([], [])
+    assert "certificate" in describe_failure(caught.value)
+
+
+def test_a_login_that_is_refused_is_described_without_the_servers_words(secure: ssl.SSLContext) -> None:
+    with mail_server(login=("dns", "other"), tls=secure) as mailbox:
+        with pytest.raises(MAIL_FAILURES) as caught:
+            _send(_place(mailbox, tls=True))
+        assert mailbox.received == []
+    assert describe_failure(caught.value) == "user or password refused with 535"
+
+
+@pytest.mark.parametrize(
+    ("replies", "described"),
+    [
+        ([b"250 here"], "the mail server takes no login with a password"),
+        ([b"250-here\r\n250 AUTH GSSAPI"], "the mail server takes no login with a password"),
+        ([b"250-here\r\n250 AUTH CRAM-MD5", b"334 x"], "the mail server takes no login with a password"),
+        ([b"250-here\r\n250 AUTH LOGIN", b"334 VXNlcjo=", b"535 no secret"], "user or password refused with 535"),
+    ],
+)
+def test_a_server_that_knows_no_login_is_left(secure: ssl.SSLContext, replies: list[bytes], described: str) -> None:
+    said = [[(0.0, reply + b"\r\n")] for reply in replies]
+    with _server(*said, context=secure) as place, pytest.raises(MAIL_FAILURES) as caught:
+        connect(replace(place, login=LOGIN))
+    assert describe_failure(caught.value) == described
+
+
+def test_what_a_server_says_after_starttls_in_clear_counts_for_nothing() -> None:
+    """It could be another's (CVE-2011-0411)."""
+    said = [b"250-here\r\n250 STARTTLS\r\n", b"220 go on\r\n250 AUTH PLAIN\r\n"]
+    with _server(*([(0.0, reply)] for reply in said)) as place, pytest.raises(MAIL_FAILURES):
+        connect(replace(place, login=LOGIN))

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from api.places import (
+    MAX_LOGIN,
     FilePlace,
+    Login,
     MailPlace,
     SyslogPlace,
     Transport,
@@ -57,10 +59,54 @@ def test_what_is_no_mail_place_is_refused(text: str) -> None:
         parse_mail_place(text)
 
 
-def test_a_password_is_refused_and_not_repeated() -> None:
-    with pytest.raises(ValueError, match="without user and password") as caught:
-        parse_mail_place(f"smtp://dns:secret@192.0.2.25?{MAIL}")
+@pytest.mark.parametrize(
+    ("text", "port", "tls", "login"),
+    [
+        ("smtp://dns:secret@192.0.2.25", 587, False, Login("dns", "secret")),
+        ("smtp://dns:secret@192.0.2.25:25", 25, False, Login("dns", "secret")),
+        ("smtps://dns%40example.org:s%2Fe%3Ac%25@192.0.2.25:4650", 4650, True, Login("dns@example.org", "s/e:c%")),
+        ("smtps://dns:secret@192.0.2.25", 465, True, Login("dns", "secret")),
+    ],
+)
+def test_a_login_stands_before_the_host(text: str, port: int, tls: bool, login: Login) -> None:
+    place = parse_mail_place(f"{text}?{MAIL}")
+    assert place == MailPlace("192.0.2.25", port, tls, "dns@example.org", ("record@example.org",), login)
+
+
+def test_no_text_of_a_place_has_its_password() -> None:
+    place = parse_mail_place(f"smtp://dns:secret@192.0.2.25?{MAIL}")
+    assert "secret" not in f"{place!r} {place} {place.login}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"smtp://dns:secret@192.0.2.25/path?{MAIL}",
+        f"smpt://dns:secret@192.0.2.25?{MAIL}",
+        f"smtp://dns:secret@192.0.2.25:port?{MAIL}",
+        f"smtp://dns:secret@192.0.2.25?{MAIL}&subject=x",
+        "smtp://dns:secret@192.0.2.25",
+        f"smtp://dns:secret/x@192.0.2.25?{MAIL}",
+        f"smtp://dns:x/secret@192.0.2.25?{MAIL}",
+        f"smtp://dns:secret?x@192.0.2.25?{MAIL}",
+        f"smtp://dns:x?secret@192.0.2.25?{MAIL}",
+        f"smtp://dns:x#secret@192.0.2.25?{MAIL}",
+        f"smtp://dns:[secret]@192.0.2.25?{MAIL}",
+        f"smtp://dns:\N{ACCOUNT OF}secret@192.0.2.25?{MAIL}",
+        f"smtp://dns:secr\N{LATIN SMALL LETTER E WITH ACUTE}t@192.0.2.25?{MAIL}",
+        f"smtp://dns:secret%00@192.0.2.25?{MAIL}",
+        f"smtp://dns:secret%0d%0a@192.0.2.25?{MAIL}",
+        f"smtp://dns:{'secret' * MAX_LOGIN}@192.0.2.25?{MAIL}",
+        f"smtp://secret@192.0.2.25?{MAIL}",
+        f"smtp://:secret@192.0.2.25?{MAIL}",
+        f"smtp://dns:@192.0.2.25?{MAIL}",
+    ],
+)
+def test_a_wrong_login_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        parse_mail_place(text)
     assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize(

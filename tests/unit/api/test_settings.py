@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.places import MailPlace
+from api.places import Login, MailPlace
 from api.settings import Endpoint, TlsFiles, UnixSocket, parse_endpoint, parse_listen, parse_settings
 from dnsfilter.errors import ConfigError
 from tests.support.certificates import Authority
@@ -158,6 +158,15 @@ def test_notices_have_a_server_of_their_own_and_need_none(tmp_path: Path) -> Non
     place = MailPlace("192.0.2.25", 25, False, "dns@example.org", ())
     assert parse_settings({**given, "notices_mail": url}, {}).notices_mail == place
     with pytest.raises(ConfigError) as caught:
-        parse_settings(given, {"DNSFILTER_API_NOTICES_MAIL": "smtp://user:secret@192.0.2.25?from=dns@example.org"})
+        parse_settings(given, {"DNSFILTER_API_NOTICES_MAIL": "smtp://user:secret@192.0.2.25/?from=nobody"})
     assert [problem.place for problem in caught.value.problems] == ["DNSFILTER_API_NOTICES_MAIL"]
     assert "secret" not in str(caught.value)
+
+
+def test_settings_show_no_password_of_a_mail_server(tmp_path: Path) -> None:
+    url = "smtp://user:secret@192.0.2.25?from=dns@example.org&to=record@example.org"
+    settings = parse_settings({"state_dir": str(tmp_path), "notices_mail": url, "checkpoint_mail": url}, {})
+    assert settings.notices_mail is not None
+    assert settings.notices_mail.login == Login("user", "secret")
+    assert settings.checkpoint_places == (settings.notices_mail,)
+    assert "secret" not in f"{settings!r} {settings}"

@@ -3,7 +3,9 @@
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +17,11 @@ from api.notices import notifier as module
 from api.notices.kinds import Due, Kind
 from api.notices.letters import Letter, letter
 from api.notices.notifier import GIVE_UP_S, NO_ADDRESS, TOO_LATE, Notifier
-from api.places import MailPlace
+from api.places import Login, MailPlace, parse_mail_place
 from api.system.notices import NoticesCollector
+from api.tls import make_context
+from dnsfilter.telemetry.logs import KeyValueFormatter
+from tests.support.certificates import Authority
 from tests.support.collecting import Mailbox, mail_server
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import SENDER, begun, messages, notifier, rows
@@ -134,6 +139,27 @@ def test_a_server_that_takes_no_message_now_is_tried_again(asked: Plane, mailbox
     telling.look()
     assert telling.send() == 0
     assert _states(asked) == [("waiting", 1, "refused with 451")] * 2
+
+
+def test_a_login_that_the_server_refuses_is_said_without_the_password(
+    asked: Plane, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority, files = Authority(tmp_path / "ca"), (tmp_path / "cert.pem", tmp_path / "key.pem")
+    authority.issue(*files)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    with caplog.at_level(logging.DEBUG), mail_server(login=("dns", "right"), starttls=make_context(*files)) as mailbox:
+        place = parse_mail_place(f"smtp://dns:wrong@127.0.0.1:{mailbox.port}?from={SENDER}", least=0)
+        wrong = Notifier(asked.database, {}, place, asked.clock)
+        wrong.look()
+        assert wrong.send() == 0
+        assert _states(asked) == [("waiting", 1, "user or password refused with 535")] * 2
+        asked.clock.now += 60
+        assert Notifier(asked.database, {}, replace(place, login=Login("dns", "right")), asked.clock).send() == 2
+        tried = set(mailbox.logins)
+    assert tried == {("dns", "wrong"), ("dns", "right")}
+    said = [KeyValueFormatter().format(record) for record in caplog.records if record.name.startswith("dnsfilter")]
+    assert any('error="user or password refused with 535"' in line for line in said)
+    assert not any("wrong" in line for line in said)
 
 
 def test_a_server_that_says_nothing_is_left(asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
