@@ -32,7 +32,7 @@ def places_of(options: argparse.Namespace) -> Places:
         if "file" in shown:
             file, rest = place[: len(FILE)], place[len(FILE) :]
             name = "standard input" if options.file == "-" else str(options.file)
-            return name + rest if file == FILE and rest[:1] in ("", ":") else place
+            return name + rest if file == FILE and rest[:1] in ("", ":", " ") else place
         part, *keys = place.split(".")
         if part not in _PARTS:
             return place

@@ -151,8 +151,8 @@ class _Conversion:
         index = positions[path[1]] if path[1] < len(positions) else path[1]
         path = (path[0], index, *path[2:])
         # An end is checked as an instant, and written under one of three keys.
-        if path[-1] == "end" and path not in self.written.lines:
-            spelt = [(*path[:-1], key) for key in ("until", "for") if (*path[:-1], key) in self.written.lines]
+        if path[-1] == "end" and not self.written.holds(path):
+            spelt = [(*path[:-1], key) for key in ("until", "for") if self.written.holds((*path[:-1], key))]
             return spelt[0] if spelt else path
         return path
 

@@ -30,7 +30,7 @@ def test_a_policy_within_json_is_applied_as_the_file_is(town: Plane) -> None:
     file = town.done("GET", "/v1/policy/json")["policy"] + '\n[[site]]\nslug = "hall"\n'
     applied = town.done("POST", APPLY, {"policy": file})
     assert [(act["act"], act["object"]) for act in applied["acts"]] == [("site.register", "site/hall")]
-    assert _faults(town, APPLY, {"policy": "[[site]]\nslug = 7\n"})[0][0].startswith("policy.toml:2 ")
+    assert _faults(town, APPLY, {"policy": "[[site]]\nslug = 7\n"})[0][0].startswith("policy.toml site[0].slug")
 
 
 def test_rows_within_json_are_imported_as_those_of_a_table_are(town: Plane) -> None:

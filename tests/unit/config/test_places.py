@@ -1,7 +1,6 @@
-"""Keys and list items are found on the lines on which they stand."""
+"""Places in a TOML file: key paths in file order, with what identifies their entry."""
 
 import tomllib
-from collections.abc import Iterator
 
 import pytest
 
@@ -42,40 +41,47 @@ name = 2
 size = 3
 last = true'''
 
-
-def paths(data: object, path: KeyPath = ()) -> Iterator[KeyPath]:
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in items:
-        yield (*path, key)
-        yield from paths(value, (*path, key))
+PATHS: list[KeyPath] = [
+    ("top",),
+    ("quoted key",),
+    ("dotted", "inner"),
+    ("table", "list", 1),
+    ("table", "list", 2, 1),
+    ("table", "list", 2, 2),
+    ("table", "inline", "b", "c"),
+    ("table", "text"),
+    ("item", 0, "part", 1, "detail", "deep"),
+    ("item", 1, "name"),
+    ("item", 1, "part", 0, "last"),
+]
+"""In the order in which the text has them."""
 
 
 @pytest.mark.parametrize("text", [TRICKY, TRICKY.replace("\n", "\r\n")], ids=["lf", "crlf"])
-def test_every_key_has_the_line_on_which_it_is_written(text: str) -> None:
+def test_problems_come_in_the_order_in_which_their_keys_are_written(text: str) -> None:
     written = parse_toml(text, "file")
-    lines = text.split("\n")
-    for path in paths(tomllib.loads(text)):
-        assert path in written.lines
-        if isinstance(path[-1], str):
-            assert path[-1] in lines[written.lines[path] - 1]
-    assert set(written.lines) == set(paths(written.data))
+    faults = [Fault(path, "is wrong") for path in PATHS]
+    for order in (faults, faults[::-1]):
+        assert [problem.place for problem in written.problems(order)] == [f"file {path_text(path)}" for path in PATHS]
 
 
-@pytest.mark.parametrize(
-    ("path", "line"),
-    [
-        (("table", "list", 1), 9),
-        (("table", "list", 2, 1), 10),
-        (("table", "list", 2, 2), 11),
-        (("table", "inline", "b", "c"), 13),
-        (("item", 0, "part", 1, "detail", "deep"), 26),
-        (("item", 1, "part", 0, "last"), 32),
-        (("item", 1, "missing"), 28),
-        (("nowhere",), 0),
-    ],
-)
-def test_lines_are_those_an_editor_shows(path: KeyPath, line: int) -> None:
-    assert parse_toml(TRICKY, "file").line(path) == line
+@pytest.mark.parametrize("path", [*PATHS, ("item", 0), ()])
+def test_what_the_file_has_is_known(path: KeyPath) -> None:
+    written = parse_toml(TRICKY, "file")
+    assert written.holds(path)
+    for missing in ("missing", 9, -1):
+        assert not written.holds((*path, missing))
+
+
+def test_a_missing_key_comes_first_of_its_table() -> None:
+    written = parse_toml(TRICKY, "file")
+    paths: list[KeyPath] = [("item", 1, "name"), ("item", 1, "missing"), ("item", 0, "name"), ("nowhere",)]
+    assert [problem.place for problem in written.problems([Fault(path, "is wrong") for path in paths])] == [
+        "file nowhere",
+        "file item[0].name",
+        "file item[1].missing",
+        "file item[1].name",
+    ]
 
 
 def test_problems_come_in_file_order_and_once() -> None:
@@ -84,9 +90,30 @@ def test_problems_come_in_file_order_and_once() -> None:
     faults = [two, Fault(("a",), "is one"), two, Fault((), "is all")]
     assert [str(problem) for problem in written.problems(faults)] == [
         "file.toml: is all",
-        "file.toml:1 a: is one",
-        "file.toml:5 b.c[1]: is two",
+        "file.toml a: is one",
+        "file.toml b.c[1]: is two",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "place"),
+    [
+        ("[[ban]]\nauthority='ghent'\nservice='tiktok'", ("ban", 0, "mode"), "ban[0].mode (ghent, tiktok)"),
+        ("[[ban]]\nservice='x'\n[[ban.term]]\nof='y'", ("ban", 0, "term", 0, "end"), "ban[0].term[0].end (x)"),
+        ("[[exemption]]\nof='ghent'\nservice='x'", ("exemption", 0), "exemption[0] (ghent, x)"),
+        ("[[range]]\nprefix='192.0.2.0/24'", ("range", 0, "label"), "range[0].label (192.0.2.0/24)"),
+        ("[[range]]\nprefix='192.0.2.0/24'", ("range", 0, "prefix"), "range[0].prefix"),
+        ("[[limits.override]]\nprefix='::1'", ("limits", "override", 0, "burst"), "limits.override[0].burst (::1)"),
+        ("[[site]]\nslug=7", ("site", 0, "name"), "site[0].name"),
+        ("[[site]]\nslug='a\\tb'".replace("'", '"'), ("site", 0, "name"), "site[0].name"),
+        (f"[[site]]\nslug='{'a' * 81}'", ("site", 0, "name"), "site[0].name"),
+        ("site = ['slug']", ("site", 0), "site[0]"),
+        ("[authority]\nslug = 'ghent'", ("authority", "name"), "authority.name"),
+    ],
+)
+def test_a_place_says_which_entry_it_is_in(text: str, path: KeyPath, place: str) -> None:
+    (problem,) = parse_toml(text, "file").problems([Fault(path, "is wrong")])
+    assert problem.place == f"file {place}"
 
 
 @pytest.mark.parametrize("path", [("upstream", "servers", 1), ("ban", 2, "term", 0, "end"), ("a",), ()])

@@ -1,5 +1,6 @@
 """policy.toml becomes a policy: dates, references, and every problem at once with its place."""
 
+import re
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
@@ -55,7 +56,6 @@ authority = "ghent"
 funding = "public"
 audience = "staff"
 """
-BASE_LINES = BASE.count("\n")
 
 
 def utc(text: str) -> int:
@@ -327,83 +327,83 @@ for = "1 year"
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "place", "message"),
+    ("text", "place", "message"),
     [
-        (BAN.replace('"ghent"', '"gent"'), 2, "ban[0].authority", "there is no authority 'gent'"),
-        (BAN.replace("tiktok", "tictoc"), 3, "ban[0].service", "there is no service 'tictoc'"),
-        (BAN.replace('"off"', '"on"'), 4, "ban[0].mode", "'on' is none of enforce, monitor, off"),
-        (BAN.replace("mode", "# mode"), 1, "ban[0].mode", "is missing"),
-        (BAN + "untill = 2023-04-01\n", 8, "ban[0].term[0].untill", "is no key here: did you mean 'until'?"),
-        (BAN + "until = 2023-09-30\n", 5, "ban[0].term[0]", "has until and for: write one of them"),
-        (BAN.replace("for = ", "until = 2023-03-09 # "), 7, "ban[0].term[0].until", "must lie after the start"),
-        (BAN.replace("for = ", "end = 2023-03-10 # "), 7, "ban[0].term[0].end", "must lie after the start"),
-        (BAN.replace("for = ", "# "), 5, "ban[0].term[0]", "has no end: say until when"),
-        (BAN.replace("1 year", "999 years"), 7, "ban[0].term[0].for", "ends too far in the future"),
-        (BAN.replace("1 year", "9999 years"), 7, "ban[0].term[0].for", "ends too far in the future"),
-        (BAN.replace("1 year", "1 yr"), 7, "ban[0].term[0].for", "'1 yr' is no span of time"),
-        (BAN.replace("for = ", "until = 2023-09-30T00:00:00 # "), 7, "ban[0].term[0].until", "must be a day without"),
-        (BAN.replace("for = ", "until = 9999-12-31 # "), 7, "ban[0].term[0].until", "must lie in the years 1970"),
-        (BAN.replace("2023-03-10", "0001-01-01"), 6, "ban[0].term[0].start", "must lie in the years 1970"),
-        (BAN.replace("2023-03-10", '"2023-03-10"'), 6, "ban[0].term[0].start", "is neither"),
-        (BAN.replace("2023-03-10", '"tomorrow"'), 6, "ban[0].term[0].start", "'tomorrow' is neither"),
-        (BAN + "review_in = '1 day'\nreview_by = 2023-05-01\n", 5, "ban[0].term[0]", "has both review_by and"),
-        (BAN + BAN, 8, "ban[1]", "ghent has a ban of tiktok already"),
-        (BAN.split("[[ban.term]]")[0], 1, "ban[0]", "the ban of tiktok by ghent has no term"),
-        (BAN.replace('"off"', '"off"\nreply = "address"'), 1, "ban[0].addresses", "is needed for the reply"),
-        (BAN.replace('"off"', '"off"\naddresses = ["192.0.2.1"]'), 5, "ban[0].addresses", "is only for the reply"),
-        (BAN.replace('"off"', '"off"\ntiers = [1, 4]'), 5, "ban[0].tiers", "tiktok has the tiers [1, 2, 3], not 4"),
-        (BAN.replace('"off"', '"off"\ntiers = [0]'), 5, "ban[0].tiers[0]", "must be greater than"),
-        (BAN.replace('"off"', '"off"\nfunding = []'), 5, "ban[0].funding", "is empty"),
-        (BAN.replace('"off"', '"off"\ndecision.follows = "mechelen"'), 5, "ban[0].decision.follows", "has no ban"),
-        (BAN.replace('"off"', '"off"\ndecision.follows = "ghent"'), 5, "ban[0].decision.follows", "cannot adopt"),
-        (BAN.replace('"off"', '"off"\ndecision.link = "x:y"'), 5, "ban[0].decision.link", "is no http or https"),
-        (BAN.replace('"off"', '"off"\noff_until = 2023-04-01'), 5, "ban[0].off_until", "needs the mode that returns"),
-        (BAN.replace('"off"', '"enforce"\noff_until = "soon"'), 5, "ban[0].off_until", "must be a date"),
-        (BAN.replace('"off"', '"off"\nprovisional = true'), 8, "ban[0].term[0].for", "lies more than 72 hours after"),
-        (BAN + BINDING.replace('"tiktok"', '"capcut"'), 10, "binding[0].of", "'ghent' has no ban of 'capcut' here"),
-        (BAN + BINDING.replace("mechelen", "ghent"), 10, "binding[0].of", "ghent cannot be bound by its own ban"),
-        (BAN + BINDING.replace("mechelen", "nobody"), 9, "binding[0].authority", "there is no authority 'nobody'"),
-        (BAN + BINDING.replace("law", "hope"), 12, "binding[0].ground", "'hope' is none of law, agreement"),
-        (BAN + BINDING + "until = 2023-03-01\n", 14, "binding[0].until", "must lie after the start"),
-        (BAN + EXEMPTION.replace("ghent", "mechelen"), 9, "exemption[0].of", "'mechelen' has no ban of 'tiktok' here"),
-        (BAN + EXEMPTION.replace("192", "198"), 11, "exemption[0].ranges", "198.0.2.0/24 is not registered at site"),
-        (BAN + EXEMPTION.replace("2.0/24", "2.0/25"), 11, "exemption[0].ranges", "an exemption names whole ranges"),
-        (BAN + EXEMPTION.replace("2.0/24", "2.1/24"), 11, "exemption[0].ranges[0]", "has bits set"),
-        (BAN + EXEMPTION.replace('["192.0.2.0/24"]', "[]"), 11, "exemption[0].ranges", "names no range"),
-        (BAN + EXEMPTION.replace("1 year", "13 months"), 13, "exemption[0].for", "lies more than a year after"),
-        (BAN + EXEMPTION.replace("for", "# for"), 8, "exemption[0]", "has no end: write until, end or for"),
-        (BAN + EXEMPTION + 'site = "annex"\n', 14, "exemption[0].site", "there is no site 'annex'"),
-        (BAN + EXEMPTION + 'hours = "always"\n', 14, "exemption[0].hours", "'always' are no weekly hours"),
-        (BAN + EXEMPTION + 'time_zone = "Mars"\n', 14, "exemption[0].time_zone", "unknown time zone 'Mars'"),
-        (BAN + EXEMPTION + 'hours = "Mon 09:00-10:00 Mars"\n', 14, "exemption[0].hours", "unknown time zone 'Mars'"),
-        ('[[site]]\nslug = "Annex"\n', 2, "site[0].slug", "'Annex' must be 1 to 63 of the characters"),
-        ('[[site]]\nslug = "annex"\n' * 2, 4, "site[1].slug", "'annex' is used twice"),
+        (BAN.replace('"ghent"', '"gent"'), "ban[0].authority", "there is no authority 'gent'"),
+        (BAN.replace("tiktok", "tictoc"), "ban[0].service", "there is no service 'tictoc'"),
+        (BAN.replace('"off"', '"on"'), "ban[0].mode", "'on' is none of enforce, monitor, off"),
+        (BAN.replace("mode", "# mode"), "ban[0].mode", "is missing"),
+        (BAN + "untill = 2023-04-01\n", "ban[0].term[0].untill", "is no key here: did you mean 'until'?"),
+        (BAN + "until = 2023-09-30\n", "ban[0].term[0]", "has until and for: write one of them"),
+        (BAN.replace("for = ", "until = 2023-03-09 # "), "ban[0].term[0].until", "must lie after the start"),
+        (BAN.replace("for = ", "end = 2023-03-10 # "), "ban[0].term[0].end", "must lie after the start"),
+        (BAN.replace("for = ", "# "), "ban[0].term[0]", "has no end: say until when"),
+        (BAN.replace("1 year", "999 years"), "ban[0].term[0].for", "ends too far in the future"),
+        (BAN.replace("1 year", "9999 years"), "ban[0].term[0].for", "ends too far in the future"),
+        (BAN.replace("1 year", "1 yr"), "ban[0].term[0].for", "'1 yr' is no span of time"),
+        (BAN.replace("for = ", "until = 2023-09-30T00:00:00 # "), "ban[0].term[0].until", "must be a day without"),
+        (BAN.replace("for = ", "until = 9999-12-31 # "), "ban[0].term[0].until", "must lie in the years 1970"),
+        (BAN.replace("2023-03-10", "0001-01-01"), "ban[0].term[0].start", "must lie in the years 1970"),
+        (BAN.replace("2023-03-10", '"2023-03-10"'), "ban[0].term[0].start", "is neither"),
+        (BAN.replace("2023-03-10", '"tomorrow"'), "ban[0].term[0].start", "'tomorrow' is neither"),
+        (BAN + "review_in = '1 day'\nreview_by = 2023-05-01\n", "ban[0].term[0]", "has both review_by and"),
+        (BAN + BAN, "ban[1]", "ghent has a ban of tiktok already"),
+        (BAN.split("[[ban.term]]")[0], "ban[0]", "the ban of tiktok by ghent has no term"),
+        (BAN.replace('"off"', '"off"\nreply = "address"'), "ban[0].addresses", "is needed for the reply"),
+        (BAN.replace('"off"', '"off"\naddresses = ["192.0.2.1"]'), "ban[0].addresses", "is only for the reply"),
+        (BAN.replace('"off"', '"off"\ntiers = [1, 4]'), "ban[0].tiers", "tiktok has the tiers [1, 2, 3], not 4"),
+        (BAN.replace('"off"', '"off"\ntiers = [0]'), "ban[0].tiers[0]", "must be greater than"),
+        (BAN.replace('"off"', '"off"\nfunding = []'), "ban[0].funding", "is empty"),
+        (BAN.replace('"off"', '"off"\ndecision.follows = "mechelen"'), "ban[0].decision.follows", "has no ban"),
+        (BAN.replace('"off"', '"off"\ndecision.follows = "ghent"'), "ban[0].decision.follows", "cannot adopt"),
+        (BAN.replace('"off"', '"off"\ndecision.link = "x:y"'), "ban[0].decision.link", "is no http or https"),
+        (BAN.replace('"off"', '"off"\noff_until = 2023-04-01'), "ban[0].off_until", "needs the mode that returns"),
+        (BAN.replace('"off"', '"enforce"\noff_until = "soon"'), "ban[0].off_until", "must be a date"),
+        (BAN.replace('"off"', '"off"\nprovisional = true'), "ban[0].term[0].for", "lies more than 72 hours after"),
+        (BAN + BINDING.replace('"tiktok"', '"capcut"'), "binding[0].of", "'ghent' has no ban of 'capcut' here"),
+        (BAN + BINDING.replace("mechelen", "ghent"), "binding[0].of", "ghent cannot be bound by its own ban"),
+        (BAN + BINDING.replace("mechelen", "nobody"), "binding[0].authority", "there is no authority 'nobody'"),
+        (BAN + BINDING.replace("law", "hope"), "binding[0].ground", "'hope' is none of law, agreement"),
+        (BAN + BINDING + "until = 2023-03-01\n", "binding[0].until", "must lie after the start"),
+        (BAN + EXEMPTION.replace("ghent", "mechelen"), "exemption[0].of", "'mechelen' has no ban of 'tiktok' here"),
+        (BAN + EXEMPTION.replace("192", "198"), "exemption[0].ranges", "198.0.2.0/24 is not registered at site"),
+        (BAN + EXEMPTION.replace("2.0/24", "2.0/25"), "exemption[0].ranges", "an exemption names whole ranges"),
+        (BAN + EXEMPTION.replace("2.0/24", "2.1/24"), "exemption[0].ranges[0]", "has bits set"),
+        (BAN + EXEMPTION.replace('["192.0.2.0/24"]', "[]"), "exemption[0].ranges", "names no range"),
+        (BAN + EXEMPTION.replace("1 year", "13 months"), "exemption[0].for", "lies more than a year after"),
+        (BAN + EXEMPTION.replace("for", "# for"), "exemption[0]", "has no end: write until, end or for"),
+        (BAN + EXEMPTION + 'site = "annex"\n', "exemption[0].site", "there is no site 'annex'"),
+        (BAN + EXEMPTION + 'hours = "always"\n', "exemption[0].hours", "'always' are no weekly hours"),
+        (BAN + EXEMPTION + 'time_zone = "Mars"\n', "exemption[0].time_zone", "unknown time zone 'Mars'"),
+        (BAN + EXEMPTION + 'hours = "Mon 09:00-10:00 Mars"\n', "exemption[0].hours", "unknown time zone 'Mars'"),
+        ('[[site]]\nslug = "Annex"\n', "site[0].slug", "'Annex' must be 1 to 63 of the characters"),
+        ('[[site]]\nslug = "annex"\n' * 2, "site[1].slug", "'annex' is used twice"),
     ],
 )  # fmt: skip
-def test_one_mistake_is_one_problem_with_its_place(text: str, line: int, place: str, message: str) -> None:
+def test_one_mistake_is_one_problem_with_its_place(text: str, place: str, message: str) -> None:
     (problem,) = problems(BASE + text)
-    assert problem.startswith(f"policy.toml:{BASE_LINES + line} {place}: ")
+    assert re.match(rf"policy\.toml {re.escape(place)}( \([^()]+\))?: ", problem), problem
     assert message in problem
 
 
 @pytest.mark.parametrize(
     ("old", "new", "place", "message"),
     [
-        ('slug = "ghent"', 'slug = "mechelen"', "9 authority[1].slug", "'mechelen' is used twice"),
-        ('slug = "ghent"', 'slug = "Gént"', "2 authority[0].slug", "must be 1 to 63 of the characters"),
-        ('"municipality"\nnames = { nl = "Stad G', '"city"\nnames = { nl = "Stad G', "3 authority[0].kind", "'city'"),
-        ('{ nl = "Stad Gent" }', "{}", "4 authority[0].names", "is empty"),
-        ('{ nl = "Stad Gent" }', '{ dutch = "Stad Gent" }', "4 authority[0].names", "'dutch' is no language tag"),
-        ('{ nl = "Stad Gent" }', '{ nl = "Stad\\nGent" }', "4 authority[0].names.nl", "has a line break"),
-        ('["nl"]\ntime_zone = "Europe', '[]\ntime_zone = "Europe', "5 authority[0].languages", "is empty"),
-        ("Europe/Brussels", "Europe/Bruges", "6 authority[0].time_zone", "unknown time zone 'Europe/Bruges'"),
-        ('"ict@ghent.example"', '""', "7 authority[0].contact", "is empty"),
-        ('"192.0.2.0/24"', '"192.0.2.1/24"', "16 range[0].prefix", 'write "192.0.2.0/24"'),
-        ('"192.0.2.0/24"', '"::ffff:192.0.2.0/120"', "16 range[0].prefix", "is IPv4-mapped"),
-        ('"192.0.2.0/24"', '"fe80::/64"', "16 range[0].prefix", "is link-local"),
-        ('funding = "public"\n', "", "15 range[0].funding", "is missing"),
-        ('audience = "staff"\n', "", "15 range[0].audience", "is missing"),
-        ('authority = "ghent"\nfunding', 'authority = "gent"\nfunding', "17 range[0].authority", "there is no"),
+        ('slug = "ghent"', 'slug = "mechelen"', "authority[1].slug", "'mechelen' is used twice"),
+        ('slug = "ghent"', 'slug = "Gént"', "authority[0].slug", "must be 1 to 63 of the characters"),
+        ('"municipality"\nnames = { nl = "Stad G', '"city"\nnames = { nl = "Stad G', "authority[0].kind", "'city'"),
+        ('{ nl = "Stad Gent" }', "{}", "authority[0].names", "is empty"),
+        ('{ nl = "Stad Gent" }', '{ dutch = "Stad Gent" }', "authority[0].names", "'dutch' is no language tag"),
+        ('{ nl = "Stad Gent" }', '{ nl = "Stad\\nGent" }', "authority[0].names.nl", "has a line break"),
+        ('["nl"]\ntime_zone = "Europe', '[]\ntime_zone = "Europe', "authority[0].languages", "is empty"),
+        ("Europe/Brussels", "Europe/Bruges", "authority[0].time_zone", "unknown time zone 'Europe/Bruges'"),
+        ('"ict@ghent.example"', '""', "authority[0].contact", "is empty"),
+        ('"192.0.2.0/24"', '"192.0.2.1/24"', "range[0].prefix", 'write "192.0.2.0/24"'),
+        ('"192.0.2.0/24"', '"::ffff:192.0.2.0/120"', "range[0].prefix", "is IPv4-mapped"),
+        ('"192.0.2.0/24"', '"fe80::/64"', "range[0].prefix", "is link-local"),
+        ('funding = "public"\n', "", "range[0].funding", "is missing"),
+        ('audience = "staff"\n', "", "range[0].audience", "is missing"),
+        ('authority = "ghent"\nfunding', 'authority = "gent"\nfunding', "range[0].authority", "there is no"),
     ],
 )  # fmt: skip
 def test_one_mistake_in_who_and_where_is_one_problem(old: str, new: str, place: str, message: str) -> None:
@@ -411,7 +411,7 @@ def test_one_mistake_in_who_and_where_is_one_problem(old: str, new: str, place: 
     text = BASE.replace(old, new, 1)
     found = [one for one in problems(text) if "there is no authority 'ghent'" not in one]
     assert len(found) == 1
-    assert found[0].startswith(f"policy.toml:{place}: ")
+    assert re.match(rf"policy\.toml {re.escape(place)}( \([^()]+\))?: ", found[0]), found[0]
     assert message in found[0]
 
 
@@ -421,21 +421,21 @@ CLOSES = 'contact = "ict@ghent.example"\n'
 @pytest.mark.parametrize(
     ("keys", "more", "place", "message"),
     [
-        ("closed_reason = 'x'\n", "", "8 authority[0].closed_reason", "is of an authority that closes: say when"),
-        ("successor = 'mechelen'\n", "", "8 authority[0].successor", "is of an authority that closes: say when"),
-        ("[authority.closed_decision]\n", "", "8 authority[0].closed_decision", "is of an authority that closes"),
-        ("closes = 'soon'\nsuccessor = 'mechelen'\n", "", "8 authority[0].closes", "must be a date such as"),
-        ("closes = 2023-10-01\nsuccessor = 'gent'\n", "", "9 authority[0].successor", "there is no authority 'gent'"),
-        ("closes = 2023-10-01\nclosed_decision.link = 'x'\n", "", "9 authority[0].closed_decision.link", "is no http"),
-        ("closes = 2023-10-01\nclosed_decision.follows = 'x'\n", "", "9 authority[0].closed_decision.follows", "is no"),
-        ("closes = 2023-10-01\n", BAN, "27 ban[0].term[0].for", "lies after ghent closes"),
-        ("closes = 2024-03-10\n", BAN + BINDING, "28 binding[0].end", "lies after ghent closes"),
-        ("closes = 2024-03-09\n", BAN.replace("1 year", "1 day") + EXEMPTION, "33 exemption[0].for", "lies after"),
+        ("closed_reason = 'x'\n", "", "authority[0].closed_reason", "is of an authority that closes: say when"),
+        ("successor = 'mechelen'\n", "", "authority[0].successor", "is of an authority that closes: say when"),
+        ("[authority.closed_decision]\n", "", "authority[0].closed_decision", "is of an authority that closes"),
+        ("closes = 'soon'\nsuccessor = 'mechelen'\n", "", "authority[0].closes", "must be a date such as"),
+        ("closes = 2023-10-01\nsuccessor = 'gent'\n", "", "authority[0].successor", "there is no authority 'gent'"),
+        ("closes = 2023-10-01\nclosed_decision.link = 'x'\n", "", "authority[0].closed_decision.link", "is no http"),
+        ("closes = 2023-10-01\nclosed_decision.follows = 'x'\n", "", "authority[0].closed_decision.follows", "is no"),
+        ("closes = 2023-10-01\n", BAN, "ban[0].term[0].for", "lies after ghent closes"),
+        ("closes = 2024-03-10\n", BAN + BINDING, "binding[0].end", "lies after ghent closes"),
+        ("closes = 2024-03-09\n", BAN.replace("1 year", "1 day") + EXEMPTION, "exemption[0].for", "lies after"),
     ],
 )  # fmt: skip
 def test_one_mistake_about_a_closing_is_one_problem(keys: str, more: str, place: str, message: str) -> None:
     (problem,) = problems(BASE.replace(CLOSES, CLOSES + keys, 1) + more)
-    assert problem.split(": ")[0] == f"policy.toml:{place}"
+    assert re.match(rf"policy\.toml {re.escape(place)} \([^()]+\): ", problem), problem
     assert message in problem
 
 
@@ -462,7 +462,7 @@ def test_a_ban_is_off_until_a_day_is_over_or_an_instant(written: str, expected: 
 @pytest.mark.parametrize("owner", ["ghent", "mechelen"])
 def test_a_prefix_is_registered_once_at_a_site(owner: str) -> None:
     again = f'[[range]]\nprefix = "192.0.2.0/24"\nauthority = "{owner}"\nfunding = "private"\naudience = "public"\n'
-    message = "policy.toml:21 range[1].prefix: 192.0.2.0/24 is already registered at site 'default', to 'ghent'"
+    message = f"policy.toml range[1].prefix ({owner}): 192.0.2.0/24 is already registered at site 'default', to 'ghent'"
     assert problems(BASE + again) == [message]
     elsewhere = parse(BASE + again + 'site = "annex"\n[[site]]\nslug = "annex"\n')
     assert [entry.site for entry in elsewhere.ranges] == ["default", "annex"]
@@ -503,23 +503,23 @@ start = 2023-03-10
 for = "2 years"
 """
     assert [problem.split(": ")[0] for problem in problems(text)] == [
-        "policy.toml:1 authority[0].time_zone",
-        "policy.toml:3 authority[0].kind",
-        "policy.toml:8 range[0].prefix",
-        "policy.toml:12 range[1].funding",
-        "policy.toml:14 range[1].authority",
-        "policy.toml:22 ban[0].term[0].for",
-        "policy.toml:25 ban[0].term[1].end",
-        "policy.toml:29 exemption[0].ranges",
-        "policy.toml:31 exemption[0].for",
+        "policy.toml authority[0].time_zone (ghent)",
+        "policy.toml authority[0].kind (ghent)",
+        "policy.toml range[0].prefix (ghent)",
+        "policy.toml range[1].funding (198.51.100.0/24, nobody)",
+        "policy.toml range[1].authority (198.51.100.0/24)",
+        "policy.toml ban[0].term[0].for (ghent, tiktok)",
+        "policy.toml ban[0].term[1].end (ghent, tiktok)",
+        "policy.toml exemption[0].ranges (ghent, tiktok)",
+        "policy.toml exemption[0].for (ghent, tiktok)",
     ]
 
 
 def test_syntax_and_foreign_tables_are_problems() -> None:
     assert problems("[[ban]\n")[0].startswith("policy.toml:1: cannot be read as TOML: ")
-    assert problems("[[bans]]\n") == ["policy.toml:1 bans: is no key here: did you mean 'ban'?"]
-    assert problems("ban = 1\n") == ["policy.toml:1 ban: must be a list"]
-    assert problems("ban = [1]\n") == ["policy.toml:1 ban[0]: must be a table"]
+    assert problems("[[bans]]\n") == ["policy.toml bans: is no key here: did you mean 'ban'?"]
+    assert problems("ban = 1\n") == ["policy.toml ban: must be a list"]
+    assert problems("ban = [1]\n") == ["policy.toml ban[0]: must be a table"]
 
 
 @pytest.mark.parametrize("level", ["range", "client"])
@@ -535,4 +535,4 @@ contact = "ict@mechelen.example"
 usage = "{level}"
 """
     message = f'usage "{level}" is not available yet: use none or authority'
-    assert problems(text) == [f"policy.toml:9 authority[0].usage: {message}"]
+    assert problems(text) == [f"policy.toml authority[0].usage (mechelen): {message}"]

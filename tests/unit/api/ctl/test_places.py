@@ -79,8 +79,9 @@ def test_what_is_wrong_is_told_by_option_with_what_to_write(served: Served, ctl:
         ("explain 192.0.2.1 example.org", "query.client", "CLIENT"),
         ("range import ranges.csv", "line 7", "line 7"),
         ("apply bad.toml", "policy.toml", "bad.toml"),
-        ("apply bad.toml", "policy.toml:78 ban[0].mode", "bad.toml:78 ban[0].mode"),
-        ("diff -", "policy.toml:78 ban[0].mode", "standard input:78 ban[0].mode"),
+        ("apply bad.toml", "policy.toml:78", "bad.toml:78"),
+        ("apply bad.toml", "policy.toml ban[0].mode (ghent, x)", "bad.toml ban[0].mode (ghent, x)"),
+        ("diff -", "policy.toml ban[0].mode", "standard input ban[0].mode"),
         ("diff bad.toml", "policy.tomlx", "policy.tomlx"),
         ("diff bad.toml", "body.file", "body.file"),
         ("ban list", "policy.toml:78", "policy.toml:78"),
@@ -95,7 +96,7 @@ def test_a_policy_file_is_told_by_its_own_name(served: Served, ctl: Ctl, tmp_pat
     bad = tmp_path / "bad.toml"
     bad.write_text(EXAMPLE.read_text().replace("127.0.5.0/24", "127.0.5.1/24", 1))
     done = ctl(verb, str(bad))
-    assert (done.code, done.err.splitlines()[1].startswith(f"{bad}:")) == (2, True), done.err
+    assert (done.code, done.err.splitlines()[1].startswith(f"{bad} range[")) == (2, True), done.err
 
 
 def test_who_sets_the_mode_of_a_ban_that_has_lapsed_is_told(served: Served, ctl: Ctl) -> None:

@@ -214,7 +214,7 @@ for = "1 month"
         ('instrument = "letter 1"', 'instrument = "letter 2"', "binding of zone/alpha to town"),
         (FILE[FILE.index("[[binding]]") : FILE.index("[[exemption]]")], "", "binding/1"),
         (FILE[FILE.index("[[exemption]]") :], "", "exemption/1"),
-        (FILE[FILE.index("[[range]]") : FILE.index("[[ban]]")], "", "policy.toml:51 exemption[0].ranges"),
+        (FILE[FILE.index("[[range]]") : FILE.index("[[ban]]")], "", "policy.toml exemption[0].ranges (town, alpha)"),
     ],
     ids=["term", "decision", "binding", "binding gone", "exemption gone", "range gone"],
 )
