@@ -5,17 +5,18 @@ the keys mean is told in docs/catalogue.md. A place in a problem is `file:key`, 
 by themselves: `tiktok.toml:tier[1].domains[tiktok.com]`.
 """
 
-import re
 import tomllib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import date
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, cast
 
+from blocklists.schema import MAX_NAME, Category, EntryTable, NameTable, Source, TierTable, read_entry
+from dnsfilter.config.places import KeyPath
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Service, Tier, WireName
 from dnsfilter.wire.names import parse_name, suffixes
@@ -25,38 +26,6 @@ MAX_FILE_OCTETS = 1 << 20
 MAX_NAMES = 10_000
 """Names in one service."""
 MAX_TIER = 9
-
-_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_Table: TypeAlias = dict[str, Any]
-
-
-class Category(StrEnum):
-    """What sort of service an entry is, for lists on a screen; no rule depends on it."""
-
-    ADVERTISING = "advertising"
-    AI = "ai"
-    COMPANY = "company"
-    CREATIVE = "creative"
-    DATING = "dating"
-    GAMES = "games"
-    MEETINGS = "meetings"
-    MESSENGER = "messenger"
-    MUSIC = "music"
-    NETWORK = "network"
-    PUBLISHING = "publishing"
-    SOCIAL = "social"
-    VIDEO = "video"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where names come from: `what` is a repository or list, `revision` is empty where none is known."""
-
-    id: str
-    what: str
-    licence: str
-    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,19 +128,37 @@ def load_catalogue(directory: Path | None = None) -> Catalogue:
 
 
 def parse_entry(text: str, file_name: str) -> Entry:
-    """Read one service from TOML text; raises ConfigError with all problems.
+    """Read one service from TOML text; raise ConfigError with all problems.
 
     `file_name` is the slug and `.toml`, without directories.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ConfigError((Problem(file_name, f"read as TOML: {error}"),)) from error
-    reader = _Reader(file_name)
-    entry = reader.entry(table)
-    if reader.problems:
-        raise ConfigError(tuple(reader.problems))
-    return entry
+    table, tiers, faults = read_entry(data, file_name)
+    found = [(_place(fault.path, data), fault.message) for fault in faults]
+    found += _name_faults(tiers)
+    if table is not None:
+        found += _number_faults(table) + _source_faults(table)
+    if table is None or found:
+        raise ConfigError(tuple(Problem(f"{file_name}:{place}", message) for place, message in found))
+    return _entry(table)
+
+
+def _entry(table: EntryTable) -> Entry:
+    tiers = tuple(TierEntry(tier.number, tier.title, tier.description, _names(tier)) for tier in table.tier)
+    return Entry(table.slug, table.name, table.category, table.reviewed, tuple(table.source), tiers)
+
+
+def _names(tier: TierTable) -> tuple[CatalogueName, ...]:
+    return tuple(
+        CatalogueName(
+            name.name, parse_name(name.name), exact, tuple(name.sources), name.lists, name.families, name.note
+        )
+        for exact, names in ((False, tier.domains), (True, tier.hosts))
+        for name in names
+    )
 
 
 def _load_text(item: Traversable) -> str:
@@ -187,160 +174,64 @@ def _load_text(item: Traversable) -> str:
         raise ConfigError((Problem(item.name, f"read file: not UTF-8 at octet {error.start}"),)) from error
 
 
-class _Reader:
-    """Reads one file's tables and collects what is wrong; what it returns counts only while `problems` is empty."""
-
-    def __init__(self, file_name: str) -> None:
-        self.file_name = file_name
-        self.problems: list[Problem] = []
-
-    def problem(self, key: str, message: str) -> None:
-        self.problems.append(Problem(f"{self.file_name}:{key}", message))
-
-    def entry(self, table: _Table) -> Entry:
-        self.known(table, "", {"slug", "name", "category", "reviewed", "source", "tier"})
-        slug = self.text(table, "", "slug", 32)
-        if slug and not _SLUG.fullmatch(slug):
-            self.problem("slug", f"read slug {slug!r}: small letters, digits, - and _ only, at most 32")
-        elif slug and f"{slug}.toml" != self.file_name:
-            self.problem("slug", f"read slug {slug!r}: the file must be named {slug}.toml")
-        name = self.text(table, "", "name", 60)
-        category = self.category(table)
-        reviewed = self.reviewed(table)
-        sources = tuple(self.source(item, key) for item, key in self.tables(table, "source"))
-        for double in _doubles([source.id for source in sources]):
-            self.problem("source", f"read sources: id {double!r} is given twice")
-        tiers = tuple(self.tier(item, key) for item, key in self.tables(table, "tier"))
-        self.numbers(tiers)
-        self.names(tiers, {source.id for source in sources})
-        return Entry(slug, name, category, reviewed, sources, tiers)
-
-    def category(self, table: _Table) -> Category:
-        text = self.text(table, "", "category", 32)
-        try:
-            return Category(text)
-        except ValueError:
-            if text:
-                self.problem("category", f"read category {text!r}: one of {', '.join(Category)}")
-            return Category.NETWORK
-
-    def reviewed(self, table: _Table) -> date:
-        value = table.get("reviewed")
-        if isinstance(value, date) and not isinstance(value, datetime):
-            return value
-        self.problem("reviewed", "read date of the last review: a date without quotes is needed, as 2026-11-25")
-        return date.min
-
-    def source(self, table: _Table, key: str) -> Source:
-        self.known(table, key, {"id", "what", "revision", "licence"})
-        ident = self.text(table, key, "id", 32)
-        if ident and not _SLUG.fullmatch(ident):
-            self.problem(f"{key}.id", f"read source id {ident!r}: small letters, digits, - and _ only")
-        revision = self.text(table, key, "revision", 64) if "revision" in table else ""
-        return Source(ident, self.text(table, key, "what", 200), self.text(table, key, "licence", 60), revision)
-
-    def tier(self, table: _Table, key: str) -> TierEntry:
-        self.known(table, key, {"number", "title", "description", "domains", "hosts"})
-        number = self.count(table, key, "number")
-        if "number" not in table:
-            self.problem(f"{key}.number", "read tier: a number is needed")
-        names = [self.name(item, at, exact=False) for item, at in self.items(table, key, "domains")]
-        names += [self.name(item, at, exact=True) for item, at in self.items(table, key, "hosts")]
-        if not names:
-            self.problem(key, "read tier: neither domains nor hosts")
-        title = self.text(table, key, "title", 60)
-        return TierEntry(number or 0, title, self.text(table, key, "description", 240), tuple(names))
-
-    def name(self, table: _Table, key: str, *, exact: bool) -> CatalogueName:
-        self.known(table, key, {"name", "sources", "lists", "families", "note"})
-        text = self.text(table, key, "name", 253)
-        wire = b""
-        if text:
-            try:
-                wire = parse_name(text)
-            except ValueError as error:
-                self.problem(key, str(error))
-        if wire and not _NAME.fullmatch(text):
-            self.problem(key, f"read name {text!r}: small letters, digits, - and _ only, no * and no final dot")
-        sources = table.get("sources")
-        if not isinstance(sources, list) or not sources or not all(isinstance(item, str) for item in sources):
-            self.problem(f"{key}.sources", "read sources of a name: at least one source id is needed")
-            sources = []
-        for double in _doubles(sources):
-            self.problem(f"{key}.sources", f"read sources of a name: {double!r} is given twice")
-        lists, families = self.count(table, key, "lists"), self.count(table, key, "families")
-        note = self.text(table, key, "note", 120) if "note" in table else ""
-        return CatalogueName(text, wire, exact, tuple(sources), lists, families, note)
-
-    def numbers(self, tiers: tuple[TierEntry, ...]) -> None:
-        numbers = [tier.number for tier in tiers]
-        if numbers and all(numbers) and (numbers[0] != 1 or numbers != sorted(set(numbers)) or numbers[-1] > MAX_TIER):
-            self.problem("tier", f"read tiers: numbers must rise from 1 and stay within {MAX_TIER}, not {numbers}")
-
-    def names(self, tiers: tuple[TierEntry, ...], sources: set[str]) -> None:
-        """Check names against each other and against the sources: none twice, none below a domain of its own tier."""
-        seen: dict[WireName, int] = {}
-        cited: set[str] = set()
-        if sum(len(tier.names) for tier in tiers) > MAX_NAMES:
-            self.problem("tier", f"read tiers: more than {MAX_NAMES} names")
-        for position, tier in enumerate(tiers, 1):
-            domains = {name.wire: name.text for name in tier.names if not name.exact and name.wire}
-            for name in tier.names:
-                key = f"tier[{position}].{'hosts' if name.exact else 'domains'}[{name.text}]"
-                cited.update(name.sources)
-                for unknown in sorted(set(name.sources) - sources):
-                    self.problem(f"{key}.sources", f"read sources of a name: no [[source]] has the id {unknown!r}")
-                if not name.wire:
-                    continue
-                if name.wire in seen:
-                    self.problem(key, f"read name {name.text!r}: already in tier[{seen[name.wire]}]")
-                seen.setdefault(name.wire, position)
-                above = next((domains[up] for up in suffixes(name.wire) if up != name.wire and up in domains), None)
-                if above is not None:
-                    self.problem(key, f"read name {name.text!r}: already covered by {above!r}")
-        for unused in sorted(sources - cited - {""}):
-            self.problem("source", f"read sources: {unused!r} names nothing here")
-
-    def known(self, table: _Table, key: str, allowed: set[str]) -> None:
-        wanted = ", ".join(sorted(allowed))
-        for other in sorted(set(table) - allowed):
-            self.problem(_join(key, other), f"read key {other!r}: not known here, known are {wanted}")
-
-    def text(self, table: _Table, key: str, name: str, limit: int) -> str:
-        value = table.get(name)
-        if isinstance(value, str) and value.strip() and len(value) <= limit and value.isprintable():
-            return value
-        self.problem(_join(key, name), f"read {name}: printable text of 1 to {limit} characters is needed")
-        return ""
-
-    def count(self, table: _Table, key: str, name: str) -> int | None:
-        value = table.get(name)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
-            return value
-        self.problem(_join(key, name), f"read {name}: a whole number above zero is needed, not {value!r}")
-        return None
-
-    def tables(self, table: _Table, name: str) -> Iterator[tuple[_Table, str]]:
-        value = table.get(name)
-        if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
-            self.problem(name, f"read {name}: at least one [[{name}]] is needed")
-            return
-        yield from ((item, f"{name}[{position}]") for position, item in enumerate(value, 1))
-
-    def items(self, table: _Table, key: str, name: str) -> Iterator[tuple[_Table, str]]:
-        """The inline tables of `domains` or `hosts`, each with its place: by its name where it has one."""
-        value = table.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self.problem(f"{key}.{name}", f"read {name}: a list of {{ name = …, sources = […] }} is needed")
-            return
-        for position, item in enumerate(value, 1):
-            label = item.get("name")
-            yield item, f"{key}.{name}[{label if isinstance(label, str) and label else position}]"
+def _place(path: KeyPath, data: Mapping[str, Any]) -> str:
+    """`tier[1].domains[tiktok.com].lists`. What is wrong with a name itself has the place of its table."""
+    place, held = "", cast(Any, data)
+    for part in path:
+        held = held[part] if not isinstance(held, dict) or part in held else {}
+        if isinstance(part, str):
+            place += f".{part}" if place else part
+        else:
+            name = held.get("name") if isinstance(held, dict) else None
+            named = isinstance(name, str) and 0 < len(name) <= MAX_NAME
+            place += f"[{name if named else part + 1}]"
+            if named and path[-2:] == (part, "name"):
+                break
+    return place
 
 
-def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
+def _placed(tiers: Sequence[tuple[int, TierTable]]) -> Iterator[tuple[int, str, NameTable]]:
+    """Each name with the position of its tier and its place."""
+    for position, tier in tiers:
+        for key, names in (("domains", tier.domains), ("hosts", tier.hosts)):
+            for name in names:
+                yield position, f"tier[{position}].{key}[{name.name}]", name
 
 
-def _doubles(items: list[str]) -> list[str]:
-    return sorted({item for item in items if items.count(item) > 1})
+def _name_faults(tiers: Sequence[tuple[int, TierTable]]) -> list[tuple[str, str]]:
+    """What is wrong between names: none stands twice, none below a domain of its own tier."""
+    faults: list[tuple[str, str]] = []
+    if sum(len(tier.domains) + len(tier.hosts) for _, tier in tiers) > MAX_NAMES:
+        faults.append(("tier", f"has more than {MAX_NAMES} names"))
+    seen: dict[WireName, int] = {}
+    domains = {(position, parse_name(name.name)): name.name for position, tier in tiers for name in tier.domains}
+    for position, place, name in _placed(tiers):
+        wire = parse_name(name.name)
+        if wire in seen:
+            faults.append((place, f"is already in tier[{seen[wire]}]"))
+        seen.setdefault(wire, position)
+        above = next((domains[position, up] for up in suffixes(wire) if up != wire and (position, up) in domains), None)
+        if above is not None:
+            faults.append((place, f"is already covered by {above!r}"))
+    return faults
+
+
+def _number_faults(table: EntryTable) -> list[tuple[str, str]]:
+    numbers = [tier.number for tier in table.tier]
+    if numbers[0] == 1 and numbers == sorted(set(numbers)) and numbers[-1] <= MAX_TIER:
+        return []
+    return [("tier", f"has the numbers {numbers}: they must rise from 1 and stay within {MAX_TIER}")]
+
+
+def _source_faults(table: EntryTable) -> list[tuple[str, str]]:
+    """What is wrong between sources and names: each id once, and each cited and known."""
+    ids = Counter(source.id for source in table.source)
+    faults = [("source", f"has the id {ident!r} twice") for ident, count in ids.items() if count > 1]
+    names = list(_placed(list(enumerate(table.tier, 1))))
+    faults += [
+        (f"{place}.sources", f"no [[source]] has the id {unknown!r}")
+        for _, place, name in names
+        for unknown in sorted(set(name.sources) - set(ids))
+    ]
+    cited = {ident for _, _, name in names for ident in name.sources}
+    return faults + [("source", f"{ident!r} gives no name here") for ident in sorted(set(ids) - cited)]

@@ -1,4 +1,4 @@
-"""The configuration and the policy file as written: keys, types, limits and defaults. The one door to pydantic.
+"""The configuration and the policy file as written: keys, types, limits and defaults. The resolver's door to pydantic.
 
 Every text that stands for a value (an endpoint, a prefix, a span) is read here, so that its fault has the key's place.
 What needs more than one key is checked where the written becomes the used: `load.py` and `policyfile.py`.
@@ -42,7 +42,7 @@ _LIMITS = Limits()
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
-Table = TypeVar("Table", bound="_Table")
+Tables = TypeVar("Tables", bound="Table")
 
 
 def _text(read: Callable[[str], T]) -> PlainValidator:
@@ -58,7 +58,7 @@ def _text(read: Callable[[str], T]) -> PlainValidator:
     return PlainValidator(validate)
 
 
-def _word(words: type[E], known_fault: Callable[[str], str | None] = lambda _: None) -> PlainValidator:
+def word(words: type[E], known_fault: Callable[[str], str | None] = lambda _: None) -> PlainValidator:
     """Make a validator for one word of an enumeration. `known_fault` returns a message of its own for some words."""
 
     def read(value: str) -> E:
@@ -88,34 +88,36 @@ Burst: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
 Prefixes: TypeAlias = Annotated[list[APrefix | None], Field(max_length=MAX_ITEMS)]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table as written: unknown keys and other types are faults."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 
 
-class UpstreamTable(_Table):
+class UpstreamTable(Table):
     servers: Annotated[Servers | None, BeforeValidator(lambda value: None if value == "resolv.conf" else value)] = None
     trust_ad: bool | None = None
     timeout_ms: Annotated[int, Field(ge=50, le=1_000)] = 800
 
 
-class CacheTable(_Table):
+class CacheTable(Table):
     max_bytes: Annotated[int, PlainValidator(read_bytes)] = 64 << 20
     serve_stale: Annotated[int, PlainValidator(read_duration_s)] = 86_400
 
 
-class ClientsTable(_Table):
-    unregistered: Annotated[Unregistered, _word(Unregistered)] = Unregistered.REFUSE
+class ClientsTable(Table):
+    unregistered: Annotated[Unregistered, word(Unregistered)] = Unregistered.REFUSE
     allowed: Prefixes = []
     trusted_proxies: Prefixes = []
 
 
-class OverrideTable(_Table):
+class OverrideTable(Table):
     prefix: APrefix
     queries_per_second: PerSecond
     burst: Burst | None = None
 
 
-class LimitsTable(_Table):
+class LimitsTable(Table):
     queries_per_second: PerSecond = _LIMITS.clients.per_second
     burst: Burst | None = None
     unregistered_per_second: PerSecond = _LIMITS.unregistered.per_second
@@ -129,12 +131,12 @@ class LimitsTable(_Table):
     override: Annotated[list[OverrideTable | None], Field(max_length=10_000)] = []
 
 
-class ZoneTable(_Table):
+class ZoneTable(Table):
     suffix: Annotated[WireName, _text(parse_name)]
     servers: Servers
 
 
-class ControlPlaneTable(_Table):
+class ControlPlaneTable(Table):
     url: Annotated[str | None, _text(read_url)] = None
     token: Annotated[str | None, _text(read_token_path)] = None
     site: Text = "default"
@@ -142,7 +144,7 @@ class ControlPlaneTable(_Table):
     key: Annotated[str | None, _text(read_key)] = None
 
 
-class ConfigFile(_Table):
+class ConfigFile(Table):
     """dnsfilter.toml."""
 
     listen: Annotated[list[AnEndpoint | None], Field(min_length=1, max_length=64)] = [
@@ -162,7 +164,7 @@ class ConfigFile(_Table):
     control_plane: ControlPlaneTable = ControlPlaneTable()
 
 
-class ClosedDecisionTable(_Table):
+class ClosedDecisionTable(Table):
     organ: Text = ""
     reference: Text = ""
     date: Annotated[str, PlainValidator(read_date_text)] = ""
@@ -175,14 +177,14 @@ class DecisionTable(ClosedDecisionTable):
     follows: Text | None = None
 
 
-class AuthorityTable(_Table):
+class AuthorityTable(Table):
     slug: Text
-    kind: Annotated[Kind, _word(Kind)]
+    kind: Annotated[Kind, word(Kind)]
     names: dict[str, Text]
     languages: list[Text]
     time_zone: Text
     contact: Text
-    usage: Annotated[Usage, _word(Usage, usage_fault)] = Usage.AUTHORITY
+    usage: Annotated[Usage, word(Usage, usage_fault)] = Usage.AUTHORITY
     group: Text = ""
     closes: DayOrInstant | None = None
     closed_reason: Text = ""
@@ -190,21 +192,21 @@ class AuthorityTable(_Table):
     successor: Text | None = None
 
 
-class SiteTable(_Table):
+class SiteTable(Table):
     slug: Text
     name: Text = ""
 
 
-class RangeTable(_Table):
+class RangeTable(Table):
     prefix: APrefix
     authority: Text
     site: Text = "default"
     label: Text = ""
-    funding: Annotated[Funding, _word(Funding)]
-    audience: Annotated[Audience, _word(Audience)]
+    funding: Annotated[Funding, word(Funding)]
+    audience: Annotated[Audience, word(Audience)]
 
 
-class IntervalTable(_Table):
+class IntervalTable(Table):
     """From `start` to at most one of `until` (a day, included), `end` (an instant, excluded) and `for`."""
 
     start: Start
@@ -219,16 +221,16 @@ class TermTable(IntervalTable):
     decision: DecisionTable = DecisionTable()
 
 
-class BanTable(_Table):
+class BanTable(Table):
     authority: Text
     service: Text
-    mode: Annotated[Mode, _word(Mode)]
+    mode: Annotated[Mode, word(Mode)]
     off_until: DayOrInstant | None = None
-    reply: Annotated[Reply, _word(Reply)] = Reply.REFUSED
+    reply: Annotated[Reply, word(Reply)] = Reply.REFUSED
     addresses: list[Annotated[Address, _text(ip_address)] | None] = []
     tiers: list[Annotated[int, Field(ge=1, le=99)] | None] = [1, 2]
-    funding: list[Annotated[Funding, _word(Funding)] | None] = [Funding.PUBLIC, Funding.PARTLY_PUBLIC]
-    audience: list[Annotated[Audience, _word(Audience)] | None] = [Audience.STAFF]
+    funding: list[Annotated[Funding, word(Funding)] | None] = [Funding.PUBLIC, Funding.PARTLY_PUBLIC]
+    audience: list[Annotated[Audience, word(Audience)] | None] = [Audience.STAFF]
     provisional: bool = False
     decision: DecisionTable = DecisionTable()
     term: Annotated[list[TermTable | None], Field(max_length=1000)] = []
@@ -238,7 +240,7 @@ class BindingTable(IntervalTable):
     authority: Text
     of: Text
     service: Text
-    ground: Annotated[Ground, _word(Ground)]
+    ground: Annotated[Ground, word(Ground)]
     instrument: Text = ""
     date: Annotated[str, PlainValidator(read_date_text)] = ""
     accepted: bool = True
@@ -255,7 +257,7 @@ class ExemptionTable(IntervalTable):
     approved: bool = True
 
 
-class PolicyFile(_Table):
+class PolicyFile(Table):
     """policy.toml."""
 
     authority: Annotated[list[AuthorityTable | None], Field(max_length=MAX_ITEMS)] = []
@@ -282,7 +284,7 @@ _HARMLESS_INTERVAL: Mapping[str, object] = {"start": "today", "for": "1 hour"}
 _INTERVAL_KEYS = ("start", "until", "end", "for", "review_by", "review_in")
 
 
-def read_tables(schema: type[Table], data: Mapping[str, Any]) -> tuple[Table | None, list[Fault]]:
+def read_tables(schema: type[Tables], data: Mapping[str, Any]) -> tuple[Tables | None, list[Fault]]:
     """The tables of `data`, and every fault in it.
 
     With faults the tables hold what is sound: faulty keys at their defaults, faulty list items as None, so that
@@ -295,12 +297,20 @@ def read_tables(schema: type[Table], data: Mapping[str, Any]) -> tuple[Table | N
         try:
             return schema.model_validate(sound), faults
         except ValidationError as error:
-            errors = [(_path(item["loc"], sound), item) for item in error.errors(include_url=False)]
-        if not faults:
-            faults = [Fault(path, _message(schema, path, item)) for path, item in errors]
+            errors = _located(error, sound)
+            faults = faults or faults_of(schema, error, sound)
         for path, item in errors:
             _set_aside(sound, path, item["type"] == "extra_forbidden", harmless)
     return None, faults
+
+
+def faults_of(schema: type[Table], error: ValidationError, data: Mapping[str, Any]) -> list[Fault]:
+    """Return what is wrong with `data` by that schema, each fault with its key path and words for people."""
+    return [Fault(path, _message(schema, path, item)) for path, item in _located(error, data)]
+
+
+def _located(error: ValidationError, data: Mapping[str, Any]) -> list[tuple[KeyPath, Any]]:
+    return [(_path(item["loc"], data), item) for item in error.errors(include_url=False)]
 
 
 def _path(loc: tuple[str | int, ...], data: Any) -> KeyPath:

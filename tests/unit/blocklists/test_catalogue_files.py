@@ -120,6 +120,31 @@ def test_file_without_source_and_tier_says_both() -> None:
     assert places(error) == ["sample.toml:source", "sample.toml:tier"]
 
 
+def test_problems_of_keys_and_between_names_come_at_once() -> None:
+    bad = replaced('"social"', '"nonsense"').replace("note = ", "nota = ") + "x = 1\n"
+    bad += '[[tier]]\nnumber = 2\ntitle = "T"\ndescription = "D."\n'
+    bad += 'domains = [{ name = "a.example", sources = ["list-a"] }]\n'
+    bad += 'hosts = [{ name = "b.a.example", sources = ["x"] }]\n'
+    with pytest.raises(ConfigError) as error:
+        parse_entry(bad, "sample.toml")
+    assert [str(problem) for problem in error.value.problems] == [
+        "sample.toml:category: 'nonsense' is none of " + ", ".join(Category),
+        "sample.toml:tier[1].hosts[cdn.example.org].nota: is no key here: did you mean 'note'?",
+        "sample.toml:tier[1].x: is no key here: known are number, title, description, domains, hosts",
+        "sample.toml:tier[2].hosts[b.a.example]: is already covered by 'a.example'",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "slug = 1", "tier = 1", "tier = [[]]", "[tier]\nhosts = 1", "[[tier]]\nhosts = [1]", "a = " + "[" * 5_000],
+)
+def test_any_file_is_an_entry_or_problems(text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_entry(text, "sample.toml")
+    assert error.value.problems
+
+
 def test_problems_of_all_files_come_at_once_in_order_of_files(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("slug = [", encoding="utf-8")
     (tmp_path / "b.toml").write_bytes(b"\xff")
