@@ -31,7 +31,8 @@ from api.publish.service import Publisher, believed
 from api.publish.signing import Signing
 from api.publish.start import keep_history
 from api.settings import Settings, parse_settings
-from blocklists.catalogue import Catalogue, CatalogueName, Category, Entry, TierEntry, load_catalogue
+from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
+from blocklists.schema import Category
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.postgresql import Server, postgresql

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from blocklists.catalogue import Category, Entry, load_catalogue, parse_entry
+from blocklists.catalogue import Entry, load_catalogue, parse_entry
+from blocklists.schema import Category
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "catalogue.md").read_text(encoding="utf-8")
 

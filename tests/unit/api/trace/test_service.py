@@ -10,7 +10,8 @@ from sqlalchemy import select, text
 
 from api.db.models import PublicationRow
 from api.publish.start import raise_above
-from blocklists.catalogue import Catalogue, CatalogueName, Source
+from blocklists.catalogue import Catalogue, CatalogueName
+from blocklists.schema import Source
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
@@ -222,7 +223,7 @@ def test_what_is_no_time_or_lies_ahead_is_refused(town: Plane, written: str) -> 
 def _with(services: Catalogue, *names: str) -> Catalogue:
     """The catalogue with these names in alpha's first tier, from one source."""
     alpha, *others = services.entries
-    source = Source("list-a", "a list", "CC0")
+    source = Source(id="list-a", what="a list", licence="CC0")
     found = tuple(CatalogueName(name, parse_name(name), False, ("list-a",)) for name in names)
     tiers = (replace(alpha.tiers[0], names=found), *alpha.tiers[1:])
     return Catalogue((replace(alpha, sources=(source,), tiers=tiers), *others))
