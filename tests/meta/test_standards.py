@@ -2,10 +2,9 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
-
-import pytest
 
 from tests.meta.project import PROJECT
 from tests.support.differences import DIFFERENCES
@@ -48,13 +47,31 @@ def place(path: str) -> str:
 
 @cache
 def functions_of(path: str) -> frozenset[str]:
+    """Return the names of a file's tests, or nothing for a file that does not exist."""
+    if not (PROJECT / path).is_file():
+        return frozenset()
     tree = ast.parse((PROJECT / path).read_text())
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return frozenset(node.name for node in functions if node.name.startswith("test_"))
 
 
+def faults(row: Row) -> Iterator[str]:
+    """Yield what a row lacks, and the tests that it names and that do not exist."""
+    if not (row.source and row.demand and row.state in STATES):
+        yield "no source, no demand or an unknown state"
+    references, rest = REFERENCE.findall(row.shown), REFERENCE.sub("", row.shown)
+    if row.state == "yes" and not references:
+        yield "no test shows it"
+    if row.state == "yes" and rest.strip(", "):
+        yield "more than tests"
+    if row.state != "yes" and len(rest) < SHORTEST_REASON:
+        yield "no reason"
+    for path, name in references:
+        if name not in functions_of(place(path)):
+            yield f"no {path}::{name}"
+
+
 ROWS = rows()
-by_line = pytest.mark.parametrize("row", ROWS, ids=[f"line {row.line}" for row in ROWS])
 
 
 def test_there_is_a_table() -> None:
@@ -62,24 +79,8 @@ def test_there_is_a_table() -> None:
     assert {row.state for row in ROWS} == set(STATES)
 
 
-@by_line
-def test_a_row_has_a_source_a_demand_and_a_known_state(row: Row) -> None:
-    assert row.source
-    assert row.demand
-    assert row.state in STATES
-
-
-@by_line
-def test_what_is_done_is_shown_by_tests_that_exist_and_the_rest_has_a_reason(row: Row) -> None:
-    references = REFERENCE.findall(row.shown)
-    if row.state == "yes":
-        assert references, "nothing shows it"
-        assert not REFERENCE.sub("", row.shown).strip(", "), "more than tests"
-    else:
-        assert len(REFERENCE.sub("", row.shown)) >= SHORTEST_REASON, "no reason"
-    for path, name in references:
-        assert (PROJECT / place(path)).is_file(), path
-        assert name in functions_of(place(path)), f"{path} has no {name}"
+def test_every_row_names_its_source_its_demand_and_the_tests_that_show_it_or_a_reason() -> None:
+    assert [f"line {row.line}: {fault}" for row in ROWS for fault in faults(row)] == []
 
 
 def test_every_file_of_conformance_tests_is_in_the_table() -> None:

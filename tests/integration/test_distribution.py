@@ -1,6 +1,5 @@
 """What is built and installed."""
 
-import importlib
 import os
 import shutil
 import subprocess
@@ -14,8 +13,6 @@ import pytest
 from tests.meta.project import PACKAGES, PROJECT, pyproject, tracked_files
 
 SCRIPTS: dict[str, str] = pyproject()["project"]["scripts"]
-
-
 WITHOUT = "DNSFILTER_NO_EXTENSIONS"
 EXTENSION = f"dnsfilter/engine/_engine{sysconfig.get_config_var('EXT_SUFFIX')}"
 BUILT = [] if os.environ.get(WITHOUT) == "1" else [EXTENSION]
@@ -91,12 +88,6 @@ def test_without_extensions_no_compiler_is_asked_for_and_nothing_is_built(source
     built = _setup(source, *elsewhere, CC="/nonexistent", **{WITHOUT: "1"})
     assert (built.returncode, built.stderr) == (0, "")
     assert list(tmp_path.rglob("*.so")) == []
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_a_console_script_is_something_callable(name: str) -> None:
-    module, _, attribute = SCRIPTS[name].partition(":")
-    assert callable(getattr(importlib.import_module(module), attribute))
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
