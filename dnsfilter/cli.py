@@ -376,7 +376,7 @@ def _explain(options: argparse.Namespace) -> int:
         return WRONG_INPUT
     decision = snapshot.decide(client, name, at)
     concerning = (None, decision.authority)
-    aside = [each for each in suspensions if each.start <= at < each.end and each.authority in concerning]
+    aside = [each for each in suspensions if each.period.holds(at) and each.authority in concerning]
     given = {(each.authority, each.start, each.end) for each in aside}
     published = [
         each

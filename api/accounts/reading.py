@@ -1,6 +1,7 @@
 """Accounts, grants and tokens as the API shows them."""
 
-from api.accounts.schemas import AccountKind, AccountRead, FailedTryRead, GrantRead, TokenRead, grant_state
+from api.accounts.schemas import AccountKind, AccountRead, FailedTryRead, GrantRead, TokenRead
+from api.accounts.state import grant_state
 from api.auth.permissions import Role
 from api.auth.revoking import shown_token
 from api.auth.tokens import DAY_S

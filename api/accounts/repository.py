@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.audit.repository import actors
 from api.auth.descent import heirs
+from api.auth.permissions import Role
+from api.auth.state import is_valid
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
 from api.errors import Invalid, NotFound
 from api.near import did_you_mean
@@ -78,7 +80,15 @@ def same_grants(session: Session, account: int, role: str, authority: str | None
     """The grants of that role that have not ended at `now_s`."""
     held = GrantRow.authority.is_(None) if authority is None else GrantRow.authority == authority
     statement = select(GrantRow).where(GrantRow.account == account, GrantRow.role == role, held)
-    return [row for row in session.scalars(statement) if not row.has_ended(now_s)]
+    return [row for row in session.scalars(statement) if not row.period.has_ended(now_s)]
+
+
+def held_grants(session: Session, role: Role, authority: str | None, now_s: int) -> Sequence[GrantRow]:
+    """The grants of that role in force, without those of disabled accounts."""
+    held = GrantRow.authority.is_(None) if authority is None else GrantRow.authority == authority
+    statement = select(GrantRow).join(AccountRow, AccountRow.id == GrantRow.account)
+    enabled = statement.where(GrantRow.role == str(role), held, AccountRow.disabled_s.is_(None))
+    return [row for row in session.scalars(enabled) if row.period.holds(now_s)]
 
 
 def grant_page(
@@ -124,11 +134,7 @@ def owners(session: Session, tokens: Collection[int]) -> dict[int, int]:
 
 def live_tokens(session: Session, account: int, now_s: int) -> int:
     """How many tokens of the account are neither revoked nor expired."""
-    statement = select(func.count(TokenRow.id)).where(
-        TokenRow.account == account,
-        TokenRow.revoked_s.is_(None),
-        or_(TokenRow.expires_s.is_(None), TokenRow.expires_s > now_s),
-    )
+    statement = select(func.count(TokenRow.id)).where(TokenRow.account == account, is_valid(now_s))
     return session.scalar(statement) or 0
 
 

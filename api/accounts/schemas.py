@@ -1,16 +1,12 @@
 """Accounts, grants and tokens as written and as read."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from api.auth.permissions import Role
 from api.schemas import LOGIN, Day, EndText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp
-from dnsfilter.policy.model import Instant
-
-if TYPE_CHECKING:
-    from api.db.models import GrantRow
 
 Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-ghent"])]
 
@@ -152,10 +148,3 @@ class SelfRead(Read):
     account: AccountRead
     token: TokenRead
     roles: list[HeldRead]
-
-
-def grant_state(row: "GrantRow", now: Instant) -> GrantState:
-    """The state of a grant at `now`."""
-    if row.has_ended(now):
-        return GrantState.ENDED
-    return GrantState.IN_FORCE if row.is_in_force(now) else GrantState.PLANNED

@@ -5,8 +5,6 @@ The record names accounts by number: what a person is called stands beside it, a
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
-
 from api.accounts import repository
 from api.accounts.reading import read_grant
 from api.accounts.schemas import AccountKind, AccountWrite
@@ -14,7 +12,7 @@ from api.auth.descent import made_for_others
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.revoking import revoke, shown_token
 from api.auth.tokens import DAY_S, Fresh, new_token
-from api.authorities.life import demand_within
+from api.authorities.state import demand_within
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
@@ -118,7 +116,7 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
     """Give an account a role; raises Invalid, or Conflict where it holds that role at that time already."""
     _grantable(unit, account, wanted)
     for other in repository.same_grants(unit.session, account.id, str(wanted.role), wanted.authority, unit.now_s):
-        if (other.end_s is None or wanted.start < other.end_s) and (wanted.end is None or other.start_s < wanted.end):
+        if other.period.overlaps(wanted.start, wanted.end):
             raise Conflict(f"grant {other.number} gives that role at that time already")
     row = GrantRow(
         account=account.id,
@@ -141,7 +139,7 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
 
 def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None = None) -> None:
     """End a role at `at`, or now; raises Conflict where it has ended, or nobody would administer the installation."""
-    if row.has_ended(unit.now_s):
+    if row.period.has_ended(unit.now_s):
         raise Conflict(f"grant {row.number} has ended")
     if row.role == Role.ADMINISTRATOR and not _others_administer(unit, row):
         raise Conflict("nobody else would administer the installation")
@@ -232,12 +230,8 @@ def _grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> No
 
 
 def _others_administer(unit: UnitOfWork, row: GrantRow) -> bool:
-    others = unit.session.scalars(
-        select(GrantRow)
-        .join(AccountRow, AccountRow.id == GrantRow.account)
-        .where(GrantRow.role == str(Role.ADMINISTRATOR), GrantRow.number != row.number, AccountRow.disabled_s.is_(None))
-    )
-    return any(other.is_in_force(unit.now_s) for other in others)
+    held = repository.held_grants(unit.session, Role.ADMINISTRATOR, None, unit.now_s)
+    return any(other.number != row.number for other in held)
 
 
 def _grant_shown(unit: UnitOfWork, row: GrantRow) -> Json:

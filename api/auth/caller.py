@@ -160,7 +160,7 @@ class Permit:
         """
         counting = {held for held in self.caller.held if held.role in roles and held.authority in (None, authority)}
         own = session.scalars(select(GrantRow).where(GrantRow.account == self.caller.account))
-        grants = {row.number for row in own if row.is_in_force(now_s) and _held(row) in counting}
+        grants = {row.number for row in own if row.period.holds(now_s) and _held(row) in counting}
         if grants and grants <= derived(session, account):
             raise Forbidden(f"{what}; account {account} granted the role by which it would be approved")
 
@@ -209,10 +209,10 @@ def roles_at(session: Session, account: int, now_s: int) -> tuple[frozenset[Held
     )
     held, ended = set[Held](), list[Ended]()
     for row, time_zone in session.execute(begun):
-        if row.is_in_force(now_s):
+        if row.period.holds(now_s):
             held.add(_held(row))
-        elif row.ends_s is not None and row.ends_s > row.start_s:
-            ended.append(Ended(_held(row), row.ends_s, time_zone or "UTC"))
+        elif row.period.end is not None and not row.period.is_void:
+            ended.append(Ended(_held(row), row.period.end, time_zone or "UTC"))
     newest = {each.held: each for each in sorted(ended, key=lambda each: each.end) if each.held not in held}
     return frozenset(held), tuple(sorted(newest.values(), key=lambda each: -each.end))
 

@@ -50,4 +50,4 @@ def derived(session: Session, account: int) -> frozenset[int]:
 
 def _lets(held: GrantRow, made: GrantRow) -> bool:
     """Whether who held the one grant could make the other, when that was made."""
-    return held.authority in (None, made.authority) and held.is_in_force(made.recorded_s)
+    return held.authority in (None, made.authority) and held.period.holds(made.recorded_s)

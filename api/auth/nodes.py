@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth.tokens import Refusal, Refused, digest, public_part
+from api.auth.state import Refusal
+from api.auth.tokens import Refused, digest, public_part
 from api.db.models import NodeRow
 
 JOURNAL = "journal"
@@ -47,7 +48,7 @@ def authenticate_enrolment(session: Session, key: bytes, token: str, now_s: int)
         return Refused(Refusal.UNKNOWN)
     if row.removed_s is not None:
         return Refused(Refusal.REVOKED)
-    if row.enrolment_until_s is None or row.enrolment_until_s <= now_s:
+    if not row.may_enrol(now_s):
         return Refused(Refusal.EXPIRED)
     return row
 

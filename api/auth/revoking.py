@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, select
 
 from api.auth.descent import heirs
+from api.auth.state import has_expired
 from api.db.base import Json
 from api.db.models import TokenRow
 from api.db.unit import UnitOfWork
@@ -36,11 +37,6 @@ def revoke(unit: UnitOfWork, makers: ColumnElement[bool]) -> Revoked:
         unit.note("token.revoke", f"token/{row.id}", before, shown_token(row))
     missed = [row.account for row in rows if not has_expired(row, unit.now_s)]
     return Revoked(len(missed), len(set(missed)))
-
-
-def has_expired(row: TokenRow, now_s: int) -> bool:
-    """Return whether the token's end has passed."""
-    return row.expires_s is not None and row.expires_s <= now_s
 
 
 def shown_token(row: TokenRow) -> Json:

@@ -10,7 +10,6 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import select
@@ -18,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller, Held, narrowed, roles_at
 from api.auth.permissions import Role
-from api.auth.revoking import Revoked, has_expired, revoke
+from api.auth.revoking import Revoked, revoke
+from api.auth.state import Refusal, token_refusal
 from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
 from api.db.unit import LOCAL, Access, Actor, UnitOfWork
@@ -32,15 +32,6 @@ MAX_LENGTH = 200
 KEY_OCTETS = 32
 DAY_S = 86_400
 _TOKEN = re.compile(r"dnsf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
-
-
-class Refusal(StrEnum):
-    """Why a token is not taken."""
-
-    UNKNOWN = "unknown"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +81,9 @@ def authenticate(session: Session, key: bytes, token: str, now_s: int, request: 
 
 def standing(session: Session, row: TokenRow, now_s: int, request: str) -> Caller | Refused:
     """The caller of a token that was presented, with the roles that hold at `now_s`; or why it is not taken."""
-    if row.revoked_s is not None:
-        return Refused(Refusal.REVOKED, row.id)
-    if has_expired(row, now_s):
-        return Refused(Refusal.EXPIRED, row.id)
-    if session.get_one(AccountRow, row.account).disabled_s is not None:
-        return Refused(Refusal.DISABLED, row.id)
+    refusal = token_refusal(row, session.get_one(AccountRow, row.account), now_s)
+    if refusal is not None:
+        return Refused(refusal, row.id)
     held, ended = roles_at(session, row.account, now_s)
     passed = tuple(each for each in ended if narrowed({each.held}, row))
     return Caller(Actor(row.account, Access.TOKEN, request, row.id), narrowed(held, row), passed)

@@ -1,7 +1,7 @@
 """Authorities as the API shows them."""
 
-from api.authorities.life import authority_state
 from api.authorities.schemas import AuthorityRead, ClosureRead
+from api.authorities.state import authority_state
 from api.db.models import AuthorityRow
 from api.moments import optional_text
 from dnsfilter.policy.model import Instant, Kind

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from api.bans.standing import switch_at
+from api.bans.state import switch_at
 from api.db.models import BanRow
-from api.publish.source import lasting_mode
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 
 
@@ -38,7 +37,7 @@ def as_decided(row: BanRow, now: Instant, *, reason: str = "") -> BanChange:
     """
     switch = switch_at(row, now)
     return BanChange(
-        mode=lasting_mode(row),
+        mode=row.lasting_mode,
         mode_reason=switch.reason or ("" if switch.mode is Mode.ENFORCE else reason),
         off_until=switch.until,
         reply=Reply(row.reply),

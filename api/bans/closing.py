@@ -1,9 +1,9 @@
 """The end of a ban with its authority, begun or not."""
 
 from api.bans.reading import decision_columns, shown
-from api.bans.standing import effective_end
-from api.db.models import AuthorityRow, BanRow, TermRow
+from api.db.models import AuthorityRow, BanRow
 from api.db.unit import UnitOfWork
+from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import DecisionRecord, Instant
 
 
@@ -14,8 +14,8 @@ def close(
 
     A term that would begin later is ended as it begins, and not removed as by `service.end`: nobody decides otherwise.
     """
-    ends = [(term, ended_by(term, at, unit.now_s)) for term in row.terms]
-    beyond = [(term, end) for term, end in ends if (known := effective_end(term)) is None or known > end]
+    ends = [(term, term.period.end_by_act(at, unit.now_s)) for term in row.terms]
+    beyond = [(term, end) for term, end in ends if until(term.period.end) > end]
     if not beyond:
         return
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
@@ -26,8 +26,3 @@ def close(
     unit.session.flush()
     after = shown(unit.session, row, unit.now_s, authority.time_zone)
     unit.record("ban.end", f"ban/{row.authority}/{row.service}", before, after, row.authority)
-
-
-def ended_by(term: TermRow, at: Instant, now: Instant) -> Instant:
-    """When a term ends by an end at `at`: one that begins in this very second has begun, and ends in the next."""
-    return max(at, term.start_s + (term.start_s <= now))

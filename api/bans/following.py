@@ -7,10 +7,9 @@ from sqlalchemy.orm import Session
 
 from api.bans.change import BanChange
 from api.bans.formal import demand_adoption
-from api.bans.standing import effective_end, has_ended
+from api.bans.state import live_terms
 from api.db.models import BanRow, TermRow
 from api.errors import Conflict
-from api.publish.source import lasting_mode
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Term
 
 
@@ -32,7 +31,7 @@ def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
     scoped = replace(
         change,
         # The decision is to have the ban, even if it is off for a time at its source.
-        mode=change.mode or lasting_mode(source),
+        mode=change.mode or source.lasting_mode,
         tiers=change.tiers or frozenset(source.tiers),
         funding=change.funding or frozenset(map(Funding, source.funding)),
         audience=change.audience or frozenset(map(Audience, source.audience)),
@@ -45,7 +44,7 @@ def renewed(source: BanRow, known: Sequence[TermRow], decision: DecisionRecord, 
 
     A term by which the ban holds already is not taken. Raises Conflict where none is left.
     """
-    held = [term for term in known if not has_ended(term, now)]
+    held = live_terms(known, now)
     terms = tuple(
         replace(term, start=max(term.start, now), decision=decision)
         for term in _terms(source, now)
@@ -62,16 +61,16 @@ def renewed(source: BanRow, known: Sequence[TermRow], decision: DecisionRecord, 
 
 
 def _contains(own: TermRow, term: Term, now: Instant) -> bool:
-    same = (effective_end(own), own.review_by_s) == (term.end, term.review_by)
+    same = (own.period.end, own.review_by_s) == (term.end, term.review_by)
     return same and own.start_s <= max(term.start, now)
 
 
 def _terms(source: BanRow, now: Instant) -> tuple[Term, ...]:
     """The terms that have not ended, as decided or as brought forward; the decision behind them is the follower's."""
-    left = [term for term in source.terms if not has_ended(term, now)]
+    left = live_terms(source.terms, now)
     if not left:
         raise Conflict(
             f"{source.authority}/{source.service} has lapsed: no term of it is left to take over, so give one"
         )
     rows = sorted(left, key=lambda term: (term.start_s, term.id))
-    return tuple(Term(term.start_s, effective_end(term), term.review_by_s, now) for term in rows)
+    return tuple(Term(term.start_s, term.period.end, term.review_by_s, now) for term in rows)

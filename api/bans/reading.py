@@ -8,21 +8,12 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, DecisionWrite, EndingRead, FormalRead, TermRead, TermWrite
-from api.bans.standing import (
-    DAY_S,
-    Suspended,
-    due,
-    effective_end,
-    goes_on_after,
-    holds,
-    is_suspended,
-    state_of,
-    switch_at,
-)
+from api.bans.state import DAY_S, due, goes_on_after, state_of, switch_at
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid, invalid_at
 from api.moments import moment_text, optional_text, parse_end, parse_moment, through
+from api.suspensions.state import Suspended, is_suspended
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 
@@ -98,7 +89,7 @@ def term_values(
     free = sorted((row for row in known if row.start_s <= now), key=lambda row: row.start_s, reverse=True)
     values: dict[int, Term] = {}
     for index, body in sorted(enumerate(bodies), key=lambda item: item[1].start is None):
-        candidates = free if body.start is not None else [row for row in free if holds(row, now)]
+        candidates = free if body.start is not None else [row for row in free if row.period.holds(now)]
         starts = [now] if body.start is not None else [*(row.start_s for row in candidates), now]
         for exact, start in product((True, False), starts):
             term = term_value(session, body, now, subject, f"body.terms.{index}", begins=start, exact=exact)
@@ -141,7 +132,7 @@ def term_value(
 
 def same_span(row: TermRow, term: Term) -> bool:
     """Whether the wanted term has the stored one's start and end; the end may be the decided or the effective one."""
-    return row.start_s == term.start and term.end in (row.end_s, effective_end(row))
+    return row.start_s == term.start and term.end in (row.end_s, row.period.end)
 
 
 def same_term(row: TermRow, term: Term) -> bool:

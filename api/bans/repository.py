@@ -7,9 +7,8 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from api.bans.schemas import State
-from api.bans.standing import Suspended, suspended_at
-from api.bans.states import in_state, mode_at
-from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, RequestRow, SuspensionRow, TermRow
+from api.bans.state import in_state, sql_mode_at
+from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, RequestRow, TermRow
 from api.db.names import no_ban
 from api.errors import Invalid, NotFound
 from api.near import did_you_mean
@@ -85,7 +84,7 @@ def page(
     if wanted.service is not None:
         statement = statement.where(BanRow.service == wanted.service)
     if wanted.mode is not None:
-        statement = statement.where(mode_at(now) == wanted.mode)
+        statement = statement.where(sql_mode_at(now) == wanted.mode)
     if wanted.follows is not None:
         statement = statement.where(_follows(wanted.follows))
     if wanted.state is not None:
@@ -132,12 +131,6 @@ def provisional_since(session: Session, subject: str) -> Instant | None:
     """
     act = select(AuditRow.time_s).where(AuditRow.act == "ban.adopt_provisionally", AuditRow.object == subject)
     return session.scalar(act)
-
-
-def suspended(session: Session, now: Instant) -> Suspended:
-    """Who is suspended now."""
-    rows = session.scalars(select(SuspensionRow).where(SuspensionRow.start_s <= now, SuspensionRow.end_s > now))
-    return suspended_at(rows, now)
 
 
 def _follows(number: int) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from api.bans import service as acts
 from api.bans.change import BanChange
 from api.bans.reading import Subject, decision_value, read_ban, read_bans, term_value, term_values
 from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal, State
-from api.bans.standing import goes_on_from
+from api.bans.state import goes_on_from
 from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
@@ -31,6 +31,7 @@ from api.requests.schemas import RequestRead
 from api.requests.service import asked
 from api.routing import Route
 from api.schemas import Page, ServiceSlug, Slug
+from api.suspensions.repository import suspended
 from dnsfilter.policy.model import Instant, Mode
 
 WAITING: dict[str, Any] = {"model": RequestRead, "description": "it waits for an approver of the authority"}
@@ -314,14 +315,14 @@ def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, 
     session = unit.session
     rows, following = repository.page(session, unit.now_s, wanted, sort, limit, cursor)
     zones = authorities.time_zones(session, (row.authority for row in rows))
-    suspended = repository.suspended(session, unit.now_s)
-    return Page(items=read_bans(session, rows, unit.now_s, zones, suspended), next=following)
+    suspended_now = suspended(session, unit.now_s)
+    return Page(items=read_bans(session, rows, unit.now_s, zones, suspended_now), next=following)
 
 
 def _answer(unit: UnitOfWork, permit: Permit, owner: AuthorityRow, row: BanRow, response: Response) -> BanRead:
     tag(response, row.revision)
-    suspended = repository.suspended(unit.session, unit.now_s)
-    found = read_ban(unit.session, row, unit.now_s, owner.time_zone, suspended)
+    suspended_now = suspended(unit.session, unit.now_s)
+    found = read_ban(unit.session, row, unit.now_s, owner.time_zone, suspended_now)
     if permit.caller.has(READERS, owner.slug):
         found.warnings = warnings_of(unit.session, row, unit.now_s, owner.time_zone)
     return found

@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from api.authorities.life import demand_open, demand_within
+from api.authorities.state import demand_open, demand_within
 from api.bans import repository
 from api.bans.change import BanChange
-from api.bans.closing import ended_by
 from api.bans.following import followed, renewed
 from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
-from api.bans.standing import effective_end, has_ended, has_lapsed, standing_terms
+from api.bans.state import has_lapsed, live_terms
 from api.bans.switching import first_mode, set_mode, switched
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
+from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
@@ -62,7 +62,7 @@ def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) ->
     """
     _renewable(row, term.decision)
     demand_ahead(term, "body", unit.now_s)
-    if any(same_term(known, term) for known in standing_terms(row)):
+    if any(same_term(known, term) for known in row.decided_terms):
         raise Conflict("the ban has that term already")
     _add_terms(unit, authority, row, (term,))
 
@@ -72,7 +72,7 @@ def demand_further(row: BanRow, reference: str, now: Instant) -> None:
 
     For a renewal that does not say when it begins: sent again, it would be one more.
     """
-    if any(known.decision.get("reference") == reference and not has_ended(known, now) for known in row.terms):
+    if any(known.decision.get("reference") == reference for known in live_terms(row.terms, now)):
         raise Conflict(f"the ban was renewed by {reference} already: for a further term by that, say when it begins")
 
 
@@ -111,22 +111,22 @@ def end(
     """
     if at < unit.now_s:
         raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
-    decided, begun = standing_terms(row), _has_begun(row, unit.now_s)
+    decided, begun = row.decided_terms, _has_begun(row, unit.now_s)
     if not begun and _kept(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
     # A term ended in its first second holds until the next: the same end again changes nothing.
-    reaching = [term for term in decided if _reaches(term, ended_by(term, at, unit.now_s))]
+    ends = [(term, term.period.end_by_act(at, unit.now_s)) for term in decided]
+    reaching = [(term, end) for term, end in ends if until(term.period.end) > end]
     if not reaching:
         raise Conflict("the ban has no term that reaches so far")
     if decision is not None:
         demand_own(decision, "body.decision")
     before = shown(unit.session, row, unit.now_s, authority.time_zone)
-    for term in reaching:
+    for term, end in reaching:
         if begun and term.start_s > unit.now_s >= term.recorded_s and term.start_s >= at:
             row.terms.remove(term)
             continue
-        term.ended_s = ended_by(term, at, unit.now_s)
-        term.ended_reason = reason
+        term.ended_s, term.ended_reason = end, reason
         term.ended_decision = decision_columns(decision) if decision is not None else {}
     _recorded(unit, authority, row, "ban.end", before)
 
@@ -145,11 +145,11 @@ def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
     """Why the ban is not removed; None where it may be."""
     if _has_begun(row, unit.now_s):
         return "the ban has begun: end it, so that its record stays"
-    if any(term.recorded_s > unit.now_s for term in standing_terms(row)):
+    if any(term.recorded_s > unit.now_s for term in row.decided_terms):
         return "the ban was recorded by a clock that was ahead of this one, and may have begun: end it instead"
     if any(term.ended_s is not None for term in row.terms):
         ended = "the ban was ended before it began: that stays on record"
-        return f"{ended}, so end it instead" if standing_terms(row) else ended
+        return f"{ended}, so end it instead" if row.decided_terms else ended
     if repository.referred_to(unit.session, row.number):
         return "a binding, an exemption or a request names the ban: end it instead"
     if repository.is_followed(unit.session, row.number):
@@ -263,9 +263,7 @@ def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
         return False
     if change.provisional:
         raise _had_already(row, "it does not become provisional")
-    fresh = tuple(
-        term for term in change.terms or () if not any(same_span(known, term) for known in standing_terms(row))
-    )
+    fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.decided_terms))
     demand_basis(change.decision or DecisionRecord(), fresh)
     row.provisional = False
     return True
@@ -281,7 +279,7 @@ def _omissible(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool
     if change.provisional is not False:
         return []
     adopted = repository.provisional_since(unit.session, _subject(row))
-    wanted = [term for term in change.terms or () if not any(same_term(known, term) for known in standing_terms(row))]
+    wanted = [term for term in change.terms or () if not any(same_term(known, term) for known in row.decided_terms)]
     return [
         term
         for term in row.terms
@@ -299,7 +297,7 @@ def _replace_terms(
     Says whether it is a renewal: a ban that has begun, and is not `confirmed` by it, was given a term that it did not
     have. That takes a decision.
     """
-    known = standing_terms(row)
+    known = row.decided_terms
     begun = not confirmed and _has_begun(row, unit.now_s)
     missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
     kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
@@ -321,7 +319,7 @@ def _replace_terms(
 
 
 def _has_begun(row: BanRow, now: Instant) -> bool:
-    return any(term.start_s <= now for term in standing_terms(row))
+    return any(term.start_s <= now for term in row.decided_terms)
 
 
 def _had_already(row: BanRow, why: str) -> Conflict:
@@ -347,11 +345,6 @@ def _checked(row: BanRow, service: Service) -> None:
         raise Invalid.at("body.addresses", "addresses are only for the reply address")
 
 
-def _reaches(term: TermRow, at: Instant) -> bool:
-    finish = effective_end(term)
-    return finish is None or finish > at
-
-
 def _term_row(term: Term, now: Instant) -> TermRow:
     return TermRow(
         start_s=term.start,
@@ -372,11 +365,10 @@ def _bounded(terms: Sequence[TermRow]) -> None:
 
 def _within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: Instant) -> None:
     """Raises Conflict where a term reaches beyond the authority's closing."""
-    for term in terms:
-        end = effective_end(term)
+    for term in live_terms(terms, now):
         # One that was ended in the second of its start ends in the next: the closing may have been between.
-        if not has_ended(term, now) and term.ended_s != term.start_s + 1:
-            demand_within(authority, end, now)
+        if term.ended_s != term.start_s + 1:
+            demand_within(authority, term.period.end, now)
 
 
 def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: Json) -> Json:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from api.bans.change import BanChange
 from api.bans.reading import decision_record, same_term
-from api.bans.standing import Switch, standing_terms, switch_at
+from api.bans.state import Switch, switch_at
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit import UnitOfWork
 from api.errors import Invalid
@@ -75,7 +75,7 @@ def sets_only_mode(row: BanRow, change: BanChange) -> bool:
 
 def _has_terms(row: BanRow, wanted: Sequence[Term]) -> bool:
     """Return whether the ban has the wanted terms and no others."""
-    known = standing_terms(row)
+    known = row.decided_terms
     repeated = all(any(same_term(term, other) for other in wanted) for term in known)
     return repeated and all(any(same_term(other, term) for other in known) for term in wanted)
 

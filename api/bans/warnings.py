@@ -4,18 +4,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.bans.schemas import BanWarningRead, WarningCode
-from api.bans.standing import ENDING_S, effective_end, has_ended, has_lapsed
-from api.bindings.schemas import BindingState, binding_state
+from api.bans.state import ENDING_S, has_lapsed, live_terms
 from api.db.models import BanRow, BindingRow, ConcernRow, ExemptionRow, RangeRow, TermRow
 from api.exemptions import repository as exemptions
-from api.exemptions.schemas import ExemptionState, exemption_state
+from api.exemptions.schemas import ExemptionState
+from api.exemptions.state import exemption_end, exemption_state, is_approved
 from api.moments import moment_text
 from api.notices.dates import end_words
-from api.publish.source import exemption_end, lasting_mode
 from dnsfilter.policy.calendar import last_day, local_day
 from dnsfilter.policy.instants import is_midnight
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Mode
@@ -29,8 +28,8 @@ def warnings_of(session: Session, row: BanRow, now: Instant, time_zone: str) -> 
 
     A ban that is off for a time has those of the mode that returns.
     """
-    live = [term for term in row.terms if not has_ended(term, now)]
-    if lasting_mode(row) is not Mode.ENFORCE or not live:
+    live = live_terms(row.terms, now)
+    if row.lasting_mode is not Mode.ENFORCE or not live:
         return []
     known = exemptions.of(session, row.number)
     own = [one for one in known if one.approved_s is not None]
@@ -56,13 +55,13 @@ def _lapsed(
     subject = f"{row.authority}/{row.service}"
     bindings = session.scalars(select(BindingRow).where(BindingRow.ban == row.number)).all()
     for before, term in _renewals(row.terms, now):
-        reach = max(term.start_s, effective_end(before) or term.start_s)
+        reach = max(term.start_s, before.period.end or term.start_s)
         for one in own:
             end = exemption_end(one)
             if end < one.end_s or not before.start_s < end <= reach:
                 continue
             begun = max(end, now, term.start_s)
-            bound = {held.authority for held in bindings if binding_state(held, begun) is BindingState.IN_FORCE}
+            bound = {held.authority for held in bindings if held.period.holds(begun)}
             others = [other for other in own if other.start_s <= begun and exemption_end(other) > max(end, now)]
             ranges = _refused(session, row, one, others, frozenset({row.authority, *bound}))
             if ranges:
@@ -96,8 +95,7 @@ def _without_effect(
         .join(BanRow, BanRow.number == ExemptionRow.ban)
         .join(ConcernRow, ConcernRow.exemption == ExemptionRow.number)
         .where(BanRow.service == row.service, BanRow.number != row.number, ConcernRow.authority == row.authority)
-        .where(ExemptionRow.approved_s.is_not(None), ExemptionRow.end_s > begins)
-        .where(or_(ExemptionRow.revoked_s.is_(None), ExemptionRow.revoked_s > begins))
+        .where(is_approved(begins))
     )
     kept = [one for one in own if exemption_end(one) > begins]
     for one, other in session.execute(others.order_by(ExemptionRow.number)).all():
@@ -120,7 +118,7 @@ def _renewals(terms: Sequence[TermRow], now: Instant) -> Iterator[tuple[TermRow,
     """Yield each further term of the last thirty days, after the one before it."""
     ordered = sorted(terms, key=lambda term: (term.start_s, term.id))
     for before, term in pairwise(ordered):
-        if not has_ended(term, now) and now < max(term.start_s, term.recorded_s) + ENDING_S:
+        if not term.period.has_ended(now) and now < max(term.start_s, term.recorded_s) + ENDING_S:
             yield before, term
 
 

@@ -1,6 +1,7 @@
 """Bindings as the API shows them."""
 
-from api.bindings.schemas import BindingRead, binding_state
+from api.bindings.schemas import BindingRead
+from api.bindings.state import binding_state
 from api.db.models import BindingRow
 from api.moments import moment_text, optional_text, through
 from dnsfilter.policy.model import Ground, Instant

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.bindings.state import is_bound
 from api.db.models import BanRow, BindingRow
 from api.errors import NotFound
 from api.pagination import select_page
-from dnsfilter.policy.model import Ground
 
 
 def get(session: Session, number: int) -> BindingRow:
@@ -30,13 +30,7 @@ def binders(session: Session, now_s: int) -> dict[str, tuple[str, ...]]:
     statement = (
         select(BindingRow.authority, BanRow.authority)
         .join(BanRow, BanRow.number == BindingRow.ban)
-        .where(
-            or_(BindingRow.ground == str(Ground.LAW), BindingRow.accepted_s.is_not(None)),
-            or_(BindingRow.end_s.is_(None), BindingRow.end_s > now_s),
-            or_(
-                BindingRow.ended_s.is_(None), and_(BindingRow.ended_s > now_s, BindingRow.ended_s > BindingRow.start_s)
-            ),
-        )
+        .where(is_bound(now_s))
         .distinct()
     )
     found: dict[str, tuple[str, ...]] = {}

@@ -1,7 +1,7 @@
 """Bindings as written and as read."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
@@ -20,10 +20,7 @@ from api.schemas import (
     Strict,
     Timestamp,
 )
-from dnsfilter.policy.model import Ground, Instant
-
-if TYPE_CHECKING:
-    from api.db.models import BindingRow
+from dnsfilter.policy.model import Ground
 
 
 class BindingState(StrEnum):
@@ -81,21 +78,3 @@ class BindingRead(Read):
     ended_reference: str
     state: BindingState
     revision: int
-
-
-def is_void(row: "BindingRow", now: Instant) -> bool:
-    """Whether the binding never has effect: it ends as it begins or before, or has ended and was not accepted."""
-    end = row.end_s if row.ended_s is None else row.ended_s
-    if end is None:
-        return False
-    return end <= row.start_s or (row.ground == Ground.AGREEMENT and row.accepted_s is None and end <= now)
-
-
-def binding_state(row: "BindingRow", now: Instant) -> BindingState:
-    """The state of a binding at `now`."""
-    end = row.end_s if row.ended_s is None else row.ended_s
-    if end is not None and (end <= now or is_void(row, now)):
-        return BindingState.ENDED
-    if row.ground == Ground.AGREEMENT and row.accepted_s is None:
-        return BindingState.PROPOSED
-    return BindingState.IN_FORCE if row.start_s <= now else BindingState.PLANNED

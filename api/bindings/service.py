@@ -1,11 +1,12 @@
 """Acts on bindings: bind, accept, withdraw, end."""
 
 from api.authorities import repository as authorities
-from api.authorities.life import demand_within
+from api.authorities.state import demand_within
 from api.bans import repository as bans
 from api.bindings import repository
 from api.bindings.reading import read_binding
-from api.bindings.schemas import BindingState, binding_state, is_void
+from api.bindings.schemas import BindingState
+from api.bindings.state import binding_state, never_holds
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
@@ -36,7 +37,11 @@ def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     for party in (authorities.get(unit.session, ban.authority), bound):
         demand_within(party, wanted.end, unit.now_s)
     for other in repository.of(unit.session, ban.number, wanted.authority):
-        if other.ground == wanted.ground and not is_void(other, unit.now_s) and _overlap(other, wanted):
+        if (
+            other.ground == wanted.ground
+            and not never_holds(other, unit.now_s)
+            and other.period.overlaps(wanted.start, wanted.end)
+        ):
             raise Conflict(f"binding {other.number} has the ban apply in {wanted.authority} at that time already")
     row = BindingRow(
         ban=ban.number,
@@ -105,17 +110,11 @@ def _accept(unit: UnitOfWork, row: BindingRow) -> None:
 def _finish(unit: UnitOfWork, row: BindingRow, at: Instant, by: str, reason: str, reference: str) -> None:
     if at < unit.now_s:
         raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
-    finish = row.end_s if row.ended_s is None else row.ended_s
-    if finish is not None and finish <= at:
+    if row.period.end is not None and row.period.end <= at:
         raise Conflict("the binding has ended by then")
     before = shown(unit, row)
     row.ended_s, row.ended_by, row.ended_reason, row.ended_reference = at, by, reason, reference
     _recorded(unit, row, f"binding.{'withdraw' if by == 'withdrawal' else 'end'}", before)
-
-
-def _overlap(row: BindingRow, wanted: Binding) -> bool:
-    finish = row.end_s if row.ended_s is None else row.ended_s
-    return (finish is None or wanted.start < finish) and (wanted.end is None or row.start_s < wanted.end)
 
 
 def _recorded(unit: UnitOfWork, row: BindingRow, act: str, before: Json) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from ipaddress import ip_network
 from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.auth.caller import Permit
@@ -23,7 +23,8 @@ from api.db.models import AuditRow, BanRow, ConcernRow, ExemptionRow, MatterRow,
 from api.db.unit import UnitOfWork
 from api.errors import Forbidden
 from api.exemptions import repository
-from api.exemptions.schemas import ExemptionState, exemption_state
+from api.exemptions.schemas import ExemptionState
+from api.exemptions.state import APPROVED, exemption_state, is_approved
 from dnsfilter.policy.intervals import Interval, union
 from dnsfilter.policy.model import Instant
 
@@ -67,7 +68,7 @@ def leaving_some(unit: UnitOfWork, permit: Permit, authorities: Collection[str])
         yield
         return
     session, now = unit.session, unit.now_s
-    approved = [(row, owner) for row, owner in _approved(session, authorities) if _has_effect(row, now)]
+    approved = [(row, owner) for row, owner in _approved(session, authorities) if exemption_state(row, now) in APPROVED]
     partial = [(row, owner) for row, owner in approved if _leaves_long_standing(session, row, owner, now)]
     yield
     session.flush()
@@ -189,20 +190,13 @@ def _approved(session: Session, authorities: Collection[str]) -> list[tuple[Exem
     return [(row, owner) for row, owner in session.execute(statement)]
 
 
-def _has_effect(row: ExemptionRow, now: Instant) -> bool:
-    return exemption_state(row, now) in (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
-
-
 def _overlapping(session: Session, row: ExemptionRow, now: Instant) -> list[ExemptionRow]:
     """The other approved exemptions from the same ban that have effect while this one would."""
     other, begin = ExemptionRow, max(row.start_s, now)
     statement = select(other).where(
         other.ban == row.ban,
         other.number != row.number,
-        other.approved_s.is_not(None),
-        other.rejected_s.is_(None),
+        is_approved(begin),
         other.start_s < row.end_s,
-        other.end_s > begin,
-        or_(other.revoked_s.is_(None), other.revoked_s > begin),
     )
     return list(session.scalars(statement))

@@ -2,7 +2,8 @@
 
 from api.db.base import Json
 from api.db.models import ExemptionRow
-from api.exemptions.schemas import ExemptionRead, exemption_state
+from api.exemptions.schemas import ExemptionRead
+from api.exemptions.state import exemption_state
 from api.moments import moment_text, optional_text, through
 from api.publish.source import exemption_value
 from dnsfilter.policy.decide import exemption_begins

@@ -1,17 +1,14 @@
 """Queries on exemptions."""
 
 from collections.abc import Sequence
-from typing import assert_never
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, ConcernRow, ExemptionRow, RangeRow
 from api.db.zones import time_zone_of
 from api.errors import NotFound
-from api.exemptions.schemas import ExemptionState
 from api.pagination import Sorting, sorted_page
-from dnsfilter.policy.model import Instant
 
 SORTING = Sorting(
     ExemptionRow.number,
@@ -81,25 +78,3 @@ def page(
     if state is not None:
         statement = statement.where(state)
     return sorted_page(session, statement, SORTING, sort, limit, cursor)
-
-
-def in_state(state: ExemptionState, now_s: Instant) -> ColumnElement[bool]:
-    """What `exemption_state` says of a row, as a condition."""
-    row = ExemptionRow
-    alive = and_(row.rejected_s.is_(None), or_(row.revoked_s.is_(None), row.revoked_s > now_s))
-    held = and_(alive, row.end_s > now_s)
-    match state:
-        case ExemptionState.REJECTED:
-            return row.rejected_s.is_not(None)
-        case ExemptionState.REVOKED:
-            return and_(row.rejected_s.is_(None), row.revoked_s <= now_s)
-        case ExemptionState.LAPSED:
-            return and_(alive, row.end_s <= now_s)
-        case ExemptionState.REQUESTED:
-            return and_(held, row.approved_s.is_(None))
-        case ExemptionState.IN_FORCE:
-            return and_(held, row.approved_s.is_not(None), row.start_s <= now_s)
-        case ExemptionState.PLANNED:
-            return and_(held, row.approved_s.is_not(None), row.start_s > now_s)
-        case _:
-            assert_never(state)

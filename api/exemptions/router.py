@@ -15,6 +15,7 @@ from api.errors import Invalid, invalid_at
 from api.exemptions import approval, repository, service
 from api.exemptions.reading import read_exemption
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal
+from api.exemptions.state import in_state
 from api.filters import SiteFilter
 from api.moments import given_moment, parse_end, parse_zoned_hours
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit
@@ -50,7 +51,7 @@ def list_exemptions(
     """Exemptions, with requests and what was rejected or revoked; by number unless `sort` says otherwise."""
     visible = permit.visible()
     row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
-    wanted = repository.in_state(state, unit.now_s) if state is not None else None
+    wanted = in_state(state, unit.now_s) if state is not None else None
     number = row.number if row is not None else None
     rows, following = repository.page(unit.session, visible, number, site, wanted, sort, limit, cursor)
     return Page(items=_read(unit, rows), next=following)

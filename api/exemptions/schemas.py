@@ -1,17 +1,14 @@
 """Exemptions as written and as read."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
 from api.prefixes import PrefixText
 from api.schemas import PRINTABLE, Day, EndText, MomentText, Read, Reason, Slug, SpanText, Strict, Timestamp
-from dnsfilter.policy.model import DEFAULT_SITE, Instant
-
-if TYPE_CHECKING:
-    from api.db.models import ExemptionRow
+from dnsfilter.policy.model import DEFAULT_SITE
 
 HoursText = Annotated[
     str,
@@ -94,16 +91,3 @@ class ExemptionRead(Read):
     holds: bool
     next: Timestamp | None
     revision: int
-
-
-def exemption_state(row: "ExemptionRow", now: Instant) -> ExemptionState:
-    """The state of an exemption at `now`."""
-    if row.rejected_s is not None:
-        return ExemptionState.REJECTED
-    if row.revoked_s is not None and row.revoked_s <= now:
-        return ExemptionState.REVOKED
-    if row.end_s <= now:
-        return ExemptionState.LAPSED
-    if row.approved_s is None:
-        return ExemptionState.REQUESTED
-    return ExemptionState.IN_FORCE if row.start_s <= now else ExemptionState.PLANNED

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from api.authorities.life import demand_within
+from api.authorities.state import demand_within
 from api.bans import repository as bans
 from api.bindings import repository as bindings
 from api.db.base import Json
@@ -12,9 +12,9 @@ from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
 from api.exemptions.reading import shown_exemption
-from api.exemptions.schemas import ExemptionState, exemption_state
+from api.exemptions.schemas import ExemptionState
+from api.exemptions.state import APPROVED, LIVE, exemption_end, exemption_state
 from api.moments import zoned_hours_text
-from api.publish.source import exemption_end
 from dnsfilter.policy.check import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant
 
@@ -101,14 +101,13 @@ def demand_unasked(
             end = min(end - later, end_from(row.start_s))
         if state is ExemptionState.REQUESTED and end <= row.end_s:
             raise Conflict(f"Exemption {row.number} already asks for this and is waiting for a decision.")
-        if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE) and end <= exemption_end(row):
+        if state in APPROVED and end <= exemption_end(row):
             raise Conflict(f"Exemption {row.number} already exempts these ranges: it is approved.")
 
 
 def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
     """Give a request effect; approving twice changes nothing."""
-    state = exemption_state(row, unit.now_s)
-    if state in (ExemptionState.PLANNED, ExemptionState.IN_FORCE):
+    if exemption_state(row, unit.now_s) in APPROVED:
         return
     _must_be(row, unit.now_s, ExemptionState.REQUESTED)
     _approve(unit, row, note)
@@ -130,7 +129,7 @@ def reject(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
 
 def revoke(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
     """End an approved exemption now."""
-    _must_be(row, unit.now_s, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
+    _must_be(row, unit.now_s, *APPROVED)
     _revoke(unit, row, unit.now_s, reason)
 
 
@@ -142,7 +141,7 @@ def withdraw(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
 
 def cut(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str) -> None:
     """End an exemption, or a request, at `at`: the ban's authority is no more from then on."""
-    _must_be(row, unit.now_s, ExemptionState.REQUESTED, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
+    _must_be(row, unit.now_s, *LIVE)
     _revoke(unit, row, at, reason)
 
 

@@ -16,7 +16,7 @@ from api.nodes import repository
 from api.nodes.board import STRANGERS_S, Board
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
-from api.nodes.standing import Standing, read_node, said, standing_of
+from api.nodes.state import Standing, read_node, said, standing_of
 from api.nodes.strangers import Place
 from api.publish.news import News
 from api.publish.service import Publisher

@@ -10,7 +10,7 @@ from api.db.base import Json
 from api.db.models import AuthorityRow, NodeRow
 from api.moments import parse_moment
 from api.nodes.board import Board
-from api.nodes.standing import said
+from api.nodes.state import said
 from dnsfilter.policy.model import Instant
 
 
@@ -36,6 +36,6 @@ def held_locally(session: Session, board: Board, now_s: Instant) -> Iterator[Loc
     """Yield the local suspensions of all nodes, without those of unknown authorities."""
     known = {None, *session.scalars(select(AuthorityRow.slug))}
     columns = (NodeRow.number, NodeRow.name, NodeRow.site, NodeRow.report, NodeRow.seen_s)
-    for row in session.execute(select(*columns).where(NodeRow.removed_s.is_(None), NodeRow.enrolled_s.is_not(None))):
+    for row in session.execute(select(*columns).where(NodeRow.sql_is_enrolled())):
         report, _ = said(row.report, row.seen_s, board.heard(row.number))
         yield from (one for one in local_suspensions(row.name, row.site, report, now_s) if one.authority in known)

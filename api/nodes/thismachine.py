@@ -69,10 +69,9 @@ def remove_used(name: str, path: Path) -> None:
 
 def _is_wanted(row: NodeRow, now_s: int, restored_s: int | None) -> bool:
     """Whether the node may need another token. Without a restore, one that somebody else has for it stays good."""
-    is_invited = row.enrolment_until_s is not None and row.enrolment_until_s > now_s
     if restored_s is not None:
         return row.enrolled_s is None or row.enrolled_s <= restored_s
-    return row.enrolled_s is None and not is_invited
+    return row.enrolled_s is None and not row.may_enrol(now_s)
 
 
 def _is_taken(session: Session, key: bytes, path: Path, now_s: int) -> bool:

@@ -7,12 +7,13 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, BindingRow, ConcernRow, ExemptionRow, SuspensionRow
+from api.exemptions.schemas import ExemptionState
+from api.exemptions.state import APPROVED, exemption_end, exemption_state, in_state, is_approved
 from api.notices.due_bans import facts_at
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
 from api.notices.mergers import Heir, heirs
-from api.publish.source import exemption_end
 from api.suspensions import repository as suspensions
-from api.suspensions.schemas import finish
+from api.suspensions.state import ended_early, finish
 from dnsfilter.policy.model import Ground
 
 BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
@@ -23,11 +24,10 @@ REMINDED_S = 7 * DAY_S
 def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
     """Requests to whoever decides them; decisions and ends to the authorities of the ranges."""
     row = ExemptionRow
-    goes_on = and_(row.end_s > hour.now, or_(row.revoked_s.is_(None), row.revoked_s > hour.now))
-    undecided = and_(row.approved_s.is_(None), row.rejected_s.is_(None), goes_on)
+    undecided = in_state(ExemptionState.REQUESTED, hour.now)
     decided = or_(row.approved_s > hour.oldest, row.rejected_s > hour.oldest, row.revoked_s > hour.oldest)
     last = hour.now + BEFORE_EXEMPTIONS_END_S[-1]
-    ending = and_(row.approved_s.is_not(None), goes_on, or_(row.end_s <= last, row.revoked_s <= last))
+    ending = and_(is_approved(hour.now), row.sql_period().end <= last)
     rows = session.scalars(select(row).where(or_(undecided, decided, ending)).order_by(row.number)).all()
     bans = _bans(session, {found.ban for found in rows})
     owners, merged = _owners(session, [found.number for found in rows]), heirs(session, hour)
@@ -36,9 +36,8 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
         if heir is not None and heir.replaces(found):
             continue  # That the one which goes on was approved is told.
         facts = {**facts_at(bans[found.ban], hour.now), "number": found.number}
-        end = exemption_end(found)
-        revoked = found.revoked_s is not None and found.revoked_s <= hour.now
-        if found.approved_s is None and found.rejected_s is None and not revoked:
+        end, state = exemption_end(found), exemption_state(found, hour.now)
+        if state is ExemptionState.REQUESTED:
             yield _waiting(found, bans[found.ban].authority, facts, hour)
             continue
         for kind, at in (
@@ -47,11 +46,19 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
             (Kind.EXEMPTION_REVOKED, found.revoked_s),
         ):
             # What was approved and then revoked before anybody looked is revoked.
-            if at is not None and hour.fresh(at) and (kind is not Kind.EXEMPTION_APPROVED or not revoked):
+            if (
+                at is not None
+                and hour.fresh(at)
+                and (kind, state)
+                != (
+                    Kind.EXEMPTION_APPROVED,
+                    ExemptionState.REVOKED,
+                )
+            ):
                 for owner in owners.get(found.number, ()):
                     told = {**facts, "at_s": at, "until_s": end}
                     yield Due(f"{kind}/{found.number}/{owner}", kind, owner, told)
-        if found.approved_s is not None and end > hour.now:
+        if found.approved_s is not None and state in APPROVED:
             yield from _ending(found, found.approved_s, owners.get(found.number, ()), facts, hour)
 
 
@@ -119,7 +126,7 @@ def _goes_on(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
     heir = merged.get(row.ban)
     if heir is not None and row.ended_s == heir.at:
         # What was only proposed had no effect; it is proposed anew, and told of then.
-        return heir.reaches(row.authority) or (row.ground == Ground.AGREEMENT and row.accepted_s is None)
+        return heir.reaches(row.authority) or not row.is_agreed
     made = (heir for heir in merged.values() if heir.ban.number == row.ban and heir.at == row.recorded_s)
     return row.ended_s is None and any(row.authority in heir.bound & heir.binds for heir in made)
 
@@ -133,9 +140,8 @@ def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
     rows = session.scalars(select(row).where(or_(row.start_s > hour.oldest, row.ended_s > hour.oldest))).all()
     recorded, holding = (_recorded(session, hour), suspensions.holding(session, hour.now)) if rows else ({}, ())
     for found in rows:
-        early = found.ended_s if found.ended_s is not None and found.ended_s < found.end_s else None
-        # One that was ended before its start, by a clock that was set back, never held.
-        if hour.fresh(found.start_s) and not (early is not None and early < found.start_s):
+        early = ended_early(found)
+        if hour.fresh(found.start_s) and not found.period.is_void:
             kind = Kind.SUSPENSION_STARTED
             facts: Json = {"at_s": found.start_s, "until_s": found.end_s}
             for to in _recipients(found, recorded.get(("suspension.start", found.number), ())):

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.standing import effective_end, quoted_term, reviewed_term
+from api.bans.state import quoted_term, reviewed_term
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
 from api.notices.mergers import Heir, heirs
-from dnsfilter.policy.model import Ground, Instant
+from dnsfilter.policy.model import Instant
 
 BEFORE_END_S = (DAY_S, 7 * DAY_S, 30 * DAY_S)
 BEFORE_LAPSE_S = (6 * 3600, 24 * 3600)
@@ -20,7 +20,7 @@ BEFORE_LAPSE_S = (6 * 3600, 24 * 3600)
 def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
     """Ends and reviews of bans, to their authorities and to those in which they apply."""
     last = hour.now + BEFORE_END_S[-1]
-    end = func.coalesce(TermRow.ended_s, TermRow.end_s)
+    end = TermRow.sql_period().end
     ending = and_(end > hour.oldest, end <= last)
     reviewed = and_(TermRow.review_by_s > hour.now, TermRow.review_by_s <= last)
     rows = bans_with(session, or_(ending, reviewed))
@@ -40,14 +40,14 @@ def bans_with(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]
 
 def bindings_of(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
     """The bindings of these bans that bind."""
-    agreed = or_(BindingRow.ground == str(Ground.LAW), BindingRow.accepted_s.is_not(None))
-    return session.scalars(select(BindingRow).where(BindingRow.ban.in_(numbers), agreed)).all() if numbers else ()
+    statement = select(BindingRow).where(BindingRow.ban.in_(numbers), BindingRow.sql_is_agreed())
+    return session.scalars(statement).all() if numbers else ()
 
 
 def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, heir: Heir | None) -> Iterator[Due]:
-    end = effective_end(term)
+    end = term.period.end
     # One that was ended before it began, or recorded when it was over, has never held.
-    if end is None or end <= max(hour.oldest, term.start_s, term.recorded_s) or is_continued(row, term, end):
+    if end is None or end <= hour.oldest or term.period.begins is None or is_continued(row, term, end):
         return
     facts = {**ban_facts(row, term), "until_s": end}
     if end <= hour.now:
@@ -126,15 +126,10 @@ def reference_in(row: BanRow, term: TermRow | None) -> str:
 
 def is_continued(row: BanRow, term: TermRow, end: Instant) -> bool:
     """Whether another term holds when this one has ended."""
-    others = ((other.start_s, effective_end(other)) for other in row.terms if other is not term)
-    return any(start <= end and (until is None or until > end) for start, until in others)
+    others = (other.period for other in row.terms if other is not term)
+    return any(other.start <= end and not other.has_ended(end) for other in others)
 
 
 def bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:
     """The authorities that are bound at that instant."""
-    found = set()
-    for row in bindings:
-        ends = [end for end in (row.end_s, row.ended_s) if end is not None]
-        if row.start_s <= at and (not ends or min(ends) > at):
-            found.add(row.authority)
-    return sorted(found)
+    return sorted({row.authority for row in bindings if row.period.holds(at)})

@@ -7,7 +7,7 @@ from itertools import chain, pairwise, zip_longest
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.standing import effective_end, has_lapsed, holds
+from api.bans.state import has_lapsed, is_held
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, RequestRow
 from api.moments import parse_moment
@@ -15,7 +15,7 @@ from api.notices.due_bans import bindings_of, bound_at, facts_at, reference_of
 from api.notices.kinds import Due, Hour, Kind
 from api.requests.schemas import RequestState
 from api.requests.state import in_state
-from dnsfilter.policy.intervals import until as end_of
+from dnsfilter.policy.intervals import span
 from dnsfilter.policy.model import Instant, Mode
 
 _ACTS = ("ban.confirm", *(f"ban.set_{mode}" for mode in Mode))
@@ -73,12 +73,12 @@ def _spells(session: Session, ban: BanRow, now: Instant) -> list[_Spell]:
 
 def _is_back(ban: BanRow, spells: Sequence[_Spell]) -> bool:
     """Return whether the ban refuses in the last spell, and refused in an earlier one."""
-    if not any(holds(term, spells[-1].start) for term in ban.terms):
+    if not is_held(ban.terms, spells[-1].start):
         return False
     if spells[0].until is not None:
         return True  # It came by a merger or a policy file, and refused before that.
     refused = ((spell.start, following.start) for spell, following in pairwise(spells) if spell.mode is Mode.ENFORCE)
-    held = [(max(term.start_s, term.recorded_s), end_of(effective_end(term))) for term in ban.terms]
+    held = list(chain.from_iterable(span(term.period) for term in ban.terms))
     return any(max(start, begin) < min(end, finish) for start, end in refused for begin, finish in held)
 
 
@@ -104,8 +104,7 @@ def _kind(spell: _Spell) -> Kind | None:
 def _notices(session: Session, ban: BanRow, kind: Kind, at: Instant, more: Json) -> Iterator[Due]:
     if has_lapsed(ban.terms, at):
         return
-    held = any(holds(term, at) for term in ban.terms)
-    bound = bound_at(bindings_of(session, [ban.number]), at) if held else []
+    bound = bound_at(bindings_of(session, [ban.number]), at) if is_held(ban.terms, at) else []
     for authority in chain((ban.authority,), bound):
         facts = {**facts_at(ban, at), **more, "at_s": at}
         yield Due(f"{kind}/{ban.number}/{at}/{authority}", kind, authority, facts)

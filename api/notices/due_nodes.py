@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.db.base import Json
 from api.db.models import NodeRow, PublicationRow
 from api.nodes.localsuspensions import local_suspensions
-from api.nodes.standing import is_held
+from api.nodes.state import is_held
 from api.notices.kinds import Due, Hour, Kind
 from api.notices.nodes_told import Told, Topic, told_of_nodes
 from api.ranges.repository import authorities_at
@@ -61,7 +61,7 @@ class _Concerned:
 
 def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
     """Trouble to the installation and to the authorities with ranges at the node's site; its end to whoever knew."""
-    nodes = session.scalars(select(NodeRow).where(NodeRow.removed_s.is_(None), NodeRow.enrolled_s.is_not(None))).all()
+    nodes = session.scalars(select(NodeRow).where(NodeRow.sql_is_enrolled())).all()
     if not nodes:
         return
     at_sites = _Concerned(session)

@@ -10,7 +10,6 @@ from itertools import chain
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from api.bans.standing import effective_end
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.notices.due_bans import bans_with, facts_at, is_continued, reference_in, reference_of
@@ -55,33 +54,28 @@ def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, hei
         yield Due(key, Kind.SOURCE_GOES_ON, follower.authority, told)
     first = min(term.recorded_s for term in source.terms)
     # What was to follow, and was ended with the rest, is told with the rest.
-    begun = not all(map(_never_holds, source.terms))
+    begun = bool(source.decided_terms)
     for term in source.terms:
-        end = effective_end(term)
+        end = term.period.end
         told = {**facts, "reference": reference_in(source, term), **({} if end is None else {"until_s": end})}
         renewed = term.recorded_s > max(first, since) and term.ended_s is None
         if renewed and hour.fresh(term.recorded_s) and term.recorded_s >= adopted:
             yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, told)
         ended = term.ended_s
-        if (heir is not None and heir.continues(term)) or (begun and _never_holds(term)):
+        if (heir is not None and heir.continues(term)) or (begun and term.period.is_void):
             continue
         if ended is not None and ended > max(hour.oldest, adopted, since) and not is_continued(source, term, ended):
             key = f"source_ended/{source.number}/{ended}/{follower.number}"
             yield Due(key, Kind.SOURCE_ENDED, follower.authority, told)
 
 
-def _never_holds(term: TermRow) -> bool:
-    """Whether the term was ended before it began."""
-    return term.ended_s is not None and term.ended_s <= term.start_s
-
-
 def _reach(row: BanRow, now: Instant) -> Json:
     """How far a ban reaches: to an end, or to a date of review, or further."""
-    endless = [term for term in row.terms if effective_end(term) is None]
+    endless = [term for term in row.terms if term.period.end is None]
     if endless:
         reviews = [term.review_by_s for term in endless if term.review_by_s is not None]
         return {"own_review_s": max(reviews)} if reviews else {}
-    last = max(end for term in row.terms if (end := effective_end(term)) is not None)
+    last = max(end for term in row.terms if (end := term.period.end) is not None)
     return {"own_until_s": last, "own_lapsed": last <= now}
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session, aliased
 
-from api.bans.standing import has_ended, holds
+from api.bans.state import has_lapsed, is_held
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, TermRow
 from api.notices.kinds import Hour
-from dnsfilter.policy.model import Ground, Instant
+from dnsfilter.policy.model import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Heir:
 
     def holds(self) -> bool:
         """Whether the ban applies at that instant."""
-        return any(holds(term, self.at) for term in self.ban.terms)
+        return is_held(self.ban.terms, self.at)
 
     def replaces(self, row: ExemptionRow) -> bool:
         """Whether that exemption from the other ban goes on as some of this one."""
@@ -48,7 +48,7 @@ class Heir:
         """Whether the ban goes on where that term of the other was ended, which may have lain ahead."""
         if term.ended_s is None or term.ended_s < self.at:
             return False
-        return self.holds() if term.ended_s == self.at else not all(has_ended(own, self.at) for own in self.ban.terms)
+        return self.holds() if term.ended_s == self.at else not has_lapsed(self.ban.terms, self.at)
 
     def goes_on(self) -> bool:
         """Whether the ban goes on with any of what the other would have had."""
@@ -71,7 +71,7 @@ def heirs(session: Session, hour: Hour) -> Mapping[int, Heir]:
             ban,
             at,
             _bound(row for row in bindings if row.ban == was.number and row.ended_s == at),
-            _bound(row for row in bindings if row.ban == ban.number and (row.ended_s is None or row.ended_s > at)),
+            _bound(row for row in bindings if row.ban == ban.number and not row.period.has_ended(at)),
             [row for row in exemptions if row.ban == ban.number and row.approved_s == row.requested_s == at],
         )
         for was, ban, at in found
@@ -96,4 +96,4 @@ def _merged() -> tuple[type[BanRow], type[BanRow], ColumnElement[bool]]:
 
 
 def _bound(rows: Iterable[BindingRow]) -> frozenset[str]:
-    return frozenset(row.authority for row in rows if row.ground == Ground.LAW or row.accepted_s is not None)
+    return frozenset(row.authority for row in rows if row.is_agreed)

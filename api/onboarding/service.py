@@ -7,13 +7,13 @@ from ipaddress import ip_network
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.accounts.repository import names
+from api.accounts.repository import held_grants, names
 from api.auth.permissions import Role
-from api.authorities.life import authority_state
 from api.authorities.schemas import AuthorityState
+from api.authorities.state import authority_state
 from api.bans.schemas import State
-from api.bans.standing import state_of, switch_at
-from api.db.models import AccountRow, AuthorityRow, BanRow, GrantRow, NodeRow, RangeRow, SpaceRow
+from api.bans.state import state_of, switch_at
+from api.db.models import AuthorityRow, BanRow, NodeRow, RangeRow, SpaceRow
 from api.moments import optional_text
 from api.onboarding.schemas import OnboardingRead, Step, StepRead
 from api.places import is_mailbox
@@ -110,7 +110,9 @@ def _ban(session: Session, slug: str, now_s: Instant) -> StepRead:
 
 
 def _people(session: Session, slug: str, now_s: Instant, *, named: bool) -> Iterator[StepRead]:
-    operators, approvers = (_holders(session, slug, role, now_s) for role in (Role.OPERATOR, Role.APPROVER))
+    operators, approvers = (
+        {row.account for row in held_grants(session, role, slug, now_s)} for role in (Role.OPERATOR, Role.APPROVER)
+    )
     logins = _logins(session, operators | approvers) if named else {}
     todo = "" if operators else "grant somebody the role operator of it"
     yield _step(Step.OPERATOR, _accounts(operators, logins), todo)
@@ -118,15 +120,6 @@ def _people(session: Session, slug: str, now_s: Instant, *, named: bool) -> Iter
     if approvers and len(operators | approvers) < 2:
         todo = "grant a second person a role: nobody approves a request of their own"
     yield _step(Step.APPROVER, _accounts(approvers, logins), todo)
-
-
-def _holders(session: Session, slug: str, role: Role, now_s: Instant) -> set[int]:
-    statement = (
-        select(GrantRow)
-        .join(AccountRow, AccountRow.id == GrantRow.account)
-        .where(GrantRow.authority == slug, GrantRow.role == str(role), AccountRow.disabled_s.is_(None))
-    )
-    return {row.account for row in session.scalars(statement) if row.is_in_force(now_s)}
 
 
 def _logins(session: Session, accounts: set[int]) -> dict[int, str]:
@@ -145,7 +138,7 @@ def _nodes(session: Session, slug: str, *, named: bool) -> StepRead:
     }
     enrolled = session.execute(
         select(NodeRow.site, NodeRow.name, NodeRow.seen_s)
-        .where(NodeRow.site.in_(sites), NodeRow.removed_s.is_(None), NodeRow.enrolled_s.is_not(None))
+        .where(NodeRow.site.in_(sites), NodeRow.sql_is_enrolled())
         .order_by(NodeRow.name)
     ).all()
     # One that has never reported has asked for no snapshot: it serves nobody.

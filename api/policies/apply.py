@@ -19,17 +19,18 @@ from api.bans import service as ban_acts
 from api.bans.change import BanChange
 from api.bindings import service as binding_acts
 from api.bindings.repository import binders
-from api.bindings.schemas import BindingState, binding_state, is_void
+from api.bindings.schemas import BindingState
+from api.bindings.state import binding_state, never_holds
 from api.db.base import Base
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Fault
 from api.exemptions import service as exemption_acts
-from api.exemptions.schemas import ExemptionState, exemption_state
+from api.exemptions.state import APPROVED, exemption_state
 from api.moments import zoned_hours_text
 from api.policies.loading import faulty, is_empty, load
-from api.publish.source import binding_value, closing_value, has_terms
+from api.publish.source import closing_value
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from dnsfilter.policy.model import Authority, Ban, Binding, DecisionRecord, Exemption, Ground, Policy, Service, Term
@@ -175,10 +176,10 @@ class _Run:
                 self._bind(row, binding, known[key])
 
     def _bind(self, ban: BanRow, wanted: Binding, known: list[BindingRow]) -> None:
-        if any(_is_binding(row, wanted) for row in known if binding_value(row) is not None):
+        if any(_is_binding(row, wanted) for row in known if not row.period.is_void):
             return
         for row in known:
-            if not is_void(row, self.unit.now_s):
+            if not never_holds(row, self.unit.now_s):
                 raise Conflict(f"binding {row.number} is not rewritten: end it, or withdraw from it, by an act")
         known.append(binding_acts.create(self.unit, ban, wanted))
 
@@ -207,7 +208,7 @@ class _Run:
         self._remove(
             BanRow,
             # One that was ended before it began is in no file.
-            lambda row: (row.authority, row.service) in bans_kept or not has_terms(row),
+            lambda row: (row.authority, row.service) in bans_kept or not row.decided_terms,
             lambda row: f"ban/{row.authority}/{row.service}",
             lambda row: ban_acts.delete(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
         )
@@ -249,7 +250,7 @@ class _Run:
         Those of a ban that was ended before it began have none, and are in no file.
         """
         session, now_s = self.unit.session, self.unit.now_s
-        idle = {row.number for row in session.scalars(select(BanRow)) if not has_terms(row)}
+        idle = {row.number for row in session.scalars(select(BanRow)) if not row.decided_terms}
         numbers = {row.number: number for number, row in self.rows.items()}
         said = {(entry.ban, entry.authority, entry.ground, entry.start) for entry in self.wanted.bindings}
         for bound in session.scalars(select(BindingRow)).all():
@@ -262,7 +263,7 @@ class _Run:
             if exemption.ban in self.rows:
                 mine[self.rows[exemption.ban].number, exemption.site, exemption.start].append(exemption)
         for row in session.scalars(select(ExemptionRow)).all():
-            live = exemption_state(row, now_s) in (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
+            live = exemption_state(row, now_s) in APPROVED
             known = mine[row.ban, row.site, row.start_s]
             if live and row.ban not in idle and not any(_is(row, entry) for entry in known):
                 self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: revoke it by an act"))
@@ -283,18 +284,16 @@ def _demand_same_end(row: AuthorityRow, wanted: Authority) -> None:
 
 def _is_binding(row: BindingRow, wanted: Binding) -> bool:
     """Whether the row is the binding that the file wants, with its decided or its effective end."""
-    ends = (row.end_s,) if row.ended_s is None else (row.end_s, row.ended_s)
-    return wanted.end in ends and (row.instrument, row.date) == (wanted.instrument, wanted.date)
+    return wanted.end in (row.end_s, row.period.end) and (row.instrument, row.date) == (wanted.instrument, wanted.date)
 
 
 def _is(row: ExemptionRow, wanted: Exemption) -> bool:
     """Whether the row is the exemption that the file wants, with its decided or its effective end."""
     hours = {zoned_hours_text(hours, row.time_zone) for hours in wanted.hours}
-    ends = {row.end_s, row.revoked_s}
     return (
         row.site == wanted.site
         and set(row.ranges) == {str(prefix) for prefix in wanted.ranges}
         and row.start_s == wanted.start
-        and wanted.end in ends
+        and wanted.end in (row.end_s, row.period.end)
         and set(row.hours) == hours
     )

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, SiteRow, SuspensionRow, TermRow
 from api.moments import parse_zoned_hours
+from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import (
     Audience,
     Authority,
@@ -22,9 +23,7 @@ from dnsfilter.policy.model import (
     Exemption,
     Funding,
     Ground,
-    Instant,
     Kind,
-    Mode,
     Policy,
     Prefix,
     Range,
@@ -123,11 +122,6 @@ def _registered(exemption: Exemption, registered: set[tuple[str, Prefix]]) -> Ex
     return exemption if ranges == exemption.ranges else replace(exemption, ranges=ranges)
 
 
-def has_terms(row: BanRow) -> bool:
-    """Whether the ban has a term that was not ended before it began."""
-    return any(map(begins, row.terms))
-
-
 def range_value(site: str, prefix: str, authority: str, funding: str, audience: str, label: str) -> Range:
     """A range of its columns."""
     return Range(ip_network(prefix), authority, Funding(funding), Audience(audience), label, site)
@@ -162,14 +156,15 @@ def site_value(row: SiteRow) -> Site:
 
 def ban_value(row: BanRow) -> Ban | None:
     """The ban that a row says; None where no term is left."""
-    if not has_terms(row):
+    terms = sorted(row.decided_terms, key=lambda term: (term.start_s, term.id))
+    if not terms:
         return None
     return Ban(
         row.number,
         row.authority,
         row.service,
-        lasting_mode(row),
-        tuple(_term(term) for term in sorted(filter(begins, row.terms), key=lambda t: (t.start_s, t.id))),
+        row.lasting_mode,
+        tuple(map(_term, terms)),
         Reply(row.reply),
         tuple(ip_address(address) for address in row.addresses),
         frozenset(row.tiers),
@@ -181,19 +176,8 @@ def ban_value(row: BanRow) -> Ban | None:
     )
 
 
-def lasting_mode(row: BanRow) -> Mode:
-    """Return the mode that stays until an act: of a ban that is off with an end, the one that returns."""
-    return Mode(row.mode if row.off_until_s is None or row.returns_to is None else row.returns_to)
-
-
-def begins(row: TermRow) -> bool:
-    """Whether the term was not ended before it began."""
-    return row.ended_s is None or row.ended_s > row.start_s
-
-
 def _term(row: TermRow) -> Term:
-    end = row.end_s if row.ended_s is None else row.ended_s
-    return Term(row.start_s, end, row.review_by_s, row.recorded_s, _decision(row.decision))
+    return Term(row.start_s, row.period.end, row.review_by_s, row.recorded_s, _decision(row.decision))
 
 
 def _decision(stored: Mapping[str, object]) -> DecisionRecord:
@@ -204,8 +188,7 @@ def _decision(stored: Mapping[str, object]) -> DecisionRecord:
 
 def binding_value(row: BindingRow) -> Binding | None:
     """The binding that a row says; None for one that was ended before it began."""
-    end = _earlier(row.end_s, row.ended_s)
-    if end is not None and end <= row.start_s:
+    if row.period.is_void:
         return None
     return Binding(
         row.number,
@@ -213,7 +196,7 @@ def binding_value(row: BindingRow) -> Binding | None:
         row.authority,
         Ground(row.ground),
         row.start_s,
-        end,
+        row.period.end,
         row.accepted_s,
         row.recorded_s,
         row.instrument,
@@ -221,22 +204,16 @@ def binding_value(row: BindingRow) -> Binding | None:
     )
 
 
-def exemption_end(row: ExemptionRow) -> Instant:
-    """Return when an exemption ends: as decided, or as an act has brought it forward."""
-    return row.end_s if row.revoked_s is None else min(row.end_s, row.revoked_s)
-
-
 def exemption_value(row: ExemptionRow) -> Exemption | None:
     """The exemption that a row says; None for one that was rejected, or ended before it began."""
-    end = exemption_end(row)
-    if row.rejected_s is not None or end <= row.start_s:
+    if row.rejected_s is not None or row.period.is_void:
         return None
     return Exemption(
         row.number,
         row.ban,
         frozenset(map(ip_network, row.ranges)),
         row.start_s,
-        end,
+        until(row.period.end),
         tuple(parse_zoned_hours(text, row.time_zone) for text in row.hours),
         row.site,
         row.reason,
@@ -247,13 +224,6 @@ def exemption_value(row: ExemptionRow) -> Exemption | None:
 
 def suspension_value(row: SuspensionRow) -> Suspension | None:
     """The suspension that a row says; None for one that was ended before it started, by a clock that was set back."""
-    if row.ended_s is not None and row.ended_s < row.start_s:
+    if row.period.is_void:
         return None
-    # An interval is never empty: one ended in the second of its start ends in the next.
-    end = row.end_s if row.ended_s is None else max(min(row.end_s, row.ended_s), row.start_s + 1)
-    return Suspension(row.authority, row.start_s, end, row.reason, row.number)
-
-
-def _earlier(first: Instant | None, second: Instant | None) -> Instant | None:
-    ends = [end for end in (first, second) if end is not None]
-    return min(ends, default=None)
+    return Suspension(row.authority, row.start_s, until(row.period.end), row.reason, row.number)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import ExemptionRow, NodeRow, RangeRow, SiteRow, SpaceRow
 from api.errors import NotFound
+from api.exemptions.state import is_live
 from api.pagination import Sorting, select_page, sorted_page
 from dnsfilter.policy.model import Prefix
 
@@ -79,12 +80,6 @@ def page(
 
 
 def exempted(session: Session, now_s: int) -> frozenset[tuple[str, str]]:
-    """Site and prefix of every range that an exemption names which is open or in force at `now_s`."""
-    rows = session.scalars(
-        select(ExemptionRow).where(
-            ExemptionRow.end_s > now_s,
-            ExemptionRow.rejected_s.is_(None),
-            or_(ExemptionRow.revoked_s.is_(None), ExemptionRow.revoked_s > now_s),
-        )
-    )
+    """Return site and prefix of every range that a live exemption names."""
+    rows = session.scalars(select(ExemptionRow).where(is_live(now_s)))
     return frozenset((row.site, prefix) for row in rows for prefix in row.ranges)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from api.auth.caller import Permit
 from api.authorities import repository as authorities
-from api.authorities.life import demand_open
+from api.authorities.state import demand_open
 from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import RangeRow, SiteRow

@@ -3,7 +3,7 @@
 from api.auth.caller import Permit
 from api.bans import service as bans
 from api.bans.change import BanChange
-from api.bans.standing import Switch, has_lapsed, switch_at
+from api.bans.state import Switch, has_lapsed, switch_at
 from api.bans.switching import demand_reason, sets_only_mode, stops_refusing, switched
 from api.db.models import AuthorityRow, BanRow, RequestRow
 from api.db.unit import UnitOfWork

@@ -4,8 +4,7 @@ from typing import assert_never
 
 from sqlalchemy import ColumnElement, and_, exists, not_, or_
 
-from api.bans import states
-from api.bans.standing import has_lapsed, switch_at
+from api.bans.state import has_lapsed, sql_has_lapsed, sql_mode_at, sql_mode_since, switch_at
 from api.db.models import BanRow, RequestRow
 from api.requests.schemas import RequestState
 from dnsfilter.policy.intervals import until
@@ -53,6 +52,6 @@ def _undecided(now: Instant) -> ColumnElement[bool]:
 
 def _stands(now: Instant) -> ColumnElement[bool]:
     row, ban = RequestRow, BanRow
-    same = and_(states.mode_at(now) == row.was, states.mode_since(now).is_not_distinct_from(row.was_set_s))
-    stands = exists().where(ban.number == row.ban, same, not_(states.has_lapsed(now)))
+    same = and_(sql_mode_at(now) == row.was, sql_mode_since(now).is_not_distinct_from(row.was_set_s))
+    stands = exists().where(ban.number == row.ban, same, not_(sql_has_lapsed(now)))
     return and_(stands, or_(row.until_s.is_(None), row.until_s > now))

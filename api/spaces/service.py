@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller
 from api.authorities import repository as authorities
-from api.authorities.life import demand_open
+from api.authorities.state import demand_open
 from api.db.base import Json
 from api.db.models import SpaceRow
 from api.db.sites import get_site

@@ -1,9 +1,9 @@
 """An authority ceases to be: what it has decided ends with it, its ranges and space stay registered."""
 
 from api.accounts import service as accounts
-from api.authorities.life import authority_state
 from api.authorities.schemas import AuthorityState
 from api.authorities.service import shown
+from api.authorities.state import authority_state
 from api.bans import closing as bans
 from api.bans.reading import decision_columns
 from api.bindings import service as bindings
@@ -12,14 +12,12 @@ from api.db.models import AuthorityRow, BindingRow, ExemptionRow, RequestRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
-from api.exemptions.schemas import ExemptionState
+from api.exemptions.state import LIVE
 from api.requests import service as requests
 from api.requests.repository import waiting
 from api.succession import repository
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Closing, DecisionRecord, Instant
-
-LIVE = (ExemptionState.REQUESTED, ExemptionState.PLANNED, ExemptionState.IN_FORCE)
 
 
 def close(
@@ -48,7 +46,7 @@ def close(
     for ban in repository.bans(unit.session, row.slug):
         bans.close(unit, row, ban, at, reason, decision)
     for grant in repository.grants(unit.session, row.slug, unit.now_s):
-        if grant.end_s is None or grant.end_s > at:
+        if until(grant.period.end) > at:
             accounts.end_grant(unit, grant, reason, at)
     _enter(unit, row, Closing(at, reason, decision, successor), before)
 
@@ -100,4 +98,4 @@ def _bindings(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[BindingR
     found = list(repository.bindings_to(unit.session, row.slug, unit.now_s))
     for ban in repository.bans(unit.session, row.slug):
         found += repository.bindings_of(unit.session, ban.number, unit.now_s)
-    return [binding for binding in found if until(binding.end_s if binding.ended_s is None else binding.ended_s) > at]
+    return [binding for binding in found if until(binding.period.end) > at]

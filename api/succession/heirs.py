@@ -9,26 +9,26 @@ decides for nobody but those whose it was: so the order of mergers lifts no refu
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from itertools import chain
 
 from api.bans import repository as bans
 from api.bans import service as ban_acts
 from api.bans.change import as_decided
-from api.bans.standing import effective_end, has_ended, has_lapsed, holds, switch_at
+from api.bans.state import has_lapsed, live_terms, switch_at
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
-from api.bindings.schemas import BindingState, binding_state
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, TermRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict
 from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
+from api.exemptions.state import APPROVED, exemption_end
 from api.moments import parse_zoned_hours
-from api.publish.source import exemption_end, lasting_mode
 from api.requests import repository as requests
 from api.succession import repository
 from api.succession.outcome import Outcome
-from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union, until
+from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union, until
 from dnsfilter.policy.model import (
     Binding,
     DecisionRecord,
@@ -39,8 +39,6 @@ from dnsfilter.policy.model import (
     Service,
     Term,
 )
-
-APPROVED = (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
 
 
 @dataclass(slots=True)
@@ -110,7 +108,7 @@ class Heirs:
         now = self.unit.now_s
         live = known is not None and not has_lapsed(known.terms, now)
         spans = _missing(ban, () if known is None or known.provisional else _held(known, now), now)
-        off = lasting_mode(ban) is Mode.OFF
+        off = ban.lasting_mode is Mode.OFF
         if known is not None and live and not off:
             self._demand_alike(ban, known, service, bool(spans))
         if known is not None and live and (not spans or off):
@@ -160,10 +158,10 @@ class Heirs:
         ways = "give both the same, or end one"
         if known.provisional:
             return "is provisional", ways
-        if lasting_mode(known) is Mode.OFF:
+        if known.lasting_mode is Mode.OFF:
             return "is off", ways
-        live = [term for term in known.terms if not has_ended(term, self.unit.now_s)]
-        held = [term for term in live if holds(term, self.unit.now_s)]
+        live = live_terms(known.terms, self.unit.now_s)
+        held = [term for term in live if term.period.holds(self.unit.now_s)]
         if not held and (gaps or any(map(self._is_inherited, live))):
             return "is planned", ways
         if held and all(map(self._is_inherited, held)):
@@ -202,8 +200,7 @@ class Heirs:
         held = ((0, FOREVER),) if always else _held(ban, self.unit.now_s)
         bound: dict[str, list[Interval]] = {ban.authority: [(0, FOREVER)]}
         for row in repository.bindings_of(self.unit.session, ban.number, self.unit.now_s):
-            if binding_state(row, self.unit.now_s) is not BindingState.PROPOSED:
-                bound.setdefault(row.authority, []).append((row.start_s, until(_finish(row))))
+            bound.setdefault(row.authority, []).extend(span(row.period))
         return {authority: intersection(held, union(intervals)) for authority, intervals in bound.items()}
 
     def _owners(self, exemption: ExemptionRow) -> Mapping[str, str]:
@@ -217,16 +214,16 @@ class Heirs:
     def _continue_binding(self, binding: BindingRow, ban: BanRow, authority: str) -> None:
         """As a binding of `ban` to `authority`, as far as that is not bound already; consent goes to the successor."""
         unit, now = self.unit, self.unit.now_s
-        accepted = binding_state(binding, now) is not BindingState.PROPOSED
+        accepted = binding.is_agreed
         others = bindings.of(unit.session, ban.number, authority)
-        held = union((row.start_s, until(_finish(row))) for row in others if _binds(row, binding))
-        gaps = difference(((max(binding.start_s, now), until(_finish(binding))),), held)
+        held = union(chain.from_iterable(span(row.period) for row in others if _binds(row, binding)))
+        gaps = difference(((max(binding.start_s, now), until(binding.period.end)),), held)
         if not gaps:
             self.done.covered.append((_of_binding(binding), _of_binding(next(r for r in others if _binds(r, binding)))))
             return
         for row in others:
             # What was only proposed would stand in the way of what is in force.
-            if binding_state(row, now) is BindingState.PROPOSED:
+            if not row.is_agreed and not row.period.has_ended(now):
                 binding_acts.end(unit, row, now, self.reason)
         for start, end in gaps:
             row = binding_acts.create(unit, ban, _wanted(binding, ban, authority, start, end, now))
@@ -266,22 +263,21 @@ class Heirs:
 
 def _held(ban: BanRow, now: Instant) -> Intervals:
     """When its terms that have not ended hold."""
-    return union((max(t.start_s, t.recorded_s), until(effective_end(t))) for t in ban.terms if not has_ended(t, now))
+    return union(chain.from_iterable(span(term.period) for term in live_terms(ban.terms, now)))
 
 
 def _missing(ban: BanRow, held: Intervals, now: Instant) -> Mapping[Interval, Instant | None]:
     """What is left of the ban's terms outside of `held`, each with its latest date of review."""
     found: dict[Interval, Instant | None] = {}
-    for term in sorted(ban.terms, key=lambda term: (term.start_s, term.id)):
-        if not has_ended(term, now):
-            for span in difference(((max(term.start_s, now), until(effective_end(term))),), held):
-                found[span] = max(found.get(span) or 0, term.review_by_s or 0) or None
+    for term in sorted(live_terms(ban.terms, now), key=lambda term: (term.start_s, term.id)):
+        for left in difference(((max(term.start_s, now), until(term.period.end)),), held):
+            found[left] = max(found.get(left) or 0, term.review_by_s or 0) or None
     return found
 
 
 def _effect(ban: BanRow, service: Service, now: Instant) -> tuple[object, ...]:
     """What decides whom the ban concerns, and when it refuses."""
-    mode = lasting_mode(ban)
+    mode = ban.lasting_mode
     if mode is Mode.OFF:
         return (mode,)
     tiers = frozenset(ban.tiers) & {tier.number for tier in service.tiers}
@@ -291,7 +287,7 @@ def _effect(ban: BanRow, service: Service, now: Instant) -> tuple[object, ...]:
 def _binds(row: BindingRow, wanted: BindingRow) -> bool:
     """Whether a binding that is there stands for the wanted one: a law is not replaced by what can be withdrawn."""
     if row.ground == Ground.AGREEMENT:
-        return row.accepted_s is not None and wanted.ground == Ground.AGREEMENT
+        return row.is_agreed and wanted.ground == Ground.AGREEMENT
     return True
 
 
@@ -309,10 +305,6 @@ def _wanted(row: BindingRow, ban: BanRow, authority: str, start: Instant, end: I
         row.instrument,
         row.date,
     )
-
-
-def _finish(row: BindingRow) -> Instant | None:
-    return row.end_s if row.ended_s is None else row.ended_s
 
 
 def _name(row: BanRow) -> str:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from api.bindings.schemas import BindingState, binding_state
 from api.db.models import (
     AuditRow,
     AuthorityRow,
@@ -17,8 +16,8 @@ from api.db.models import (
     RangeRow,
     SpaceRow,
 )
-from api.exemptions.repository import in_state
 from api.exemptions.schemas import ExemptionState
+from api.exemptions.state import in_state
 from dnsfilter.policy.model import Instant
 
 
@@ -47,14 +46,15 @@ def bindings_to(session: Session, authority: str, now: Instant) -> Sequence[Bind
 
 def exemptions_from(session: Session, ban: int, now: Instant, *states: ExemptionState) -> Sequence[ExemptionRow]:
     """The exemptions from a ban in one of these states, by number."""
-    statement = select(ExemptionRow).where(ExemptionRow.ban == ban).order_by(ExemptionRow.number)
-    return [row for state in states for row in session.scalars(statement.where(in_state(state, now)))]
+    wanted = or_(*(in_state(state, now) for state in states))
+    statement = select(ExemptionRow).where(ExemptionRow.ban == ban, wanted).order_by(ExemptionRow.number)
+    return session.scalars(statement).all()
 
 
 def grants(session: Session, authority: str, now: Instant) -> Sequence[GrantRow]:
     """The roles in an authority that have not ended, by number."""
     statement = select(GrantRow).where(GrantRow.authority == authority).order_by(GrantRow.number)
-    return [row for row in session.scalars(statement) if not row.has_ended(now)]
+    return [row for row in session.scalars(statement) if not row.period.has_ended(now)]
 
 
 def ranges(session: Session, authority: str) -> Sequence[RangeRow]:
@@ -78,4 +78,4 @@ def entries_after(session: Session, seq: int) -> Sequence[AuditRow]:
 
 
 def _live(rows: Sequence[BindingRow], now: Instant) -> Sequence[BindingRow]:
-    return [row for row in rows if binding_state(row, now) is not BindingState.ENDED]
+    return [row for row in rows if not row.period.has_ended(now)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from api.db.session import Database
-from api.suspensions.repository import holding
+from api.suspensions.repository import suspended
 
 
 class Holding:
@@ -16,5 +16,4 @@ class Holding:
     def suspended(self) -> Sequence[str | None]:
         """The authorities for which nothing is refused, None for all; raises what the database raises."""
         with self._database.reading() as session:
-            found = {row.authority for row in holding(session, int(self._clock()))}
-        return sorted(found, key=lambda authority: authority or "")
+            return sorted(suspended(session, int(self._clock())), key=lambda authority: authority or "")

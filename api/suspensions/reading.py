@@ -2,7 +2,8 @@
 
 from api.db.models import SuspensionRow
 from api.moments import moment_text, optional_text
-from api.suspensions.schemas import SuspensionRead, suspension_state
+from api.suspensions.schemas import SuspensionRead
+from api.suspensions.state import suspension_state
 from dnsfilter.policy.model import Instant
 
 

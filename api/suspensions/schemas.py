@@ -1,17 +1,13 @@
 """Suspensions as written and as read."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from api.schemas import EndText, Read, Reason, Slug, Strict, Timestamp, read_by
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.check import MAX_SUSPENSION_S
-from dnsfilter.policy.model import Instant
-
-if TYPE_CHECKING:
-    from api.db.models import SuspensionRow
 
 
 def _duration(text: str) -> int:
@@ -83,25 +79,3 @@ class ByHandRead(Read):
     site: Slug
     authority: Slug | None
     until: Timestamp
-
-
-def finish(row: "SuspensionRow") -> Instant:
-    """When it ends, as recorded or by an act; one ended in the second of its start lasts for that second.
-
-    One that was ended before its start ends where it starts, and never holds: a clock had been set back.
-    """
-    return row.end_s if row.ended_s is None else finish_if_ended(row, row.ended_s)
-
-
-def finish_if_ended(row: "SuspensionRow", at: Instant) -> Instant:
-    """When it ends if an act ends it at `at`."""
-    return max(min(row.end_s, at), row.start_s + (at >= row.start_s))
-
-
-def suspension_state(row: "SuspensionRow", now: Instant) -> SuspensionState:
-    """The state of a suspension at `now`.
-
-    One that begins after `now` was made before a clock was set back: it is in force, so that it is seen and can be
-    ended, although it holds from its start on only.
-    """
-    return SuspensionState.IN_FORCE if max(now, row.start_s) < finish(row) else SuspensionState.ENDED

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from api.auth.caller import Caller
-from api.authorities.life import demand_open
+from api.authorities.state import demand_open
 from api.db.base import Json
 from api.db.models import AuthorityRow, SuspensionRow
 from api.db.unit import UnitOfWork
@@ -19,7 +19,7 @@ from api.suspensions import repository
 from api.suspensions.bound import concerned
 from api.suspensions.limits import demand_start
 from api.suspensions.reading import read_suspension
-from api.suspensions.schemas import finish, finish_if_ended
+from api.suspensions.state import finish, would_end_earlier
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
@@ -60,20 +60,15 @@ def start(unit: UnitOfWork, caller: Caller, authority: str | None, end: Instant,
 
 def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
     """End it now, with every other of its authority that holds or will; raises Conflict where it has ended."""
-    if not _would_end_earlier(row, unit.now_s):
+    if not would_end_earlier(row, unit.now_s):
         raise Conflict(f"suspension {row.number} has ended")
     for each in repository.unfinished_of(unit.session, row.authority, unit.now_s):
-        if not _would_end_earlier(each, unit.now_s):
+        if not would_end_earlier(each, unit.now_s):
             continue
         before, whose = shown(each), _concerned(unit, each)
         each.ended_s, each.ended_by, each.ended_reason = unit.now_s, unit.actor.account, reason
         each.revision = unit.new_revision()
         unit.record("suspension.end", _subject(each), before, shown(each), *whose)
-
-
-def _would_end_earlier(row: SuspensionRow, now: Instant) -> bool:
-    """Whether an end at `now` changes anything. One ended in its first second holds until the next all the same."""
-    return finish_if_ended(row, now) < finish(row)
 
 
 def shown(row: SuspensionRow) -> Json:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.bans.reading import read_ban
 from api.bans.schemas import BanRead, FormalRead, TermRead
-from api.bans.standing import held_term, suspended_at
+from api.bans.state import held_term
 from api.bindings.reading import read_binding
 from api.bindings.schemas import BindingRead
 from api.db.models import AuditRow, BanRow, PublicationRow
@@ -21,6 +21,7 @@ from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after
 from api.publish.remade import Made
 from api.publish.schemas import DecisionRead
 from api.services.schemas import SourceRead
+from api.suspensions.state import suspended_at
 from api.trace.acts import acts_on, acts_on_ban, acts_on_mode
 from api.trace.listing import Listed, Lists, listed
 from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead

@@ -273,7 +273,7 @@ def _others(held: tuple[Given, ...], authority: str | None) -> tuple[Given, ...]
 def _published(files: Files | None, at: Instant) -> tuple[Published, ...]:
     held = () if files is None else RuleTable(files.rules).suspensions
     revision = 0 if files is None else files.revision
-    return tuple(Published(revision, each) for each in held if each.start <= at < each.end)
+    return tuple(Published(revision, each) for each in held if each.period.holds(at))
 
 
 def _caller() -> int:

@@ -1,10 +1,10 @@
 """What a policy says for one client, one name, one instant: the readable oracle.
 
-Nothing here is fast, and nothing here is shared with the compiled snapshot: it states the rules once, plainly, so
+Nothing here is fast, and only the values are shared with the compiled snapshot: it states the rules once, plainly, so
 that everything quicker can be held against it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +14,6 @@ from dnsfilter.policy.model import (
     Ban,
     Binding,
     Exemption,
-    Ground,
     Instant,
     Mode,
     Policy,
@@ -172,7 +171,7 @@ def _considered(
     at: Instant,
 ) -> Considered:
     suffix = max((tiers[number] for number in tiers if number in ban.tiers), key=len, default=b"")
-    binding = next((candidate for candidate in bindings if binding_holds(candidate, at)), None)
+    binding = next((candidate for candidate in bindings if candidate.period.holds(at)), None)
     exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
     suspension = next((s for s in policy.suspensions if _suspends(s, registered.authority, at)), None)
     term = held_term(ban, at)
@@ -201,29 +200,16 @@ def covers(ban: Ban, registered: Range) -> bool:
     return registered.funding in ban.funding and registered.audience in ban.audience
 
 
-def term_holds(term: Term, at: Instant) -> bool:
-    """Whether the term has effect at `at`: never before it was recorded."""
-    return _within(at, (term.start, term.recorded), term.end)
-
-
 def held_term(ban: Ban, at: Instant) -> Term | None:
     """The term that holds at `at`; of several the one whose effect began last, then the one recorded last."""
-    holding = [term for term in ban.terms if term_holds(term, at)]
+    holding = [term for term in ban.terms if term.period.holds(at)]
     # Of equals the one that stands last: `max` would take the first.
     return max(reversed(holding), key=lambda term: (max(term.start, term.recorded), term.recorded), default=None)
 
 
-def binding_holds(binding: Binding, at: Instant) -> bool:
-    """Whether the binding has effect at `at`: an agreement not before it was accepted."""
-    if binding.ground is Ground.AGREEMENT and binding.accepted is None:
-        return False
-    accepted = binding.accepted if binding.ground is Ground.AGREEMENT and binding.accepted is not None else 0
-    return _within(at, (binding.start, binding.recorded, accepted), binding.end)
-
-
 def exemption_holds(exemption: Exemption, at: Instant) -> bool:
     """Whether the exemption has effect at `at`: approved, in its interval, and in its hours if it has any."""
-    if exemption.approved is None or not _within(at, (exemption.start, exemption.approved), exemption.end):
+    if not exemption.period.holds(at):
         return False
     if not exemption.hours:
         return True
@@ -233,11 +219,10 @@ def exemption_holds(exemption: Exemption, at: Instant) -> bool:
 
 def exemption_begins(exemption: Exemption, at: Instant) -> Instant | None:
     """From when on the exemption has effect: `at` itself where it does then, None where it never will again."""
-    if exemption.approved is None:
+    begins = exemption.period.begins
+    if begins is None or exemption.period.has_ended(at):
         return None
-    start = max(at, exemption.start, exemption.approved)
-    if start >= exemption.end:
-        return None
+    start = max(at, begins)
     if not exemption.hours:
         return start
     first = (next(weekly_windows(hours, start, exemption.end), None) for hours in exemption.hours)
@@ -270,8 +255,4 @@ def _names(exemption: Exemption, ban: Ban, registered: Range) -> bool:
 
 def _suspends(suspension: Suspension, authority: str | None, at: Instant) -> bool:
     """Return whether it holds for clients of that authority; None: for clients in no range, as one of all does."""
-    return suspension.authority in (None, authority) and suspension.start <= at < suspension.end
-
-
-def _within(at: Instant, starts: Iterable[Instant], end: Instant | None) -> bool:
-    return max(starts) <= at and (end is None or at < end)
+    return suspension.authority in (None, authority) and suspension.period.holds(at)

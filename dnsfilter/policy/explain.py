@@ -8,7 +8,6 @@ from dnsfilter.policy.decide import (
     Considered,
     Decision,
     Standing,
-    binding_holds,
     consider,
     covers,
     decide,
@@ -60,7 +59,7 @@ def _only_off(item: Considered, registered: Range, at: Instant) -> bool:
     """Return whether the ban would concern the query in another mode."""
     if item.standing is not Standing.OFF or item.term is None or not item.suffix or not covers(item.ban, registered):
         return False
-    return item.binding is None or binding_holds(item.binding, at)
+    return item.binding is None or item.binding.period.holds(at)
 
 
 def _off_words(

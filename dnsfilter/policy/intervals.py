@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, Period
 
 FOREVER: Instant = 2**62
 
@@ -14,6 +14,11 @@ Intervals: TypeAlias = tuple[Interval, ...]
 def until(end: Instant | None) -> Instant:
     """The end as a number: `FOREVER` for an open one."""
     return FOREVER if end is None else end
+
+
+def span(period: Period) -> Intervals:
+    """Return when a period has effect: one interval, or none."""
+    return () if period.begins is None else ((period.begins, until(period.end)),)
 
 
 def union(intervals: Iterable[Interval]) -> Intervals:

@@ -176,6 +176,55 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """When something that was decided has effect: in `[start, end)`, and not before `recorded`.
+
+    `end` is the effective end: the decided one, or an earlier one by an act. `recorded` is when it was recorded,
+    approved or accepted. If it is None, that has not happened, and there is no effect.
+    """
+
+    start: Instant
+    end: Instant | None
+    recorded: Instant | None
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it ends before it starts, or when it does: an act ended it before it started."""
+        return self.end is not None and self.end <= self.start
+
+    @property
+    def begins(self) -> Instant | None:
+        """When the effect begins. None if there is never an effect."""
+        if self.recorded is None:
+            return None
+        begins = max(self.start, self.recorded)
+        return begins if self.end is None or begins < self.end else None
+
+    def holds(self, at: Instant) -> bool:
+        """Return whether it is in force at `at`."""
+        return self.recorded is not None and self.start <= at and self.recorded <= at and not self.has_ended(at)
+
+    def is_ahead(self, at: Instant) -> bool:
+        """Return whether it comes into force after `at`."""
+        return self.begins is not None and self.begins > at
+
+    def has_ended(self, at: Instant) -> bool:
+        """Return whether it is over at `at`, or void."""
+        return self.end is not None and (self.end <= at or self.is_void)
+
+    def overlaps(self, start: Instant, end: Instant | None) -> bool:
+        """Return whether its own `[start, end)` has an instant in common with this one."""
+        return (self.end is None or start < self.end) and (end is None or self.start < end)
+
+    def end_by_act(self, at: Instant, now: Instant) -> Instant:
+        """Return the end that an act at `now` gives it if it shall end at `at`.
+
+        If it starts in the second of the act, it has begun, and ends in the next second.
+        """
+        return max(at, self.start + (self.start <= now))
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """One period of a ban. `start` is as decided; nothing has effect before `recorded`."""
 
@@ -184,6 +233,11 @@ class Term:
     review_by: Instant | None = None
     recorded: Instant = 0
     decision: DecisionRecord = DecisionRecord()
+
+    @property
+    def period(self) -> Period:
+        """When the term has effect."""
+        return Period(self.start, self.end, self.recorded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +284,18 @@ class Binding:
     instrument: str = ""
     date: str = ""
 
+    @property
+    def period(self) -> Period:
+        """When the binding has effect."""
+        return Period(self.start, self.end, bound_since(self.ground, self.recorded, self.accepted))
+
+
+def bound_since(ground: Ground, recorded: Instant, accepted: Instant | None) -> Instant | None:
+    """Return when a binding was given effect: a law when it was recorded, an agreement when it was accepted too."""
+    if ground is Ground.LAW:
+        return recorded
+    return None if accepted is None else max(recorded, accepted)
+
 
 @dataclass(frozen=True, slots=True)
 class WeeklyHours:
@@ -263,6 +329,11 @@ class Exemption:
     approved: Instant | None = None
     time_zone: str = field(default="", compare=False)
 
+    @property
+    def period(self) -> Period:
+        """When the exemption has effect, apart from its hours."""
+        return Period(self.start, self.end, self.approved)
+
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
@@ -274,6 +345,11 @@ class Suspension:
     reason: str = ""
     number: int = 0
     """That of the record; 0 where there is none."""
+
+    @property
+    def period(self) -> Period:
+        """When the suspension has effect."""
+        return Period(self.start, self.end, self.start)
 
 
 @dataclass(frozen=True, slots=True)

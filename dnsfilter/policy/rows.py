@@ -11,14 +11,13 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from dnsfilter.policy.calendar import weekly_windows
-from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, union, until
+from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union
 from dnsfilter.policy.model import (
     Audience,
     Ban,
     Binding,
     Exemption,
     Funding,
-    Ground,
     Instant,
     Mode,
     Policy,
@@ -209,7 +208,7 @@ def quoted_intervals(ban: Ban) -> tuple[tuple[str, Intervals], ...]:
     found: dict[str, Intervals] = {}
     taken: Intervals = ()
     for term in reversed(begun):
-        held = union([(max(term.start, term.recorded), until(term.end))])
+        held = span(term.period)
         # Starts fall: what ends before the first of the others overlaps none.
         left = difference(held, taken) if taken and held and held[0][1] > taken[0][0] else held
         if left:
@@ -221,10 +220,8 @@ def quoted_intervals(ban: Ban) -> tuple[tuple[str, Intervals], ...]:
 
 def exempted_intervals(exemption: Exemption) -> Intervals:
     """When the exemption has effect; none before it is approved."""
-    if exemption.approved is None:
-        return ()
-    life = union([(max(exemption.start, exemption.approved), exemption.end)])
-    if not exemption.hours:
+    life = span(exemption.period)
+    if not life or not exemption.hours:
         return life
     windows = union(w for hours in exemption.hours for w in weekly_windows(hours, exemption.start, exemption.end))
     return intersection(life, windows)
@@ -240,10 +237,7 @@ def on_intervals(ban: Ban) -> Intervals:
 def bound_intervals(bindings: Iterable[Binding]) -> Iterator[Interval]:
     """Yield when each binding has effect; an agreement has none before it is accepted."""
     for binding in bindings:
-        if binding.ground is Ground.LAW:
-            yield max(binding.start, binding.recorded), until(binding.end)
-        elif binding.accepted is not None:
-            yield max(binding.start, binding.recorded, binding.accepted), until(binding.end)
+        yield from span(binding.period)
 
 
 def range_classes(ranges: dict[tuple[str, Prefix], RangeClass]) -> tuple[RangeClass, ...]:

@@ -112,7 +112,7 @@ class Snapshot:
 
     def suspensions(self, at: Instant) -> tuple[Suspension, ...]:
         """Those of the rules file that hold at `at`, without numbers and reasons."""
-        return tuple(each for each in self._rules.suspensions if each.start <= at < each.end)
+        return tuple(each for each in self._rules.suspensions if each.period.holds(at))
 
     @property
     def all_suspended(self) -> Intervals:

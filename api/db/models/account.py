@@ -4,6 +4,8 @@ from sqlalchemy import ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base
+from api.db.period import period_of
+from dnsfilter.policy.model import Period
 
 
 class AccountRow(Base):
@@ -56,17 +58,9 @@ class GrantRow(Base):
     revision: Mapped[int]
 
     @property
-    def ends_s(self) -> int | None:
-        """When the role ends, as granted or earlier; None without an end."""
-        return min((end for end in (self.end_s, self.ended_s) if end is not None), default=None)
-
-    def has_ended(self, at: int) -> bool:
-        """Return whether the role ends at or before `at`."""
-        return self.ends_s is not None and self.ends_s <= at
-
-    def is_in_force(self, at: int) -> bool:
-        """Return whether the role is held at `at`."""
-        return self.start_s <= at and not self.has_ended(at)
+    def period(self) -> Period:
+        """When the role is held. It is asked about only after it was recorded."""
+        return period_of(self.start_s, self.end_s, self.ended_s, self.start_s)
 
 
 class TokenRow(Base):

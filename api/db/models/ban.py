@@ -6,13 +6,16 @@ from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.db.base import Base
+from api.db.period import SqlPeriod, period_of, sql_period
+from dnsfilter.policy.model import Mode, Period
 
 
 class BanRow(Base):
     """An authority's decision on one service. Numbers are never used twice.
 
     `mode_set_s` is when `mode` was set last, by the account `mode_set_by`, for `mode_reason`. From `off_until_s` on
-    `returns_to` holds instead: see `standing.switch_at`. While a ban is off without an end, that is the mode before.
+    `returns_to` holds instead: see `switch_at` in `api.bans.state`. While a ban is off without an end, that is the mode
+    before.
     """
 
     __tablename__ = "bans"
@@ -41,6 +44,16 @@ class BanRow(Base):
         lazy="selectin", order_by="TermRow.id", cascade="all, delete-orphan", passive_deletes=False
     )
 
+    @property
+    def lasting_mode(self) -> Mode:
+        """The mode that stays until an act: of a ban that is off with an end, the one that returns."""
+        return Mode(self.mode if self.off_until_s is None or self.returns_to is None else self.returns_to)
+
+    @property
+    def decided_terms(self) -> list["TermRow"]:
+        """The terms without those that an act ended before they started. Those stay on record, without effect."""
+        return [term for term in self.terms if not term.period.is_void]
+
 
 class TermRow(Base):
     """One period of a ban as decided; `ended_s` is the earlier end that an act has given it."""
@@ -58,3 +71,13 @@ class TermRow(Base):
     ended_s: Mapped[int | None]
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
     ended_decision: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    @property
+    def period(self) -> Period:
+        """When the term has effect."""
+        return period_of(self.start_s, self.end_s, self.ended_s, self.recorded_s)
+
+    @classmethod
+    def sql_period(cls) -> SqlPeriod:
+        """Return `period` as SQL."""
+        return sql_period(cls.start_s, cls.end_s, cls.ended_s, cls.recorded_s)

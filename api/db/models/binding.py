@@ -1,9 +1,11 @@
 """Bans that apply in another authority."""
 
-from sqlalchemy import ForeignKey, Integer, String
+from sqlalchemy import ColumnElement, ForeignKey, Integer, String, case, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base
+from api.db.period import SqlPeriod, period_of, sql_period
+from dnsfilter.policy.model import Ground, Period, bound_since
 
 
 class BindingRow(Base):
@@ -30,3 +32,27 @@ class BindingRow(Base):
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
     ended_reference: Mapped[str] = mapped_column(String(500), default="")
     revision: Mapped[int]
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether it is a law, or an agreement that was accepted."""
+        return self.ground == Ground.LAW or self.accepted_s is not None
+
+    @classmethod
+    def sql_is_agreed(cls) -> ColumnElement[bool]:
+        """Return `is_agreed` as SQL."""
+        return or_(cls.ground == str(Ground.LAW), cls.accepted_s.is_not(None))
+
+    @property
+    def period(self) -> Period:
+        """When the ban applies in the other authority."""
+        since = bound_since(Ground(self.ground), self.recorded_s, self.accepted_s)
+        return period_of(self.start_s, self.end_s, self.ended_s, since)
+
+    @classmethod
+    def sql_period(cls) -> SqlPeriod:
+        """Return `period` as SQL."""
+        recorded, accepted = cls.recorded_s, cls.accepted_s
+        is_law = cls.ground == str(Ground.LAW)
+        since = case((is_law, recorded), (accepted > recorded, accepted), (accepted <= recorded, recorded))
+        return sql_period(cls.start_s, cls.end_s, cls.ended_s, since)

@@ -4,6 +4,8 @@ from sqlalchemy import ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base
+from api.db.period import SqlPeriod, period_of, sql_period
+from dnsfilter.policy.model import Period
 
 
 class ExemptionRow(Base):
@@ -32,6 +34,16 @@ class ExemptionRow(Base):
     decided_by: Mapped[int | None]
     note: Mapped[str] = mapped_column(String(1000), default="")
     revision: Mapped[int]
+
+    @property
+    def period(self) -> Period:
+        """When the ban is set aside, apart from weekly hours."""
+        return period_of(self.start_s, self.end_s, self.revoked_s, self.approved_s)
+
+    @classmethod
+    def sql_period(cls) -> SqlPeriod:
+        """Return `period` as SQL."""
+        return sql_period(cls.start_s, cls.end_s, cls.revoked_s, cls.approved_s)
 
 
 class ConcernRow(Base):

@@ -1,6 +1,6 @@
 """Machines that answer queries."""
 
-from sqlalchemy import ForeignKey, Integer, String
+from sqlalchemy import ColumnElement, ForeignKey, Integer, String, and_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base, Json
@@ -30,3 +30,12 @@ class NodeRow(Base):
     seen_s: Mapped[int | None]
     report: Mapped[Json] = mapped_column(default=dict)
     revision: Mapped[int]
+
+    def may_enrol(self, now_s: float) -> bool:
+        """Return whether there is a token that enrols the node at `now_s`."""
+        return self.enrolment_until_s is not None and self.enrolment_until_s > now_s
+
+    @classmethod
+    def sql_is_enrolled(cls) -> ColumnElement[bool]:
+        """Select the nodes that have enrolled and were not removed since."""
+        return and_(cls.removed_s.is_(None), cls.enrolled_s.is_not(None))

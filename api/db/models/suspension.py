@@ -1,9 +1,11 @@
 """The emergency switch."""
 
-from sqlalchemy import ForeignKey, Integer, String
+from sqlalchemy import ForeignKey, Integer, String, case
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base
+from api.db.period import SqlPeriod, period_of, sql_period
+from dnsfilter.policy.model import Period
 
 
 class SuspensionRow(Base):
@@ -25,3 +27,17 @@ class SuspensionRow(Base):
     ended_by: Mapped[int | None]
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
     revision: Mapped[int]
+
+    @property
+    def period(self) -> Period:
+        """When nothing is refused. If an act ended it in the second of its start, it lasts for that second."""
+        decided = Period(self.start_s, self.end_s, self.start_s)
+        ended = None if self.ended_s is None else decided.end_by_act(self.ended_s, self.ended_s)
+        return period_of(self.start_s, self.end_s, ended, self.start_s)
+
+    @classmethod
+    def sql_period(cls) -> SqlPeriod:
+        """Return `period` as SQL."""
+        start, ended = cls.start_s, cls.ended_s
+        by_act = case((ended > start, ended), (ended == start, start + 1), (ended < start, start))
+        return sql_period(start, cls.end_s, by_act, start)

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from api.auth.caller import Caller
+from api.auth.state import Refusal
 from api.auth.tokens import (
-    Refusal,
     Refused,
     authenticate,
     digest,

@@ -4,7 +4,7 @@ import pytest
 
 from api.nodes.board import Heard
 from api.nodes.localsuspensions import LocalSuspension, local_suspensions
-from api.nodes.standing import said
+from api.nodes.state import said
 
 UNTIL = "2026-09-21T14:43:20Z"
 UNTIL_S = 1_790_001_800

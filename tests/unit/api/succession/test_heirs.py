@@ -10,7 +10,7 @@ import pytest
 from httpx import Response
 
 from api.db.unit import LOCAL, UnitOfWork
-from dnsfilter.policy.decide import Verdict, decide, term_holds
+from dnsfilter.policy.decide import Verdict, decide
 from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import Plane, authority, ban, make_plane
@@ -83,7 +83,7 @@ def _merged(plane: Plane) -> dict[str, Any]:
     after = _policy(plane)
     own = [b for b in before.bans if (b.authority, b.service) == ("town", "beta") and not b.provisional]
     for at in sorted({now, *(edge for edge in _edges(before, after) if edge >= now)}):
-        rules = any(term_holds(term, at) for entry in own for term in entry.terms)
+        rules = any(term.period.holds(at) for entry in own for term in entry.terms)
         for client in (OLD, OTHER, THIRD, NEW):
             was, found = _verdict(before, client, at), _verdict(after, client, at)
             # What was the village's applies in the town too: it may become stricter there.

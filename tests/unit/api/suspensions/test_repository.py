@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.db.base import Base
 from api.db.models import SuspensionRow
 from api.suspensions.repository import page, unbroken_since
-from api.suspensions.schemas import finish
+from api.suspensions.state import finish
 from tests.unit.api.conftest import START, on_both_databases
 
 AUTHORITIES = (None, "town", "zone")

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.bans.repository import suspended
 from api.bans.schemas import State
-from api.bans.standing import due, is_suspended, state_of, switch_at
-from api.bans.states import in_state, mode_at, mode_since
+from api.bans.state import due, in_state, sql_mode_at, sql_mode_since, state_of, switch_at
 from api.db.models import BanRow, SuspensionRow, TermRow
+from api.suspensions.repository import suspended
+from api.suspensions.state import is_suspended
 from dnsfilter.policy.model import Mode
 from tests.unit.api.conftest import START, Plane, on_both_databases
 
@@ -97,10 +97,10 @@ def test_a_list_by_state_has_the_bans_that_are_in_it(
         modes = {number: switch.mode for number, switch in switches.items()}
         states = {row.number: _state(row, is_suspended(row.authority, now), modes[row.number]) for row in rows}
         for mode in Mode:
-            listed = select(BanRow.number).where(BanRow.number.in_(modes), mode_at(START) == mode)
+            listed = select(BanRow.number).where(BanRow.number.in_(modes), sql_mode_at(START) == mode)
             assert set(session.scalars(listed)) == {number for number in modes if modes[number] is mode}, mode
-        since = session.execute(select(BanRow.number, mode_since(START)).where(BanRow.number.in_(modes)))
-        assert dict(since.tuples()) == {number: switch.since for number, switch in switches.items()}
+        since = session.execute(select(BanRow.number, sql_mode_since(START)).where(BanRow.number.in_(modes)))
+        assert dict(since.all()) == {number: switch.since for number, switch in switches.items()}
         for state in State:
             wanted = {State.IN_FORCE, State.ENDING} if state is State.IN_FORCE else {state}
             listed = select(BanRow.number).where(BanRow.number.in_(states), in_state(state, START))

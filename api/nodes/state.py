@@ -1,4 +1,4 @@
-"""How a node stands: has it what was published, does it still report? Pure."""
+"""The state of a node: has it what was published, does it still report? Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -109,5 +109,4 @@ def _behind_since(row: NodeRow | Brief, body: Json, news: News) -> float | None:
 
 
 def _enrolment_until(row: NodeRow, now_s: float) -> int | None:
-    until_s = row.enrolment_until_s
-    return until_s if row.enrolment_public is not None and until_s is not None and until_s > now_s else None
+    return row.enrolment_until_s if row.enrolment_public is not None and row.may_enrol(now_s) else None

@@ -1,4 +1,4 @@
-"""Whether an authority still is: what it may begin, and how far that may reach."""
+"""Whether an authority is open, and how far what it begins may reach."""
 
 from api.authorities.schemas import AuthorityState
 from api.db.models import AuthorityRow

@@ -1,0 +1,39 @@
+"""Whether a token is taken at an instant, also as SQL. When a role is held is the matter of a grant's `period`."""
+
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, and_, or_
+
+from api.db.models import AccountRow, TokenRow
+from dnsfilter.policy.model import Instant
+
+
+class Refusal(StrEnum):
+    """Why a token is not taken."""
+
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    DISABLED = "disabled"
+
+
+def token_refusal(row: TokenRow, account: AccountRow, now: Instant) -> Refusal | None:
+    """Return why a known token of that account is not taken at `now`; None if it is.
+
+    A revoked token stays revoked also if a clock is set back.
+    """
+    if row.revoked_s is not None:
+        return Refusal.REVOKED
+    if has_expired(row, now):
+        return Refusal.EXPIRED
+    return None if account.disabled_s is None else Refusal.DISABLED
+
+
+def has_expired(row: TokenRow, now: Instant) -> bool:
+    """Return whether the token's end has passed."""
+    return row.expires_s is not None and row.expires_s <= now
+
+
+def is_valid(now: Instant) -> ColumnElement[bool]:
+    """Select the tokens that are neither revoked nor expired at `now`."""
+    return and_(TokenRow.revoked_s.is_(None), or_(TokenRow.expires_s.is_(None), TokenRow.expires_s > now))

@@ -1,0 +1,261 @@
+"""When a ban is in force, and what state results from its mode, its terms and the suspensions; also as SQL.
+
+When a single term has effect is the matter of its `period`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from sqlalchemy import ColumnElement, and_, case, exists, not_, or_
+from sqlalchemy.orm import aliased
+
+from api.bans.schemas import Days, State, What
+from api.db.models import BanRow, SuspensionRow, TermRow
+from api.db.period import SqlPeriod
+from dnsfilter.policy.intervals import FOREVER
+from dnsfilter.policy.model import Instant, Mode
+
+WARNINGS_DAYS: tuple[Days, ...] = (1, 7, 30)
+"""So long before a ban ends, or is to be reviewed, it is worth a warning; the tightest first."""
+DAY_S = 86_400
+ENDING_S = WARNINGS_DAYS[-1] * DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a ban in force comes to, at `at`; `days` is the tightest warning that is reached."""
+
+    at: Instant
+    what: What
+    days: Days
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The mode of a ban at an instant.
+
+    It holds since `since`, set by the account `by` for `reason`. `by` is None if it returned by itself or is not known.
+    One that is off with an end has `until`, and the mode that `returns` then.
+    """
+
+    mode: Mode
+    since: Instant | None
+    by: int | None
+    reason: str
+    until: Instant | None = None
+    returns: Mode | None = None
+
+
+def switch_at(row: BanRow, at: Instant) -> Switch:
+    """Return the mode that a ban has at an instant, by what was set last."""
+    lasting, until = row.lasting_mode, row.off_until_s
+    if until is not None and until <= at:
+        return Switch(lasting, until, None, "")
+    # What is kept from before reasons were has none.
+    known = (Mode(row.mode), row.mode_set_s, row.mode_set_by, row.mode_reason or "")
+    return Switch(*known) if until is None else Switch(*known, until, lasting)
+
+
+def held_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
+    """The term whose decision is quoted at that instant: see the function of that name in `dnsfilter.policy.decide`."""
+    held = [term for term in terms if term.period.holds(at)]
+    return max(held, key=lambda term: (*_begun(term), term.start_s, term.id), default=None)
+
+
+def quoted_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
+    """The term that holds, else the last that did; None before the first."""
+    known = [term for term in terms if term.period.begins is not None and not term.period.is_ahead(at)]
+    return held_term(known, at) or max(known, key=_begun, default=None)
+
+
+def _begun(term: TermRow) -> tuple[Instant, Instant]:
+    return max(term.start_s, term.recorded_s), term.recorded_s
+
+
+def has_lapsed(terms: Iterable[TermRow], at: Instant) -> bool:
+    """Return whether no term of a ban holds at that instant or later."""
+    return not live_terms(terms, at)
+
+
+def live_terms(terms: Iterable[TermRow], at: Instant) -> list[TermRow]:
+    """Return the terms that are in force at that instant, or may come into force later."""
+    return [term for term in terms if not term.period.has_ended(at)]
+
+
+def is_held(terms: Iterable[TermRow], at: Instant) -> bool:
+    """Return whether a term holds at that instant. The ban is in force then, unless it is off or suspended."""
+    return any(term.period.holds(at) for term in terms)
+
+
+def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: bool) -> State:
+    """Return the state of a ban with these terms, by whether its authority is `suspended` and its mode `off`."""
+    if is_held(terms, at):
+        if off:
+            return State.OFF
+        if suspended:
+            return State.SUSPENDED
+        return State.IN_FORCE if due(terms, at) is None else State.ENDING
+    if any(term.period.is_ahead(at) for term in terms):
+        return State.PLANNED
+    return State.LAPSED
+
+
+def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
+    """The end or the review of a ban in force within the next thirty days; a review may also be overdue.
+
+    The end is that of the last term that touches or overlaps the one before it; a review counts that is before it.
+    """
+    live = live_terms(terms, at)
+    held = [term for term in live if term.period.holds(at)]
+    if not held:
+        return None
+    reviewed = reviewed_term(terms, at)
+    if reviewed is not None:
+        return _due(reviewed.review_by_s, What.REVIEW, at)
+    return _due(_reach(live, held), What.END, at)
+
+
+def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
+    """The term whose date of review is that of a ban in force: the latest, for a renewal is a review.
+
+    None where no term has one within it, or the ban ends before. A date that is past counts as long as a term in force
+    has no end; any other ban comes to an end whether it is reviewed or not.
+    """
+    live = live_terms(terms, at)
+    held = [term for term in live if term.period.holds(at)]
+    dated = [(term.review_by_s, term) for term in live if term.review_by_s is not None and _is_within(term)]
+    if not held or not dated:
+        return None
+    review, found = max(dated, key=lambda item: item[0])
+    if review <= at:
+        return found if any(term.period.end is None for term in held) else None
+    end = _reach(live, held)
+    return found if end is None or review < end else None
+
+
+def goes_on_after(terms: Sequence[TermRow], at: Instant) -> Instant | None:
+    """The last end of a term that is not over, where one without an end goes on after it; None where none does."""
+    live = [(term.start_s, term.period.end) for term in live_terms(terms, at)]
+    last = max((end for _, end in live if end is not None), default=None)
+    return last if last is not None and any(end is None and start <= last for start, end in live) else None
+
+
+def goes_on_from(terms: Sequence[TermRow], at: Instant) -> Instant:
+    """Where a further term begins that is to leave no gap: at the end of those in force; now without such an end."""
+    live = live_terms(terms, at)
+    held = [term for term in live if term.period.holds(at)]
+    return (_reach(live, held) or at) if held else at
+
+
+def _reach(live: Sequence[TermRow], held: Sequence[TermRow]) -> Instant | None:
+    """How far terms lead from those in force on without a gap; None: to no end."""
+    if any(term.period.end is None for term in held):
+        return None
+    reach = max(term.period.end or 0 for term in held)
+    for term in sorted(live, key=lambda term: term.start_s):
+        end = term.period.end
+        if term.start_s > reach:
+            break
+        if end is None:
+            return None
+        reach = max(reach, end)
+    return reach
+
+
+def _is_within(term: TermRow) -> bool:
+    """Whether the term's date of review is before its end."""
+    end = term.period.end
+    return end is None or (term.review_by_s is not None and term.review_by_s < end)
+
+
+def _due(at: Instant | None, what: What, now: Instant) -> Due | None:
+    if at is None or at > now + ENDING_S:
+        return None
+    return Due(at, what, next(days for days in WARNINGS_DAYS if at <= now + days * DAY_S))
+
+
+def in_state(state: State, now: Instant) -> ColumnElement[bool]:
+    """Select the bans of which `state_of` gives this state. A ban that is ending is in force too."""
+    _, period, own = _term()
+    ahead = exists().where(own, period.is_ahead(now))
+    held, off = _held(now), sql_mode_at(now) == Mode.OFF
+    on = and_(held, not_(off))
+    match state:
+        case State.OFF:
+            return and_(held, off)
+        case State.SUSPENDED:
+            return and_(on, _is_suspended(now))
+        case State.IN_FORCE:
+            return and_(on, not_(_is_suspended(now)))
+        case State.ENDING:
+            return and_(on, not_(_is_suspended(now)), or_(_nears_end(now), _nears_review(now)))
+        case State.PLANNED:
+            return and_(not_(held), ahead)
+        case State.LAPSED:
+            return and_(not_(held), not_(ahead))
+        case _:
+            assert_never(state)
+
+
+def sql_mode_at(now: Instant) -> ColumnElement[str | None]:
+    """Select the mode of a ban, as `switch_at` gives it."""
+    return case((BanRow.off_until_s <= now, BanRow.returns_to), else_=BanRow.mode)
+
+
+def sql_mode_since(now: Instant) -> ColumnElement[int | None]:
+    """Select since when a ban has its mode, as `switch_at` gives it."""
+    return case((BanRow.off_until_s <= now, BanRow.off_until_s), else_=BanRow.mode_set_s)
+
+
+def sql_has_lapsed(now: Instant) -> ColumnElement[bool]:
+    """Select whether a ban has lapsed, as `has_lapsed` gives it."""
+    _, period, own = _term()
+    return not_(exists().where(own, not_(period.has_ended(now))))
+
+
+def _term() -> tuple[type[TermRow], SqlPeriod, ColumnElement[bool]]:
+    """A term under a name of its own, its period, and that it is one of the ban's."""
+    term = aliased(TermRow)
+    return term, term.sql_period(), term.ban == BanRow.number
+
+
+def _held(now: Instant) -> ColumnElement[bool]:
+    _, period, own = _term()
+    return exists().where(own, period.holds(now))
+
+
+def _nears_end(now: Instant) -> ColumnElement[bool]:
+    """Of a ban in force: that within thirty days a term ends when no other holds."""
+    term, period, own = _term()
+    other, further, _ = _term()
+    end = period.end
+    covered = exists().where(other.ban == term.ban, further.start <= end, further.end > end)
+    return exists().where(own, end > now, end <= now + ENDING_S, not_(period.is_void), not_(covered))
+
+
+def _nears_review(now: Instant) -> ColumnElement[bool]:
+    """Of a ban in force: that its latest date of review is within thirty days; or past, where it has no end.
+
+    Where it ends before its review, it nears its end.
+    """
+    _, period, own = _term()
+    endless = exists().where(own, period.holds(now), period.end >= FOREVER)
+    soon, later = _reviewed(now, now, now + ENDING_S), _reviewed(now, now + ENDING_S, None)
+    return and_(or_(soon, and_(_reviewed(now, None, now), endless)), not_(later))
+
+
+def _reviewed(now: Instant, after: Instant | None, until: Instant | None) -> ColumnElement[bool]:
+    """That a term which is not over has its date of review within it, later than `after` and not later than `until`."""
+    term, period, own = _term()
+    review = term.review_by_s
+    bounds = [review > after] if after is not None else []
+    bounds += [review <= until] if until is not None else []
+    return exists().where(own, not_(period.has_ended(now)), review < period.end, *bounds)
+
+
+def _is_suspended(now: Instant) -> ColumnElement[bool]:
+    row = SuspensionRow
+    whose = or_(row.authority.is_(None), row.authority == BanRow.authority)
+    # The column itself has an index.
+    return exists().where(whose, row.end_s > now, row.sql_period().holds(now))

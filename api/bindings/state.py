@@ -1,0 +1,29 @@
+"""When a ban applies in another authority: the states of bindings, also as SQL.
+
+When a binding has effect is the matter of its `period`.
+"""
+
+from sqlalchemy import ColumnElement, and_, not_
+
+from api.bindings.schemas import BindingState
+from api.db.models import BindingRow
+from dnsfilter.policy.model import Instant
+
+
+def binding_state(row: BindingRow, now: Instant) -> BindingState:
+    """Return the state of a binding at `now`."""
+    if row.period.has_ended(now):
+        return BindingState.ENDED
+    if not row.is_agreed:
+        return BindingState.PROPOSED
+    return BindingState.IN_FORCE if row.period.holds(now) else BindingState.PLANNED
+
+
+def never_holds(row: BindingRow, now: Instant) -> bool:
+    """Return whether the binding has never had an effect, and never will: it is void, or ended as a proposal."""
+    return row.period.is_void or (row.period.has_ended(now) and not row.is_agreed)
+
+
+def is_bound(now: Instant) -> ColumnElement[bool]:
+    """Select the bindings that are in force, or come into force later."""
+    return and_(BindingRow.sql_is_agreed(), not_(BindingRow.sql_period().has_ended(now)))
