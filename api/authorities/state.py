@@ -1,5 +1,7 @@
 """Whether an authority is open, and how far what it begins may reach."""
 
+from sqlalchemy import ColumnElement, and_
+
 from api.authorities.schemas import AuthorityState
 from api.db.models import AuthorityRow
 from api.errors import Conflict
@@ -9,9 +11,19 @@ from dnsfilter.policy.model import Instant
 
 def authority_state(row: AuthorityRow, now: Instant) -> AuthorityState:
     """The state of an authority at `now`."""
-    if row.closes_s is None:
-        return AuthorityState.OPEN
-    return AuthorityState.CLOSED if row.closes_s <= now else AuthorityState.CLOSING
+    if is_closed(row.closes_s, now):
+        return AuthorityState.CLOSED
+    return AuthorityState.OPEN if row.closes_s is None else AuthorityState.CLOSING
+
+
+def is_closed(closes_s: Instant | None, now: Instant) -> bool:
+    """Return whether an authority that closes at `closes_s`, or never, is closed at `now`."""
+    return closes_s is not None and closes_s <= now
+
+
+def sql_is_closed(now: Instant) -> ColumnElement[bool]:
+    """Select the authorities that are closed at `now`."""
+    return and_(AuthorityRow.closes_s.is_not(None), AuthorityRow.closes_s <= now)
 
 
 def demand_open(row: AuthorityRow, now: Instant) -> None:

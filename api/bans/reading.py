@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, DecisionWrite, EndingRead, FormalRead, TermRead, TermWrite
-from api.bans.state import DAY_S, due, goes_on_after, state_of, switch_at
+from api.bans.state import DAY_S, due, goes_on_after, state_of, switch_at, under
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid, invalid_at
@@ -36,6 +36,11 @@ def read_ban(session: Session, row: BanRow, now: Instant, time_zone: str, suspen
     return read_bans(session, [row], now, {row.authority: time_zone}, suspended)[0]
 
 
+def answered(read: BanRead, suspended: Suspended) -> BanRead:
+    """Return a ban that was read as if nobody were suspended, as the API shows it."""
+    return read.model_copy(update={"state": under(read.state, suspended=is_suspended(read.authority, suspended))})
+
+
 def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
     """The ban as the audit keeps it: without what depends on the hour, or is the time of an act."""
     return shown_all(session, [row], now, {row.authority: time_zone})[0]
@@ -43,17 +48,25 @@ def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
 
 def shown_all(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[Json]:
     """As `shown`, of many bans; `zones` has the time zone of each authority."""
-    read = read_bans(session, rows, now, zones, frozenset())
-    return [ban.model_dump(mode="json", exclude=_OF_THE_HOUR) for ban in read]
+    return [kept(ban) for ban in read_bans(session, rows, now, zones, frozenset())]
+
+
+def kept(read: BanRead) -> Json:
+    """Return what the audit keeps of a ban that was read."""
+    return read.model_dump(mode="json", exclude=_OF_THE_HOUR)
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose ban on what it is that a request is about; dates in it are local to `time_zone`."""
+    """Whose ban on what it is that a request is about; dates in it are local to `time_zone`.
+
+    `ban` is its number. It is None if there is no such ban yet.
+    """
 
     authority: str
     service: str
     time_zone: str
+    ban: int | None
 
 
 def decision_value(session: Session, body: DecisionWrite, subject: Subject, place: str) -> DecisionRecord:
@@ -72,8 +85,7 @@ def _source(session: Session, reference: str, subject: Subject, place: str) -> i
     source = repository.find(session, authority, service)
     if source is None:
         raise Invalid.at(place, f"there is no ban {reference}")
-    own = repository.find(session, subject.authority, subject.service)
-    if own is not None and repository.leads_to(session, source, own.number):
+    if subject.ban is not None and repository.leads_to(session, source, subject.ban):
         raise Invalid.at(place, f"{reference} follows {subject.authority}/{subject.service}: not both the other")
     return source.number
 

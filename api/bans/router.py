@@ -12,7 +12,7 @@ from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
 from api.bans.change import BanChange
-from api.bans.reading import Subject, decision_value, read_ban, read_bans, term_value, term_values
+from api.bans.reading import Subject, answered, decision_value, read_ban, read_bans, term_value, term_values
 from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal, State
 from api.bans.state import goes_on_from
 from api.bans.warnings import warnings_of
@@ -99,7 +99,9 @@ def list_authority_bans(
 def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, permit: AnyAccount, response: Response) -> BanRead:
     """The authority's ban on the service."""
     owner = authorities.get(unit.session, slug)
-    return _answer(unit, permit, owner, repository.get(unit.session, slug, service), response)
+    row = repository.get(unit.session, slug, service)
+    read = read_ban(unit.session, row, unit.now_s, owner.time_zone, frozenset())
+    return _answer(unit, permit, owner, row, read, response)
 
 
 @of_authority.put(
@@ -131,9 +133,9 @@ def put_ban(
     the ban from refusing waits as a request (202). Changes by administrators do not wait.
     """
     owner = authorities.get(unit.session, slug)
-    known = repository.find(unit.session, slug, service)
-    precondition.check(known.revision if known else None)
-    return _put(unit, held, permit, owner, service, body, response)
+    row = repository.find(unit.session, slug, service)
+    precondition.check(row.revision if row else None)
+    return _put(unit, held, permit, owner, service, row, body, response)
 
 
 @of_authority.patch(
@@ -155,9 +157,9 @@ def patch_ban(
 ) -> BanRead | Response:
     """Changes the fields given of a ban that exists."""
     owner = authorities.get(unit.session, slug)
-    known = repository.get(unit.session, slug, service)
-    precondition.check(known.revision)
-    return _put(unit, held, permit, owner, service, body, response)
+    row = repository.get(unit.session, slug, service)
+    precondition.check(row.revision)
+    return _put(unit, held, permit, owner, service, row, body, response)
 
 
 @of_authority.delete(
@@ -201,16 +203,18 @@ def renew_ban(
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
-    subject = _subject(owner, row.service)
+    subject = _subject(owner, row.service, row)
     if body.decision is not None and body.decision.follows is not None and body.says_no_term:
-        acts.renew_following(unit, owner, row, decision_value(unit.session, body.decision, subject, "body.decision"))
+        decision = decision_value(unit.session, body.decision, subject, "body.decision")
+        read = acts.renew_following(unit, owner, row, decision)
     else:
         if body.start is None and body.decision is not None and body.decision.reference:
             acts.demand_further(row, body.decision.reference, unit.now_s)
         begins = goes_on_from(row.terms, unit.now_s)
-        acts.renew(unit, owner, row, term_value(unit.session, body, unit.now_s, subject, "body", begins=begins))
+        term = term_value(unit.session, body, unit.now_s, subject, "body", begins=begins)
+        read = acts.renew(unit, owner, row, term)
     response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
-    return _answer(unit, permit, owner, row, response)
+    return _answer(unit, permit, owner, row, read, response)
 
 
 @of_authority.post(
@@ -232,8 +236,7 @@ def end_ban(
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
-    _end(unit, owner, row, body)
-    return _answer(unit, permit, owner, row, response)
+    return _answer(unit, permit, owner, row, _end(unit, owner, row, body), response)
 
 
 def _number(unit: UnitOfWork, follows: str | None) -> int | None:
@@ -246,30 +249,30 @@ def _put(
     permit: Permit,
     owner: AuthorityRow,
     slug: str,
+    row: BanRow | None,
     body: BanWrite,
     response: Response,
 ) -> BanRead | Response:
     known = held.services.get(slug)
     if known is None:
         raise NotFound(unknown("service", slug, held.services))
-    row = repository.find(unit.session, owner.slug, slug)
     # A provisional ban is confirmed by terms of its own, not by the one that it has.
     terms = [] if row is None or row.provisional else row.terms
-    change = _change(unit, body, terms, _subject(owner, slug))
+    change = _change(unit, body, terms, _subject(owner, slug, row))
     request = None if row is None else asked(unit, permit, owner, row, change)
     if row is not None and request is not None:
         return JSONResponse(read_request(request, row, unit.now_s).model_dump(mode="json"), 202)
-    row, created = acts.put(unit, owner, known, change)
-    response.status_code = 201 if created else 200
-    return _answer(unit, permit, owner, row, response)
+    response.status_code = 201 if row is None else 200
+    row, read = acts.put(unit, owner, known, row, change)
+    return _answer(unit, permit, owner, row, read, response)
 
 
-def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> None:
+def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> BanRead:
     decision = None
     if body.decision is not None:
-        decision = decision_value(unit.session, body.decision, _subject(owner, row.service), "body.decision")
+        decision = decision_value(unit.session, body.decision, _subject(owner, row.service, row), "body.decision")
     at = given_moment(body.at, unit.now_s, owner.time_zone, "body.at", second=True)
-    acts.end(unit, owner, row, at, body.reason, decision)
+    return acts.end(unit, owner, row, at, body.reason, decision)
 
 
 def _change(unit: UnitOfWork, body: BanWrite, known: Sequence[TermRow], subject: Subject) -> BanChange:
@@ -307,8 +310,8 @@ def _off_until(unit: UnitOfWork, body: BanWrite, time_zone: str) -> Instant | No
     return found
 
 
-def _subject(owner: AuthorityRow, service: str) -> Subject:
-    return Subject(owner.slug, service, owner.time_zone)
+def _subject(owner: AuthorityRow, service: str, row: BanRow | None) -> Subject:
+    return Subject(owner.slug, service, owner.time_zone, None if row is None else row.number)
 
 
 def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, cursor: str | None) -> Page[BanRead]:
@@ -319,10 +322,11 @@ def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, 
     return Page(items=read_bans(session, rows, unit.now_s, zones, suspended_now), next=following)
 
 
-def _answer(unit: UnitOfWork, permit: Permit, owner: AuthorityRow, row: BanRow, response: Response) -> BanRead:
+def _answer(
+    unit: UnitOfWork, permit: Permit, owner: AuthorityRow, row: BanRow, read: BanRead, response: Response
+) -> BanRead:
     tag(response, row.revision)
-    suspended_now = suspended(unit.session, unit.now_s)
-    found = read_ban(unit.session, row, unit.now_s, owner.time_zone, suspended_now)
+    found = answered(read, suspended(unit.session, unit.now_s))
     if permit.caller.has(READERS, owner.slug):
         found.warnings = warnings_of(unit.session, row, unit.now_s, owner.time_zone)
     return found

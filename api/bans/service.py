@@ -12,10 +12,11 @@ from api.bans import repository
 from api.bans.change import BanChange
 from api.bans.following import followed, renewed
 from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
-from api.bans.reading import decision_columns, decision_record, same_span, same_term, shown
+from api.bans.reading import decision_columns, decision_record, kept, read_ban, same_span, same_term
+from api.bans.schemas import BanRead
 from api.bans.state import has_lapsed, live_terms
 from api.bans.switching import first_mode, set_mode, switched
-from api.db.base import Json
+from api.db.history import columns
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
@@ -39,15 +40,18 @@ Step: TypeAlias = Callable[[UnitOfWork, BanRow, BanChange], None]
 """Sets one part of a ban as the change says."""
 
 
-def put(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> tuple[BanRow, bool]:
-    """Adopt a ban, or change the one there is; says whether it is new. Nothing happens where nothing differs."""
+def put(
+    unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow | None, change: BanChange
+) -> tuple[BanRow, BanRead]:
+    """Adopt a ban, or change `row`, the one that there is. Nothing happens if nothing differs.
+
+    As every act here, return the ban as it is after it, read as if nobody were suspended.
+    """
     if change.mode is None and change.mode_reason is not None:
         raise Invalid.at("body.mode_reason", "a reason goes with the mode that is set")
-    row = repository.find(unit.session, authority.slug, service.slug)
     if row is None:
-        return _adopt(unit, authority, service, followed(unit.session, change, unit.now_s)), True
-    _change(unit, authority, service, row, taken_over(unit, row, change))
-    return row, False
+        return _adopt(unit, authority, service, followed(unit.session, change, unit.now_s))
+    return row, _change(unit, authority, service, row, taken_over(unit, row, change))
 
 
 def taken_over(unit: UnitOfWork, row: BanRow, change: BanChange) -> BanChange:
@@ -55,7 +59,7 @@ def taken_over(unit: UnitOfWork, row: BanRow, change: BanChange) -> BanChange:
     return followed(unit.session, change, unit.now_s) if row.provisional and change.provisional is False else change
 
 
-def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> None:
+def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> BanRead:
     """Add a term to an ordinary ban, by a decision with a reference.
 
     Raises Conflict for a provisional ban, or where the ban has that term.
@@ -64,7 +68,7 @@ def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) ->
     demand_ahead(term, "body", unit.now_s)
     if any(same_term(known, term) for known in row.decided_terms):
         raise Conflict("the ban has that term already")
-    _add_terms(unit, authority, row, (term,))
+    return _add_terms(unit, authority, row, (term,))
 
 
 def demand_further(row: BanRow, reference: str, now: Instant) -> None:
@@ -76,17 +80,16 @@ def demand_further(row: BanRow, reference: str, now: Instant) -> None:
         raise Conflict(f"the ban was renewed by {reference} already: for a further term by that, say when it begins")
 
 
-def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: DecisionRecord) -> None:
+def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: DecisionRecord) -> BanRead:
     """Renew an ordinary ban as the ban that the decision follows: for what is left of its terms, with its scope.
 
     The scope is an act of its own. Raises Conflict as `renew`, or where nothing is left to take over.
     """
     _renewable(row, decision)
     change = renewed(unit.session.get_one(BanRow, decision.follows), row.terms, decision, unit.now_s)
-    before = _add_terms(unit, authority, row, change.terms or ())
+    renewed_ban, stored = _add_terms(unit, authority, row, change.terms or ()), columns(row)
     _set_scope(unit, row, change)
-    if shown(unit.session, row, unit.now_s, authority.time_zone) != before:
-        _recorded(unit, authority, row, "ban.set_scope", before)
+    return renewed_ban if columns(row) == stored else _recorded(unit, authority, row, "ban.set_scope", renewed_ban)
 
 
 def _renewable(row: BanRow, decision: DecisionRecord) -> None:
@@ -95,8 +98,8 @@ def _renewable(row: BanRow, decision: DecisionRecord) -> None:
     demand_renewal(decision, "body.decision")
 
 
-def _add_terms(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, terms: Sequence[Term]) -> Json:
-    before = shown(unit.session, row, unit.now_s, authority.time_zone)
+def _add_terms(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, terms: Sequence[Term]) -> BanRead:
+    before = _read(unit, authority, row)
     row.terms.extend(_term_row(term, unit.now_s) for term in terms)
     _bounded(row.terms)
     return _recorded(unit, authority, row, "ban.renew", before)
@@ -104,7 +107,7 @@ def _add_terms(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, terms: Se
 
 def end(
     unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: DecisionRecord | None
-) -> None:
+) -> BanRead:
     """End the ban early at `at`: terms that have begun get that end, those that would begin later are removed.
 
     Where none has begun, they stay on record, ended as they begin; Conflict where nothing keeps the ban from removal.
@@ -121,23 +124,22 @@ def end(
         raise Conflict("the ban has no term that reaches so far")
     if decision is not None:
         demand_own(decision, "body.decision")
-    before = shown(unit.session, row, unit.now_s, authority.time_zone)
+    before = _read(unit, authority, row)
     for term, end in reaching:
         if begun and term.start_s > unit.now_s >= term.recorded_s and term.start_s >= at:
             row.terms.remove(term)
             continue
         term.ended_s, term.ended_reason = end, reason
         term.ended_decision = decision_columns(decision) if decision is not None else {}
-    _recorded(unit, authority, row, "ban.end", before)
+    return _recorded(unit, authority, row, "ban.end", before)
 
 
 def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     """Remove a ban that has not begun and to which nothing refers; raises Conflict."""
-    kept = _kept(unit, row)
-    if kept is not None:
-        raise Conflict(kept)
-    before = shown(unit.session, row, unit.now_s, authority.time_zone)
-    unit.record("ban.remove", _subject(row), before, None, row.authority)
+    why = _kept(unit, row)
+    if why is not None:
+        raise Conflict(why)
+    unit.record("ban.remove", _subject(row), kept(_read(unit, authority, row)), None, row.authority)
     unit.session.delete(row)
 
 
@@ -198,22 +200,23 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
     return row
 
 
-def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> BanRow:
+def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> tuple[BanRow, BanRead]:
     row = new_row(unit, authority, service, change)
     unit.session.add(row)
     unit.session.flush()
     act = "ban.adopt_provisionally" if row.provisional else "ban.adopt"
-    after = shown(unit.session, row, unit.now_s, authority.time_zone)
-    unit.record(act, _subject(row), None, after, row.authority)
-    return row
+    after = _read(unit, authority, row)
+    unit.record(act, _subject(row), None, kept(after), row.authority)
+    return row, after
 
 
-def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> None:
-    before = shown(unit.session, row, unit.now_s, authority.time_zone)
+def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> BanRead:
+    before, stored = _read(unit, authority, row), columns(row)
     confirmed = _confirm(row, change, unit.now_s)
     if change.terms is not None:
         renews = _replace_terms(unit, row, change.terms, _omissible(unit, row, change, confirmed), confirmed)
-        before = _recorded(unit, authority, row, "ban.renew", before) if renews else before
+        if renews:
+            before, stored = _recorded(unit, authority, row, "ban.renew", before), columns(row)
     if change.decision is not None and change.decision != decision_record(row.decision):
         if not confirmed and _has_begun(row, unit.now_s):
             raise _had_already(row, "the decision behind it is not rewritten")
@@ -228,11 +231,10 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
     )
     for act, step in steps:
         step(unit, row, change)
-        if not confirmed and shown(unit.session, row, unit.now_s, authority.time_zone) != before:
-            before = _recorded(unit, authority, row, act, before)
+        if not confirmed and columns(row) != stored:
+            before, stored = _recorded(unit, authority, row, act, before), columns(row)
     _checked(row, service)
-    if confirmed:
-        _recorded(unit, authority, row, "ban.confirm", before)
+    return _recorded(unit, authority, row, "ban.confirm", before) if confirmed else before
 
 
 def _set_reply(_unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
@@ -371,13 +373,17 @@ def _within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: Instant
             demand_within(authority, term.period.end, now)
 
 
-def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: Json) -> Json:
+def _read(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> BanRead:
+    return read_ban(unit.session, row, unit.now_s, authority.time_zone, frozenset())
+
+
+def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: BanRead) -> BanRead:
     """Record the act; gives the ban as it is after it."""
     _within_life(authority, row.terms, unit.now_s)
     row.revision = unit.new_revision()
     unit.session.flush()
-    after = shown(unit.session, row, unit.now_s, authority.time_zone)
-    unit.record(act, _subject(row), before, after, row.authority)
+    after = _read(unit, authority, row)
+    unit.record(act, _subject(row), kept(before), kept(after), row.authority)
     return after
 
 

@@ -91,14 +91,16 @@ def is_held(terms: Iterable[TermRow], at: Instant) -> bool:
 def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: bool) -> State:
     """Return the state of a ban with these terms, by whether its authority is `suspended` and its mode `off`."""
     if is_held(terms, at):
-        if off:
-            return State.OFF
-        if suspended:
-            return State.SUSPENDED
-        return State.IN_FORCE if due(terms, at) is None else State.ENDING
+        on = State.IN_FORCE if due(terms, at) is None else State.ENDING
+        return State.OFF if off else under(on, suspended=suspended)
     if any(term.period.is_ahead(at) for term in terms):
         return State.PLANNED
     return State.LAPSED
+
+
+def under(state: State, *, suspended: bool) -> State:
+    """Return what the state of a ban becomes if its authority is `suspended`. Only a ban in force is set aside."""
+    return State.SUSPENDED if suspended and state in (State.IN_FORCE, State.ENDING) else state
 
 
 def due(terms: Sequence[TermRow], at: Instant) -> Due | None:

@@ -5,6 +5,7 @@ from itertools import chain
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.authorities.state import sql_is_closed
 from api.db.models import AuthorityRow
 from api.notices.due_acts import due_bindings, due_exemptions, due_mergers, due_suspensions
 from api.notices.due_bans import due_bans
@@ -16,7 +17,7 @@ from api.notices.kinds import Due, Hour
 
 def due(session: Session, hour: Hour) -> list[Due]:
     """Every notice, each key once; none to an authority that has closed."""
-    statement = select(AuthorityRow.slug).where(AuthorityRow.closes_s <= hour.now)
+    statement = select(AuthorityRow.slug).where(sql_is_closed(hour.now))
     closed = frozenset(session.scalars(statement))
     found: dict[str, Due] = {}
     topics = (

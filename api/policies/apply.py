@@ -132,11 +132,11 @@ class _Run:
         self.tried.add(ban.number)
         with self._faulty(subject):
             owner = self.unit.session.get_one(AuthorityRow, ban.authority)
-            row, _ = ban_acts.put(self.unit, owner, self.services[ban.service], self._change(ban))
+            known = bans.find(self.unit.session, ban.authority, ban.service)
+            row, _ = ban_acts.put(self.unit, owner, self.services[ban.service], known, self._change(ban, known))
             self.rows[ban.number] = row
 
-    def _change(self, ban: Ban) -> BanChange:
-        known = bans.find(self.unit.session, ban.authority, ban.service)
+    def _change(self, ban: Ban, known: BanRow | None) -> BanChange:
         # A provisional ban's only term is made when it is recorded.
         keeps_term = ban.provisional and (known is None or known.provisional)
         return BanChange(

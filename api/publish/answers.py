@@ -134,7 +134,7 @@ def _nesting(policy: Policy, site: str, client: Address, visible: frozenset[str]
 
 def suspension_read(policy: Policy, authority: str | None, at: Instant) -> SuspendedRead | None:
     """Return the suspension that holds longest of those at `at` for the authority; None means unregistered clients."""
-    held = [s for s in policy.suspensions if s.authority in (None, authority) and s.start <= at < s.end]
+    held = [s for s in policy.suspensions if s.authority in (None, authority) and s.period.holds(at)]
     last = max(held, key=lambda suspension: suspension.end, default=None)
     if last is None:
         return None

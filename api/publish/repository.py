@@ -1,6 +1,6 @@
 """The queries that gather a policy."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any, Generic, TypeVar
 
@@ -88,11 +88,14 @@ class Kept(Generic[Row, Value]):
             hold()
 
     def _read(self, session: Session, keys: Sequence[Any]) -> dict[Any, Value | None]:
-        """What the rows of these keys say, and perhaps others too."""
-        statement = select(self._kind)
-        if len(keys) <= MANY:
-            statement = statement.where(self._key.in_(keys))
-        rows = session.scalars(statement) if keys else ()
+        """What the rows of these keys say, and perhaps others too. Rows that the session has are not loaded again."""
+        identities = (self._table.identity_key_from_primary_key((key,)) for key in keys)
+        known: list[Any] = [row for one in identities if (row := session.identity_map.get(one)) is not None]
+        if len(known) == len(keys):
+            rows: Iterable[Row] = known
+        else:
+            statement = select(self._kind)
+            rows = session.scalars(statement.where(self._key.in_(keys)) if len(keys) <= MANY else statement)
         return {self._table.primary_key_from_instance(row)[0]: self._value(row) for row in rows}
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from api.authorities.state import is_closed
 from api.bindings.repository import binders
 from api.db import history
 from api.db.base import Base, Json
@@ -195,7 +196,7 @@ def _unknown(value: Range, authorities: Collection[str], sites: Collection[str])
 
 
 def _closed(authority: str, closes_s: Instant | None, now_s: Instant) -> str | None:
-    return f"authority {authority} is closed" if closes_s is not None and closes_s <= now_s else None
+    return f"authority {authority} is closed" if is_closed(closes_s, now_s) else None
 
 
 def _foreign(value: Range, sync: Sync | None, acting_for: frozenset[str] | None) -> str | None:

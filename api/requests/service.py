@@ -80,7 +80,7 @@ def approve(unit: UnitOfWork, row: RequestRow, service: Service, note: str) -> N
     ban = _must_wait(unit, row)
     _record(unit, row, ban, "request.approve", note, approved=unit.now_s)
     change = BanChange(mode=Mode(row.mode), mode_reason=row.reason or None, off_until=row.until_s)
-    bans.put(unit, unit.session.get_one(AuthorityRow, ban.authority), service, change)
+    bans.put(unit, unit.session.get_one(AuthorityRow, ban.authority), service, ban, change)
 
 
 def reject(unit: UnitOfWork, row: RequestRow, reason: str) -> None:

@@ -110,7 +110,7 @@ class _Run:
                     raise Conflict(f"service {row.service} is in the catalogue no longer")
                 owner = self.unit.session.get_one(AuthorityRow, row.authority)
                 reason = self.reason if owner.off_needs_reason else ""
-                ban_acts.put(self.unit, owner, service, as_decided(past, now, reason=reason))
+                ban_acts.put(self.unit, owner, service, row, as_decided(past, now, reason=reason))
 
     @contextmanager
     def _faulty(self, subject: str) -> Iterator[None]:

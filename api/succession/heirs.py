@@ -127,10 +127,10 @@ class Heirs:
         decided = as_decided(ban, now, reason=self.reason if self.new.off_needs_reason else "")
         if known is None or known.provisional:
             adopted = replace(decided, decision=decision, terms=terms, provisional=False)
-            row, _ = ban_acts.put(self.unit, self.new, service, adopted)
+            row, _ = ban_acts.put(self.unit, self.new, service, known, adopted)
         else:
             # Its terms stay what they were, and these are added. How it applies is said anew only where it has lapsed.
-            row = known if live else ban_acts.put(self.unit, self.new, service, decided)[0]
+            row = known if live else ban_acts.put(self.unit, self.new, service, known, decided)[0]
             for term in terms:
                 ban_acts.renew(self.unit, self.new, row, term)
         self.done.continued.append((_of_ban(ban), _of_ban(row)))
