@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,7 +35,7 @@ from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
 from api.publish.signing import Signing
 from api.publish.start import keep_history, meet_store
-from api.settings import DEFAULTS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
+from api.settings import DEFAULTS, KEYS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
 from api.system.connections import raise_limit
 from api.system.metrics import DamageCollector, MetricsServer, Registry
 from api.system.notices import NoticesCollector
@@ -219,9 +218,9 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(arguments: argparse.Namespace) -> Settings:
     # In the environment itself, since libraries read variables too: PGPASSFILE, TZ.
     os.environ.update(read_environment(os.environ, arguments.state_dir, arguments.env_file))
-    given = {key: getattr(arguments, key) for key in DEFAULTS}
-    found = parse_settings({**given, "listen": arguments.listen and ",".join(arguments.listen)}, os.environ)
-    return replace(found, env_file=arguments.env_file)
+    given = {key: getattr(arguments, key) for key in KEYS}
+    given["listen"] = arguments.listen and ",".join(arguments.listen)
+    return parse_settings(given, os.environ, arguments.env_file)
 
 
 def _certificate(files: TlsFiles | None) -> Certificate | None:

@@ -1,54 +1,35 @@
 """Settings of the control plane: command line before `DNSFILTER_API_*` before defaults."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from api.places import MailPlace, Place, parse_file_place, parse_mail_place, parse_syslog_place
+from api.places import FilePlace, MailPlace, Place, SyslogPlace, parse_file_place, parse_mail_place, parse_syslog_place
 from api.tls import CERTIFICATE, PRIVATE_KEY, check_pem, make_context
 from dnsfilter.errors import ConfigError, Problem
 
 PREFIX = "DNSFILTER_API_"
-DEFAULTS = {
-    "state_dir": "/var/lib/dnsfilter",
-    "listen": "127.0.0.1:8080",
-    "metrics_listen": "127.0.0.1:9154",
-    "database": "",
-    "init_policy": "",
-    "tls_certificate": "",
-    "tls_key": "",
-    "allow_plain": "",
-    "snapshot_key": "",
-    "checkpoint_key": "",
-    "checkpoint_file": "",
-    "checkpoint_mail": "",
-    "checkpoint_syslog": "",
-    "notices_mail": "",
-    "broken_record": "",
-}
+DEFAULTS = {"state_dir": "/var/lib/dnsfilter", "listen": "127.0.0.1:8080", "metrics_listen": "127.0.0.1:9154"}
+"""As they are written; `_completed` has the others."""
 WHERE = ("state_dir", "database", "snapshot_key", "checkpoint_key")
 """The settings that say where an installation is."""
-BOOLEAN = ("", "true", "false")
 UNIX = "unix:"
 MAX_SOCKET_PATH = 107
-"""Octets: the kernel's `sun_path` without its last."""
+"""Bytes: the kernel's `sun_path` without its last."""
 MAX_LISTEN = 16
 """Addresses to listen on."""
 _PLAIN = (
     "plain HTTP on {} shows tokens to whoever hears the network: give --tls-certificate and --tls-key, listen on "
     "loopback or on unix:PATH behind a proxy, or say --allow-plain where something else ciphers the way"
 )
-_PLACES: Mapping[str, Callable[[str], Place]] = {
-    "checkpoint_file": parse_file_place,
-    "checkpoint_mail": parse_mail_place,
-    "checkpoint_syslog": parse_syslog_place,
-}
 BACKENDS = ("sqlite", "postgresql")
 
 
@@ -102,29 +83,197 @@ class TlsFiles:
     key: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the control plane runs with. `init_policy` is loaded only into an empty database.
+def parse_listen(text: str) -> Where:
+    """Where to listen, of "127.0.0.1:8080" or "unix:/run/api.sock"; raises ValueError naming the input."""
+    if not text.startswith(UNIX):
+        return parse_endpoint(text)
+    path = text.removeprefix(UNIX)
+    if not path.startswith("/") or path.endswith("/") or "\0" in path:
+        raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter-api/api.sock")
+    if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
+        raise ValueError(f"{text!r} is too long: a socket's path has at most {MAX_SOCKET_PATH} bytes")
+    return UnixSocket(Path(path))
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """An `Endpoint` of "127.0.0.1:8080" or "[::1]:8080"; raises ValueError naming the input."""
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not host or (":" in host and not bracketed):
+        raise ValueError(f"{text!r} is no address with a port: write for example 127.0.0.1:8080 or [::1]:8080")
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError(f"{port!r} in {text!r} is no port (0 to 65535)")
+    return Endpoint(host.strip("[]"), int(port))
+
+
+def _meet(one: Where, other: Where) -> bool:
+    """Return whether the kernel would refuse the second: `[::]` is every IPv4 address too, `0.0.0.0` is no IPv6 one."""
+    if not (isinstance(one, Endpoint) and isinstance(other, Endpoint)):
+        return one == other
+    hosts = {one.host, other.host}
+    has_all = "::" in hosts or ("0.0.0.0" in hosts and not any(":" in host for host in hosts))
+    return one.port == other.port != 0 and (len(hosts) == 1 or has_all)
+
+
+class _Faults(ValueError):
+    """What is wrong: a message about the setting in hand (None), or about the one of a key."""
+
+    def __init__(self, *faults: tuple[str | None, str]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+def _text(parse: Callable[[str], object]) -> BeforeValidator:
+    """Parse the text of a setting."""
+
+    def read(text: str) -> object:
+        try:
+            return parse(text)
+        except ValueError as error:
+            # pydantic repeats no message with bytes in it that are no text.
+            raise _Faults((None, str(error))) from error
+
+    return BeforeValidator(read)
+
+
+def _optional(parse: Callable[[str], object]) -> BeforeValidator:
+    """Parse the text of a setting; an empty one is None."""
+    return _text(lambda text: parse(text) if text else None)
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("", "true", "false"):
+        raise ValueError("write true or false")
+    return text == "true"
+
+
+def _directory(text: str) -> Path:
+    path = Path(text)
+    if not text:
+        raise ValueError("name a directory")
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is not a directory")
+    return path
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError(f"there is no file {text}")
+    return Path(text)
+
+
+def _key_file(text: str) -> Path:
+    # Not the method, which raises an error if the directory may not be read.
+    if os.path.isdir(text):
+        raise ValueError(f"{text} is a directory: name a file")
+    return Path(text)
+
+
+def _pem(kind: str, text: str) -> Path:
+    check_pem(Path(text), kind)
+    return Path(text)
+
+
+def _database(url: str) -> str:
+    # The URL may carry a password: it stands in no message.
+    try:
+        backend = make_url(url).get_backend_name()
+    except ArgumentError:
+        raise ValueError(
+            "not a database URL: write for example sqlite:////var/lib/dnsfilter/dnsfilter.sqlite3"
+        ) from None
+    if backend not in BACKENDS:
+        raise ValueError(f"{backend} is not supported; use one of {', '.join(BACKENDS)}")
+    return url
+
+
+class Settings(BaseModel):
+    """What the control plane runs with. Each field, but for the last, is an option and a variable.
 
     `snapshot_key` is the file of the key that signs snapshots, `checkpoint_key` that of the one that signs checkpoints;
-    `checkpoint_places` are where those are taken to.
-    With `broken_record` acts are accepted although the database is damaged.
-    `notices_mail` is the server of notices, and the installation's own contact as its recipients; without it there are
-    no notices. `env_file` is the file of variables that `--env-file` named.
+    `init_policy` is loaded only into an empty database. With `broken_record` acts are accepted although the database is
+    damaged. `notices_mail` is the server of notices, and the installation's own contact as its recipients; without it
+    there are no notices. `env_file` is the file of variables that `--env-file` named.
     """
 
-    state_dir: Path
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    state_dir: Annotated[Path, _text(_directory)]
+    # Before `listen`, which asks for them.
+    allow_plain: Annotated[bool, _text(_boolean)] = False
+    tls_certificate: Annotated[Path | None, _optional(partial(_pem, CERTIFICATE))] = None
+    tls_key: Annotated[Path | None, _optional(partial(_pem, PRIVATE_KEY))] = Field(None, validate_default=True)
     listen: tuple[Where, ...]
-    metrics_listen: Endpoint
-    database: str
-    snapshot_key: Path
-    checkpoint_key: Path
-    init_policy: Path | None = None
-    checkpoint_places: tuple[Place, ...] = ()
-    tls: TlsFiles | None = None
-    notices_mail: MailPlace | None = None
-    broken_record: bool = False
+    metrics_listen: Annotated[Endpoint, _text(parse_endpoint)]
+    database: Annotated[str, _text(_database)] = Field(repr=False)
+    init_policy: Annotated[Path | None, _optional(_file)] = None
+    snapshot_key: Annotated[Path, _text(_key_file)]
+    checkpoint_key: Annotated[Path, _text(_key_file)]
+    checkpoint_file: Annotated[FilePlace | None, _optional(parse_file_place)] = None
+    checkpoint_mail: Annotated[MailPlace | None, _optional(parse_mail_place)] = None
+    checkpoint_syslog: Annotated[SyslogPlace | None, _optional(parse_syslog_place)] = None
+    notices_mail: Annotated[MailPlace | None, _optional(partial(parse_mail_place, least=0))] = None
+    broken_record: Annotated[bool, _text(_boolean)] = False
     env_file: Path | None = None
+
+    @field_validator("tls_key")
+    @classmethod
+    def _check_pair(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        is_wrong = "tls_certificate" not in info.data
+        certificate = info.data.get("tls_certificate")
+        if key is None and (is_wrong or certificate is not None):
+            raise _Faults(("tls_certificate", "needs --tls-key too"))
+        if key is not None and certificate is None and not is_wrong:
+            raise ValueError("needs --tls-certificate too")
+        if key is not None and certificate is not None:
+            try:
+                make_context(certificate, key)
+            except ValueError as error:
+                raise _Faults(("tls_certificate", str(error))) from error
+        return key
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _parse_listen(cls, text: str, info: ValidationInfo) -> Sequence[Where]:
+        """Where to listen: tokens are shown to no network unless that is asked for."""
+        texts = text.split(",")
+        if len(texts) > MAX_LISTEN:
+            raise ValueError(f"names {len(texts)} addresses; {MAX_LISTEN} are possible")
+        # What is wrong was given all the same.
+        files = [key for key in ("tls_certificate", "tls_key") if info.data.get(key, True) is not None]
+        is_ciphered = bool(files) or info.data.get("allow_plain", False)
+        listen: list[Where] = []
+        faults: list[str] = []
+        for each in texts:
+            try:
+                where = parse_listen(each.strip())
+            except ValueError as error:
+                faults.append(str(error))
+                continue
+            faults += [f"{where.text} is {other.text} too" for other in listen if _meet(where, other)]
+            if not where.loopback and not is_ciphered:
+                faults.append(_PLAIN.format(where.text))
+            listen.append(where)
+        found: list[tuple[str | None, str]] = [(None, fault) for fault in faults]
+        if files and listen and all(isinstance(where, UnixSocket) for where in listen):
+            needless = "a Unix socket is spoken to without TLS: the proxy before it has the certificate"
+            found.append((files[0], needless))
+        if found:
+            raise _Faults(*found)
+        return listen
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The certificate and its key."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return None
+        return TlsFiles(self.tls_certificate, self.tls_key)
+
+    @property
+    def checkpoint_places(self) -> tuple[Place, ...]:
+        """Where checkpoints are taken to."""
+        places = self.checkpoint_file, self.checkpoint_mail, self.checkpoint_syslog
+        return tuple(place for place in places if place is not None)
 
     def speaks_tls(self, where: Where) -> bool:
         """Return whether TLS is spoken at one of `listen`.
@@ -155,184 +304,54 @@ class Settings:
         return self.state_dir / "enrolment-token"
 
 
-def parse_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
+KEYS = tuple(key for key in Settings.model_fields if key != "env_file")
+
+
+def parse_settings(
+    given: Mapping[str, str | None], environ: Mapping[str, str], env_file: Path | None = None
+) -> Settings:
     """Settings of the command line (None: not given) and the environment; raises ConfigError with all faults."""
-    values, places = {}, {}
-    for key, default in DEFAULTS.items():
-        option, variable = f"--{key.replace('_', '-')}", PREFIX + key.upper()
-        from_line, from_environ = given.get(key), environ.get(variable)
-        values[key] = from_line if from_line is not None else from_environ if from_environ is not None else default
-        places[key] = option if from_line is not None else variable if from_environ is not None else option
+    variables = {PREFIX + key.upper(): key for key in KEYS}
+    from_line = {key: text for key in KEYS if (text := given.get(key)) is not None}
+    from_environ = {key: environ[name] for name, key in variables.items() if name in environ}
     problems = [
-        Problem(variable, f"unknown setting; known are {', '.join(PREFIX + key.upper() for key in DEFAULTS)}")
-        for variable in sorted(environ)
-        if variable.startswith(PREFIX) and variable.removeprefix(PREFIX).lower() not in DEFAULTS
+        Problem(name, f"unknown setting; known are {', '.join(variables)}")
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in variables
     ]
-    state_dir = Path(values["state_dir"])
-    if not values["state_dir"]:
-        problems.append(Problem(places["state_dir"], "name a directory"))
-    elif state_dir.exists() and not state_dir.is_dir():
-        problems.append(Problem(places["state_dir"], f"{state_dir} is not a directory"))
-    listen, found = _listen(values, places)
-    problems += found
-    metrics_listen = None
+    values = _completed({**DEFAULTS, **from_environ, **from_line})
     try:
-        metrics_listen = parse_endpoint(values["metrics_listen"])
-    except ValueError as error:
-        problems.append(Problem(places["metrics_listen"], str(error)))
-    database = values["database"] or _database_in(state_dir)
-    problems += [Problem(places["database"], fault) for fault in _database_faults(database)]
-    init_policy = Path(values["init_policy"]) if values["init_policy"] else None
-    if init_policy is not None and not init_policy.is_file():
-        problems.append(Problem(places["init_policy"], f"there is no file {init_policy}"))
-    snapshot_key, checkpoint_key = (_key(values, key, state_dir) for key in ("snapshot_key", "checkpoint_key"))
-    for key, file in (("snapshot_key", snapshot_key), ("checkpoint_key", checkpoint_key)):
-        # Not the method, which raises an error if the directory may not be read.
-        if os.path.isdir(file):
-            problems.append(Problem(places[key], f"{file} is a directory: name a file"))
-    taken_to, found = _checkpoint_places(values, places)
-    problems += found
-    tls, found = _tls(values, places, listen)
-    problems += found
-    notices, found = _notices(values, places)
-    problems += found
-    if values["broken_record"] not in BOOLEAN:
-        problems.append(Problem(places["broken_record"], "write true or false"))
-    if problems or metrics_listen is None:
+        settings = Settings.model_validate({**values, "env_file": env_file})
+    except ValidationError as error:
+        for key, message in _faults(error):
+            is_variable = key in from_environ and key not in from_line
+            problems.append(Problem(PREFIX + key.upper() if is_variable else f"--{key.replace('_', '-')}", message))
+    if problems:
         raise ConfigError(tuple(problems))
-    keys = snapshot_key, checkpoint_key
-    broken_record = values["broken_record"] == "true"
-    return Settings(
-        state_dir, listen, metrics_listen, database, *keys, init_policy, taken_to, tls, notices, broken_record
-    )
+    return settings
 
 
 def where(given: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:
     """Return the settings WHERE of the command line and the environment, paths absolute. Nothing is checked."""
-    values = {key: given.get(key) or environ.get(PREFIX + key.upper()) or DEFAULTS[key] for key in WHERE}
+    values = {key: text for key in WHERE if (text := given.get(key) or environ.get(PREFIX + key.upper()))}
+    found = _completed({**DEFAULTS, **values})
+    return {key: found[key] if key == "database" else str(Path(found[key]).absolute()) for key in WHERE}
+
+
+def _completed(values: Mapping[str, str]) -> dict[str, str]:
+    """The values, with what is in the state directory unless it is set."""
     state_dir = Path(values["state_dir"])
-    keys = {key: str(_key(values, key, state_dir).absolute()) for key in ("snapshot_key", "checkpoint_key")}
-    database = values["database"] or _database_in(state_dir)
-    return {"state_dir": str(state_dir.absolute()), "database": database, **keys}
+    inside = {
+        "database": f"sqlite:///{state_dir.absolute() / 'dnsfilter.sqlite3'}",
+        "snapshot_key": str(state_dir / "snapshot-key"),
+        "checkpoint_key": str(state_dir / "checkpoint-key"),
+    }
+    return {**values, **{key: values.get(key) or text for key, text in inside.items()}}
 
 
-def _database_in(state_dir: Path) -> str:
-    return f"sqlite:///{state_dir.absolute() / 'dnsfilter.sqlite3'}"
-
-
-def _key(values: Mapping[str, str], key: str, state_dir: Path) -> Path:
-    """The file of a key: as it is set, else under the key's name in the state directory."""
-    return Path(values[key]) if values[key] else state_dir / key.replace("_", "-")
-
-
-def _listen(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[tuple[Where, ...], list[Problem]]:
-    """Where to listen, and what is wrong with that: tokens are shown to no network unless that is asked for."""
-    place = places["listen"]
-    listen: list[Where] = []
-    problems: list[Problem] = []
-    texts = values["listen"].split(",")
-    if len(texts) > MAX_LISTEN:
-        return (), [Problem(place, f"names {len(texts)} addresses; {MAX_LISTEN} are possible")]
-    ciphered = values["tls_certificate"] or values["tls_key"] or values["allow_plain"] == "true"
-    for text in texts:
-        try:
-            where = parse_listen(text.strip())
-        except ValueError as error:
-            problems.append(Problem(place, str(error)))
-            continue
-        problems += [Problem(place, f"{where.text} is {each.text} too") for each in listen if _meet(where, each)]
-        if not where.loopback and not ciphered:
-            problems.append(Problem(place, _PLAIN.format(where.text)))
-        listen.append(where)
-    if values["allow_plain"] not in BOOLEAN:
-        problems.append(Problem(places["allow_plain"], "write true or false"))
-    return tuple(listen), problems
-
-
-def _meet(one: Where, other: Where) -> bool:
-    """Return whether the kernel would refuse the second: `[::]` is every IPv4 address too, `0.0.0.0` is no IPv6 one."""
-    if not (isinstance(one, Endpoint) and isinstance(other, Endpoint)):
-        return one == other
-    hosts = {one.host, other.host}
-    has_all = "::" in hosts or ("0.0.0.0" in hosts and not any(":" in host for host in hosts))
-    return one.port == other.port != 0 and (len(hosts) == 1 or has_all)
-
-
-def _tls(
-    values: Mapping[str, str], places: Mapping[str, str], listen: Sequence[Where]
-) -> tuple[TlsFiles | None, list[Problem]]:
-    given = [key for key in ("tls_certificate", "tls_key") if values[key]]
-    if not given:
-        return None, []
-    place = places[given[0]]
-    if len(given) == 1:
-        missing = "--tls-key" if given == ["tls_certificate"] else "--tls-certificate"
-        return None, [Problem(place, f"needs {missing} too")]
-    if listen and all(isinstance(where, UnixSocket) for where in listen):
-        return None, [Problem(place, "a Unix socket is spoken to without TLS: the proxy before it has the certificate")]
-    files = TlsFiles(Path(values["tls_certificate"]), Path(values["tls_key"]))
-    problems = []
-    for key, kind in (("tls_certificate", CERTIFICATE), ("tls_key", PRIVATE_KEY)):
-        try:
-            check_pem(Path(values[key]), kind)
-        except ValueError as error:
-            problems.append(Problem(places[key], str(error)))
-    if not problems:
-        try:
-            make_context(files.certificate, files.key)
-        except ValueError as error:
-            problems.append(Problem(place, str(error)))
-    return files, problems
-
-
-def parse_listen(text: str) -> Where:
-    """Where to listen, of "127.0.0.1:8080" or "unix:/run/api.sock"; raises ValueError naming the input."""
-    if not text.startswith(UNIX):
-        return parse_endpoint(text)
-    path = text.removeprefix(UNIX)
-    if not path.startswith("/") or path.endswith("/") or "\0" in path:
-        raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter-api/api.sock")
-    if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
-        raise ValueError(f"{text!r} is too long: a socket's path has at most {MAX_SOCKET_PATH} octets")
-    return UnixSocket(Path(path))
-
-
-def _checkpoint_places(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[tuple[Place, ...], list[Problem]]:
-    """Where checkpoints are taken to, and what is wrong with that."""
-    found: list[Place] = []
-    problems = []
-    for key, parse in _PLACES.items():
-        try:
-            found += [parse(values[key])] if values[key] else []
-        except ValueError as error:
-            problems.append(Problem(places[key], str(error)))
-    return tuple(found), problems
-
-
-def _notices(values: Mapping[str, str], places: Mapping[str, str]) -> tuple[MailPlace | None, list[Problem]]:
-    if not values["notices_mail"]:
-        return None, []
-    try:
-        return parse_mail_place(values["notices_mail"], least=0), []
-    except ValueError as error:
-        return None, [Problem(places["notices_mail"], str(error))]
-
-
-def parse_endpoint(text: str) -> Endpoint:
-    """An `Endpoint` of "127.0.0.1:8080" or "[::1]:8080"; raises ValueError naming the input."""
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host or (":" in host and not bracketed):
-        raise ValueError(f"{text!r} is no address with a port: write for example 127.0.0.1:8080 or [::1]:8080")
-    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise ValueError(f"{port!r} in {text!r} is no port (0 to 65535)")
-    return Endpoint(host.strip("[]"), int(port))
-
-
-def _database_faults(url: str) -> list[str]:
-    # The URL may carry a password: it stands in no message.
-    try:
-        backend = make_url(url).get_backend_name()
-    except ArgumentError:
-        return ["not a database URL: write for example sqlite:////var/lib/dnsfilter/dnsfilter.sqlite3"]
-    return [] if backend in BACKENDS else [f"{backend} is not supported; use one of {', '.join(BACKENDS)}"]
+def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """The key and the message of each fault."""
+    for found in error.errors(include_url=False, include_input=False):
+        raised = found["ctx"]["error"] if "ctx" in found else found["msg"]
+        for key, message in raised.faults if isinstance(raised, _Faults) else [(None, str(raised))]:
+            yield key or str(found["loc"][0]), message

@@ -8,7 +8,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -185,8 +184,8 @@ def _settings(options: Options) -> "Settings":
     # The others are the control plane's to read: a certificate may come later.
     names = {PREFIX + key.upper() for key in WHERE}
     environ = {name: value for name, value in os.environ.items() if name in names}
-    settings = parse_settings({"state_dir": options.state_dir, "database": options.database}, environ)
-    return replace(settings, env_file=options.env_file)
+    given = {"state_dir": options.state_dir, "database": options.database}
+    return parse_settings(given, environ, options.env_file)
 
 
 def _next_steps(settings: "Settings") -> Iterator[str]:

@@ -170,3 +170,12 @@ def test_settings_show_no_password_of_a_mail_server(tmp_path: Path) -> None:
     assert settings.notices_mail.login == Login("user", "secret")
     assert settings.checkpoint_places == (settings.notices_mail,)
     assert "secret" not in f"{settings!r} {settings}"
+    database = "postgresql+psycopg://user:secret@127.0.0.1/dnsfilter"
+    assert "secret" not in repr(parse_settings({"state_dir": str(tmp_path), "database": database}, {}))
+
+
+def test_bytes_that_are_no_text_are_a_fault_of_their_setting(tmp_path: Path) -> None:
+    environ = {f"DNSFILTER_API_{key}": "a\udcff" for key in ("LISTEN", "DATABASE", "INIT_POLICY", "TLS_KEY")}
+    with pytest.raises(ConfigError) as caught:
+        parse_settings({"state_dir": str(tmp_path)}, environ)
+    assert {problem.place for problem in caught.value.problems} == set(environ)
