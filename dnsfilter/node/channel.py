@@ -1,53 +1,57 @@
 """What supervisor and worker say to each other: one message a packet on a private socket pair, with descriptors.
 
-Messages are pickled: both ends are the same program, and the socket pair has no other end.
+Messages are msgpack of known types, and a packet has a largest size. The supervisor survives every packet of a worker,
+and keeps no descriptor that a worker sends.
 """
 
 import os
-import pickle
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from contextlib import ExitStack
+from typing import Annotated, TypeAlias, TypeVar
 
-from dnsfilter.engine.strangers import Noted
+import msgspec
 
-MOST_OCTETS = 128 * 1024
+from dnsfilter.engine.strangers import PLACES, Noted
+from dnsfilter.errors import DnsfilterError
+
+MOST_BYTES = 128 * 1024
 MOST_DESCRIPTORS = 253
 """The kernel's limit (unix(7), SCM_MAX_FD)."""
+MOST_REASON = 1_000
+"""Characters of a reason."""
+_PREFIX_BYTES = (3, 6)
+
+Decoded = TypeVar("Decoded")
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
-    """One set of listening sockets, by the numbers that the worker's process inherits them under."""
-
-    udp: tuple[int, ...]
-    tcp: tuple[int, ...]
+class UnknownMessage(DnsfilterError):
+    """A packet that is none of the messages that the receiver knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """First to the worker.
+class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """A message names its type, so that the receiver takes only those that it knows."""
 
-    Descriptors: sealed memory, for this may be larger than a packet, with the pickled `Config` and a tuple of
-    `Inherited`: all sets of the node, of which it reads those that `Listen` names. Then those of a `Policy`, whose
+
+class Setup(_Message, frozen=True):
+    """First to the worker. `counters` is the path of its counters.
+
+    Descriptors: sealed memory, for this may be larger than a packet, with the `Terms`. Then those of a `Policy`, whose
     `since_ms` this one's is.
     """
 
-    counters: Path
+    counters: str
     since_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(_Message, frozen=True):
     """To the worker: read exactly these sets of sockets from now on, by number."""
 
     sets: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(_Message, frozen=True):
     """To the worker: decide by this snapshot from now on. Descriptors: manifest, names, ranges, rules.
 
     `since_ms`: the boot time from which on its making time counts.
@@ -57,44 +61,48 @@ class Policy:
     since_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(_Message, frozen=True):
     """To the worker: read no more, answer what is in hand, then end."""
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(_Message, frozen=True):
     """From the worker: this revision decides; the first one also means that it is ready to listen."""
 
-    revision: int
+    revision: Count
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(_Message, frozen=True):
     """From the worker: this snapshot could not be used; the one before stays in force."""
 
-    revision: int
-    reason: str
+    revision: Count
+    reason: Annotated[str, msgspec.Meta(max_length=MOST_REASON)]
 
 
-@dataclass(frozen=True, slots=True)
-class Alive:
+class Alive(_Message, frozen=True):
     """From the worker, regularly. `clock_doubted`: the wall clock is earlier than the snapshot's making."""
 
     clock_doubted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Strangers:
+class Strangers(_Message, frozen=True):
     """From the worker, at most every few seconds: the networks in no range that have asked since it last said so.
 
-    At most as many as the engine's table has places, some 40 octets each.
+    At most as many as the engine's table has places, some 60 bytes each.
     """
 
-    noted: Sequence[Noted]
+    noted: Annotated[Sequence[Noted], msgspec.Meta(max_length=PLACES)]
+
+    def __post_init__(self) -> None:
+        if any(len(one.prefix) not in _PREFIX_BYTES for one in self.noted):
+            raise ValueError("a prefix has another length than that of an IPv4 or an IPv6 network")
 
 
-Message: TypeAlias = Setup | Listen | Policy | Stop | InForce | Rejected | Alive | Strangers
+Order: TypeAlias = Setup | Listen | Policy | Stop
+Report: TypeAlias = InForce | Rejected | Alive | Strangers
+
+_ENCODER = msgspec.msgpack.Encoder()
+_ORDERS: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
+_REPORTS: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -102,17 +110,38 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def send(sock: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
+def send(sock: socket.socket, message: Order | Report, descriptors: Sequence[int] = ()) -> None:
     """Send one message with duplicates of `descriptors`. OSError when the other end is gone or does not read."""
-    socket.send_fds(sock, [pickle.dumps(message)], list(descriptors))
+    socket.send_fds(sock, [_ENCODER.encode(message)], list(descriptors))
 
 
-def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
-    """The next message and its descriptors, now the receiver's; None when the other end is gone."""
-    packet, descriptors, _flags, _address = socket.recv_fds(sock, MOST_OCTETS, MOST_DESCRIPTORS)
-    if not packet:
+def receive_order(sock: socket.socket) -> tuple[Order, list[int]] | None:
+    """Return the next order and its descriptors, now the worker's; None when the supervisor is gone.
+
+    Raise UnknownMessage if the packet is none.
+    """
+    packet, descriptors, flags, _address = socket.recv_fds(sock, MOST_BYTES, MOST_DESCRIPTORS)
+    with ExitStack() as unused:
         for descriptor in descriptors:
-            os.close(descriptor)
-        return None
-    message: Message = pickle.loads(packet)
-    return message, descriptors
+            unused.callback(os.close, descriptor)
+        if not packet:
+            return None
+        order = _decode(_ORDERS, packet, flags)
+        unused.pop_all()
+    return order, descriptors
+
+
+def receive_report(sock: socket.socket) -> Report | None:
+    """Return the worker's next report; None when it is gone. Raise UnknownMessage if the packet is none."""
+    # Without room for descriptors the kernel closes those that come along (unix(7)).
+    packet, _ancillary, flags, _address = sock.recvmsg(MOST_BYTES)
+    return _decode(_REPORTS, packet, flags) if packet else None
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[Decoded], packet: bytes, flags: int) -> Decoded:
+    if flags & socket.MSG_TRUNC:
+        raise UnknownMessage(f"a packet has more than {MOST_BYTES} bytes")
+    try:
+        return decoder.decode(packet)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise UnknownMessage(f"a packet is no message: {error}") from error

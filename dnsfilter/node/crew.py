@@ -165,7 +165,7 @@ class Crew:
             return self._bury(member, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
         patience_s = START_S if member.revision is None else SILENCE_S
-        silent = now - member.heard > patience_s and not member.gone
+        silent = now - member.heard > patience_s
         if late or silent:
             logs.emit(
                 _LOG, logging.ERROR, "worker does not end" if late else "worker is silent", pid=member.process.pid

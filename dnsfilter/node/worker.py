@@ -6,13 +6,13 @@ Started by the supervisor as `python -m dnsfilter.node.worker FD`, where FD is i
 import asyncio
 import gc
 import logging
-import pickle
 import select
 import signal
 import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 
@@ -22,20 +22,22 @@ from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.errors import SnapshotError
 from dnsfilter.node.channel import (
+    MOST_REASON,
     Alive,
     InForce,
-    Inherited,
     Listen,
     Policy,
     Rejected,
     Setup,
     Stop,
     Strangers,
-    receive,
+    UnknownMessage,
+    receive_order,
     send,
 )
 from dnsfilter.node.privileges import keep_only
 from dnsfilter.node.sealed import map_sealed
+from dnsfilter.node.terms import Inherited, unpack_terms
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.stream import StreamServer
 from dnsfilter.snapshot.reader import Snapshot
@@ -74,7 +76,7 @@ class Worker:
         self._channel = channel
         self._site = config.control_plane.site
         self._clock = SystemClock()
-        self._counters = CounterBlock.open(setup.counters)
+        self._counters = CounterBlock.open(Path(setup.counters))
         snapshot = self._open(descriptors)
         self._adopt(snapshot, setup.since_ms)
         self._told_of = self._waited_for = self._revision
@@ -158,7 +160,7 @@ class Worker:
     def _told(self) -> bool:
         """Do what the next message says; whether there was one."""
         try:
-            received = receive(self._channel)
+            received = receive_order(self._channel)
         except BlockingIOError:
             return False
         except OSError:
@@ -207,7 +209,7 @@ class Worker:
             snapshot = self._open(descriptors)
             self._engine.swap(snapshot, since_ms)
         except (SnapshotError, ValueError) as error:
-            send(self._channel, Rejected(revision, str(error)))
+            send(self._channel, Rejected(revision, str(error)[:MOST_REASON]))
             return
         self._adopt(snapshot, since_ms)
         send(self._channel, InForce(revision))
@@ -249,9 +251,8 @@ def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[s
 
 
 def _read_terms(descriptor: int) -> tuple[Config, Sequence[Inherited]]:
-    with map_sealed(descriptor) as octets:
-        terms: tuple[Config, Sequence[Inherited]] = pickle.loads(octets)
-    return terms
+    with map_sealed(descriptor) as packed:
+        return unpack_terms(bytes(packed))
 
 
 def main() -> None:
@@ -260,7 +261,11 @@ def main() -> None:
     keep_only()
     engine_class(chosen_kind())  # its modules are imported by the time that orders come
     channel = socket.socket(fileno=int(sys.argv[1]))
-    received = receive(channel)
+    try:
+        received = receive_order(channel)
+    except UnknownMessage as error:
+        logs.emit(_LOG, logging.ERROR, "supervisor is not understood", reason=error)
+        sys.exit(1)
     match received:
         case (Setup() as setup, descriptors):
             channel.setblocking(False)

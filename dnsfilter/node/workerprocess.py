@@ -3,27 +3,30 @@
 import asyncio
 import logging
 import os
-import pickle
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from dnsfilter.config.model import Config
 from dnsfilter.engine.choice import VARIABLE, EngineKind
-from dnsfilter.engine.strangers import Noted
+from dnsfilter.engine.strangers import PLACES, Noted
 from dnsfilter.node import channel
-from dnsfilter.node.channel import Alive, InForce, Inherited, Listen, Message, Policy, Rejected, Setup, Strangers
+from dnsfilter.node.channel import Alive, InForce, Listen, Order, Policy, Rejected, Setup, Strangers
 from dnsfilter.node.sealed import seal
 from dnsfilter.node.sockets import Listening
 from dnsfilter.node.stalls import Stall
+from dnsfilter.node.terms import Inherited, pack_terms
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 
 MISSED_S = 1.0
 """A worker that has said nothing for so long, four heartbeats, is stood in for."""
+_MOST_NOTED = 8 * PLACES
+"""A worker that reports much faster than it should is not listened to for a while: what waits is bounded."""
 _NOT_A_CHILDS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 _LOG = logging.getLogger("dnsfilter.node")
 
@@ -78,9 +81,9 @@ class Recruit:
         """Have it begin; it has inherited these orders' sockets. OSError when it cannot be told, and then it ends."""
         sets = tuple(_inherited(each.udp, each.tcp) for each in orders.listening.sets)
         try:
-            terms = seal("dnsfilter-terms", pickle.dumps((orders.config, sets)))
+            terms = seal("dnsfilter-terms", pack_terms(orders.config, sets))
             try:
-                setup = Setup(block.path, snapshot.since_ms)
+                setup = Setup(str(block.path), snapshot.since_ms)
                 channel.send(self.sock, setup, [terms, *snapshot.descriptors])
             finally:
                 os.close(terms)
@@ -151,7 +154,7 @@ class WorkerProcess:
         """Whether it can be told what to read: it has a snapshot in force, is there, and is to stay."""
         return self.revision is not None and not self.gone and self.leaving_since is None
 
-    def tell(self, message: Message, descriptors: Sequence[int] = ()) -> bool:
+    def tell(self, message: Order, descriptors: Sequence[int] = ()) -> bool:
         """Whether it could be told. One that does not read is as good as dead, and is ended."""
         try:
             channel.send(self._sock, message, descriptors)
@@ -186,16 +189,20 @@ class WorkerProcess:
 
     def _hear(self, stirred: Callable[[], None]) -> None:
         try:
-            received = channel.receive(self._sock)
+            report = channel.receive_report(self._sock)
+        except channel.UnknownMessage as error:
+            logs.emit(_LOG, logging.ERROR, "worker is not understood", pid=self.process.pid, reason=error)
+            self.process.kill()
+            report = None
         except OSError:
-            received = None
-        if received is None:
+            report = None
+        if report is None:
             asyncio.get_running_loop().remove_reader(self._sock.fileno())
             self.gone = True
             stirred()
             return
         self.heard = self._clock()
-        match received[0]:
+        match report:
             case InForce(revision):
                 self.revision = revision
                 logs.emit(_LOG, logging.INFO, "snapshot in force", pid=self.process.pid, revision=revision)
@@ -207,9 +214,10 @@ class WorkerProcess:
                     logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not believed")
                 self.clock_doubted = doubted
             case Strangers(noted):
-                self.strangers += noted
-            case message:
-                raise ValueError(f"unexpected message from worker: {type(message).__name__}")
+                if len(self.strangers) <= _MOST_NOTED:
+                    self.strangers += noted
+            case _:
+                assert_never(report)
 
 
 def block_path(directory: Path, number: int) -> Path:

@@ -3,21 +3,27 @@
 import asyncio
 import contextlib
 import os
+import pickle
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dnsfilter.config.load import load_config
 from dnsfilter.config.model import Endpoint
 from dnsfilter.engine.choice import EngineKind
-from dnsfilter.node.crew import LATE_S, START_S, Crew
+from dnsfilter.engine.strangers import PLACES, Noted
+from dnsfilter.node import channel
+from dnsfilter.node.channel import MOST_BYTES, Alive, InForce, Stop, Strangers
+from dnsfilter.node.crew import LATE_S, START_S, Crew, Death
 from dnsfilter.node.sealed import seal
 from dnsfilter.node.sockets import Listening, open_listening
-from dnsfilter.node.workerprocess import Orders, Sealed
+from dnsfilter.node.workerprocess import Orders, Recruit, Sealed
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.telemetry.totals import Totals
 from tests.support.engines import GHENT, KINDS, STRANGER, Client, query
@@ -112,3 +118,87 @@ def test_a_worker_that_starts_slowly_is_left_alone_and_one_that_never_reports_is
     with contextlib.chdir(Path(__file__).parents[3]):
         found = asyncio.run(ended_after(START_S - 5, START_S + 5))
     assert found == [[None] * WORKERS, [-signal.SIGKILL] * WORKERS]
+
+
+class Impostor:
+    """Stands where the first worker of a crew should: a process that does nothing, and its end of the channel."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self._start = Recruit.start
+        monkeypatch.setattr(Recruit, "start", self._begin)
+
+    def _begin(self, listening: Listening, engine: EngineKind) -> Recruit:
+        if self.process is not None:
+            return self._start(listening, engine)
+        ours, self.end = channel.pair()
+        self.process = subprocess.Popen(["sleep", "600"])
+        return Recruit(self.process, ours)
+
+
+def harmful(path: Path) -> bytes:
+    class Harm:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(path),)
+
+    return pickle.dumps(Harm())
+
+
+@pytest.mark.parametrize("sent", ["garbage", "oversized", "unknown", "an order", "pickle", "nothing"])
+def test_a_worker_that_is_not_understood_is_ended_and_replaced(
+    sent: str, listening: Listening, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sent == "nothing":
+        monkeypatch.setattr("dnsfilter.node.crew.SILENCE_S", 3.0)
+    impostor = Impostor(monkeypatch)
+    crew = crew_of(KINDS[0], listening, sealed, tmp_path)
+    packet = {
+        "garbage": b"\xc1garbage",
+        "oversized": msgspec.msgpack.encode(Alive(False)) + bytes(MOST_BYTES),
+        "unknown": msgspec.msgpack.encode({"type": "Nonsense"}),
+        "an order": msgspec.msgpack.encode(Stop()),
+        "pickle": harmful(tmp_path / "made"),
+        "nothing": b"",
+    }[sent]
+
+    async def deaths() -> list[Death]:
+        deadline, found = time.monotonic() + PATIENCE_S, list(crew.tend(time.monotonic()))
+        channel.send(impostor.end, InForce(1))
+        impostor.end.send(packet)
+        while (not found or len(crew.serving()) < WORKERS) and time.monotonic() < deadline:
+            found += crew.tend(time.monotonic())
+            await asyncio.sleep(0.02)
+        assert len(crew.serving()) == WORKERS
+        await crew.stop()
+        return found
+
+    with contextlib.chdir(Path(__file__).parents[3]):
+        found = asyncio.run(deaths())
+    impostor.end.close()
+    assert impostor.process is not None
+    assert found == [Death(impostor.process.pid, -signal.SIGKILL)]
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_worker_that_floods_with_networks_is_kept_within_bounds(
+    listening: Listening, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impostor = Impostor(monkeypatch)
+    crew = crew_of(KINDS[0], listening, sealed, tmp_path)
+    noted = [Noted(number.to_bytes(6), 1, 2, 3) for number in range(PLACES)]
+
+    async def waiting() -> int:
+        crew.tend(time.monotonic())
+        member = next(one for one in crew.members if one.process is impostor.process)
+        for _ in range(50):
+            channel.send(impostor.end, Strangers(noted))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        most = len(member.strangers)
+        member.process.kill()
+        await crew.stop()
+        return most
+
+    with contextlib.chdir(Path(__file__).parents[3]):
+        assert 0 < asyncio.run(waiting()) <= 10 * PLACES
+    impostor.end.close()

@@ -30,6 +30,17 @@ def test_a_recruit_without_orders_ends_with_its_channel_and_says_nothing(
     assert capfd.readouterr().err == ""
 
 
+def test_a_recruit_whose_orders_are_no_message_ends_and_says_so(
+    listening: Listening, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recruit = Recruit.start(listening, EngineKind.REFERENCE)
+    recruit.sock.send(b"garbage")
+    assert recruit.process.wait(30) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "supervisor is not understood" in line
+    recruit.sock.close()
+
+
 def test_a_recruit_that_is_no_more_takes_no_orders(listening: Listening, tmp_path: Path) -> None:
     path = tmp_path / "dnsfilter.toml"
     path.write_text('[upstream]\nservers = ["192.0.2.1"]\n')

@@ -1,0 +1,65 @@
+"""What a worker is started with, as bytes in sealed memory: the node's configuration and the sockets it inherits."""
+
+from dataclasses import is_dataclass
+from functools import cache
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from dnsfilter.config.model import Config, Unregistered
+from dnsfilter.policy.model import Address, Prefix
+
+_READERS: dict[Any, Any] = {Address: ip_address, Prefix: ip_network, Path: Path, Unregistered: Unregistered}
+"""What msgspec has as text. It knows no union of two types of its user, as an address is."""
+
+
+class Inherited(msgspec.Struct, frozen=True):
+    """One set of listening sockets, by the numbers that the worker's process inherits them under."""
+
+    udp: tuple[int, ...]
+    tcp: tuple[int, ...]
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """All sets of the node, of which the worker reads those that `Listen` names."""
+
+    config: dict[str, Any]
+    sets: tuple[Inherited, ...]
+
+
+def pack_terms(config: Config, sets: tuple[Inherited, ...]) -> bytes:
+    """Return the bytes that `unpack_terms` reads."""
+    return msgspec.msgpack.encode({"config": config, "sets": sets}, enc_hook=str)
+
+
+def unpack_terms(packed: bytes) -> tuple[Config, tuple[Inherited, ...]]:
+    """Return what `pack_terms` was given."""
+    terms = msgspec.msgpack.decode(packed, type=Terms)
+    config: Config = _build(Config, terms.config)
+    return config, terms.sets
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """Return the value of that type that msgspec has written as text, numbers, lists and mappings."""
+    if value is None:
+        return None
+    if kind in _READERS:
+        return _READERS[kind](value)
+    if is_dataclass(kind):
+        made: Any = kind
+        hints = _hints(made)
+        return made(**{name: _build(hints[name], held) for name, held in value.items()})
+    kinds = get_args(kind)
+    if get_origin(kind) is UnionType:  # `X | None`
+        return _build(kinds[0], value)
+    if get_origin(kind) is tuple:
+        return tuple(_build(kinds[0] if kinds[-1] is ... else kinds[at], item) for at, item in enumerate(value))
+    return value
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
