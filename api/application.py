@@ -131,12 +131,6 @@ def make_application(
     return app, registry
 
 
-def warm(app: FastAPI) -> None:
-    """Have the routes built, which FastAPI leaves to the first request: it would wait for some hundred milliseconds."""
-    for route in app.routes:
-        route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})
-
-
 def _sender(runtime: Runtime, token: str, scope: Scope) -> str | None:
     """Return who sends a large body: a node, or an account that may do what it asks for. Return None for others."""
     with runtime.database.reading() as session:
@@ -189,8 +183,8 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
         redirect_slashes=False,
         middleware=middleware,
     )
-    for router in ROUTERS:
-        app.include_router(router)
+    # include_router would build every route a second time, which takes longer than the rest of a start.
+    app.router.routes += routes()
     install(app)
     app.add_exception_handler(Replayed, _replayed)
     app.state.allowed = _allowed

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import idempotency
-from api.application import make_application, make_description, warm
+from api.application import make_application, make_description
 from api.audit.key import load_signing_key
 from api.audit.witness import Witness
 from api.auth.failures import sweep
@@ -131,7 +131,6 @@ def serve(settings: Settings) -> int:
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
-        warm(app)
         # The catalogue stays for good: collections that walk a million names would hold up a toggle.
         gc.collect()
         gc.freeze()

@@ -14,11 +14,10 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
-from starlette.routing import BaseRoute
 
 from api.accounts.repository import get
 from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
-from api.application import make_application, make_description, warm
+from api.application import make_application
 from api.audit.key import load_signing_key, make_signing_key
 from api.audit.witness import Witness
 from api.auth.permissions import Role
@@ -169,7 +168,6 @@ def make_plane(
     witness = Witness(database, load_signing_key(settings.checkpoint_key), settings.checkpoint_places, read)
     runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
     app, registry = make_application(runtime, publisher, witness, Fleet(database, publisher, read))
-    app.router.routes[:] = _routes()
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 
@@ -259,14 +257,6 @@ def ban(**changes: Any) -> dict[str, Any]:
     """The body of a ban that begins now and lasts six months."""
     decision = {"organ": "council", "reference": "C-1", "date": "2026-09-21", "legal_basis": "decree 1"}
     return {"decision": decision, "terms": [{"for": "6 months"}], **changes}
-
-
-@cache
-def _routes() -> list[BaseRoute]:
-    """The routes, built once for all control planes of a process: that takes longer than most tests do."""
-    app = make_description([])
-    warm(app)
-    return app.router.routes
 
 
 @cache
