@@ -1,4 +1,4 @@
-"""What an operator may do at one site, for many prefixes at once: the rule of `service.refusal`, held in memory."""
+"""Who may register a range where: what an operator may do at one site, for one prefix or for many."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -52,15 +52,21 @@ class Ground:
     holding: Mapping[_Key, frozenset[str]]
     """Whose space lies inside a prefix, and is not the whole of it."""
 
-    def refusal(self, prefix: Prefix, authority: str) -> str | None:
-        """Why an operator may not register, change or deregister that range of `authority`, or None."""
+    def refusal(self, prefix: Prefix, authority: str, site: str | None = None) -> str | None:
+        """Return why an operator may not register, change or deregister that range of `authority`, or None.
+
+        The operator may inside space that is allotted to the authority, also where that lies in another's space. Not
+        where the range takes clients out of another authority's range, whoever registered that, or holds space of
+        another authority. The text names the site if it is given, and no authority but the given one.
+        """
+        named = f"{prefix}" if site is None else f"{prefix} at site {site}"
         if self.spaces.of(prefix) != authority:
-            return f"{prefix} is not in space allotted to {authority}: ask an administrator"
+            return f"{named} is not in space allotted to {authority}: ask an administrator"
         if self.ranges.around(prefix) not in (None, authority):
-            return f"{prefix} lies in another authority's range: ask an administrator"
+            return f"{named} lies in another authority's range: ask an administrator"
         key = (prefix.version, prefix.prefixlen, int(prefix.network_address))
         if self.holding.get(key, frozenset()) - {authority}:
-            return f"{prefix} holds space of another authority: ask an administrator"
+            return f"{named} holds space of another authority: ask an administrator"
         return None
 
 

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from api.db.models import RangeRow, SpaceRow
 from api.errors import NotFound
 from api.pagination import select_page
+from api.publish.repository import prefixes_around
+from api.spaces.ground import Ground, make_ground
 from dnsfilter.policy.model import Prefix
 
 
@@ -37,28 +39,16 @@ def page(
     return select_page(session, statement, SpaceRow.id, int, limit, cursor)
 
 
-def holds_space_of_others(session: Session, site: str, prefix: Prefix, authority: str) -> bool:
-    """Whether space of another authority lies inside the prefix, and is not the whole of it."""
-    others = session.scalars(select(SpaceRow.prefix).where(SpaceRow.site == site, SpaceRow.authority != authority))
-    return any(_inside(ip_network(other), prefix) for other in others)
-
-
-def range_around(session: Session, site: str, prefix: Prefix) -> str | None:
-    """The authority of the most specific range that holds the prefix and more, or None."""
-    around = _around(prefix)
-    rows = session.execute(
-        select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(around))
+def ground_of(session: Session, site: str, prefix: Prefix) -> Ground:
+    """The space around and inside a prefix at a site, and the ranges around it."""
+    allotted = session.execute(select(SpaceRow.prefix, SpaceRow.authority).where(SpaceRow.site == site))
+    spaces = ((ip_network(row.prefix), row.authority) for row in allotted)
+    registered = session.execute(
+        select(RangeRow.prefix, RangeRow.authority).where(
+            RangeRow.site == site, RangeRow.prefix.in_(prefixes_around(prefix))
+        )
     )
-    owners = {row.prefix: row.authority for row in rows}
-    return next((owners[held] for held in around if held in owners), None)
-
-
-def _around(prefix: Prefix) -> list[str]:
-    """Every prefix that holds this one and more, the narrowest first; at most 128."""
-    return [str(prefix.supernet(new_prefix=length)) for length in range(prefix.prefixlen - 1, -1, -1)]
-
-
-def _inside(other: Prefix, prefix: Prefix) -> bool:
-    if other.version != prefix.version or other.prefixlen <= prefix.prefixlen:
-        return False
-    return other.supernet(new_prefix=prefix.prefixlen) == prefix
+    return make_ground(
+        [(space, owner) for space, owner in spaces if space.overlaps(prefix)],
+        [(ip_network(row.prefix), row.authority) for row in registered],
+    )

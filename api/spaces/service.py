@@ -1,7 +1,5 @@
 """Acts on space, and what it lets an operator do. Space is no part of the policy, so that its acts make no revision."""
 
-from sqlalchemy.orm import Session
-
 from api.auth.caller import Caller
 from api.authorities import repository as authorities
 from api.authorities.state import demand_open
@@ -10,7 +8,6 @@ from api.db.models import SpaceRow
 from api.db.sites import get_site
 from api.db.unit import UnitOfWork, head
 from api.errors import Conflict, Forbidden, Invalid
-from api.publish.repository import space_of
 from api.spaces import repository
 from api.spaces.reading import read_space
 from dnsfilter.policy.model import Prefix
@@ -45,30 +42,15 @@ def withdraw(unit: UnitOfWork, row: SpaceRow) -> None:
 
 
 def demand(unit: UnitOfWork, caller: Caller, site: str, prefix: Prefix, authority: str) -> None:
-    """Raises Forbidden where the caller may not register, change or deregister that range of `authority`.
+    """Raise Forbidden if the caller may not register, change or deregister that range of `authority`.
 
-    An administrator may anywhere. An operator may inside space that is allotted to the authority, also where that lies
-    in another's space; but not where the range takes clients out of another authority's range, wherever that came
-    from, or holds space of another authority. The refusals name none that the caller has not.
+    An administrator may anywhere, an operator as `Ground.refusal` says.
     """
-    reason = None if caller.administers else refusal(unit.session, site, prefix, authority)
+    if caller.administers:
+        return
+    reason = repository.ground_of(unit.session, site, prefix).refusal(prefix, authority, site)
     if reason is not None:
         raise Forbidden(reason)
-
-
-def refusal(session: Session, site: str, prefix: Prefix, authority: str) -> str | None:
-    """Why an operator may not register, change or deregister that range of `authority`, or None.
-
-    Of many prefixes at once `Ground.refusal` says the same.
-    """
-    space = space_of(session, site, prefix)
-    if space is None or space.authority != authority:
-        return f"{prefix} at site {site} is not in space allotted to {authority}: ask an administrator"
-    if repository.range_around(session, site, prefix) not in (None, authority):
-        return f"{prefix} at site {site} lies in another authority's range: ask an administrator"
-    if repository.holds_space_of_others(session, site, prefix, authority):
-        return f"{prefix} at site {site} holds space of another authority: ask an administrator"
-    return None
 
 
 def _shown(row: SpaceRow) -> Json:

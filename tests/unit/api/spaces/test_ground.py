@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from api.db.models import RangeRow, SpaceRow
 from api.spaces.ground import make_ground
-from api.spaces.service import refusal
+from api.spaces.repository import ground_of
 from dnsfilter.policy.model import Prefix
 from tests.unit.api.conftest import Plane
 
@@ -44,7 +44,8 @@ def test_the_rule_is_the_same_for_one_prefix_and_for_many(town: Plane, seed: int
             session.execute(insert(RangeRow), held)
             for _ in range(12):
                 prefix, authority = _prefix(draw), draw.choice(OWNERS)
-                one, many = refusal(session, "default", prefix, authority), ground.refusal(prefix, authority)
+                around = ground_of(session, "default", prefix)
+                one, many = around.refusal(prefix, authority, "default"), ground.refusal(prefix, authority)
                 assert (one and one.replace(" at site default", "")) == many
                 seen.add(many and next(rule for rule in RULES if rule in many))
             beside.rollback()
