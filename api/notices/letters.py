@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from api.db.base import Json
 from api.notices.dates import at_words, end_words
 from api.notices.kinds import Kind
-from api.notices.texts import COMMANDS, FALLBACK, PHRASES, TEXTS
-from api.notices.wording import Phrases
+from api.notices.texts import COMMANDS, TEXTS, Phrases
+from api.notices.translations import FALLBACK, LOCALES, phrases_in, translations
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Authority
 
@@ -59,7 +59,7 @@ def languages_of(to: Authority | None) -> tuple[str, ...]:
     """The languages of a notice: the authority's in order; for those that there are no texts in, English once."""
     tags = (FALLBACK,) if to is None else to.languages
     known = (tag.partition("-")[0].lower() for tag in tags)
-    return tuple(dict.fromkeys(tag if tag in TEXTS else FALLBACK for tag in known)) or (FALLBACK,)
+    return tuple(dict.fromkeys(tag if tag in LOCALES else FALLBACK for tag in known)) or (FALLBACK,)
 
 
 def letter(kind: Kind, facts: Json, to: Authority | None, names: Names) -> Letter:
@@ -69,15 +69,15 @@ def letter(kind: Kind, facts: Json, to: Authority | None, names: Names) -> Lette
     subjects, sections = [], []
     for language in languages:
         values = _values(facts, time_zone, language, names)
-        text = TEXTS[language][kind]
-        subjects.append(_plain((text.subject_many if _several(facts) else text.subject).format_map(values)))
+        text = TEXTS[kind]
+        subjects.append(_plain(_said(text.subject, text.subject_many, facts, language).format_map(values)))
         sections.append("\n".join(_section(kind, facts, language, values)))
     return Letter(f"dnsfilter: {' / '.join(subjects)}", f"\n\n{SEPARATOR}\n\n".join(sections) + "\n")
 
 
 def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) -> Iterator[str]:
-    text, phrases = TEXTS[language][kind], PHRASES[language]
-    yield from _wrapped((text.what_many if _several(facts) else text.what).format_map(values))
+    text, phrases = TEXTS[kind], phrases_in(language)
+    yield from _wrapped(_said(text.what, text.what_many, facts, language).format_map(values))
     if "ban" in facts:
         yield ""
         # Of two bans it is the one that was followed: the reference is that one's.
@@ -90,7 +90,7 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
         return  # There is nothing left to end.
     if text.do:
         yield ""
-        yield from _wrapped(text.do)
+        yield from _wrapped(translations(language).gettext(text.do))
     # A provisional ban is not renewed, also when it has lapsed.
     command = COMMANDS.get(Kind.PROVISIONAL_ENDING if facts.get("provisional") else kind)
     if command is not None:
@@ -100,7 +100,7 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
 
 def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping[str, str]:
     """What the placeholders of a text stand for."""
-    phrases = PHRASES[language]
+    phrases = phrases_in(language)
     authority, _, service = str(facts.get("ban", "")).partition("/")
     values = {
         "authority": authority,
@@ -131,8 +131,10 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
     return {key: _plain(value) for key, value in values.items()}
 
 
-def _several(facts: Json) -> bool:
-    return len(facts.get("nodes", ())) > 1
+def _said(one: str, many: str, facts: Json, language: str) -> str:
+    """A text in that language, as it is said of one node or of several."""
+    catalogue = translations(language)
+    return catalogue.ngettext(one, many, max(len(facts.get("nodes", ())), 1)) if many else catalogue.gettext(one)
 
 
 def _nodes(names: Sequence[str], phrases: Phrases) -> Mapping[str, str]:

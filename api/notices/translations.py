@@ -1,0 +1,36 @@
+"""Texts in the languages of notices: the gettext catalogues in `api/locale`, each read at its first use."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from io import BytesIO
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from api.notices.texts import PHRASES, Phrases
+
+FALLBACK = "en"
+LOCALES: Mapping[str, str] = {"nl": "nl_BE", "fr": "fr_BE", "de": "de_BE", FALLBACK: "en_GB"}
+"""The languages of notices, and whose way of writing dates each has."""
+
+
+@cache
+def translations(language: str) -> NullTranslations:
+    """Return the catalogue of one of the languages of `LOCALES`; of English there is none, for it is the source."""
+    if language == FALLBACK:
+        return NullTranslations()
+    compiled = BytesIO()
+    with (files("api") / "locale" / language / "LC_MESSAGES" / "notices.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+@cache
+def phrases_in(language: str) -> Phrases:
+    """Return the phrases in that language."""
+    catalogue = translations(language)
+    return Phrases(*(catalogue.gettext(getattr(PHRASES, field.name)) for field in fields(Phrases)))
