@@ -37,8 +37,8 @@ class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
 class Setup(_Message, frozen=True):
     """First to the worker. `counters` is the path of its counters.
 
-    Descriptors: sealed memory, for this may be larger than a packet, with the `Terms`. Then those of a `Policy`, whose
-    `since_ms` this one's is.
+    Descriptors: sealed memory with the `WorkerConfig`, which may be larger than a packet. Then those of a `Policy`,
+    whose `since_ms` this one's is.
     """
 
     counters: str

@@ -37,7 +37,7 @@ from dnsfilter.node.channel import (
 )
 from dnsfilter.node.privileges import keep_only
 from dnsfilter.node.sealed import map_sealed
-from dnsfilter.node.terms import Inherited, unpack_terms
+from dnsfilter.node.workerconfig import Inherited, unpack_config
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.stream import StreamServer
 from dnsfilter.snapshot.reader import Snapshot
@@ -71,7 +71,7 @@ class Worker:
     """One engine on the running event loop, told what to do over `channel`."""
 
     def __init__(self, channel: socket.socket, setup: Setup, descriptors: Sequence[int]) -> None:
-        config, sets = _read_terms(descriptors[0])
+        config, sets = _read_config(descriptors[0])
         descriptors = descriptors[1:]
         self._channel = channel
         self._site = config.control_plane.site
@@ -250,9 +250,9 @@ def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[s
     return udp, tcp
 
 
-def _read_terms(descriptor: int) -> tuple[Config, Sequence[Inherited]]:
+def _read_config(descriptor: int) -> tuple[Config, Sequence[Inherited]]:
     with map_sealed(descriptor) as packed:
-        return unpack_terms(bytes(packed))
+        return unpack_config(bytes(packed))
 
 
 def main() -> None:

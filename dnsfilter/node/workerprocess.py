@@ -19,7 +19,7 @@ from dnsfilter.node.channel import Alive, InForce, Listen, Order, Policy, Reject
 from dnsfilter.node.sealed import seal
 from dnsfilter.node.sockets import Listening
 from dnsfilter.node.stalls import Stall
-from dnsfilter.node.terms import Inherited, pack_terms
+from dnsfilter.node.workerconfig import Inherited, pack_config
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 
@@ -81,12 +81,12 @@ class Recruit:
         """Have it begin; it has inherited these orders' sockets. OSError when it cannot be told, and then it ends."""
         sets = tuple(_inherited(each.udp, each.tcp) for each in orders.listening.sets)
         try:
-            terms = seal("dnsfilter-terms", pack_terms(orders.config, sets))
+            packed = seal("dnsfilter-config", pack_config(orders.config, sets))
             try:
                 setup = Setup(str(block.path), snapshot.since_ms)
-                channel.send(self.sock, setup, [terms, *snapshot.descriptors])
+                channel.send(self.sock, setup, [packed, *snapshot.descriptors])
             finally:
-                os.close(terms)
+                os.close(packed)
         except OSError:
             self.sock.close()
             self.process.kill()

@@ -49,7 +49,7 @@ NAMES = Names({one.slug: one for one in (FEDERAL, GHENT, COMMUNITY)}, {"tiktok":
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_whoever_is_told_what_to_type_is_told_what_for(kind: Kind) -> None:
+def test_a_command_follows_a_line_that_says_what_it_is_for(kind: Kind) -> None:
     assert kind not in COMMANDS or TEXTS[kind].do.endswith(":")
 
 

@@ -23,23 +23,23 @@ class Inherited(msgspec.Struct, frozen=True):
     tcp: tuple[int, ...]
 
 
-class Terms(msgspec.Struct, frozen=True):
+class WorkerConfig(msgspec.Struct, frozen=True):
     """All sets of the node, of which the worker reads those that `Listen` names."""
 
     config: dict[str, Any]
     sets: tuple[Inherited, ...]
 
 
-def pack_terms(config: Config, sets: tuple[Inherited, ...]) -> bytes:
-    """Return the bytes that `unpack_terms` reads."""
+def pack_config(config: Config, sets: tuple[Inherited, ...]) -> bytes:
+    """Return the bytes that `unpack_config` reads."""
     return msgspec.msgpack.encode({"config": config, "sets": sets}, enc_hook=str)
 
 
-def unpack_terms(packed: bytes) -> tuple[Config, tuple[Inherited, ...]]:
-    """Return what `pack_terms` was given."""
-    terms = msgspec.msgpack.decode(packed, type=Terms)
-    config: Config = _build(Config, terms.config)
-    return config, terms.sets
+def unpack_config(packed: bytes) -> tuple[Config, tuple[Inherited, ...]]:
+    """Return what `pack_config` was given."""
+    said = msgspec.msgpack.decode(packed, type=WorkerConfig)
+    config: Config = _build(Config, said.config)
+    return config, said.sets
 
 
 def _build(kind: Any, value: Any) -> Any:

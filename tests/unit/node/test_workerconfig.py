@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.load import default_config, load_config
-from dnsfilter.node.terms import Inherited, pack_terms, unpack_terms
+from dnsfilter.node.workerconfig import Inherited, pack_config, unpack_config
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "dnsfilter.toml"
 FULL = """
@@ -48,12 +48,12 @@ def test_a_configuration_is_read_back_as_it_was(tmp_path: Path, text: str) -> No
     path, sets = tmp_path / "dnsfilter.toml", (Inherited((3, 4), (5,)), Inherited((), (6,)))
     path.write_text(text)
     config = load_config(path)
-    assert unpack_terms(pack_terms(config, sets)) == (config, sets)
-    assert repr(unpack_terms(pack_terms(config, sets))) == repr((config, sets))
+    assert unpack_config(pack_config(config, sets)) == (config, sets)
+    assert repr(unpack_config(pack_config(config, sets))) == repr((config, sets))
 
 
 def test_the_default_configuration_is_read_back_as_it_was(tmp_path: Path) -> None:
     resolv_conf = tmp_path / "resolv.conf"
     resolv_conf.write_text("nameserver 198.51.100.1\n")
     config = default_config(resolv_conf)
-    assert repr(unpack_terms(pack_terms(config, ()))) == repr((config, ()))
+    assert repr(unpack_config(pack_config(config, ()))) == repr((config, ()))
