@@ -1,5 +1,7 @@
 """Downloads: made first, then sent. A download that is being sent holds no transaction and no place in the load."""
 
+import asyncio
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -8,11 +10,17 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.errors import Overloaded
+from api.problems import id_of
+from dnsfilter.telemetry.logs import emit
+
+log = logging.getLogger("dnsfilter.api.access")
 
 PIECE = 256 * 1024
+TAKEN_S = 256.0
+"""So long a receiver may take for a piece: 1 kB a second."""
 KEPT_FREE = 64 * 1024 * 1024
 """Bytes of the disk that no download takes: the database is on the same one."""
 
@@ -27,10 +35,18 @@ class Download(StreamingResponse):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the download. A slow receiver takes no place of callers that ask."""
+        """Send the download. A slow receiver takes no place of callers that ask, and a very slow one is given up."""
+
+        async def paced(message: Message) -> None:
+            async with asyncio.timeout(TAKEN_S):
+                await send(message)
+
         try:
             with scope["rest"]():
-                await super().__call__(scope, receive, send)
+                await super().__call__(scope, receive, paced)
+        except TimeoutError:
+            # The server ends the connection of an answer that is not complete.
+            emit(log, logging.INFO, "download given up, its receiver is too slow", request=id_of(scope))
         finally:
             self._held.close()
 

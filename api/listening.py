@@ -14,6 +14,8 @@ from dnsfilter.errors import UnavailableError
 SOCKET_MODE = 0o660
 """The proxy is in the file's group."""
 PROBE_S = 1.0
+UNTAKEN_S = 30.0
+"""The system drops a connection over TCP whose other end takes nothing of an answer for so long."""
 
 
 class Listener:
@@ -79,6 +81,8 @@ def _bind_port(endpoint: Endpoint) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections have it from the socket that accepts them.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * UNTAKEN_S))
         listener.bind((endpoint.host, endpoint.port))
         # Bound but not listening, two processes would both believe that they have the port.
         listener.listen(socket.SOMAXCONN)

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,6 +34,9 @@ MAX_LARGE, MAX_LARGE_EACH = 8, 4
 """Bodies of more than `MAX_UNKNOWN_OCTETS` at once, of all accounts or all nodes, and of one: being read, or held
 until they are answered."""
 
+MAX_CHECKS = 8
+"""Senders of large bodies that are looked up at once."""
+
 
 class BodyMiddleware:
     """Read a body, then pass the request on. Answer 400, 401, 403, 408, 413, 415, 429 and 503 without the application.
@@ -57,6 +61,8 @@ class BodyMiddleware:
         self._app = app
         self._sender = sender
         self._refusal = refusal
+        # Who is refused goes on record, once it is its turn: no thread of a request that has a place waits for that.
+        self._checking = CapacityLimiter(MAX_CHECKS)
         self._of_nodes, self._of_people = (Room(most_large, most_large_each, queued_s) for _ in range(2))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +106,7 @@ class BodyMiddleware:
             await _refuse(scope, receive, send, BAD_REQUEST, "the body broke off before it was whole")
             return
         if body is None:
-            error = None if large else await run_in_threadpool(self._refusal, token_of(scope), scope)
+            error = None if large else await run_sync(self._refusal, token_of(scope), scope, limiter=self._checking)
             hint = f": send a larger file as {files[0]}" if files and limit < most and kind == JSON else ""
             too_large = problem(TOO_LARGE, f"at most {limit} bytes are accepted here{hint}", id_of(scope))
             await _close(scope, receive, send, of_error(error, id_of(scope)) if error else too_large)
@@ -115,7 +121,7 @@ class BodyMiddleware:
     async def _sender_of(self, scope: Scope) -> str | None:
         token = token_of(scope)
         try:
-            return await run_in_threadpool(self._sender, token, scope) if token else None
+            return await run_sync(self._sender, token, scope, limiter=self._checking) if token else None
         except SQLAlchemyError:
             return token  # The route meets the same database, and answers what is to be answered then.
 

@@ -38,6 +38,11 @@ PLACES: Mapping[Work, tuple[int, int]] = {
     Work.ACT: (16, 4),
 }
 """Requests at once: of all callers, and of one. A caller is a known token, or an address with all that have none."""
+OF_PLACES = sum(most for most, _ in PLACES.values())
+"""Threads that requests with places take. A request takes one again and again, never two: while acts wait for their
+turn to write, whoever has the turn and all others find one."""
+THREADS = OF_PLACES + 40
+"""Files that are being sent have no place; anyio's default is for them."""
 MAX_KNOWN = 10_000
 """Tokens that are remembered as known."""
 

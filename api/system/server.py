@@ -12,8 +12,8 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from api.listening import Listener
-from api.system.connections import MAX_THREADS, GuardedProtocol
-from api.system.handshakes import Handshakes
+from api.system.connections import MAX_CONNECTIONS, Connection
+from api.system.load import THREADS
 from api.tls import Certificate
 from dnsfilter.telemetry.logs import emit
 from dnsfilter.telemetry.notify import notify
@@ -21,6 +21,8 @@ from dnsfilter.telemetry.notify import notify
 MAX_HEADER_OCTETS = 16 * 1024
 SHUTDOWN_S = 5
 BACKLOG = 2048
+HANDSHAKE_S = 10.0
+"""As long as a request's head may take."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -42,20 +44,19 @@ class Server(uvicorn.Server):
         self._ready = ready
         self._certificate = certificate
         self.servers: list[asyncio.Server] = []
-        self._accepting: asyncio.Task[None] | None = None
         self._ended_by: str | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections on every listener, then say so."""
-        current_default_thread_limiter().total_tokens = MAX_THREADS
+        current_default_thread_limiter().total_tokens = THREADS
         loop = asyncio.get_running_loop()
-        if self._certificate is not None:
-            ciphered = [listener.socket for listener in self._listeners if listener.ciphered]
-            handshakes = Handshakes(ciphered, self._certificate.context, self._protocol)
-            self._accepting = loop.create_task(handshakes.run())
         for listener in self._listeners:
-            if not listener.ciphered:
-                self.servers.append(await loop.create_server(self._protocol, sock=listener.socket, backlog=BACKLOG))
+            context = self._certificate.context if listener.ciphered and self._certificate is not None else None
+            patience_s = None if context is None else HANDSHAKE_S
+            made = await loop.create_server(
+                self._protocol, sock=listener.socket, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=patience_s
+            )
+            self.servers.append(made)
         self.started = True
         print(self._ready, flush=True)
         notify("READY=1", f"STATUS=listening on {' and '.join(listener.url for listener in self._listeners)}")
@@ -69,8 +70,6 @@ class Server(uvicorn.Server):
         """Listen no longer, and answer what is in hand."""
         emit(log, logging.INFO, "stopping", signal=self._ended_by or "none")
         notify("STOPPING=1", "STATUS=stopping")
-        if self._accepting is not None:
-            self._accepting.cancel()
         # Nodes wait for a snapshot longer than anybody waits for a stop.
         self._ending()
         await super().shutdown(sockets)
@@ -82,8 +81,8 @@ class Server(uvicorn.Server):
         signal.signal(signal.SIGHUP, self._hung_up)
         super().run(sockets)
 
-    def _protocol(self) -> GuardedProtocol:
-        return GuardedProtocol(self.config, self.server_state, {})
+    def _protocol(self) -> Connection:
+        return Connection(self.config, self.server_state, {})
 
     def _hung_up(self, *_: object) -> None:
         """Only the certificate is read anew; without one there is nothing to do, and no reason to end."""
@@ -95,7 +94,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=GuardedProtocol,
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -103,5 +102,6 @@ def _config(app: FastAPI) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )

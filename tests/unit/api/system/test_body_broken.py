@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
-from api.system.connections import GuardedProtocol
+from api.system.connections import Connection
 from tests.unit.api.conftest import Plane, authority
 
 TABLE = b"prefix,authority,funding,audience\n" + b"".join(
@@ -23,7 +23,6 @@ RESET = struct.pack("ii", 1, 0)
 ENDINGS = [
     ("announced", "closed"),
     ("announced", "reset"),
-    ("announced", "in the way"),
     ("chunked", "closed"),
     ("chunked", "reset"),
     ("chunked", "no chunk"),
@@ -61,12 +60,6 @@ class Watched:
         self.ended += statuses
 
 
-class Narrow(GuardedProtocol):
-    """Takes one connection."""
-
-    max_connections = 1
-
-
 def _imported(_town: Plane) -> Sent:
     return Sent("POST", "/v1/ranges/import", "text/csv", TABLE, TABLE.index(b"203.0.113.10/"))
 
@@ -94,7 +87,7 @@ def _headers(town: Plane, kind: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def _serving(app: Any) -> AsyncIterator[tuple[str, int]]:
-    config = uvicorn.Config(app, http=Narrow, ws="none", lifespan="off", log_config=None, port=0)
+    config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None, port=0)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
@@ -123,13 +116,10 @@ async def _break(octets: bytes, ending: str, place: tuple[str, int], watched: Wa
     """Send them, break the connection once the server has begun with them, and wait until it has ended that."""
     begun, ended = watched.begun, len(watched.ended)
     _, writer = await asyncio.open_connection(*place)
-    opened = [writer]
     writer.write(octets)
     while watched.begun == begun:
         await asyncio.sleep(0.001)
-    if ending == "in the way":
-        opened.append((await asyncio.open_connection(*place))[1])
-    elif ending == "no chunk":
+    if ending == "no chunk":
         writer.write(b"no chunk\r\n")
     else:
         if ending == "reset":
@@ -137,8 +127,7 @@ async def _break(octets: bytes, ending: str, place: tuple[str, int], watched: Wa
         writer.close()
     while len(watched.ended) == ended:
         await asyncio.sleep(0.001)
-    for each in opened:
-        each.close()
+    writer.close()
 
 
 @pytest.mark.parametrize("wanted", [_imported, _synchronised, _applied, _put])

@@ -1,4 +1,4 @@
-"""Connections that send no whole request are closed, and take nobody's place."""
+"""Connections that send no complete request are closed; what is not HTTP gets a problem."""
 
 import asyncio
 import json
@@ -11,25 +11,18 @@ from typing import Any, TypeAlias
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
-from uvicorn.server import ServerState
 
 from api.system import connections
-from api.system.connections import DESCRIPTORS, GuardedProtocol
+from api.system.connections import DESCRIPTORS, Connection
 
 Peer: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HEAD = b"GET / HTTP/1.1\r\nHost: testserver\r\n"
 
 
-class Hasty(GuardedProtocol):
+class Hasty(Connection):
     """Waits a moment only."""
 
     head_timeout_s = 0.05
-
-
-class Narrow(GuardedProtocol):
-    """Takes three connections."""
-
-    max_connections = 3
 
 
 @pytest.mark.parametrize(
@@ -53,44 +46,8 @@ def test_descriptors_are_raised_to_what_connections_need_as_far_as_one_may(
     assert told == ([] if expected is None else [(expected, hard)])
 
 
-class Watchful(Narrow):
-    """Looks often whether anything is taken."""
-
-    stalled_s = 0.03
-
-
-class Closing(socket.socket):
-    """Says what uvloop's do once they are closed."""
-
-    def getsockopt(self, *arguments: Any) -> Any:
-        if self.fileno() < 0:
-            raise ValueError("negative file descriptor")
-        return super().getsockopt(*arguments)
-
-
-class Gone(asyncio.Transport):
-    """A transport that tells its protocol nothing of its socket's end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.aborted = False
-        self.socket = Closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self.socket if name == "socket" else default
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return True
-
-    def abort(self) -> None:
-        self.aborted = True
-
-
 def _with(
-    protocol: type[GuardedProtocol],
+    protocol: type[Connection],
     act: Callable[[Callable[[], Awaitable[Peer]]], Awaitable[None]],
     keep_alive_s: float = 5.0,
 ) -> None:
@@ -151,31 +108,6 @@ def test_without_a_whole_head_in_time_a_connection_is_closed(sent: bytes, before
     _with(Hasty, act)
 
 
-def test_when_all_is_taken_whoever_has_waited_longest_makes_room() -> None:
-    async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
-        peers = [await connect() for _ in range(3)]
-        assert await _asked(peers[0]) == b"here"
-        peers.append(await connect())
-        assert await peers[1][0].read() == b""
-        assert [await _asked(peer) for peer in (peers[0], peers[2], peers[3])] == [b"here"] * 3
-        idle = [await connect() for _ in range(20)]
-        assert await _asked(idle[-1]) == b"here"
-
-    _with(Narrow, act)
-
-
-def test_whoever_owes_a_body_makes_room_for_who_asks() -> None:
-    async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
-        for _ in range(3):
-            _, writer = await connect()
-            writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n")
-            await writer.drain()
-        for _ in range(3):
-            assert await _asked(await connect()) == b"here"
-
-    _with(Narrow, act)
-
-
 def test_a_connection_that_is_reset_leaves_no_timer_behind() -> None:
     async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
         for _ in range(3):
@@ -185,25 +117,7 @@ def test_a_connection_that_is_reset_leaves_no_timer_behind() -> None:
             peer[1].transport.abort()
         await asyncio.sleep(0.1)
 
-    _with(GuardedProtocol, act, keep_alive_s=0.02)
-
-
-def test_a_connection_whose_socket_is_gone_makes_room_and_raises_nothing() -> None:
-    failed: list[dict[str, Any]] = []
-
-    async def run() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context))
-        config = uvicorn.Config(PlainTextResponse("here"), log_config=None)
-        config.load()
-        state, gone = ServerState(), [Gone() for _ in range(Narrow.max_connections + 1)]
-        for transport in gone:
-            with transport.socket:
-                Watchful(config, state, {}).connection_made(transport)
-        assert [transport.aborted for transport in gone] == [True, False, False, False]
-        await asyncio.sleep(2 * Watchful.stalled_s)
-
-    asyncio.run(run())
-    assert failed == []
+    _with(Connection, act, keep_alive_s=0.02)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +146,7 @@ def test_what_is_not_http_is_answered_with_a_problem(sent: bytes, before: int) -
         assert f"x-request-id: {told['request']}" in lines
         assert (told["type"], told["status"]) == ("/problems/bad-request", 400)
 
-    _with(GuardedProtocol, act)
+    _with(Connection, act)
 
 
 def test_a_body_that_breaks_off_while_it_is_answered_gets_no_second_answer() -> None:
@@ -243,4 +157,4 @@ def test_a_body_that_breaks_off_while_it_is_answered_gets_no_second_answer() -> 
         writer.write(b"no chunk\r\n")
         assert await reader.read() == b""
 
-    _with(GuardedProtocol, act)
+    _with(Connection, act)
