@@ -14,7 +14,7 @@ from api.bans.following import followed, renewed
 from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.reading import decision_columns, decision_record, kept, read_ban, same_span, same_term
 from api.bans.schemas import BanRead
-from api.bans.state import has_lapsed, live_terms
+from api.bans.state import has_begun, has_lapsed, live_terms
 from api.bans.switching import first_mode, set_mode, switched
 from api.db.history import columns
 from api.db.models import AuthorityRow, BanRow, TermRow
@@ -114,7 +114,7 @@ def end(
     """
     if at < unit.now_s:
         raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
-    decided, begun = row.decided_terms, _has_begun(row, unit.now_s)
+    decided, begun = row.decided_terms, has_begun(row, unit.now_s)
     if not begun and _kept(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
     # A term ended in its first second holds until the next: the same end again changes nothing.
@@ -145,7 +145,7 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
 
 def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
     """Why the ban is not removed; None where it may be."""
-    if _has_begun(row, unit.now_s):
+    if has_begun(row, unit.now_s):
         return "the ban has begun: end it, so that its record stays"
     if any(term.recorded_s > unit.now_s for term in row.decided_terms):
         return "the ban was recorded by a clock that was ahead of this one, and may have begun: end it instead"
@@ -218,7 +218,7 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
         if renews:
             before, stored = _recorded(unit, authority, row, "ban.renew", before), columns(row)
     if change.decision is not None and change.decision != decision_record(row.decision):
-        if not confirmed and _has_begun(row, unit.now_s):
+        if not confirmed and has_begun(row, unit.now_s):
             raise _had_already(row, "the decision behind it is not rewritten")
         if not row.provisional:
             demand_own(change.decision, "body.decision")
@@ -300,7 +300,7 @@ def _replace_terms(
     have. That takes a decision.
     """
     known = row.decided_terms
-    begun = not confirmed and _has_begun(row, unit.now_s)
+    begun = not confirmed and has_begun(row, unit.now_s)
     missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
     kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
     if any(term not in omissible for term in kept):
@@ -318,10 +318,6 @@ def _replace_terms(
         raise Invalid.at("body.terms", "a ban has at least one term")
     _bounded(row.terms)
     return begun and bool(fresh)
-
-
-def _has_begun(row: BanRow, now: Instant) -> bool:
-    return any(term.start_s <= now for term in row.decided_terms)
 
 
 def _had_already(row: BanRow, why: str) -> Conflict:

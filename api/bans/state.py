@@ -73,6 +73,11 @@ def _begun(term: TermRow) -> tuple[Instant, Instant]:
     return max(term.start_s, term.recorded_s), term.recorded_s
 
 
+def has_begun(row: BanRow, at: Instant) -> bool:
+    """Return whether a term has started by that instant. From then on the ban stays on record."""
+    return any(term.start_s <= at for term in row.decided_terms)
+
+
 def has_lapsed(terms: Iterable[TermRow], at: Instant) -> bool:
     """Return whether no term of a ban holds at that instant or later."""
     return not live_terms(terms, at)

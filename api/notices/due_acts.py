@@ -37,6 +37,7 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
             continue  # That the one which goes on was approved is told.
         facts = {**facts_at(bans[found.ban], hour.now), "number": found.number}
         end, state = exemption_end(found), exemption_state(found, hour.now)
+        revoked = state is ExemptionState.REVOKED
         if state is ExemptionState.REQUESTED:
             yield _waiting(found, bans[found.ban].authority, facts, hour)
             continue
@@ -46,15 +47,7 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
             (Kind.EXEMPTION_REVOKED, found.revoked_s),
         ):
             # What was approved and then revoked before anybody looked is revoked.
-            if (
-                at is not None
-                and hour.fresh(at)
-                and (kind, state)
-                != (
-                    Kind.EXEMPTION_APPROVED,
-                    ExemptionState.REVOKED,
-                )
-            ):
+            if at is not None and hour.fresh(at) and not (kind is Kind.EXEMPTION_APPROVED and revoked):
                 for owner in owners.get(found.number, ()):
                     told = {**facts, "at_s": at, "until_s": end}
                     yield Due(f"{kind}/{found.number}/{owner}", kind, owner, told)
