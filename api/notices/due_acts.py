@@ -108,7 +108,7 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
 def due_mergers(session: Session, hour: Hour) -> Iterator[Due]:
     """Of what goes on with a successor, to the authorities that were bound and are: this alone."""
     for number, heir in heirs(session, hour).items():
-        for authority in sorted(heir.bound & heir.binds):
+        for authority in sorted(heir.bound):
             facts = {**facts_at(heir.ban, heir.at), "former": heir.was.authority, "at_s": heir.at}
             if hour.fresh(heir.at):
                 yield Due(f"bound_ban_goes_on/{number}/{authority}", Kind.BOUND_BAN_GOES_ON, authority, facts)
@@ -118,10 +118,9 @@ def _goes_on(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
     """Whether the binding ended with a merger and goes on as another, or is that other one."""
     heir = merged.get(row.ban)
     if heir is not None and row.ended_s == heir.at:
-        # What was only proposed had no effect; it is proposed anew, and told of then.
-        return heir.reaches(row.authority) or not row.is_agreed
-    made = (heir for heir in merged.values() if heir.ban.number == row.ban and heir.at == row.recorded_s)
-    return row.ended_s is None and any(row.authority in heir.bound & heir.binds for heir in made)
+        # The successor needs no binding to its own ban.
+        return bool(row.superseded_by) or row.authority == heir.ban.authority
+    return row.ended_s is None and any(heir.made(row) for heir in merged.values())
 
 
 def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:

@@ -1,9 +1,9 @@
 """Bans that ended with a merger and go on with the successor: of these nobody is told that they are over."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from api.bans.state import has_lapsed, is_held
@@ -14,35 +14,39 @@ from dnsfilter.policy.model import Instant
 
 @dataclass(frozen=True, slots=True)
 class Heir:
-    """The successor's `ban` that took the place of another, `was`, at an instant, with the bindings of both then.
+    """The successor's `ban` that superseded another, `was`, at an instant.
 
-    `bound` are those in which the other applied, or would, until then.
+    `bindings` are those of the other by which it applied, or would, and which others stand for since then.
+    `ranges` are those of the exemptions from the successor's ban, by number.
     """
 
     was: BanRow
     ban: BanRow
     at: Instant
-    bound: frozenset[str]
-    binds: frozenset[str]
-    exemptions: Sequence[ExemptionRow]
+    bindings: Sequence[BindingRow]
+    ranges: Mapping[int, Sequence[str]]
+
+    @property
+    def bound(self) -> frozenset[str]:
+        """The authorities that were bound to the other ban, and are to this one."""
+        return frozenset(row.authority for row in self.bindings)
 
     def reaches(self, authority: str) -> bool:
         """Whether the ban is that authority's own from then on, or it is bound to it."""
-        return authority == self.ban.authority or authority in self.binds
+        return authority == self.ban.authority or authority in self.bound
+
+    def made(self, row: BindingRow) -> bool:
+        """Whether the merger made that binding, for one of the other ban."""
+        return row.recorded_s == self.at and any(row.number in held.superseded_by for held in self.bindings)
 
     def holds(self) -> bool:
         """Whether the ban applies at that instant."""
         return is_held(self.ban.terms, self.at)
 
     def replaces(self, row: ExemptionRow) -> bool:
-        """Whether that exemption from the other ban goes on as some of this one."""
-        named = {
-            prefix
-            for other in self.exemptions
-            if (other.site, other.reason, other.hours) == (row.site, row.reason, row.hours)
-            for prefix in other.ranges
-        }
-        return row.revoked_s == self.at and named.issuperset(row.ranges)
+        """Whether that exemption from the other ban goes on in all of its ranges."""
+        named = {prefix for number in row.superseded_by for prefix in self.ranges.get(number, ())}
+        return bool(row.superseded_by) and named.issuperset(row.ranges)
 
     def continues(self, term: TermRow) -> bool:
         """Whether the ban goes on where that term of the other was ended, which may have lain ahead."""
@@ -57,43 +61,27 @@ class Heir:
 
 def heirs(session: Session, hour: Hour) -> Mapping[int, Heir]:
     """By the number of the ban that ended, what goes on instead since mergers that are not past."""
-    old, new, same = _merged()
-    statement = select(old, new, AuthorityRow.closes_s).join(AuthorityRow, AuthorityRow.slug == old.authority)
-    rows = session.execute(statement.join(new, same).where(AuthorityRow.closes_s > hour.oldest))
-    found = [(was, ban, at) for was, ban, at in rows if at is not None]
-    numbers = {row.number for was, ban, _ in found for row in (was, ban)}
-    bindings = session.scalars(select(BindingRow).where(BindingRow.ban.in_(numbers))).all() if numbers else ()
-    asked = select(ExemptionRow).where(ExemptionRow.ban.in_(numbers), ExemptionRow.approved_s > hour.oldest)
-    exemptions = session.scalars(asked).all() if numbers else ()
+    found = _superseded(session, hour.oldest)
+    if not found:
+        return {}
+    bindings = select(BindingRow).where(BindingRow.ban.in_([was.number for was, _, _ in found]))
+    bound = [row for row in session.scalars(bindings) if row.superseded_by and row.is_agreed]
+    exemptions = select(ExemptionRow).where(ExemptionRow.ban.in_([ban.number for _, ban, _ in found]))
+    ranges = {row.number: row.ranges for row in session.scalars(exemptions)}
     return {
-        was.number: Heir(
-            was,
-            ban,
-            at,
-            _bound(row for row in bindings if row.ban == was.number and row.ended_s == at),
-            _bound(row for row in bindings if row.ban == ban.number and not row.period.has_ended(at)),
-            [row for row in exemptions if row.ban == ban.number and row.approved_s == row.requested_s == at],
-        )
+        was.number: Heir(was, ban, at, [row for row in bound if row.ban == was.number], ranges)
         for was, ban, at in found
     }
 
 
 def successions(session: Session) -> Mapping[int, tuple[int, Instant]]:
-    """By the number of a ban that ended with a merger, that of the successor's on the service, and since when."""
-    old, new, same = _merged()
-    statement = select(old.number, new.number, AuthorityRow.closes_s).join(
-        AuthorityRow, AuthorityRow.slug == old.authority
-    )
-    ended = select(TermRow.id).where(TermRow.ban == old.number, TermRow.ended_s >= AuthorityRow.closes_s).exists()
-    rows = session.execute(statement.join(new, same).where(ended))
-    return {was: (ban, at) for was, ban, at in rows if at is not None}
+    """By the number of a ban that was superseded, that of the successor's ban, and since when."""
+    return {was.number: (ban.number, at) for was, ban, at in _superseded(session, 0)}
 
 
-def _merged() -> tuple[type[BanRow], type[BanRow], ColumnElement[bool]]:
-    """A ban, another, and that this one is the other authority's successor's ban on the service."""
-    old, new = aliased(BanRow), aliased(BanRow)
-    return old, new, and_(new.authority == AuthorityRow.successor, new.service == old.service)
-
-
-def _bound(rows: Iterable[BindingRow]) -> frozenset[str]:
-    return frozenset(row.authority for row in rows if row.is_agreed)
+def _superseded(session: Session, since: Instant) -> list[tuple[BanRow, BanRow, Instant]]:
+    """The bans that mergers after an instant superseded, each with the successor's and the merger's instant."""
+    new = aliased(BanRow)
+    statement = select(BanRow, new, AuthorityRow.closes_s).join(AuthorityRow, AuthorityRow.slug == BanRow.authority)
+    rows = session.execute(statement.join(new, new.number == BanRow.superseded_by).where(AuthorityRow.closes_s > since))
+    return [(was, ban, at) for was, ban, at in rows if at is not None]

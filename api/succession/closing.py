@@ -59,6 +59,17 @@ def load(unit: UnitOfWork, row: AuthorityRow, wanted: Closing) -> None:
     if wanted.successor is not None and wanted.at > unit.now_s:
         raise Conflict(f"a merger happens at once, and {row.slug} closes later: leave successor out, and merge it then")
     _enter(unit, row, wanted, shown(row))
+    if wanted.successor is not None:
+        _mark_merged(unit, row, wanted.successor)
+
+
+def _mark_merged(unit: UnitOfWork, row: AuthorityRow, successor: str) -> None:
+    """Mark the successor's terms by which the merged authority's bans go on. A file has but their decision."""
+    numbers = {ban.number for ban in repository.bans(unit.session, row.slug)}
+    for ban in repository.bans(unit.session, successor):
+        for term in ban.terms:
+            if term.decision.get("follows") in numbers and {**term.decision, "follows": None} == row.closed_decision:
+                term.merged_from = row.slug
 
 
 def _enter(unit: UnitOfWork, row: AuthorityRow, closing: Closing, before: Json) -> None:

@@ -17,7 +17,7 @@ from api.bans.change import as_decided
 from api.bans.state import has_lapsed, live_terms, switch_at
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, TermRow
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict
 from api.exemptions import repository as exemptions
@@ -94,6 +94,7 @@ class Heirs:
         # Whom the successor's ban concerned when, before anything is added to it.
         ruled = {} if known is None else self._bears(known)
         row = self._heir(ban, known, service)
+        ban.superseded_by = row.number
         for binding in repository.bindings_of(session, ban.number, now):
             if binding.authority == self.new.slug:
                 self.done.covered.append((_of_binding(binding), _of_ban(row)))
@@ -125,6 +126,7 @@ class Heirs:
             for (start, end), review in spans.items()
         )
         decided = as_decided(ban, now, reason=self.reason if self.new.off_needs_reason else "")
+        before = [] if known is None else list(known.terms)
         if known is None or known.provisional:
             adopted = replace(decided, decision=decision, terms=terms, provisional=False)
             row, _ = ban_acts.put(self.unit, self.new, service, known, adopted)
@@ -133,6 +135,9 @@ class Heirs:
             row = known if live else ban_acts.put(self.unit, self.new, service, known, decided)[0]
             for term in terms:
                 ban_acts.renew(self.unit, self.new, row, term)
+        for added in row.terms:
+            if added not in before:
+                added.merged_from = self.old.slug
         self.done.continued.append((_of_ban(ban), _of_ban(row)))
         return row
 
@@ -162,26 +167,15 @@ class Heirs:
             return "is off", ways
         live = live_terms(known.terms, self.unit.now_s)
         held = [term for term in live if term.period.holds(self.unit.now_s)]
-        if not held and (gaps or any(map(self._is_inherited, live))):
+        if not held and (gaps or any(term.merged_from for term in live)):
             return "is planned", ways
-        if held and all(map(self._is_inherited, held)):
+        if held and all(term.merged_from for term in held):
             own = (
                 f"give both the same, end one, or renew {_name(known)} with a start of now, "
                 f"by {known.authority}'s own decision"
             )
             return "is there by an earlier merger only", own
         return None
-
-    def _is_inherited(self, term: TermRow) -> bool:
-        """Whether the term is not what the successor has decided, but what it took over with another authority."""
-        follows = term.decision.get("follows")
-        source = None if follows is None else self.unit.session.get(BanRow, follows)
-        return any(
-            {**term.decision, "follows": None} == {**merged.closed_decision, "follows": None}
-            # The time is not that of the merger where all was loaded from a file, and the source is not always named.
-            and (merged.closes_s == term.recorded_s or (source is not None and source.authority == merged.slug))
-            for merged in repository.merged_into(self.unit.session, self.new.slug)
-        )
 
     def _demand_unexempted(self, ban: BanRow, known: BanRow, gaps: Intervals) -> None:
         """Raises Conflict where an exemption from `known` would set aside the terms that it lacks."""
@@ -216,10 +210,12 @@ class Heirs:
         unit, now = self.unit, self.unit.now_s
         accepted = binding.is_agreed
         others = bindings.of(unit.session, ban.number, authority)
-        held = union(chain.from_iterable(span(row.period) for row in others if _binds(row, binding)))
-        gaps = difference(((max(binding.start_s, now), until(binding.period.end)),), held)
+        left = ((max(binding.start_s, now), until(binding.period.end)),)
+        standing = [row for row in others if _binds(row, binding) and intersection(left, span(row.period))]
+        gaps = difference(left, union(chain.from_iterable(span(row.period) for row in standing)))
+        binding.superseded_by = [row.number for row in standing]
         if not gaps:
-            self.done.covered.append((_of_binding(binding), _of_binding(next(r for r in others if _binds(r, binding)))))
+            self.done.covered.append((_of_binding(binding), _of_binding(standing[0])))
             return
         for row in others:
             # What was only proposed would stand in the way of what is in force.
@@ -229,6 +225,7 @@ class Heirs:
             row = binding_acts.create(unit, ban, _wanted(binding, ban, authority, start, end, now))
             if row.ground == Ground.AGREEMENT and accepted:
                 binding_acts.accept(unit, row)
+            binding.superseded_by = [*binding.superseded_by, row.number]
             self.done.continued.append((_of_binding(binding), _of_binding(row)))
 
     def _continue_exemption(self, exemption: ExemptionRow, ban: BanRow, ruled: Mapping[str, Intervals]) -> None:
@@ -256,6 +253,7 @@ class Heirs:
                 )
                 row = exemption_acts.request(self.unit, ban, wanted, exemption.time_zone)
                 exemption_acts.approve(self.unit, row, f"continues exemption {exemption.number} of {self.old.slug}")
+                exemption.superseded_by = [*exemption.superseded_by, row.number]
                 self.done.continued.append((_of_exemption(exemption), _of_exemption(row)))
         if set(alike) != {whole}:
             self.done.ended.append(_of_exemption(exemption))

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from api.db.models import (
     AuditRow,
-    AuthorityRow,
     BanRow,
     BindingRow,
     ConcernRow,
@@ -19,11 +18,6 @@ from api.db.models import (
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import in_state
 from dnsfilter.policy.model import Instant
-
-
-def merged_into(session: Session, authority: str) -> Sequence[AuthorityRow]:
-    """The authorities that it has succeeded."""
-    return session.scalars(select(AuthorityRow).where(AuthorityRow.successor == authority)).all()
 
 
 def bans(session: Session, authority: str) -> Sequence[BanRow]:

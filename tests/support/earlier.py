@@ -7,11 +7,19 @@ from typing import Any
 from sqlalchemy import text, update
 
 from api.db.history import KINDS
-from api.db.models import VersionRow
+from api.db.models import TermRow, VersionRow
 from api.db.session import Database
 from tests.support.backups import with_manifest, with_rows
 
-ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {"0007": {"publications": ("made_s",)}}
+ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "0007": {"publications": ("made_s",)},
+    "0008": {
+        "bans": ("superseded_by",),
+        "terms": ("merged_from",),
+        "bindings": ("superseded_by",),
+        "exemptions": ("superseded_by",),
+    },
+}
 """The columns that a migration adds, by table."""
 
 
@@ -22,7 +30,7 @@ def set_back(database: Database, schema: str) -> None:
         for table, column in gone:
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         for row in connection.execute(VersionRow.__table__.select()).mappings().all():
-            body = _earlier(row["kind"], row["body"], gone)
+            body = earlier_body(row["kind"], row["body"], schema)
             if body != row["body"]:
                 same = [getattr(VersionRow, name) == row[name] for name in ("kind", "key", "revision")]
                 connection.execute(update(VersionRow).where(*same).values(body=body))
@@ -38,11 +46,25 @@ def earlier_backup(data: bytes, schema: str) -> bytes:
             for name in [column for owner, column in gone if owner == table]:
                 del row[name]
             if table == VersionRow.__tablename__:
-                row["body"] = _earlier(row["kind"], row["body"], gone)
+                row["body"] = earlier_body(row["kind"], row["body"], schema)
 
     for table in {VersionRow.__tablename__, *(table for table, _ in gone)}:
         data = with_rows(data, table, partial(strip, table=table))
     return with_manifest(data, lambda manifest: manifest.update(database=schema))
+
+
+def earlier_body(kind: str, body: dict[str, Any] | None, schema: str) -> dict[str, Any] | None:
+    """What a version with an earlier schema kept of an object; of a ban with its terms."""
+    if body is None:
+        return None
+    gone, table = _added_since(schema), KINDS[kind].__tablename__
+    left = {name: value for name, value in body.items() if (table, name) not in gone}
+    if "terms" in left:
+        terms = TermRow.__tablename__
+        left["terms"] = [
+            {name: value for name, value in term.items() if (terms, name) not in gone} for term in left["terms"]
+        ]
+    return left
 
 
 def _added_since(schema: str) -> list[tuple[str, str]]:
@@ -53,14 +75,3 @@ def _added_since(schema: str) -> list[tuple[str, str]]:
         for table, columns in tables.items()
         for column in columns
     ]
-
-
-def _earlier(kind: str, body: dict[str, Any] | None, gone: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
-    """What was kept of an object: of a ban with its terms."""
-    if body is None:
-        return None
-    left = {name: value for name, value in body.items() if (KINDS[kind].__tablename__, name) not in gone}
-    if "terms" in left:
-        terms = [{name: value for name, value in term.items() if ("terms", name) not in gone} for term in left["terms"]]
-        left["terms"] = terms
-    return left

@@ -15,7 +15,7 @@ class BanRow(Base):
 
     `mode_set_s` is when `mode` was set last, by the account `mode_set_by`, for `mode_reason`. From `off_until_s` on
     `returns_to` holds instead: see `switch_at` in `api.bans.state`. While a ban is off without an end, that is the mode
-    before.
+    before. `superseded_by` is the ban of the successor that goes on with it since a merger.
     """
 
     __tablename__ = "bans"
@@ -30,6 +30,7 @@ class BanRow(Base):
     mode_set_by: Mapped[int | None]
     off_until_s: Mapped[int | None]
     returns_to: Mapped[str | None] = mapped_column(String(16))
+    superseded_by: Mapped[int | None]
     reply: Mapped[str] = mapped_column(String(16))
     addresses: Mapped[list[str]]
     tiers: Mapped[list[int]]
@@ -56,7 +57,10 @@ class BanRow(Base):
 
 
 class TermRow(Base):
-    """One period of a ban as decided; `ended_s` is the earlier end that an act has given it."""
+    """One period of a ban as decided; `ended_s` is the earlier end that an act has given it.
+
+    `merged_from` is the merged authority whose ban goes on by it; None: the ban's own authority decided it.
+    """
 
     __tablename__ = "terms"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -71,6 +75,7 @@ class TermRow(Base):
     ended_s: Mapped[int | None]
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
     ended_decision: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    merged_from: Mapped[str | None] = mapped_column(String(63))
 
     @property
     def period(self) -> Period:

@@ -11,7 +11,8 @@ from dnsfilter.policy.model import Ground, Period, bound_since
 class BindingRow(Base):
     """The record that a ban applies in another authority; `ended_s` is a withdrawal or an early end.
 
-    `ended_reference` is that of the decision behind it, where there is one.
+    `ended_reference` is that of the decision behind it, where there is one. `superseded_by` are the bindings that stand
+    for it since a merger.
     """
 
     __tablename__ = "bindings"
@@ -31,6 +32,7 @@ class BindingRow(Base):
     ended_by: Mapped[str] = mapped_column(String(16), default="")
     ended_reason: Mapped[str] = mapped_column(String(1000), default="")
     ended_reference: Mapped[str] = mapped_column(String(500), default="")
+    superseded_by: Mapped[list[int]] = mapped_column(default=list)
     revision: Mapped[int]
 
     @property

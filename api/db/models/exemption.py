@@ -11,7 +11,8 @@ from dnsfilter.policy.model import Period
 class ExemptionRow(Base):
     """A request, and what became of it. `hours` are texts in `time_zone`, as people wrote them.
 
-    `requested_by` and `decided_by` are accounts; 0 is the installation itself.
+    `requested_by` and `decided_by` are accounts; 0 is the installation itself. `superseded_by` are the exemptions that
+    go on with it, or with some of its ranges, since a merger.
     """
 
     __tablename__ = "exemptions"
@@ -33,6 +34,7 @@ class ExemptionRow(Base):
     revoked_s: Mapped[int | None]
     decided_by: Mapped[int | None]
     note: Mapped[str] = mapped_column(String(1000), default="")
+    superseded_by: Mapped[list[int]] = mapped_column(default=list)
     revision: Mapped[int]
 
     @property

@@ -551,6 +551,18 @@ def test_whoever_is_bound_is_told_once_that_a_ban_goes_on_with_a_successor(town:
     assert (facts["ban"], facts["former"], facts["reference"]) == ("city/alpha", "town", "D-9")
 
 
+def test_a_ban_that_had_lapsed_goes_on_with_nobody(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/city", authority())
+    town.done("PUT", "/v1/authorities/city/bans/alpha", ban(terms=[{"for": "1 hour"}]))
+    body = {"authority": "zone", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
+    for of in ("town/alpha", "city/alpha"):
+        town.done("POST", "/v1/bindings", {**body, "ban": of})
+    town.clock.now += 2 * 3600
+    telling = begun(town)
+    _merge(town, "city", "town")
+    assert new_kinds(town, telling.look) == [("binding_ended", "zone")]
+
+
 def test_a_closing_without_a_successor_ends_what_was_bound(town: Plane) -> None:
     body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", body)

@@ -1,0 +1,133 @@
+"""A merger keeps which bans, bindings and exemptions of the successor go on with those of the merged authority.
+
+Of earlier mergers that is derived here, once, as versions before did it whenever they needed it: a ban goes on as the
+successor's on the service, if the merger ended a term of it; bindings and exemptions as those that the merger made of
+them, or that the successor's ban had. A term is the merger's if its decision is.
+"""
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+_Row: TypeAlias = sa.RowMapping
+_JSON = sa.JSON(none_as_null=True)
+_AUTHORITIES = sa.table(
+    "authorities",
+    *map(sa.column, ("slug", "closes_s", "successor")),
+    sa.column("closed_decision", _JSON),
+)
+_BANS = sa.table("bans", *map(sa.column, ("number", "authority", "service", "superseded_by")))
+_TERMS = sa.table(
+    "terms",
+    *map(sa.column, ("id", "ban", "recorded_s", "ended_s", "merged_from")),
+    sa.column("decision", _JSON),
+)
+_BINDINGS = sa.table(
+    "bindings",
+    *map(sa.column, ("number", "ban", "authority", "ground", "accepted_s", "ended_s")),
+    sa.column("superseded_by", _JSON),
+)
+_EXEMPTIONS = sa.table(
+    "exemptions",
+    *map(sa.column, ("number", "ban", "site", "reason", "requested_s", "approved_s", "revoked_s")),
+    *(sa.column(name, _JSON) for name in ("ranges", "hours", "superseded_by")),
+)
+
+
+def upgrade() -> None:
+    op.add_column("bans", sa.Column("superseded_by", sa.BigInteger(), nullable=True))
+    op.add_column("terms", sa.Column("merged_from", sa.String(length=63), nullable=True))
+    for table in ("bindings", "exemptions"):
+        op.add_column(table, sa.Column("superseded_by", sa.JSON(), nullable=False, server_default="[]"))
+    for merged in _rows(sa.select(_AUTHORITIES).where(_AUTHORITIES.c.successor.is_not(None))):
+        _fill(merged)
+
+
+def _fill(merged: _Row) -> None:
+    old = {row["number"]: row["service"] for row in _bans(merged["slug"])}
+    new = {row["service"]: row["number"] for row in _bans(merged["successor"])}
+    terms = _rows(sa.select(_TERMS).where(_TERMS.c.ban.in_([*old, *new.values()])))
+    ended = {term["ban"] for term in terms if (term["ended_s"] or 0) >= merged["closes_s"]}
+    for number, service in old.items():
+        if service in new and number in ended:
+            _set(_BANS, _BANS.c.number == number, superseded_by=new[service])
+            _fill_bindings(merged["closes_s"], number, new[service])
+            _fill_exemptions(merged["closes_s"], number, new[service])
+    _fill_bindings_to(merged)
+    for term in terms:
+        if term["ban"] in new.values() and _is_merged(term, merged, old):
+            _set(_TERMS, _TERMS.c.id == term["id"], merged_from=merged["slug"])
+
+
+def _fill_bindings(at: int, old: int, new: int) -> None:
+    known = _rows(sa.select(_BINDINGS).where(_BINDINGS.c.ban.in_((old, new))))
+    for row in known:
+        if row["ban"] == old and row["ended_s"] == at:
+            _supersede(row, [other for other in known if other["ban"] == new], row["authority"], at)
+
+
+def _fill_bindings_to(merged: _Row) -> None:
+    at, parties = merged["closes_s"], (merged["slug"], merged["successor"])
+    known = _rows(sa.select(_BINDINGS).where(_BINDINGS.c.authority.in_(parties)))
+    for row in known:
+        if row["authority"] == merged["slug"] and row["ended_s"] == at:
+            same = [other for other in known if other["ban"] == row["ban"]]
+            _supersede(row, same, merged["successor"], at)
+
+
+def _supersede(row: _Row, others: Iterable[_Row], authority: str, at: int) -> None:
+    """Have a binding superseded by those that had not ended with the merger; what bound only by what binds."""
+    found = [
+        other["number"]
+        for other in others
+        if other["authority"] == authority
+        and (other["ended_s"] is None or other["ended_s"] > at)
+        and (_binds(other) or not _binds(row))
+    ]
+    _set(_BINDINGS, _BINDINGS.c.number == row["number"], superseded_by=sorted(found))
+
+
+def _binds(row: _Row) -> bool:
+    return row["ground"] == "law" or row["accepted_s"] is not None
+
+
+def _fill_exemptions(at: int, old: int, new: int) -> None:
+    known = _rows(sa.select(_EXEMPTIONS).where(_EXEMPTIONS.c.ban.in_((old, new))))
+    for row in known:
+        if row["ban"] != old or row["revoked_s"] != at:
+            continue
+        found = [
+            other["number"]
+            for other in known
+            if other["ban"] == new
+            and other["approved_s"] == other["requested_s"] == at
+            and all(other[name] == row[name] for name in ("site", "reason", "hours"))
+            and set(other["ranges"]) & set(row["ranges"])
+        ]
+        _set(_EXEMPTIONS, _EXEMPTIONS.c.number == row["number"], superseded_by=sorted(found))
+
+
+def _is_merged(term: _Row, merged: _Row, old: dict[int, str]) -> bool:
+    """Whether the term's decision is that of the merger, made then, or of a file that names the merged ban."""
+    decision, closing = ({**found, "follows": None} for found in (term["decision"], merged["closed_decision"]))
+    follows = term["decision"].get("follows")
+    return decision == closing and (term["recorded_s"] == merged["closes_s"] or follows in old)
+
+
+def _bans(authority: str) -> list[_Row]:
+    return _rows(sa.select(_BANS).where(_BANS.c.authority == authority))
+
+
+def _rows(statement: sa.Select[Any]) -> list[_Row]:
+    return list(op.get_bind().execute(statement).mappings())
+
+
+def _set(table: sa.TableClause, which: sa.ColumnElement[bool], **values: Any) -> None:
+    op.execute(sa.update(table).where(which).values(**values))
