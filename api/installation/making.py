@@ -34,7 +34,7 @@ from api.installation.opening import (
     wrong_database,
 )
 from api.nodes.thismachine import invite, look_after
-from api.policies.loading import is_empty
+from api.policies.apply import is_empty
 from api.publish.service import believed
 from api.publish.start import raise_above
 from api.settings import Settings

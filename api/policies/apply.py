@@ -2,38 +2,58 @@
 
 What the file does not have is removed where nothing with history is lost. A term, binding or exemption that has begun
 and is altered or missing is a fault, and so is an authority's end; a new exemption becomes a request and a new
-agreement a proposal. An empty database is filled instead (`api.policies.loading`).
+agreement a proposal.
+
+What fills an empty database was decided elsewhere. So exemptions come as approved and agreements as accepted where the
+file says that they are, terms, bindings and exemptions also where they are over, and authorities as closed; nothing is
+demanded that whoever decides it here would have to give. Nothing has effect before it is recorded.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
 
 from api.authorities import service as authority_acts
-from api.bans import repository as bans
+from api.authorities.state import demand_open
 from api.bans import service as ban_acts
 from api.bans.change import BanChange
+from api.bans.formal import demand_adoption
+from api.bans.reading import decision_columns, shown_all
 from api.bindings import service as binding_acts
 from api.bindings.repository import binders
 from api.bindings.schemas import BindingState
 from api.bindings.state import binding_state, never_holds
-from api.db.base import Base
+from api.db.base import Base, Json
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
-from api.db.unit import UnitOfWork
-from api.errors import Conflict, Fault
+from api.db.unit import Act, UnitOfWork
+from api.errors import Conflict, Fault, Invalid, NotFound
 from api.exemptions import service as exemption_acts
 from api.exemptions.state import APPROVED, exemption_state
-from api.moments import zoned_hours_text
-from api.policies.loading import faulty, is_empty, load
-from api.publish.source import closing_value
+from api.policies.matching import demand_same_end, is_binding, is_exemption
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
-from dnsfilter.policy.model import Authority, Ban, Binding, DecisionRecord, Exemption, Ground, Policy, Service, Term
+from api.succession import closing
+from dnsfilter.policy.model import (
+    Ban,
+    Binding,
+    DecisionRecord,
+    Exemption,
+    Ground,
+    Policy,
+    Range,
+    Service,
+    Term,
+)
+
+NOTE = "loaded from a policy file"
+"""The note of exemptions that fill an empty database as approved."""
 
 _BindingKey: TypeAlias = tuple[int, str, str, int]
 """Ban, authority, ground, start: no two bindings that have effect share it."""
@@ -43,19 +63,27 @@ _ExemptionKey: TypeAlias = tuple[int, str, int]
 Row = TypeVar("Row", BanRow, RangeRow, AuthorityRow, SiteRow)
 
 
+def is_empty(session: Session) -> bool:
+    """Whether the database holds no policy yet."""
+    held = or_(exists().select_from(AuthorityRow), exists().select_from(RangeRow), exists().select_from(BanRow))
+    return not session.scalar(select(held))
+
+
 def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> list[Fault]:
-    """Do the acts that make the database say what `wanted` says; gives what stands against it.
+    """Do the acts that make the database say what `wanted`, which has no problem, says; gives what stands against it.
 
     With faults the transaction is not to be committed.
     """
-    if is_empty(unit.session):
-        return load(unit, wanted, services)
-    run = _Run(unit, wanted, services, binders(unit.session, unit.now_s))
+    run = _Run(unit, wanted, services, is_empty(unit.session), binders(unit.session, unit.now_s))
     run.register()
     run.adopt()
     run.bind()
     run.exempt()
-    run.remove()
+    if run.fills:
+        # Nothing is registered in, or adopted by, an authority that is closed.
+        run.close()
+    else:
+        run.remove()
     return run.faults
 
 
@@ -64,27 +92,33 @@ class _Run:
     unit: UnitOfWork
     wanted: Policy
     services: Mapping[str, Service]
+    fills: bool
+    """Whether the database was empty."""
     binders: Mapping[str, tuple[str, ...]]
     """By bound authority, whose bans are bound to it before any act of the run."""
     faults: list[Fault] = field(default_factory=list)
+    owners: dict[str, AuthorityRow] = field(default_factory=dict)
     rows: dict[int, BanRow] = field(default_factory=dict)
     """The row of each ban by its number in the file."""
-    tried: set[int] = field(default_factory=set)
     held: list[Base] = field(default_factory=list)
     """A session forgets a row to which nobody refers, and would ask for it anew for every object of the file."""
 
     def register(self) -> None:
         session = self.unit.session
         self.held.append(session.get_one(InstallationRow, INSTALLATION))
-        self.held += [*session.scalars(select(SiteRow)), *session.scalars(select(AuthorityRow))]
+        self.held += session.scalars(select(SiteRow))
+        self.owners = {row.slug: row for row in session.scalars(select(AuthorityRow))}
+        if self.fills:
+            self._remove_sites()
         for site in self.wanted.sites:
             with self._faulty(f"site/{site.slug}"):
                 self.held.append(range_acts.put_site(self.unit, site.slug, site.name)[0])
         for authority in self.wanted.authorities:
             with self._faulty(f"authority/{authority.slug}"):
                 row, _ = authority_acts.put(self.unit, authority)
-                self.held.append(row)
-                _demand_same_end(row, authority)
+                self.owners[row.slug] = row
+                if not self.fills:
+                    demand_same_end(row, authority)
         session.flush()
         self._register_ranges()
 
@@ -102,43 +136,90 @@ class _Run:
                     del known[key]
         # A prefix has one row: the old ones have to be gone before new ones come.
         self.unit.session.flush()
+        new: list[Range] = []
         for entry in self.wanted.ranges:
             key = (entry.site, str(entry.prefix))
             if key not in stuck:
                 with self._faulty(f"range/{entry.site}/{entry.prefix}"):
-                    range_acts.put_known(self.unit, entry, known.get(key), self.binders)
+                    if key in known:
+                        range_acts.put_known(self.unit, entry, known[key], self.binders)
+                    else:
+                        demand_open(self.owners[entry.authority], self.unit.now_s)
+                        new.append(entry)
+        rows = [range_acts.new_row(self.unit, entry) for entry in new]
+        self._add(rows, map(self._registration, rows))
+
+    def _registration(self, row: RangeRow) -> Act:
+        concerned = (row.authority, *self.binders.get(row.authority, ()))
+        return Act("range.register", f"range/{row.site}/{row.prefix}", None, range_acts.shown(row), concerned)
 
     def _deregister(self, row: RangeRow, exempted: frozenset[tuple[str, str]]) -> None:
         if (row.site, row.prefix) in exempted:
             raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
         range_acts.delete_unnamed(self.unit, row, self.binders)
 
+    def _add(self, rows: Sequence[Base], acts: Iterable[Act]) -> None:
+        """Add new rows, with an act for each, in far less time than one by one."""
+        if rows:
+            self.unit.session.add_all(rows)
+            self.unit.record_all(acts, lambda _count: None)
+
     def adopt(self) -> None:
-        by_number = {ban.number: ban for ban in self.wanted.bans}
+        """Adopt new bans in the order of the file, and change those that are there."""
+        known = {(row.authority, row.service): row for row in self.unit.session.scalars(select(BanRow))}
+        there = {ban.number: row for ban in self.wanted.bans if (row := known.get((ban.authority, ban.service)))}
+        self.rows.update(there)
+        try:
+            TopologicalSorter({ban.number: _followed(ban) for ban in self.wanted.bans}).prepare()
+        except CycleError as error:
+            circle = next(ban for ban in self.wanted.bans if ban.number in error.args[1])
+            self.faults.append(Fault(_of_ban(circle), "bans cannot follow each other in a circle"))
+            return
+        self._adopt_new([ban for ban in self.wanted.bans if ban.number not in there])
         for ban in self.wanted.bans:
-            self._adopt(ban, by_number, ())
+            if ban.number in there:
+                with self._faulty(_of_ban(ban)):
+                    self._change(ban, there[ban.number])
 
-    def _adopt(self, ban: Ban, by_number: Mapping[int, Ban], above: tuple[int, ...]) -> None:
-        """Adopt `ban` after those that it follows: a decision names a ban that exists."""
-        if ban.number in self.tried:
-            return
-        subject = f"ban/{ban.authority}/{ban.service}"
-        if ban.number in above:
-            self.faults.append(Fault(subject, "bans cannot follow each other in a circle"))
-            return
-        for decision in (ban.decision, *(term.decision for term in ban.terms)):
-            if decision.follows is not None:
-                self._adopt(by_number[decision.follows], by_number, (*above, ban.number))
-        self.tried.add(ban.number)
-        with self._faulty(subject):
-            owner = self.unit.session.get_one(AuthorityRow, ban.authority)
-            known = bans.find(self.unit.session, ban.authority, ban.service)
-            row, _ = ban_acts.put(self.unit, owner, self.services[ban.service], known, self._change(ban, known))
-            self.rows[ban.number] = row
+    def _change(self, ban: Ban, row: BanRow) -> None:
+        owner, service = self.owners[ban.authority], self.services[ban.service]
+        ban_acts.put(self.unit, owner, service, row, self._wanted(ban, row))
 
-    def _change(self, ban: Ban, known: BanRow | None) -> BanChange:
-        # A provisional ban's only term is made when it is recorded.
-        keeps_term = ban.provisional and (known is None or known.provisional)
+    def _adopt_new(self, bans: Sequence[Ban]) -> None:
+        """Adopt bans. Where two are alike, the lower number decides: they are numbered in this order.
+
+        So a ban may follow one that comes later, whose number is known only when all have theirs.
+        """
+        for ban in bans:
+            with self._faulty(_of_ban(ban)):
+                if not self.fills and not ban.provisional and ban.decision.follows is not None:
+                    demand_adoption(ban.decision)
+                owner, service = self.owners[ban.authority], self.services[ban.service]
+                self.rows[ban.number] = ban_acts.new_row(self.unit, owner, service, self._wanted(_alone(ban), None))
+        adopted = [ban for ban in bans if ban.number in self.rows]
+        rows = [self.rows[ban.number] for ban in adopted]
+        self.unit.session.add_all(rows)
+        self.unit.session.flush()
+        for ban in filter(_followed, adopted):
+            with self._faulty(_of_ban(ban)):
+                self._set_followed(ban, self.rows[ban.number])
+        self.unit.session.flush()
+        zones = {slug: row.time_zone for slug, row in self.owners.items()}
+        shown = shown_all(self.unit.session, rows, self.unit.now_s, zones)
+        self._add(rows, (_adoption(ban, after) for ban, after in zip(adopted, shown, strict=True)))
+
+    def _set_followed(self, ban: Ban, row: BanRow) -> None:
+        row.decision = decision_columns(self._decision(ban.decision))
+        if self._has_terms(ban, None):
+            for held, term in zip(row.terms, ban.terms, strict=True):
+                held.decision = decision_columns(self._decision(term.decision))
+
+    def _has_terms(self, ban: Ban, known: BanRow | None) -> bool:
+        """Whether terms of the file are taken. A provisional ban's only term is made when it is decided here."""
+        return self.fills or not ban.provisional or (known is not None and not known.provisional)
+
+    def _wanted(self, ban: Ban, known: BanRow | None) -> BanChange:
+        takes = self._has_terms(ban, known)
         return BanChange(
             mode=ban.mode,
             off_until=ban.off_until,
@@ -147,9 +228,10 @@ class _Run:
             tiers=ban.tiers,
             funding=ban.funding,
             audience=ban.audience,
-            decision=None if keeps_term and known is not None else self._decision(ban.decision),
-            terms=None if keeps_term else tuple(self._term(term) for term in ban.terms),
-            provisional=None if keeps_term and known is not None else ban.provisional,
+            decision=self._decision(ban.decision) if takes or known is None else None,
+            terms=tuple(self._term(term) for term in ban.terms) if takes else None,
+            provisional=ban.provisional if takes or known is None else None,
+            loaded=self.fills,
         )
 
     def _decision(self, decision: DecisionRecord) -> DecisionRecord:
@@ -172,11 +254,14 @@ class _Run:
             if row is None:
                 continue
             with self._faulty(f"binding of {row.authority}/{row.service} to {binding.authority}"):
-                key = (row.number, binding.authority, str(binding.ground), binding.start)
-                self._bind(row, binding, known[key])
+                if self.fills:
+                    binding_acts.load(self.unit, row, binding)
+                else:
+                    key = (row.number, binding.authority, str(binding.ground), binding.start)
+                    self._bind(row, binding, known[key])
 
     def _bind(self, ban: BanRow, wanted: Binding, known: list[BindingRow]) -> None:
-        if any(_is_binding(row, wanted) for row in known if not row.period.is_void):
+        if any(is_binding(row, wanted) for row in known if not row.period.is_void):
             return
         for row in known:
             if not never_holds(row, self.unit.now_s):
@@ -191,14 +276,21 @@ class _Run:
             row = self.rows.get(exemption.ban)
             if row is None:
                 continue
+            time_zone = exemption.time_zone or self.owners[row.authority].time_zone
             with self._faulty(f"exemption from {row.authority}/{row.service}"):
-                self._exempt(row, exemption, known[row.number, exemption.site, exemption.start])
+                if self.fills:
+                    exemption_acts.load(self.unit, row, exemption, time_zone, NOTE)
+                    continue
+                there = known[row.number, exemption.site, exemption.start]
+                if not any(is_exemption(held, exemption) for held in there):
+                    there.append(exemption_acts.request(self.unit, row, exemption, time_zone))
 
-    def _exempt(self, ban: BanRow, wanted: Exemption, known: list[ExemptionRow]) -> None:
-        time_zone = wanted.time_zone or self.unit.session.get_one(AuthorityRow, ban.authority).time_zone
-        if any(_is(row, wanted) for row in known):
-            return
-        known.append(exemption_acts.request(self.unit, ban, wanted, time_zone))
+    def close(self) -> None:
+        """Put the ends of authorities on record."""
+        for authority in self.wanted.authorities:
+            if authority.closing is not None:
+                with self._faulty(f"authority/{authority.slug}"):
+                    closing.load(self.unit, self.owners[authority.slug], authority.closing)
 
     def remove(self) -> None:
         """Take away what the file does not have; what has begun stays, as a fault."""
@@ -227,6 +319,9 @@ class _Run:
             lambda row: f"authority/{row.slug}",
             lambda row: authority_acts.delete(self.unit, row),
         )
+        self._remove_sites()
+
+    def _remove_sites(self) -> None:
         sites_kept = {site.slug for site in self.wanted.sites}
         self._remove(
             SiteRow,
@@ -265,35 +360,36 @@ class _Run:
         for row in session.scalars(select(ExemptionRow)).all():
             live = exemption_state(row, now_s) in APPROVED
             known = mine[row.ban, row.site, row.start_s]
-            if live and row.ban not in idle and not any(_is(row, entry) for entry in known):
+            if live and row.ban not in idle and not any(is_exemption(row, entry) for entry in known):
                 self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: revoke it by an act"))
 
-    def _faulty(self, subject: str) -> AbstractContextManager[None]:
-        return faulty(self.faults, subject)
+    @contextmanager
+    def _faulty(self, subject: str) -> Iterator[None]:
+        """Turn what is raised about one object of the file into faults."""
+        try:
+            yield
+        except Invalid as error:
+            self.faults += [Fault(subject, fault.message) for fault in error.faults]
+        except (Conflict, NotFound) as error:
+            self.faults.append(Fault(subject, str(error)))
 
 
-def _demand_same_end(row: AuthorityRow, wanted: Authority) -> None:
-    """Raises Conflict unless the file says of an authority's end what is on record."""
-    held = closing_value(row)
-    if held is None and wanted.closing is not None:
-        raise Conflict(f"{row.slug} closes by an act of its own, or is merged by one: no file does that")
-    if held != wanted.closing:
-        keys = "closes, closed_reason, closed_decision, successor"
-        raise Conflict(f"the end of {row.slug} is on record, and stays so: repeat {keys} as an export has them")
+def _alone(ban: Ban) -> Ban:
+    """The ban, whose decisions follow none."""
+    terms = tuple(replace(term, decision=replace(term.decision, follows=None)) for term in ban.terms)
+    return replace(ban, decision=replace(ban.decision, follows=None), terms=terms)
 
 
-def _is_binding(row: BindingRow, wanted: Binding) -> bool:
-    """Whether the row is the binding that the file wants, with its decided or its effective end."""
-    return wanted.end in (row.end_s, row.period.end) and (row.instrument, row.date) == (wanted.instrument, wanted.date)
+def _followed(ban: Ban) -> set[int]:
+    """The numbers in the file of the bans that decisions about the ban follow."""
+    decisions = (ban.decision, *(term.decision for term in ban.terms))
+    return {decision.follows for decision in decisions if decision.follows is not None}
 
 
-def _is(row: ExemptionRow, wanted: Exemption) -> bool:
-    """Whether the row is the exemption that the file wants, with its decided or its effective end."""
-    hours = {zoned_hours_text(hours, row.time_zone) for hours in wanted.hours}
-    return (
-        row.site == wanted.site
-        and set(row.ranges) == {str(prefix) for prefix in wanted.ranges}
-        and row.start_s == wanted.start
-        and wanted.end in (row.end_s, row.period.end)
-        and set(row.hours) == hours
-    )
+def _adoption(ban: Ban, after: Json) -> Act:
+    act = "ban.adopt_provisionally" if ban.provisional else "ban.adopt"
+    return Act(act, _of_ban(ban), None, after, (ban.authority,))
+
+
+def _of_ban(ban: Ban) -> str:
+    return f"ban/{ban.authority}/{ban.service}"

@@ -14,8 +14,7 @@ from api.db.unit import LOADED, Actor, UnitOfWork
 from api.db.zones import time_zone_of
 from api.deps import Runtime
 from api.errors import Fault, Invalid
-from api.policies.apply import apply
-from api.policies.loading import is_empty, load
+from api.policies.apply import apply, is_empty
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Policy
@@ -104,7 +103,7 @@ def load_into_empty(held: Runtime, path: Path) -> bool:
         try:
             text = _read(path)
             wanted = parse_policy(text, str(path), services=held.services, now=unit.now_s)
-            faults = load(unit, wanted, held.services)
+            faults = apply(unit, wanted, held.services)
             if faults:
                 raise Invalid(faults)
             unit.record("policy.load", "policy", None, {"sha256": sha256(text.encode()).hexdigest()})

@@ -238,6 +238,23 @@ def test_a_new_exemption_becomes_a_request(loaded: Plane) -> None:
     assert [item["state"] for item in loaded.done("GET", "/v1/exemptions")["items"]] == ["in_force", "requested"]
 
 
+@pytest.mark.parametrize(("reference", "faults"), [("own 1", []), ("", ["ban/zone/beta"])])
+def test_a_new_ban_may_follow_one_that_comes_later_in_the_file(town: Plane, reference: str, faults: list[str]) -> None:
+    text = town.call("GET", "/v1/policy").text
+    for slug, follows in (("zone", f'follows = "town"\nreference = "{reference}"'), ("town", 'reference = "C-2"')):
+        text += f'[[ban]]\nauthority = "{slug}"\nservice = "beta"\nmode = "enforce"\n[ban.decision]\n'
+        text += f'legal_basis = "decree 1"\n{follows}\n[[ban.term]]\nstart = 2026-10-01\nfor = "6 months"\n'
+    told = _send(town, "/v1/policy/diff", text).json()
+    assert [fault["place"] for fault in told["faults"]] == faults
+    if not faults:
+        acts = _send(town, "/v1/policy/apply", text).json()["acts"]
+        assert [(act["act"], act["object"]) for act in acts] == [
+            ("ban.adopt", "ban/zone/beta"),
+            ("ban.adopt", "ban/town/beta"),
+        ]
+        assert town.done("GET", "/v1/authorities/zone/bans/beta")["decision"]["follows"] == "town/beta"
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status", "problem"),
     [
