@@ -64,7 +64,7 @@ def load(unit: UnitOfWork, row: AuthorityRow, wanted: Closing) -> None:
 
 
 def _mark_merged(unit: UnitOfWork, row: AuthorityRow, successor: str) -> None:
-    """Mark the successor's terms by which the merged authority's bans go on. A file has but their decision."""
+    """Mark the terms by which bans go on with the successor. A policy file shows only their decision."""
     numbers = {ban.number for ban in repository.bans(unit.session, row.slug)}
     for ban in repository.bans(unit.session, successor):
         for term in ban.terms:
