@@ -4,12 +4,10 @@ import logging
 import ssl
 import stat
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 from typing import TypeAlias
 
-from api.steady import Steady
+from api.jobs import Job
 from dnsfilter.telemetry.logs import emit
 
 LOOK_S = 5.0
@@ -74,25 +72,21 @@ class Certificate:
         # certificate without any.
         self.context = make_context(certificate, key)
         self.context.sni_callback = self._choose
-        self._asked = Event()
-        self._stopping = False
-        self._steady = Steady("certificate")
-        self._thread = Thread(target=self._watch, name="certificate", daemon=True)
+        self._is_asked = False
+        self._job = Job("certificate", self._watch, every_s=LOOK_S)
 
     def start(self) -> None:
         """Begin to look at the files."""
-        self._thread.start()
+        self._job.start()
 
     def look_soon(self) -> None:
         """Have the files looked at now; may be called from a signal's handler."""
-        self._asked.set()
+        self._is_asked = True
+        self._job.wake()
 
     def stop(self) -> None:
         """Look no longer."""
-        self._stopping = True
-        self._asked.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._job.stop()
 
     def renew(self, *, asked: bool = False) -> bool:
         """Take the pair if its files have changed, or if it is asked for; whether it did. One that is broken is not."""
@@ -114,12 +108,8 @@ class Certificate:
         connection.context = self._current
 
     def _watch(self) -> None:
-        while True:
-            asked = self._asked.wait(LOOK_S)
-            if self._stopping:
-                return
-            self._asked.clear()
-            self._steady.attempt(partial(self.renew, asked=asked))
+        asked, self._is_asked = self._is_asked, False
+        self.renew(asked=asked)
 
     def _look(self) -> _Marks:
         return tuple(_mark(path) for path in self._files)

@@ -23,9 +23,9 @@ from api.checkpoint import public_text
 from api.db.models import CheckpointRow
 from api.db.session import Database
 from api.db.unit import head
+from api.jobs import Job
 from api.mail import describe_failure
 from api.places import Place, place_name
-from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
 
 INTERVAL_S = 3600
@@ -58,10 +58,7 @@ class _Delivery:
     has: int | None = None
     delivered_s: int | None = None
     failures: int = 0
-    pause_s: float = FIRST_RETRY_S
-    next_try: float = 0.0
     turn: threading.Lock = field(default_factory=threading.Lock)
-    due: threading.Event = field(default_factory=threading.Event)
 
     @property
     def name(self) -> str:
@@ -78,9 +75,8 @@ class Witness:
         self._key = key
         self._clock = clock
         self._deliveries = [_Delivery(place) for place in places]
-        self._stopping = threading.Event()
-        self._steady = Steady("witness")
-        self._threads = [_thread(self._make_in_time), *(_thread(self._deliver, one) for one in self._deliveries)]
+        self._job = Job("witness", lambda: self.make_if_new(after_s=INTERVAL_S), every_s=LOOK_S)
+        self._jobs = [self._job_of(delivery) for delivery in self._deliveries]
 
     def make(self) -> tuple[CheckpointRow, bool]:
         """The checkpoint of the newest entry, and whether it was made now; it leaves soon. Raises SQLAlchemyError."""
@@ -101,10 +97,9 @@ class Witness:
             return False
         return True
 
-    def settle(self, *, only_due: bool = False) -> bool:
+    def settle(self) -> bool:
         """Try to take to each place what it lacks; True where nothing is left."""
-        due = [one for one in self._deliveries if not only_due or one.next_try <= monotonic()]
-        done = [self._catch_up(delivery) for delivery in due]
+        done = [self._catch_up(delivery) for delivery in self._deliveries]
         return all(done)
 
     @property
@@ -121,23 +116,20 @@ class Witness:
         """Start: a checkpoint now, if there are new entries, and then every hour."""
         if not self._deliveries:
             emit(log, logging.WARNING, "checkpoints stay on this machine", set=WANTED)
-        for thread in self._threads:
-            thread.start()
+        self._job.attempt(self.make_if_new)
+        self._wake()
+        for job in (self._job, *self._jobs):
+            job.start()
 
     def stop(self) -> None:
         """Stop the threads, make a last checkpoint, and try once to take it to its places; waits `STOP_S` at most."""
-        self._stopping.set()
-        self._wake()
-        self._steady.attempt(self.make_if_new)
-        lasts = [_thread(self._catch_up, delivery) for delivery in self._deliveries]
-        for thread in lasts:
-            thread.start()
         until = monotonic() + STOP_S
-        for thread in (*lasts, *self._threads):
-            if thread.is_alive():
-                thread.join(max(0.0, until - monotonic()))
-        for thread, delivery in zip(lasts, self._deliveries, strict=True):
-            if thread.is_alive():
+        self._job.stop(STOP_S)
+        self._job.attempt(self.make_if_new)
+        for job in self._jobs:
+            job.end()
+        for job, delivery in zip(self._jobs, self._deliveries, strict=True):
+            if not job.stop(max(0.0, until - monotonic())):
                 emit(log, logging.WARNING, "checkpoints not delivered: no answer while stopping", place=delivery.name)
 
     def _status_of(self, session: Session, delivery: _Delivery) -> PlaceStatus:
@@ -156,43 +148,27 @@ class Witness:
         return last.seq != head(session)[0] and abs(int(self._clock()) - last.time_s) >= after_s
 
     def _wake(self) -> None:
-        for delivery in self._deliveries:
-            delivery.due.set()
+        for job in self._jobs:
+            job.wake()
 
-    def _make_in_time(self) -> None:
-        self._steady.attempt(self.make_if_new)
-        while not self._stopping.wait(LOOK_S):
-            self._steady.attempt(partial(self.make_if_new, after_s=INTERVAL_S))
-
-    def _deliver(self, delivery: _Delivery) -> None:
-        while not self._stopping.is_set():
-            delivery.due.clear()
-            if delivery.next_try <= monotonic():
-                self._catch_up(delivery)
-            wait_s = delivery.next_try - monotonic() if delivery.next_try else LOOK_S
-            delivery.due.wait(timeout=max(0.0, min(LOOK_S, wait_s)))
+    def _job_of(self, delivery: _Delivery) -> Job:
+        pauses = FIRST_RETRY_S, LAST_RETRY_S
+        work = partial(self._catch_up, delivery)
+        return Job("witness", work, every_s=LOOK_S, retry_s=pauses, is_done_at_end=True)
 
     def _catch_up(self, delivery: _Delivery) -> bool:
         with delivery.turn:
             try:
                 while self._deliver_batch(delivery):
-                    delivery.pause_s, delivery.next_try = FIRST_RETRY_S, 0.0
-            except (*FAILURES, SQLAlchemyError) as error:
-                self._put_off(delivery, error)
-                return False
+                    pass
             except Exception as error:  # noqa: BLE001
-                self._steady.tell(error)
-                self._put_off(delivery, error)
+                if not isinstance(error, (*FAILURES, SQLAlchemyError)):
+                    self._job.report(error)
+                delivery.failures += 1
+                event, reason = "checkpoint not delivered, which is retried", describe_failure(error)
+                emit(log, logging.WARNING, event, place=delivery.name, error=reason)
                 return False
-            delivery.next_try = 0.0
         return True
-
-    def _put_off(self, delivery: _Delivery, error: Exception) -> None:
-        delivery.failures += 1
-        delivery.next_try = monotonic() + delivery.pause_s
-        delivery.pause_s = min(2 * delivery.pause_s, LAST_RETRY_S)
-        reason = describe_failure(error)
-        emit(log, logging.WARNING, "checkpoint not delivered, which is retried", place=delivery.name, error=reason)
 
     def _deliver_batch(self, delivery: _Delivery) -> bool:
         """Take some checkpoints to the place; whether there were any."""
@@ -212,11 +188,6 @@ class Witness:
         delivery.has, delivery.delivered_s = rows[-1].number, rows[-1].time_s
         emit(log, logging.INFO, "checkpoints delivered", place=delivery.name, seq=rows[-1].seq, count=len(rows))
         return True
-
-
-def _thread(run: Callable[..., object], *arguments: object) -> threading.Thread:
-    """A thread at which the process's end does not wait."""
-    return threading.Thread(target=run, args=arguments, name="witness", daemon=True)
 
 
 def _look_up(session: Session, name: str) -> tuple[int, int | None]:

@@ -6,7 +6,6 @@ its entries by authority is compared with them.
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from time import monotonic
@@ -20,7 +19,7 @@ from api.db import matters
 from api.db.models.record import AuditRow
 from api.db.session import Database
 from api.db.unit import entry_of
-from api.steady import Steady
+from api.jobs import Job
 from dnsfilter.telemetry.logs import emit
 
 QUICK_S = 2.0
@@ -61,9 +60,7 @@ class Integrity:
         """With `accepted` acts stay possible even if the database is damaged."""
         self._database = database
         self._accepted = accepted
-        self._stopping = threading.Event()
-        self._steady = Steady("integrity")
-        self._thread = threading.Thread(target=self._run, name="integrity", daemon=True)
+        self._job = Job("integrity", self.check, every_s=EVERY_S, retry_s=(RETRY_S, RETRY_S))
         self.damage: str | None = None
         """What is damaged, by the last check that found something."""
 
@@ -80,18 +77,12 @@ class Integrity:
 
     def start(self) -> None:
         """Start checking in the background."""
-        self._thread.start()
+        self._job.wake()
+        self._job.start()
 
     def stop(self) -> None:
         """Stop the thread."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            done = self._steady.attempt(self.check)
-            self._stopping.wait(EVERY_S if done else RETRY_S)
+        self._job.stop()
 
     def _check(self, look: Callable[[], str | None]) -> None:
         try:
@@ -123,7 +114,7 @@ class Integrity:
 
     def _chain_fault(self) -> str | None:
         reader, found = ChainReader(), None
-        while not self._stopping.is_set() and found is None:
+        while not self._job.is_stopping and found is None:
             began = monotonic()
             with self._database.reading() as session:
                 rows = _batch(session, reader.seq)
@@ -131,7 +122,7 @@ class Integrity:
                     return matters.surplus_fault(session)
                 found = _fault(session, reader, rows)
             # As long again for others: verifying is work of this process's one interpreter.
-            self._stopping.wait(monotonic() - began)
+            self._job.pause(monotonic() - began)
         return found
 
     def _file_fault(self, until: float | None) -> str | None:
@@ -140,7 +131,7 @@ class Integrity:
             return None
 
         def is_over() -> bool:
-            return self._stopping.is_set() or (until is not None and monotonic() > until)
+            return self._job.is_stopping or (until is not None and monotonic() > until)
 
         with closing(self._database.engine.raw_connection()) as connection:
             driver = connection.driver_connection

@@ -9,7 +9,6 @@ of a connection of its own: it ends with the process, and with its machine.
 import fcntl
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from api.steady import Steady
+from api.jobs import Job
 from dnsfilter.telemetry.logs import emit
 from dnsfilter.telemetry.notify import notify
 
@@ -51,9 +50,7 @@ class Turn:
         )
         self._held: Connection | None = None
         self._lost = False
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="turn", daemon=True)
-        self._steady = Steady("turn")
+        self._job = Job("turn", self.look, every_s=LOOK_S)
         self._end: Callable[[], None] = lambda: None
 
     @property
@@ -88,7 +85,7 @@ class Turn:
         emit(log, logging.INFO, "another control plane has the database, waiting until it ends")
         # To wait is what a standby is for: for days, perhaps, in which no start should be pending or time out.
         notify("READY=1", "STATUS=another control plane has the database, waiting until it ends")
-        while not self._stopping.wait(LOOK_S):
+        while not self._job.pause(LOOK_S):
             if self.take():
                 emit(log, logging.INFO, "the other control plane has ended")
                 notify("STATUS=the other control plane has ended, starting")
@@ -97,17 +94,13 @@ class Turn:
     def watch(self, end: Callable[[], None]) -> None:
         """Look from now on whether it still is this process's turn; `end` is called where another has taken it."""
         self._end = end
-        self._thread.start()
+        self._job.start()
 
     def close(self) -> None:
         """Let another have the turn."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(STOP_S)
-        if self._thread.is_alive():
-            return
-        self._drop()
-        self._engine.dispose()
+        if self._job.stop(STOP_S):
+            self._drop()
+            self._engine.dispose()
 
     def look(self) -> bool:
         """Whether nobody has taken the turn. A server that was away has forgotten whose it was: it is taken again."""
@@ -118,6 +111,7 @@ class Turn:
             return True
         if self._lost:
             emit(log, logging.ERROR, "another control plane has taken the database while it was away, ending")
+            self._job.end()
             self._end()
         return not self._lost
 
@@ -126,10 +120,6 @@ class Turn:
             held, self._held = self._held, None
             held.invalidate()
             held.close()
-
-    def _watch(self) -> None:
-        while not self._stopping.wait(LOOK_S) and self._steady.attempt(self.look) is not False:
-            pass
 
 
 class Busy(Exception):

@@ -17,10 +17,10 @@ from api.auth.nodes import JOURNAL
 from api.db.base import Json
 from api.db.models import NodeRow
 from api.db.session import Database
+from api.jobs import Job
 from api.nodes import repository
 from api.nodes.schemas import ReportWrite
 from api.nodes.strangers import Strangers
-from api.steady import Steady
 from dnsfilter.telemetry.logs import emit
 
 EVERY_S = 60.0
@@ -58,9 +58,7 @@ class Board:
         self._heard: dict[int, Heard] = {}
         self.strangers = Strangers()
         self._swept_s: float | None = None
-        self._stopping = threading.Event()
-        self._steady = Steady("nodes")
-        self._thread = threading.Thread(target=self._run, name="nodes", daemon=True)
+        self._job = Job("nodes", self._write, every_s=LOOK_S, is_done_at_end=True)
 
     def hear(self, number: int, site: str, report: ReportWrite, clock_off_s: int) -> None:
         """Take a report of a node at a site."""
@@ -113,13 +111,11 @@ class Board:
 
     def start(self) -> None:
         """Start writing in the background."""
-        self._thread.start()
+        self._job.start()
 
     def stop(self) -> None:
         """Stop the thread, which writes what is left."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._job.stop()
 
     def _batches(self, now_s: float) -> Iterator[Sequence[tuple[int, Heard]]]:
         with self._lock:
@@ -133,14 +129,9 @@ class Board:
                 if now is not None:
                     self._heard[number] = replace(now, written_s=heard.at_s, due=now is not heard and now.due)
 
-    def _run(self) -> None:
-        while not self._stopping.wait(timeout=LOOK_S):
-            self._try_both()
-        self._try_both()
-
-    def _try_both(self) -> None:
+    def _write(self) -> None:
         for step in (self.settle, self.sweep):
-            self._steady.attempt(partial(self._try, step))
+            self._job.attempt(partial(self._try, step))
 
     def _try(self, step: Callable[[], object]) -> None:
         try:

@@ -10,7 +10,6 @@ for such as are due still: they would be made anew.
 import hashlib
 import logging
 import smtplib
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -20,13 +19,13 @@ from sqlalchemy.orm import Session
 
 from api.db.models import NoticeRow
 from api.db.session import Database
+from api.jobs import Job
 from api.mail import MAIL_FAILURES, connect, describe_failure, make_message
 from api.notices import repository
 from api.notices.due import due
 from api.notices.kinds import DAY_S, Due, Hour, Kind
 from api.notices.letters import Names, bodies_of, letter
 from api.places import MailPlace, is_mailbox
-from api.steady import Steady
 from dnsfilter.policy.model import Authority, Instant
 from dnsfilter.telemetry.logs import emit
 
@@ -107,9 +106,8 @@ class Notifier:
         self._swept = elapsed()
         self._failures = 0
         self._told: set[str] = set()
-        self._steady = Steady("notices")
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
+        self._seen, self._round_s = -1, monotonic() - LOOK_S
+        self._job = Job("notices", self._round, every_s=TICK_S)
 
     def look(self) -> int:
         """Write down the notices that are due; how many were new. Raises SQLAlchemyError."""
@@ -133,7 +131,7 @@ class Notifier:
     def send(self) -> int:
         """Try to send what waits and whose turn has come; how many were sent. Raises SQLAlchemyError."""
         sent = 0
-        while not self._stopping.is_set():
+        while not self._job.is_stopping:
             now_s = int(self._clock())
             with self._database.reading() as session:
                 rows = repository.waiting(session, now_s, LAST_PAUSE_S, BATCH)
@@ -158,14 +156,11 @@ class Notifier:
     def start(self) -> None:
         """Start looking and sending in the background; what happens from now on is told. Raises SQLAlchemyError."""
         self._begin()
-        self._thread.start()
+        self._job.start()
 
     def stop(self) -> None:
         """Stop, once the message in hand is sent or has taken too long; what waits is sent after the next start."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(STOP_S)
-        if self._thread.is_alive():
+        if not self._job.stop(STOP_S):
             emit(log, logging.WARNING, "the mail server did not answer while stopping")
 
     def _begin(self) -> None:
@@ -174,15 +169,13 @@ class Notifier:
             if repository.beginning(session) is None:
                 repository.begin(session, int(self._clock()))
 
-    def _run(self) -> None:
-        seen, looked = -1, monotonic() - LOOK_S
-        while not self._stopping.wait(TICK_S):
-            passed, published = monotonic() - looked, self._published()
-            if passed >= LOOK_S or (published != seen and passed >= SOON_S):
-                seen, looked = published, monotonic()
-                # What is written down is sent, also where something new cannot be.
-                self._steady.attempt(lambda: self._step(self.look, "notices not made, which is retried"))
-                self._steady.attempt(lambda: self._step(self.send, "notices not sent, which is retried"))
+    def _round(self) -> None:
+        passed, published = monotonic() - self._round_s, self._published()
+        if passed >= LOOK_S or (published != self._seen and passed >= SOON_S):
+            self._seen, self._round_s = published, monotonic()
+            # What is written down is sent, also where something new cannot be.
+            self._job.attempt(lambda: self._step(self.look, "notices not made, which is retried"))
+            self._job.attempt(lambda: self._step(self.send, "notices not sent, which is retried"))
 
     def _step(self, step: Callable[[], int], failed: str) -> None:
         try:
@@ -243,10 +236,10 @@ class Notifier:
         """Send the messages one after the other; each row has an outcome, also where the server is not there."""
         outcomes: list[tuple[NoticeRow, _Outcome]] = []
         left, broken = list(rows), 0
-        while left and not self._stopping.is_set():
+        while left and not self._job.is_stopping:
             try:
                 with connect(self._place) as server:
-                    while left and not self._stopping.is_set():
+                    while left and not self._job.is_stopping:
                         outcomes.append((left[0], self._outcome(server, left[0], names)))
                         del left[0]
             except (_Broken, *MAIL_FAILURES) as error:
@@ -265,7 +258,7 @@ class Notifier:
         except _Broken:
             raise
         except Exception as error:  # noqa: BLE001
-            self._steady.tell(error)
+            self._job.report(error)
             return _Outcome(again=True, reason=type(error).__name__)
 
     def _send(self, server: smtplib.SMTP, row: NoticeRow, names: Names) -> _Outcome:

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from api.db.models import CatalogueRow, ListRow, PublicationRow
 from api.db.session import Database
+from api.jobs import Job
 from api.publish.again import is_ours
 from api.publish.lists import CatalogueDigest, ServiceList, digest_of, list_of
-from api.steady import Steady
 from dnsfilter import __version__
 from dnsfilter.policy.model import Instant, Service
 from dnsfilter.snapshot.manifest import Manifest
@@ -59,10 +59,7 @@ class Recorder:
         self._catalogue: CatalogueDigest | None = None
         self._unstored: tuple[ServiceList, ...] = ()
         self._turn = threading.Lock()
-        self._due = threading.Event()
-        self._stopping = threading.Event()
-        self._steady = Steady("record")
-        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+        self._job = Job("record", self.settle, retry_s=(FIRST_RETRY_S, LAST_RETRY_S))
 
     @property
     def catalogue(self) -> CatalogueDigest:
@@ -78,7 +75,7 @@ class Recorder:
         """That a snapshot is in force since `time_s`; written soon."""
         names, ranges, rules = (part.digest.hex() for part in (manifest.names, manifest.ranges, manifest.rules))
         self._noted.append(_Noted(manifest.revision, names, ranges, rules, manifest.made_s, time_s))
-        self._due.set()
+        self._job.wake()
 
     def note_stored(self, manifest: Manifest, names: bytes) -> None:
         """That a snapshot was found in the store, which is in force since it was made; `names` digests our own names.
@@ -106,7 +103,7 @@ class Recorder:
                     self._write(session, catalogue, batch)
             except SQLAlchemyError as error:
                 emit(log, logging.ERROR, "publications not recorded, which is retried", error=type(error).__name__)
-                self._due.set()
+                self._job.wake()
                 return False
             self._unstored = ()
             for _ in batch:
@@ -115,15 +112,12 @@ class Recorder:
 
     def start(self) -> None:
         """Start writing in the background."""
-        self._thread.start()
+        self._job.start()
 
     def stop(self) -> None:
         """Write what is left, and stop the thread."""
-        self._stopping.set()
-        self._due.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._steady.attempt(self.settle)
+        self._job.stop()
+        self._job.attempt(self.settle)
 
     def _write(self, session: Session, catalogue: CatalogueDigest, batch: tuple[_Noted, ...]) -> None:
         if self._unstored:
@@ -151,19 +145,6 @@ class Recorder:
             )
             session.add(last)
             session.flush()
-
-    def _run(self) -> None:
-        pause_s = FIRST_RETRY_S
-        while not self._stopping.is_set():
-            self._due.wait()
-            self._due.clear()
-            if self._steady.attempt(self.settle):
-                pause_s = FIRST_RETRY_S
-                continue
-            # An error that nobody foresaw has not said that something is left.
-            self._due.set()
-            if not self._stopping.wait(timeout=pause_s):
-                pause_s = min(2 * pause_s, LAST_RETRY_S)
 
 
 def _last(session: Session) -> PublicationRow | None:

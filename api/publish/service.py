@@ -11,13 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.db.session import Database
 from api.db.unit import UnitOfWork
 from api.errors import Fault, Invalid, NotPublished
+from api.jobs import Job
 from api.publish.again import is_ours
 from api.publish.news import News
 from api.publish.recorder import Recorder
 from api.publish.repository import Policies, revision
 from api.publish.signing import Signing
 from api.publish.source import policy_of
-from api.steady import Steady
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.check import problems
 from dnsfilter.policy.model import Policy, Service
@@ -28,6 +28,7 @@ from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry.logs import emit
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
+PRUNE_S = 60.0
 KEPT_SNAPSHOTS = 20
 
 log = logging.getLogger("dnsfilter.api")
@@ -80,10 +81,9 @@ class Publisher:
         self._recorder = Recorder(database, services)
         self._turn = threading.Lock()
         self._status = Status()
-        self._failed = threading.Event()
-        self._stopping = threading.Event()
-        self._steady = Steady("publish")
-        self._thread = threading.Thread(target=self._retry, name="publish", daemon=True)
+        pauses = FIRST_RETRY_S, LAST_RETRY_S
+        self._retrying = Job("publish", self._publish_again, delay_s=FIRST_RETRY_S, retry_s=pauses)
+        self._pruning = Job("prune", self._prune, every_s=PRUNE_S)
 
     @property
     def status(self) -> Status:
@@ -194,16 +194,13 @@ class Publisher:
 
     def start(self) -> None:
         """Start retrying and recording in the background."""
-        self._thread.start()
-        self._recorder.start()
+        for job in (self._retrying, self._pruning, self._recorder):
+            job.start()
 
     def stop(self) -> None:
         """Stop the threads."""
-        self._stopping.set()
-        self._failed.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._recorder.stop()
+        for job in (self._retrying, self._pruning, self._recorder):
+            job.stop()
 
     def _compile_and_store(self, policy: Policy) -> None:
         started = perf_counter()
@@ -234,24 +231,9 @@ class Publisher:
 
     def _failure(self, what: str, error: Exception) -> NotPublished:
         self._status = replace(self._status, failures=self._status.failures + 1)
-        self._failed.set()
+        self._retrying.wake()
         emit(log, logging.ERROR, "snapshot not published", reason=what, error=error)
         return NotPublished(f"{what}: publishing is retried by itself; do not repeat the act")
-
-    def _retry(self) -> None:
-        pause_s = FIRST_RETRY_S
-        while not self._stopping.is_set():
-            if not self._failed.wait(timeout=60.0):
-                self._steady.attempt(self._prune)
-                continue
-            if self._stopping.wait(timeout=pause_s):
-                return
-            self._failed.clear()
-            if self._steady.attempt(self._publish_again):
-                pause_s = FIRST_RETRY_S
-                continue
-            self._failed.set()
-            pause_s = min(2 * pause_s, LAST_RETRY_S)
 
     def _publish_again(self) -> bool:
         try:

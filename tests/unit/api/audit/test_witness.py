@@ -137,22 +137,21 @@ def test_what_failed_is_taken_later_with_all_that_came_since(plane: Plane, tmp_p
 
 
 def test_a_failing_place_waits_longer_each_time(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [1000.0]
-    monkeypatch.setattr(module, "monotonic", lambda: now[0])
     path = tmp_path / "away" / "held"
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 4:
+            path.parent.mkdir()
+
+    monkeypatch.setattr("api.jobs.sleep_using_event", lambda _event: sleep)
     witness = _witness(plane, FilePlace(path))
-    witness.make()
-    tried = []
-    for second in range(60):
-        now[0] = 1000.0 + second
-        before = witness.status()[0].failures
-        witness.settle(only_due=True)
-        if witness.status()[0].failures > before:
-            tried.append(second)
-    assert tried == [0, 5, 15, 35]
-    path.parent.mkdir()
-    now[0] = 1075.0
-    assert witness.settle(only_due=True)
+    with _started(witness):
+        _wait(path, 1)
+        assert witness.status()[0].failures == 4
+    for pause_s, least_s in zip(pauses, (5, 10, 20, 40), strict=True):
+        assert least_s <= pause_s <= least_s + 0.5
     assert _file(path) == [1]
 
 

@@ -1,5 +1,7 @@
-"""No thread in the background ends by an error: it is told once, and the work goes on."""
+"""Work in the background goes on after any error, which is logged once, and ends when it is asked to."""
 
+import queue
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,10 @@ from sqlalchemy import func, select
 from api.audit import witness
 from api.db.models import PublicationRow
 from api.db.turn import Turn
+from api.jobs import Job
 from api.nodes.board import Board
 from api.places import FilePlace
 from api.publish import recorder
-from api.steady import Steady
 from api.tls import Certificate
 from dnsfilter.errors import UnavailableError
 from tests.support.certificates import Authority
@@ -32,15 +34,16 @@ def _raises(*errors: type[Exception]) -> Callable[[], None]:
 
 
 def test_what_is_done_is_given_back_and_an_error_is_not() -> None:
-    assert Steady("one").attempt(lambda: 3) == 3
-    assert Steady("one").attempt(_raises(KeyError)) is None
+    job = Job("one", lambda: None)
+    assert job.attempt(lambda: 3) == 3
+    assert job.attempt(_raises(KeyError)) is None
 
 
 def test_each_kind_is_told_once_with_where_it_was_raised(caplog: pytest.LogCaptureFixture) -> None:
-    steady = Steady("one")
+    job = Job("one", lambda: None)
     for work in (_raises(KeyError, KeyError, ValueError), lambda: [][1]):
         for _ in range(3):
-            steady.attempt(work)
+            job.attempt(work)
     told = [record.exc_info[0].__name__ for record in caplog.records if record.exc_info and record.exc_info[0]]
     assert told == ["KeyError", "ValueError", "IndexError"]
 
@@ -50,7 +53,80 @@ def test_what_ends_the_process_is_not_held_up() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Steady("one").attempt(work)
+        Job("one", work).attempt(work)
+
+
+def test_work_is_done_every_so_often_until_the_job_stops() -> None:
+    done: list[int] = []
+    job = Job("one", lambda: done.append(1), every_s=0.001)
+    job.start()
+    assert eventually(lambda: len(done) > 2)
+    assert job.stop()
+    count = len(done)
+    assert job.pause(0.05)
+    assert len(done) == count
+
+
+def test_without_an_interval_only_who_wakes_it_has_it_done() -> None:
+    done: queue.Queue[int] = queue.Queue()
+    job = Job("one", lambda: done.put(1))
+    job.start()
+    job.wake()
+    assert done.get(timeout=30) == 1
+    assert job.stop()
+    assert done.empty()
+
+
+def test_what_is_left_is_done_at_the_end() -> None:
+    done: list[int] = []
+    job = Job("one", lambda: done.append(1), is_done_at_end=True)
+    job.start()
+    assert job.stop()
+    assert done == [1]
+
+
+def test_a_job_that_was_never_started_can_be_stopped() -> None:
+    assert Job("one", lambda: None).stop()
+
+
+@pytest.mark.parametrize("fails", [lambda: False, _raises(*[KeyError] * 5)], ids=["says so", "raises"])
+def test_what_fails_is_done_again_after_pauses_that_double_up_to_the_longest(
+    fails: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("api.jobs.sleep_using_event", lambda _event: pauses.append)
+    done = threading.Event()
+
+    def work() -> object:
+        if len(pauses) < 5:
+            return fails()
+        done.set()
+        return True
+
+    job = Job("one", work, retry_s=(1.0, 6.0))
+    job.wake()
+    job.start()
+    assert done.wait(timeout=30)
+    assert job.stop()
+    for pause_s, least_s in zip(pauses, (1.0, 2.0, 4.0, 6.0, 6.0), strict=True):
+        assert least_s <= pause_s <= least_s + 0.1
+
+
+def test_who_waits_to_try_again_ends_at_once_and_tries_no_more() -> None:
+    tried = threading.Event()
+    tries: list[int] = []
+
+    def work() -> bool:
+        tries.append(1)
+        tried.set()
+        return False
+
+    job = Job("one", work, retry_s=(3600.0, 3600.0))
+    job.wake()
+    job.start()
+    assert tried.wait(timeout=30)
+    assert job.stop(within_s=30)
+    assert tries == [1]
 
 
 class _Broken:

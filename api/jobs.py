@@ -1,0 +1,116 @@
+"""Work in the background: one thread does it over and over, and unexpected errors do not end it."""
+
+import logging
+import threading
+from collections.abc import Callable
+from traceback import walk_tb
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_result, sleep_using_event, wait_exponential, wait_random
+
+from dnsfilter.telemetry.logs import emit
+
+Done = TypeVar("Done")
+
+log = logging.getLogger("dnsfilter.api")
+
+
+class Job:
+    """Work that is done every some seconds, and when `wake` is called. `attempt` does without the thread."""
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], object],
+        *,
+        every_s: float | None = None,
+        retry_s: tuple[float, float] | None = None,
+        delay_s: float = 0.0,
+        is_done_at_end: bool = False,
+    ) -> None:
+        """Without `every_s` only `wake` has the work done, `delay_s` later.
+
+        With `retry_s`, the first pause and the longest, work that returns False or raises an error is done again. The
+        pauses double, with a tenth of jitter. With `is_done_at_end` the work is done once more when the job stops.
+        """
+        self._name = name
+        self._work = work
+        self._every_s = every_s
+        self._retry_s = retry_s
+        self._delay_s = delay_s
+        self._is_done_at_end = is_done_at_end
+        self._logged: set[tuple[type[Exception], str, int]] = set()
+        self._due = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the job is to end."""
+        return self._stopping.is_set()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have the work done now, also from a signal's handler. It does not shorten the pause before a retry."""
+        self._due.set()
+
+    def end(self) -> None:
+        """Have the job end, without waiting for that."""
+        self._stopping.set()
+        self._due.set()
+
+    def stop(self, within_s: float | None = None) -> bool:
+        """End the job. Return whether it has ended within some seconds."""
+        self.end()
+        if self._thread.is_alive():
+            self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, but not when the job is to end. Return whether it is."""
+        return self._stopping.wait(seconds)
+
+    def attempt(self, work: Callable[[], Done]) -> Done | None:
+        """Do work; None if it raised an error."""
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001
+            self.report(error)
+            return None
+
+    def report(self, error: Exception) -> None:
+        """Log an error with its traceback, once for each line that raised one of its type."""
+        places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+        kind = (type(error), *(places[-1] if places else ("", 0)))
+        if kind not in self._logged:
+            self._logged.add(kind)
+            emit(log, logging.ERROR, "unexpected error, going on", failure=error, thread=self._name)
+
+    def _run(self) -> None:
+        while not self.is_stopping:
+            if self._due.wait(self._every_s):
+                self._due.clear()
+                self.pause(self._delay_s)
+            if not self.is_stopping:
+                self._do()
+        if self._is_done_at_end:
+            self.attempt(self._work)
+
+    def _do(self) -> None:
+        if self._retry_s is None:
+            self.attempt(self._work)
+            return
+        first_s, last_s = self._retry_s
+        Retrying(
+            retry=retry_if_result(lambda done: not done),
+            wait=wait_exponential(first_s, last_s) + wait_random(0, first_s / 10),
+            sleep=sleep_using_event(self._stopping),
+        )(self._try)
+
+    def _try(self) -> object:
+        # What woke the job during an earlier try is done by this one.
+        self._due.clear()
+        return self.is_stopping or self.attempt(self._work)
