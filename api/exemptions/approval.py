@@ -25,6 +25,7 @@ from api.errors import Forbidden
 from api.exemptions import repository
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, exemption_state, is_approved
+from api.prefixes import maps_by_site
 from dnsfilter.policy.intervals import Interval, union
 from dnsfilter.policy.model import Instant
 
@@ -137,19 +138,9 @@ def _sizes(places: Iterable[_Place]) -> Mapping[_Wide, int]:
 
 def _outside(items: Iterable[_Left], named: set[_Place]) -> Iterator[_Left]:
     """Those that are neither one of `named` nor inside one of them."""
-    networks: defaultdict[tuple[str, int, int], set[int]] = defaultdict(set)
-    for site, prefix in named:
-        network = ip_network(prefix)
-        networks[site, network.version, network.prefixlen].add(int(network.network_address))
+    maps = maps_by_site((site, ip_network(prefix), True) for site, prefix in named)
     for item in items:
-        network = ip_network(item.prefix)
-        first, width = int(network.network_address), network.max_prefixlen
-        if not any(
-            (item.site, network.version) == (site, version)
-            and length <= network.prefixlen
-            and first >> (width - length) << (width - length) in known
-            for (site, version, length), known in networks.items()
-        ):
+        if item.site not in maps or maps[item.site].of(ip_network(item.prefix)) is None:
             yield item
 
 

@@ -1,6 +1,6 @@
 """Looks through what is registered of an authority for what is missing. Reads only."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 
@@ -17,10 +17,10 @@ from api.db.models import AuthorityRow, BanRow, NodeRow, RangeRow, SpaceRow
 from api.moments import optional_text
 from api.onboarding.schemas import OnboardingRead, Step, StepRead
 from api.places import is_mailbox
+from api.prefixes import maps_by_site
 from api.ranges.words import use_words
-from api.spaces.ground import Owners
 from dnsfilter.policy.calendar import zone
-from dnsfilter.policy.model import Instant, Mode, Prefix
+from dnsfilter.policy.model import Instant, Mode
 
 
 def onboarding(session: Session, row: AuthorityRow, now_s: Instant, *, named: bool) -> OnboardingRead:
@@ -83,11 +83,13 @@ def _networks(session: Session, slug: str) -> Iterator[StepRead]:
 
 def _outside(session: Session, slug: str, ranges: Sequence[tuple[str, str]]) -> list[str]:
     """Those of its ranges that do not lie in space of its own."""
-    allotted: defaultdict[str, list[tuple[Prefix, str]]] = defaultdict(list)
-    for row in session.execute(select(SpaceRow.site, SpaceRow.prefix, SpaceRow.authority)):
-        allotted[row.site].append((ip_network(row.prefix), row.authority))
-    owners = {site: Owners(allotted[site]) for site in {site for site, _ in ranges}}
-    return [f"{prefix} at {site}" for site, prefix in ranges if owners[site].of(ip_network(prefix)) != slug]
+    rows = session.execute(select(SpaceRow.site, SpaceRow.prefix, SpaceRow.authority))
+    owners = maps_by_site((row.site, ip_network(row.prefix), row.authority) for row in rows)
+
+    def is_own(site: str, prefix: str) -> bool:
+        return site in owners and owners[site].of(ip_network(prefix)) == slug
+
+    return [f"{prefix} at {site}" for site, prefix in ranges if not is_own(site, prefix)]
 
 
 def _first(texts: Sequence[str], most: int = 3) -> list[str]:

@@ -27,8 +27,8 @@ from api.db.models import (
     VersionRow,
 )
 from api.errors import NotFound
+from api.prefixes import narrowest, prefixes_around
 from api.publish.lists import service_of
-from api.publish.repository import prefixes_around
 from api.publish.source import Rows, policy_of, range_value, values_of
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Address, Instant, Policy, Range, Service
@@ -106,7 +106,7 @@ def authority_at(session: Session, revision: int, site: str, client: Address) ->
         body["prefix"].as_string().in_(around),
     )
     found = {body["prefix"]: body["authority"] for body in bodies_at(session, "range", revision, named)}
-    return next((found[prefix] for prefix in around if prefix in found), None)
+    return narrowest(found, around)
 
 
 def publication_at(session: Session, at: Instant) -> Publication | None:

@@ -1,7 +1,6 @@
 """The queries that gather a policy."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from ipaddress import ip_network
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import event, func, inspect, select
@@ -21,6 +20,7 @@ from api.db.models import (
     SuspensionRow,
 )
 from api.db.models.record import INSTALLATION
+from api.prefixes import narrowest, prefixes_around
 from api.publish.source import (
     Values,
     authority_value,
@@ -155,13 +155,7 @@ def authority_of(session: Session, site: str, client: Address) -> str | None:
         select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(around))
     )
     found = {row.prefix: row.authority for row in rows}
-    return next((found[prefix] for prefix in around if prefix in found), None)
-
-
-def prefixes_around(held: Address | Prefix) -> list[str]:
-    """Return the prefixes that contain an address or a prefix, narrowest first."""
-    network = ip_network(held)
-    return [str(network.supernet(new_prefix=length)) for length in range(network.prefixlen, -1, -1)]
+    return narrowest(found, around)
 
 
 def space_of(session: Session, site: str, held: Address | Prefix) -> SpaceRow | None:
@@ -169,7 +163,7 @@ def space_of(session: Session, site: str, held: Address | Prefix) -> SpaceRow | 
     around = prefixes_around(held)
     rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
     found = {row.prefix: row for row in rows}
-    return next((found[prefix] for prefix in around if prefix in found), None)
+    return narrowest(found, around)
 
 
 def revision(session: Session) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from api.db.models import RangeRow, SpaceRow
 from api.errors import NotFound
 from api.pagination import select_page
-from api.publish.repository import prefixes_around
+from api.prefixes import prefixes_around
 from api.spaces.ground import Ground, make_ground
 from dnsfilter.policy.model import Prefix
 
