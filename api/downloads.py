@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from io import BufferedRandom, FileIO
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
@@ -15,6 +16,9 @@ from starlette.types import Message, Receive, Scope, Send
 from api.errors import Overloaded
 from api.problems import id_of
 from dnsfilter.telemetry.logs import emit
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 log = logging.getLogger("dnsfilter.api.access")
 
@@ -57,18 +61,25 @@ def file_download(file: BinaryIO, held: ExitStack, media_type: str) -> Download:
     return Download(_read(file, size), held, media_type, {"Content-Length": str(size)})
 
 
-def spooled(pieces: Iterable[bytes], directory: Path) -> BinaryIO:
-    """Write `pieces` to a temporary file without a name in `directory`, and return it at its beginning.
+class _Modest(FileIO):
+    """A file that leaves some of its disk to the database."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write, or raise Overloaded if the disk would get too full."""
+        found = os.fstatvfs(self.fileno())
+        if found.f_bavail * found.f_frsize < KEPT_FREE + memoryview(data).nbytes:
+            raise Overloaded("the control plane's disk is too full to prepare the download: free some space there")
+        return super().write(data)
+
+
+def spooled(make: Callable[[BinaryIO], object], directory: Path) -> BinaryIO:
+    """Have `make` write to a temporary file without a name in `directory`, and return it at its beginning.
 
     Raise Overloaded if the disk would get too full.
     """
-    with ExitStack() as stack:
-        file = stack.enter_context(TemporaryFile(dir=directory))
-        for piece in pieces:
-            found = os.fstatvfs(file.fileno())
-            if found.f_bavail * found.f_frsize < KEPT_FREE + len(piece):
-                raise Overloaded("the control plane's disk is too full to prepare the download: free some space there")
-            file.write(piece)
+    with ExitStack() as stack, TemporaryFile(dir=directory) as named:
+        file = stack.enter_context(BufferedRandom(_Modest(os.dup(named.fileno()), "r+"), PIECE))
+        make(file)
         file.seek(0)
         stack.pop_all()
         return file

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from sqlalchemy import LargeBinary, MetaData, Table, select, text
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ from api.archive.layout import (
     member_of,
     row_line,
 )
-from api.archive.zipping import Written, ZipStream
+from api.archive.zipping import Written, ZipWriter
 from api.db import models
 from api.db.base import Base
 from api.db.migrating import schema_of
@@ -39,18 +40,14 @@ class Source:
     now_s: int
 
 
-def backup(source: Source, metadata: MetaData = Base.metadata) -> Iterator[bytes]:
-    """The pieces of a backup of every table; raises what the database raises. A table is held a few rows at a time."""
+def backup(source: Source, file: BinaryIO, metadata: MetaData = Base.metadata) -> None:
+    """Write a backup of every table; raise what the database raises. A table is held a few rows at a time."""
     session, tables = source.session, metadata.sorted_tables
     manifest = _manifest(source, tables)
-    stream, members = ZipStream(_MODE), {}
-    for table in tables:
-        name = member_of(table.name)
-        members[name] = _member((yield from stream.add(name, _lines(session, table))))
-    members[TOKEN_KEY] = _member((yield from stream.add(TOKEN_KEY, (source.token_key,))))
-    manifest = manifest.model_copy(update={"members": members})
-    yield from stream.add(MANIFEST, (dump_manifest(manifest),))
-    yield stream.end()
+    with ZipWriter(file, _MODE) as made:
+        parts = {member_of(table.name): _lines(session, table) for table in tables} | {TOKEN_KEY: (source.token_key,)}
+        members = {name: _member(made.add(name, content)) for name, content in parts.items()}
+        made.add(MANIFEST, (dump_manifest(manifest.model_copy(update={"members": members})),))
 
 
 def batch_of(table: Table) -> int:

@@ -6,19 +6,19 @@ a ban is in force, is not in it.
 
 import json
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.archive import texts
 from api.archive.texts import Ban
-from api.archive.zipping import Written, ZipStream
+from api.archive.zipping import Written, ZipWriter
 from api.authorities.service import shown as shown_authority
 from api.bans.reading import read_bans
 from api.bindings.reading import read_binding
@@ -51,30 +51,28 @@ _HOURLY = {"state", "ending", "notes", "revision"}
 Row = TypeVar("Row", bound=Base)
 
 
-def archive(session: Session, *, names: bool) -> Iterator[bytes]:
-    """The pieces of the archive; with `names` a file of it says what accounts are called."""
-    stream, written = ZipStream(_MODE), dict[str, Written]()
-    found = _Found(session)
+def archive(session: Session, file: BinaryIO, *, names: bool) -> None:
+    """Write the archive; with `names` a file of it says what accounts are called."""
+    found, written = _Found(session), dict[str, Written]()
+    with ZipWriter(file, _MODE) as made:
 
-    def add(name: str, parts: Iterable[str]) -> Generator[bytes]:
-        written[name] = yield from stream.add(name, map(str.encode, parts))
+        def add(name: str, parts: Iterable[str]) -> None:
+            written[name] = made.add(name, map(str.encode, parts))
 
-    yield from add("README.txt", (_packaged("README.txt"),))
-    yield from add("check.py", (_packaged("check.py"),))
-    for name, objects in found.collections(names=names).items():
-        yield from add(name, _json_list(objects))
-    yield from add("decisions/decisions.txt", texts.decisions(found.dossiers))
-    for ban in found.dossiers:
-        yield from add(f"reports/{ban.name}.json", (_json(found.report(ban)), "\n"))
-        yield from add(f"reports/{ban.name}.txt", texts.report(ban, found.acts_of(ban)))
-    yield from add("acts/acts.jsonl", (canonical(entry).decode() + "\n" for entry in found.entries()))
-    yield from add("acts/acts.txt", chain.from_iterable(map(texts.act, found.entries())))
-    yield from add("checkpoints/checkpoints.jsonl", (f"{line}\n" for line in found.checkpoints()))
-    manifest = {"format": FORMAT, **found.standing(), "files": {name: _digest(written[name]) for name in written}}
-    yield from add("manifest.json", (_json(manifest), "\n"))
-    sums = [f"{written[name].sha256}  {name}\n" for name in sorted(written)]
-    yield from add("SHA256SUMS", sums)
-    yield stream.end()
+        add("README.txt", (_packaged("README.txt"),))
+        add("check.py", (_packaged("check.py"),))
+        for name, objects in found.collections(names=names).items():
+            add(name, _json_list(objects))
+        add("decisions/decisions.txt", texts.decisions(found.dossiers))
+        for ban in found.dossiers:
+            add(f"reports/{ban.name}.json", (_json(found.report(ban)), "\n"))
+            add(f"reports/{ban.name}.txt", texts.report(ban, found.acts_of(ban)))
+        add("acts/acts.jsonl", (canonical(entry).decode() + "\n" for entry in found.entries()))
+        add("acts/acts.txt", chain.from_iterable(map(texts.act, found.entries())))
+        add("checkpoints/checkpoints.jsonl", (f"{line}\n" for line in found.checkpoints()))
+        manifest = {"format": FORMAT, **found.standing(), "files": {name: _digest(written[name]) for name in written}}
+        add("manifest.json", (_json(manifest), "\n"))
+        add("SHA256SUMS", [f"{written[name].sha256}  {name}\n" for name in sorted(written)])
 
 
 @dataclass

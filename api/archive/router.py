@@ -1,7 +1,9 @@
 """/v1/backup and /v1/archive: files as of one instant, which are made, then sent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
+from typing import BinaryIO
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
@@ -37,7 +39,7 @@ def get_backup(held: RuntimeDep, permit: Administrator) -> Download:
         stack.enter_context(held.backups.held(permit.caller.account))
         held.publishing.settle()
         now_s = int(held.clock())
-        return _made(held, stack, lambda session: backup(Source(session, held.token_key, now_s)))
+        return _made(held, stack, lambda session, file: backup(Source(session, held.token_key, now_s), file))
 
 
 @router.get(
@@ -56,10 +58,10 @@ def get_archive(held: RuntimeDep, permit: Auditor, *, names: bool = False) -> Do
     """
     with ExitStack() as stack:
         stack.enter_context(held.downloads.held(permit.caller.account))
-        return _made(held, stack, lambda session: archive(session, names=names))
+        return _made(held, stack, lambda session, file: archive(session, file, names=names))
 
 
-def _made(held: Runtime, stack: ExitStack, make: Callable[[Session], Iterable[bytes]]) -> Download:
+def _made(held: Runtime, stack: ExitStack, make: Callable[[Session, BinaryIO], None]) -> Download:
     with held.database.reading() as session:
-        file = stack.enter_context(spooled(make(session), held.settings.state_dir))
+        file = stack.enter_context(spooled(partial(make, session), held.settings.state_dir))
     return file_download(file, stack.pop_all(), MEDIA_TYPE)

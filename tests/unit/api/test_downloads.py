@@ -1,10 +1,9 @@
 """A download is made before it is sent. What it holds is closed, however the sending ends."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from starlette.types import Message
@@ -62,18 +61,18 @@ def test_a_file_that_gets_shorter_or_is_not_taken_is_closed(tmp_path: Path) -> N
 
 
 def test_a_spooled_file_has_no_name_and_begins_at_its_beginning(tmp_path: Path) -> None:
-    with spooled(iter([b"first ", b"second"]), tmp_path) as file:
+    with spooled(lambda file: file.writelines([b"first ", b"second"]), tmp_path) as file:
         assert list(tmp_path.iterdir()) == []
         assert file.read() == b"first second"
 
 
 def test_what_fails_while_it_is_spooled_leaves_nothing(tmp_path: Path) -> None:
-    def pieces() -> Iterator[bytes]:
-        yield b"first"
+    def make(file: BinaryIO) -> None:
+        file.write(b"first")
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        spooled(pieces(), tmp_path)
+        spooled(make, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,4 +81,4 @@ def test_a_disk_that_would_get_too_full_is_left_to_the_database(
 ) -> None:
     monkeypatch.setattr(downloads, "KEPT_FREE", 2**62)
     with pytest.raises(Overloaded, match="is too full"):
-        spooled([b"piece"], tmp_path)
+        spooled(lambda file: file.write(b"piece"), tmp_path)

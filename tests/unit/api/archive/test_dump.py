@@ -3,7 +3,8 @@
 import json
 import threading
 from hashlib import sha256
-from typing import Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import JSON, Boolean, Integer, LargeBinary, String, text
@@ -17,6 +18,10 @@ from api.problems import MEDIA_TYPE
 from tests.support.backups import members, rows
 from tests.unit.api.conftest import Plane
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+BAN = "/v1/authorities/town/bans/alpha"
 TABLES = sorted(Base.metadata.tables)
 
 
@@ -71,15 +76,26 @@ def test_a_backup_has_the_key_of_the_tokens_and_no_token(filled: Plane, backup: 
     assert not any(filled.token.encode() in content for content in files.values())
 
 
+class _File(BytesIO):
+    """A file at whose first byte an act happens."""
+
+    def __init__(self, plane: Plane) -> None:
+        super().__init__()
+        self._acts = [threading.Thread(target=plane.done, args=("PATCH", BAN, {"mode": "off"}))]
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        while self._acts:
+            acting = self._acts.pop()
+            acting.start()
+            acting.join()
+        return super().write(data)
+
+
 def test_a_backup_is_of_one_instant_while_acts_go_on(full: Plane) -> None:
-    before = full.revision()
+    before, file = full.revision(), _File(full)
     with full.database.reading() as session:
-        pieces = dumped(Source(session, b"k" * 32, 1))
-        data = next(pieces)
-        acting = threading.Thread(target=full.done, args=("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}))
-        acting.start()
-        acting.join()
-        data += b"".join(pieces)
+        dumped(Source(session, b"k" * 32, 1), file)
+    data = file.getvalue()
     assert full.revision() == before + 1
     assert manifest(data)["revision"] == before
     assert rows(data, "installation")[0]["revision"] == before
