@@ -34,6 +34,7 @@ from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, loa
 from blocklists.schema import Category
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
+from tests.support.compiled import share_compiled
 from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000
@@ -139,11 +140,17 @@ def catalogue() -> Catalogue:
 
 
 def make_plane(
-    directory: Path, services: Catalogue | None = None, *, doubting: bool = False, url: str | None = None
+    directory: Path,
+    services: Catalogue | None = None,
+    *,
+    doubting: bool = False,
+    url: str | None = None,
+    started: bool = False,
 ) -> Plane:
     """A control plane with an empty database: the migrated one at `url`, else a file of SQLite, unless there is one.
 
-    One that is `doubting` believes no clock before the release.
+    One that is `doubting` believes no clock before the release. With `started` the directory is a copy of one that a
+    control plane of this version has left, which lacks nothing.
     """
     directory.mkdir(exist_ok=True)
     settings = parse_settings({"state_dir": str(directory), "database": url}, {})
@@ -151,6 +158,7 @@ def make_plane(
     if url is None and not file.exists():
         file.write_bytes(_migrated())
     database = Database(settings.database)
+    share_compiled(database)
     for path in (settings.snapshot_key, settings.checkpoint_key):
         if not path.exists():
             make_signing_key(path)
@@ -163,8 +171,9 @@ def make_plane(
     read = believed(clock, store) if doubting else clock
     publisher = Publisher(database, by_slug, store, read, Signing(load_signing_key(settings.snapshot_key)))
     key = load_key(settings.token_key_path)
-    keep_history(database, int(read()))
-    make_first_token(database, key, settings.token_path, int(read()))
+    if not started:
+        keep_history(database, int(read()))
+        make_first_token(database, key, settings.token_path, int(read()))
     witness = Witness(database, load_signing_key(settings.checkpoint_key), settings.checkpoint_places, read)
     runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
     app, registry = make_application(runtime, publisher, witness, Fleet(database, publisher, read))
@@ -200,13 +209,12 @@ def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Plane]:
     """A control plane whose first snapshot is published."""
-    url = None
     if backend == "postgresql":
-        url = request.getfixturevalue("server").fresh()
+        made = make_plane(tmp_path / "state", url=request.getfixturevalue("server").fresh())
     else:
         kept = request.getfixturevalue("kept_town" if "town" in request.fixturenames else "kept_plane")
         shutil.copytree(kept, tmp_path / "state")
-    made = make_plane(tmp_path / "state", url=url)
+        made = make_plane(tmp_path / "state", started=True)
     made.publisher.publish_current()
     yield made
     made.database.close()
