@@ -149,7 +149,8 @@ class Strict(BaseModel):
 class Read(BaseModel):
     """A response's body."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    # `dnsfilterctl` loads all of them, and reads one or two.
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Page(Read, Generic[Item]):

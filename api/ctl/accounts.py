@@ -4,9 +4,9 @@ import argparse
 import re
 from collections.abc import Collection
 
+from api.accounts.schemas import AccountRead, SelfRead
 from api.ctl.client import Client, path
 from api.ctl.errors import CtlError, Denied, NotTaken, WrongInput
-from api.ctl.people import Account, Oneself
 
 ROLES = ("reader", "operator", "approver", "auditor", "administrator")
 TOKEN_PREFIX = "dnsf_"
@@ -38,7 +38,7 @@ def called(number: int, login: str | None) -> str:
 def own_token_notes(client: Client) -> tuple[str, ...]:
     """What is to be said after an act that may have revoked the token that it was made with."""
     try:
-        client.get(Oneself, path("self"))
+        client.get(SelfRead, path("self"))
     except NotTaken:
         return ("done; the token that you use was made with one of those, and is revoked too: ask for another",)
     except CtlError as error:
@@ -52,8 +52,8 @@ class Accounts:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._known: dict[int, Account | None] = {}
-        self._oneself: Oneself | None = None
+        self._known: dict[int, AccountRead | None] = {}
+        self._oneself: SelfRead | None = None
         self._asked = False
 
     def number(self, named: str | None) -> int:
@@ -63,11 +63,11 @@ class Accounts:
         """
         if named is not None and named.isdigit():
             return _bounded(named)
-        oneself = self._client.get(Oneself, path("self"))
+        oneself = self._client.get(SelfRead, path("self"))
         if named in (None, oneself.account.login):
             return oneself.account.number
         try:
-            found = self._client.list(Account, path("accounts"), 1, {"login": named})
+            found = self._client.list(AccountRead, path("accounts"), 1, {"login": named})
         except Denied as error:
             raise Denied(*error.lines, "without a role no login is looked up: give the account's number") from error
         if not found.items:
@@ -78,7 +78,7 @@ class Accounts:
         """Learn many at once; raises CtlError."""
         unknown = {number for number in numbers if number} - self._known.keys()
         if len(unknown) >= LISTED and self._reads():
-            found = self._client.list(Account, path("accounts"), MAX_LISTED)
+            found = self._client.list(AccountRead, path("accounts"), MAX_LISTED)
             # Of those that a complete list leaves out, nothing may be read.
             self._known |= dict.fromkeys(unknown) if found.next is None else {}
             self._known |= {item.number: item for item in found.items}
@@ -94,11 +94,11 @@ class Accounts:
             return "the installation"
         return called(number, self.login(number))
 
-    def _find(self, number: int) -> Account | None:
+    def _find(self, number: int) -> AccountRead | None:
         reads = self._reads()
         if reads and number not in self._known:
             try:
-                self._known[number] = self._client.find(Account, path("accounts", number))
+                self._known[number] = self._client.find(AccountRead, path("accounts", number))
             except Denied:
                 self._known[number] = None
         return self._known.get(number)
@@ -107,7 +107,7 @@ class Accounts:
         """Whether the caller may read what some others are called; learns what it is called itself."""
         if not self._asked:
             self._asked = True
-            self._oneself = self._client.find(Oneself, path("self"))
+            self._oneself = self._client.find(SelfRead, path("self"))
             if self._oneself is not None:
                 self._known[self._oneself.account.number] = self._oneself.account
         return self._oneself is not None and bool(self._oneself.roles)

@@ -5,15 +5,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from api.ctl.answers import Act
 from api.ctl.moments import at_words
+from api.policies.schemas import ActRead
+from api.ranges.schemas import RangeChangeRead
 
 _INSTANT = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
 MAX_VALUE = 200
 """Longer values are cut here; `--json` has them whole."""
 
 
-def act_lines(act: Act) -> Iterator[str]:
+def act_lines(act: ActRead | RangeChangeRead) -> Iterator[str]:
     """A line for the act, and one for each field that differs."""
     if act.before is None:
         yield f"+ {act.object}  {act.act}"

@@ -7,11 +7,12 @@ from typing import TypeAlias
 from api.ctl.accounts import Accounts
 from api.ctl.client import Client
 from api.ctl.commands import Group, Options, Result, add_numbered, add_reason
-from api.ctl.decisions import Exemption, Request
 from api.ctl.moments import at_words
 from api.ctl.names import Names
+from api.exemptions.schemas import ExemptionRead
+from api.requests.schemas import RequestRead
 
-Asked: TypeAlias = Exemption | Request
+Asked: TypeAlias = ExemptionRead | RequestRead
 Decide: TypeAlias = Callable[[str, Client, Options], Result]
 """Does the named act on one of them."""
 
@@ -36,7 +37,7 @@ def prepare(items: Collection[Asked], names: Names, accounts: Accounts) -> None:
 
 def outcome_rows(found: Asked, zone: str | None, accounts: Accounts) -> list[tuple[str, str]]:
     """Return who asked, what became of it, and who decided."""
-    last = ("revoked", found.revoked) if isinstance(found, Exemption) else ("withdrawn", found.withdrawn)
+    last = ("revoked", found.revoked) if isinstance(found, ExemptionRead) else ("withdrawn", found.withdrawn)
     acts = (("approved", found.approved), ("rejected", found.rejected), last)
     rows = [("requested", f"{at_words(found.requested, zone)} by {accounts.words(found.requested_by)}")]
     rows += [(act, at_words(at, zone)) for act, at in acts if at is not None]

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from api.audit.schemas import AuditRead, CheckpointRead
 from api.chain import canonical
 from api.ctl.accounts import Accounts, account
 from api.ctl.acts import change_lines
-from api.ctl.answers import Checkpoint, Entry, Page
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     WHEN,
@@ -26,6 +26,7 @@ from api.ctl.listing import listed
 from api.ctl.moments import at_words
 from api.ctl.names import Names
 from api.ctl.terminal import lines_of, table
+from api.schemas import Page
 
 MAX_CHECKPOINTS = 1_000_000
 """Of a century, with one every hour."""
@@ -117,7 +118,7 @@ def _list(client: Client, options: Options) -> Result:
     query = given(options, "act", "object", "authority", "since", "until")
     if options.account is not None:
         query["account"] = Accounts(client).number(options.account)
-    page = client.list(Entry, path("audit"), options.limit, query)
+    page = client.list(AuditRead, path("audit"), options.limit, query)
     return listed(page, lambda: _lines(page.items, Accounts(client), _zone(client, options)), "acts")
 
 
@@ -125,7 +126,7 @@ def _zone(client: Client, options: Options) -> str | None:
     return Names(client).time_zone(options.authority)
 
 
-def _lines(items: list[Entry], accounts: Accounts, zone: str | None) -> Iterator[str]:
+def _lines(items: list[AuditRead], accounts: Accounts, zone: str | None) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     for item in items:
         when = at_words(item.time, zone)
@@ -136,7 +137,7 @@ def _lines(items: list[Entry], accounts: Accounts, zone: str | None) -> Iterator
             yield f"    {_told(item.after, zone)}"
 
 
-def _who(item: Entry, accounts: Accounts) -> str:
+def _who(item: AuditRead, accounts: Accounts) -> str:
     """The account and its token; for what was done on a node by hand, who did it there."""
     uid = (item.after or {}).get("uid") if item.act in _BY_HAND else None
     if uid is not None:
@@ -183,7 +184,7 @@ def _verify(_client: Client, options: Options) -> Result:
 
 def _checkpoints(client: Client, options: Options) -> Result:
     limit = MAX_CHECKPOINTS if options.held else options.limit
-    page = client.list(Checkpoint, path("audit", "checkpoints"), limit)
+    page = client.list(CheckpointRead, path("audit", "checkpoints"), limit)
     if options.held:
         return _held(Page(items=page.items[::-1], next=page.next).model_dump(mode="json"), page.items[::-1])
     return listed(
@@ -192,7 +193,7 @@ def _checkpoints(client: Client, options: Options) -> Result:
 
 
 def _checkpoint(client: Client, options: Options) -> Result:
-    made = client.send(Checkpoint, "POST", path("audit", "checkpoints"))
+    made = client.send(CheckpointRead, "POST", path("audit", "checkpoints"))
     if options.held:
         return _held(made.model_dump(mode="json"), [made])
     said = f"checkpoint {made.checkpoint}: entry {made.seq} has the hash {made.hash}"
@@ -202,12 +203,12 @@ def _checkpoint(client: Client, options: Options) -> Result:
 _HEADER = ("checkpoint", "time", "entry", "hash", "taken to")
 
 
-def _row(item: Checkpoint) -> tuple[str, ...]:
+def _row(item: CheckpointRead) -> tuple[str, ...]:
     places = ", ".join(item.delivered) or "no place"
     return str(item.checkpoint), at_words(item.time), str(item.seq), item.hash, places
 
 
-def _held(data: object, items: Iterable[Checkpoint]) -> Result:
+def _held(data: object, items: Iterable[CheckpointRead]) -> Result:
     """Checkpoints as they are signed: without what is said about them besides."""
     signed = ("checkpoint", "installation", "seq", "hash", "time", "key", "signature")
     lines = [canonical({name: getattr(item, name) for name in signed}).decode() for item in items]

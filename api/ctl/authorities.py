@@ -3,13 +3,13 @@
 import argparse
 from collections.abc import Iterator
 
-from api.ctl.answers import Authority
+from api.authorities.schemas import AuthorityRead
 from api.ctl.client import Client, path
 from api.ctl.commands import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, end_words, usable_zone
-from api.ctl.names import Names
+from api.ctl.names import Names, name_of
 from api.ctl.onboarding import add_onboard
 from api.ctl.succession import add_ends
 from api.ctl.suspensions import first_lines, holding
@@ -68,16 +68,16 @@ def _add_set(group: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Authority, path("authorities"), options.limit, given(options, "kind", "group"))
+    page = client.list(AuthorityRead, path("authorities"), options.limit, given(options, "kind", "group"))
     return listed(page, lambda: _table(page.items), "authorities")
 
 
 def _show(client: Client, options: Options) -> Result:
-    found = client.get(Authority, path("authorities", options.authority))
+    found = client.get(AuthorityRead, path("authorities", options.authority))
     return Result(found.model_dump(mode="json"), lambda: _shown_first(client, found))
 
 
-def _shown_first(client: Client, found: Authority) -> Iterator[str]:
+def _shown_first(client: Client, found: AuthorityRead) -> Iterator[str]:
     yield from first_lines(holding(client, found.slug), Names(client))
     yield from _lines(found)
 
@@ -90,14 +90,14 @@ def _set(client: Client, options: Options) -> Result:
     if rules:
         if body or names:
             raise WrongInput("--off-needs-reason and --off-needs-approver take no other option: give those separately")
-        return _shown(client.send(Authority, "PATCH", f"{where}/off-rules", rules))
-    known = client.find(Authority, where)
+        return _shown(client.send(AuthorityRead, "PATCH", f"{where}/off-rules", rules))
+    known = client.find(AuthorityRead, where)
     if known is None:
-        return _shown(client.send(Authority, "PUT", where, {**body, "names": names}, {"If-None-Match": "*"}))
+        return _shown(client.send(AuthorityRead, "PUT", where, {**body, "names": names}, {"If-None-Match": "*"}))
     if names:
         body["names"] = {**known.names, **names}
     # Names are merged here: what another has changed since must not be lost.
-    return _shown(client.send(Authority, "PATCH", where, body, {"If-Match": f'"r{known.revision}"'}))
+    return _shown(client.send(AuthorityRead, "PATCH", where, body, {"If-Match": f'"r{known.revision}"'}))
 
 
 def _remove(client: Client, options: Options) -> Result:
@@ -105,14 +105,14 @@ def _remove(client: Client, options: Options) -> Result:
     return Result({"removed": options.authority}, lambda: [f"removed authority {options.authority}"])
 
 
-def _shown(found: Authority) -> Result:
+def _shown(found: AuthorityRead) -> Result:
     return Result(found.model_dump(mode="json"), lambda: _lines(found))
 
 
-def _lines(found: Authority) -> Iterator[str]:
+def _lines(found: AuthorityRead) -> Iterator[str]:
     yield from columns(
         [
-            ("authority", f"{found.slug}  {found.name}"),
+            ("authority", f"{found.slug}  {name_of(found)}"),
             *(("name", f"{tag}: {name}") for tag, name in found.names.items()),
             ("kind", found.kind),
             ("languages", ", ".join(found.languages)),
@@ -127,13 +127,13 @@ def _lines(found: Authority) -> Iterator[str]:
     )
 
 
-def _off_words(found: Authority) -> str:
+def _off_words(found: AuthorityRead) -> str:
     """Return what it takes to switch a ban off."""
     needs = (("a reason", found.off_needs_reason), ("an approver", found.off_needs_approver))
     return " and ".join(what for what, needed in needs if needed) or "nothing more"
 
 
-def _end_rows(found: Authority) -> Iterator[tuple[str, str]]:
+def _end_rows(found: AuthorityRead) -> Iterator[tuple[str, str]]:
     if found.closes is None:
         return
     verb = "closed" if found.state == "closed" else "closes"
@@ -145,8 +145,10 @@ def _end_rows(found: Authority) -> Iterator[tuple[str, str]]:
         yield "successor", found.successor
 
 
-def _table(items: list[Authority]) -> Iterator[str]:
-    rows = [(item.slug, item.name, item.kind, _state(item), item.time_zone, item.usage, item.contact) for item in items]
+def _table(items: list[AuthorityRead]) -> Iterator[str]:
+    rows = [
+        (item.slug, name_of(item), item.kind, _state(item), item.time_zone, item.usage, item.contact) for item in items
+    ]
     yield from table(
         ("authority", "name", "kind", "state", "time zone", "usage", "contact"),
         rows,
@@ -154,7 +156,7 @@ def _table(items: list[Authority]) -> Iterator[str]:
     )
 
 
-def _state(item: Authority) -> str:
+def _state(item: AuthorityRead) -> str:
     if item.closes is None:
         return item.state
     end = end_words(item.closes, usable_zone(item.time_zone))

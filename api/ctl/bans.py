@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
+from api.bans.schemas import BanRead, BanWarningRead, FormalRead
+from api.bindings.schemas import BindingRead
 from api.ctl.accounts import Accounts
 from api.ctl.bindings import standing_words
 from api.ctl.client import Client, path
@@ -31,7 +33,6 @@ from api.ctl.commands import (
     term_body,
     tiers,
 )
-from api.ctl.decisions import Ban, Binding, Decision, Request, warning_notes
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, reach_words, term_words
@@ -40,9 +41,10 @@ from api.ctl.requests import waiting
 from api.ctl.suspensions import first_lines, holding
 from api.ctl.switching import off_end, off_term, table_of_off
 from api.ctl.terminal import columns, counted, table
+from api.requests.schemas import RequestRead
 from dnsfilter.policy.calendar import parse_instant
 
-Table: TypeAlias = Callable[[list[Ban], Names, Accounts], Iterator[str]]
+Table: TypeAlias = Callable[[list[BanRead], Names, Accounts], Iterator[str]]
 MODES = ("enforce", "monitor", "off")
 REPLIES = ("refused", "nxdomain", "nodata", "address")
 STATES = ("planned", "in_force", "ending", "off", "suspended", "lapsed")
@@ -163,21 +165,21 @@ def _add_fields(parser: Parser) -> None:
 
 def _list(client: Client, options: Options) -> Result:
     query = given(options, "authority", "service", "state", "follows")
-    page = client.list(Ban, path("bans"), options.limit, query)
+    page = client.list(BanRead, path("bans"), options.limit, query)
     table_of = table_of_off if options.state == "off" else _table
     return listed(page, lambda: _listed(client, page.items, options.authority, table_of), "bans")
 
 
 def _show(client: Client, options: Options) -> Result:
-    ban = client.get(Ban, _where(options))
+    ban = client.get(BanRead, _where(options))
     return Result(ban.model_dump(mode="json"), lambda: _whole(client, ban), notes=warning_notes(ban.warnings))
 
 
-def _whole(client: Client, ban: Ban) -> Iterator[str]:
+def _whole(client: Client, ban: BanRead) -> Iterator[str]:
     """A ban with what else belongs to it."""
     subject, names = f"{ban.authority}/{ban.service}", Names(client)
-    bound = client.list(Binding, path("bindings"), MAX_RELATED, {"ban": subject}).items
-    followers = client.list(Ban, path("bans"), MAX_RELATED, {"follows": subject}).items
+    bound = client.list(BindingRead, path("bindings"), MAX_RELATED, {"ban": subject}).items
+    followers = client.list(BanRead, path("bans"), MAX_RELATED, {"follows": subject}).items
     names.prepare({item.authority for item in bound} | {item.authority for item in followers})
     rows = [
         ("applies in", f"{item.authority}  {names.authority(item.authority)}: {_standing(item, names)}")
@@ -189,7 +191,7 @@ def _whole(client: Client, ban: Ban) -> Iterator[str]:
     yield from _lines(ban, names, rows)
 
 
-def _standing(item: Binding, names: Names) -> str:
+def _standing(item: BindingRead, names: Names) -> str:
     return standing_words(item, names.time_zone(item.authority))
 
 
@@ -199,8 +201,8 @@ def _adopt(client: Client, options: Options) -> Result:
         body["decision"] = _following(options)
     if not body.keys() & {"decision", "terms", "provisional"}:
         raise WrongInput("a ban needs a decision and a term, a ban to follow, or --provisional: see --help")
-    ban = client.ask(Ban, Request, "PUT", _where(options), body)
-    return waiting(ban) if isinstance(ban, Request) else _shown(client, ban)
+    ban = client.ask(BanRead, RequestRead, "PUT", _where(options), body)
+    return waiting(ban) if isinstance(ban, RequestRead) else _shown(client, ban)
 
 
 def _set(client: Client, options: Options) -> Result:
@@ -210,8 +212,8 @@ def _set(client: Client, options: Options) -> Result:
         raise WrongInput("say what to set: --mode, for example; see dnsfilterctl ban set --help")
     # Only these can make a ban that does not exist: a toggle of one that does not is a mistake in its name.
     method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
-    ban = client.ask(Ban, Request, method, _where(options), body)
-    if isinstance(ban, Request):
+    ban = client.ask(BanRead, RequestRead, method, _where(options), body)
+    if isinstance(ban, RequestRead):
         return waiting(ban)
     lapsed = f"the ban has lapsed: whatever its mode, it refuses nothing; `{PROGRAM} ban renew` gives it a further term"
     told = _shown(client, ban)
@@ -250,16 +252,16 @@ def _renew(client: Client, options: Options) -> Result:
         body: Body = {"decision": _following(options)}
     else:
         body = _act(options, term_body(options))
-    return _shown(client, client.send(Ban, "POST", _where(options, "terms"), body))
+    return _shown(client, client.send(BanRead, "POST", _where(options, "terms"), body))
 
 
 def _end(client: Client, options: Options) -> Result:
-    before = client.get(Ban, _where(options))
-    ended = client.send(Ban, "POST", _where(options, "end"), _act(options, given(options, "at", "reason")))
+    before = client.get(BanRead, _where(options))
+    ended = client.send(BanRead, "POST", _where(options, "end"), _act(options, given(options, "at", "reason")))
     return Result(ended.model_dump(mode="json"), lambda: _lines(ended, Names(client), _removed(client, before, ended)))
 
 
-def _removed(client: Client, before: Ban, ended: Ban) -> Iterator[tuple[str, str]]:
+def _removed(client: Client, before: BanRead, ended: BanRead) -> Iterator[tuple[str, str]]:
     """The planned terms that an early end has taken away: they would have begun after it."""
     zone = Names(client).time_zone(ended.authority)
     left = {(term.start, term.end) for term in ended.terms}
@@ -283,15 +285,20 @@ def _where(options: Options, *parts: str) -> str:
     return path("authorities", options.authority, "bans", options.service, *parts)
 
 
-def _notes(ban: Ban) -> tuple[str, ...]:
+def warning_notes(warnings: Iterable[BanWarningRead] | None) -> tuple[str, ...]:
+    """Return a line for each warning."""
+    return tuple(f"warning: {one.message}" for one in warnings or ())
+
+
+def _notes(ban: BanRead) -> tuple[str, ...]:
     return *ban.notes, *warning_notes(ban.warnings)
 
 
-def _shown(client: Client, ban: Ban) -> Result:
+def _shown(client: Client, ban: BanRead) -> Result:
     return Result(ban.model_dump(mode="json"), lambda: _lines(ban, Names(client)), notes=_notes(ban))
 
 
-def _lines(ban: Ban, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
+def _lines(ban: BanRead, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
     zone = names.time_zone(ban.authority)
     rows = [
         ("authority", f"{ban.authority}  {names.authority(ban.authority)}"),
@@ -313,7 +320,7 @@ def _lines(ban: Ban, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iter
     yield from columns([*rows, *more])
 
 
-def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]:
+def decision_rows(decision: FormalRead, prefix: str = "") -> list[tuple[str, str]]:
     """A formal decision, a line for each field that is known."""
     fields = [
         ("organ", decision.organ),
@@ -327,14 +334,14 @@ def decision_rows(decision: Decision, prefix: str = "") -> list[tuple[str, str]]
     return [(prefix + name, value) for name, value in fields if value]
 
 
-def _mode(ban: Ban, zone: str | None) -> str:
+def _mode(ban: BanRead, zone: str | None) -> str:
     words = ban.mode if ban.mode_set is None else f"{ban.mode}, set {at_words(ban.mode_set, zone)}"
     if ban.off_until is not None:
         words += f", until {off_end(ban, zone)}"
     return f"{words}: {ban.mode_reason}" if ban.mode_reason else words
 
 
-def _state(ban: Ban) -> str:
+def _state(ban: BanRead) -> str:
     words = [ban.state.replace("_", " ")]
     if ban.ending is not None:
         left = ban.ending.days_left
@@ -346,20 +353,20 @@ def _state(ban: Ban) -> str:
     return ", ".join([*words, "provisional"] if ban.provisional else words)
 
 
-def _urgency(ban: Ban) -> tuple[int, int]:
+def _urgency(ban: BanRead) -> tuple[int, int]:
     """What comes first in a list: the suspended, then those that end, the soonest first."""
     if ban.state == "suspended":
         return 0, 0
     return (1, parse_instant(ban.ending.at)) if ban.ending is not None else (2, 0)
 
 
-def _listed(client: Client, items: list[Ban], authority: str | None, table_of: Table) -> Iterator[str]:
+def _listed(client: Client, items: list[BanRead], authority: str | None, table_of: Table) -> Iterator[str]:
     names = Names(client)
     yield from first_lines(holding(client, authority), names)
     yield from table_of(items, names, Accounts(client))
 
 
-def _table(items: list[Ban], names: Names, _accounts: Accounts) -> Iterator[str]:
+def _table(items: list[BanRead], names: Names, _accounts: Accounts) -> Iterator[str]:
     names.prepare({item.authority for item in items}, {item.service for item in items})
     rows = [
         (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from api.bindings.schemas import BindingRead
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     WHEN,
@@ -20,7 +21,6 @@ from api.ctl.commands import (
     slug,
     term_body,
 )
-from api.ctl.decisions import Binding
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, end_words, period_words
 from api.ctl.names import Names
@@ -69,21 +69,21 @@ def _add_finish(group: Group, name: str, run: Run, summary: str) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Binding, path("bindings"), options.limit, given(options, "authority", "ban"))
+    page = client.list(BindingRead, path("bindings"), options.limit, given(options, "authority", "ban"))
     return listed(page, lambda: _table(page.items, Names(client)), "bindings")
 
 
 def _show(client: Client, options: Options) -> Result:
-    return _shown(client, client.get(Binding, path("bindings", options.number)))
+    return _shown(client, client.get(BindingRead, path("bindings", options.number)))
 
 
 def _add(client: Client, options: Options) -> Result:
     body = {**given(options, "ban", "authority", "ground", "instrument", "date"), **term_body(options)}
-    return _shown(client, client.send(Binding, "POST", path("bindings"), body))
+    return _shown(client, client.send(BindingRead, "POST", path("bindings"), body))
 
 
 def _accept(client: Client, options: Options) -> Result:
-    return _shown(client, client.send(Binding, "POST", path("bindings", options.number, "accept")))
+    return _shown(client, client.send(BindingRead, "POST", path("bindings", options.number, "accept")))
 
 
 def _withdraw(client: Client, options: Options) -> Result:
@@ -96,14 +96,14 @@ def _end(client: Client, options: Options) -> Result:
 
 def _finish(client: Client, options: Options, act: str) -> Result:
     body = given(options, "at", "reason", "reference")
-    return _shown(client, client.send(Binding, "POST", path("bindings", options.number, act), body))
+    return _shown(client, client.send(BindingRead, "POST", path("bindings", options.number, act), body))
 
 
-def _shown(client: Client, found: Binding) -> Result:
+def _shown(client: Client, found: BindingRead) -> Result:
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
 
 
-def _lines(found: Binding, names: Names) -> Iterator[str]:
+def _lines(found: BindingRead, names: Names) -> Iterator[str]:
     zone = names.time_zone(found.authority)
     rows = [
         ("binding", str(found.number)),
@@ -122,7 +122,7 @@ def _lines(found: Binding, names: Names) -> Iterator[str]:
     yield from columns(rows)
 
 
-def _table(items: list[Binding], names: Names) -> Iterator[str]:
+def _table(items: list[BindingRead], names: Names) -> Iterator[str]:
     parts = [item.ban.partition("/") for item in items]
     names.prepare({part[0] for part in parts} | {item.authority for item in items}, {part[2] for part in parts})
     rows = [
@@ -141,11 +141,11 @@ def _table(items: list[Binding], names: Names) -> Iterator[str]:
     yield from table(header, rows, ("name", "ground"))
 
 
-def standing_words(item: Binding, zone: str | None) -> str:
+def standing_words(item: BindingRead, zone: str | None) -> str:
     """Ground, state and end of a binding: "agreement, in force, through 30 September 2026"."""
     return f"{item.ground}, {item.state.replace('_', ' ')}, {_reach(item, zone)}"
 
 
-def _reach(item: Binding, zone: str | None) -> str:
+def _reach(item: BindingRead, zone: str | None) -> str:
     end = item.end if item.ended is None else item.ended
     return "no end" if end is None else end_words(end, zone)

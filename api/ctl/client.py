@@ -1,39 +1,29 @@
-"""The API over HTTP: one connection, bounded in time and size, every failure as a `CtlError`."""
+"""The API as commands ask it: answers by their schemas, every failure as a `CtlError`."""
 
-import re
-import ssl
-import time
 from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
-import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from api.ctl.answers import Answer, Item, Page, Problem
+from api.ctl.answers import Problem, answer_of
 from api.ctl.errors import CtlError, Denied, NotInForce, NotTaken, Unreachable, Withheld, WrongInput
 from api.ctl.places import Places, fault_line
-from dnsfilter import __version__
+from api.schemas import Page
 
-CONNECT_S = 5.0
 READ_S = 60.0
 """Applying a large policy compiles and publishes it before it answers."""
-MADE_S = 600.0
-"""The wait for the first byte of a file: a large backup is complete before it."""
 SOON_S = 15.0
 """To say that its database is away may take it ten."""
-WHOLE_S = 120.0
-MAX_OCTETS = 32 * 1024 * 1024
 UNIX = "unix:"
 PAGE = 200
 """The most that the API gives at once."""
 _ALONE = ("/problems/conflict", "/problems/stale")
 """Problems whose detail needs no title."""
-_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
-Found = TypeVar("Found", bound=Answer)
-Other = TypeVar("Other", bound=Answer)
+Found = TypeVar("Found", bound=BaseModel)
+Other = TypeVar("Other", bound=BaseModel)
 Query = Mapping[str, str | int | None]
 
 
@@ -61,28 +51,6 @@ def parse_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _trusting(ca: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        # OpenSSL names no file.
-        raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
-
-
-def _why(error: Exception) -> str:
-    """What went wrong, without the number that only programs know it by."""
-    return _ERRNO.sub("", str(error)) or type(error).__name__
-
-
-def _late(error: httpx.TimeoutException, within_s: float) -> str:
-    match error:
-        case httpx.ConnectTimeout():
-            return f"no connection within {CONNECT_S:g} s"
-        case httpx.ReadTimeout():
-            return f"no answer within {within_s:g} s"
-    return type(error).__name__
-
-
 def _said(problem: Problem) -> str:
     """Return the detail, after the title unless the detail is a sentence or the problem is one of `_ALONE`."""
     alone = problem.detail.endswith((".", "?")) or problem.type in _ALONE
@@ -93,6 +61,10 @@ def _refusal(status: int, *lines: str) -> Denied:
     return NotTaken(*lines) if status == 401 else Denied(*lines)
 
 
+def _params(query: Query | None) -> dict[str, str | int]:
+    return {key: value for key, value in (query or {}).items() if value is not None}
+
+
 class Client:
     """A control plane at `url`, asked with `token` (None: only what needs none). Use it as a context manager.
 
@@ -101,24 +73,12 @@ class Client:
     """
 
     def __init__(self, url: str, token: str | None, ca: str | None = None, places: Places = str) -> None:
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"dnsfilterctl/{__version__}",
-        }
+        # Loaded here: help and wrong input need no HTTP.
+        from api.ctl.connection import Connection
+
         self.url = url
         self._places = places
-        # The environment's proxies are not used: the token is for the control plane alone. httpx would bring its own
-        # list of authorities; an office's control plane is signed by one that the machine trusts.
-        secure = _trusting(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        file = url.removeprefix(UNIX) if url.startswith(UNIX) else None
-        self._http = httpx.Client(
-            base_url=url if file is None else "http://localhost",
-            headers=headers,
-            timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
-            transport=httpx.HTTPTransport(verify=secure, trust_env=False, uds=file),
-            trust_env=False,
-        )
+        self._connection = Connection(url, url.removeprefix(UNIX) if url.startswith(UNIX) else None, ca)
         if token is not None:
             self.present(token)
 
@@ -126,16 +86,16 @@ class Client:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._http.close()
+        self._connection.close()
 
     @property
     def has_token(self) -> bool:
         """Whether it asks with a token."""
-        return "Authorization" in self._http.headers
+        return self._connection.has_token
 
     def present(self, token: str) -> None:
         """Ask with this token from now on."""
-        self._http.headers["Authorization"] = f"Bearer {token}"
+        self._connection.present(token)
 
     def get(
         self,
@@ -153,9 +113,9 @@ class Client:
         status, body = self._ask("GET", where, accepted=(200, 404))
         return None if status == 404 else self._read(kind, (status, body))
 
-    def list(self, kind: type[Item], where: str, limit: int, query: Query | None = None) -> Page[Item]:
+    def list(self, kind: type[Found], where: str, limit: int, query: Query | None = None) -> Page[Found]:
         """Up to `limit` items, page after page; `next` tells whether more follow. Raises CtlError."""
-        items: list[Item] = []
+        items: list[Found] = []
         cursor: str | None = None
         while True:
             asked = {**(query or {}), "limit": min(PAGE, limit - len(items)), "cursor": cursor}
@@ -176,14 +136,14 @@ class Client:
         query: Query | None = None,
     ) -> Found:
         """What an act answers, as a `kind`; raises CtlError."""
-        answer = self._ask(method, where, query=query, body=body, headers=headers, accepted=(200, 201))
+        answer = self._ask(method, where, query=query, json=body, headers=headers, accepted=(200, 201))
         return self._read(kind, answer)
 
     def ask(
         self, kind: type[Found], waiting: type[Other], method: str, where: str, body: Mapping[str, Any]
     ) -> Found | Other:
         """Act, and return the answer as a `kind`, or as a `waiting` if the act waits for a decision. Raise CtlError."""
-        status, data = self._ask(method, where, body=body, accepted=(200, 201, 202))
+        status, data = self._ask(method, where, json=body, accepted=(200, 201, 202))
         return self._read(waiting, (status, data)) if status == 202 else self._read(kind, (status, data))
 
     def delete(self, where: str) -> None:
@@ -196,21 +156,11 @@ class Client:
         try:
             return body.decode()
         except UnicodeDecodeError as error:
-            raise self._foreign("the answer is not UTF-8") from error
+            raise self._connection.foreign("the answer is not UTF-8") from error
 
     def pieces(self, where: str, query: Query | None = None) -> Iterator[bytes]:
         """A file of any size, piece by piece; raises CtlError, also where it breaks off."""
-        params = {key: value for key, value in (query or {}).items() if value is not None}
-        try:
-            timeout = httpx.Timeout(MADE_S, connect=CONNECT_S)
-            with self._http.stream("GET", where, params=params, headers={"Accept": "*/*"}, timeout=timeout) as response:
-                if response.status_code != 200:
-                    raise self._problem(response.status_code, self._bounded(response, time.monotonic() + WHOLE_S))
-                yield from response.iter_bytes()
-        except httpx.TimeoutException as error:
-            raise self._unanswered("GET", _late(error, MADE_S)) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable, or broke off: {_why(error)}") from error
+        yield from self._connection.pieces(where, _params(query), self._problem)
 
     def send_text(
         self,
@@ -231,60 +181,31 @@ class Client:
         where: str,
         *,
         query: Query | None = None,
-        body: Mapping[str, Any] | None = None,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
         accepted: Collection[int] = (200,),
         within_s: float = READ_S,
+        **content: Any,
     ) -> tuple[int, bytes]:
-        params = {key: value for key, value in (query or {}).items() if value is not None}
-        deadline = time.monotonic() + WHOLE_S
-        try:
-            with self._http.stream(
-                method,
-                where,
-                params=params,
-                json=body,
-                content=content,
-                headers=headers,
-                timeout=httpx.Timeout(within_s, connect=CONNECT_S),
-            ) as response:
-                data = self._bounded(response, deadline)
-        except httpx.TimeoutException as error:
-            raise self._unanswered(method, _late(error, within_s)) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable: {_why(error)}") from error
-        if response.status_code not in accepted:
-            raise self._problem(response.status_code, data)
-        return response.status_code, data
-
-    def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        for part in response.iter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > MAX_OCTETS:
-                raise self._foreign(f"the answer is larger than {MAX_OCTETS} octets")
-            if time.monotonic() > deadline:
-                raise self._unanswered(response.request.method, f"not finished after {WHOLE_S:.0f} s")
-        return b"".join(parts)
+        status, data = self._connection.ask(method, where, _params(query), within_s, **content)
+        if status not in accepted:
+            raise self._problem(status, data)
+        return status, data
 
     def _read(self, kind: type[Found], answer: tuple[int, bytes]) -> Found:
         try:
-            return kind.model_validate_json(answer[1])
+            found: Found = answer_of(kind).model_validate_json(answer[1])
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(map(str, first["loc"])) or "the answer"
-            raise self._foreign(f"{place}: {first['msg']}") from error
+            raise self._connection.foreign(f"{place}: {first['msg']}") from error
+        return found
 
     def _problem(self, status: int, body: bytes) -> CtlError:
         try:
-            problem = Problem.model_validate_json(body)
+            problem = answer_of(Problem).model_validate_json(body)
         except ValidationError:
             if status in (401, 403):
                 return _refusal(status, f"{self.url} refuses: HTTP {status}")
-            return self._foreign(f"HTTP {status}")
+            return self._connection.foreign(f"HTTP {status}")
         lines = [_said(problem)]
         if problem.faults:
             # The detail of what the control plane found itself repeats the faults that follow one by one.
@@ -304,12 +225,3 @@ class Client:
     def fault(self, place: str, message: str) -> str:
         """One line for a fault, with its place as the command's own."""
         return fault_line(self._places(place), message)
-
-    def _foreign(self, what: str) -> Unreachable:
-        return Unreachable(f"{self.url} does not answer as a dnsfilter control plane does: {what}")
-
-    def _unanswered(self, method: str, what: str) -> Unreachable:
-        lines = [f"{self.url} is not reachable in time: {what}"]
-        if method != "GET":
-            lines.append("whether the act was recorded is not known: look before you repeat it")
-        return Unreachable(*lines)

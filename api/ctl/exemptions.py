@@ -23,11 +23,11 @@ from api.ctl.commands import (
     slug,
     term_body,
 )
-from api.ctl.decisions import Exemption
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, period_words, usable_zone
 from api.ctl.names import Names
 from api.ctl.terminal import columns, table
+from api.exemptions.schemas import ExemptionRead
 
 STATES = ("requested", "rejected", "planned", "in_force", "revoked", "lapsed")
 
@@ -67,29 +67,29 @@ def _add_ask(group: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Exemption, path("exemptions"), options.limit, given(options, "ban", "site", "state"))
+    page = client.list(ExemptionRead, path("exemptions"), options.limit, given(options, "ban", "site", "state"))
     return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "exemptions")
 
 
 def _show(client: Client, options: Options) -> Result:
-    return _shown(client, client.get(Exemption, path("exemptions", options.number)))
+    return _shown(client, client.get(ExemptionRead, path("exemptions", options.number)))
 
 
 def _ask(client: Client, options: Options) -> Result:
     body = {**given(options, "ban", "site", "ranges", "hours", "time_zone", "reason"), **term_body(options)}
-    return _shown(client, client.send(Exemption, "POST", path("exemptions"), body))
+    return _shown(client, client.send(ExemptionRead, "POST", path("exemptions"), body))
 
 
 def _decide(act: str, client: Client, options: Options) -> Result:
     body = given(options, "note", "reason")
-    return _shown(client, client.send(Exemption, "POST", path("exemptions", options.number, act), body))
+    return _shown(client, client.send(ExemptionRead, "POST", path("exemptions", options.number, act), body))
 
 
-def _shown(client: Client, found: Exemption) -> Result:
+def _shown(client: Client, found: ExemptionRead) -> Result:
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
 
 
-def _lines(found: Exemption, names: Names, accounts: Accounts) -> Iterator[str]:
+def _lines(found: ExemptionRead, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = usable_zone(found.time_zone)
     rows = [
         ("exemption", str(found.number)),
@@ -105,13 +105,13 @@ def _lines(found: Exemption, names: Names, accounts: Accounts) -> Iterator[str]:
     yield from columns(rows)
 
 
-def _state(found: Exemption) -> str:
+def _state(found: ExemptionRead) -> str:
     """The state; of one in force also that it does not hold at this hour."""
     words = found.state.replace("_", " ")
     return f"{words}, but not at this hour" if found.state == "in_force" and found.holds is False else words
 
 
-def _table(items: list[Exemption], names: Names, accounts: Accounts) -> Iterator[str]:
+def _table(items: list[ExemptionRead], names: Names, accounts: Accounts) -> Iterator[str]:
     prepare(items, names, accounts)
     rows = [
         (

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from api.accounts.schemas import FailedTryRead
 from api.ctl.accounts import Accounts
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
-from api.ctl.people import FailedTry
 from api.ctl.terminal import table
 
 
@@ -26,11 +26,11 @@ def add(groups: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(FailedTry, path("failed-tries"), options.limit)
+    page = client.list(FailedTryRead, path("failed-tries"), options.limit)
     return listed(page, lambda: _table(page.items, Accounts(client)), "failed tries")
 
 
-def _table(items: list[FailedTry], accounts: Accounts) -> Iterator[str]:
+def _table(items: list[FailedTryRead], accounts: Accounts) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     rows = [
         (

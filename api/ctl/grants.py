@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from api.accounts.schemas import GrantRead
 from api.ctl.accounts import ROLES, Accounts, account
 from api.ctl.client import Client, path
 from api.ctl.commands import (
@@ -21,7 +22,6 @@ from api.ctl.commands import (
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, period_words
 from api.ctl.names import Names
-from api.ctl.people import Grant
 from api.ctl.terminal import columns, table
 
 
@@ -65,24 +65,26 @@ def _list(client: Client, options: Options) -> Result:
     query = given(options, "authority")
     if options.account is not None:
         query["account"] = Accounts(client).number(options.account)
-    page = client.list(Grant, path("grants"), options.limit, query)
+    page = client.list(GrantRead, path("grants"), options.limit, query)
     return listed(page, lambda: _table(page.items, Accounts(client), Names(client)), "grants")
 
 
 def _add(client: Client, options: Options) -> Result:
     body = {"account": Accounts(client).number(options.account), **given(options, "role", "authority", "reason")}
-    return _shown(client, client.send(Grant, "POST", path("grants"), {**body, **term_body(options)}))
+    return _shown(client, client.send(GrantRead, "POST", path("grants"), {**body, **term_body(options)}))
 
 
 def _end(client: Client, options: Options) -> Result:
-    return _shown(client, client.send(Grant, "POST", path("grants", options.number, "end"), given(options, "reason")))
+    return _shown(
+        client, client.send(GrantRead, "POST", path("grants", options.number, "end"), given(options, "reason"))
+    )
 
 
-def _shown(client: Client, found: Grant) -> Result:
+def _shown(client: Client, found: GrantRead) -> Result:
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Accounts(client), Names(client)))
 
 
-def _lines(found: Grant, accounts: Accounts, names: Names) -> Iterator[str]:
+def _lines(found: GrantRead, accounts: Accounts, names: Names) -> Iterator[str]:
     zone = _zone(found, names)
     place = f"{found.authority}  {names.authority(found.authority)}" if found.authority else "the installation"
     rows = [
@@ -100,7 +102,7 @@ def _lines(found: Grant, accounts: Accounts, names: Names) -> Iterator[str]:
     yield from columns(rows)
 
 
-def _table(items: list[Grant], accounts: Accounts, names: Names) -> Iterator[str]:
+def _table(items: list[GrantRead], accounts: Accounts, names: Names) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     names.prepare({item.authority for item in items if item.authority is not None})
     rows = [
@@ -119,5 +121,5 @@ def _table(items: list[Grant], accounts: Accounts, names: Names) -> Iterator[str
     yield from table(("no.", "account", "login", "role", "in", "state", "term", "reason"), rows, ("reason", "login"))
 
 
-def _zone(item: Grant, names: Names) -> str | None:
+def _zone(item: GrantRead, names: Names) -> str | None:
     return names.time_zone(item.authority or None)

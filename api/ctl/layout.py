@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.ctl.answers import Allotted, Gap, Nested, Overlap
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_limit, add_verb, given, slug
 from api.ctl.listing import listed
 from api.ctl.names import Names
 from api.ctl.terminal import escape, table
+from api.publish.schemas import AllottedRead, NestedRead
+from api.ranges.schemas import GapRead, OverlapRead
 from api.ranges.words import use_words
 
 HIDDEN = "another authority's"
@@ -40,7 +41,7 @@ def _add_filters(parser: Parser) -> None:
     add_limit(parser)
 
 
-def nesting_lines(nesting: Sequence[Nested], space: Allotted | None, names: Names) -> Iterator[str]:
+def nesting_lines(nesting: Sequence[NestedRead], space: AllottedRead | None, names: Names) -> Iterator[str]:
     """The ranges that hold an address, the widest first, each further in; and the space."""
     for depth, held in enumerate(reversed(nesting)):
         label = f"{held.label}; " if held.label else ""
@@ -52,16 +53,16 @@ def nesting_lines(nesting: Sequence[Nested], space: Allotted | None, names: Name
 
 def _overlaps(client: Client, options: Options) -> Result:
     query = {**given(options, "authority", "site"), "own": "true" if options.own else None}
-    page = client.list(Overlap, path("ranges", "overlaps"), options.limit, query)
+    page = client.list(OverlapRead, path("ranges", "overlaps"), options.limit, query)
     return listed(page, lambda: _overlap_table(page.items, Names(client)), "ranges inside others")
 
 
 def _gaps(client: Client, options: Options) -> Result:
-    page = client.list(Gap, path("spaces", "gaps"), options.limit, given(options, "authority", "site"))
+    page = client.list(GapRead, path("spaces", "gaps"), options.limit, given(options, "authority", "site"))
     return listed(page, lambda: _gap_table(page.items, Names(client)), "unused space")
 
 
-def _overlap_table(items: list[Overlap], names: Names) -> Iterator[str]:
+def _overlap_table(items: list[OverlapRead], names: Names) -> Iterator[str]:
     names.prepare({item.authority for item in items} | {item.within.authority for item in items if item.within})
     rows = [
         (
@@ -81,7 +82,7 @@ def _overlap_table(items: list[Overlap], names: Names) -> Iterator[str]:
     )
 
 
-def _gap_table(items: list[Gap], names: Names) -> Iterator[str]:
+def _gap_table(items: list[GapRead], names: Names) -> Iterator[str]:
     names.prepare({item.authority for item in items})
     rows = [(item.prefix, item.space, item.authority, names.authority(item.authority), item.site) for item in items]
     yield from table(("unused", "space", "authority", "name", "site"), rows, ("name", "site"))

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from api.ctl.answers import Item, Page
 from api.ctl.commands import Result
+from api.schemas import Item, Page
 
 
 def listed(page: Page[Item], lines: Callable[[], Iterable[str]], what: str) -> Result:

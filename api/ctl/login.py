@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator
 
+from api.accounts.schemas import HeldRead, SelfRead, TokenRead
 from api.ctl.accounts import called
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, Verb, add_verb
 from api.ctl.errors import WrongInput
 from api.ctl.moments import at_words, end_words
 from api.ctl.names import Names
-from api.ctl.people import Held, Oneself, Token
 from api.ctl.terminal import columns
 from api.ctl.token import VARIABLE, ask_token, keep, kept_path
 
@@ -41,7 +41,7 @@ def _login(client: Client, options: Options) -> Result:
         raise WrongInput("there is no place for the token: set HOME or XDG_CONFIG_HOME to an absolute path")
     given = ask_token(getattr(options, "token_file", None))
     client.present(given.value)
-    found = client.get(Oneself, path("self"))
+    found = client.get(SelfRead, path("self"))
     keep(target, given.value)
     notes = [f"warning: {given.warning}"] if given.warning else []
     if os.environ.get(VARIABLE):
@@ -50,7 +50,7 @@ def _login(client: Client, options: Options) -> Result:
     return Result(data, lambda: _kept(client.url, found, str(target)), notes=tuple(notes))
 
 
-def _kept(url: str, found: Oneself, target: str) -> Iterator[str]:
+def _kept(url: str, found: SelfRead, target: str) -> Iterator[str]:
     who = called(found.account.number, found.account.login)
     yield f"logged in at {url} as {who}; the token {validity_words(found.token)}"
     yield f"it is kept in {target}"
@@ -69,11 +69,11 @@ def _logout(client: Client, options: Options) -> Result:
 
 
 def _whoami(client: Client, options: Options) -> Result:
-    found = client.get(Oneself, path("self"))
+    found = client.get(SelfRead, path("self"))
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
 
 
-def _lines(found: Oneself, names: Names) -> Iterator[str]:
+def _lines(found: SelfRead, names: Names) -> Iterator[str]:
     account, token = found.account, found.token
     yield from columns(
         [
@@ -90,14 +90,14 @@ def _lines(found: Oneself, names: Names) -> Iterator[str]:
     )
 
 
-def validity_words(token: Token) -> str:
+def validity_words(token: TokenRead) -> str:
     """How long a token is taken."""
     if token.revoked is not None:
         return f"revoked {at_words(token.revoked)}"
     return "lasts until it is revoked" if token.expires is None else f"lasts {end_words(token.expires, None)}"
 
 
-def _role(held: Held, names: Names) -> str:
+def _role(held: HeldRead, names: Names) -> str:
     if held.authority is None:
         return f"{held.role} of the installation"
     return f"{held.role} of {held.authority}  {names.authority(held.authority)}"

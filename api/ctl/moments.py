@@ -6,7 +6,7 @@ A time zone of None is the default zone. The API reads what is printed here.
 import re
 from datetime import datetime, time, timedelta
 
-from api.ctl.decisions import Term
+from api.bans.schemas import TermRead
 from dnsfilter.policy import instants
 from dnsfilter.policy.calendar import local_instant, parse_instant, zone
 from dnsfilter.policy.instants import DEFAULT_ZONE, day_words, is_midnight, local_time
@@ -69,7 +69,7 @@ def period_words(start: str, end: str | None, time_zone: str | None) -> str:
     return f"{start_words(start, time_zone)} {reach}"
 
 
-def reach_words(terms: list[Term], time_zone: str | None) -> str:
+def reach_words(terms: list[TermRead], time_zone: str | None) -> str:
     """How far a ban's terms reach, for a list: the furthest end, or that there is none."""
     if not terms:
         return "no term"
@@ -80,7 +80,7 @@ def reach_words(terms: list[Term], time_zone: str | None) -> str:
     return end_words(max(ends, key=parse_instant), time_zone)
 
 
-def term_words(term: Term, time_zone: str | None) -> str:
+def term_words(term: TermRead, time_zone: str | None) -> str:
     """A term as decided, with its review and its early end."""
     words = period_words(term.start, term.end, time_zone) + _review(term, time_zone)
     if term.ended is None:
@@ -88,11 +88,11 @@ def term_words(term: Term, time_zone: str | None) -> str:
     return f"{words}; ended early, {end_words(term.ended, time_zone)}: {term.ended_reason}"
 
 
-def _effective_end(term: Term) -> str | None:
+def _effective_end(term: TermRead) -> str | None:
     return term.end if term.ended is None else term.ended
 
 
-def _review(term: Term, time_zone: str | None) -> str:
+def _review(term: TermRead, time_zone: str | None) -> str:
     return "" if term.review_by is None else f", review by {_start(term.review_by, time_zone)}"
 
 

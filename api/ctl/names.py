@@ -2,13 +2,19 @@
 
 from collections.abc import Collection
 
-from api.ctl.answers import Authority, Service, ServiceSummary
+from api.authorities.schemas import AuthorityRead
 from api.ctl.client import Client, path
 from api.ctl.moments import usable_zone
+from api.services.schemas import ServiceRead, ServiceSummary
 
 LISTED = 6
 """From so many unknown slugs on, the whole list is asked for instead of each."""
 MAX_LISTED = 5_000
+
+
+def name_of(authority: AuthorityRead) -> str:
+    """The name in the first of its languages that has one, else the slug."""
+    return next((authority.names[tag] for tag in authority.languages if tag in authority.names), authority.slug)
 
 
 class Names:
@@ -16,13 +22,13 @@ class Names:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._authorities: dict[str, Authority | None] = {}
+        self._authorities: dict[str, AuthorityRead | None] = {}
         self._services: dict[str, str] = {}
 
     def prepare(self, authorities: Collection[str], services: Collection[str] = ()) -> None:
         """Learn many at once; raises CtlError."""
         if len(set(authorities) - self._authorities.keys()) >= LISTED:
-            found = self._client.list(Authority, path("authorities"), MAX_LISTED)
+            found = self._client.list(AuthorityRead, path("authorities"), MAX_LISTED)
             self._authorities |= {authority.slug: authority for authority in found.items}
         if len(set(services) - self._services.keys()) >= LISTED:
             listed = self._client.list(ServiceSummary, path("services"), MAX_LISTED)
@@ -31,12 +37,12 @@ class Names:
     def authority(self, slug: str) -> str:
         """The authority's name."""
         found = self._authority(slug)
-        return slug if found is None else found.name
+        return slug if found is None else name_of(found)
 
     def service(self, slug: str) -> str:
         """The service's name."""
         if slug not in self._services:
-            found = self._client.find(Service, path("services", slug))
+            found = self._client.find(ServiceRead, path("services", slug))
             self._services[slug] = slug if found is None else found.name
         return self._services[slug]
 
@@ -55,7 +61,7 @@ class Names:
         authority, authority_name, service, service_name = self.both(reference)
         return f"{authority_name} ({authority}) on {service_name} ({service})"
 
-    def _authority(self, slug: str) -> Authority | None:
+    def _authority(self, slug: str) -> AuthorityRead | None:
         if slug not in self._authorities:
-            self._authorities[slug] = self._client.find(Authority, path("authorities", slug))
+            self._authorities[slug] = self._client.find(AuthorityRead, path("authorities", slug))
         return self._authorities[slug]

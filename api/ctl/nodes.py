@@ -7,10 +7,10 @@ from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_site, add_verb, given, slug
 from api.ctl.files import SECRET, writing
 from api.ctl.listing import listed
-from api.ctl.machines import Load, Node, NodeMade, SnapshotKey, Suspended, Unregistered
 from api.ctl.moments import at_words
 from api.ctl.names import Names
 from api.ctl.terminal import columns, counted, table
+from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, UnregisteredRead
 
 STATES = ("current", "held", "behind", "silent", "waiting", "removed")
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
@@ -108,12 +108,12 @@ def _made(made: NodeMade, client: Client) -> Iterator[str]:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Node, path("nodes"), options.limit, given(options, "state", "behind", "site"))
+    page = client.list(NodeRead, path("nodes"), options.limit, given(options, "state", "behind", "site"))
     return listed(page, lambda: _table(page.items, Names(client)), "nodes")
 
 
 def _show(client: Client, options: Options) -> Result:
-    found = client.get(Node, path("nodes", options.name))
+    found = client.get(NodeRead, path("nodes", options.name))
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
 
 
@@ -124,13 +124,13 @@ def _remove(client: Client, options: Options) -> Result:
 
 
 def _key(client: Client, _options: Options) -> Result:
-    found = client.get(SnapshotKey, path("snapshot-key"))
+    found = client.get(SnapshotKeyRead, path("snapshot-key"))
     rows = [("key", found.key), ("installation", found.installation)]
     return Result(found.model_dump(mode="json"), lambda: columns(rows))
 
 
 def _unregistered(client: Client, options: Options) -> Result:
-    page = client.list(Unregistered, path("unregistered"), options.limit, given(options, "site"))
+    page = client.list(UnregisteredRead, path("unregistered"), options.limit, given(options, "site"))
     rows = [
         (item.prefix, item.site, str(item.queries), at_words(item.seen), ", ".join(item.nodes)) for item in page.items
     ]
@@ -144,12 +144,12 @@ def _unregistered(client: Client, options: Options) -> Result:
 _HEADER = ("node", "site", "state", "revision", "behind", "last seen", "version", "trouble")
 
 
-def _table(items: list[Node], names: Names) -> Iterator[str]:
+def _table(items: list[NodeRead], names: Names) -> Iterator[str]:
     names.prepare({one.authority for item in items for one in item.suspended if one.authority is not None})
     yield from table(_HEADER, [_row(item, names) for item in items], ("version", "site", "last seen"))
 
 
-def _row(item: Node, names: Names) -> tuple[str, ...]:
+def _row(item: NodeRead, names: Names) -> tuple[str, ...]:
     revision = "" if item.revision is None else str(item.revision)
     return (
         item.name,
@@ -163,7 +163,7 @@ def _row(item: Node, names: Names) -> tuple[str, ...]:
     )
 
 
-def _behind(item: Node) -> str:
+def _behind(item: NodeRead) -> str:
     """By how much, where the node is not up to date."""
     if item.state in ("removed", "waiting") or not item.behind_for_s:
         return ""
@@ -171,13 +171,13 @@ def _behind(item: Node) -> str:
     return by + _span(item.behind_for_s)
 
 
-def _why(item: Node, names: Names) -> str:
+def _why(item: NodeRead, names: Names) -> str:
     """What a person should know of it at once: who is suspended, then why it is not up to date."""
     suspended = [f"suspended: {_suspended(one, names)}" for one in item.suspended]
     return "; ".join([*suspended, *filter(None, (_held(item), item.trouble))])
 
 
-def _suspended(one: Suspended, names: Names) -> str:
+def _suspended(one: NodeSuspensionRead, names: Names) -> str:
     return f"{one.authority or 'all'} until {at_words(one.until, names.time_zone(one.authority))}"
 
 
@@ -185,7 +185,7 @@ def _at(moment: str | None) -> str | None:
     return None if moment is None else at_words(moment)
 
 
-def _held(item: Node) -> str:
+def _held(item: NodeRead) -> str:
     """That somebody at the node chose what it decides by, and for how long; empty where nobody did."""
     if item.held_up_to is None or item.state == "removed":
         return ""
@@ -204,7 +204,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _lines(item: Node, names: Names, *more: tuple[str, str]) -> Iterator[str]:
+def _lines(item: NodeRead, names: Names, *more: tuple[str, str]) -> Iterator[str]:
     rows = [
         *(("suspended", _suspended(one, names)) for one in item.suspended),
         ("node", item.name),
@@ -232,17 +232,17 @@ def _lines(item: Node, names: Names, *more: tuple[str, str]) -> Iterator[str]:
     yield from columns([*rows, *((name, value) for name, value in optional if value is not None), *more])
 
 
-def _revisions(item: Node) -> str | None:
+def _revisions(item: NodeRead) -> str | None:
     if item.revision is None:
         return None
     return f"revision {item.revision}, {_span(item.age_s or 0)} old; published is {_text(item.published) or 'none'}"
 
 
-def _program(item: Node) -> str:
+def _program(item: NodeRead) -> str:
     return f"{item.version}, engine {item.engine}, {counted(item.workers or 0, 'worker')}"
 
 
-def _load(load: Load) -> str:
+def _load(load: LoadRead) -> str:
     return (
         f"{load.queries_per_second:.0f} queries/s, {load.cpu_percent:.0f} % CPU, "
         f"{load.memory_octets / 2**20:.0f} MiB, {counted(load.cache_entries, 'answer')} in the cache"

@@ -3,36 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from api.ctl.answers import Answer, Moment, Number
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb, given, slug
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
 from api.ctl.names import Names
 from api.ctl.terminal import table
+from api.notices.schemas import NoticeRead, NoticesRead
 
 STATES = ("waiting", "sent", "failed")
-
-
-class Notice(Answer):
-    """Mail to an authority's contact, or to the installation's (None)."""
-
-    number: Number
-    kind: str
-    authority: str | None
-    ban: str | None
-    state: str
-    made: Moment
-    sent: Moment | None
-    next_try: Moment | None
-    tries: Number
-    failure: str
-
-
-class Mailing(Answer):
-    """Whether the control plane has a mail server."""
-
-    mail: bool
 
 
 def add(groups: Group) -> None:
@@ -45,16 +24,16 @@ def add(groups: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Notice, path("notices"), options.limit, given(options, "state", "authority"))
+    page = client.list(NoticeRead, path("notices"), options.limit, given(options, "state", "authority"))
     found = listed(page, lambda: _table(page.items, Names(client)), "notices")
-    if client.get(Mailing, path("notices"), {"limit": 1}).mail:
+    if client.get(NoticesRead, path("notices"), {"limit": 1}).mail:
         return found
     return replace(
         found, notes=(*found.notes, "no mail server is set at the control plane (--notices-mail): none is sent")
     )
 
 
-def _table(items: list[Notice], names: Names) -> Iterator[str]:
+def _table(items: list[NoticeRead], names: Names) -> Iterator[str]:
     names.prepare({item.authority for item in items if item.authority is not None})
     rows = [
         (
@@ -71,7 +50,7 @@ def _table(items: list[Notice], names: Names) -> Iterator[str]:
     yield from table(("no.", "about", "ban", "to", "name", "state", "failure"), rows, ("name",))
 
 
-def _state_words(item: Notice, time_zone: str | None) -> str:
+def _state_words(item: NoticeRead, time_zone: str | None) -> str:
     if item.sent is not None:
         return f"sent {at_words(item.sent, time_zone)}"
     if item.next_try is None:

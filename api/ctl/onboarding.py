@@ -5,7 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from api.ctl.answers import Answer, Authority, Onboarding, OnboardingStep, Range, Service, Site
+from pydantic import BaseModel
+
+from api.authorities.schemas import AuthorityRead
+from api.bans.schemas import BanRead
+from api.ctl.answers import answer_of
+from api.ctl.bans import warning_notes
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     AUDIENCE,
@@ -21,14 +26,16 @@ from api.ctl.commands import (
     reference,
     slug,
 )
-from api.ctl.decisions import Ban, warning_notes
 from api.ctl.dialogue import Ended, agreed, ask, ask_for, at_terminal, choice, say
 from api.ctl.errors import DONE, FOUND, Denied, WrongInput
 from api.ctl.moments import end_words, reach_words, usable_zone
 from api.ctl.names import Names
-from api.ctl.people import Space
 from api.ctl.terminal import columns, counted
 from api.moments import parse_date, parse_moment
+from api.onboarding.schemas import OnboardingRead, StepRead
+from api.ranges.schemas import RangeRead, SiteRead
+from api.services.schemas import ServiceRead
+from api.spaces.schemas import SpaceRead
 from dnsfilter.policy.calendar import parse_span, zone
 from dnsfilter.policy.instants import DEFAULT_ZONE
 
@@ -48,20 +55,20 @@ class _Talk:
 
     def site(self, typed: str) -> str:
         """Reads a site that is registered; raises ValueError."""
-        return self._known("site", slug(typed), path("sites", typed), Site)
+        return self._known("site", slug(typed), path("sites", typed), SiteRead)
 
     def service(self, typed: str) -> str:
         """Reads a service that is in the catalogue; raises ValueError."""
-        return self._known("service", slug(typed), path("services", typed), Service)
+        return self._known("service", slug(typed), path("services", typed), ServiceRead)
 
     def subject(self, typed: str) -> str:
         """Reads a service, or another body's ban that is registered; raises ValueError."""
         if "/" not in typed:
             return self.service(typed)
         authority, _, service = reference(typed).partition("/")
-        return self._known("ban", typed, path("authorities", authority, "bans", service), Ban)
+        return self._known("ban", typed, path("authorities", authority, "bans", service), BanRead)
 
-    def _known(self, what: str, typed: str, where: str, kind: type[Answer]) -> str:
+    def _known(self, what: str, typed: str, where: str, kind: type[BaseModel]) -> str:
         if self.client.find(kind, where) is None:
             raise ValueError(f"{what} {typed} is not registered: `{PROGRAM} {what} list` shows those that are")
         return typed
@@ -120,28 +127,28 @@ def _onboard(client: Client, options: Options) -> Result:
             _lead(talk)
         except Ended:
             say(f"ended; done is: {'; '.join(talk.done)}" if talk.done else "ended; nothing was done")
-    found = client.find(Onboarding, where) or _unregistered(name)
+    found = client.find(OnboardingRead, where) or _unregistered(name)
     if found.state == "closed":
-        last = client.get(Authority, path("authorities", name))
+        last = client.get(AuthorityRead, path("authorities", name))
         return Result(found.model_dump(mode="json"), lambda: _closed(last, Names(client)), DONE)
     return Result(
         found.model_dump(mode="json"), lambda: _lines(found, Names(client)), DONE if found.complete else FOUND
     )
 
 
-def _unregistered(name: str) -> Onboarding:
+def _unregistered(name: str) -> OnboardingRead:
     """What a body needs that nobody has registered: all, and that first."""
     todo = (
         f"register it: {PROGRAM} authority set {name} --kind KIND --name LANGUAGE=NAME --languages LIST "
         "--contact ADDRESS, or answer this command at a terminal"
     )
-    steps = [
-        OnboardingStep(step=step, done=False, found="", todo=todo if step == "authority" else "") for step in _WORDS
-    ]
-    return Onboarding(authority=name, state="unregistered", closes=None, complete=False, steps=steps)
+    steps = [{"step": step, "done": False, "found": "", "todo": todo if step == "authority" else ""} for step in _WORDS]
+    found = {"authority": name, "state": "unregistered", "closes": None, "complete": False, "steps": steps}
+    answer: OnboardingRead = answer_of(OnboardingRead).model_validate(found)
+    return answer
 
 
-def _closed(last: Authority, names: Names) -> Iterator[str]:
+def _closed(last: AuthorityRead, names: Names) -> Iterator[str]:
     """What is said of one that is no more."""
     end = "" if last.closes is None else f" {end_words(last.closes, usable_zone(last.time_zone))}"
     yield f"CLOSED: {last.slug} was served{end}; nothing is missing of it"
@@ -149,7 +156,7 @@ def _closed(last: Authority, names: Names) -> Iterator[str]:
         yield f"it was merged into {last.successor}  {names.authority(last.successor)}"
 
 
-def _lines(found: Onboarding, names: Names) -> Iterator[str]:
+def _lines(found: OnboardingRead, names: Names) -> Iterator[str]:
     yield from _end(found, names)
     rows = [
         (_WORDS.get(step.step, step.step), "done" if step.done else "missing", step.found if step.done else step.todo)
@@ -163,7 +170,7 @@ def _lines(found: Onboarding, names: Names) -> Iterator[str]:
         yield f"{found.authority} has all that it needs"
 
 
-def _end(found: Onboarding, names: Names) -> Iterator[str]:
+def _end(found: OnboardingRead, names: Names) -> Iterator[str]:
     """What stands first of an authority that will be closed."""
     if found.closes is not None:
         end = end_words(found.closes, names.time_zone(found.authority))
@@ -174,7 +181,7 @@ def _end(found: Onboarding, names: Names) -> Iterator[str]:
 def _lead(talk: _Talk) -> None:
     """Ask for each step that is missing. Raises Ended, and CtlError where nothing more can be done."""
     say("An empty answer leaves a question out; end with Ctrl-D.")
-    if talk.client.find(Authority, path("authorities", talk.name)) is None:
+    if talk.client.find(AuthorityRead, path("authorities", talk.name)) is None:
         say(f"{talk.name} is not registered yet")
         while _again(talk, _register):
             pass
@@ -184,15 +191,15 @@ def _lead(talk: _Talk) -> None:
         _take(talk, step)
 
 
-def _following(talk: _Talk, taken: set[str]) -> OnboardingStep | None:
+def _following(talk: _Talk, taken: set[str]) -> StepRead | None:
     """The next step that is missing now, and was not yet taken: what was done for one may have done others."""
-    found = talk.client.get(Onboarding, path("authorities", talk.name, "onboarding"))
+    found = talk.client.get(OnboardingRead, path("authorities", talk.name, "onboarding"))
     if found.state == "closed":
         return None
     return next((step for step in found.steps if not step.done and step.step not in taken), None)
 
 
-def _take(talk: _Talk, step: OnboardingStep) -> None:
+def _take(talk: _Talk, step: StepRead) -> None:
     say()
     say(f"{_WORDS.get(step.step, step.step)}: {step.todo}")
     act = _ACTS.get(step.step)
@@ -223,13 +230,13 @@ def _register(talk: _Talk) -> bool:
     contact = ask("the contact: a function's address, never a person's")
     time_zone = _asked_zone()
     body: Body = {"kind": kind, "languages": languages, "names": names, "contact": contact, "time_zone": time_zone}
-    talk.client.send(Authority, "PUT", path("authorities", talk.name), body, {"If-None-Match": "*"})
+    talk.client.send(AuthorityRead, "PUT", path("authorities", talk.name), body, {"If-None-Match": "*"})
     talk.did(f"{talk.name} is registered")
     return False
 
 
 def _names(talk: _Talk) -> bool:
-    known = talk.client.get(Authority, path("authorities", talk.name))
+    known = talk.client.get(AuthorityRead, path("authorities", talk.name))
     missing = [tag for tag in known.languages if tag not in known.names]
     given = {tag: text for tag in missing if (text := ask(f"its name in {tag}"))}
     return _change(talk, known, {"names": {**known.names, **given}} if given else {}, "the names are recorded")
@@ -237,13 +244,13 @@ def _names(talk: _Talk) -> bool:
 
 def _contact(talk: _Talk) -> bool:
     contact = ask("the contact: a function's address, never a person's")
-    known = talk.client.get(Authority, path("authorities", talk.name))
+    known = talk.client.get(AuthorityRead, path("authorities", talk.name))
     return _change(talk, known, {"contact": contact} if contact else {}, "the contact is recorded")
 
 
 def _zone(talk: _Talk) -> bool:
     body = {"time_zone": _asked_zone()}
-    known = talk.client.get(Authority, path("authorities", talk.name))
+    known = talk.client.get(AuthorityRead, path("authorities", talk.name))
     return _change(talk, known, body, "the time zone is recorded")
 
 
@@ -251,10 +258,10 @@ def _asked_zone() -> str:
     return ask_for("its time zone", lambda typed: zone(typed).key, _ZONE) or _ZONE
 
 
-def _change(talk: _Talk, known: Authority, body: Body, what: str) -> bool:
+def _change(talk: _Talk, known: AuthorityRead, body: Body, what: str) -> bool:
     if body:
         where, unless_changed = path("authorities", known.slug), {"If-Match": f'"r{known.revision}"'}
-        talk.client.send(Authority, "PATCH", where, body, unless_changed)
+        talk.client.send(AuthorityRead, "PATCH", where, body, unless_changed)
         talk.did(what)
     return False
 
@@ -264,7 +271,7 @@ def _space(talk: _Talk) -> bool:
     if held is None:
         return False
     site = ask_for("at site", talk.site, _SITE) or _SITE
-    talk.client.send(Space, "PUT", path("spaces", site, *held.split("/")), {"authority": talk.name})
+    talk.client.send(SpaceRead, "PUT", path("spaces", site, *held.split("/")), {"authority": talk.name})
     talk.did(f"{held} at site {site} is allotted")
     return True
 
@@ -280,7 +287,7 @@ def _range(talk: _Talk) -> bool:
         say("  left out: neither has a default, somebody has to know")
         return True
     body = {"authority": talk.name, "funding": funding, "audience": audience, "label": ask("what people call it")}
-    talk.client.send(Range, "PUT", path("ranges", site, *held.split("/")), body, {"If-None-Match": "*"})
+    talk.client.send(RangeRead, "PUT", path("ranges", site, *held.split("/")), body, {"If-None-Match": "*"})
     talk.did(f"{held} at site {site} is registered")
     return True
 
@@ -301,7 +308,7 @@ def _follow(talk: _Talk, source: str) -> bool:
     if not decision.get("reference"):
         say("  left out: nothing is recorded of a ban")
         return False
-    found = talk.client.get(Ban, path("authorities", authority, "bans", service))
+    found = talk.client.get(BanRead, path("authorities", authority, "bans", service))
     reach = reach_words(found.terms, Names(talk.client).time_zone(authority))
     return _adopt(
         talk,
@@ -329,7 +336,9 @@ def _adopt(talk: _Talk, service: str, body: Body, question: str) -> bool:
     if not agreed(question):
         say("  left out: nothing is recorded of a ban")
         return False
-    found = talk.client.send(Ban, "PUT", path("authorities", talk.name, "bans", service), body, {"If-None-Match": "*"})
+    found = talk.client.send(
+        BanRead, "PUT", path("authorities", talk.name, "bans", service), body, {"If-None-Match": "*"}
+    )
     if found.provisional:
         talk.did(f"the ban of {service} is in force for 72 hours: record the decision before they are over")
     else:
@@ -341,7 +350,7 @@ def _adopt(talk: _Talk, service: str, body: Body, question: str) -> bool:
 
 def _formal(talk: _Talk, basis: str) -> Body:
     """The body of a ban with a decision."""
-    time_zone = usable_zone(talk.client.get(Authority, path("authorities", talk.name)).time_zone)
+    time_zone = usable_zone(talk.client.get(AuthorityRead, path("authorities", talk.name)).time_zone)
     decision = _decision(basis)
     start = ask_for("from: a date, or now if empty", lambda typed: _readable(typed, parse_moment(typed, time_zone)))
     span = ask_for("for how long", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN

@@ -3,34 +3,16 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import Field
-
 from api.ctl.acts import act_lines
-from api.ctl.answers import Act, Answer, Fault, Number
+from api.ctl.bans import warning_notes
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_verb
-from api.ctl.decisions import BanWarning, warning_notes
 from api.ctl.errors import DONE, FOUND, WRONG_INPUT, WrongInput
 from api.ctl.files import Counted, read_text, shown, writing
+from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 
 MAX_OCTETS = 8 * 1024 * 1024
 """As much as the API takes."""
-
-
-class Difference(Answer):
-    """What applying a file would do, and what stands against it."""
-
-    acts: list[Act]
-    faults: list[Fault]
-    warnings: list[BanWarning] = Field(default_factory=list)
-
-
-class Applied(Answer):
-    """What applying a file has done."""
-
-    acts: list[Act]
-    warnings: list[BanWarning] = Field(default_factory=list)
-    revision: Number
 
 
 def add(groups: Group) -> None:
@@ -100,7 +82,7 @@ def _archive(client: Client, options: Options) -> Result:
 
 
 def _diff(client: Client, options: Options) -> Result:
-    found = client.send_text(Difference, path("policy", "diff"), read_text(options.file, MAX_OCTETS))
+    found = client.send_text(DifferenceRead, path("policy", "diff"), read_text(options.file, MAX_OCTETS))
     faults = tuple(client.fault(fault.place, fault.message) for fault in found.faults)
     notes = *faults, *warning_notes(found.warnings)
     code = WRONG_INPUT if faults else FOUND if found.acts else DONE
@@ -108,18 +90,18 @@ def _diff(client: Client, options: Options) -> Result:
 
 
 def _apply(client: Client, options: Options) -> Result:
-    done = client.send_text(Applied, path("policy", "apply"), read_text(options.file, MAX_OCTETS))
+    done = client.send_text(AppliedRead, path("policy", "apply"), read_text(options.file, MAX_OCTETS))
     return Result(done.model_dump(mode="json"), lambda: _applied(done), notes=warning_notes(done.warnings))
 
 
-def _lines(acts: Sequence[Act], faulty: bool) -> Iterator[str]:
+def _lines(acts: Sequence[ActRead], faulty: bool) -> Iterator[str]:
     for act in acts:
         yield from act_lines(act)
     if not acts and not faulty:
         yield "no differences"
 
 
-def _applied(done: Applied) -> Iterator[str]:
+def _applied(done: AppliedRead) -> Iterator[str]:
     for act in done.acts:
         yield from act_lines(act)
     yield (

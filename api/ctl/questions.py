@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.ctl.answers import Concern, Considered, Explanation, Place, Who, Winner
 from api.ctl.client import Client
 from api.ctl.commands import WHEN, Group, Options, Result, add_site, add_verb, given, question
 from api.ctl.layout import nesting_lines
@@ -10,6 +9,7 @@ from api.ctl.moments import at_words, soon_words
 from api.ctl.names import Names
 from api.ctl.suspensions import by_hand_lines, suspended_lines
 from api.ctl.terminal import columns
+from api.publish.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, WhoRead, WinnerRead
 from api.ranges.words import use_words
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
@@ -49,29 +49,29 @@ def add(groups: Group) -> None:
 
 
 def _explain(client: Client, options: Options) -> Result:
-    found = client.get(Explanation, "/v1/decision", given(options, "client", "name", "at", "site"))
+    found = client.get(DecisionRead, "/v1/decision", given(options, "client", "name", "at", "site"))
     return Result(
         found.model_dump(mode="json"), lambda: _explained(client, found, Names(client), now=options.at is None)
     )
 
 
 def _who(client: Client, options: Options) -> Result:
-    found = client.get(Who, "/v1/who", given(options, "address", "site"))
+    found = client.get(WhoRead, "/v1/who", given(options, "address", "site"))
     return Result(found.model_dump(mode="json"), lambda: _owned(client, found, Names(client)))
 
 
-def _explained(client: Client, found: Explanation, names: Names, *, now: bool) -> Iterator[str]:
+def _explained(client: Client, found: DecisionRead, names: Names, *, now: bool) -> Iterator[str]:
     if now:
         yield from by_hand_lines(client, found.authority, found.site, names)
     yield from _explanation(found, names, now=now)
 
 
-def _owned(client: Client, found: Who, names: Names) -> Iterator[str]:
+def _owned(client: Client, found: WhoRead, names: Names) -> Iterator[str]:
     yield from by_hand_lines(client, found.authority, found.site, names)
     yield from _owner(found, names)
 
 
-def _explanation(found: Explanation, names: Names, *, now: bool) -> Iterator[str]:
+def _explanation(found: DecisionRead, names: Names, *, now: bool) -> Iterator[str]:
     zone = names.time_zone(found.authority)
     if found.suspension is not None:
         yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
@@ -99,7 +99,7 @@ def _explanation(found: Explanation, names: Names, *, now: bool) -> Iterator[str
     yield from _ahead_lines(found.rows, found.at if now else None, zone)
 
 
-def _ahead_lines(rows: Sequence[Considered | Concern], now: str | None, zone: str | None) -> Iterator[str]:
+def _ahead_lines(rows: Sequence[ConsideredRead | ConcernRead], now: str | None, zone: str | None) -> Iterator[str]:
     """Yield which exemptions will set bans aside, and when. `now` is None if the answer is about another time."""
     ahead = [(row, row.ahead) for row in rows if row.ahead is not None]
     if not ahead:
@@ -111,7 +111,7 @@ def _ahead_lines(rows: Sequence[Considered | Concern], now: str | None, zone: st
         yield f"exemption {found.number} sets ban {row.ban_number} aside here{hours}, next {when}"
 
 
-def answer_words(found: Explanation) -> str:
+def answer_words(found: DecisionRead) -> str:
     """What the client is answered."""
     if found.verdict != "refuse":
         return "not refused: normal DNS answer" + (", counted" if found.verdict == "monitor" else "")
@@ -121,7 +121,7 @@ def answer_words(found: Explanation) -> str:
     return f"{found.rcode}, EDE {found.ede}{title}"
 
 
-def place_words(place: Place | None, site: str) -> str:
+def place_words(place: PlaceRead | None, site: str) -> str:
     """The range that a client is in."""
     if place is None:
         return f"in none that is registered at site {site}"
@@ -129,7 +129,7 @@ def place_words(place: Place | None, site: str) -> str:
     return f"{place.prefix} ({label}{use_words(place.audience, place.funding)}) at site {place.site}"
 
 
-def _winner(winner: Winner | None, names: Names) -> str:
+def _winner(winner: WinnerRead | None, names: Names) -> str:
     if winner is None:
         return "none"
     how = "through a binding" if winner.bound else "its own"
@@ -137,12 +137,12 @@ def _winner(winner: Winner | None, names: Names) -> str:
     return f"{reference} ({number}), {' on '.join(both)}, {how}, by the name {winner.suffix}"
 
 
-def _ban(ban: Winner | Considered | Concern, names: Names) -> tuple[str, str, str, str]:
+def _ban(ban: WinnerRead | ConsideredRead | ConcernRead, names: Names) -> tuple[str, str, str, str]:
     """Number, reference, and the names of authority and service."""
     return f"ban {ban.ban_number}", ban.ban, names.authority(ban.authority), names.service(ban.service)
 
 
-def considered_row(row: Considered, found: Explanation, names: Names) -> tuple[str, ...]:
+def considered_row(row: ConsideredRead, found: DecisionRead, names: Names) -> tuple[str, ...]:
     """A ban that was considered, as cells of a line."""
     if not row.bound:
         source = "own"
@@ -153,7 +153,7 @@ def considered_row(row: Considered, found: Explanation, names: Names) -> tuple[s
     return (*_ban(row, names), row.mode, source, _standing(row, found))
 
 
-def _standing(row: Considered, found: Explanation) -> str:
+def _standing(row: ConsideredRead, found: DecisionRead) -> str:
     words = STANDINGS.get(row.standing, row.standing.replace("_", " "))
     if row.standing == "exempted" and row.exemption is not None:
         return f"set aside here by exemption {row.exemption}"
@@ -164,7 +164,7 @@ def _standing(row: Considered, found: Explanation) -> str:
     return f"{words}, counted besides" if row.mode == "monitor" else f"{words}, outranked"
 
 
-def _owner(found: Who, names: Names) -> Iterator[str]:
+def _owner(found: WhoRead, names: Names) -> Iterator[str]:
     zone = names.time_zone(found.authority)
     if found.suspension is not None:
         yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from api.ctl.answers import Range, Site
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     AUDIENCE,
@@ -25,6 +24,7 @@ from api.ctl.names import Names
 from api.ctl.nodes import add_unregistered
 from api.ctl.tables import add_import
 from api.ctl.terminal import columns, table
+from api.ranges.schemas import RangeRead, SiteRead
 
 
 def add(groups: Group) -> None:
@@ -79,18 +79,18 @@ def _add_sites(groups: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Range, path("ranges"), options.limit, given(options, "authority", "site"))
+    page = client.list(RangeRead, path("ranges"), options.limit, given(options, "authority", "site"))
     return listed(page, lambda: _table(page.items, Names(client)), "ranges")
 
 
 def _add(client: Client, options: Options) -> Result:
     body = given(options, "authority", "funding", "audience", "label")
-    return _shown(client, client.send(Range, "PUT", _where(options), body, {"If-None-Match": "*"}))
+    return _shown(client, client.send(RangeRead, "PUT", _where(options), body, {"If-None-Match": "*"}))
 
 
 def _set(client: Client, options: Options) -> Result:
     body = given(options, "funding", "audience", "label")
-    return _shown(client, client.send(Range, "PATCH", _where(options), body))
+    return _shown(client, client.send(RangeRead, "PATCH", _where(options), body))
 
 
 def _remove(client: Client, options: Options) -> Result:
@@ -100,7 +100,7 @@ def _remove(client: Client, options: Options) -> Result:
 
 
 def _list_sites(client: Client, options: Options) -> Result:
-    page = client.list(Site, path("sites"), options.limit)
+    page = client.list(SiteRead, path("sites"), options.limit)
     return listed(page, lambda: table(("site", "name"), [(item.slug, item.name) for item in page.items]), "sites")
 
 
@@ -113,7 +113,7 @@ def _set_site(client: Client, options: Options) -> Result:
 
 
 def _site(client: Client, options: Options, headers: dict[str, str] | None) -> Result:
-    site = client.send(Site, "PUT", path("sites", options.site), {"name": options.name}, headers)
+    site = client.send(SiteRead, "PUT", path("sites", options.site), {"name": options.name}, headers)
     return Result(site.model_dump(mode="json"), lambda: columns([("site", f"{site.slug}  {site.name}")]))
 
 
@@ -126,11 +126,11 @@ def _where(options: Options) -> str:
     return path("ranges", options.site, *options.prefix.split("/"))
 
 
-def _shown(client: Client, found: Range) -> Result:
+def _shown(client: Client, found: RangeRead) -> Result:
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
 
 
-def _lines(found: Range, names: Names) -> Iterator[str]:
+def _lines(found: RangeRead, names: Names) -> Iterator[str]:
     yield from columns(
         [
             ("range", found.prefix),
@@ -144,7 +144,7 @@ def _lines(found: Range, names: Names) -> Iterator[str]:
     )
 
 
-def _table(items: list[Range], names: Names) -> Iterator[str]:
+def _table(items: list[RangeRead], names: Names) -> Iterator[str]:
     names.prepare({item.authority for item in items})
     rows = [
         (

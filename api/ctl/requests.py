@@ -6,11 +6,11 @@ from api.ctl.accounts import Accounts
 from api.ctl.approvals import add_deciding, outcome_rows, prepare
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_numbered, add_verb, given
-from api.ctl.decisions import Request
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
 from api.ctl.names import Names
 from api.ctl.terminal import columns, table
+from api.requests.schemas import RequestRead
 
 STATES = ("requested", "approved", "rejected", "withdrawn", "lapsed")
 
@@ -25,7 +25,7 @@ def add(groups: Group) -> None:
     add_deciding(group, "request", _decide)
 
 
-def waiting(found: Request) -> Result:
+def waiting(found: RequestRead) -> Result:
     """Report that an act waits as a request."""
     authority = found.ban.partition("/")[0]
     return Result(
@@ -34,24 +34,24 @@ def waiting(found: Request) -> Result:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Request, path("requests"), options.limit, given(options, "state"))
+    page = client.list(RequestRead, path("requests"), options.limit, given(options, "state"))
     return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "requests")
 
 
 def _show(client: Client, options: Options) -> Result:
-    return _shown(client, client.get(Request, path("requests", options.number)))
+    return _shown(client, client.get(RequestRead, path("requests", options.number)))
 
 
 def _decide(act: str, client: Client, options: Options) -> Result:
     body = given(options, "note", "reason")
-    return _shown(client, client.send(Request, "POST", path("requests", options.number, act), body))
+    return _shown(client, client.send(RequestRead, "POST", path("requests", options.number, act), body))
 
 
-def _shown(client: Client, found: Request) -> Result:
+def _shown(client: Client, found: RequestRead) -> Result:
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
 
 
-def _lines(found: Request, names: Names, accounts: Accounts) -> Iterator[str]:
+def _lines(found: RequestRead, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = _zone(found, names)
     rows = [
         ("request", str(found.number)),
@@ -64,7 +64,7 @@ def _lines(found: Request, names: Names, accounts: Accounts) -> Iterator[str]:
     yield from columns(rows)
 
 
-def _table(items: list[Request], names: Names, accounts: Accounts) -> Iterator[str]:
+def _table(items: list[RequestRead], names: Names, accounts: Accounts) -> Iterator[str]:
     prepare(items, names, accounts)
     rows = [
         (
@@ -82,9 +82,9 @@ def _table(items: list[Request], names: Names, accounts: Accounts) -> Iterator[s
     )
 
 
-def _mode(found: Request, zone: str | None) -> str:
+def _mode(found: RequestRead, zone: str | None) -> str:
     return found.mode if found.until is None else f"{found.mode} until {at_words(found.until, zone)}"
 
 
-def _zone(found: Request, names: Names) -> str | None:
+def _zone(found: RequestRead, names: Names) -> str | None:
     return names.time_zone(found.ban.partition("/")[0])

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 
 from api.ctl.accounts import Accounts
 from api.ctl.acts import act_lines, change_lines
-from api.ctl.answers import Act
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb
 from api.ctl.errors import DONE, FOUND
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
-from api.ctl.past import Change, Publication, Revision, RevisionWhole, RolledBack
 from api.ctl.terminal import columns, table
+from api.policies.schemas import ActRead
+from api.revisions.schemas import ChangeRead, RevisionRead, RevisionSummary, RollbackRead
+from api.trace.schemas import PublicationRead
 
 PAGE = 200
 MAX_NUMBER = 2**63 - 1
@@ -56,23 +57,23 @@ def _number(text: str) -> int:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Revision, path("revisions"), options.limit)
+    page = client.list(RevisionSummary, path("revisions"), options.limit)
     return listed(page, lambda: _table(page.items, Accounts(client)), "revisions")
 
 
 def _show(client: Client, options: Options) -> Result:
-    found = client.get(RevisionWhole, path("revisions", options.number), {"limit": 1})
+    found = client.get(RevisionRead, path("revisions", options.number), {"limit": 1})
     data = found.model_dump(mode="json")
     del data["changes"]
     return Result(data, lambda: _lines(found, Accounts(client)))
 
 
 def _diff(client: Client, options: Options) -> Result:
-    items: list[Change] = []
+    items: list[ChangeRead] = []
     cursor: str | None = None
     while True:
         query = {"limit": min(PAGE, options.limit - len(items)), "cursor": cursor}
-        found = client.get(RevisionWhole, path("revisions", options.number), query)
+        found = client.get(RevisionRead, path("revisions", options.number), query)
         items += found.changes.items
         cursor = found.changes.next
         if cursor is None or len(items) >= options.limit:
@@ -84,11 +85,11 @@ def _diff(client: Client, options: Options) -> Result:
 def _rollback(client: Client, options: Options) -> Result:
     where = path("revisions", options.number, "rollback")
     query = {"dry_run": "true" if options.dry_run else "false"}
-    done = client.send(RolledBack, "POST", where, {"reason": options.reason}, query=query)
+    done = client.send(RollbackRead, "POST", where, {"reason": options.reason}, query=query)
     return Result(done.model_dump(mode="json"), lambda: _done(done))
 
 
-def _table(items: list[Revision], accounts: Accounts) -> Iterator[str]:
+def _table(items: list[RevisionSummary], accounts: Accounts) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     rows = [
         (
@@ -109,7 +110,7 @@ def _table(items: list[Revision], accounts: Accounts) -> Iterator[str]:
     )
 
 
-def _lines(found: RevisionWhole, accounts: Accounts) -> Iterator[str]:
+def _lines(found: RevisionRead, accounts: Accounts) -> Iterator[str]:
     since = "no snapshot is known" if found.in_force is None else f"since {at_words(found.in_force)}"
     yield from columns(
         [
@@ -126,7 +127,7 @@ def _lines(found: RevisionWhole, accounts: Accounts) -> Iterator[str]:
         yield from columns(_publication(publication))
 
 
-def _publication(publication: Publication) -> Sequence[tuple[str, str]]:
+def _publication(publication: PublicationRead) -> Sequence[tuple[str, str]]:
     until = "still in force" if publication.until is None else f"until {at_words(publication.until)}"
     return [
         ("publication", f"{publication.number}: {at_words(publication.since)}, {until}"),
@@ -138,7 +139,7 @@ def _publication(publication: Publication) -> Sequence[tuple[str, str]]:
     ]
 
 
-def _changes(items: list[Change]) -> Iterator[str]:
+def _changes(items: list[ChangeRead]) -> Iterator[str]:
     for item in items:
         if item.before is None:
             yield f"+ {item.object}"
@@ -149,7 +150,7 @@ def _changes(items: list[Change]) -> Iterator[str]:
             yield from change_lines(item.before, item.after)
 
 
-def _notes(found: RevisionWhole, items: list[Change], cursor: str | None) -> tuple[str, ...]:
+def _notes(found: RevisionRead, items: list[ChangeRead], cursor: str | None) -> tuple[str, ...]:
     if found.number < found.kept_since:
         return (f"what revisions before {found.kept_since} changed is not kept: `audit list` shows their acts",)
     if cursor is not None:
@@ -157,8 +158,8 @@ def _notes(found: RevisionWhole, items: list[Change], cursor: str | None) -> tup
     return () if items else (f"revision {found.number} changed no object",)
 
 
-def _done(done: RolledBack) -> Iterator[str]:
-    acts: Sequence[Act] = done.acts
+def _done(done: RollbackRead) -> Iterator[str]:
+    acts: Sequence[ActRead] = done.acts
     for act in acts:
         yield from act_lines(act)
     if not acts:

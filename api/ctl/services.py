@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from api.ctl.answers import Service, ServiceSummary, Tier
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb, slug
 from api.ctl.listing import listed
 from api.ctl.terminal import columns, table
+from api.services.schemas import ServiceRead, ServiceSummary, TierRead
 
 
 def add(groups: Group) -> None:
@@ -23,13 +23,13 @@ def _list(client: Client, options: Options) -> Result:
 
 
 def _show(client: Client, options: Options) -> Result:
-    found = client.get(Service, path("services", options.service))
+    found = client.get(ServiceRead, path("services", options.service))
     return Result(found.model_dump(mode="json"), lambda: _lines(found))
 
 
 def _table(items: list[ServiceSummary]) -> Iterator[str]:
     rows = [
-        (item.slug, item.name, item.category, ",".join(map(str, item.tiers)), str(item.names), item.reviewed)
+        (item.slug, item.name, item.category, ",".join(map(str, item.tiers)), str(item.names), f"{item.reviewed}")
         for item in items
     ]
     yield from table(
@@ -37,12 +37,12 @@ def _table(items: list[ServiceSummary]) -> Iterator[str]:
     )
 
 
-def _lines(found: Service) -> Iterator[str]:
+def _lines(found: ServiceRead) -> Iterator[str]:
     yield from columns(
         [
             ("service", f"{found.slug}  {found.name}"),
             ("category", found.category),
-            ("reviewed", found.reviewed),
+            ("reviewed", f"{found.reviewed}"),
             *(("source", f"{source.id}  {source.what}") for source in found.sources),
         ]
     )
@@ -52,6 +52,6 @@ def _lines(found: Service) -> Iterator[str]:
         yield from columns(_names(tier), indent="  ")
 
 
-def _names(tier: Tier) -> list[tuple[str, str]]:
+def _names(tier: TierRead) -> list[tuple[str, str]]:
     below = [(name, "and all below it") for name in tier.domains]
     return below + [(name, "this name only") for name in tier.hosts]

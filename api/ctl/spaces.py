@@ -6,8 +6,8 @@ from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_site, add_verb, given, prefix, slug
 from api.ctl.listing import listed
 from api.ctl.names import Names
-from api.ctl.people import Space
 from api.ctl.terminal import columns, table
+from api.spaces.schemas import SpaceRead
 
 
 def add(groups: Group) -> None:
@@ -29,12 +29,12 @@ def add(groups: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Space, path("spaces"), options.limit, given(options, "authority", "site"))
+    page = client.list(SpaceRead, path("spaces"), options.limit, given(options, "authority", "site"))
     return listed(page, lambda: _table(page.items, Names(client)), "space")
 
 
 def _allot(client: Client, options: Options) -> Result:
-    found = client.send(Space, "PUT", _where(options), given(options, "authority"))
+    found = client.send(SpaceRead, "PUT", _where(options), given(options, "authority"))
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
 
 
@@ -48,12 +48,12 @@ def _where(options: Options) -> str:
     return path("spaces", options.site, *options.prefix.split("/"))
 
 
-def _lines(found: Space, names: Names) -> Iterator[str]:
+def _lines(found: SpaceRead, names: Names) -> Iterator[str]:
     authority = f"{found.authority}  {names.authority(found.authority)}"
     yield from columns([("space", found.prefix), ("site", found.site), ("authority", authority)])
 
 
-def _table(items: list[Space], names: Names) -> Iterator[str]:
+def _table(items: list[SpaceRead], names: Names) -> Iterator[str]:
     names.prepare({item.authority for item in items})
     rows = [(item.prefix, item.authority, names.authority(item.authority), item.site) for item in items]
     yield from table(("space", "authority", "name", "site"), rows, ("name",))

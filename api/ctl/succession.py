@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from api.ctl.answers import Answer, Authority
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     WHEN,
@@ -18,38 +17,8 @@ from api.ctl.commands import (
     slug,
 )
 from api.ctl.moments import at_words, usable_zone
-
-
-class Done(Answer):
-    """One act that was done, or would be."""
-
-    act: str
-    object: str
-
-
-class Continued(Answer):
-    """An object of a merged authority, and that of the successor which continues it."""
-
-    object: str
-    by: str
-
-
-class Closed(Answer):
-    """An authority with its end on record, and the acts that belong to it."""
-
-    authority: Authority
-    acts: list[Done]
-    dry_run: bool
-
-
-class Merged(Closed):
-    """A merged authority and its successor, and what became of its objects."""
-
-    into: Authority
-    continued: list[Continued]
-    covered: list[Continued]
-    overruled: list[Continued]
-    ended: list[str]
+from api.ctl.names import name_of
+from api.succession.schemas import ClosedRead, DoneRead, MergedRead
 
 
 def add_ends(group: Group) -> None:
@@ -90,29 +59,29 @@ def _close(client: Client, options: Options) -> Result:
     decision = decision_body(options)
     if decision:
         body["decision"] = decision
-    done = client.send(Closed, "POST", path("authorities", options.authority, "close"), body)
+    done = client.send(ClosedRead, "POST", path("authorities", options.authority, "close"), body)
     return Result(done.model_dump(mode="json"), lambda: _closed(done))
 
 
 def _merge(client: Client, options: Options) -> Result:
     body = {**given(options, "into", "reason", "dry_run"), "decision": decision_body(options)}
-    done = client.send(Merged, "POST", path("authorities", options.authority, "merge"), body)
+    done = client.send(MergedRead, "POST", path("authorities", options.authority, "merge"), body)
     return Result(done.model_dump(mode="json"), lambda: _merged(done))
 
 
-def _closed(done: Closed) -> Iterator[str]:
+def _closed(done: ClosedRead) -> Iterator[str]:
     row = done.authority
     zone = usable_zone(row.time_zone)
     when = "now" if row.closes is None else at_words(row.closes, zone)
     verb = "closed" if row.state == "closed" else "closes"
     yield from _heading(done.dry_run)
-    yield f"{row.slug}  {row.name} {verb} {when}; its ranges and space stay registered"
+    yield f"{row.slug}  {name_of(row)} {verb} {when}; its ranges and space stay registered"
     yield from _acts(done.acts)
 
 
-def _merged(done: Merged) -> Iterator[str]:
+def _merged(done: MergedRead) -> Iterator[str]:
     yield from _heading(done.dry_run)
-    yield f"{done.authority.slug}  {done.authority.name} is part of {done.into.slug}  {done.into.name}"
+    yield f"{done.authority.slug}  {name_of(done.authority)} is part of {done.into.slug}  {name_of(done.into)}"
     for item in done.continued:
         yield f"  {item.object} goes on as {item.by}"
     for item in done.covered:
@@ -129,7 +98,7 @@ def _heading(dry_run: bool) -> Iterator[str]:
         yield "nothing was done; this would be:"
 
 
-def _acts(acts: list[Done]) -> Iterator[str]:
+def _acts(acts: list[DoneRead]) -> Iterator[str]:
     yield ""
     yield "acts:"
     yield from (f"  {act.object}  {act.act}" for act in acts)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from api.ctl.accounts import Accounts
-from api.ctl.answers import Answer, Moment, Number, Range
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     DEFAULT_LIMIT,
@@ -29,6 +28,8 @@ from api.ctl.listing import listed
 from api.ctl.moments import at_words, next_local
 from api.ctl.names import Names
 from api.ctl.terminal import columns, cut, table
+from api.ranges.schemas import RangeRead
+from api.suspensions.schemas import ByHandRead, SuspensionRead
 from dnsfilter.policy.calendar import instant_text, parse_instant
 
 STATES = ("in_force", "ended")
@@ -37,43 +38,12 @@ MAX_REASON_SHOWN = 100
 """In the first line of every list; `suspension show` tells all of a reason."""
 
 
-class Suspension(Answer):
-    """Nothing is refused for an authority, or for all, for some minutes."""
-
-    number: Number
-    authority: str | None
-    start: Moment
-    end: Moment
-    since: Moment
-    reason: str
-    recorded_by: Number
-    ended: Moment | None
-    ended_by: Number | None
-    ended_reason: str
-    state: str
-    revision: Number
-
-
-class ByHand(Answer):
-    """Nothing is refused by a node for an authority, or for all, as somebody told it there."""
-
-    node: str | None
-    site: str
-    authority: str | None
-    until: Moment
-
-    @property
-    def where(self) -> str:
-        """The node, as far as whoever asks may know it."""
-        return f"node {self.node}" if self.node is not None else f"a node of site {self.site}"
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
     """What is suspended now: by the control plane, newest first, and on nodes by hand."""
 
-    suspensions: list[Suspension]
-    by_hand: list[ByHand]
+    suspensions: list[SuspensionRead]
+    by_hand: list[ByHandRead]
 
 
 def add(groups: Group) -> None:
@@ -129,7 +99,7 @@ def _suspend(client: Client, options: Options) -> Result:
     # Every date has a hyphen or a blank; a time of day has neither.
     if "until" in body and not re.search("[- ]", body["until"]):
         body["until"] = _until(body["until"], options.authority, Names(client))
-    made = client.send(Suspension, "POST", path("suspensions"), {"authority": options.authority, **body})
+    made = client.send(SuspensionRead, "POST", path("suspensions"), {"authority": options.authority, **body})
     return Result(made.model_dump(mode="json"), lambda: _made(made, client))
 
 
@@ -148,7 +118,7 @@ def _end_all(client: Client, options: Options) -> Result:
     own = [found for found in held.suspensions if found.authority == options.authority]
     if own:
         return _ended(client, own[0].number, options)
-    by_hand = [one.where for one in held.by_hand if one.authority == options.authority]
+    by_hand = [_where(one) for one in held.by_hand if one.authority == options.authority]
     raise WrongInput(
         f"no suspension of {options.authority or EVERYBODY} is in force",
         *(
@@ -164,12 +134,12 @@ def _end(client: Client, options: Options) -> Result:
 
 def _ended(client: Client, which: int, options: Options) -> Result:
     before = holding(client).suspensions
-    ended = client.send(Suspension, "POST", path("suspensions", which, "end"), given(options, "reason"))
+    ended = client.send(SuspensionRead, "POST", path("suspensions", which, "end"), given(options, "reason"))
     numbers = {ended.number, *(found.number for found in before if found.authority == ended.authority)}
     return Result(ended.model_dump(mode="json"), lambda: _no_longer(client, ended, numbers, Names(client)))
 
 
-def _no_longer(client: Client, ended: Suspension, numbers: set[int], names: Names) -> Iterator[str]:
+def _no_longer(client: Client, ended: SuspensionRead, numbers: set[int], names: Names) -> Iterator[str]:
     """What still holds comes first: somebody may believe that what is banned is refused again."""
     held = holding(client, ended.authority)
     # One that was ended in its first second holds until that is over.
@@ -183,7 +153,7 @@ def _no_longer(client: Client, ended: Suspension, numbers: set[int], names: Name
         yield f"{told}: what is banned is refused again for {_whom(ended.authority, names)}"
 
 
-def _made(made: Suspension, client: Client) -> Iterator[str]:
+def _made(made: SuspensionRead, client: Client) -> Iterator[str]:
     names = Names(client)
     zone = names.time_zone(made.authority)
     yield f"suspension {made.number}: from now on NOTHING is refused for {_whom(made.authority, names)}"
@@ -192,30 +162,33 @@ def _made(made: Suspension, client: Client) -> Iterator[str]:
     yield f"it ends by itself at {at_words(made.end, zone)}"
     if made.since != made.start:
         yield f"suspended without a break since {at_words(made.since, zone)}"
-    if made.authority is not None and not client.list(Range, path("ranges"), 1, {"authority": made.authority}).items:
+    if (
+        made.authority is not None
+        and not client.list(RangeRead, path("ranges"), 1, {"authority": made.authority}).items
+    ):
         yield f"no range is {made.authority}'s: this reaches no client"
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Suspension, path("suspensions"), options.limit, given(options, "state", "authority"))
+    page = client.list(SuspensionRead, path("suspensions"), options.limit, given(options, "state", "authority"))
     by_hand = [] if options.state == "ended" else _by_hand(client, options.authority)
     found = listed(page, lambda: _listed(page.items, by_hand, client), "suspensions")
     data = {**page.model_dump(mode="json"), "by_hand": [one.model_dump(mode="json") for one in by_hand]}
     return replace(found, data=data, notes=() if by_hand and not page.items else found.notes)
 
 
-def _listed(items: list[Suspension], by_hand: list[ByHand], client: Client) -> Iterator[str]:
+def _listed(items: list[SuspensionRead], by_hand: list[ByHandRead], client: Client) -> Iterator[str]:
     names = Names(client)
     yield from first_lines(Held([], by_hand), names)
     yield from _table(items, Accounts(client), names)
 
 
 def _show(client: Client, options: Options) -> Result:
-    found = client.get(Suspension, path("suspensions", options.number))
+    found = client.get(SuspensionRead, path("suspensions", options.number))
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Accounts(client), Names(client)))
 
 
-def _lines(found: Suspension, accounts: Accounts, names: Names) -> Iterator[str]:
+def _lines(found: SuspensionRead, accounts: Accounts, names: Names) -> Iterator[str]:
     zone = names.time_zone(found.authority)
     rows = [
         ("suspension", str(found.number)),
@@ -233,7 +206,7 @@ def _lines(found: Suspension, accounts: Accounts, names: Names) -> Iterator[str]
     yield from columns(rows)
 
 
-def _table(items: list[Suspension], accounts: Accounts, names: Names) -> Iterator[str]:
+def _table(items: list[SuspensionRead], accounts: Accounts, names: Names) -> Iterator[str]:
     accounts.prepare({item.recorded_by for item in items})
     names.prepare({item.authority for item in items if item.authority is not None})
     rows = [
@@ -254,18 +227,23 @@ def _table(items: list[Suspension], accounts: Accounts, names: Names) -> Iterato
 def holding(client: Client, authority: str | None = None) -> Held:
     """What is suspended now; with an authority what concerns it. Raises CtlError."""
     query = {"state": "in_force", "authority": authority}
-    suspensions = client.list(Suspension, path("suspensions"), MAX_LIMIT, query).items
+    suspensions = client.list(SuspensionRead, path("suspensions"), MAX_LIMIT, query).items
     return Held(suspensions, _by_hand(client, authority))
 
 
-def _by_hand(client: Client, authority: str | None, site: str | None = None) -> list[ByHand]:
+def _by_hand(client: Client, authority: str | None, site: str | None = None) -> list[ByHandRead]:
     query = {"authority": authority, "site": site}
-    return client.list(ByHand, path("suspensions", "by-hand"), MAX_LIMIT, query).items
+    return client.list(ByHandRead, path("suspensions", "by-hand"), MAX_LIMIT, query).items
+
+
+def _where(one: ByHandRead) -> str:
+    """The node, as far as whoever asks may know it."""
+    return f"node {one.node}" if one.node is not None else f"a node of site {one.site}"
 
 
 def first_lines(held: Held, names: Names) -> Iterator[str]:
     """What stands first while suspensions hold: of each authority the one that holds longest, and an empty line."""
-    longest: dict[str | None, Suspension] = {}
+    longest: dict[str | None, SuspensionRead] = {}
     for found in held.suspensions:
         other = longest.get(found.authority)
         if other is None or parse_instant(found.end) > parse_instant(other.end):
@@ -274,7 +252,7 @@ def first_lines(held: Held, names: Names) -> Iterator[str]:
         yield _first_line(authority, longest[authority].end, longest[authority].reason, names)
     for one in held.by_hand:
         until = at_words(one.until, names.time_zone(one.authority))
-        yield f"BY HAND: {one.where} refuses nothing for {_whom(one.authority, names)} until {until}"
+        yield f"BY HAND: {_where(one)} refuses nothing for {_whom(one.authority, names)} until {until}"
     if held.suspensions or held.by_hand:
         yield ""
 

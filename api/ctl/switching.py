@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from api.bans.schemas import BanRead
 from api.ctl.accounts import Accounts
 from api.ctl.commands import Body, Options, decision_body, given
-from api.ctl.decisions import Ban
 from api.ctl.errors import WrongInput
 from api.ctl.moments import at_words
 from api.ctl.names import Names
@@ -26,12 +26,12 @@ def off_term(options: Options) -> Body:
     return {key.rstrip("_"): value for key, value in reach.items()}
 
 
-def off_end(ban: Ban, zone: str | None) -> str:
+def off_end(ban: BanRead, zone: str | None) -> str:
     """Return until when a ban is off."""
     return "set again" if ban.off_until is None else f"{at_words(ban.off_until, zone)}, then {ban.returns_to}"
 
 
-def table_of_off(items: list[Ban], names: Names, accounts: Accounts) -> Iterator[str]:
+def table_of_off(items: list[BanRead], names: Names, accounts: Accounts) -> Iterator[str]:
     """Return a table of bans that are off: since when, until when, by whom and why."""
     names.prepare({item.authority for item in items}, {item.service for item in items})
     accounts.prepare({item.mode_set_by for item in items})

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from api.ctl.answers import Readiness, Version
 from api.ctl.client import SOON_S, Client
 from api.ctl.commands import PROGRAM, Group, Options, Result, Verb, add_verb
 from api.ctl.errors import DONE, FOUND, CtlError
 from api.ctl.names import Names
 from api.ctl.suspensions import first_lines, holding
 from api.ctl.terminal import columns, counted
+from api.system.schemas import ReadinessRead, VersionRead
 from dnsfilter import __version__
 
 
@@ -28,7 +28,7 @@ def add(groups: Group) -> None:
 
 
 def _version(client: Client, _options: Options) -> Result:
-    found = client.get(Version, "/version", within_s=SOON_S)
+    found = client.get(VersionRead, "/version", within_s=SOON_S)
     return Result(
         {"dnsfilterctl": __version__, "api": found.version, "url": client.url},
         lambda: columns([(PROGRAM, __version__), ("API", f"{found.version} at {client.url}")]),
@@ -37,11 +37,11 @@ def _version(client: Client, _options: Options) -> Result:
 
 def _status(client: Client, _options: Options) -> Result:
     # 503 says that it is not ready, in the same words.
-    found = client.get(Readiness, "/readyz", accepted=(200, 503), within_s=SOON_S)
+    found = client.get(ReadinessRead, "/readyz", accepted=(200, 503), within_s=SOON_S)
     return Result(found.model_dump(mode="json"), lambda: _lines(found, client), DONE if found.ready else FOUND)
 
 
-def _suspended(found: Readiness, client: Client) -> Iterator[str]:
+def _suspended(found: ReadinessRead, client: Client) -> Iterator[str]:
     """What stands first while somebody is suspended: whom, where a token is at hand that is told so."""
     if client.has_token:
         # A token that is not taken does not keep the number from being told.
@@ -53,7 +53,7 @@ def _suspended(found: Readiness, client: Client) -> Iterator[str]:
         yield ""
 
 
-def _lines(found: Readiness, client: Client) -> Iterator[str]:
+def _lines(found: ReadinessRead, client: Client) -> Iterator[str]:
     yield from _suspended(found, client)
     yield from columns(
         [
@@ -66,7 +66,7 @@ def _lines(found: Readiness, client: Client) -> Iterator[str]:
     )
 
 
-def _reach(found: Readiness) -> tuple[str, str]:
+def _reach(found: ReadinessRead) -> tuple[str, str]:
     """Return the row about the published revision, and how many nodes have it in force."""
     if found.published is None:
         return "published", "nothing yet"

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from api.ctl.acts import act_lines
-from api.ctl.answers import Import, ImportProgress
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, slug
 from api.ctl.errors import DONE, FOUND, CtlError, WrongInput
 from api.ctl.files import Progress, read_text
 from api.ctl.terminal import counted
 from api.rangefile import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE
+from api.ranges.schemas import ImportProgressRead, ImportRead
 
 DEFAULT_REMOVALS = 10
 _EVERY_S = 0.5
@@ -66,7 +66,9 @@ def _import(client: Client, options: Options) -> Result:
             "dry_run": "true" if options.dry_run else None,
         }
         with _watched(client, key, progress):
-            done = client.send_text(Import, path("ranges", "import"), text, MEDIA_TYPE, query, {"Idempotency-Key": key})
+            done = client.send_text(
+                ImportRead, path("ranges", "import"), text, MEDIA_TYPE, query, {"Idempotency-Key": key}
+            )
     return Result(done.model_dump(mode="json"), lambda: _lines(done), FOUND if done.withheld else DONE)
 
 
@@ -89,7 +91,7 @@ def _watched(client: Client, key: str, progress: Progress) -> Iterator[None]:
 def _watch(client: Client, key: str, progress: Progress, ended: threading.Event) -> None:
     while not ended.wait(_EVERY_S):
         try:
-            found = client.find(ImportProgress, path("ranges", "imports", key))
+            found = client.find(ImportProgressRead, path("ranges", "imports", key))
         except CtlError:
             return  # The request itself tells what is wrong.
         if found is None:
@@ -98,7 +100,7 @@ def _watch(client: Client, key: str, progress: Progress, ended: threading.Event)
         progress.say(f"{stage}: {found.done} of {counted(found.total, 'row')}" if found.done else stage)
 
 
-def _lines(done: Import) -> Iterator[str]:
+def _lines(done: ImportRead) -> Iterator[str]:
     if done.dry_run:
         for change in done.changes:
             yield from act_lines(change)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from api.accounts.schemas import TokenMade, TokenRead
 from api.ctl.accounts import ROLES, TOKEN_PREFIX, Accounts, account
 from api.ctl.client import Client, path
 from api.ctl.commands import (
@@ -21,7 +22,6 @@ from api.ctl.commands import (
 from api.ctl.files import SECRET, writing
 from api.ctl.listing import listed
 from api.ctl.login import validity_words
-from api.ctl.people import Token, TokenMade
 from api.ctl.terminal import columns, table
 
 _ONCE = "the token is shown this once: keep it, for example with `dnsfilterctl login`"
@@ -90,7 +90,7 @@ def _add_account(parser: Parser) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Token, _where(client, options), options.limit)
+    page = client.list(TokenRead, _where(client, options), options.limit)
     return listed(
         page,
         lambda: table(_HEADER, [_row(item) for item in page.items], ("begins with", "last used", "narrowed to")),
@@ -128,7 +128,7 @@ def _where(client: Client, options: Options) -> str:
 _HEADER = ("no.", "label", "begins with", "narrowed to", "last used", "validity")
 
 
-def _row(item: Token) -> tuple[str, ...]:
+def _row(item: TokenRead) -> tuple[str, ...]:
     return (
         str(item.number),
         item.label,
@@ -139,7 +139,7 @@ def _row(item: Token) -> tuple[str, ...]:
     )
 
 
-def _lines(made: Token) -> Iterator[str]:
+def _lines(made: TokenRead) -> Iterator[str]:
     yield from columns(
         [
             ("token", f"{made.number} of account {made.account}, {made.label}"),

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from api.ctl.accounts import Accounts
-from api.ctl.answers import Suspended
 from api.ctl.bans import decision_rows
 from api.ctl.client import Client
 from api.ctl.commands import WHEN, Group, Options, Result, add_site, add_verb, given, question
 from api.ctl.moments import at_words, period_words, term_words
 from api.ctl.names import Names
-from api.ctl.past import Listed, Publication, Trace, TracedAct
 from api.ctl.questions import answer_words, considered_row, place_words
 from api.ctl.terminal import columns
+from api.publish.schemas import SuspendedRead
+from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead
 
 SHOWN_FIELDS = 4
 """An act that sets more is one that made the object; `--json` names them all."""
@@ -41,11 +41,11 @@ def add(groups: Group) -> None:
 
 
 def _trace(client: Client, options: Options) -> Result:
-    found = client.get(Trace, "/v1/trace", given(options, "client", "name", "at", "site"))
+    found = client.get(TraceRead, "/v1/trace", given(options, "client", "name", "at", "site"))
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
 
 
-def _lines(found: Trace, names: Names, accounts: Accounts) -> Iterator[str]:
+def _lines(found: TraceRead, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = names.time_zone(found.decision.authority)
     blocks = [
         _question(found, names, zone),
@@ -70,7 +70,7 @@ def _lines(found: Trace, names: Names, accounts: Accounts) -> Iterator[str]:
     yield f"This is {found.meaning}."
 
 
-def _question(found: Trace, names: Names, zone: str | None) -> Cells:
+def _question(found: TraceRead, names: Names, zone: str | None) -> Cells:
     told = found.decision
     return [
         ("question", f"{told.client} asked for {told.name}"),
@@ -84,12 +84,12 @@ def _question(found: Trace, names: Names, zone: str | None) -> Cells:
     ]
 
 
-def _suspended(found: Suspended, zone: str | None) -> str:
+def _suspended(found: SuspendedRead, zone: str | None) -> str:
     whom = "for everybody" if found.authority is None else "for the authority"
     return f"suspension {found.number}, {whom}, until {at_words(found.until, zone)}: {found.reason}"
 
 
-def _revision(found: Trace, zone: str | None) -> Cells:
+def _revision(found: TraceRead, zone: str | None) -> Cells:
     publication = found.publication
     return [
         ("revision", f"{found.revision}, {_span(found.since, found.until, zone)}"),
@@ -103,7 +103,7 @@ def _revision(found: Trace, zone: str | None) -> Cells:
     ]
 
 
-def _list(entry: Listed, names: Names, zone: str | None) -> Cells:
+def _list(entry: ListedRead, names: Names, zone: str | None) -> Cells:
     reach = "this name only" if entry.exact else "and all below it"
     return [
         ("list", f"{entry.service}  {names.service(entry.service)}, tier {entry.tier}: {entry.name}, {reach}"),
@@ -113,11 +113,11 @@ def _list(entry: Listed, names: Names, zone: str | None) -> Cells:
     ]
 
 
-def _since(publication: Publication, zone: str | None) -> str:
+def _since(publication: PublicationRead, zone: str | None) -> str:
     return f"{at_words(publication.since, zone)} (publication {publication.number}, revision {publication.revision})"
 
 
-def _ban(found: Trace, names: Names) -> Cells:
+def _ban(found: TraceRead, names: Names) -> Cells:
     ban = found.ban
     if ban is None:
         return []
@@ -132,7 +132,7 @@ def _ban(found: Trace, names: Names) -> Cells:
     return [*rows, *(decision_rows(found.formal) if found.formal is not None else [])]
 
 
-def _binding(found: Trace, zone: str | None) -> Cells:
+def _binding(found: TraceRead, zone: str | None) -> Cells:
     binding = found.binding
     if binding is None:
         return []
@@ -143,7 +143,7 @@ def _binding(found: Trace, zone: str | None) -> Cells:
     ]
 
 
-def _exemptions(found: Trace) -> Cells:
+def _exemptions(found: TraceRead) -> Cells:
     return [
         (
             "exemption",
@@ -153,7 +153,7 @@ def _exemptions(found: Trace) -> Cells:
     ]
 
 
-def _act(act: TracedAct, zone: str | None, accounts: Accounts) -> Sequence[str]:
+def _act(act: TracedActRead, zone: str | None, accounts: Accounts) -> Sequence[str]:
     many = len(act.fields) > SHOWN_FIELDS
     fields = f"sets {len(act.fields)} fields" if many else f"sets {', '.join(act.fields)}" if act.fields else ""
     return (

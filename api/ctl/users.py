@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from api.accounts.schemas import AccountRead
 from api.ctl.accounts import Accounts, account, login, own_token_notes
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, Run, add_group, add_limit, add_verb, given, slug
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
 from api.ctl.names import Names
-from api.ctl.people import Account
 from api.ctl.terminal import columns, table
 
 
@@ -56,21 +56,21 @@ def _add_account(group: Group, name: str, run: Run, summary: str, example: str) 
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(Account, path("accounts"), options.limit, given(options, "authority"))
+    page = client.list(AccountRead, path("accounts"), options.limit, given(options, "authority"))
     return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items], ("name", "kind")), "accounts")
 
 
 def _show(client: Client, options: Options) -> Result:
-    return _shown(client, client.get(Account, path("accounts", _number(client, options))))
+    return _shown(client, client.get(AccountRead, path("accounts", _number(client, options))))
 
 
 def _add(client: Client, options: Options) -> Result:
     body = {"kind": "service" if options.service else "user", **given(options, "login", "name", "authority")}
-    return _shown(client, client.send(Account, "POST", path("accounts"), body))
+    return _shown(client, client.send(AccountRead, "POST", path("accounts"), body))
 
 
 def _disable(client: Client, options: Options) -> Result:
-    found = client.send(Account, "POST", path("accounts", _number(client, options), "disable"))
+    found = client.send(AccountRead, "POST", path("accounts", _number(client, options), "disable"))
     notes = own_token_notes(client)
     if notes:
         # Nothing more can be asked.
@@ -79,7 +79,7 @@ def _disable(client: Client, options: Options) -> Result:
 
 
 def _enable(client: Client, options: Options) -> Result:
-    return _shown(client, client.send(Account, "POST", path("accounts", _number(client, options), "enable")))
+    return _shown(client, client.send(AccountRead, "POST", path("accounts", _number(client, options), "enable")))
 
 
 def _erase(client: Client, options: Options) -> Result:
@@ -96,19 +96,19 @@ def _number(client: Client, options: Options) -> int:
 _HEADER = ("no.", "login", "name", "kind", "authority", "state")
 
 
-def _row(item: Account) -> tuple[str, ...]:
+def _row(item: AccountRead) -> tuple[str, ...]:
     return str(item.number), item.login or "erased", item.name or "", item.kind, item.authority or "", _state(item)
 
 
-def _state(item: Account) -> str:
+def _state(item: AccountRead) -> str:
     return "enabled" if item.disabled is None else f"disabled {at_words(item.disabled)}"
 
 
-def _shown(client: Client, found: Account) -> Result:
+def _shown(client: Client, found: AccountRead) -> Result:
     return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
 
 
-def _lines(found: Account, names: Names) -> Iterator[str]:
+def _lines(found: AccountRead, names: Names) -> Iterator[str]:
     authority = f"{found.authority}  {names.authority(found.authority)}" if found.authority else "none"
     yield from columns(
         [

@@ -17,7 +17,7 @@ from api.cli import main
 from api.ctl.token import VARIABLE
 from api.policies.service import load_into_empty
 from blocklists.catalogue import Catalogue
-from tests.unit.api.conftest import Plane, make_plane
+from tests.unit.api.conftest import Plane, authority, make_plane
 
 EXAMPLE = Path(__file__).parents[4] / "deploy" / "examples" / "belgium-2023.toml"
 TOKEN = "dnsf_a-token-of-tests"
@@ -71,6 +71,21 @@ class Served:
 
     plane: Plane
     url: str
+
+
+def told_authority(slug: str, **changes: Any) -> dict[str, Any]:
+    """An authority as the API answers it, without what may be null."""
+    more = {
+        "time_zone": "Europe/Brussels",
+        "usage": "authority",
+        "group": "",
+        "off_needs_reason": False,
+        "off_needs_approver": False,
+        "state": "open",
+        "closed_reason": "",
+        "revision": 1,
+    }
+    return {**more, **authority(), **changes, "slug": slug}
 
 
 @pytest.fixture

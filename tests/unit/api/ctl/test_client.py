@@ -6,23 +6,12 @@ from typing import Any
 
 import pytest
 
-from api.ctl import client as module
-from api.ctl.answers import Authority, Version
+from api.authorities.schemas import AuthorityRead
+from api.ctl import connection as module
 from api.ctl.client import Client, parse_url, path
 from api.ctl.errors import CtlError, Denied, NotInForce, Unreachable, WrongInput
-from tests.unit.api.conftest import authority
-from tests.unit.api.ctl.conftest import TOKEN, Scripted
-
-
-def _told(slug: str) -> dict[str, Any]:
-    return {
-        "time_zone": "Europe/Brussels",
-        "usage": "authority",
-        "group": "",
-        "revision": 1,
-        **authority(),
-        "slug": slug,
-    }
+from api.system.schemas import VersionRead
+from tests.unit.api.ctl.conftest import TOKEN, Scripted, told_authority
 
 
 def _problem(status: int, kind: str, **more: Any) -> tuple[int, str, bytes]:
@@ -62,7 +51,7 @@ def test_an_answer_s_status_decides_the_error(
 ) -> None:
     scripted.answers["/version"] = answer
     with Client(scripted.url, TOKEN) as client, pytest.raises(error) as caught:
-        client.get(Version, "/version")
+        client.get(VersionRead, "/version")
     assert [line.replace(scripted.url, "URL") for line in caught.value.lines] == lines
 
 
@@ -80,13 +69,13 @@ def test_an_answer_s_status_decides_the_error(
 def test_an_answer_of_another_shape_is_no_control_plane_s(scripted: Scripted, body: bytes, what: str) -> None:
     scripted.answers["/version"] = (200, "application/json", body)
     with Client(scripted.url, None) as client, pytest.raises(Unreachable, match=what):
-        client.get(Version, "/version")
+        client.get(VersionRead, "/version")
 
 
 def test_fields_of_a_newer_control_plane_are_kept(scripted: Scripted) -> None:
     scripted.answers["/version"] = (200, "application/json", b'{"version": "2", "built": "today"}')
     with Client(scripted.url, None) as client:
-        assert client.get(Version, "/version").model_dump() == {"version": "2", "built": "today"}
+        assert client.get(VersionRead, "/version").model_dump() == {"version": "2", "built": "today"}
 
 
 def test_an_answer_beyond_the_bound_is_given_up(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,15 +92,15 @@ def test_an_act_that_is_not_answered_in_time_may_have_been_done(
     monkeypatch.setattr(module, "WHOLE_S", -1.0)
     scripted.answers["/version"] = (200, "application/json", b'{"version": "2"}')
     with Client(scripted.url, TOKEN) as client, pytest.raises(Unreachable, match="not reachable in time") as caught:
-        client.send(Version, method, "/version")
+        client.send(VersionRead, method, "/version")
     assert ("whether the act was recorded is not known" in str(caught.value)) is warned
 
 
 def test_a_list_follows_cursors_up_to_its_limit(scripted: Scripted) -> None:
-    page = {"items": [_told("a"), _told("b")], "next": "more"}
+    page = {"items": [told_authority("a"), told_authority("b")], "next": "more"}
     scripted.answers["/v1/authorities"] = (200, "application/json", json.dumps(page).encode())
     with Client(scripted.url, TOKEN) as client:
-        found = client.list(Authority, path("authorities"), 5)
+        found = client.list(AuthorityRead, path("authorities"), 5)
     assert [item.slug for item in found.items] == ["a", "b", "a", "b", "a"]
     assert [spoken.path for spoken in scripted.spoken] == [
         "/v1/authorities?limit=5",
@@ -123,7 +112,7 @@ def test_a_list_follows_cursors_up_to_its_limit(scripted: Scripted) -> None:
 def test_a_list_that_promises_more_but_gives_nothing_ends(scripted: Scripted) -> None:
     scripted.answers["/v1/authorities"] = (200, "application/json", b'{"items": [], "next": "more"}')
     with Client(scripted.url, TOKEN) as client:
-        assert client.list(Authority, path("authorities"), 5).items == []
+        assert client.list(AuthorityRead, path("authorities"), 5).items == []
     assert len(scripted.spoken) == 1
 
 
@@ -131,9 +120,9 @@ def test_the_token_goes_into_the_header_and_nowhere_else(scripted: Scripted, mon
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     scripted.answers["/version"] = (200, "application/json", b'{"version": "2"}')
     with Client(scripted.url, TOKEN) as client:
-        client.get(Version, "/version", {"name": "a&b", "absent": None})
+        client.get(VersionRead, "/version", {"name": "a&b", "absent": None})
     with Client(scripted.url, None) as client:
-        client.get(Version, "/version")
+        client.get(VersionRead, "/version")
     first, second = scripted.spoken
     assert first.path == "/version?name=a%26b"
     assert first.headers["Authorization"] == f"Bearer {TOKEN}"

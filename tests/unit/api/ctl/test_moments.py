@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from api.ctl.decisions import Decision, Term
+from api.bans.schemas import FormalRead, TermRead
 from api.ctl.moments import (
     at_words,
     end_words,
@@ -19,12 +19,19 @@ from api.ctl.moments import (
 from dnsfilter.policy.calendar import parse_instant
 
 BRUSSELS = "Europe/Brussels"
-NO_DECISION = Decision(organ="", reference="", date="", legal_basis="", advice="", link="", follows=None)
+NO_DECISION = FormalRead(organ="", reference="", date="", legal_basis="", advice="", link="", follows=None)
 
 
-def _term(start: str, end: str | None, **changes: str | None) -> Term:
-    fields = {"review_by": None, "ended": None, "ended_reason": "", "ended_decision": None, "recorded": start}
-    return Term.model_validate({"start": start, "end": end, "decision": NO_DECISION, **fields, **changes})
+def _term(start: str, end: str | None, **changes: str | None) -> TermRead:
+    fields = {
+        "through": None,
+        "review_by": None,
+        "ended": None,
+        "ended_reason": "",
+        "ended_decision": None,
+        "recorded": start,
+    }
+    return TermRead.model_validate({"start": start, "end": end, "decision": NO_DECISION, **fields, **changes})
 
 
 @pytest.mark.parametrize(
@@ -72,7 +79,7 @@ def test_starts_and_times_are_local() -> None:
         ),
     ],
 )
-def test_a_list_tells_how_far_the_terms_reach(terms: list[Term], words: str) -> None:
+def test_a_list_tells_how_far_the_terms_reach(terms: list[TermRead], words: str) -> None:
     assert reach_words(terms, BRUSSELS) == words
 
 

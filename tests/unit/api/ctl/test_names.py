@@ -4,13 +4,11 @@ import json
 
 from api.ctl.client import Client
 from api.ctl.names import LISTED, Names
-from tests.unit.api.conftest import authority
-from tests.unit.api.ctl.conftest import TOKEN, Scripted
+from tests.unit.api.ctl.conftest import TOKEN, Scripted, told_authority
 
 
 def _authorities(*slugs: str) -> list[dict[str, object]]:
-    more = {"time_zone": "Europe/Brussels", "usage": "authority", "group": "", "revision": 1}
-    return [{**more, **authority(names={"nl": slug.title()}), "slug": slug} for slug in slugs]
+    return [told_authority(slug, names={"nl": slug.title()}) for slug in slugs]
 
 
 def test_a_name_is_asked_for_once(scripted: Scripted) -> None:

@@ -83,7 +83,11 @@ def test_an_exported_file_replaces_the_old_one_whole_and_keeps_its_mode(
 @pytest.mark.parametrize("command", ["diff", "apply"])
 def test_a_policy_goes_as_it_is(scripted: Scripted, ctl: Ctl, tmp_path: Path, command: str) -> None:
     (tmp_path / "policy.toml").write_bytes("# Région\r\n".encode())
-    scripted.answers[f"/v1/policy/{command}"] = (200, "application/json", b'{"acts": [], "faults": [], "revision": 3}')
+    scripted.answers[f"/v1/policy/{command}"] = (
+        200,
+        "application/json",
+        b'{"acts": [], "faults": [], "warnings": [], "revision": 3}',
+    )
     assert ctl(command, "policy.toml").code == 0
     assert scripted.spoken[0].body == "# Région\r\n".encode()
     assert scripted.spoken[0].headers["Content-Type"] == "application/toml"
