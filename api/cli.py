@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+from pydantic import BaseModel
+
 from api.ctl.client import Client, parse_url
 from api.ctl.commands import PROGRAM, Options, Result, Verb
 from api.ctl.errors import DONE, INTERRUPTED, CtlError, Denied, NotTaken, WrongInput
@@ -83,7 +85,8 @@ def _print(result: Result, *, as_json: bool) -> None:
     if result.stream is not None:
         _pour(result.stream)
     elif as_json:
-        print(dump_json(result.data))
+        data = result.data
+        print(dump_json(data.model_dump(mode="json") if isinstance(data, BaseModel) else data))
     elif result.raw is not None and not sys.stdout.isatty():
         sys.stdout.write(result.raw)
     else:

@@ -5,15 +5,18 @@ import re
 from collections.abc import Collection
 
 from api.accounts.schemas import AccountRead, SelfRead
+from api.auth.permissions import Role
 from api.ctl.client import Client, path
+from api.ctl.commands import words_of
 from api.ctl.errors import CtlError, Denied, NotTaken, WrongInput
+from api.schemas import LOGIN
 
-ROLES = ("reader", "operator", "approver", "auditor", "administrator")
+ROLES = words_of(Role)
 TOKEN_PREFIX = "dnsf_"
 LISTED = 6
 """From so many unknown accounts on, the whole list is asked for instead of each."""
 MAX_LISTED = 5_000
-_LOGIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
+_LOGIN = re.compile(LOGIN)
 
 
 def account(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from api.ctl.moments import at_words
 from api.policies.schemas import ActRead
 from api.ranges.schemas import RangeChangeRead
+from api.revisions.schemas import ChangeRead
 
 _INSTANT = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
 MAX_VALUE = 200
@@ -16,13 +17,18 @@ MAX_VALUE = 200
 
 def act_lines(act: ActRead | RangeChangeRead) -> Iterator[str]:
     """A line for the act, and one for each field that differs."""
-    if act.before is None:
-        yield f"+ {act.object}  {act.act}"
-    elif act.after is None:
-        yield f"- {act.object}  {act.act}"
-    else:
-        yield f"~ {act.object}  {act.act}"
-        yield from change_lines(act.before, act.after)
+    return _object_lines(f"{act.object}  {act.act}", act.before, act.after)
+
+
+def changed_lines(change: ChangeRead) -> Iterator[str]:
+    """A line for the object that changed, and one for each field that differs."""
+    return _object_lines(change.object, change.before, change.after)
+
+
+def _object_lines(what: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:
+    yield f"{'+' if before is None else '-' if after is None else '~'} {what}"
+    if before is not None and after is not None:
+        yield from change_lines(before, after)
 
 
 def change_lines(before: Mapping[str, Any], after: Mapping[str, Any], zone: str | None = None) -> Iterator[str]:

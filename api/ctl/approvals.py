@@ -1,31 +1,28 @@
 """What exemptions and requests have in common: somebody asks, and an approver decides."""
 
-from collections.abc import Callable, Collection
-from functools import partial
-from typing import TypeAlias
+from collections.abc import Collection
+from typing import Any, TypeAlias
 
 from api.ctl.accounts import Accounts
-from api.ctl.client import Client
-from api.ctl.commands import Group, Options, Result, add_numbered, add_reason
+from api.ctl.commands import Group, add_numbered, add_reason
 from api.ctl.moments import at_words
 from api.ctl.names import Names
+from api.ctl.numbered import Numbered
 from api.exemptions.schemas import ExemptionRead
 from api.requests.schemas import RequestRead
 
 Asked: TypeAlias = ExemptionRead | RequestRead
-Decide: TypeAlias = Callable[[str, Client, Options], Result]
-"""Does the named act on one of them."""
 
 
-def add_deciding(group: Group, noun: str, decide: Decide) -> None:
+def add_deciding(group: Group, noun: str, kind: Numbered[Any]) -> None:
     """Add the commands to approve, reject and withdraw."""
-    approve = add_numbered(group, "approve", partial(decide, "approve"), "approve a request", f"{noun} approve 1")
+    approve = add_numbered(group, "approve", kind.act("approve", "note"), "approve a request", f"{noun} approve 1")
     approve.add_argument("--note", metavar="TEXT", help="what the approver adds")
     for act, summary, why in (
         ("reject", "reject a request", "no end in sight"),
         ("withdraw", "take a request back that nobody has decided about", "found another way"),
     ):
-        add_reason(add_numbered(group, act, partial(decide, act), summary, f'{noun} {act} 1 --reason "{why}"'))
+        add_reason(add_numbered(group, act, kind.act(act, "reason"), summary, f'{noun} {act} 1 --reason "{why}"'))
 
 
 def prepare(items: Collection[Asked], names: Names, accounts: Accounts) -> None:

@@ -186,7 +186,7 @@ def _checkpoints(client: Client, options: Options) -> Result:
     limit = MAX_CHECKPOINTS if options.held else options.limit
     page = client.list(CheckpointRead, path("audit", "checkpoints"), limit)
     if options.held:
-        return _held(Page(items=page.items[::-1], next=page.next).model_dump(mode="json"), page.items[::-1])
+        return _held(Page(items=page.items[::-1], next=page.next), page.items[::-1])
     return listed(
         page, lambda: table(_HEADER, [_row(item) for item in page.items], ("taken to", "hash")), "checkpoints"
     )
@@ -195,9 +195,9 @@ def _checkpoints(client: Client, options: Options) -> Result:
 def _checkpoint(client: Client, options: Options) -> Result:
     made = client.send(CheckpointRead, "POST", path("audit", "checkpoints"))
     if options.held:
-        return _held(made.model_dump(mode="json"), [made])
+        return _held(made, [made])
     said = f"checkpoint {made.checkpoint}: entry {made.seq} has the hash {made.hash}"
-    return Result(made.model_dump(mode="json"), lambda: [said, f"signed with the key {made.key}"])
+    return Result(made, lambda: [said, f"signed with the key {made.key}"])
 
 
 _HEADER = ("checkpoint", "time", "entry", "hash", "taken to")

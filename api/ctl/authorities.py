@@ -74,7 +74,7 @@ def _list(client: Client, options: Options) -> Result:
 
 def _show(client: Client, options: Options) -> Result:
     found = client.get(AuthorityRead, path("authorities", options.authority))
-    return Result(found.model_dump(mode="json"), lambda: _shown_first(client, found))
+    return Result(found, lambda: _shown_first(client, found))
 
 
 def _shown_first(client: Client, found: AuthorityRead) -> Iterator[str]:
@@ -106,7 +106,7 @@ def _remove(client: Client, options: Options) -> Result:
 
 
 def _shown(found: AuthorityRead) -> Result:
-    return Result(found.model_dump(mode="json"), lambda: _lines(found))
+    return Result(found, lambda: _lines(found))
 
 
 def _lines(found: AuthorityRead) -> Iterator[str]:

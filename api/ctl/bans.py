@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from api.bans.schemas import BanRead, BanWarningRead, FormalRead
+from api.bans.schemas import BanRead, BanWarningRead, FormalRead, State
 from api.bindings.schemas import BindingRead
 from api.ctl.accounts import Accounts
 from api.ctl.bindings import standing_words
@@ -23,6 +23,7 @@ from api.ctl.commands import (
     add_group,
     add_limit,
     add_reason,
+    add_state,
     add_term,
     add_verb,
     choices,
@@ -32,6 +33,7 @@ from api.ctl.commands import (
     slug,
     term_body,
     tiers,
+    words_of,
 )
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
@@ -43,11 +45,9 @@ from api.ctl.switching import off_end, off_term, table_of_off
 from api.ctl.terminal import columns, counted, table
 from api.requests.schemas import RequestRead
 from dnsfilter.policy.calendar import parse_instant
+from dnsfilter.policy.model import Mode, Reply
 
 Table: TypeAlias = Callable[[list[BanRead], Names, Accounts], Iterator[str]]
-MODES = ("enforce", "monitor", "off")
-REPLIES = ("refused", "nxdomain", "nodata", "address")
-STATES = ("planned", "in_force", "ending", "off", "suspended", "lapsed")
 MAX_RELATED = 1_000
 """So many bindings, and followers, are shown with a ban."""
 _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
@@ -62,7 +62,7 @@ def add(groups: Group) -> None:
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
     lister.add_argument("--service", type=slug, metavar="SERVICE", help="those on one service")
     lister.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="those that follow this ban")
-    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    add_state(lister, State)
     add_limit(lister)
     summary = "show a ban with its decision and terms, where it applies besides, and who follows it"
     _add_subject(add_verb(group, "show", _show, summary, "ban show ghent tiktok"))
@@ -143,11 +143,13 @@ def _add_set(group: Group) -> None:
 
 
 def _add_fields(parser: Parser) -> None:
-    parser.add_argument("--mode", choices=MODES, metavar="MODE", help="enforce, monitor (answer and count), or off")
+    parser.add_argument(
+        "--mode", choices=words_of(Mode), metavar="MODE", help="enforce, monitor (answer and count), or off"
+    )
     parser.add_argument("--reason", metavar="TEXT", help="why the mode is set; it stays on record")
     parser.add_argument(
         "--reply",
-        choices=REPLIES,
+        choices=words_of(Reply),
         metavar="REPLY",
         help="refused, nxdomain, nodata or address; after refused, many clients ask the next resolver they know",
     )
@@ -172,7 +174,7 @@ def _list(client: Client, options: Options) -> Result:
 
 def _show(client: Client, options: Options) -> Result:
     ban = client.get(BanRead, _where(options))
-    return Result(ban.model_dump(mode="json"), lambda: _whole(client, ban), notes=warning_notes(ban.warnings))
+    return Result(ban, lambda: _whole(client, ban), notes=warning_notes(ban.warnings))
 
 
 def _whole(client: Client, ban: BanRead) -> Iterator[str]:
@@ -181,13 +183,10 @@ def _whole(client: Client, ban: BanRead) -> Iterator[str]:
     bound = client.list(BindingRead, path("bindings"), MAX_RELATED, {"ban": subject}).items
     followers = client.list(BanRead, path("bans"), MAX_RELATED, {"follows": subject}).items
     names.prepare({item.authority for item in bound} | {item.authority for item in followers})
-    rows = [
-        ("applies in", f"{item.authority}  {names.authority(item.authority)}: {_standing(item, names)}")
-        for item in bound
-    ]
+    rows = [("applies in", f"{names.labelled(item.authority)}: {_standing(item, names)}") for item in bound]
     if ban.mode_set_by is not None:
         rows.append(("mode set by", Accounts(client).words(ban.mode_set_by)))
-    rows += [("followed by", f"{item.authority}  {names.authority(item.authority)}") for item in followers]
+    rows += [("followed by", names.labelled(item.authority)) for item in followers]
     yield from _lines(ban, names, rows)
 
 
@@ -258,7 +257,7 @@ def _renew(client: Client, options: Options) -> Result:
 def _end(client: Client, options: Options) -> Result:
     before = client.get(BanRead, _where(options))
     ended = client.send(BanRead, "POST", _where(options, "end"), _act(options, given(options, "at", "reason")))
-    return Result(ended.model_dump(mode="json"), lambda: _lines(ended, Names(client), _removed(client, before, ended)))
+    return Result(ended, lambda: _lines(ended, Names(client), _removed(client, before, ended)))
 
 
 def _removed(client: Client, before: BanRead, ended: BanRead) -> Iterator[tuple[str, str]]:
@@ -295,13 +294,13 @@ def _notes(ban: BanRead) -> tuple[str, ...]:
 
 
 def _shown(client: Client, ban: BanRead) -> Result:
-    return Result(ban.model_dump(mode="json"), lambda: _lines(ban, Names(client)), notes=_notes(ban))
+    return Result(ban, lambda: _lines(ban, Names(client)), notes=_notes(ban))
 
 
 def _lines(ban: BanRead, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
     zone = names.time_zone(ban.authority)
     rows = [
-        ("authority", f"{ban.authority}  {names.authority(ban.authority)}"),
+        ("authority", names.labelled(ban.authority)),
         ("service", f"{ban.service}  {names.service(ban.service)}"),
         ("mode", _mode(ban, zone)),
         ("state", _state(ban)),

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from api.bindings.schemas import BindingRead
+from api.ctl.accounts import Accounts
 from api.ctl.client import Client, path
 from api.ctl.commands import (
     WHEN,
     Group,
     Options,
     Result,
-    Run,
     add_group,
     add_limit,
     add_numbered,
@@ -20,13 +20,14 @@ from api.ctl.commands import (
     reference,
     slug,
     term_body,
+    words_of,
 )
 from api.ctl.listing import listed
-from api.ctl.moments import at_words, end_words, period_words
+from api.ctl.moments import at_words, effective_end, end_words, period_words
 from api.ctl.names import Names
+from api.ctl.numbered import Numbered
 from api.ctl.terminal import columns, table
-
-GROUNDS = ("law", "agreement")
+from dnsfilter.policy.model import Ground
 
 
 def add(groups: Group) -> None:
@@ -36,11 +37,13 @@ def add(groups: Group) -> None:
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="in which bans of others apply")
     lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those of one ban")
     add_limit(lister)
-    add_numbered(group, "show", _show, "show a binding", "binding show 1")
+    add_numbered(group, "show", _BINDINGS.show, "show a binding", "binding show 1")
     _add_add(group)
-    add_numbered(group, "accept", _accept, "accept an agreement, as the bound authority", "binding accept 1")
-    _add_finish(group, "withdraw", _withdraw, "withdraw from an agreement, as the bound authority")
-    _add_finish(group, "end", _end, "record that the law or the agreement itself has ended")
+    add_numbered(
+        group, "accept", _BINDINGS.act("accept"), "accept an agreement, as the bound authority", "binding accept 1"
+    )
+    _add_finish(group, "withdraw", "withdraw from an agreement, as the bound authority")
+    _add_finish(group, "end", "record that the law or the agreement itself has ended")
 
 
 def _add_add(group: Group) -> None:
@@ -54,14 +57,15 @@ def _add_add(group: Group) -> None:
     )
     parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="the ban")
     parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="where it shall apply too")
-    parser.add_argument("--ground", choices=GROUNDS, required=True, metavar="GROUND", help="law or agreement")
+    parser.add_argument("--ground", choices=words_of(Ground), required=True, metavar="GROUND", help="law or agreement")
     parser.add_argument("--instrument", required=True, metavar="TEXT", help="the law, or the agreement")
     parser.add_argument("--date", required=True, metavar="DATE", help="of the instrument")
     add_term(parser)
 
 
-def _add_finish(group: Group, name: str, run: Run, summary: str) -> None:
+def _add_finish(group: Group, name: str, summary: str) -> None:
     example = f'binding {name} 1 --at 2026-10-01 --reason "council of 24 September"'
+    run = _BINDINGS.act(name, "at", "reason", "reference")
     parser = add_numbered(group, name, run, summary, example)
     parser.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
     add_reason(parser)
@@ -73,42 +77,17 @@ def _list(client: Client, options: Options) -> Result:
     return listed(page, lambda: _table(page.items, Names(client)), "bindings")
 
 
-def _show(client: Client, options: Options) -> Result:
-    return _shown(client, client.get(BindingRead, path("bindings", options.number)))
-
-
 def _add(client: Client, options: Options) -> Result:
     body = {**given(options, "ban", "authority", "ground", "instrument", "date"), **term_body(options)}
-    return _shown(client, client.send(BindingRead, "POST", path("bindings"), body))
+    return _BINDINGS.make(client, body)
 
 
-def _accept(client: Client, options: Options) -> Result:
-    return _shown(client, client.send(BindingRead, "POST", path("bindings", options.number, "accept")))
-
-
-def _withdraw(client: Client, options: Options) -> Result:
-    return _finish(client, options, "withdraw")
-
-
-def _end(client: Client, options: Options) -> Result:
-    return _finish(client, options, "end")
-
-
-def _finish(client: Client, options: Options, act: str) -> Result:
-    body = given(options, "at", "reason", "reference")
-    return _shown(client, client.send(BindingRead, "POST", path("bindings", options.number, act), body))
-
-
-def _shown(client: Client, found: BindingRead) -> Result:
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
-
-
-def _lines(found: BindingRead, names: Names) -> Iterator[str]:
+def _lines(found: BindingRead, names: Names, _accounts: Accounts) -> Iterator[str]:
     zone = names.time_zone(found.authority)
     rows = [
         ("binding", str(found.number)),
         ("ban", f"{found.ban}: {names.words(found.ban)}"),
-        ("applies in", f"{found.authority}  {names.authority(found.authority)}"),
+        ("applies in", names.labelled(found.authority)),
         ("ground", found.ground),
         ("instrument", f"{found.instrument} ({found.date})" if found.date else found.instrument),
         ("term", period_words(found.start, found.end, zone)),
@@ -120,6 +99,9 @@ def _lines(found: BindingRead, names: Names) -> Iterator[str]:
         reference = f" ({found.ended_reference})" if found.ended_reference else ""
         rows.append(("ended", f"{end_words(found.ended, zone)}: {found.ended_reason}{reference}"))
     yield from columns(rows)
+
+
+_BINDINGS = Numbered(BindingRead, "bindings", _lines)
 
 
 def _table(items: list[BindingRead], names: Names) -> Iterator[str]:
@@ -147,5 +129,5 @@ def standing_words(item: BindingRead, zone: str | None) -> str:
 
 
 def _reach(item: BindingRead, zone: str | None) -> str:
-    end = item.end if item.ended is None else item.ended
+    end = effective_end(item)
     return "no end" if end is None else end_words(end, zone)

@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import ip_network
 from textwrap import TextWrapper
 from typing import Any, NoReturn, TypeAlias
@@ -12,6 +13,8 @@ from api.ctl.client import Client
 from api.ctl.errors import DONE, WRONG_INPUT
 from api.ctl.terminal import escape
 from api.rangefile import why_no_prefix
+from api.schemas import SERVICE_SLUG
+from dnsfilter.policy.model import Audience, Funding, Kind
 from dnsfilter.wire.asked import parse_asked
 from dnsfilter.wire.names import name_text
 
@@ -26,19 +29,21 @@ MIN_REASON = 3
 WHEN = "a date or a time, by the authority's clock"
 """For help texts; `dnsfilterctl --help` explains both forms."""
 
-KINDS = (
-    "federal", "community", "region", "province", "municipality", "ocmw_cpas",
-    "police_zone", "rescue_zone", "intermunicipal", "agency", "school",
-)  # fmt: skip
-FUNDING = ("public", "partly_public", "private")
-AUDIENCE = ("staff", "public", "pupils")
-_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
+_SLUG = re.compile(SERVICE_SLUG)
 _SECRET = re.compile(r"dnsf_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*@")
+
+
+def words_of(kind: type[StrEnum]) -> tuple[str, ...]:
+    """The words of an enumeration, in its order."""
+    return tuple(map(str, kind))
+
+
+KINDS, FUNDING, AUDIENCE = words_of(Kind), words_of(Funding), words_of(Audience)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command found: as JSON, and as lines for a person, made only when they are wanted."""
+    """What a command found: an answer or other JSON, and lines for a person, made only when they are wanted."""
 
     data: object
     lines: Callable[[], Iterable[str]]
@@ -154,6 +159,12 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=limit, default=DEFAULT_LIMIT, metavar="N", help=f"at most so many ({DEFAULT_LIMIT})"
     )
+
+
+def add_state(parser: argparse.ArgumentParser, kind: type[StrEnum]) -> None:
+    """--state of a list."""
+    states = words_of(kind)
+    parser.add_argument("--state", choices=states, metavar="STATE", help=", ".join(states))
 
 
 def add_reason(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,6 @@
 """dnsfilterctl exemption: one ban set aside in named ranges."""
 
 from collections.abc import Iterator
-from functools import partial
 
 from api.ctl.accounts import Accounts
 from api.ctl.approvals import add_deciding, outcome_rows, prepare
@@ -15,6 +14,7 @@ from api.ctl.commands import (
     add_numbered,
     add_reason,
     add_site,
+    add_state,
     add_term,
     add_verb,
     given,
@@ -26,10 +26,9 @@ from api.ctl.commands import (
 from api.ctl.listing import listed
 from api.ctl.moments import at_words, period_words, usable_zone
 from api.ctl.names import Names
+from api.ctl.numbered import Numbered
 from api.ctl.terminal import columns, table
-from api.exemptions.schemas import ExemptionRead
-
-STATES = ("requested", "rejected", "planned", "in_force", "revoked", "lapsed")
+from api.exemptions.schemas import ExemptionRead, ExemptionState
 
 
 def add(groups: Group) -> None:
@@ -38,12 +37,12 @@ def add(groups: Group) -> None:
     lister = add_verb(group, "list", _list, "list exemptions, requests too", "exemption list --ban ghent/tiktok")
     lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those from one ban")
     lister.add_argument("--site", type=slug, metavar="SITE", help="those at one site")
-    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    add_state(lister, ExemptionState)
     add_limit(lister)
-    add_numbered(group, "show", _show, "show an exemption", "exemption show 1")
+    add_numbered(group, "show", _EXEMPTIONS.show, "show an exemption", "exemption show 1")
     _add_ask(group)
-    add_deciding(group, "exemption", _decide)
-    revoke = partial(_decide, "revoke")
+    add_deciding(group, "exemption", _EXEMPTIONS)
+    revoke = _EXEMPTIONS.act("revoke", "reason")
     add_reason(add_numbered(group, "revoke", revoke, "revoke an exemption", 'exemption revoke 1 --reason "not used"'))
 
 
@@ -71,22 +70,9 @@ def _list(client: Client, options: Options) -> Result:
     return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "exemptions")
 
 
-def _show(client: Client, options: Options) -> Result:
-    return _shown(client, client.get(ExemptionRead, path("exemptions", options.number)))
-
-
 def _ask(client: Client, options: Options) -> Result:
     body = {**given(options, "ban", "site", "ranges", "hours", "time_zone", "reason"), **term_body(options)}
-    return _shown(client, client.send(ExemptionRead, "POST", path("exemptions"), body))
-
-
-def _decide(act: str, client: Client, options: Options) -> Result:
-    body = given(options, "note", "reason")
-    return _shown(client, client.send(ExemptionRead, "POST", path("exemptions", options.number, act), body))
-
-
-def _shown(client: Client, found: ExemptionRead) -> Result:
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
+    return _EXEMPTIONS.make(client, body)
 
 
 def _lines(found: ExemptionRead, names: Names, accounts: Accounts) -> Iterator[str]:
@@ -103,6 +89,9 @@ def _lines(found: ExemptionRead, names: Names, accounts: Accounts) -> Iterator[s
         *outcome_rows(found, zone, accounts),
     ]
     yield from columns(rows)
+
+
+_EXEMPTIONS = Numbered(ExemptionRead, "exemptions", _lines)
 
 
 def _state(found: ExemptionRead) -> str:

@@ -11,17 +11,18 @@ from api.ctl.commands import (
     Result,
     add_group,
     add_limit,
+    add_numbered,
     add_reason,
     add_term,
     add_verb,
     given,
-    number,
     slug,
     term_body,
 )
 from api.ctl.listing import listed
-from api.ctl.moments import at_words, period_words
+from api.ctl.moments import at_words, effective_end, period_words
 from api.ctl.names import Names
+from api.ctl.numbered import Numbered
 from api.ctl.terminal import columns, table
 
 
@@ -40,9 +41,8 @@ def add(groups: Group) -> None:
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those in one authority")
     add_limit(lister)
     _add_add(group)
-    ender = add_verb(group, "end", _end, "end a grant now", 'grant end 4 --reason "left the desk"')
-    ender.add_argument("number", type=number, metavar="NUMBER")
-    add_reason(ender)
+    end = _GRANTS.act("end", "reason")
+    add_reason(add_numbered(group, "end", end, "end a grant now", 'grant end 4 --reason "left the desk"'))
 
 
 def _add_add(group: Group) -> None:
@@ -71,22 +71,12 @@ def _list(client: Client, options: Options) -> Result:
 
 def _add(client: Client, options: Options) -> Result:
     body = {"account": Accounts(client).number(options.account), **given(options, "role", "authority", "reason")}
-    return _shown(client, client.send(GrantRead, "POST", path("grants"), {**body, **term_body(options)}))
+    return _GRANTS.make(client, {**body, **term_body(options)})
 
 
-def _end(client: Client, options: Options) -> Result:
-    return _shown(
-        client, client.send(GrantRead, "POST", path("grants", options.number, "end"), given(options, "reason"))
-    )
-
-
-def _shown(client: Client, found: GrantRead) -> Result:
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Accounts(client), Names(client)))
-
-
-def _lines(found: GrantRead, accounts: Accounts, names: Names) -> Iterator[str]:
+def _lines(found: GrantRead, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = _zone(found, names)
-    place = f"{found.authority}  {names.authority(found.authority)}" if found.authority else "the installation"
+    place = names.labelled(found.authority, "the installation")
     rows = [
         ("grant", str(found.number)),
         ("of", accounts.words(found.account)),
@@ -102,6 +92,9 @@ def _lines(found: GrantRead, accounts: Accounts, names: Names) -> Iterator[str]:
     yield from columns(rows)
 
 
+_GRANTS = Numbered(GrantRead, "grants", _lines)
+
+
 def _table(items: list[GrantRead], accounts: Accounts, names: Names) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     names.prepare({item.authority for item in items if item.authority is not None})
@@ -113,7 +106,7 @@ def _table(items: list[GrantRead], accounts: Accounts, names: Names) -> Iterator
             item.role,
             item.authority or "the installation",
             item.state.replace("_", " "),
-            period_words(item.start, item.end if item.ended is None else item.ended, _zone(item, names)),
+            period_words(item.start, effective_end(item), _zone(item, names)),
             item.reason,
         )
         for item in items

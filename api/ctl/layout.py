@@ -45,10 +45,10 @@ def nesting_lines(nesting: Sequence[NestedRead], space: AllottedRead | None, nam
     """The ranges that hold an address, the widest first, each further in; and the space."""
     for depth, held in enumerate(reversed(nesting)):
         label = f"{held.label}; " if held.label else ""
-        owner = f"{held.authority}  {names.authority(held.authority)}"
+        owner = names.labelled(held.authority)
         yield "  " * (depth + 1) + escape(f"{held.prefix}  {owner}  ({label}{use_words(held.audience, held.funding)})")
     if space is not None:
-        yield escape(f"in {space.prefix}, which is allotted to {space.authority}  {names.authority(space.authority)}")
+        yield escape(f"in {space.prefix}, which is allotted to {names.labelled(space.authority)}")
 
 
 def _overlaps(client: Client, options: Options) -> Result:

@@ -13,4 +13,4 @@ def listed(page: Page[Item], lines: Callable[[], Iterable[str]], what: str) -> R
         notes = (f"no {what}",)
     elif page.next is not None:
         notes = (f"more {what} follow the first {len(page.items)}: raise --limit",)
-    return Result(page.model_dump(mode="json"), lines, notes=notes)
+    return Result(page, lines, notes=notes)

@@ -70,7 +70,7 @@ def _logout(client: Client, options: Options) -> Result:
 
 def _whoami(client: Client, options: Options) -> Result:
     found = client.get(SelfRead, path("self"))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
+    return Result(found, lambda: _lines(found, Names(client)))
 
 
 def _lines(found: SelfRead, names: Names) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _lines(found: SelfRead, names: Names) -> Iterator[str]:
             ("name", account.name or "none"),
             (
                 "authority",
-                f"{account.authority}  {names.authority(account.authority)}" if account.authority else "none",
+                names.labelled(account.authority),
             ),
             ("token", f"{token.number}, {token.label}; {validity_words(token)}"),
             *(("role", _role(held, names)) for held in found.roles),
@@ -100,4 +100,4 @@ def validity_words(token: TokenRead) -> str:
 def _role(held: HeldRead, names: Names) -> str:
     if held.authority is None:
         return f"{held.role} of the installation"
-    return f"{held.role} of {held.authority}  {names.authority(held.authority)}"
+    return f"{held.role} of {names.labelled(held.authority)}"

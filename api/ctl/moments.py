@@ -5,6 +5,7 @@ A time zone of None is the default zone. The API reads what is printed here.
 
 import re
 from datetime import datetime, time, timedelta
+from typing import Protocol, TypeVar
 
 from api.bans.schemas import TermRead
 from dnsfilter.policy import instants
@@ -12,6 +13,7 @@ from dnsfilter.policy.calendar import local_instant, parse_instant, zone
 from dnsfilter.policy.instants import DEFAULT_ZONE, day_words, is_midnight, local_time
 from dnsfilter.policy.model import Instant
 
+End = TypeVar("End", bound=str | None, covariant=True)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -69,14 +71,29 @@ def period_words(start: str, end: str | None, time_zone: str | None) -> str:
     return f"{start_words(start, time_zone)} {reach}"
 
 
+class Ending(Protocol[End]):
+    """What has an end as decided, and perhaps one that an act has given it."""
+
+    @property
+    def end(self) -> End: ...
+
+    @property
+    def ended(self) -> str | None: ...
+
+
+def effective_end(item: Ending[End]) -> End | str:
+    """Return when it ends or has ended, None for never."""
+    return item.end if item.ended is None else item.ended
+
+
 def reach_words(terms: list[TermRead], time_zone: str | None) -> str:
     """How far a ban's terms reach, for a list: the furthest end, or that there is none."""
     if not terms:
         return "no term"
-    endless = next((term for term in terms if _effective_end(term) is None), None)
+    endless = next((term for term in terms if effective_end(term) is None), None)
     if endless is not None:
         return f"no end{_review(endless, time_zone)}"
-    ends = [end for term in terms if (end := _effective_end(term)) is not None]
+    ends = [end for term in terms if (end := effective_end(term)) is not None]
     return end_words(max(ends, key=parse_instant), time_zone)
 
 
@@ -86,10 +103,6 @@ def term_words(term: TermRead, time_zone: str | None) -> str:
     if term.ended is None:
         return words
     return f"{words}; ended early, {end_words(term.ended, time_zone)}: {term.ended_reason}"
-
-
-def _effective_end(term: TermRead) -> str | None:
-    return term.end if term.ended is None else term.ended
 
 
 def _review(term: TermRead, time_zone: str | None) -> str:

@@ -39,6 +39,10 @@ class Names:
         found = self._authority(slug)
         return slug if found is None else name_of(found)
 
+    def labelled(self, slug: str | None, without: str = "none") -> str:
+        """The slug and the name of an authority, "ghent  Stad Gent"; or the text that is said without one."""
+        return f"{slug}  {self.authority(slug)}" if slug else without
+
     def service(self, slug: str) -> str:
         """The service's name."""
         if slug not in self._services:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_site, add_verb, given, slug
@@ -10,9 +11,9 @@ from api.ctl.listing import listed
 from api.ctl.moments import at_words
 from api.ctl.names import Names
 from api.ctl.terminal import columns, counted, table
-from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, UnregisteredRead
+from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State, UnregisteredRead
 
-STATES = ("current", "held", "behind", "silent", "waiting", "removed")
+STATES = get_args(State)
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
 TOKEN_FILE = "/etc/dnsfilter/enrolment-token"
 _ONCE = "the token is shown this once, and taken once"
@@ -91,7 +92,7 @@ def _invited(client: Client, options: Options, where: str, body: dict[str, str] 
     if options.out is None:
         made = client.send(NodeMade, "POST", where, body)
         once = _ONCE if made.enrolment_until is None else f"{_ONCE}, until {at_words(made.enrolment_until)}"
-        return Result(made.model_dump(mode="json"), lambda: _made(made, client), notes=(once,))
+        return Result(made, lambda: _made(made, client), notes=(once,))
     # The file is opened first: a token that can be written nowhere is not made.
     with writing(options.out, SECRET) as file:
         made = client.send(NodeMade, "POST", where, body)
@@ -114,7 +115,7 @@ def _list(client: Client, options: Options) -> Result:
 
 def _show(client: Client, options: Options) -> Result:
     found = client.get(NodeRead, path("nodes", options.name))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
+    return Result(found, lambda: _lines(found, Names(client)))
 
 
 def _remove(client: Client, options: Options) -> Result:
@@ -126,7 +127,7 @@ def _remove(client: Client, options: Options) -> Result:
 def _key(client: Client, _options: Options) -> Result:
     found = client.get(SnapshotKeyRead, path("snapshot-key"))
     rows = [("key", found.key), ("installation", found.installation)]
-    return Result(found.model_dump(mode="json"), lambda: columns(rows))
+    return Result(found, lambda: columns(rows))
 
 
 def _unregistered(client: Client, options: Options) -> Result:

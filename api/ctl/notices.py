@@ -4,21 +4,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_verb, given, slug
+from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_state, add_verb, given, slug
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
 from api.ctl.names import Names
 from api.ctl.terminal import table
-from api.notices.schemas import NoticeRead, NoticesRead
-
-STATES = ("waiting", "sent", "failed")
+from api.notices.schemas import NoticeRead, NoticesRead, NoticeState
 
 
 def add(groups: Group) -> None:
     """Add the group's command."""
     group = add_group(groups, "notice", "what authorities were told by mail")
     lister = add_verb(group, "list", _list, "list notices, newest first", "notice list --state failed")
-    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    add_state(lister, NoticeState)
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those to one authority")
     add_limit(lister)
 

@@ -34,6 +34,7 @@ from api.ctl.terminal import columns, counted
 from api.moments import parse_date, parse_moment
 from api.onboarding.schemas import OnboardingRead, StepRead
 from api.ranges.schemas import RangeRead, SiteRead
+from api.schemas import LANGUAGE
 from api.services.schemas import ServiceRead
 from api.spaces.schemas import SpaceRead
 from dnsfilter.policy.calendar import parse_span, zone
@@ -78,7 +79,7 @@ Act: TypeAlias = Callable[[_Talk], bool]
 """Asks for what a step needs and does it; says whether to ask for more. Raises CtlError and Ended."""
 
 _ZONE, _SITE, _SPAN = DEFAULT_ZONE, "default", "6 months"
-_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_TAG = re.compile(LANGUAGE)
 _WORDS = {
     "authority": "authority",
     "names": "names",
@@ -130,10 +131,8 @@ def _onboard(client: Client, options: Options) -> Result:
     found = client.find(OnboardingRead, where) or _unregistered(name)
     if found.state == "closed":
         last = client.get(AuthorityRead, path("authorities", name))
-        return Result(found.model_dump(mode="json"), lambda: _closed(last, Names(client)), DONE)
-    return Result(
-        found.model_dump(mode="json"), lambda: _lines(found, Names(client)), DONE if found.complete else FOUND
-    )
+        return Result(found, lambda: _closed(last, Names(client)), DONE)
+    return Result(found, lambda: _lines(found, Names(client)), DONE if found.complete else FOUND)
 
 
 def _unregistered(name: str) -> OnboardingRead:
@@ -153,7 +152,7 @@ def _closed(last: AuthorityRead, names: Names) -> Iterator[str]:
     end = "" if last.closes is None else f" {end_words(last.closes, usable_zone(last.time_zone))}"
     yield f"CLOSED: {last.slug} was served{end}; nothing is missing of it"
     if last.successor is not None:
-        yield f"it was merged into {last.successor}  {names.authority(last.successor)}"
+        yield f"it was merged into {names.labelled(last.successor)}"
 
 
 def _lines(found: OnboardingRead, names: Names) -> Iterator[str]:

@@ -86,12 +86,12 @@ def _diff(client: Client, options: Options) -> Result:
     faults = tuple(client.fault(fault.place, fault.message) for fault in found.faults)
     notes = *faults, *warning_notes(found.warnings)
     code = WRONG_INPUT if faults else FOUND if found.acts else DONE
-    return Result(found.model_dump(mode="json"), lambda: _lines(found.acts, bool(faults)), code, notes)
+    return Result(found, lambda: _lines(found.acts, bool(faults)), code, notes)
 
 
 def _apply(client: Client, options: Options) -> Result:
     done = client.send_text(AppliedRead, path("policy", "apply"), read_text(options.file, MAX_OCTETS))
-    return Result(done.model_dump(mode="json"), lambda: _applied(done), notes=warning_notes(done.warnings))
+    return Result(done, lambda: _applied(done), notes=warning_notes(done.warnings))
 
 
 def _lines(acts: Sequence[ActRead], faulty: bool) -> Iterator[str]:

@@ -50,14 +50,12 @@ def add(groups: Group) -> None:
 
 def _explain(client: Client, options: Options) -> Result:
     found = client.get(DecisionRead, "/v1/decision", given(options, "client", "name", "at", "site"))
-    return Result(
-        found.model_dump(mode="json"), lambda: _explained(client, found, Names(client), now=options.at is None)
-    )
+    return Result(found, lambda: _explained(client, found, Names(client), now=options.at is None))
 
 
 def _who(client: Client, options: Options) -> Result:
     found = client.get(WhoRead, "/v1/who", given(options, "address", "site"))
-    return Result(found.model_dump(mode="json"), lambda: _owned(client, found, Names(client)))
+    return Result(found, lambda: _owned(client, found, Names(client)))
 
 
 def _explained(client: Client, found: DecisionRead, names: Names, *, now: bool) -> Iterator[str]:
@@ -82,7 +80,7 @@ def _explanation(found: DecisionRead, names: Names, *, now: bool) -> Iterator[st
         *([("text", found.text)] if found.text else []),
         ("client", found.client),
         ("range", place_words(found.range, found.site)),
-        ("authority", f"{found.authority}  {names.authority(found.authority)}" if found.authority else "none"),
+        ("authority", names.labelled(found.authority)),
         ("name", found.name),
         ("service", services),
         ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),
@@ -171,7 +169,7 @@ def _owner(found: WhoRead, names: Names) -> Iterator[str]:
     rows = [
         ("address", found.address),
         ("range", place_words(found.range, found.site)),
-        ("authority", f"{found.authority}  {names.authority(found.authority)}" if found.authority else "none"),
+        ("authority", names.labelled(found.authority)),
         ("contact", found.contact or "none"),
         ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),
     ]

@@ -114,7 +114,7 @@ def _set_site(client: Client, options: Options) -> Result:
 
 def _site(client: Client, options: Options, headers: dict[str, str] | None) -> Result:
     site = client.send(SiteRead, "PUT", path("sites", options.site), {"name": options.name}, headers)
-    return Result(site.model_dump(mode="json"), lambda: columns([("site", f"{site.slug}  {site.name}")]))
+    return Result(site, lambda: columns([("site", f"{site.slug}  {site.name}")]))
 
 
 def _remove_site(client: Client, options: Options) -> Result:
@@ -127,7 +127,7 @@ def _where(options: Options) -> str:
 
 
 def _shown(client: Client, found: RangeRead) -> Result:
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
+    return Result(found, lambda: _lines(found, Names(client)))
 
 
 def _lines(found: RangeRead, names: Names) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _lines(found: RangeRead, names: Names) -> Iterator[str]:
         [
             ("range", found.prefix),
             ("site", found.site),
-            ("authority", f"{found.authority}  {names.authority(found.authority)}"),
+            ("authority", names.labelled(found.authority)),
             ("funding", found.funding),
             ("audience", found.audience),
             ("label", found.label or "none"),

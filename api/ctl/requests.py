@@ -5,50 +5,34 @@ from collections.abc import Iterator
 from api.ctl.accounts import Accounts
 from api.ctl.approvals import add_deciding, outcome_rows, prepare
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_numbered, add_verb, given
+from api.ctl.commands import Group, Options, Result, add_group, add_limit, add_numbered, add_state, add_verb, given
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
 from api.ctl.names import Names
+from api.ctl.numbered import Numbered
 from api.ctl.terminal import columns, table
-from api.requests.schemas import RequestRead
-
-STATES = ("requested", "approved", "rejected", "withdrawn", "lapsed")
+from api.requests.schemas import RequestRead, RequestState
 
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
     group = add_group(groups, "request", "requests to switch a ban off that wait for an approver")
     lister = add_verb(group, "list", _list, "list requests", "request list --state requested")
-    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    add_state(lister, RequestState)
     add_limit(lister)
-    add_numbered(group, "show", _show, "show a request", "request show 1")
-    add_deciding(group, "request", _decide)
+    add_numbered(group, "show", _REQUESTS.show, "show a request", "request show 1")
+    add_deciding(group, "request", _REQUESTS)
 
 
 def waiting(found: RequestRead) -> Result:
     """Report that an act waits as a request."""
     authority = found.ban.partition("/")[0]
-    return Result(
-        found.model_dump(mode="json"), lambda: [f"Request {found.number} waits for an approver of {authority}."]
-    )
+    return Result(found, lambda: [f"Request {found.number} waits for an approver of {authority}."])
 
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(RequestRead, path("requests"), options.limit, given(options, "state"))
     return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "requests")
-
-
-def _show(client: Client, options: Options) -> Result:
-    return _shown(client, client.get(RequestRead, path("requests", options.number)))
-
-
-def _decide(act: str, client: Client, options: Options) -> Result:
-    body = given(options, "note", "reason")
-    return _shown(client, client.send(RequestRead, "POST", path("requests", options.number, act), body))
-
-
-def _shown(client: Client, found: RequestRead) -> Result:
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
 
 
 def _lines(found: RequestRead, names: Names, accounts: Accounts) -> Iterator[str]:
@@ -62,6 +46,9 @@ def _lines(found: RequestRead, names: Names, accounts: Accounts) -> Iterator[str
         *outcome_rows(found, zone, accounts),
     ]
     yield from columns(rows)
+
+
+_REQUESTS = Numbered(RequestRead, "requests", _lines)
 
 
 def _table(items: list[RequestRead], names: Names, accounts: Accounts) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from api.ctl.accounts import Accounts
-from api.ctl.acts import act_lines, change_lines
+from api.ctl.acts import act_lines, changed_lines
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb
 from api.ctl.errors import DONE, FOUND
@@ -79,14 +80,19 @@ def _diff(client: Client, options: Options) -> Result:
         if cursor is None or len(items) >= options.limit:
             break
     data = {"number": found.number, "items": [item.model_dump(mode="json") for item in items], "next": cursor}
-    return Result(data, lambda: _changes(items), FOUND if items else DONE, _notes(found, items, cursor))
+    return Result(
+        data,
+        lambda: chain.from_iterable(map(changed_lines, items)),
+        FOUND if items else DONE,
+        _notes(found, items, cursor),
+    )
 
 
 def _rollback(client: Client, options: Options) -> Result:
     where = path("revisions", options.number, "rollback")
     query = {"dry_run": "true" if options.dry_run else "false"}
     done = client.send(RollbackRead, "POST", where, {"reason": options.reason}, query=query)
-    return Result(done.model_dump(mode="json"), lambda: _done(done))
+    return Result(done, lambda: _done(done))
 
 
 def _table(items: list[RevisionSummary], accounts: Accounts) -> Iterator[str]:
@@ -127,10 +133,9 @@ def _lines(found: RevisionRead, accounts: Accounts) -> Iterator[str]:
         yield from columns(_publication(publication))
 
 
-def _publication(publication: PublicationRead) -> Sequence[tuple[str, str]]:
-    until = "still in force" if publication.until is None else f"until {at_words(publication.until)}"
+def digest_rows(publication: PublicationRead) -> Sequence[tuple[str, str]]:
+    """Return what a publication was made by, and the digests of its files."""
     return [
-        ("publication", f"{publication.number}: {at_words(publication.since)}, {until}"),
         ("compiled by", f"dnsfilter {publication.version}"),
         ("rules", publication.rules),
         ("ranges", publication.ranges),
@@ -139,15 +144,12 @@ def _publication(publication: PublicationRead) -> Sequence[tuple[str, str]]:
     ]
 
 
-def _changes(items: list[ChangeRead]) -> Iterator[str]:
-    for item in items:
-        if item.before is None:
-            yield f"+ {item.object}"
-        elif item.after is None:
-            yield f"- {item.object}"
-        else:
-            yield f"~ {item.object}"
-            yield from change_lines(item.before, item.after)
+def _publication(publication: PublicationRead) -> Sequence[tuple[str, str]]:
+    until = "still in force" if publication.until is None else f"until {at_words(publication.until)}"
+    return [
+        ("publication", f"{publication.number}: {at_words(publication.since)}, {until}"),
+        *digest_rows(publication),
+    ]
 
 
 def _notes(found: RevisionRead, items: list[ChangeRead], cursor: str | None) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def _list(client: Client, options: Options) -> Result:
 
 def _show(client: Client, options: Options) -> Result:
     found = client.get(ServiceRead, path("services", options.service))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found))
+    return Result(found, lambda: _lines(found))
 
 
 def _table(items: list[ServiceSummary]) -> Iterator[str]:

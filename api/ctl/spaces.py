@@ -35,7 +35,7 @@ def _list(client: Client, options: Options) -> Result:
 
 def _allot(client: Client, options: Options) -> Result:
     found = client.send(SpaceRead, "PUT", _where(options), given(options, "authority"))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
+    return Result(found, lambda: _lines(found, Names(client)))
 
 
 def _withdraw(client: Client, options: Options) -> Result:
@@ -49,7 +49,7 @@ def _where(options: Options) -> str:
 
 
 def _lines(found: SpaceRead, names: Names) -> Iterator[str]:
-    authority = f"{found.authority}  {names.authority(found.authority)}"
+    authority = names.labelled(found.authority)
     yield from columns([("space", found.prefix), ("site", found.site), ("authority", authority)])
 
 

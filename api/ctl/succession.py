@@ -60,13 +60,13 @@ def _close(client: Client, options: Options) -> Result:
     if decision:
         body["decision"] = decision
     done = client.send(ClosedRead, "POST", path("authorities", options.authority, "close"), body)
-    return Result(done.model_dump(mode="json"), lambda: _closed(done))
+    return Result(done, lambda: _closed(done))
 
 
 def _merge(client: Client, options: Options) -> Result:
     body = {**given(options, "into", "reason", "dry_run"), "decision": decision_body(options)}
     done = client.send(MergedRead, "POST", path("authorities", options.authority, "merge"), body)
-    return Result(done.model_dump(mode="json"), lambda: _merged(done))
+    return Result(done, lambda: _merged(done))
 
 
 def _closed(done: ClosedRead) -> Iterator[str]:

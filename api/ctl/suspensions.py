@@ -12,27 +12,27 @@ from api.ctl.commands import (
     MAX_LIMIT,
     Group,
     Options,
-    Parser,
     Result,
     add_group,
     add_limit,
+    add_numbered,
     add_reason,
+    add_state,
     add_verb,
     given,
-    number,
     reason,
     slug,
 )
 from api.ctl.errors import WrongInput
 from api.ctl.listing import listed
-from api.ctl.moments import at_words, next_local
+from api.ctl.moments import at_words, effective_end, next_local
 from api.ctl.names import Names
+from api.ctl.numbered import Numbered
 from api.ctl.terminal import columns, cut, table
 from api.ranges.schemas import RangeRead
-from api.suspensions.schemas import ByHandRead, SuspensionRead
+from api.suspensions.schemas import ByHandRead, SuspensionRead, SuspensionState
 from dnsfilter.policy.calendar import instant_text, parse_instant
 
-STATES = ("in_force", "ended")
 EVERYBODY = "everybody"
 MAX_REASON_SHOWN = 100
 """In the first line of every list; `suspension show` tells all of a reason."""
@@ -72,19 +72,12 @@ def add(groups: Group) -> None:
     )
     group = add_group(groups, "suspension", "when nothing was, or is, refused")
     lister = add_verb(group, "list", _list, "list suspensions, newest first", "suspension list --state in_force")
-    lister.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    add_state(lister, SuspensionState)
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that concern it, of all too")
     add_limit(lister)
-    _add_number(add_verb(group, "show", _show, "show a suspension", "suspension show 1"))
-    end = add_verb(
-        group, "end", _end, "end it, with every other of its authority", 'suspension end 1 --reason "a false alarm"'
-    )
-    _add_number(end)
-    add_reason(end)
-
-
-def _add_number(parser: Parser) -> None:
-    parser.add_argument("number", type=number, metavar="NUMBER")
+    add_numbered(group, "show", _SUSPENSIONS.show, "show a suspension", "suspension show 1")
+    summary = "end it, with every other of its authority"
+    add_reason(add_numbered(group, "end", _end, summary, 'suspension end 1 --reason "a false alarm"'))
 
 
 def _suspend(client: Client, options: Options) -> Result:
@@ -100,7 +93,7 @@ def _suspend(client: Client, options: Options) -> Result:
     if "until" in body and not re.search("[- ]", body["until"]):
         body["until"] = _until(body["until"], options.authority, Names(client))
     made = client.send(SuspensionRead, "POST", path("suspensions"), {"authority": options.authority, **body})
-    return Result(made.model_dump(mode="json"), lambda: _made(made, client))
+    return Result(made, lambda: _made(made, client))
 
 
 def _until(clock: str, authority: str | None, names: Names) -> str:
@@ -136,7 +129,7 @@ def _ended(client: Client, which: int, options: Options) -> Result:
     before = holding(client).suspensions
     ended = client.send(SuspensionRead, "POST", path("suspensions", which, "end"), given(options, "reason"))
     numbers = {ended.number, *(found.number for found in before if found.authority == ended.authority)}
-    return Result(ended.model_dump(mode="json"), lambda: _no_longer(client, ended, numbers, Names(client)))
+    return Result(ended, lambda: _no_longer(client, ended, numbers, Names(client)))
 
 
 def _no_longer(client: Client, ended: SuspensionRead, numbers: set[int], names: Names) -> Iterator[str]:
@@ -183,12 +176,7 @@ def _listed(items: list[SuspensionRead], by_hand: list[ByHandRead], client: Clie
     yield from _table(items, Accounts(client), names)
 
 
-def _show(client: Client, options: Options) -> Result:
-    found = client.get(SuspensionRead, path("suspensions", options.number))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Accounts(client), Names(client)))
-
-
-def _lines(found: SuspensionRead, accounts: Accounts, names: Names) -> Iterator[str]:
+def _lines(found: SuspensionRead, names: Names, accounts: Accounts) -> Iterator[str]:
     zone = names.time_zone(found.authority)
     rows = [
         ("suspension", str(found.number)),
@@ -206,6 +194,9 @@ def _lines(found: SuspensionRead, accounts: Accounts, names: Names) -> Iterator[
     yield from columns(rows)
 
 
+_SUSPENSIONS = Numbered(SuspensionRead, "suspensions", _lines)
+
+
 def _table(items: list[SuspensionRead], accounts: Accounts, names: Names) -> Iterator[str]:
     accounts.prepare({item.recorded_by for item in items})
     names.prepare({item.authority for item in items if item.authority is not None})
@@ -215,7 +206,7 @@ def _table(items: list[SuspensionRead], accounts: Accounts, names: Names) -> Ite
             item.authority or EVERYBODY,
             item.state.replace("_", " "),
             at_words(item.start, names.time_zone(item.authority)),
-            at_words(item.end if item.ended is None else item.ended, names.time_zone(item.authority)),
+            at_words(effective_end(item), names.time_zone(item.authority)),
             accounts.login(item.recorded_by),
             item.reason,
         )
@@ -276,4 +267,4 @@ def _first_line(authority: str | None, until: str, reason: str, names: Names) ->
 
 
 def _whom(authority: str | None, names: Names) -> str:
-    return EVERYBODY if authority is None else f"{authority}  {names.authority(authority)}"
+    return names.labelled(authority, EVERYBODY)

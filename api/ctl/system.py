@@ -38,7 +38,7 @@ def _version(client: Client, _options: Options) -> Result:
 def _status(client: Client, _options: Options) -> Result:
     # 503 says that it is not ready, in the same words.
     found = client.get(ReadinessRead, "/readyz", accepted=(200, 503), within_s=SOON_S)
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, client), DONE if found.ready else FOUND)
+    return Result(found, lambda: _lines(found, client), DONE if found.ready else FOUND)
 
 
 def _suspended(found: ReadinessRead, client: Client) -> Iterator[str]:

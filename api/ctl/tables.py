@@ -69,7 +69,7 @@ def _import(client: Client, options: Options) -> Result:
             done = client.send_text(
                 ImportRead, path("ranges", "import"), text, MEDIA_TYPE, query, {"Idempotency-Key": key}
             )
-    return Result(done.model_dump(mode="json"), lambda: _lines(done), FOUND if done.withheld else DONE)
+    return Result(done, lambda: _lines(done), FOUND if done.withheld else DONE)
 
 
 @contextmanager

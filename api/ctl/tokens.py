@@ -105,7 +105,7 @@ def _make(client: Client, options: Options) -> Result:
     if options.out is None:
         made = client.send(TokenMade, "POST", where, body)
         lines = [*_lines(made), made.token]
-        return Result(made.model_dump(mode="json"), lambda: lines, notes=(_ONCE,), raw=f"{made.token}\n")
+        return Result(made, lambda: lines, notes=(_ONCE,), raw=f"{made.token}\n")
     # The file is opened first: a token that can be written nowhere is not made.
     with writing(options.out, SECRET) as file:
         made = client.send(TokenMade, "POST", where, body)

@@ -9,6 +9,7 @@ from api.ctl.commands import WHEN, Group, Options, Result, add_site, add_verb, g
 from api.ctl.moments import at_words, period_words, term_words
 from api.ctl.names import Names
 from api.ctl.questions import answer_words, considered_row, place_words
+from api.ctl.revisions import digest_rows
 from api.ctl.terminal import columns
 from api.publish.schemas import SuspendedRead
 from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead
@@ -42,7 +43,7 @@ def add(groups: Group) -> None:
 
 def _trace(client: Client, options: Options) -> Result:
     found = client.get(TraceRead, "/v1/trace", given(options, "client", "name", "at", "site"))
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client), Accounts(client)))
+    return Result(found, lambda: _lines(found, Names(client), Accounts(client)))
 
 
 def _lines(found: TraceRead, names: Names, accounts: Accounts) -> Iterator[str]:
@@ -76,7 +77,7 @@ def _question(found: TraceRead, names: Names, zone: str | None) -> Cells:
         ("question", f"{told.client} asked for {told.name}"),
         ("at", at_words(found.at, zone)),
         ("range", place_words(told.range, told.site)),
-        ("authority", f"{told.authority}  {names.authority(told.authority)}" if told.authority else "none"),
+        ("authority", names.labelled(told.authority)),
         ("answer", answer_words(told)),
         *([("text", told.text)] if told.text else []),
         *([("suspended", _suspended(told.suspension, zone))] if told.suspension is not None else []),
@@ -95,11 +96,7 @@ def _revision(found: TraceRead, zone: str | None) -> Cells:
         ("revision", f"{found.revision}, {_span(found.since, found.until, zone)}"),
         ("snapshot", f"publication {publication.number}, {_span(publication.since, publication.until, zone)}"),
         ("compared", _COMPARED[found.reproduced]),
-        ("compiled by", f"dnsfilter {publication.version}"),
-        ("rules", publication.rules),
-        ("ranges", publication.ranges),
-        ("names", publication.names),
-        ("catalogue", publication.catalogue),
+        *digest_rows(publication),
     ]
 
 

@@ -74,7 +74,7 @@ def _disable(client: Client, options: Options) -> Result:
     notes = own_token_notes(client)
     if notes:
         # Nothing more can be asked.
-        return Result(found.model_dump(mode="json"), lambda: [f"disabled account {found.number}"], notes=notes)
+        return Result(found, lambda: [f"disabled account {found.number}"], notes=notes)
     return _shown(client, found)
 
 
@@ -105,11 +105,11 @@ def _state(item: AccountRead) -> str:
 
 
 def _shown(client: Client, found: AccountRead) -> Result:
-    return Result(found.model_dump(mode="json"), lambda: _lines(found, Names(client)))
+    return Result(found, lambda: _lines(found, Names(client)))
 
 
 def _lines(found: AccountRead, names: Names) -> Iterator[str]:
-    authority = f"{found.authority}  {names.authority(found.authority)}" if found.authority else "none"
+    authority = names.labelled(found.authority)
     yield from columns(
         [
             ("account", str(found.number)),
