@@ -23,7 +23,7 @@ from api.errors import Conflict
 from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
-from api.exemptions.state import APPROVED, exemption_end
+from api.exemptions.state import exemption_end
 from api.moments import parse_zoned_hours
 from api.requests import repository as requests
 from api.succession import repository
@@ -39,6 +39,9 @@ from dnsfilter.policy.model import (
     Service,
     Term,
 )
+
+CONTINUED = (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
+"""Exemptions in these states go on, in this order."""
 
 
 @dataclass(slots=True)
@@ -78,7 +81,7 @@ class Heirs:
     def _end_with(self, ban: BanRow) -> None:
         session, now = self.unit.session, self.unit.now_s
         self.done.ended += map(_of_binding, repository.bindings_of(session, ban.number, now))
-        self.done.ended += map(_of_exemption, repository.exemptions_from(session, ban.number, now, *APPROVED))
+        self.done.ended += map(_of_exemption, repository.exemptions_from(session, ban.number, now, *CONTINUED))
         self._end_requests(ban)
 
     def _end_requests(self, ban: BanRow) -> None:
@@ -100,7 +103,7 @@ class Heirs:
                 self.done.covered.append((_of_binding(binding), _of_ban(row)))
             else:
                 self._continue_binding(binding, row, binding.authority)
-        for exemption in repository.exemptions_from(session, ban.number, now, *APPROVED):
+        for exemption in repository.exemptions_from(session, ban.number, now, *CONTINUED):
             self._continue_exemption(exemption, row, ruled)
         self._end_requests(ban)
 
@@ -180,7 +183,7 @@ class Heirs:
     def _demand_unexempted(self, ban: BanRow, known: BanRow, gaps: Intervals) -> None:
         """Raises Conflict where an exemption from `known` would set aside the terms that it lacks."""
         bears = self._bears(ban, always=True)
-        for exemption in repository.exemptions_from(self.unit.session, known.number, self.unit.now_s, *APPROVED):
+        for exemption in repository.exemptions_from(self.unit.session, known.number, self.unit.now_s, *CONTINUED):
             life = intersection(gaps, ((exemption.start_s, exemption_end(exemption)),))
             owners = self._owners(exemption).values()
             if any(intersection(life, bears.get(owner, ())) for owner in owners):
