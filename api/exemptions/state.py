@@ -19,7 +19,7 @@ def exemption_end(row: ExemptionRow) -> Instant:
     """Return when an exemption ends: as decided, or earlier if somebody revokes it.
 
     If the ban's authority closes or is merged into another, its exemptions are revoked at that instant. A merger makes
-    new ones from the successor's ban, which end when the old ones would have (`api.succession.heirs`).
+    new ones from the successor's ban, which end when the old ones would have (`superseded_by`, `api.succession.heirs`).
     """
     return until(row.period.end)
 
