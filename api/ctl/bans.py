@@ -13,12 +13,12 @@ from api.ctl.commands import (
     AUDIENCE,
     FUNDING,
     PROGRAM,
-    WHEN,
     Body,
     Group,
     Options,
     Parser,
     Result,
+    add_at,
     add_decision,
     add_group,
     add_limit,
@@ -33,6 +33,7 @@ from api.ctl.commands import (
     slug,
     term_body,
     tiers,
+    with_decision,
     words_of,
 )
 from api.ctl.errors import WrongInput
@@ -87,7 +88,7 @@ def add(groups: Group) -> None:
     add_decision(renew, "the decision to renew")
     end = add_verb(group, "end", _end, "end a ban early", 'ban end ghent tiktok --reason "decision annulled"')
     _add_subject(end)
-    end.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
+    add_at(end)
     add_reason(end)
     add_decision(end, "the decision to end it")
     remove = add_verb(group, "remove", _remove, "remove a ban that has not begun", "ban remove ghent tiktok")
@@ -226,10 +227,8 @@ def _fields(options: Options) -> Body:
 
 
 def _change(options: Options) -> Body:
-    body = _fields(options)
-    decision, term = decision_body(options), term_body(options)
-    if decision:
-        body["decision"] = decision
+    body = with_decision(options, _fields(options))
+    term = term_body(options)
     if term:
         body["terms"] = [term]
     if options.provisional or vars(options).get("confirm"):
@@ -250,13 +249,13 @@ def _renew(client: Client, options: Options) -> Result:
     if options.following is not None:
         body: Body = {"decision": _following(options)}
     else:
-        body = _act(options, term_body(options))
+        body = with_decision(options, term_body(options))
     return _shown(client, client.send(BanRead, "POST", _where(options, "terms"), body))
 
 
 def _end(client: Client, options: Options) -> Result:
     before = client.get(BanRead, _where(options))
-    ended = client.send(BanRead, "POST", _where(options, "end"), _act(options, given(options, "at", "reason")))
+    ended = client.send(BanRead, "POST", _where(options, "end"), with_decision(options, given(options, "at", "reason")))
     return Result(ended, lambda: _lines(ended, Names(client), _removed(client, before, ended)))
 
 
@@ -267,11 +266,6 @@ def _removed(client: Client, before: BanRead, ended: BanRead) -> Iterator[tuple[
     for term in before.terms:
         if (term.start, term.end) not in left:
             yield "removed", f"the term {term_words(term, zone)}"
-
-
-def _act(options: Options, body: Body) -> Body:
-    decision = decision_body(options)
-    return {**body, "decision": decision} if decision else body
 
 
 def _remove(client: Client, options: Options) -> Result:

@@ -6,10 +6,10 @@ from api.bindings.schemas import BindingRead
 from api.ctl.accounts import Accounts
 from api.ctl.client import Client, path
 from api.ctl.commands import (
-    WHEN,
     Group,
     Options,
     Result,
+    add_at,
     add_group,
     add_limit,
     add_numbered,
@@ -67,7 +67,7 @@ def _add_finish(group: Group, name: str, summary: str) -> None:
     example = f'binding {name} 1 --at 2026-10-01 --reason "council of 24 September"'
     run = _BINDINGS.act(name, "at", "reason", "reference")
     parser = add_numbered(group, name, run, summary, example)
-    parser.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
+    add_at(parser)
     add_reason(parser)
     parser.add_argument("--reference", metavar="TEXT", help="of the decision behind it, if there is one")
 

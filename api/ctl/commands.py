@@ -25,6 +25,7 @@ PROGRAM = "dnsfilterctl"
 WIDTH = 80
 DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
 MIN_REASON = 3
+MAX_DIGITS = 19
 
 WHEN = "a date or a time, by the authority's clock"
 """For help texts; `dnsfilterctl --help` explains both forms."""
@@ -157,8 +158,17 @@ def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
 def add_limit(parser: argparse.ArgumentParser) -> None:
     """--limit of a list."""
     parser.add_argument(
-        "--limit", type=limit, default=DEFAULT_LIMIT, metavar="N", help=f"at most so many ({DEFAULT_LIMIT})"
+        "--limit",
+        type=whole_number(1, MAX_LIMIT),
+        default=DEFAULT_LIMIT,
+        metavar="N",
+        help=f"at most so many ({DEFAULT_LIMIT})",
     )
+
+
+def add_at(parser: argparse.ArgumentParser) -> None:
+    """--at of an end."""
+    parser.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
 
 
 def add_state(parser: argparse.ArgumentParser, kind: type[StrEnum]) -> None:
@@ -211,6 +221,12 @@ def add_end(parser: "argparse._ActionsContainer", *, required: bool = False) -> 
     )
 
 
+def with_decision(options: Options, body: Body) -> Body:
+    """The body of an act, with the decision that the options give."""
+    decision = decision_body(options)
+    return {**body, "decision": decision} if decision else body
+
+
 def decision_body(options: Options) -> Body:
     """The decision that the options give; empty where they give none."""
     return given(options, "organ", "reference", "date", "legal_basis", "advice", "link", "follows")
@@ -258,18 +274,20 @@ def question(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def number(text: str) -> int:
-    """An argument that numbers a binding, an exemption, a grant or a token."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of one: lists show them")
-    return int(text)
+def whole_number(least: int, most: int, fault: str = "") -> Callable[[str], int]:
+    """Return the reader of an argument that is a number from `least` to `most`; `fault` is what is said of others."""
+    said = fault or f"is not a number from {least} to {most}"
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} {said}")
+        return int(text)
+
+    return parse
 
 
-def limit(text: str) -> int:
-    """An argument that bounds a list."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MAX_LIMIT):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_LIMIT}")
-    return int(text)
+number = whole_number(1, 999_999_999, "is no number of one: lists show them")
+"""An argument that numbers a binding, an exemption, a grant or a token."""
 
 
 def prefix(text: str) -> str:

@@ -152,7 +152,7 @@ def considered_row(row: ConsideredRead, found: DecisionRead, names: Names) -> tu
 
 
 def _standing(row: ConsideredRead, found: DecisionRead) -> str:
-    words = STANDINGS.get(row.standing, row.standing.replace("_", " "))
+    words = _standing_words(row)
     if row.standing == "exempted" and row.exemption is not None:
         return f"set aside here by exemption {row.exemption}"
     if row.standing != "in_force":
@@ -160,6 +160,10 @@ def _standing(row: ConsideredRead, found: DecisionRead) -> str:
     if found.winner is not None and row.ban_number == found.winner.ban_number:
         return f"{words}, counted" if row.mode == "monitor" else f"{words}, decides"
     return f"{words}, counted besides" if row.mode == "monitor" else f"{words}, outranked"
+
+
+def _standing_words(ban: ConsideredRead | ConcernRead) -> str:
+    return STANDINGS.get(ban.standing, ban.standing.replace("_", " "))
 
 
 def _owner(found: WhoRead, names: Names) -> Iterator[str]:
@@ -190,7 +194,7 @@ def _owner(found: WhoRead, names: Names) -> Iterator[str]:
             *_ban(ban, names),
             ban.mode,
             "bound" if ban.bound else "own",
-            STANDINGS.get(ban.standing, ban.standing.replace("_", " ")),
+            _standing_words(ban),
             ban.reference or "",
         )
         for ban in found.bans

@@ -1,13 +1,12 @@
 """dnsfilterctl revision: what changed when, and the way back."""
 
-import argparse
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from api.ctl.accounts import Accounts
 from api.ctl.acts import act_lines, changed_lines
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb
+from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb, whole_number
 from api.ctl.errors import DONE, FOUND
 from api.ctl.listing import listed
 from api.ctl.moments import at_words
@@ -48,13 +47,11 @@ def add(groups: Group) -> None:
 
 
 def _add_number(parser: Parser) -> None:
-    parser.add_argument("number", type=_number, metavar="REVISION")
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_NUMBER):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of a revision: `revision list` shows them")
-    return int(text)
+    parser.add_argument(
+        "number",
+        type=whole_number(0, MAX_NUMBER, "is no number of a revision: `revision list` shows them"),
+        metavar="REVISION",
+    )
 
 
 def _list(client: Client, options: Options) -> Result:

@@ -4,17 +4,18 @@ from collections.abc import Iterator
 
 from api.ctl.client import Client, path
 from api.ctl.commands import (
-    WHEN,
     Group,
     Options,
     Parser,
     Result,
+    add_at,
     add_decision,
     add_reason,
     add_verb,
     decision_body,
     given,
     slug,
+    with_decision,
 )
 from api.ctl.moments import at_words, usable_zone
 from api.ctl.names import name_of
@@ -31,7 +32,7 @@ def add_ends(group: Group) -> None:
         'authority close harbour --at 2027-01-01 --reason "its tasks go to others"',
     )
     close.add_argument("authority", type=slug, metavar="AUTHORITY")
-    close.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
+    add_at(close)
     _add_common(close, "the decision to close it")
     merge = add_verb(
         group,
@@ -55,10 +56,7 @@ def _add_common(parser: Parser, what: str) -> None:
 
 
 def _close(client: Client, options: Options) -> Result:
-    body = given(options, "at", "reason", "dry_run")
-    decision = decision_body(options)
-    if decision:
-        body["decision"] = decision
+    body = with_decision(options, given(options, "at", "reason", "dry_run"))
     done = client.send(ClosedRead, "POST", path("authorities", options.authority, "close"), body)
     return Result(done, lambda: _closed(done))
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from api.ctl.acts import act_lines
 from api.ctl.client import Client, path
-from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, slug
+from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, slug, whole_number
 from api.ctl.errors import DONE, FOUND, CtlError, WrongInput
 from api.ctl.files import Progress, read_text
 from api.ctl.terminal import counted
@@ -46,7 +46,7 @@ def add_import(group: Group) -> None:
     parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="with --sync: whose ranges the file has")
     parser.add_argument(
         "--max-removals",
-        type=_count,
+        type=whole_number(0, MAX_ROWS),
         metavar="N",
         help=f"with --sync: where more would be removed, nothing is done, and the exit code is 1 ({DEFAULT_REMOVALS}); "
         "needed for a file without rows",
@@ -112,9 +112,3 @@ def _lines(done: ImportRead) -> Iterator[str]:
     yield f"nothing was done: there would be {counts}" if done.dry_run else f"{counts}: revision {done.revision}"
     if done.withheld:
         yield f"it would be refused: {done.withheld}; --max-removals says how many"
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) <= MAX_ROWS):
-        raise ValueError(f"{text!r} is not a number from 0 to {MAX_ROWS}")
-    return int(text)

@@ -73,7 +73,7 @@ class Served:
     url: str
 
 
-def told_authority(slug: str, **changes: Any) -> dict[str, Any]:
+def answered_authority(slug: str, **changes: Any) -> dict[str, Any]:
     """An authority as the API answers it, without what may be null."""
     more = {
         "time_zone": "Europe/Brussels",

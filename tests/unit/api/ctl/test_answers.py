@@ -17,7 +17,7 @@ from api.schemas import Page, Read, ServiceSlug
 from api.services.schemas import ServiceSummary
 from api.system.schemas import ReadinessRead
 from dnsfilter.policy.model import Audience
-from tests.unit.api.ctl.conftest import told_authority
+from tests.unit.api.ctl.conftest import answered_authority
 
 RANGE = {
     "site": "default",
@@ -69,7 +69,7 @@ def test_words_that_a_newer_control_plane_adds_are_shown() -> None:
     assert (found.funding, found.audience) == ("donated", Audience.STAFF)
     assert found.audience is Audience.STAFF
     assert found.model_dump(mode="json") == {**RANGE, "funding": "donated"}
-    assert _read(AuthorityRead, told_authority("ghent", state="paused")).state == "paused"
+    assert _read(AuthorityRead, answered_authority("ghent", state="paused")).state == "paused"
     ending = {"at": "2026-11-25T10:00:00Z", "what": "pause", "days": 60, "days_left": 50}
     assert _read(EndingRead, ending).model_dump(mode="json") == ending
 

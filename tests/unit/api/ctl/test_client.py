@@ -11,7 +11,7 @@ from api.ctl import connection as module
 from api.ctl.client import Client, parse_url, path
 from api.ctl.errors import CtlError, Denied, NotInForce, Unreachable, WrongInput
 from api.system.schemas import VersionRead
-from tests.unit.api.ctl.conftest import TOKEN, Scripted, told_authority
+from tests.unit.api.ctl.conftest import TOKEN, Scripted, answered_authority
 
 
 def _problem(status: int, kind: str, **more: Any) -> tuple[int, str, bytes]:
@@ -97,7 +97,7 @@ def test_an_act_that_is_not_answered_in_time_may_have_been_done(
 
 
 def test_a_list_follows_cursors_up_to_its_limit(scripted: Scripted) -> None:
-    page = {"items": [told_authority("a"), told_authority("b")], "next": "more"}
+    page = {"items": [answered_authority("a"), answered_authority("b")], "next": "more"}
     scripted.answers["/v1/authorities"] = (200, "application/json", json.dumps(page).encode())
     with Client(scripted.url, TOKEN) as client:
         found = client.list(AuthorityRead, path("authorities"), 5)

@@ -4,11 +4,11 @@ import json
 
 from api.ctl.client import Client
 from api.ctl.names import LISTED, Names
-from tests.unit.api.ctl.conftest import TOKEN, Scripted, told_authority
+from tests.unit.api.ctl.conftest import TOKEN, Scripted, answered_authority
 
 
 def _authorities(*slugs: str) -> list[dict[str, object]]:
-    return [told_authority(slug, names={"nl": slug.title()}) for slug in slugs]
+    return [answered_authority(slug, names={"nl": slug.title()}) for slug in slugs]
 
 
 def test_a_name_is_asked_for_once(scripted: Scripted) -> None:
