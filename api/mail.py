@@ -1,5 +1,6 @@
 """Mail through one server, which may say too much, or nothing; messages that no program answers."""
 
+import re
 import smtplib
 import socket
 import ssl
@@ -18,6 +19,9 @@ PATIENCE_S = 60.0
 MAX_REPLY_LINES, MAX_REPLY_BYTES = 100, 64 * 1024
 DOMAIN = "dnsfilter.invalid"
 """The right side of message ids: a name of this machine is nobody's business outside."""
+
+_REPLY = re.compile(rb"(?:.{3}-.*\n)*(?!.{3}-).*\n")
+"""All lines but the last have a hyphen after the code: RFC 5321 section 4.2.1."""
 
 MAIL_FAILURES = (OSError, smtplib.SMTPException, UnicodeError)
 """What connecting and sending raise; the last for a host that no name server can be asked for."""
@@ -60,12 +64,15 @@ class _Patient(smtplib.SMTP):
 
         smtplib's own method takes lines without an end, and gives each byte a new timeout.
         """
-        reply = b""
-        while not _is_complete(reply):
-            reply += self._receive()
-            if len(reply) > MAX_REPLY_BYTES or reply.count(b"\n") > MAX_REPLY_LINES:
+        said, reply = b"", None
+        while reply is None:
+            piece = self._receive()
+            said += piece
+            reply = _REPLY.match(said) if b"\n" in piece else None
+            if len(said) > MAX_REPLY_BYTES or said.count(b"\n") > MAX_REPLY_LINES:
                 raise self._left("the mail server said too much")
-        lines = reply[:-1].split(b"\n")
+        # What follows answers nothing, and before STARTTLS could be another's (CVE-2011-0411).
+        lines = reply[0][:-1].split(b"\n")
         code = lines[-1][:3]
         return int(code) if code.isdigit() else -1, b"\n".join(line[4:].strip() for line in lines)
 
@@ -141,8 +148,3 @@ def _log_in(server: smtplib.SMTP, login: Login, secure: ssl.SSLContext | None) -
         raise
     except (smtplib.SMTPException, ValueError) as error:
         raise GivenUp("the mail server takes no login with a password") from error
-
-
-def _is_complete(reply: bytes) -> bool:
-    """Return whether a reply has its last line: all others have a hyphen after the code (RFC 5321 section 4.2.1)."""
-    return reply.endswith(b"\n") and reply[:-1].rpartition(b"\n")[2][3:4] != b"-"

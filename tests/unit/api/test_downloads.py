@@ -1,6 +1,7 @@
 """A download is made before it is sent. What it holds is closed, however the sending ends."""
 
 import asyncio
+import os
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,6 +10,7 @@ import pytest
 from starlette.types import Message
 
 from api import downloads
+from api.archive.zipping import ZipWriter
 from api.downloads import PIECE, Download, file_download, spooled
 from api.errors import Overloaded
 
@@ -82,3 +84,10 @@ def test_a_disk_that_would_get_too_full_is_left_to_the_database(
     monkeypatch.setattr(downloads, "KEPT_FREE", 2**62)
     with pytest.raises(Overloaded, match="is too full"):
         spooled(lambda file: file.write(b"piece"), tmp_path)
+
+    def make(file: BinaryIO) -> None:
+        with ZipWriter(file, 0o600) as made:
+            made.add("one", (os.urandom(PIECE) for _ in range(3)))
+
+    with pytest.raises(Overloaded, match="is too full"):
+        spooled(make, tmp_path)

@@ -107,6 +107,12 @@ def test_each_message_has_its_time_and_a_long_reply_is_no_fault(monkeypatch: pyt
         assert [server.send_message(message) for _ in range(3)] == [{}] * 3
 
 
+def test_what_a_server_says_after_a_reply_does_not_undo_it() -> None:
+    replies = [b"250 here", b"250 yes", b"250 yes", b"354 go on", b"250 kept\r\n421 closing"]
+    with _server(*([(0.0, reply + b"\r\n")] for reply in replies)) as place:
+        _send(place)
+
+
 LOGIN = Login("dns", "secret")
 
 
