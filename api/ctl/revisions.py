@@ -5,7 +5,7 @@ from itertools import chain
 
 from api.ctl.accounts import Accounts
 from api.ctl.acts import act_lines, changed_lines
-from api.ctl.client import Client, path
+from api.ctl.client import PAGE, Client, path
 from api.ctl.commands import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb, whole_number
 from api.ctl.errors import DONE, FOUND
 from api.ctl.listing import listed
@@ -15,7 +15,6 @@ from api.policies.schemas import ActRead
 from api.revisions.schemas import ChangeRead, RevisionRead, RevisionSummary, RollbackRead
 from api.trace.schemas import PublicationRead
 
-PAGE = 200
 MAX_NUMBER = 2**63 - 1
 
 
