@@ -1,21 +1,57 @@
-from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final, TypeAlias
 
-from dnsfilter.cache.answers import Entry
+from dnsfilter.cache.answers import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Clients
+from dnsfilter.config.model import Clients, Limits
 from dnsfilter.engine.clock import Anchor, Clock
+from dnsfilter.engine.interface import Drop, Event, Miss, Reply
 from dnsfilter.engine.limits import Limiter
-from dnsfilter.engine.reference import ReferenceEngine
-from dnsfilter.engine.strangers import StrangerTable
+from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.strangers import Noted, StrangerTable
+from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Matched, Snapshot
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.query import Query
 
 _Names: TypeAlias = tuple[bytes, ...]
 
-class CompiledEngine(ReferenceEngine):
-    """The engine whose ordinary queries are answered in C; all else is the reference's own code."""
+class CompiledEngine:
+    """Implements `Engine`: the ordinary query in C, what needs more by the slow path."""
+
+    make_cache: ClassVar[Callable[[int, int], Cache]]
+    def __init__(
+        self,
+        *,
+        listeners: Sequence[UdpListener],
+        zones: Zones,
+        cache: Cache,
+        clients: Clients,
+        limits: Limits,
+        trust_ad: bool,
+        longest_wait_ms: int = ...,
+        clock: Clock,
+        counters: CounterBlock,
+        snapshot: Snapshot,
+        since_ms: int | None = None,
+    ) -> None: ...
+    def fileno(self) -> int: ...
+    def listen(self, listener: UdpListener) -> None: ...
+    def unlisten(self, listener: UdpListener) -> None: ...
+    def in_hand(self) -> int: ...
+    def take_strangers(self) -> Sequence[Noted]: ...
+    def poll(self, budget: int) -> Sequence[Event]: ...
+    def answer(
+        self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
+    ) -> Reply | Miss | Drop: ...
+    def forward(self, miss: Miss, ticket: int) -> Sequence[Event]: ...
+    def complete(self, exchange: int, message: bytes | None, *, server_failed: bool = True) -> Sequence[Event]: ...
+    def is_open(self, exchange: int) -> bool: ...
+    def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None: ...
+    def close(self) -> None: ...
 
 class Store:
     """`AnswerCache` in C, with the same contract."""

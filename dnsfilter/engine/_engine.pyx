@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""The compiled engine: the ordinary query in C, without a Python object; everything else as the reference engine does.
+"""The compiled engine: the ordinary query in C, without a Python object; everything else by the slow path.
 
-Where C decides, it decides exactly as reference.py; where it is not certain, it hands over before it has counted or
-stored anything. One extension, in topics: each included file is one.
+Where C decides, it decides exactly as the reference engine; where it is not certain, it hands over before it has counted
+or stored anything. One extension, in topics: each included file is one. The main loop is compiled/loop.pxi.
 """
 
 include "compiled/defs.pxi"
@@ -32,13 +32,13 @@ include "compiled/flights.pxi"
 include "compiled/shares.pxi"
 include "compiled/pending.pxi"
 include "compiled/handover.pxi"
-include "compiled/asking.pxi"
 include "compiled/failures.pxi"
 include "compiled/sockets.pxi"
 include "compiled/namemap.pxi"
 include "compiled/places.pxi"
 include "compiled/allowed.pxi"
 include "compiled/answering.pxi"
-include "compiled/reading.pxi"
 include "compiled/delivering.pxi"
+include "compiled/alarm.pxi"
+include "compiled/loop.pxi"
 include "compiled/engine.pxi"

@@ -1,12 +1,27 @@
-"""One query on its way through an engine, and how it may fail."""
+"""One turn of an engine, one query on its way through it, and how that may fail."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dnsfilter.engine.interface import Event
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import EdeCode
 from dnsfilter.wire.query import Query
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn of an engine: both clocks are read once for all that it does, and it gathers what is to be handed up."""
+
+    wall_s: Instant
+    boot_ns: int
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def boot_ms(self) -> int:
+        """Milliseconds of boot time."""
+        return self.boot_ns // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 
 if TYPE_CHECKING:
+    from dnsfilter.engine._engine import CompiledEngine
     from dnsfilter.engine.reference import ReferenceEngine
 
 VARIABLE = "DNSFILTER_ENGINE"
@@ -45,7 +46,7 @@ def chosen_kind(environ: Mapping[str, str] = os.environ) -> EngineKind:
     return kind
 
 
-def engine_class(kind: EngineKind) -> "type[ReferenceEngine]":
+def engine_class(kind: EngineKind) -> "type[ReferenceEngine | CompiledEngine]":
     """The class of that kind; raises UnavailableError where it was not built or cannot be loaded."""
     match kind:
         case EngineKind.COMPILED:

@@ -1,14 +1,31 @@
-"""One question on its way to upstreams, and what can come of it."""
+"""One question on its way to upstreams, who waits for it, and what can come of it."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.handover import Sent, Waiter
+from dnsfilter.engine.listening import Ancillary, PeerAddress, UdpListener
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.upstream.attempt import Attempt
 from dnsfilter.wire.answer import Answer, Chain
-from dnsfilter.wire.query import Question
+from dnsfilter.wire.query import Query, Question, question_of
+
+STALE_AFTER_MS = 1_800
+"""How long clients wait before a stale answer has to do (RFC 8767 section 5, the client response timer)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Who waits for an exchange, and where the reply goes: a listener's peer, or a stream's ticket."""
+
+    query: Query
+    client: bytes
+    asked_ns: int
+    listener: UdpListener | None = None
+    peer: PeerAddress | None = None
+    source: Ancillary = field(default_factory=list)
+    ticket: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -18,12 +35,10 @@ class Exchange:
     number: int
     key: CacheKey
     question: Question
-    attempt: Attempt
     started_ms: int
     client: bytes
-    waiters: list[Waiter] = field(default_factory=list)
+    attempt: Attempt = field(init=False)
     walked: list[tuple[Answer, Chain]] = field(default_factory=list)
-    sends: list[tuple[Sent, int]] = field(default_factory=list)
     server: int = 0
     sent: int = 0
     sent_ns: int = 0
@@ -31,6 +46,36 @@ class Exchange:
     late: bool = False
     reason: Failure | None = Failure.TIMEOUT
     """How the last try failed; None if it had to end, or could not be made, for want of room here."""
+
+    @property
+    def late_at_ms(self) -> int | None:
+        """When those who wait have waited long, None once they have."""
+        return None if self.late else self.started_ms + STALE_AFTER_MS
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When something is to be done unless an answer comes before; None while a stream decides."""
+        late_ms, wait_ms = self.late_at_ms, self.wait_until_ms
+        return late_ms if wait_ms is None else wait_ms if late_ms is None else min(late_ms, wait_ms)
+
+
+def resumed(
+    number: int,
+    key: CacheKey,
+    servers: Sequence[int],
+    first_wait_ms: int,
+    plain: Collection[int],
+    sent_ns: int,
+    client: bytes,
+) -> Exchange:
+    """An exchange whose first send is out already, to the first of `servers`, and is still waited for."""
+    started_ms = sent_ns // 1_000_000
+    exchange = Exchange(number, key, question_of(key.name, key.qtype, key.qclass), started_ms, client)
+    exchange.attempt = Attempt(servers, first_wait_ms, plain)
+    step = exchange.attempt.start(started_ms)
+    exchange.server, exchange.sent, exchange.sent_ns = step.server, 1, sent_ns
+    exchange.wait_until_ms = step.wait_until_ms
+    return exchange
 
 
 @dataclass(frozen=True, slots=True)

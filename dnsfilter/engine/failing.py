@@ -2,18 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from dnsfilter.cache.answers import Cache, Entry
-from dnsfilter.cache.failures import Failures
+from dnsfilter.cache.failures import Unresolved
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.case import Failed
-from dnsfilter.engine.handover import HealthBook
+from dnsfilter.engine.table import HealthBook
 from dnsfilter.wire.answer import follow, kept
 from dnsfilter.wire.iana import EdeCode
 
 
+class FailureBook(Protocol):
+    """What `cache.failures.Failures` does, or a twin of it."""
+
+    def get(self, key: CacheKey, recoveries: int, now_ms: int) -> Unresolved | None: ...
+    def note(
+        self, key: CacheKey, code: EdeCode | None, targets: tuple[bytes, ...], recoveries: int, now_ms: int
+    ) -> None: ...
+    def forget(self, key: CacheKey) -> None: ...
+
+
 def known_failure(
-    failures: Failures, health: HealthBook, key: CacheKey, servers: Sequence[int], stale: Entry | None, boot_ms: int
+    failures: FailureBook, health: HealthBook, key: CacheKey, servers: Sequence[int], stale: Entry | None, boot_ms: int
 ) -> Failed | None:
     """Return why `servers` are not asked now, None if they are.
 

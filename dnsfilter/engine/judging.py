@@ -1,13 +1,19 @@
-"""What policy makes of a query and of the answer to it, by the snapshot in force; and the count of that."""
+"""What policy makes of a query and of the answer to it, by the snapshot in force; and the count of that.
+
+Both engines decide through this.
+"""
 
 from dataclasses import replace
 from typing import cast
 
 from dnsfilter.cache.answers import Entry
+from dnsfilter.config.model import Clients
 from dnsfilter.engine.case import Case, Failed
+from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.local import any_answer, asks_any
 from dnsfilter.engine.refusals import refusal, ttl_cap_s
 from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
@@ -24,28 +30,47 @@ ENCRYPTED_DNS = "encrypted_dns"
 
 
 class Judging:
-    """The part of an engine that decides; the rest of it opens the counters and puts snapshots in force."""
+    """Decides and counts by one snapshot at a time; `swap` puts the first one in force."""
 
-    _snapshot: Snapshot
-    _counters: CounterBlock
-    _slots: "memoryview[int]"
+    snapshot: Snapshot
+    anchor: Anchor
 
-    def _judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
+    def __init__(self, clients: Clients, counters: CounterBlock) -> None:
+        self._clients = clients
+        self._counters = counters
+        self._slots = counters.slots
+
+    def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
+        """Decide by `snapshot` from now on."""
+        self._counters.open_policy(snapshot.rules_digest, len(snapshot.pairs))
+        self.snapshot, self.anchor = snapshot, anchor
+
+    def may_ask(self, client: bytes, range_class: int | None, at: Instant) -> bool:
+        """Whether the client is registered, is allowed by configuration, or asks while all are suspended."""
+        return range_class is not None or self._clients.admits(client) or self.snapshot.suspends_all(at)
+
+    def unregistered(self, case: Case) -> bytes:
+        """The refusal to a client that may not ask."""
+        self.count(case.transport, Outcome.UNREGISTERED)
+        return empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit)
+
+    def judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
+        """The judgement on what `matches` names belong to; nothing is counted."""
         if case.range_class is None:
             return PASS
-        return self._snapshot.judge(case.range_class, matches, case.at)
+        return self.snapshot.judge(case.range_class, matches, case.at)
 
-    def _serve(self, case: Case, entry: Entry, outcome: Outcome) -> bytes:
+    def serve(self, case: Case, entry: Entry, outcome: Outcome) -> bytes:
         """The reply from an entry, by the policy on the question and on every name that the answer leads to."""
         matches = self._matches(case.query.question, entry)
-        judgement = self._judge(case, matches)
+        judgement = self.judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
-            return self._refuse(case, judgement, matches)
-        self._note(judgement)
-        self._count(case.transport, outcome)
+            return self.refuse(case, judgement, matches)
+        self.note(judgement)
+        self.count(case.transport, outcome)
         stale = outcome is Outcome.STALE
         told = cast(tuple[tuple[Matched, ...], ...], entry.beside)
-        hidden = any(self._judge(case, found).verdict is Verdict.REFUSE for found in told)
+        hidden = any(self.judge(case, found).verdict is Verdict.REFUSE for found in told)
         answer = without_additional(entry.answer) if hidden else entry.answer
         age_s, ad = entry.age_s(case.boot_ms), entry.ad and (case.query.ad or case.query.do)
         if asks_any(case.query.question):
@@ -67,7 +92,7 @@ class Judging:
 
     def _matches(self, question: Question, entry: Entry) -> tuple[Matched, ...]:
         """What question and targets belong to; kept in the entry for as long as the names are the same ones."""
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         if entry.matches is None or entry.names_digest != snapshot.names_digest:
             entry.matches = snapshot.match_all((question.name, *entry.targets))
             entry.beside = tuple({found for found in map(snapshot.match, beside(entry.answer)) if found})
@@ -76,39 +101,41 @@ class Judging:
 
     def _cap_s(self, case: Case, matches: tuple[Matched, ...]) -> int | None:
         """How long the client may keep an answer, None without a bound of ours."""
-        if not matches or not self._snapshot.concerned(matches):
+        if not matches or not self.snapshot.concerned(matches):
             return None
         if case.range_class is None:
             return ttl_cap_s(case.at, None)
-        return ttl_cap_s(case.at, self._snapshot.next_change(case.range_class, matches, case.at))
+        return ttl_cap_s(case.at, self.snapshot.next_change(case.range_class, matches, case.at))
 
-    def _refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
-        self._note(judgement)
-        self._count(case.transport, Outcome.BLOCKED)
+    def refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
+        """The reply to a query that policy refuses."""
+        self.note(judgement)
+        self.count(case.transport, Outcome.BLOCKED)
         cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
         return refusal(case.query, judgement, cap_s, case.limit)
 
-    def _note(self, judgement: Judgement) -> None:
+    def note(self, judgement: Judgement) -> None:
         """Count what the bans made of a query, once it is certain."""
-        count = self._counters.count
+        counted = self._counters.count
         if judgement.refused >= 0:
-            count(judgement.refused, PolicyKind.REFUSED)
+            counted(judgement.refused, PolicyKind.REFUSED)
         for pair in judgement.monitored:
-            count(pair, PolicyKind.MONITORED)
+            counted(pair, PolicyKind.MONITORED)
         for pair in judgement.exempted:
-            count(pair, PolicyKind.EXEMPTED)
+            counted(pair, PolicyKind.EXEMPTED)
         if judgement.ban is not None and judgement.ban.service == ENCRYPTED_DNS:
             self._slots[BYPASS[Bypass.ENCRYPTED_DNS]] += 1
 
-    def _count(self, transport: Transport, outcome: Outcome) -> None:
+    def count(self, transport: Transport, outcome: Outcome) -> None:
+        """Count a query once it is certain what it gets."""
         self._slots[QUERY[transport][outcome]] += 1
 
-    def _fail(self, case: Case, failed: Failed) -> bytes:
+    def fail(self, case: Case, failed: Failed) -> bytes:
         """SERVFAIL, unless policy, which may have changed meanwhile, refuses the question or what it led to."""
-        matches = self._snapshot.match_all((case.query.question.name, *failed.targets))
-        judgement = self._judge(case, matches)
+        matches = self.snapshot.match_all((case.query.question.name, *failed.targets))
+        judgement = self.judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
-            return self._refuse(case, judgement, matches)
-        self._note(judgement)
-        self._count(case.transport, Outcome.FAILED)
+            return self.refuse(case, judgement, matches)
+        self.note(judgement)
+        self.count(case.transport, Outcome.FAILED)
         return empty_reply(case.query, Rcode.SERVFAIL, failed.edes, case.limit)

@@ -1,46 +1,21 @@
-"""The room that questions and those who wait for them take up: bounded in all, and for each client.
-
-An engine whose ordinary questions travel elsewhere has one room for both ways, so that the bounds hold for their sum.
-"""
+"""The room that questions and those who wait for them take up: bounded in all, and for each client."""
 
 from collections import Counter
-from typing import Protocol
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.handover import Begun
 from dnsfilter.engine.limits import client_block
 from dnsfilter.engine.shares import Shares
 
 MOST_EXCHANGES = 4096
 CROWDED_FROM = MOST_EXCHANGES * 3 // 4
 """From this many exchanges on, waits are shorter."""
+MOST_WAITERS = 4096
+"""Queries that one exchange may hold, and eight times as many as one client may have waiting."""
 
 
-class Room(Protocol):
+class Room:
     """Who takes up how much room, and which questions are on their way at all."""
-
-    def enter(self, client: bytes, opening: CacheKey | None = None, now_ms: int = 0) -> None:
-        """Let one more query of `client` wait, and begin the exchange `opening`; OverflowError changes nothing."""
-
-    def giving_way(self, client: bytes, opening: CacheKey, now_ms: int) -> CacheKey | None:
-        """Return the exchange that has to end before `opening` can begin; None if none has to, or none gives way."""
-
-    def is_crowded(self) -> bool:
-        """Return whether waits have to be short, for there is little room left."""
-
-    def leave(self, client: bytes) -> None:
-        """A query of `client` waits no longer."""
-
-    def shut(self, key: CacheKey) -> None:
-        """The exchange of `key` is over."""
-
-    def hand_over(self, key: CacheKey) -> Begun | None:
-        """An exchange of `key` that was begun elsewhere and is the caller's from now on; None where there is none."""
-
-
-class OwnRoom:
-    """Implements `Room` for an engine all of whose questions travel one way."""
 
     def __init__(self, limits: Limits) -> None:
         self._most_waiting = limits.waiting
@@ -50,6 +25,7 @@ class OwnRoom:
         self._shares = Shares()
 
     def enter(self, client: bytes, opening: CacheKey | None = None, now_ms: int = 0) -> None:
+        """Let one more query of `client` wait, and begin the exchange `opening`; OverflowError changes nothing."""
         block = client_block(client)
         if not self._has_seat(block):
             raise OverflowError("too many clients, or too many questions of one client, wait")
@@ -61,6 +37,7 @@ class OwnRoom:
         self._waiting += 1
 
     def giving_way(self, client: bytes, opening: CacheKey, now_ms: int) -> CacheKey | None:
+        """Return the exchange that has to end before `opening` can begin; None if none has to, or none gives way."""
         if len(self._shares) < MOST_EXCHANGES or not self._has_seat(client_block(client)):
             return None
         return self._shares.giving_way(opening, client, now_ms)
@@ -73,9 +50,11 @@ class OwnRoom:
         return self._waiting < self._most_waiting and self._per_client[block] < most
 
     def is_crowded(self) -> bool:
+        """Return whether waits have to be short, for there is little room left."""
         return len(self._shares) >= CROWDED_FROM
 
     def leave(self, client: bytes) -> None:
+        """A query of `client` waits no longer."""
         block = client_block(client)
         self._waiting -= 1
         self._per_client[block] -= 1
@@ -83,7 +62,5 @@ class OwnRoom:
             del self._per_client[block]
 
     def shut(self, key: CacheKey) -> None:
+        """The exchange of `key` is over."""
         self._shares.remove(key)
-
-    def hand_over(self, key: CacheKey) -> Begun | None:
-        return None

@@ -1,5 +1,5 @@
-# A query, from octets to octets: class, cache, names, judgement, reply. What needs more is handed over before anything of
-# it has been counted but its charge.
+# What the steps of the main loop do with one query: look ahead, limits, names of ours, policy, replies. What needs more is
+# handed over to the slow path before anything of it has been counted but its charge.
 
 from dnsfilter.config.model import Unregistered
 from dnsfilter.policy.model import Reply as BanReply
@@ -8,10 +8,9 @@ from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS, LIMITED, POLICY_KINDS, QUERY, PolicyKind
 
 cdef enum:
-    HAND_OVER = 0           # nothing of it is counted, not even against its limit
-    ADMITTED = -1           # to be handed over too, but it has paid
-    MISS = -2               # an upstream has to be asked
-    DROPPED = -3
+    HAND_OVER = 0           # the slow path decides: it has paid, and nothing else of it is counted
+    MISS = -1               # an upstream has to be asked
+    DROPPED = -2
     CONCERNED_TTL = 60      # refusals.CONCERNED_TTL_S
     EDE_PROHIBITED = 18
     EDE_NOT_AUTHORITATIVE = 20
@@ -70,7 +69,7 @@ cdef class Answering:
     cdef uint64_t[::1] policy
     cdef AllowedClients allowed     # of those that are in no range
     cdef Records records
-    cdef Failures failures          # None until `watch`
+    cdef Failures failures
     cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
     cdef int cache_hits, limited_client, limited_stranger, limited_waiting
     cdef int bypass, bypass_ddr, bypass_canary, bypass_relay
@@ -79,8 +78,8 @@ cdef class Answering:
     cdef Judged judged
     cdef Matches found
 
-    def __init__(self, Store store, zones, clients, slots, limiter, strangers):
-        self.store = store
+    def __init__(self, Store store, zones, clients, slots, limiter, strangers, Failures failures not None):
+        self.store, self.failures = store, failures
         self.buckets = Buckets(limiter)
         self.strangers = Strangers(strangers)
         self.slots = slots
@@ -106,10 +105,6 @@ cdef class Answering:
             self.names_digest = table.snapshot.names_digest
             self.generation += 1
 
-    def watch(self, Failures failures):
-        """Ask nothing upstream that is known to fail."""
-        self.failures = failures
-
     def release(self):
         """Let go of the counters' memory; nothing is answered afterwards."""
         self.slots = self.policy = None
@@ -121,7 +116,7 @@ cdef class Answering:
     cdef bint look_ahead(
         self, const Asked* asked, const uint8_t* client, int client_size, int64_t at, Where* where
     ) noexcept nogil:
-        """Find what `answer` needs and only a swap or another instant changes; whether the cache will be looked into."""
+        """Find what only a swap or another instant changes; whether the cache will be looked into."""
         where.range_class = self.table.find(client, client_size)
         where.may_ask = self.may_ask(where.range_class, client, client_size, at)
         if where.may_ask:
@@ -135,46 +130,6 @@ cdef class Answering:
         where.hash = self.store.hash_of(
             where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
         )
-
-    cdef int answer(
-        self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t at, int64_t now_ms,
-        uint32_t limit, uint8_t* out, const Where* where,
-    ) noexcept nogil:
-        """What a plain query gets after `look_ahead`: octets of the reply in `out`, or a number below 1."""
-        if where.range_class < 0:
-            self.strangers.note(client, client_size, now_ms)
-        if not where.may_ask:
-            return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
-        if self.admit(client, client_size, True, transport, now_ms) != ADMIT_PASS:
-            return DROPPED
-        return self.resolve(asked, where, transport, at, now_ms, limit, out)
-
-    cdef int answer_odd(
-        self, const uint8_t* message, uint32_t size, Asked* asked, const uint8_t* client, int client_size,
-        int transport, int64_t at, int64_t now_ms, uint8_t* out, Where* where,
-    ) noexcept nogil:
-        """The same for a message that is no plain query, without a look ahead; on MISS it is in `asked`."""
-        cdef Fault fault
-        cdef uint32_t limit
-        cdef int said = read_odd(message, size, asked, &fault)
-        where.range_class = -1
-        if said == ODD_SILENT:
-            self.slots[self.outcomes[transport][AS_DROPPED]] += 1
-            return DROPPED
-        limit = STREAM_ROOM if transport else udp_limit_of(asked)
-        where.range_class = self.table.find(client, client_size)
-        if where.range_class < 0:
-            self.strangers.note(client, client_size, now_ms)
-        where.may_ask = self.may_ask(where.range_class, client, client_size, at)
-        if said == ODD_QUERY and not where.may_ask:
-            return self.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
-        if self.admit(client, client_size, where.may_ask or transport, transport, now_ms) != ADMIT_PASS:
-            return DROPPED
-        if said == ODD_QUERY:
-            return self.answer_rare(asked, where, transport, at, now_ms, limit, out)
-        said = AS_UNSUPPORTED if fault.rcode == RCODE_NOTIMP else AS_MALFORMED
-        self.slots[self.outcomes[transport][said]] += 1
-        return <int>write_fault(asked, &fault, out)
 
     cdef int admit(
         self, const uint8_t* client, int client_size, bint as_client, int transport, int64_t now_ms
@@ -205,55 +160,6 @@ cdef class Answering:
         out[2] |= 0x02  # TC: whoever is not forged comes again by TCP
         return <int>size
 
-    cdef int answer_rare(
-        self, Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
-    ) noexcept nogil:
-        """What a query that is well-formed but not plain gets, once it has paid."""
-        cdef int ours
-        if not self.pass_policy(asked, where.range_class, at):
-            return self.refused_or_handed(asked, where.range_class, transport, at, limit, out)
-        if not asked.rd:
-            return self.decline(asked, AS_NOT_RECURSIVE, EDE_NOT_AUTHORITATIVE, transport, limit, out)
-        if asked.qclass == CLASS_CH or asked.qclass == CLASS_NONE or asked.qclass == CLASS_ANY:
-            return self.decline(asked, AS_UNSUPPORTED, -1, transport, limit, out)
-        if asked.qclass != CLASS_IN or (asked.qtype != TYPE_ANY and not is_plain_type(asked.qtype)):
-            return ADMITTED
-        if asked.qtype == TYPE_ANY:
-            ours = self.ours(asked, where.range_class, at)
-            if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and self.places.view_of(asked, True)):
-                return self.tell_ours(asked, ours, where.range_class, transport, at, limit, out)
-            look_for_alias(asked)
-        self.place(asked, at, where)
-        return self.resolve(asked, where, transport, at, now_ms, limit, out)
-
-    cdef int resolve(
-        self, const Asked* asked, const Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit,
-        uint8_t* out,
-    ) noexcept nogil:
-        """What a query for data of class IN gets, once it has paid."""
-        cdef Entry* entry
-        cdef int known
-        if where.ours != NOT_OURS and not (where.ours & ZONE_OVERRIDABLE and where.view):
-            return self.tell_ours(
-                asked, self.ours(asked, where.range_class, at), where.range_class, transport, at, limit, out
-            )
-        entry = self.store.find(
-            where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, where.hash, now_ms
-        )
-        if entry != NULL and now_ms < entry.expires_ms:
-            return self.serve(asked, entry, where.range_class, transport, KEPT, at, now_ms, limit, out)
-        # Before failures are looked up: a question that policy refuses asks for no probe.
-        if not self.pass_policy(asked, where.range_class, at):
-            return self.refused_or_handed(asked, where.range_class, transport, at, limit, out)
-        known = self.failures.known_for(where.view, where.hash, entry != NULL, now_ms)
-        if known == UNKNOWN:
-            return MISS
-        if known == IN_PYTHON or (entry == NULL and self.store.has_other(asked, where.view, now_ms)):
-            return ADMITTED
-        if entry != NULL:
-            return self.serve(asked, entry, where.range_class, transport, AS_STALE, at, now_ms, limit, out)
-        return self.fail(asked, known, transport, limit, out)
-
     cdef int fail(self, const Asked* asked, int code, int transport, uint32_t limit, uint8_t* out) noexcept nogil:
         """SERVFAIL for what is known to fail, once policy has passed it."""
         self.note()
@@ -270,7 +176,7 @@ cdef class Answering:
         self, const Asked* asked, int range_class, int transport, int64_t at, uint32_t limit, uint8_t* out
     ) noexcept nogil:
         if self.judged.verdict < 0:
-            return ADMITTED
+            return HAND_OVER
         return self.refuse(asked, range_class, transport, at, limit, out)
 
     cdef int ours(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
@@ -285,7 +191,7 @@ cdef class Answering:
         cdef Edes none
         cdef const Body* soa = &self.records.signal if ours & SIGNAL else &self.records.zone
         if not ours & (ZONE_HERE | LOOPBACK | SIGNAL):
-            return ADMITTED
+            return HAND_OVER
         if not self.pass_policy(asked, range_class, at):
             return self.refused_or_handed(asked, range_class, transport, at, limit, out)
         self.note()
@@ -321,9 +227,9 @@ cdef class Answering:
         """The reply from an entry. Unless it was DELIVERED: policy on the question first, then on all it leads to."""
         cdef int size
         if entry.generation != self.generation and not self.look_up(asked, entry):
-            return ADMITTED
+            return HAND_OVER
         if read_matches(entry, 0, &self.found) < entry.found_size:
-            return ADMITTED  # what a server told of unasked belongs to something
+            return HAND_OVER  # what a server told of unasked belongs to something
         if self.found.count:
             if how != DELIVERED:
                 self.table.judge(range_class, &self.found, True, at, &self.judged)
@@ -332,7 +238,7 @@ cdef class Answering:
                     return self.refuse(asked, range_class, transport, at, limit, out)
             self.table.judge(range_class, &self.found, False, at, &self.judged)
             if self.judged.verdict < 0:
-                return ADMITTED
+                return HAND_OVER
             if self.judged.verdict == VERDICT_REFUSE:
                 size = self.refuse(asked, range_class, transport, at, limit, out)
                 if size > 0 and how != DELIVERED:
@@ -348,7 +254,7 @@ cdef class Answering:
             if size and entry.turn_count > 1:
                 take_turns(entry, asked.id, out)
         if size == 0:
-            return ADMITTED
+            return HAND_OVER
         if self.found.count:
             self.note()
         if how != DELIVERED:
@@ -395,7 +301,7 @@ cdef class Answering:
         cdef uint16_t ede = 0
         cdef const uint8_t* text = self.table.text_of(self.judged.rule, &size, &ede)
         if text == NULL:
-            return ADMITTED
+            return HAND_OVER
         self.note()
         self.slots[self.outcomes[transport][AS_BLOCKED]] += 1
         if self.table.reply_of(self.judged.rule) == self.refused_reply:

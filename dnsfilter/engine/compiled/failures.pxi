@@ -87,7 +87,7 @@ cdef class Failures:
             found.hold_ms = 0
             self.count -= 1
 
-    # For the reference's code.
+    # For the slow path.
 
     cdef uint64_t hash_from(self, key) except? 0:
         cdef Key wanted = key_from(key)

@@ -17,12 +17,12 @@ cdef extern from *:
     """
     const int KEEPS_PIECES      # a sanitizer sees nothing of memory that is kept
 
-# One who waits; the octets of the query stand behind it.
+# One who waits; the bytes of the query stand behind it.
 cdef struct Waiting:
     Waiting* next
     Client* client
+    int64_t handed              # the number of the Waiter that came from Python; all below is void then. 0: none
     int64_t asked_ns
-    uint64_t ticket
     int listener
     uint16_t message_size
     uint8_t address_size
@@ -38,23 +38,30 @@ cdef struct Group:
     uint64_t hash
     uint32_t count
 
+# One query that was sent, for a flight or as a probe.
+cdef struct Sending:
+    Sending* next_of_bucket
+    Sending* next_of_flight
+    Flight* flight              # NULL: a probe
+    Pooled* held                # NULL: no answer to it is waited for
+    uint16_t id
+
 cdef struct Flight:
     Flight* next_of_key
-    Flight* next_of_send
     Flight* before              # in one of the lists of `Shares`
     Flight* behind
     Group* groups[5]            # GROUPS, of `Shares`, once the question is old
     uint64_t client_hash        # of the client that asked first
     uint64_t hash
-    Pooled* held                # NULL: no answer to this send is waited for any more
+    Sending own                 # the first send; further ones have memory of their own
+    Sending* sends              # those that may still be answered
     Waiting* first
     Waiting* last
     int64_t sent_ns
     int64_t deadline_ms
-    int64_t number              # the exchange's, once adopted
+    int64_t number              # of the Exchange by which the slow path decides; 0: none, all is decided here
     int place                   # in the heap of deadlines, -1: not in it
     uint32_t waiters
-    uint16_t id
     uint16_t view
     uint16_t qtype
     uint16_t qclass
@@ -65,7 +72,7 @@ cdef struct Flight:
     bint do_bit
     bint cd
     bint plain                  # sent without EDNS
-    bint adopted                # Python's, which begins some of its own as well
+    bint late                   # whoever joins is the slow path's to answer
     uint8_t name[256]           # last: only what stands before it is cleared
 
 
@@ -74,7 +81,7 @@ cdef class FlightTable:
     """All flights by key, and those that an answer may still come for by socket and id."""
 
     cdef Flight* by_key[4096]
-    cdef Flight* by_send[4096]
+    cdef Sending* by_send[4096]
     cdef Store store            # whose hash of a question is the one here: each is hashed once
     cdef Flight* spare          # memory to use again, at most MOST_EXCHANGES pieces
     cdef Waiting* spare_waiting
@@ -180,33 +187,44 @@ cdef class FlightTable:
         while at[0] != flight:
             at = &at[0].next_of_key
         at[0] = flight.next_of_key
-        self.remove_send(flight)
+        self.remove_sends(flight)
         self.count -= 1
         self.old_flight(flight)
 
-    cdef Flight* find_send(self, const Pooled* held, uint16_t id) noexcept nogil:
-        cdef Flight* flight = self.by_send[send_bucket(held, id)]
-        while flight != NULL and (flight.held != held or flight.id != id):
-            flight = flight.next_of_send
-        return flight
+    cdef Sending* find_send(self, const Pooled* held, uint16_t id) noexcept nogil:
+        cdef Sending* sending = self.by_send[send_bucket(held, id)]
+        while sending != NULL and (sending.held != held or sending.id != id):
+            sending = sending.next_of_bucket
+        return sending
 
-    cdef void add_send(self, Flight* flight) noexcept nogil:
-        cdef Flight** bucket = &self.by_send[send_bucket(flight.held, flight.id)]
-        flight.next_of_send = bucket[0]
-        bucket[0] = flight
-        flight.held.waiting += 1
+    cdef void add_send(self, Sending* sending, Flight* flight, Pooled* held, uint16_t id) noexcept nogil:
+        cdef Sending** bucket = &self.by_send[send_bucket(held, id)]
+        sending.flight, sending.held, sending.id = flight, held, id
+        sending.next_of_bucket = bucket[0]
+        bucket[0] = sending
+        held.waiting += 1
+        if flight != NULL:
+            sending.next_of_flight = flight.sends
+            flight.sends = sending
 
-    cdef void remove_send(self, Flight* flight) noexcept nogil:
+    cdef void drop_send(self, Sending* sending) noexcept nogil:
+        """Wait for no answer to it; its flight and its memory are the caller's business."""
+        cdef Sending** at = &self.by_send[send_bucket(sending.held, sending.id)]
+        while at[0] != sending:
+            at = &at[0].next_of_bucket
+        at[0] = sending.next_of_bucket
+        sending.held.waiting -= 1
+        sending.held = NULL
+
+    cdef void remove_sends(self, Flight* flight) noexcept nogil:
         """No answer is waited for any more; harmless when said twice."""
-        cdef Flight** at
-        if flight.held == NULL:
-            return
-        at = &self.by_send[send_bucket(flight.held, flight.id)]
-        while at[0] != flight:
-            at = &at[0].next_of_send
-        at[0] = flight.next_of_send
-        flight.held.waiting -= 1
-        flight.held = NULL
+        cdef Sending* sending
+        while flight.sends != NULL:
+            sending = flight.sends
+            flight.sends = sending.next_of_flight
+            self.drop_send(sending)
+            if sending != &flight.own:
+                free(sending)
 
     cdef void clear(self) noexcept nogil:
         """Give all memory back, and that of those who wait; their seats and sockets are the caller's business."""
@@ -215,6 +233,7 @@ cdef class FlightTable:
         for i in range(FLIGHT_BUCKETS):
             while self.by_key[i] != NULL:
                 next = self.by_key[i].next_of_key
+                free_sends(self.by_key[i])
                 self.free_waiting(self.by_key[i])
                 self.old_flight(self.by_key[i])
                 self.by_key[i] = next
@@ -277,17 +296,26 @@ cdef class Deadlines:
         self.put(place, flight)
 
 
+cdef void free_sends(Flight* flight) noexcept nogil:
+    """Give back the memory of its sends, which nothing is to find any more."""
+    cdef Sending* sending
+    while flight.sends != NULL:
+        sending = flight.sends
+        flight.sends = sending.next_of_flight
+        if sending != &flight.own:
+            free(sending)
+
+
 cdef inline uint32_t send_bucket(const Pooled* held, uint16_t id) noexcept nogil:
     return (<uint32_t>held.fd * 40503 + id) % FLIGHT_BUCKETS
 
 
 cdef uint32_t write_question(const Flight* flight, bint want_ad, uint8_t* out) noexcept nogil:
-    """Our own query, as build_upstream_query of wire/query.py makes it; at most 282 octets."""
+    """Our own query without its id, as build_upstream_query of wire/query.py makes it; at most 282 bytes."""
     cdef uint8_t head[12]
     cdef uint8_t tail[15]
     memset(head, 0, sizeof(head))
     memset(tail, 0, sizeof(tail))
-    head[0], head[1] = flight.id >> 8, flight.id & 255
     head[2] = 1  # RD
     head[3] = (0x20 if want_ad and not flight.plain else 0) | (0x10 if flight.cd else 0)
     head[5] = 1  # question

@@ -1,49 +1,45 @@
-# From C to Python: what `Pending` began and `Inflight` goes on with, and the room that both share.
+# What the slow path sees of `Pending`: exchanges, waiters and sends as Python has them.
 #
-#   make_pending(...)                          in the engine's constructor; then
-#   Inflight(..., room=SharedRoom(pending), health=pending.health)
-#   judged(pending, said, &arrived, fd, now_ns, inflight)      what `next_arrival` gave, unless it was taken: Results
-#   adopt(pending, flight, inflight)           -> the Exchange; its Waitings are void
-#   adopt_expired(pending, now_ms, inflight)   those whose first wait is over; then `inflight.expire` deals with them
-#
-# An Exchange keeps its place in C's tables until `Inflight.finish`, so that equal questions find it, and so does what
-# comes for its first send.
+# A question is decided upon in C until it needs judgement. From then on an Exchange goes with it, under the number that
+# its Flight has; it stays in the one table, so that equal questions find it, and so does whatever comes for its sends.
+# Those who wait stay there too. Only a query that Python has parsed, such as a stream's, waits as the Waiter it is.
 
+import os
 import socket
 from sys import byteorder
 from struct import unpack_from
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.handover import Begun, Waiter
+from dnsfilter.engine.exchange import Exchange, Waiter, resumed
+from dnsfilter.engine.table import PROBE
 from dnsfilter.telemetry.metrics import Failure
-from dnsfilter.wire.query import parse_query, question_of
+from dnsfilter.wire.query import parse_query
 
 cdef enum:
-    EXPIRED = 16                # as engine/inflight.py says
     CONTROL_HEADER = 16         # of one control message: its size, level and type, on a machine of 64 bits
 
 
 def make_pending(
-    endpoints, views, int epoll_fd, counters, slots, bint want_ad, int longest_wait_ms, limits, listeners,
-    int pool_size=POOL_SIZE, Store store=None,
+    endpoints, views, int epoll_fd, counters, slots, bint want_ad, int longest_wait_ms, limits, Store store not None,
 ):
-    """A `Pending` for `Zones.endpoints` and `.views`; `listeners` keeps each one that a waiter may name."""
+    """A `Pending` for `Zones.endpoints` and `.views`."""
     cdef Pending made = Pending.__new__(Pending)
     cdef int i, k
     cdef Servers* into
-    made.pools = Pools([packed_endpoint(endpoint) for endpoint in endpoints], epoll_fd, pool_size)
+    made.pools = Pools([packed_endpoint(endpoint) for endpoint in endpoints], epoll_fd)
     made.health, made.deadlines = Health(len(endpoints)), Deadlines()
-    made.table = FlightTable(Store(0, 0) if store is None else store)  # not `or`: an empty store is false
+    made.table = FlightTable(store)
     made.shares = Shares()
     made.seats = Seats(limits.waiting, limits.waiting_per_client)
-    made.listeners, made.want_ad, made.longest_wait_ms = listeners, want_ad, longest_wait_ms
+    made.want_ad, made.longest_wait_ms = want_ad, longest_wait_ms
     bounds = counters[0].duration.bounds_ns if counters else ()
     made.bound_count, made.view_count = len(bounds), len(views)
     made.counts = <Counts*>calloc(len(counters) + 1, sizeof(Counts))
+    made.probes = <Probe*>calloc(len(counters) + 1, sizeof(Probe))
     made.bounds_ns = <int64_t*>calloc(len(bounds) + 1, sizeof(int64_t))
     made.views = <Servers*>calloc(len(views) + 1, sizeof(Servers))
     made.inbox = <uint8_t*>malloc(LARGEST_ANSWER)
-    if made.counts == NULL or made.bounds_ns == NULL or made.views == NULL or made.inbox == NULL:
+    if made.counts == NULL or made.probes == NULL or made.bounds_ns == NULL or made.views == NULL or made.inbox == NULL:
         raise MemoryError
     for i, of in enumerate(counters):
         if of.duration.sum >= len(slots):
@@ -75,38 +71,236 @@ cdef tuple packed_endpoint(endpoint):
     return int(family), head + bytes(4) + endpoint.address.packed + at[3].to_bytes(4, byteorder)
 
 
-cdef object adopt(Pending pending, Flight* flight, inflight):
-    return inflight.adopt(begun_of(pending, flight))
+@cython.final
+cdef class PendingTable:
+    """Implements `Table` of engine/table.py. `listeners` keeps each one that a waiter may name."""
 
+    cdef Pending pending
+    cdef dict listeners
+    cdef dict exchanges         # by number
+    cdef dict handed            # the Waiters that came from Python, by number
+    cdef int64_t last_number
 
-cdef object begun_of(Pending pending, Flight* flight):
-    """What Python needs to go on; those who wait keep their seats, which Python gives back by their addresses."""
-    key = key_of_flight(flight)
-    servers = tuple([flight.servers[i] for i in range(flight.server_count)])
-    cdef Waiting* waiting = flight.first
-    waiters = []
-    while waiting != NULL:
-        waiters.append(waiter_of(pending, waiting))
-        waiting = waiting.next
-    pending.table.free_waiting(flight)
-    flight.adopted = True
-    pending.deadlines.remove(flight)
-    question = question_of(key.name, key.qtype, key.qclass)
-    outstanding = Outstanding(pending, key)
-    return Begun(
-        key, question, servers, flight.first_wait_ms, flight.sent_ns, outstanding, flight.id, waiters,
-        bool(flight.plain),
-    )
+    def __init__(self, Pending pending not None, dict listeners not None):
+        self.pending, self.listeners = pending, listeners
+        self.exchanges, self.handed, self.last_number = {}, {}, 0
 
+    def __len__(self):
+        return self.pending.table.count
 
-cdef object waiter_of(Pending pending, const Waiting* waiting):
-    query = parse_query(<bytes>(<const uint8_t*>(waiting + 1))[: waiting.message_size])
-    client = <bytes>waiting.address[: waiting.address_size]
-    if waiting.listener < 0:
-        return Waiter(query, client, waiting.asked_ns, ticket=waiting.ticket)
-    peer = peer_of(<bytes>waiting.peer[: waiting.peer_size])
-    source = ancillary_of(<bytes>waiting.control[: waiting.control_size])
-    return Waiter(query, client, waiting.asked_ns, pending.listeners[waiting.listener], peer, source)
+    # Questions and those who wait for them.
+
+    def get(self, number):
+        return self.exchanges.get(number)
+
+    def find(self, key):
+        cdef Flight* flight = flight_of(self.pending, key)
+        return None if flight == NULL else self.exchange_of(flight)
+
+    cdef object exchange_of(self, Flight* flight):
+        """The exchange of a flight, made if it has needed none so far."""
+        cdef Health health = self.pending.health
+        cdef int64_t started_ms = flight.sent_ns // 1_000_000
+        cdef int i
+        if flight.number:
+            return self.exchanges[flight.number]
+        servers = tuple([flight.servers[i] for i in range(flight.server_count)])
+        plain = {server for server in servers[1:] if health.is_plain_at(server, started_ms)}
+        if flight.plain:
+            plain.add(servers[0])
+        client = <bytes>flight.first.address[: flight.first.address_size]
+        self.last_number += 1
+        exchange = resumed(
+            self.last_number, key_of_flight(flight), servers, flight.first_wait_ms, plain, flight.sent_ns, client
+        )
+        self.exchanges[self.last_number] = exchange
+        flight.number = self.last_number
+        return exchange
+
+    def open(self, key, question, waiter, int64_t now_ns):
+        cdef Flight* made
+        cdef Client* seated
+        cdef bytes name = key.name
+        if self.pending.table.count >= MOST_EXCHANGES:
+            raise OverflowError("too many questions on their way")
+        if len(name) > MOST_NAME or flight_of(self.pending, key) != NULL:
+            raise ValueError(f"open {key}: too long a name, or on its way already")
+        made = self.pending.table.new_flight()
+        if made == NULL:
+            raise MemoryError
+        seated = self.seat(made, waiter)
+        if seated == NULL:
+            self.pending.table.old_flight(made)
+            raise OverflowError("too many clients, or too many questions of one client, wait")
+        made.view, made.qtype, made.qclass = key.view, key.qtype, key.qclass
+        made.do_bit, made.cd, made.sent_ns = key.do, key.cd, now_ns
+        made.name_size, made.place = <uint16_t>len(name), -1
+        memcpy(made.name, <const uint8_t*>name, made.name_size)
+        made.hash = self.pending.table.hash_of(
+            made.view, made.name, made.name_size, made.qtype, made.qclass, made.do_bit, made.cd
+        )
+        self.last_number += 1
+        made.number = self.last_number
+        exchange = Exchange(made.number, key, question, now_ns // 1_000_000, waiter.client)
+        self.exchanges[made.number] = exchange
+        self.pending.table.add(made)
+        self.pending.shares.add(made, seated)
+        return exchange
+
+    def join(self, exchange, waiter):
+        cdef Flight* flight = self.flight(exchange)
+        if flight.waiters >= MOST_WAITERS:
+            raise OverflowError("too many clients wait for one question")
+        if self.seat(flight, waiter) == NULL:
+            raise OverflowError("too many clients, or too many questions of one client, wait")
+
+    cdef Client* seat(self, Flight* flight, waiter) except? NULL:
+        """Let a Waiter wait; NULL where there is no room."""
+        cdef bytes client = waiter.client
+        cdef Waiting* made = self.pending.table.new_waiting(0)
+        if made == NULL:
+            raise MemoryError
+        made.client = self.pending.seats.enter(client, <uint32_t>len(client))
+        if made.client == NULL:
+            self.pending.table.old_waiting(made)
+            return NULL
+        self.last_number += 1
+        made.handed = self.last_number
+        self.handed[made.handed] = waiter
+        append_waiting(flight, made)
+        return made.client
+
+    cdef object waiter_of(self, const Waiting* waiting):
+        """The Waiter that one who waits is; it is taken at most once."""
+        if waiting.handed:
+            return self.handed.pop(waiting.handed)
+        query = parse_query(<bytes>(<const uint8_t*>(waiting + 1))[: waiting.message_size])
+        client = <bytes>waiting.address[: waiting.address_size]
+        peer = peer_of(<bytes>waiting.peer[: waiting.peer_size])
+        source = ancillary_of(<bytes>waiting.control[: waiting.control_size])
+        return Waiter(query, client, waiting.asked_ns, self.listeners[waiting.listener], peer, source)
+
+    def giving_way(self, key, bytes client, int64_t now_ms):
+        cdef bytes name = key.name
+        cdef Flight* leaving
+        if flight_of(self.pending, key) != NULL:
+            return None
+        leaving = self.pending.giving_way(
+            key.view, name, <uint32_t>len(name), client, <uint32_t>len(client), now_ms
+        )
+        return None if leaving == NULL else self.exchange_of(leaving)
+
+    def is_crowded(self):
+        return self.pending.table.count >= CROWDED_FROM
+
+    def dismiss(self, exchange):
+        cdef Flight* flight = self.flight(exchange)
+        cdef Waiting* waiting = flight.first
+        waiters = []
+        while waiting != NULL:
+            waiters.append(self.waiter_of(waiting))
+            waiting = waiting.next
+        self.pending.dismiss(flight)
+        return waiters
+
+    def finish(self, exchange):
+        waiters = self.dismiss(exchange)
+        del self.exchanges[exchange.number]
+        self.pending.finish(self.flight(exchange))
+        return waiters
+
+    cdef Flight* flight(self, exchange) except NULL:
+        cdef Flight* found = flight_of(self.pending, exchange.key)
+        if found == NULL or found.number != exchange.number:
+            raise ValueError(f"find exchange {exchange.number}: it is over")
+        return found
+
+    # Deadlines.
+
+    def schedule(self, exchange):
+        cdef Flight* flight = self.flight(exchange)
+        deadline_ms = exchange.deadline_ms
+        flight.late = exchange.late
+        self.pending.deadlines.remove(flight)
+        if deadline_ms is not None:
+            flight.deadline_ms = deadline_ms
+            self.pending.deadlines.add(flight)
+
+    def due(self, int64_t now_ms):
+        cdef Deadlines deadlines = self.pending.deadlines
+        if not deadlines.count or deadlines.heap[0].deadline_ms > now_ms:
+            return None
+        return self.exchange_of(deadlines.heap[0])
+
+    def sweep(self, int64_t now_ms):
+        self.pending.sweep(now_ms)
+
+    def next_alarm_ms(self):
+        cdef int64_t at_ms = self.pending.next_alarm()
+        return None if at_ms < 0 else at_ms
+
+    # What is sent, and what has arrived.
+
+    def send(self, exchange, int server, bytes message, int64_t now_ms):
+        cdef Flight* flight = self.flight(exchange)
+        cdef Sending* sending = &flight.own if flight.own.held == NULL else <Sending*>malloc(sizeof(Sending))
+        if sending == NULL:
+            raise MemoryError
+        cdef int failed = self.post(sending, flight, server, message, now_ms)
+        if failed:
+            if sending != &flight.own:
+                free(sending)
+            raise OSError(failed, os.strerror(failed))
+
+    cdef int post(self, Sending* sending, Flight* flight, int server, bytes message, int64_t now_ms) except -1:
+        cdef uint8_t[512] octets
+        if not 0 <= server < self.pending.pools.servers or len(message) > <Py_ssize_t>sizeof(octets):
+            raise ValueError(f"send {len(message)} bytes to server {server}")
+        memcpy(octets, <const uint8_t*>message, len(message))
+        return self.pending.post(sending, flight, server, octets, <uint32_t>len(message), now_ms)
+
+    def withdraw(self, exchange):
+        self.pending.table.remove_sends(self.flight(exchange))
+
+    def send_probe(self, int server, bytes message, int64_t until_ms, int64_t now_ms):
+        if self.is_probed(server):
+            raise ValueError(f"probe server {server}: it is being probed")
+        cdef Probe* probe = &self.pending.probes[server]
+        cdef int failed = self.post(&probe.sending, NULL, server, message, now_ms)
+        if failed:
+            raise OSError(failed, os.strerror(failed))
+        probe.until_ms = until_ms
+        self.pending.probe_count += 1
+
+    def end_probe(self, server):
+        if not self.is_probed(server):
+            raise ValueError(f"end the probe of server {server}: there is none")
+        self.pending.table.drop_send(&self.pending.probes[<int>server].sending)
+        self.pending.probe_count -= 1
+
+    def is_probed(self, int server):
+        return 0 <= server < self.pending.health.count and self.pending.probes[server].sending.held != NULL
+
+    def overdue_probes(self, int64_t now_ms):
+        cdef int i
+        return [
+            i for i in range(self.pending.health.count)
+            if self.pending.probes[i].sending.held != NULL and self.pending.probes[i].until_ms <= now_ms
+        ]
+
+    cdef list waiting_on(self, int fd):
+        """The numbers of all exchanges that wait for an answer at a socket, and PROBE for a probe."""
+        cdef Pooled* held = self.pending.pools.at(fd)
+        cdef Sending* sending
+        cdef int i
+        numbers = []
+        for i in range(FLIGHT_BUCKETS if held != NULL and held.waiting else 0):
+            sending = self.pending.table.by_send[i]
+            while sending != NULL:
+                if sending.held == held:
+                    numbers.append(PROBE if sending.flight == NULL else self.exchange_of(sending.flight).number)
+                sending = sending.next_of_bucket
+        return numbers
 
 
 cdef tuple peer_of(bytes packed):
@@ -126,62 +320,6 @@ cdef list ancillary_of(bytes control):
     return [(level, kind, control[CONTROL_HEADER:size])]
 
 
-cdef list judged(Pending pending, int said, const Arrived* arrived, int fd, int64_t now_ns, inflight):
-    """What an arrival means, ORDINARY ones included."""
-    if said == REFUSED:
-        waiting = adopt_all_of(pending, fd, inflight)
-        return [result for exchange in waiting for result in inflight.unreachable(exchange, arrived.server, now_ns)]
-    message = <bytes>arrived.message[: arrived.size]
-    if said == ADOPTED:
-        return inflight.take(inflight.get(arrived.flight.number), arrived.server, message, now_ns)
-    return inflight.take(adopt(pending, arrived.flight, inflight), arrived.server, message, now_ns)
-
-
-cdef list adopt_all_of(Pending pending, int fd, inflight):
-    """The Exchanges that wait on a socket."""
-    cdef Pooled* held = pending.pools.at(fd)
-    cdef Flight* flight
-    cdef int i
-    numbers = []
-    for i in range(FLIGHT_BUCKETS if held != NULL and held.waiting else 0):
-        flight = pending.table.by_send[i]
-        while flight != NULL:
-            if flight.held == held:
-                numbers.append(flight.number if flight.adopted else adopt(pending, flight, inflight).number)
-            flight = flight.next_of_send
-    return [inflight.get(number) for number in numbers]
-
-
-cdef int adopt_expired(Pending pending, int64_t now_ms, inflight) except -1:
-    """How many there were, at most EXPIRED; worn sockets are retired as well."""
-    cdef int count = 0
-    while count < EXPIRED and pending.deadlines.count and pending.deadlines.heap[0].deadline_ms <= now_ms:
-        adopt(pending, pending.deadlines.heap[0], inflight)
-        count += 1
-    pending.sweep(now_ms)
-    return count
-
-
-cdef class Outstanding:
-    """The first send of an adopted exchange, as `SentElsewhere` of engine/handover.py."""
-
-    cdef Pending pending
-    cdef object key
-
-    def __init__(self, Pending pending, key):
-        self.pending, self.key = pending, key
-
-    def adopted(self, int64_t number):
-        cdef Flight* flight = flight_of(self.pending, self.key)
-        if flight != NULL:
-            flight.number = number
-
-    def forget(self, int number):
-        cdef Flight* flight = flight_of(self.pending, self.key)
-        if flight != NULL and flight.adopted and flight.id == number:
-            self.pending.table.remove_send(flight)
-
-
 cdef Flight* flight_of(Pending pending, key) except? NULL:
     cdef const uint8_t* name = <bytes>key.name
     cdef uint32_t size = <uint32_t>len(key.name)
@@ -191,89 +329,6 @@ cdef Flight* flight_of(Pending pending, key) except? NULL:
     )
 
 
-class SharedRoom:
-    """Implements `Room` of engine/room.py by the seats and the table of a `Pending`."""
-
-    def __init__(self, pending):
-        self._pending = pending
-
-    def enter(self, client, opening=None, now_ms=0):
-        enter_room(self._pending, client, opening, now_ms)
-
-    def giving_way(self, client, opening, now_ms):
-        return giving_way_in_room(self._pending, client, opening, now_ms)
-
-    def is_crowded(self):
-        return is_crowded(self._pending)
-
-    def leave(self, client):
-        leave_room(self._pending, client)
-
-    def shut(self, key):
-        shut_in_room(self._pending, key)
-
-    def hand_over(self, key):
-        return hand_over_in_room(self._pending, key)
-
-
-cdef int enter_room(Pending pending, bytes client, opening, int64_t now_ms) except -1:
-    cdef Flight* made
-    cdef Client* seated
-    if opening is not None and pending.table.count >= MOST_EXCHANGES:
-        raise OverflowError("too many questions on their way")
-    if len(opening.name if opening is not None else b"") > MOST_NAME:
-        raise ValueError(f"open {opening}: too long a name")
-    if opening is not None and flight_of(pending, opening) != NULL:
-        raise ValueError(f"open {opening}: on its way already")
-    seated = pending.seats.enter(client, <uint32_t>len(client))
-    if seated == NULL:
-        raise OverflowError("too many clients, or too many questions of one client, wait")
-    if opening is None:
-        return 0
-    made = pending.table.new_flight()
-    if made == NULL:
-        raise MemoryError
-    made.view, made.qtype, made.qclass = opening.view, opening.qtype, opening.qclass
-    made.do_bit, made.cd, made.sent_ns = opening.do, opening.cd, now_ms * 1_000_000
-    made.name_size, made.adopted, made.place = <uint16_t>len(opening.name), True, -1
-    memcpy(made.name, <const uint8_t*>(<bytes>opening.name), made.name_size)
-    made.hash = pending.table.hash_of(
-        made.view, made.name, made.name_size, made.qtype, made.qclass, made.do_bit, made.cd
-    )
-    pending.table.add(made)
-    pending.shares.add(made, seated)
-    return 0
-
-
-cdef int leave_room(Pending pending, bytes client) except -1:
-    cdef uint64_t hash
-    cdef Client* found = pending.seats.find(client, <uint32_t>len(client), &hash)
-    if found == NULL:
-        raise ValueError(f"leave: nothing of client {client.hex()} waits")
-    pending.seats.leave(found)
-    return 0
-
-
-cdef int shut_in_room(Pending pending, key) except -1:
-    cdef Flight* flight = flight_of(pending, key)
-    if flight != NULL:
-        pending.finish(flight)
-    return 0
-
-
-cdef object giving_way_in_room(Pending pending, bytes client, opening, int64_t now_ms):
-    cdef bytes name = opening.name
-    cdef Flight* leaving
-    if flight_of(pending, opening) != NULL:
-        return None
-    leaving = pending.giving_way(opening.view, name, <uint32_t>len(name), client, <uint32_t>len(client), now_ms)
-    return None if leaving == NULL else key_of_flight(leaving)
-
-
-cdef bint is_crowded(Pending pending) noexcept:
-    return pending.table.count >= CROWDED_FROM
-
-
-cdef object hand_over_in_room(Pending pending, key):
-    cdef Flight* flight = flight_of(pending, key)
-    return None if flight == NULL or flight.adopted else begun_of(pending, flight)
+cdef object key_of_flight(const Flight* flight):
+    name = <bytes>flight.name[: flight.name_size]
+    return CacheKey(flight.view, name, flight.qtype, flight.qclass, bool(flight.do_bit), bool(flight.cd))

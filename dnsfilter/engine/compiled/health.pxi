@@ -170,6 +170,15 @@ cdef class Health:
             return LONGEST_WAIT_MS
         return max(<int64_t>SHORTEST_WAIT_MS, <int64_t>wait_ms)
 
+    cdef int64_t next_probe(self) noexcept nogil:
+        """When `due` next has servers, -1 while nobody waits for one to recover."""
+        cdef int i
+        cdef int64_t at_ms = -1
+        for i in range(self.count if self.wanted else 0):
+            if self.known[i].back_off_ms and (at_ms < 0 or self.known[i].send_probe_at_ms < at_ms):
+                at_ms = self.known[i].send_probe_at_ms
+        return at_ms
+
     cdef int checked(self, server) except -1:
         cdef int number = server
         if not 0 <= number < self.count:
@@ -235,11 +244,7 @@ cdef class Health:
         self.wanted = True
 
     def next_probe_ms(self):
-        cdef int i
-        cdef int64_t at_ms = -1
-        for i in range(self.count if self.wanted else 0):
-            if self.known[i].back_off_ms and (at_ms < 0 or self.known[i].send_probe_at_ms < at_ms):
-                at_ms = self.known[i].send_probe_at_ms
+        cdef int64_t at_ms = self.next_probe()
         return None if at_ms < 0 else at_ms
 
     def due(self, int64_t now_ms):

@@ -1,10 +1,9 @@
-# Ordinary questions on their way, as engine/inflight.py has them up to what needs judgement. Nothing here is a Python
-# object. For a miss of a plain query:
+# The one table of pending questions: who asked, what was sent for it, and when something is to be done. What needs no
+# judgement is done here without a Python object; handover.pxi has the side of it that the slow path sees.
 #
 #   begin(asked, view, hash, origin, now_ns)
 #                                         -> JOINED, SENT, FULL (no room: answer stale, or drop it and count it), or
-#                                            ELSEWHERE: nothing has been done or counted, and `Inflight.make_way` and
-#                                            then `join` have to take the query
+#                                            ELSEWHERE: nothing has been done or counted, and the slow path has to ask
 #
 # For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, what one turn may read:
 #
@@ -12,14 +11,13 @@
 #                                            ORDINARY   `ordinary` holds what read_ordinary made of arrived.message, the
 #                                                       answer to arrived.flight. Take it: `accept`, then cache it, then
 #                                                       reply to flight.first and the `next` of each, then `finish`. Or
-#                                                       do as with the others; nothing has been counted
-#                                            JUDGE      it needs more judgement than that: `judged`
-#                                            ADOPTED    its exchange is `Inflight`'s already: `judged`
-#                                            REFUSED    an ICMP error: `judged`
+#                                                       do as with JUDGE; nothing has been counted
+#                                            JUDGE      it needs more judgement than that: the slow path's
+#                                            PROBED     it answers a probe: the slow path's
+#                                            REFUSED    an ICMP error: the slow path's
 #
-# On the alarm: `adopt_expired`, then `Inflight.expire`; the alarm is at the earlier one of `next_alarm` and
-# `Inflight.next_alarm_ms`. The functions not found here are in handover.pxi. arrived.message is good until the next
-# call, a Flight until `finish` or until Python shuts it, a Waiting until its flight is finished or adopted.
+# arrived.message is good until the next call, a Flight until it is finished, a Waiting until its flight is, or until the
+# slow path has dismissed it.
 
 cdef enum:
     MOST_WAITERS = 4096
@@ -40,15 +38,14 @@ cdef enum:
     NOTHING = 0
     ORDINARY = 1
     JUDGE = 2
-    ADOPTED = 3
+    PROBED = 3
     REFUSED = 4
 
-# Where a query came from, and so where its reply goes: a listener and a peer, or a stream's ticket.
+# Where a query came from, and so where its reply goes.
 cdef struct Origin:
     const uint8_t* client       # the packed address
     uint32_t client_size
-    int listener                # its key in Pending.listeners; -1: a stream
-    uint64_t ticket
+    int listener                # the descriptor by which the reply leaves
     const void* peer            # as recvmsg gives it
     uint32_t peer_size
     const void* control         # one control message, ready for sendmsg
@@ -64,6 +61,11 @@ cdef struct Servers:
     int count                   # 0: more than there is room for
     uint16_t numbers[16]
 
+# A server's probe that is to be answered, if `sending` has a socket.
+cdef struct Probe:
+    Sending sending
+    int64_t until_ms
+
 # Slots of one server's counters.
 cdef struct Counts:
     uint32_t queries
@@ -73,18 +75,19 @@ cdef struct Counts:
 
 @cython.final
 cdef class Pending:
-    """The exchanges of plain questions whose first send has not been answered; made by `make_pending`."""
+    """All questions on their way; made by `make_pending`."""
 
-    cdef readonly Pools pools
+    cdef Pools pools
     cdef readonly Health health
-    cdef readonly Seats seats
-    cdef readonly object listeners
+    cdef Seats seats
     cdef FlightTable table
     cdef Deadlines deadlines
     cdef Shares shares
     cdef object slots_view
     cdef uint64_t* slots
     cdef Counts* counts
+    cdef Probe* probes          # by server
+    cdef int probe_count        # of those to be answered
     cdef int64_t* bounds_ns
     cdef int bound_count
     cdef Servers* views
@@ -97,6 +100,7 @@ cdef class Pending:
 
     def __dealloc__(self):
         free(self.counts)
+        free(self.probes)
         free(self.bounds_ns)
         free(self.views)
         free(self.inbox)
@@ -108,7 +112,7 @@ cdef class Pending:
         """Give up every socket, and the counters, so that they can be unmapped; nothing may be asked afterwards."""
         self.table.clear()
         self.shares.clear()
-        self.deadlines.count = 0
+        self.deadlines.count = self.probe_count = 0
         self.pools.close_all()
         self.slots_view, self.slots = None, NULL
 
@@ -122,7 +126,7 @@ cdef class Pending:
         cdef int said = JOINED
         if self.slots == NULL or asked.size > MOST_KEPT_QUERY or view >= self.view_count or not self.views[view].count:
             return ELSEWHERE
-        if flight != NULL and flight.adopted:
+        if flight != NULL and flight.late:
             return ELSEWHERE
         if flight != NULL and flight.waiters >= MOST_WAITERS:
             return FULL
@@ -141,12 +145,7 @@ cdef class Pending:
             self.seats.leave(waiting.client)
             self.table.old_waiting(waiting)
             return ELSEWHERE
-        if flight.last != NULL:
-            flight.last.next = waiting
-        else:
-            flight.first = waiting
-        flight.last = waiting
-        flight.waiters += 1
+        append_waiting(flight, waiting)
         return said
 
     cdef Waiting* seat(self, const Asked* asked, const Origin* origin, int64_t now_ns) noexcept nogil:
@@ -159,11 +158,12 @@ cdef class Pending:
         made = self.table.new_waiting(asked.size)
         if made == NULL:
             return NULL
+        made.handed = 0
         made.client = self.seats.enter(origin.client, origin.client_size)
         if made.client == NULL:
             self.table.old_waiting(made)
             return NULL
-        made.asked_ns, made.ticket, made.listener = now_ns, origin.ticket, origin.listener
+        made.asked_ns, made.listener = now_ns, origin.listener
         made.peer_size, made.control_size = <uint8_t>origin.peer_size, <uint8_t>origin.control_size
         made.address_size = <uint8_t>origin.client_size
         memcpy(made.address, origin.client, origin.client_size)
@@ -190,6 +190,8 @@ cdef class Pending:
         """A new flight whose question is out; NULL, and nothing changed, where it could not be sent."""
         cdef int64_t now_ms = now_ns // 1_000_000
         cdef Servers* servers = &self.views[view]
+        cdef uint8_t message[512]
+        cdef uint32_t size
         cdef Flight* made = self.table.new_flight()
         if made == NULL:
             return NULL
@@ -202,11 +204,10 @@ cdef class Pending:
         made.plain = self.health.is_plain_at(made.servers[0], now_ms)
         made.first_wait_ms = <int>min(self.health.wait_of(made.servers[0]), <int64_t>self.longest_wait_ms)
         made.deadline_ms = now_ms + max(LEAST_FIRST_WAIT_MS, min(made.first_wait_ms, MOST_FIRST_WAIT_MS))
-        if not self.send(made, now_ms):
+        size = write_question(made, self.want_ad, message)
+        if self.post(&made.own, made, made.servers[0], message, size, now_ms):
             self.table.old_flight(made)
             return NULL
-        if not self.sweep_at_ms:
-            self.sweep_at_ms = now_ms + SWEEP_MS
         self.health.sent_to(made.servers[0], now_ms)
         self.health.probe(servers.numbers, servers.count, now_ms)
         self.slots[self.counts[made.servers[0]].queries] += 1
@@ -215,28 +216,31 @@ cdef class Pending:
         self.deadlines.add(made)
         return made
 
-    cdef bint send(self, Flight* flight, int64_t now_ms) noexcept nogil:
-        cdef uint8_t message[512]
-        cdef uint32_t size
-        cdef int fd
-        flight.held = self.pools.draw(flight.servers[0], now_ms)
-        if flight.held == NULL:
-            return False
-        flight.id = self.pools.random16()
-        while self.table.find_send(flight.held, flight.id) != NULL:
-            flight.id = self.pools.random16()
-        size = write_question(flight, self.want_ad, message)
-        fd = flight.held.fd
-        if send_upstream(fd, message, size, 0) < 0:
-            # The socket may first have to tell of an ICMP error that an earlier datagram met (udp(7)).
-            if errno != ECONNREFUSED or send_upstream(fd, message, size, 0) < 0:
-                return False
-        flight.held.sends += 1
-        self.table.add_send(flight)
-        return True
+    cdef int post(
+        self, Sending* sending, Flight* flight, int server, uint8_t* message, uint32_t size, int64_t now_ms
+    ) noexcept nogil:
+        """Send from a random socket under a random id, and note it; else `errno` is returned, and nothing is noted."""
+        cdef Pooled* held = self.pools.draw(server, now_ms)
+        cdef uint16_t id
+        if held == NULL:
+            return errno or EIO
+        id = self.pools.random16()
+        while self.table.find_send(held, id) != NULL:
+            id = self.pools.random16()
+        message[0], message[1] = id >> 8, id & 255
+        if send_upstream(held.fd, message, size, 0) < 0:
+            # The socket may first have to report an ICMP error that an earlier datagram met (udp(7)).
+            if errno != ECONNREFUSED or send_upstream(held.fd, message, size, 0) < 0:
+                return errno or EIO
+        held.sends += 1
+        self.table.add_send(sending, flight, held, id)
+        if not self.sweep_at_ms:
+            self.sweep_at_ms = now_ms + SWEEP_MS
+        return 0
 
     cdef int next_arrival(self, int fd, int* left, Arrived* out) noexcept nogil:
         cdef Pooled* held = self.pools.at(fd)
+        cdef Sending* sending
         cdef ssize_t size
         cdef int found
         # Once a turn has read something, what else might wait there is for the next, unless an answer is outstanding.
@@ -249,18 +253,18 @@ cdef class Pending:
             if size < 0:
                 return REFUSED
             out.message, out.size = self.inbox, <uint32_t>size
-            out.flight = NULL
+            out.flight, found, sending = NULL, -1, NULL
             if size >= 2:
-                out.flight = self.table.find_send(held, <uint16_t>(self.inbox[0] << 8 | self.inbox[1]))
-            if out.flight != NULL:
+                sending = self.table.find_send(held, <uint16_t>(self.inbox[0] << 8 | self.inbox[1]))
+            if sending != NULL and sending.flight == NULL:
+                return PROBED
+            if sending != NULL:
+                out.flight = sending.flight
+                if out.flight.number:
+                    return JUDGE
                 self.table.store.prefetch(out.flight.hash)  # where the answer will be kept
-            if out.flight == NULL:
-                found = -1
-            elif out.flight.adopted:
-                return ADOPTED
-            else:
                 found = read_ordinary(
-                    self.inbox, out.size, out.flight.id, out.flight.name, out.flight.name_size, out.flight.qtype,
+                    self.inbox, out.size, sending.id, out.flight.name, out.flight.name_size, out.flight.qtype,
                     out.flight.do_bit, &self.ordinary,
                 )
             if found >= 0:
@@ -282,16 +286,21 @@ cdef class Pending:
             bucket += 1
         durations[bucket] += 1
         durations[self.bound_count + 1] += elapsed_ns
-        self.table.remove_send(flight)
+        self.table.remove_sends(flight)
         self.deadlines.remove(flight)
 
-    cdef void finish(self, Flight* flight) noexcept nogil:
-        """Forget the flight, and all who waited for it."""
+    cdef void dismiss(self, Flight* flight) noexcept nogil:
+        """Forget all who wait; whoever is `handed` has been taken before."""
         while flight.first != NULL:
             flight.last = flight.first.next
             self.seats.leave(flight.first.client)
             self.table.old_waiting(flight.first)
             flight.first = flight.last
+        flight.waiters = 0
+
+    cdef void finish(self, Flight* flight) noexcept nogil:
+        """Forget the flight, and all who wait for it."""
+        self.dismiss(flight)
         self.deadlines.remove(flight)
         self.shares.remove(flight)
         self.table.remove(flight)
@@ -308,6 +317,26 @@ cdef class Pending:
     cdef int64_t next_alarm(self) noexcept nogil:
         """When there is work, in milliseconds of CLOCK_BOOTTIME; -1: never."""
         cdef int64_t at_ms = self.sweep_at_ms if self.pools.open_count else -1
-        if self.deadlines.count and (at_ms < 0 or self.deadlines.heap[0].deadline_ms < at_ms):
-            return self.deadlines.heap[0].deadline_ms
+        cdef int i
+        if self.deadlines.count:
+            at_ms = sooner(at_ms, self.deadlines.heap[0].deadline_ms)
+        if self.health.wanted:
+            at_ms = sooner(at_ms, self.health.next_probe())
+        for i in range(self.health.count if self.probe_count else 0):
+            if self.probes[i].sending.held != NULL:
+                at_ms = sooner(at_ms, self.probes[i].until_ms)
         return at_ms
+
+
+cdef inline int64_t sooner(int64_t one, int64_t other) noexcept nogil:
+    """The earlier of two instants; -1 is never."""
+    return other if one < 0 or 0 <= other < one else one
+
+
+cdef inline void append_waiting(Flight* flight, Waiting* waiting) noexcept nogil:
+    if flight.last != NULL:
+        flight.last.next = waiting
+    else:
+        flight.first = waiting
+    flight.last = waiting
+    flight.waiters += 1

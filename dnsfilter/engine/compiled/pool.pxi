@@ -9,7 +9,7 @@
 # Whoever sends counts `sends` and `waiting` of the socket up, and `waiting` down again. No pointer to a socket outlives
 # the next draw, sweep or close, unless `waiting` holds it.
 
-from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, EMFILE, ENFILE, errno
+from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, EIO, EMFILE, ENFILE, errno
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
 
 cdef extern from *:

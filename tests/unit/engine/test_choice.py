@@ -51,5 +51,5 @@ def test_another_word_is_a_problem_of_the_environment() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_has_a_class_of_its_own(kind: str) -> None:
     found = engine_class(EngineKind(kind))
-    assert issubclass(found, ReferenceEngine)
     assert (found is ReferenceEngine) == (kind == "reference")
+    assert not issubclass(found, ReferenceEngine) or kind == "reference"

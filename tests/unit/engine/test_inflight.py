@@ -9,16 +9,17 @@ import pytest
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.exchange import Cut, Exchange, Gone, Got, Late, Result
-from dnsfilter.engine.handover import Begun, Waiter
-from dnsfilter.engine.inflight import EXPIRED, LONGEST_CHAIN_MS, MOST_WAITERS, Inflight
-from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES, OwnRoom
+from dnsfilter.engine.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter, resumed
+from dnsfilter.engine.inflight import EXPIRED, LONGEST_CHAIN_MS, Inflight
+from dnsfilter.engine.owntable import OwnTable
+from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS, Room
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
+from dnsfilter.upstream.health import Health
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.names import parse_name
-from dnsfilter.wire.query import Query, Question, build_upstream_query, parse_query
+from dnsfilter.wire.query import Query, Question, parse_query
 from tests.support.engines import query
 from tests.support.scripted import Asked, Scripted, fails, lies, reply, says, silent, truncated
 
@@ -32,6 +33,7 @@ class Bench:
     """Exchanges with scripted upstreams, at an instant that tests set."""
 
     inflight: Inflight
+    table: OwnTable
     poller: select.epoll
     upstreams: Sequence[Scripted]
     slots: "memoryview[int]"
@@ -51,8 +53,8 @@ class Bench:
 
     def read(self) -> list[Result]:
         """Whatever has arrived."""
-        ready = self.poller.poll(0)
-        return [result for fd, _ in ready for result in self.inflight.receive(fd, 64, self.now_ms * 1_000_000)]
+        arrivals = [arrival for fd, _ in self.poller.poll(0) for arrival in self.table.receive(fd, 64)]
+        return [result for arrival in arrivals for result in self.inflight.arrived(*arrival, self.now_ms * 1_000_000)]
 
     def await_datagram(self) -> None:
         assert self.poller.poll(PATIENCE_S)
@@ -76,7 +78,7 @@ class Bench:
 
 @contextmanager
 def bench(
-    *upstreams: Scripted, longest_wait_ms: int = LONGEST_FIRST_WAIT_MS, room: OwnRoom | None = None
+    *upstreams: Scripted, longest_wait_ms: int = LONGEST_FIRST_WAIT_MS, room: Room | None = None
 ) -> Iterator[Bench]:
     with ExitStack() as stack:
         for upstream in upstreams:
@@ -86,9 +88,11 @@ def bench(
         count = len(upstreams)
         slots = memoryview(bytearray(8 * fixed_size(count))).cast("Q")
         endpoints = [upstream.endpoint for upstream in upstreams]
-        inflight = Inflight(endpoints, poller, upstream_slots(count), slots, False, longest_wait_ms, room)
-        stack.callback(inflight.close)
-        yield Bench(inflight, poller, upstreams, slots)
+        table = OwnTable(endpoints, poller, room or Room(Limits()))
+        stack.callback(table.close)
+        suffixes = [b"\0"] * count
+        inflight = Inflight(table, Health(count), suffixes, upstream_slots(count), slots, False, longest_wait_ms)
+        yield Bench(inflight, table, poller, upstreams, slots)
 
 
 def test_an_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
@@ -98,10 +102,9 @@ def test_an_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
         at.await_datagram()
         (got,) = at.read()
         assert isinstance(got, Got)
-        assert len(got.exchange.waiters) == 1
-        at.inflight.finish(got.exchange)
-        assert len(at.inflight) == 0
-        assert at.inflight.get(got.exchange.number) is None
+        assert len(at.inflight.finish(got.exchange)) == 1
+        assert len(at.table) == 0
+        assert at.table.get(got.exchange.number) is None
         assert at.expire(10_000) == []
 
 
@@ -111,7 +114,7 @@ def test_equal_questions_join_up_to_the_bound_on_waiters() -> None:
             assert at.join(client=bytes((127, 0, 5, number % 100))) == []
         with pytest.raises(OverflowError):
             at.join(client=bytes((127, 0, 5, 100)))
-        assert len(at.inflight) == 1
+        assert len(at.table) == 1
         at.serve()
         assert len(at.upstreams[0].asked) == 1
 
@@ -123,7 +126,7 @@ def test_different_questions_start_up_to_the_bound_on_exchanges() -> None:
         with pytest.raises(OverflowError):
             at.join("one-more.example.org")
         assert at.join("n0.example.org") == []
-        assert len(at.inflight) == MOST_EXCHANGES
+        assert len(at.table) == MOST_EXCHANGES
 
 
 def test_one_client_waits_for_a_bounded_number_of_answers_and_anew_once_it_has_them() -> None:
@@ -263,7 +266,7 @@ def test_an_icmp_error_ends_no_wait() -> None:
         at.join()
         at.await_datagram()
         assert at.read() == []
-        assert len(at.inflight) == 1
+        assert len(at.table) == 1
         assert [type(result) for result in at.expire(5_000)] == [Gone]
 
 
@@ -277,7 +280,7 @@ def test_an_icmp_error_about_one_question_does_not_fail_another_on_the_same_sock
         at.join("first.example.org")
         at.await_datagram()  # the error waits to be told by the next call on the socket
         assert at.join("second.example.org") == []
-        assert len(at.inflight) == 2
+        assert len(at.table) == 2
 
 
 def test_a_failure_of_the_only_server_ends_the_wait() -> None:
@@ -319,71 +322,22 @@ def test_all_legs_of_a_chain_share_one_deadline() -> None:
         assert at.inflight.follow(got.exchange, question, (0,), later_ns) == [Gone(got.exchange)]
 
 
-@dataclass
-class Elsewhere:
-    """A send that others made, and what they were told of it."""
-
-    number: int = 0
-    forgotten: list[int] = field(default_factory=list)
-
-    def adopted(self, number: int) -> None:
-        self.number = number
-
-    def forget(self, number: int) -> None:
-        self.forgotten.append(number)
-
-
-def adopted(at: Bench, elsewhere: Elsewhere) -> Exchange:
-    """An exchange whose first send went out under id 4711, 7 ms ago, while one client waits."""
-    asked = parse_query(query(NAME))
-    assert isinstance(asked, Query)
-    question = Question(parse_name(NAME) + b"\0\1\0\1", parse_name(NAME), 1, 1)
-    key = CacheKey(0, question.name, 1, 1, False, False)
-    sent_ns = (at.now_ms - 7) * 1_000_000
-    waiters = [Waiter(asked, b"\x7f\0\5\x0a", sent_ns)]
-    servers = tuple(range(len(at.upstreams)))
-    at.inflight._room.enter(waiters[0].client, opening=key)
-    return at.inflight.adopt(Begun(key, question, servers, 400, sent_ns, elsewhere, 4711, waiters))
-
-
-def test_an_adopted_exchange_is_joined_and_takes_what_comes_for_it_elsewhere() -> None:
-    elsewhere = Elsewhere()
-    with bench(Scripted(silent)) as at:
-        exchange = adopted(at, elsewhere)
-        assert elsewhere.number == exchange.number
-        assert at.join() == []
-        assert len(exchange.waiters) == 2
-        assert at.upstreams[0].serve() == 0
-        asked = Asked(build_upstream_query(exchange.question, id=4711, cd=False, do=False), NAME, "A", False, ("", 0))
-        (answer,) = KNOWN(asked)
-        (got,) = at.inflight.take(exchange, 0, answer, at.now_ms * 1_000_000)
-        assert isinstance(got, Got)
-        assert elsewhere.forgotten == [4711]
-        assert at.slots[upstream_slots(1)[0].duration.sum] == 7_000_000
-        at.inflight.finish(exchange)
-        assert len(at.inflight) == 0
-
-
-def test_an_adopted_exchange_goes_on_where_the_first_wait_ends() -> None:
+def test_an_exchange_whose_first_send_was_made_before_goes_on_as_one_that_sent_it() -> None:
     with bench(Scripted(silent), Scripted(silent)) as at:
-        adopted(at, Elsewhere())
-        assert at.inflight.next_alarm_ms() == at.now_ms + 393
-        assert at.expire(393) == []
-        assert [upstream.serve() for upstream in at.upstreams] == [0, 1]
-        assert at.failures(Failure.TIMEOUT) == 1
-
-
-def test_an_adopted_exchange_turns_to_another_server_where_the_first_cannot_be_reached() -> None:
-    with bench(Scripted(silent), Scripted(silent)) as at:
-        exchange = adopted(at, Elsewhere())
-        assert at.inflight.unreachable(exchange, 0, at.now_ms * 1_000_000) == []
-        assert [upstream.serve() for upstream in at.upstreams] == [0, 1]
-        assert at.failures(Failure.UNREACHABLE) == 1
+        at.join()
+        (opened,) = (at.table.get(1),)
+        assert opened is not None
+        number, client = opened.number, opened.client
+        again = resumed(number, opened.key, (0, 1), 800, (), at.now_ms * 1_000_000, client)
+        for name in ("question", "started_ms", "server", "sent", "sent_ns", "wait_until_ms", "deadline_ms", "reason"):
+            assert getattr(again, name) == getattr(opened, name), name
+        later_ms = at.now_ms + 800
+        assert again.attempt.on_timeout(later_ms) == opened.attempt.on_timeout(later_ms)
 
 
 @pytest.mark.parametrize(("others", "patience_ms"), [(CROWDED_FROM - 2, 3_600), (CROWDED_FROM - 1, 1_500)])
 def test_a_crowded_table_makes_waits_shorter(others: int, patience_ms: int) -> None:
-    room = OwnRoom(Limits(waiting_per_client=4096))
+    room = Room(Limits(waiting_per_client=4096))
     for number in range(others):
         room.enter(b"\x7f\0\7\x0a", CacheKey(0, parse_name(f"n{number}.example.org"), 1, 1, False, False))
     with bench(Scripted(silent), room=room) as at:

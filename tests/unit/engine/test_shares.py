@@ -1,31 +1,41 @@
-"""Which question gives way when the table is full, in the room of each engine."""
+"""Which question gives way when the table is full, in the table of each engine."""
 
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES, Room
+from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES
 from dnsfilter.engine.shares import HEAVY, LOOKS, OLD_MS
-from dnsfilter.wire.names import parse_name
+from tests.support.engines import KINDS
+from tests.unit.engine.tables import Bench, bench, waiter
+from tests.unit.engine.tables import key_of as key
 
 CROWD = [number.to_bytes(4, "big") for number in range(MOST_EXCHANGES)]
 FEW = CROWD[:30]
 OTHER = b"\x7f\0\7\x0a"
-LIMITS = Limits()
 
 
-def key(name: str, view: int = 0, qclass: int = 1) -> CacheKey:
-    return CacheKey(view, parse_name(name), 1, qclass, False, False)
-
-
-def fill(room: Room, keys: Callable[[int], CacheKey], clients: list[bytes] = FEW, *, first: int = 0) -> list[CacheKey]:
+def fill(at: Bench, keys: Callable[[int], CacheKey], clients: list[bytes] = FEW, *, first: int = 0) -> list[CacheKey]:
     """Take up all the places from number `first` on, at the instant 0."""
     made = [keys(number) for number in range(first, MOST_EXCHANGES)]
     for number, opening in enumerate(made):
-        room.enter(clients[number % len(clients)], opening, 0)
+        at.open(opening, clients[number % len(clients)], 0)
     return made
+
+
+def giving_way(at: Bench, client: bytes, opening: CacheKey, now_ms: int) -> CacheKey | None:
+    leaving = at.table.giving_way(opening, client, now_ms)
+    return None if leaving is None else leaving.key
+
+
+def finish(at: Bench, opening: CacheKey) -> None:
+    exchange = at.table.find(opening)
+    assert exchange is not None
+    at.table.finish(exchange)
 
 
 def silent(number: int) -> CacheKey:
@@ -48,89 +58,123 @@ SILENT: dict[str, Callable[[int], CacheKey]] = {
 @pytest.mark.parametrize("clients", [FEW, CROWD], ids=["few clients", "a crowd"])
 @pytest.mark.parametrize("silent_key", SILENT.values(), ids=list(SILENT))
 def test_the_oldest_of_a_silent_zone_gives_way_to_other_zones(
-    make_room: Callable[..., Room], silent_key: Callable[[int], CacheKey], clients: list[bytes]
+    kind: str, silent_key: Callable[[int], CacheKey], clients: list[bytes]
 ) -> None:
-    room = make_room(LIMITS)
-    keys = fill(room, silent_key, clients)
-    for name in ("new.example", "new.co.uk", "new.example.org", "org"):
-        assert room.giving_way(OTHER, key(name), OLD_MS) == keys[0]
+    with bench(kind) as at:
+        keys = fill(at, silent_key, clients)
+        for name in ("new.example", "new.co.uk", "new.example.org", "org"):
+            assert giving_way(at, OTHER, key(name), OLD_MS) == keys[0]
 
 
-def test_the_oldest_of_a_heavy_client_gives_way_where_each_zone_has_one_question(
-    make_room: Callable[..., Room],
+def test_the_oldest_of_a_heavy_client_gives_way_where_each_zone_has_one_question(kind: str) -> None:
+    with bench(kind) as at:
+        keys = fill(at, lambda n: key(f"x.silent{n}.example{n}"))
+        assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) == keys[0]
+        assert giving_way(at, FEW[0], key("new.example.org"), OLD_MS) is None
+
+
+def test_a_heavy_zone_s_own_next_question_gets_no_place(kind: str) -> None:
+    with bench(kind) as at:
+        keys = fill(at, silent)
+        assert giving_way(at, FEW[0], silent(-1), OLD_MS) is None
+        # Of a client that has nothing on its way, it does; of a crowd of such clients, not.
+        assert giving_way(at, OTHER, silent(-1), OLD_MS) == keys[0]
+    with bench(kind) as at:
+        fill(at, silent, CROWD)
+        assert giving_way(at, OTHER, silent(-1), OLD_MS) is None
+
+
+def test_a_heavy_client_s_question_under_another_zone_gets_a_place(kind: str) -> None:
+    with bench(kind) as at:
+        keys = fill(at, silent)
+        assert giving_way(at, FEW[0], key("new.example.org"), OLD_MS) == keys[0]
+
+
+def test_no_question_gives_way_while_there_is_room_or_no_seat_or_it_is_young(kind: str) -> None:
+    with bench(kind, limits=Limits(waiting_per_client=200)) as at:
+        keys = fill(at, silent)
+        new = key("new.example.org")
+        assert giving_way(at, OTHER, new, OLD_MS - 1) is None
+        last = at.table.find(keys[-1])
+        assert last is not None
+        for _ in range(200):
+            at.table.join(last, waiter(OTHER))
+        assert giving_way(at, OTHER, new, OLD_MS) is None
+        at.table.dismiss(last)
+        assert giving_way(at, OTHER, new, OLD_MS) == keys[0]
+        finish(at, keys[7])
+        assert giving_way(at, OTHER, new, OLD_MS) is None
+
+
+def test_no_question_gives_way_where_nobody_is_heavy(kind: str) -> None:
+    with bench(kind) as at:
+        few = HEAVY - 1
+        fill(at, lambda n: key(f"x{n}.silent{n // few}.example{n // few}"), CROWD)
+        assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) is None
+
+
+def test_light_questions_are_passed_over_a_few_at_a_time(kind: str) -> None:
+    with bench(kind) as at:
+        few = LOOKS + 1
+        for number in range(few):
+            at.open(key(f"slow.zone{number}.org"), CROWD[100 + number], 0)
+        keys = fill(at, silent, first=few)
+        assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) is None
+        for place in range(100):
+            assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) == keys[place]
+            finish(at, keys[place])
+            at.open(key(f"new{place}.site{place}.net"), OTHER, OLD_MS)
+
+
+def test_what_is_over_counts_no_more(kind: str) -> None:
+    with bench(kind) as at:
+        keys = fill(at, silent)
+        assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) == keys[0]
+        for number, opening in enumerate(keys[: 1 - HEAVY]):
+            finish(at, opening)
+            at.open(key(f"x.other{number}.example{number}"), b"many" + CROWD[number], OLD_MS)
+        assert giving_way(at, OTHER, key("new.example.org"), 2 * OLD_MS) is None
+
+
+def test_a_table_that_is_three_quarters_full_is_crowded(kind: str) -> None:
+    with bench(kind) as at:
+        fill(at, silent, first=MOST_EXCHANGES - CROWDED_FROM + 1)
+        assert not at.table.is_crowded()
+        at.open(key("new.example.org"), OTHER, 0)
+        assert at.table.is_crowded()
+
+
+LABELS = ("a", "b", "c")
+names = st.builds(
+    lambda first, rest: ".".join((f"x{first}", *rest)),
+    st.integers(0, 9999),
+    st.lists(st.sampled_from(LABELS), max_size=4),
+)
+questions = st.tuples(names, st.integers(0, 2), st.integers(0, 60))
+spread = st.lists(questions, min_size=5, max_size=30)
+steps = st.lists(st.tuples(questions, st.sampled_from((0, 1, 150, 400))), max_size=60)
+
+
+@pytest.mark.skipif("compiled" not in KINDS, reason="there is no twin")
+@settings(max_examples=25, deadline=None)
+@given(filling=spread, asked=steps)
+def test_of_both_the_same_questions_give_way(
+    filling: list[tuple[str, int, int]], asked: list[tuple[tuple[str, int, int], int]]
 ) -> None:
-    room = make_room(LIMITS)
-    keys = fill(room, lambda n: key(f"x.silent{n}.example{n}"))
-    assert room.giving_way(OTHER, key("new.example.org"), OLD_MS) == keys[0]
-    assert room.giving_way(FEW[0], key("new.example.org"), OLD_MS) is None
-
-
-def test_a_heavy_zone_s_own_next_question_gets_no_place(make_room: Callable[..., Room]) -> None:
-    room = make_room(LIMITS)
-    keys = fill(room, silent)
-    assert room.giving_way(FEW[0], silent(-1), OLD_MS) is None
-    # Of a client that has nothing on its way, it does; of a crowd of such clients, not.
-    assert room.giving_way(OTHER, silent(-1), OLD_MS) == keys[0]
-    room = make_room(LIMITS)
-    fill(room, silent, CROWD)
-    assert room.giving_way(OTHER, silent(-1), OLD_MS) is None
-
-
-def test_a_heavy_client_s_question_under_another_zone_gets_a_place(make_room: Callable[..., Room]) -> None:
-    room = make_room(LIMITS)
-    keys = fill(room, silent)
-    assert room.giving_way(FEW[0], key("new.example.org"), OLD_MS) == keys[0]
-
-
-def test_no_question_gives_way_while_there_is_room_or_no_seat_or_it_is_young(make_room: Callable[..., Room]) -> None:
-    room = make_room(Limits(waiting_per_client=200))
-    keys = fill(room, silent)
-    new = key("new.example.org")
-    assert room.giving_way(OTHER, new, OLD_MS - 1) is None
-    for _ in range(200):
-        room.enter(OTHER)
-    assert room.giving_way(OTHER, new, OLD_MS) is None
-    room.leave(OTHER)
-    assert room.giving_way(OTHER, new, OLD_MS) == keys[0]
-    room.shut(keys[7])
-    assert room.giving_way(OTHER, new, OLD_MS) is None
-
-
-def test_no_question_gives_way_where_nobody_is_heavy(make_room: Callable[..., Room]) -> None:
-    room = make_room(LIMITS)
-    few = HEAVY - 1
-    fill(room, lambda n: key(f"x{n}.silent{n // few}.example{n // few}"), CROWD)
-    assert room.giving_way(OTHER, key("new.example.org"), OLD_MS) is None
-
-
-def test_light_questions_are_passed_over_a_few_at_a_time(make_room: Callable[..., Room]) -> None:
-    room = make_room(LIMITS)
-    few = LOOKS + 1
-    light = [key(f"slow.zone{number}.org") for number in range(few)]
-    for number, opening in enumerate(light):
-        room.enter(CROWD[100 + number], opening, 0)
-    keys = fill(room, silent, first=few)
-    assert room.giving_way(OTHER, key("new.example.org"), OLD_MS) is None
-    for at in range(100):
-        assert room.giving_way(OTHER, key("new.example.org"), OLD_MS) == keys[at]
-        room.shut(keys[at])
-        room.enter(OTHER, key(f"new{at}.site{at}.net"), OLD_MS)
-
-
-def test_what_is_over_counts_no_more(make_room: Callable[..., Room]) -> None:
-    room = make_room(LIMITS)
-    keys = fill(room, silent)
-    assert room.giving_way(OTHER, key("new.example.org"), OLD_MS) == keys[0]
-    for number, opening in enumerate(keys[: 1 - HEAVY]):
-        room.shut(opening)
-        room.enter(b"many" + CROWD[number], key(f"x.other{number}.example{number}"), OLD_MS)
-        room.leave(FEW[number % len(FEW)])
-    assert room.giving_way(OTHER, key("new.example.org"), 2 * OLD_MS) is None
-
-
-def test_a_table_that_is_three_quarters_full_is_crowded(make_room: Callable[..., Room]) -> None:
-    room = make_room(LIMITS)
-    fill(room, silent, first=MOST_EXCHANGES - CROWDED_FROM + 1)
-    assert not room.is_crowded()
-    room.enter(OTHER, key("new.example.org"), 0)
-    assert room.is_crowded()
+    limits = Limits(waiting_per_client=4096)
+    with bench("reference", limits=limits) as reference, bench("compiled", limits=limits) as twin:
+        both = reference, twin
+        for number in range(MOST_EXCHANGES):
+            name, view, client = filling[number % len(filling)]
+            for at in both:
+                at.open(key(f"y{number}.{name}", view), bytes((10, 0, client, number % 3)), number // 100)
+        now_ms = 100
+        for number, ((name, view, client), wait_ms) in enumerate(asked):
+            now_ms += wait_ms
+            opening, address = key(f"z{number}.{name}", view), bytes((10, 0, client, 0))
+            leaving = giving_way(reference, address, opening, now_ms)
+            assert giving_way(twin, address, opening, now_ms) == leaving
+            for at in both:
+                if leaving is not None:
+                    finish(at, leaving)
+                    at.open(opening, address, now_ms)

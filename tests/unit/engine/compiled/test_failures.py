@@ -1,5 +1,8 @@
 """Remembered failures in C: as `cache.failures.Failures` below capacity, after any events; and bounded."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from select import epoll
 from typing import Any
 
 import pytest
@@ -10,9 +13,20 @@ from dnsfilter.cache.failures import MOST_FAILURES, Failures
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.iana import EdeCode
 from dnsfilter.wire.names import parse_name
-from tests.unit.engine.compiled.pendings import bench
+from tests.unit.engine.tables import LIMITS
 
 engine = pytest.importorskip("dnsfilter.engine._engine")
+
+
+@contextmanager
+def pending() -> Iterator[Any]:
+    """A table that nothing is asked through."""
+    slots = memoryview(bytearray(8)).cast("Q")
+    with epoll() as poller:
+        made = engine.make_pending([], [], poller.fileno(), [], slots, False, 1, LIMITS, engine.Store(0, 0))
+        yield made
+        made.close()
+
 
 KEYS = [
     CacheKey(view, parse_name(name), qtype, qclass, do, False)
@@ -43,8 +57,8 @@ def seen(failures: Any, recoveries: int, now_ms: int) -> list[Any]:
 @settings(max_examples=100, deadline=None)
 @given(happened=happenings)
 def test_they_are_as_the_mirrored_ones(happened: list[tuple[str, CacheKey, Any, Any, int, int]]) -> None:
-    with bench() as at:
-        ours, theirs, now_ms, recoveries = engine.Failures(at.pending), Failures(), 1_000, 0
+    with pending() as at:
+        ours, theirs, now_ms, recoveries = engine.Failures(at), Failures(), 1_000, 0
         for what, key, code, targets, recovered, later_ms in happened:
             now_ms += later_ms
             recoveries += recovered
@@ -57,8 +71,8 @@ def test_they_are_as_the_mirrored_ones(happened: list[tuple[str, CacheKey, Any, 
 
 
 def test_however_many_questions_fail_few_are_remembered_and_the_latest_is() -> None:
-    with bench() as at:
-        failures = engine.Failures(at.pending)
+    with pending() as at:
+        failures = engine.Failures(at)
         for number in range(3 * MOST_FAILURES):
             key = CacheKey(0, parse_name(f"n{number}.example.org"), 1, 1, False, False)
             failures.note(key, None, (b"\1a\0",), 0, number)

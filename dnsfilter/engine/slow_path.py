@@ -1,0 +1,120 @@
+"""The readable way of a query and of a question upstream.
+
+The reference engine takes it with everything. The compiled engine comes here only with what it is not certain of, or
+what one answer does not settle: odd queries, chains, truncated answers, failures, timeouts, streams.
+"""
+
+from dnsfilter.cache.answers import Cache
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Clients
+from dnsfilter.engine.case import Case, Turn
+from dnsfilter.engine.clock import Anchor, Clock
+from dnsfilter.engine.deciding import Deciding
+from dnsfilter.engine.exchange import Waiter
+from dnsfilter.engine.failing import FailureBook
+from dnsfilter.engine.inflight import Inflight
+from dnsfilter.engine.interface import Answered, Miss, Reply
+from dnsfilter.engine.judging import Judging
+from dnsfilter.engine.settling import STREAM_LIMIT, Settling
+from dnsfilter.engine.table import HealthBook, Table
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.metrics import Outcome, Transport
+from dnsfilter.telemetry.slots import upstream_slots
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.query import Query, parse_query
+from dnsfilter.wire.reply import empty_reply, udp_limit
+
+
+class SlowPath:
+    """Decides, asks and settles over an engine's own table, health, cache and failures; `swap` comes first.
+
+    What is to be handed up is added to the events of the turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        health: HealthBook,
+        failures: FailureBook,
+        cache: Cache,
+        zones: Zones,
+        clients: Clients,
+        trust_ad: bool,
+        longest_wait_ms: int,
+        clock: Clock,
+        counters: CounterBlock,
+    ) -> None:
+        slots, upstreams = counters.slots, upstream_slots(len(zones.endpoints))
+        self._table = table
+        self._cache = cache
+        self.judging = Judging(clients, counters)
+        self._deciding = Deciding(self.judging, zones, cache, failures, health, slots)
+        self._inflight = Inflight(table, health, zones.suffixes, upstreams, slots, trust_ad, longest_wait_ms)
+        self._settling = Settling(self.judging, self._inflight, zones, cache, failures, trust_ad, clock, slots)
+
+    def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
+        """Decide by `snapshot` from now on."""
+        self.judging.swap(snapshot, anchor)
+
+    # Queries.
+
+    def decide(self, case: Case) -> Reply | Miss:
+        """What a query gets whose client may ask, and has paid for it."""
+        return self._deciding.decide(case)
+
+    def decide_message(
+        self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
+    ) -> Reply | Miss:
+        """The same of a query that has not been parsed yet; ValueError if it is none."""
+        query = parse_query(message)
+        if not isinstance(query, Query):
+            raise ValueError(f"decide {message.hex()}: no query")
+        limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT
+        at = self.judging.anchor.instant(turn.wall_s, turn.boot_ms)
+        return self.decide(Case(query, transport, client, range_class, at, turn.boot_ms, limit))
+
+    # Questions upstream.
+
+    def ask(self, turn: Turn, miss: Miss, waiter: Waiter) -> bool:
+        """Ask upstream, or let the query wait with equal ones; False if there is no room, and no stale answer."""
+        return self._settling.ask(turn, miss, waiter)
+
+    def forward(self, turn: Turn, miss: Miss, ticket: int) -> None:
+        """Ask for a stream's client, whose reply is this ticket's event, now or in a later turn."""
+        if not self.ask(turn, miss, Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket)):
+            turn.events.append(Answered(ticket, empty_reply(miss.query, Rcode.SERVFAIL)))
+
+    def arrived(self, turn: Turn, server: int, number: int, message: bytes | None) -> None:
+        """Take what an upstream sent for the exchange of that number; None: an ICMP error."""
+        self._settling.settle(turn, self._inflight.arrived(server, number, message, turn.boot_ns))
+
+    def complete(self, turn: Turn, number: int, message: bytes | None, server_failed: bool) -> None:
+        """Take what a stream brought for the exchange of that number, if it still lasts."""
+        exchange = self._table.get(number)
+        if exchange is not None:
+            results = self._inflight.came_by_stream(exchange, message, turn.boot_ns, server_failed)
+            self._settling.settle(turn, results)
+
+    def expire(self, turn: Turn) -> None:
+        """Go on with what has waited long enough: late, timed out, probes, worn sockets."""
+        self._settling.settle(turn, self._inflight.expire(turn.boot_ns))
+
+    def next_alarm_ms(self) -> int | None:
+        """When `expire` next has work, None while there is none to come."""
+        return self._inflight.next_alarm_ms()
+
+    # Replies.
+
+    def deliver(self, turn: Turn, waiter: Waiter, key: CacheKey) -> None:
+        """Give one who waited the answer that the cache has just taken."""
+        entry = self._cache.get(key, turn.boot_ms)
+        if entry is None:
+            raise ValueError(f"deliver {key}: it is not in the cache")
+        self._settling.deliver(turn, waiter, entry, Outcome.FORWARDED)
+
+    def time(self, asked_ns: int) -> None:
+        """Note how long a reply took, if it is one of those that are timed."""
+        self._settling.time(asked_ns)

@@ -1,0 +1,75 @@
+"""The tables of pending questions of both engines, for tests that say nothing about which one it is."""
+
+import select
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Endpoint, Limits
+from dnsfilter.engine.exchange import Exchange, Waiter
+from dnsfilter.engine.owntable import OwnTable
+from dnsfilter.engine.room import Room
+from dnsfilter.engine.table import Table
+from dnsfilter.telemetry.slots import fixed_size, upstream_slots
+from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.query import Query, parse_query, question_of
+from tests.support.engines import query
+
+LIMITS = Limits()
+
+
+@dataclass
+class Bench:
+    """A table over sockets to some endpoints, at an instant that tests set."""
+
+    table: Table
+    poller: select.epoll
+    now_ms: int = 1_000
+
+    def open(self, key: CacheKey, client: bytes, now_ms: int | None = None) -> Exchange:
+        """Begin the exchange of `key`; OverflowError without room."""
+        at_ns = (self.now_ms if now_ms is None else now_ms) * 1_000_000
+        question = question_of(key.name, key.qtype, key.qclass)
+        return self.table.open(key, question, waiter(client, at_ns), at_ns)
+
+
+def waiter(client: bytes, asked_ns: int = 0, ticket: int = 0) -> Waiter:
+    """One who waits by stream."""
+    asked = parse_query(query("www.example.org", id=7))
+    assert isinstance(asked, Query)
+    return Waiter(asked, client, asked_ns, ticket=ticket)
+
+
+def key_of(name: str, view: int = 0, qclass: int = 1) -> CacheKey:
+    """The key of a question for addresses."""
+    return CacheKey(view, parse_name(name), 1, qclass, False, False)
+
+
+def make_table(
+    kind: str, endpoints: Sequence[Endpoint], poller: select.epoll, limits: Limits
+) -> tuple[Table, Callable[[], None]]:
+    """A table of that kind of engine, and what closes it."""
+    if kind == "reference":
+        own = OwnTable(endpoints, poller, Room(limits))
+        return own, own.close
+    engine: Any = import_module("dnsfilter.engine._engine")
+    count = len(endpoints)
+    slots = memoryview(bytearray(8 * fixed_size(count))).cast("Q")
+    pending = engine.make_pending(
+        endpoints, [], poller.fileno(), upstream_slots(count), slots, False, 1, limits, engine.Store(0, 0)
+    )
+    return engine.PendingTable(pending, {}), pending.close
+
+
+@contextmanager
+def bench(kind: str, *endpoints: Endpoint, limits: Limits = LIMITS) -> Iterator[Bench]:
+    """A table of that kind."""
+    with select.epoll() as poller:
+        table, close = make_table(kind, endpoints, poller, limits)
+        try:
+            yield Bench(table, poller)
+        finally:
+            close()
