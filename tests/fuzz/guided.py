@@ -1,7 +1,7 @@
-"""Doors of the compiled engine under a fuzzer that follows which code a message reached: `scripts/fuzz` runs this.
+"""The compiled engine under a fuzzer that follows which code a message reached: `scripts/fuzz` runs this.
 
-The first octet of an input chooses the door, the rest is the message. Whatever comes out is held against the reference
-engine and the rules for replies; beside that, the sanitizers watch. Arguments are libFuzzer's.
+The first byte of an input chooses who says the message, and to whom. Whatever comes out is held against the reference
+engine and the rules for replies; the sanitizers watch as well. Arguments are libFuzzer's.
 """
 
 import ctypes
@@ -13,13 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from dnsfilter.engine import _engine
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, internet, office
 from tests.fuzz.seeds import ANSWERS, QUERIES
 from tests.fuzz.test_clients import check_judged
 from tests.support.engines import GHENT, MECHELEN, STRANGER, Rig, query, running
-from tests.unit.engine.compiled import test_ordinary, test_wire
+from tests.unit.engine.compiled.both import Both, both
+from tests.unit.engine.compiled.test_ordinary import type_of
 
 Door: TypeAlias = Callable[[bytes], None]
 CLIENTS: Final = (GHENT, MECHELEN, STRANGER)
@@ -27,25 +27,22 @@ WHOLE: Final = tuple((client, transport) for client in CLIENTS for transport in 
 """By whom, and how, a whole engine is asked."""
 
 
-def check_plain(message: bytes) -> None:
-    """A query is plain to C exactly where the reference would not think twice."""
-    assert _engine.plain(message) == test_wire.expected(message)
+def check_alike(pair: Both, message: bytes) -> None:
+    """Whoever may not ask hears the same of both, and so learns what was read."""
+    pair(message, STRANGER)
 
 
-def check_ordinary(message: bytes, do: bool) -> None:
+def check_ordinary(pair: Both, message: bytes, do: bool) -> None:
     """C reads an answer as the reference does."""
-    ours = test_ordinary.ours(message)
-    name, qtype = test_ordinary.NAME, test_ordinary.type_of(ours)
-    got, wanted = test_ordinary.found(ours, name, qtype, do), test_ordinary.expected(ours, name, qtype, do)
-    assert test_ordinary.agrees(got, wanted, ours), (got, wanted)
+    pair.answered(message, type_of(message), do)
 
 
-def doors(rig: Rig) -> tuple[Door, ...]:
-    """All doors, in the order of an input's first octet."""
+def doors(rig: Rig, pair: Both) -> tuple[Door, ...]:
+    """All doors, in the order of an input's first byte."""
     return (
-        check_plain,
-        lambda message: check_ordinary(message, False),
-        lambda message: check_ordinary(message, True),
+        lambda message: check_alike(pair, message),
+        lambda message: check_ordinary(pair, message, False),
+        lambda message: check_ordinary(pair, message, True),
         *(
             lambda message, client=client, transport=transport: check_judged(rig, message, client, transport)
             for client, transport in WHOLE
@@ -78,7 +75,8 @@ def main(arguments: list[str]) -> None:
         rig = stack.enter_context(running("compiled", office(), internet()))
         for name, qtype in RECORDS:
             rig.ask(query(name, qtype), MECHELEN)
-        every = doors(rig)
+        pair = stack.enter_context(both(office(), cache_bytes=16_000_000))
+        every = doors(rig, pair)
 
         def check(octets: bytes) -> None:
             if octets:

@@ -30,10 +30,6 @@ cdef class AllowedClients:
     def __dealloc__(self):
         free(self.prefixes)
 
-    def admits(self, bytes client not None):
-        """`Clients.admits`."""
-        return bool(self.hold(<const uint8_t*><const char*>client, <int>len(client)))
-
     cdef bint hold(self, const uint8_t* client, int size) noexcept nogil:
         """Whether a packed address is in one of them."""
         cdef const Allowed* prefix

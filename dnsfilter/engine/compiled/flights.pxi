@@ -86,7 +86,7 @@ cdef class FlightTable:
     cdef Flight* spare          # memory to use again, at most MOST_EXCHANGES pieces
     cdef Waiting* spare_waiting
     cdef int spare_waiting_count
-    cdef readonly int count
+    cdef int count
 
     def __cinit__(self, Store store not None):
         self.store = store
@@ -246,7 +246,7 @@ cdef class Deadlines:
     """A heap of flights, the one whose wait ends first on top."""
 
     cdef Flight* heap[4096]     # MOST_EXCHANGES
-    cdef readonly int count
+    cdef int count
 
     cdef void add(self, Flight* flight) noexcept nogil:
         self.put(self.count, flight)

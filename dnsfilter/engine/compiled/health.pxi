@@ -188,16 +188,19 @@ cdef class Health:
     # For Python, as health.py has them.
 
     def order(self, servers, int64_t now_ms):
-        cdef uint16_t known[1]
-        first = []
-        last = []
-        if self.all_dead(servers):
-            self.known[self.checked(servers[0])].try_at_ms = now_ms + PROBE_EVERY_MS
-        for number in servers:
-            known[0] = self.checked(number)
-            (first if self.is_first(known[0], now_ms) else last).append(number)
-            self.try_one(known[0], now_ms)
-        return (*first, *last)
+        cdef uint16_t* given = <uint16_t*>calloc(2 * len(servers) + 1, sizeof(uint16_t))
+        cdef uint16_t* out = given + len(servers)
+        cdef int i, count = len(servers)
+        if given == NULL:
+            raise MemoryError
+        try:
+            for i in range(count):
+                given[i] = self.checked(servers[i])
+            self.order_of(given, count, now_ms, out)
+            self.probe(given, count, now_ms)
+            return tuple([out[i] for i in range(count)])
+        finally:
+            free(given)
 
     def sent(self, server, int64_t now_ms):
         self.sent_to(self.checked(server), now_ms)
@@ -223,13 +226,6 @@ cdef class Health:
 
     def is_plain(self, server, int64_t now_ms):
         return self.is_plain_at(self.checked(server), now_ms)
-
-    def is_healthy(self, server):
-        return not self.known[self.checked(server)].back_off_ms
-
-    def rtt_ms(self, server):
-        cdef Known* known = &self.known[self.checked(server)]
-        return known.rtt_ms if known.tried else None
 
     def first_wait_ms(self, server):
         return self.wait_of(self.checked(server))
@@ -268,16 +264,3 @@ cdef class Health:
     def missed_probe(self, server):
         cdef Known* known = &self.known[self.checked(server)]
         known.dead = known.back_off_ms > 0
-
-    def ordered(self, servers, int64_t now_ms):
-        """What a question in C does, for tests: `order_of`, then `probe`."""
-        cdef uint16_t given[MOST_SERVERS]
-        cdef uint16_t out[MOST_SERVERS]
-        cdef int i, count = len(servers)
-        if count > MOST_SERVERS:
-            raise ValueError(f"order {count} servers: at most {MOST_SERVERS}")
-        for i in range(count):
-            given[i] = self.checked(servers[i])
-        self.order_of(given, count, now_ms, out)
-        self.probe(given, count, now_ms)
-        return tuple([out[i] for i in range(count)])

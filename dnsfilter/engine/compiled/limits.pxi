@@ -21,7 +21,7 @@ cdef struct Charge:
 
 
 cdef class Buckets:
-    """A `Limiter`, whose table C reads and writes too; its methods for Python are doors for tests."""
+    """A `Limiter`, whose table C reads and writes too; whichever engine admits a query."""
 
     cdef uint64_t[::1] table
     cdef const uint64_t[::1] starts4, costs4, depths4, starts6, costs6, depths6
@@ -75,13 +75,6 @@ cdef class Buckets:
             pair += 2
         return least
 
-    cdef bint would_pass(self, const Charge* charge, int64_t now_ms) noexcept nogil:
-        """Whether `admit` would let it pass now; nothing is taken."""
-        cdef uint64_t now = <uint64_t>now_ms * TICKS_PER_MS
-        if charge.cost == 0:
-            return True
-        return full_at(self.bucket_of(charge)[1], charge, now) + charge.cost - now <= charge.depth
-
     cdef int admit(self, const Charge* charge, int64_t now_ms) noexcept nogil:
         """Take one query from the bucket: ADMIT_PASS, ADMIT_SLIP or ADMIT_DROP."""
         cdef uint64_t now = <uint64_t>now_ms * TICKS_PER_MS
@@ -104,16 +97,6 @@ cdef class Buckets:
         pair[0] = charge.block
         pair[1] = full << 6 | unanswered << 2 | <uint64_t>charge.kind
         return admission
-
-    def passes(self, bytes client, bint may_ask, bint forgeable, int64_t now_ms):
-        cdef Charge charge
-        self.charge_of(<const uint8_t*><const char*>client, len(client), may_ask or not forgeable, &charge)
-        return bool(self.would_pass(&charge, now_ms))
-
-    def admitted(self, bytes client, bint may_ask, bint forgeable, int64_t now_ms):
-        cdef Charge charge
-        self.charge_of(<const uint8_t*><const char*>client, len(client), may_ask or not forgeable, &charge)
-        return self.admit(&charge, now_ms)
 
 
 cdef inline uint64_t full_at(uint64_t state, const Charge* charge, uint64_t now) noexcept nogil:

@@ -12,7 +12,7 @@ cdef class NameMap:
     cdef uint32_t used
     cdef uint32_t* places           # offset in `names` and one more; 0 is free
     cdef uint32_t mask
-    cdef readonly int count
+    cdef int count
     cdef uint16_t longest           # octets of the longest name
 
     def __cinit__(self, dict numbers):

@@ -180,23 +180,3 @@ cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept
 cdef void look_for_alias(Asked* asked) noexcept nogil:
     """Answer a question for ANY by what its name has of type CNAME, as `asks_any` of engine/local.py says."""
     asked.any, asked.qtype = True, TYPE_CNAME
-
-
-# A door for tests.
-
-
-def odd(bytes message not None) -> tuple | None:
-    """What `parse_query` makes of a message: None for silence, else id, RD, CD, and payload and DO, or None without OPT; then, of a fault, opcode, rcode, octets of the question and extended error,
-    and of a query name, type, class, labels' starts and AD.
-    """
-    cdef Asked asked
-    cdef Fault fault
-    cdef int said = read_odd(message, <uint32_t>len(message), &asked, &fault)
-    if said == ODD_SILENT:
-        return None
-    opt = (asked.payload, bool(asked.do_bit)) if asked.edns else None
-    flags = bool(asked.rd), bool(asked.cd), opt
-    if said == ODD_FAULT:
-        return (asked.id, *flags, fault.opcode, fault.rcode, fault.question_size, fault.ede)
-    starts = tuple([asked.starts[index] for index in range(asked.labels)])
-    return (asked.id, *flags, asked.name[: asked.name_size], asked.qtype, asked.qclass, starts, bool(asked.ad))

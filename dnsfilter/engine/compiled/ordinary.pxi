@@ -185,36 +185,3 @@ cdef int read_ordinary(
     out.names_size = 0
     out.counts[0] = out.counts[1] = out.counts[2] = 0
     return walk_chain(&reading, qtype, out, &found) and fill_ordinary(&reading, qtype, do_bit, not found, out)
-
-
-# Door for tests.
-
-
-def ordinary(bytes message, int number, bytes name, int qtype, bint do_bit) -> tuple | int:
-    """An ordinary answer: octets, rcode, AD, lifetime, counts, records, targets, names beside; else 0 or -1."""
-    cdef Ordinary out
-    cdef int index, position = 0
-    cdef int said = read_ordinary(
-        message, <uint32_t>len(message), <uint16_t>number, name, <uint16_t>len(name), <uint16_t>qtype, do_bit, &out
-    )
-    if said != 1:
-        return said
-    records = [(out.records[i].end, out.records[i].ttl_at, out.records[i].ttl, out.records[i].section)
-               for i in range(out.record_count)]
-    names = []
-    for index in range(out.target_count + out.beside_count):
-        start = position
-        while out.names[position]:
-            position += out.names[position] + 1
-        position += 1
-        names.append(out.names[start:position])
-    return (
-        out.size,
-        out.rcode,
-        bool(out.ad),
-        out.lifetime_s,
-        (out.counts[0], out.counts[1], out.counts[2]),
-        tuple(records),
-        tuple(names[: out.target_count]),
-        tuple(names[out.target_count :]),
-    )

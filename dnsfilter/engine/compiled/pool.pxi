@@ -82,25 +82,22 @@ cdef struct Towards:
 
 @cython.final
 cdef class Pools:
-    """Up to `size` sockets to each of `addresses`, pairs of an address family and a packed sockaddr."""
+    """Up to POOL_SIZE sockets to each of `addresses`, pairs of an address family and a packed sockaddr."""
 
     cdef Towards* towards
-    cdef Pooled** slots     # server after server, `size` of each
+    cdef Pooled** slots     # server after server, POOL_SIZE of each
     cdef Pooled** by_fd
     cdef int fd_room
     cdef int servers
-    cdef int size
     cdef int epoll_fd
-    cdef readonly int open_count
+    cdef int open_count
     cdef int left
     cdef uint8_t drawn[256]
 
-    def __cinit__(self, addresses, int epoll_fd, int size=POOL_SIZE):
-        if not 1 <= size <= POOL_SIZE:
-            raise ValueError(f"keep {size} sockets to a server: at least one, at most {POOL_SIZE}")
-        self.servers, self.size, self.epoll_fd = len(addresses), size, epoll_fd
+    def __cinit__(self, addresses, int epoll_fd):
+        self.servers, self.epoll_fd = len(addresses), epoll_fd
         self.towards = <Towards*>calloc(self.servers + 1, sizeof(Towards))
-        self.slots = <Pooled**>calloc(self.servers * size + 1, sizeof(Pooled*))
+        self.slots = <Pooled**>calloc(self.servers * POOL_SIZE + 1, sizeof(Pooled*))
         if self.towards == NULL or self.slots == NULL:
             raise MemoryError
         for i, (family, packed) in enumerate(addresses):
@@ -119,7 +116,7 @@ cdef class Pools:
         return self.by_fd[fd] if 0 <= fd < self.fd_room else NULL
 
     cdef Pooled* draw(self, int server, int64_t now_ms) noexcept nogil:
-        cdef int slot = server * self.size + <int>self.below(self.size)
+        cdef int slot = server * POOL_SIZE + <int>self.below(POOL_SIZE)
         cdef Pooled* chosen = self.slots[slot]
         if chosen != NULL and is_worn(chosen, now_ms):
             self.retire(slot)
@@ -133,14 +130,14 @@ cdef class Pools:
         return chosen
 
     cdef Pooled* any_of(self, int server) noexcept nogil:
-        cdef Pooled** own = self.slots + server * self.size
+        cdef Pooled** own = self.slots + server * POOL_SIZE
         cdef int i, opened = 0
-        for i in range(self.size):
+        for i in range(POOL_SIZE):
             opened += own[i] != NULL
         if not opened:
             return NULL
         opened = <int>self.below(opened)
-        for i in range(self.size):
+        for i in range(POOL_SIZE):
             if own[i] != NULL:
                 if not opened:
                     return own[i]
@@ -209,7 +206,7 @@ cdef class Pools:
 
     cdef void sweep(self, int64_t now_ms) noexcept nogil:
         cdef int i
-        for i in range(self.servers * self.size):
+        for i in range(self.servers * POOL_SIZE):
             if self.slots[i] != NULL and is_worn(self.slots[i], now_ms):
                 self.retire(i)
         for i in range(self.fd_room):
@@ -222,7 +219,7 @@ cdef class Pools:
             if self.by_fd[i] != NULL:
                 self.drop(self.by_fd[i])
         if self.slots != NULL:
-            memset(self.slots, 0, self.servers * self.size * sizeof(Pooled*))
+            memset(self.slots, 0, self.servers * POOL_SIZE * sizeof(Pooled*))
 
     cdef uint16_t random16(self) noexcept nogil:
         cdef uint16_t number
@@ -240,32 +237,6 @@ cdef class Pools:
         while number >= 65536 - 65536 % bound:
             number = self.random16()
         return number % bound
-
-    # For tests.
-
-    def drawn_from(self, int server, int64_t now_ms):
-        """The descriptor of a socket that `draw` gives, with a send counted; None where there is none."""
-        cdef Pooled* held = self.draw(server, now_ms)
-        if held == NULL:
-            return None
-        held.sends += 1
-        return held.fd
-
-    def wait_on(self, int fd, int more):
-        """Count so many more answers as outstanding on a socket."""
-        self.at(fd).waiting += more
-
-    def holds(self, int fd):
-        return self.at(fd) != NULL
-
-    def sweep_at(self, int64_t now_ms):
-        self.sweep(now_ms)
-
-    def close(self):
-        self.close_all()
-
-    def numbers(self, int count, uint32_t bound):
-        return [self.below(bound) for _ in range(count)]
 
 
 cdef inline bint is_worn(const Pooled* held, int64_t now_ms) noexcept nogil:

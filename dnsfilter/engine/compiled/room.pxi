@@ -32,7 +32,7 @@ cdef class Seats:
     cdef uint64_t secret[2]
     cdef uint32_t most
     cdef uint32_t most_per_client
-    cdef readonly uint32_t waiting
+    cdef uint32_t waiting
 
     def __cinit__(self, uint32_t most, uint32_t most_per_client):
         self.most, self.most_per_client = most, most_per_client
@@ -100,9 +100,3 @@ cdef class Seats:
             at = &at[0].next
         at[0] = client.next
         free(client)
-
-    def count_of(self, bytes client):
-        """How many queries of a client wait."""
-        cdef uint64_t hash
-        cdef Client* found = self.find(client, <uint32_t>len(client), &hash)
-        return 0 if found == NULL else found.count

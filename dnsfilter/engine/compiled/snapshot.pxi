@@ -3,25 +3,11 @@
 # docs/snapshot-format.md has the layout. A count of -1 in `Matches` and a verdict of -1 in `Judged` mean that there is
 # more than C has room for, or that the names file is wrong: the snapshot itself decides then.
 
-from dnsfilter.snapshot.reader import Matched
-
-
-cdef object matches_of(const Matches* found):
-    """The same for Python; None where C hands over."""
-    if found.count < 0:
-        return None
-    hits = [
-        Matched(found.at[i].entry, found.at[i].suffix, bool(found.at[i].domain), bool(found.at[i].target))
-        for i in range(found.count)
-    ]
-    return tuple(hits)
-
-
 @cython.final
 cdef class Table:
     """A `Snapshot`, read by C. It keeps the snapshot's buffers alive."""
 
-    cdef readonly object snapshot
+    cdef object snapshot
     cdef NamesFile _names
     cdef RangesFile _ranges
     cdef RulesFile _rules
@@ -93,65 +79,3 @@ cdef class Table:
     cdef bint is_bypass(self, uint32_t rule) noexcept nogil:
         """Whether the rule's ban is on the service of encrypted resolvers."""
         return self._rules.is_bypass(rule)
-
-    # Doors for tests.
-
-    def find_address(self, bytes address not None):
-        """`Snapshot.find`."""
-        cdef int found = self.find(address, <int>len(address))
-        return None if found < 0 else found
-
-    def all_suspended_at(self, int64_t at):
-        """`Snapshot.suspends_all`."""
-        return bool(self.suspends_all(at))
-
-    cdef void _match_all(self, names, Matches* out):
-        cdef bytes name
-        out.count = 0
-        for number, name in enumerate(names):
-            if number:
-                self.add_target(name, <int>len(name), out)
-            else:
-                self.match_one(name, <int>len(name), out)
-
-    def matched(self, names):
-        """`Snapshot.match_all`; None where C hands over."""
-        cdef Matches found
-        self._match_all(names, &found)
-        return matches_of(&found)
-
-    def asked(self, bytes name not None):
-        """`Snapshot.match` of a question's name; None where C hands over."""
-        cdef Asked question
-        cdef Matches found
-        question.labels = label_starts(name, <int>len(name), question.starts)
-        question.name_size = <uint16_t>len(name)
-        memcpy(question.name, <const uint8_t*>name, min(question.name_size, MOST_NAME))
-        self.match(&question, &found)
-        return matches_of(&found)
-
-    def judged(self, int range_class, names, int64_t at, bint question_only=False):
-        """`Snapshot.judge` of `match_all`: verdict, rule, suffix, domain, target, refused, monitored, exempted."""
-        cdef Matches found
-        cdef Judged out
-        self._match_all(names, &found)
-        self.judge(range_class, &found, question_only, at, &out)
-        if out.verdict < 0:
-            return None
-        won = (out.rule, out.suffix, bool(out.domain), bool(out.target)) if out.verdict else None
-        monitored = tuple([out.monitored[i] for i in range(out.monitored_count)])
-        return out.verdict, won, out.refused, monitored, tuple([out.exempted[i] for i in range(out.exempted_count)])
-
-    def changes(self, int range_class, names, int64_t at):
-        """`Snapshot.concerned` and `Snapshot.next_change` of `match_all`."""
-        cdef Matches found
-        cdef int64_t change
-        self._match_all(names, &found)
-        change = self.next_change(range_class, &found, at)
-        return bool(self.concerned(&found)), None if change == INT64_MAX else change
-
-    def refusal(self, uint32_t rule):
-        """What a refusal by that rule needs: place of the reply, text, extended error, bypass; None for no rule."""
-        cdef uint16_t size, ede
-        cdef const uint8_t* text = self.text_of(rule, &size, &ede)
-        return None if text == NULL else (self.reply_of(rule), text[:size], ede, bool(self.is_bypass(rule)))

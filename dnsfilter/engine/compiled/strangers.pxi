@@ -18,7 +18,7 @@ cdef extern from *:
 
 @cython.final
 cdef class Strangers:
-    """A `StrangerTable`, which C writes too; its method for Python is a door for tests."""
+    """A `StrangerTable`, which C writes too."""
 
     cdef uint64_t[::1] table
     cdef uint64_t k0, k1, k2
@@ -28,9 +28,6 @@ cdef class Strangers:
         if self.table.shape[0] != 3 * STRANGERS:
             raise ValueError(f"take strangers: a table has {3 * STRANGERS} words, not {self.table.shape[0]}")
         self.k0, self.k1, self.k2 = strangers.keys
-
-    def note_one(self, bytes client not None, int64_t now_ms):
-        self.note(<const uint8_t*><const char*>client, <int>len(client), now_ms)
 
     cdef void note(self, const uint8_t* client, int size, int64_t now_ms) noexcept nogil:
         """Count one query of a packed address."""

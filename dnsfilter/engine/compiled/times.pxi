@@ -48,11 +48,6 @@ cdef class Times:
         """The instant to decide by."""
         return self.anchor.instant(wall_s, boot_ms) if wall_s < self.trusted_s else wall_s
 
-    def read(self):
-        """A door for tests: wall time, boot time, and the instant to decide by."""
-        cdef int64_t wall_s = self.wall_s(), boot_ns = self.boot_ns()
-        return wall_s, boot_ns, self.instant(wall_s, boot_ns // NS_PER_MS)
-
 
 @cython.final
 cdef class Durations:
@@ -85,7 +80,3 @@ cdef class Durations:
             bucket += 1
         self.slots[self.first + bucket] += times
         self.slots[self.first + self.count + 1] += times * <uint64_t>duration_ns
-
-    def replied(self, uint64_t replies, int64_t duration_ns):
-        """A door for tests: so many replies took so long."""
-        self.observe(duration_ns, self.due(replies))

@@ -191,22 +191,3 @@ cdef bint read_plain_opt(const uint8_t* message, uint32_t size, uint32_t positio
     out.payload = big16(message + position + 3)
     out.do_bit = (message[position + 7] & 0x80) != 0
     return are_options(message + position + LEAST_RECORD, size - position - LEAST_RECORD, True)
-
-
-# Doors for tests.
-
-
-def plain(bytes message) -> tuple | None:
-    """A plain query: id, folded name, type, labels' starts, AD, CD, and payload and DO, or None without OPT."""
-    cdef Asked asked
-    if not read_plain(message, <uint32_t>len(message), &asked):
-        return None
-    return (
-        asked.id,
-        asked.name[: asked.name_size],
-        asked.qtype,
-        tuple([asked.starts[index] for index in range(asked.labels)]),
-        bool(asked.ad),
-        bool(asked.cd),
-        (asked.payload, bool(asked.do_bit)) if asked.edns else None,
-    )

@@ -3,21 +3,20 @@
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dnsfilter.cache.answers import AnswerCache, Entry, lifetime_s
+from dnsfilter.cache.answers import AnswerCache, Entry
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.wire.answer import Answer, beside, follow, kept, parse_answer
+from dnsfilter.wire.answer import Answer, follow, kept, parse_answer
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import parse_name
 from tests.support.caches import facts
 from tests.unit.cache.messages import TC, Rr, address, answer, denial, failure, key
-from tests.unit.wire.build import RICH, answered, opt
+from tests.unit.wire.build import answered
 
 compiled = pytest.importorskip("dnsfilter.engine._engine")
 
@@ -88,16 +87,6 @@ class TwinMachine(RuleBasedStateMachine):
         assert facts(other) == facts(entry)
         assert bool(other.size) == bool(entry.size)
 
-    @rule(where=keys, name=st.sampled_from(NAMES), kind=st.sampled_from([1, 2, 5, 6]), ttl=st.integers(0, 100))
-    def put_ordinary(self, where: CacheKey, name: str, kind: int, ttl: int) -> None:
-        message = some_answer(name, kind, ttl)
-        where, targets = where._replace(qclass=1), follow(message, message.question).targets
-        entry = self.readable.put(where, message, targets, True, self.now_ms)
-        upstream = message.message[:10] + b"\x11\x11" + message.message[12:] + opt()
-        assert compiled.put_ordinary(
-            self.fast, where, upstream, message, targets, True, lifetime_s(message), self.now_ms
-        ) == bool(entry.size)
-
     @rule(where=keys)
     def get(self, where: CacheKey) -> None:
         assert facts(self.fast.get(where, self.now_ms)) == facts(self.readable.get(where, self.now_ms))
@@ -163,43 +152,6 @@ class CrowdedMachine(RuleBasedStateMachine):
 
 TestCrowdedMachine = CrowdedMachine.TestCase
 TestCrowdedMachine.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
-
-
-@pytest.mark.parametrize("octets", [RICH, chain("www.example.org", 5).message, denial().message])
-@pytest.mark.parametrize("directly", [False, True])
-def test_the_names_that_an_answer_tells_of_are_kept_with_it(octets: bytes, directly: bool) -> None:
-    cache = compiled.Store(MAX_BYTES, STALE_S)
-    message = whole(octets)
-    targets = follow(message, message.question).targets
-    if directly:
-        compiled.put_ordinary(cache, key(), octets, message, targets, False, 60, 0)
-    else:
-        cache.put(key(), message, targets, False, 0)
-    found = compiled.names_of(cache, key(), 0)
-    assert found is not None
-    assert found[0] == targets
-    assert len(found[1]) == len(set(found[1]))
-    assert set(found[1]) == beside(message)
-
-
-sets_of_matches = st.lists(
-    st.lists(st.tuples(st.integers(0, 65535), st.integers(1, 255), st.booleans(), st.booleans()), max_size=10),
-    max_size=8,
-)
-
-
-@given(sets_of_matches)
-@example([[(1, 2, True, False)] * 9])
-@example([[(1, 2, True, False)] * 10])
-@settings(deadline=None)
-def test_what_names_belong_to_is_remembered_where_there_is_room(
-    sets: Sequence[Sequence[tuple[int, int, bool, bool]]],
-) -> None:
-    cache = compiled.Store(MAX_BYTES, STALE_S)
-    cache.put(key(), address(), (b"\3web\0",), False, 0)
-    room = sum(1 + 4 * len(found) for found in sets) <= 40
-    assert compiled.noted_matches(cache, key(), 0, sets) == (list(map(list, sets)) if room else None)
-    assert facts(cache.get(key(), 0)) == facts(AnswerCache(MAX_BYTES, 0).put(key(), address(), (b"\3web\0",), False, 0))
 
 
 def test_an_answer_larger_than_an_eighth_of_the_cache_is_given_but_not_kept() -> None:

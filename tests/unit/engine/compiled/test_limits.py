@@ -1,14 +1,26 @@
-"""Buckets in C: the same memory, and the same words in it, as the limiter's."""
+"""Limits of clients, and networks in no range, in C: whoever asks when, it comes to the same as by the reference."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.config.model import Limits, Rate
-from dnsfilter.engine._engine import Buckets
-from dnsfilter.engine.limits import KEY_OCTETS, SETS, WAYS, Admission, Limiter
+from dnsfilter.config.model import Clients, Limits, Rate, Unregistered
+from dnsfilter.engine.interface import Drop, Miss
+from dnsfilter.engine.limits import KEY_OCTETS, SETS, WAYS
+from dnsfilter.telemetry.metrics import Transport
+from tests.fuzz.examples import examples
+from tests.support.engines import query, running
+from tests.support.policies import policy
+from tests.support.scripted import Scripted, silent
+from tests.unit.engine.compiled.both import both
+
+pytest.importorskip("dnsfilter.engine._engine")
 
 OVERRIDES = tuple(
     (ip_network(prefix), Rate(per_second, burst))
@@ -21,16 +33,23 @@ OVERRIDES = tuple(
         ("ffff::/16", 1, 1),
     )
 )
-ADDRESSES = [
-    ip_address(text).packed
-    for text in (
-        *("0.0.0.0", "192.0.2.1", "192.0.2.2", "192.0.2.200", "198.51.100.1", "198.51.100.255", "255.255.255.255"),
-        *("::", "::1", "2001:db8::1", "2001:db8:0:1::1", "2001:db8:0:ff::1", "2001:db8:1::1", "ffff:ff::1"),
-    )
-]
-CLIENTS = st.sampled_from(ADDRESSES) | st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16)
+ADDRESSES = (
+    *("0.0.0.0", "192.0.2.1", "192.0.2.2", "192.0.2.200", "192.0.3.1", "198.51.100.1", "198.51.100.255"),
+    *("255.255.255.255", "::", "::1", "2001:db8::1", "2001:db8:0:1::1", "2001:db8:0:ff::1", "2001:db8:1::1"),
+    *("ffff::", "ffff:ff::1"),
+)
+SOME = Clients(Unregistered.RESOLVE, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"), ip_network("ffff::/32")))
+EVERYONE = Clients(Unregistered.RESOLVE, (ip_network("0.0.0.0/0"), ip_network("::/0")))
+CLIENTS = st.sampled_from(ADDRESSES) | st.one_of(
+    st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)
+).map(lambda packed: str(ip_address(packed)))
 STEPS = st.lists(
-    st.tuples(CLIENTS, st.booleans(), st.booleans(), st.sampled_from((0, 0, 1, 50, 700, 2**40))), max_size=80
+    st.tuples(
+        CLIENTS,
+        st.sampled_from(Transport),
+        st.sampled_from((0, 0, 0, 1, 50, 300, 700, 999, 1_000, 7_000, 40_000, 2**33, 2**40)),
+    ),
+    max_size=80,
 )
 LIMITS = st.builds(
     Limits,
@@ -40,58 +59,46 @@ LIMITS = st.builds(
     slip=st.integers(0, 10),
 )
 KEYS = st.just(bytes(KEY_OCTETS)) | st.binary(min_size=KEY_OCTETS, max_size=KEY_OCTETS)
-"""With a key of noughts all clients share one set."""
+"""With a key of zeros all clients share one set, and all networks."""
+QUERY = query("www.example.org", id=7)
+
+
+@contextmanager
+def keyed(key: bytes) -> Iterator[None]:
+    """Engines made meanwhile have that key for their tables."""
+    with patch("secrets.token_bytes", lambda size: key[:size]):
+        yield
 
 
 @given(LIMITS, KEYS, STEPS)
-def test_any_queries_leave_the_same_table_and_are_admitted_alike(
-    limits: Limits, key: bytes, steps: list[tuple[bytes, bool, bool, int]]
+@examples(60)
+def test_any_queries_are_admitted_alike_and_the_same_networks_are_noted(
+    limits: Limits, key: bytes, steps: list[tuple[str, Transport, int]]
 ) -> None:
-    limiter, other = Limiter(limits, key), Limiter(limits, key)
-    buckets = Buckets(other)
-    now_ms = 0
-    for client, may_ask, forgeable, wait_ms in steps:
-        now_ms += wait_ms
-        expected = limiter.admit(client, may_ask, forgeable, now_ms)
-        assert buckets.passes(client, may_ask, forgeable, now_ms) == (expected is Admission.PASS)
-        assert buckets.admitted(client, may_ask, forgeable, now_ms) == expected
-    assert bytes(limiter.table) == bytes(other.table)
-
-
-@given(LIMITS, KEYS, STEPS)
-def test_two_engines_that_take_turns_are_one(
-    limits: Limits, key: bytes, steps: list[tuple[bytes, bool, bool, int]]
-) -> None:
-    alone, shared = Limiter(limits, key), Limiter(limits, key)
-    buckets = Buckets(shared)
-    now_ms = 0
-    for number, (client, may_ask, forgeable, wait_ms) in enumerate(steps):
-        now_ms += wait_ms
-        turn = buckets.admitted if number % 2 else shared.admit
-        assert turn(client, may_ask, forgeable, now_ms) == alone.admit(client, may_ask, forgeable, now_ms)
+    with keyed(key), both(policy(), clients=SOME, limits=limits) as ask:
+        later_ms = 0
+        for client, transport, wait_ms in steps:
+            later_ms += wait_ms
+            ask(QUERY, client, transport, later_ms=later_ms)
+        expected, found = (sorted(rig.engine.take_strangers(), key=lambda one: one.prefix) for rig in ask.rigs)
+        assert found == expected
 
 
 def test_every_start_of_many_overrides_is_found() -> None:
     prefixes = [ip_network((number << 8, 24)) for number in range(0, 4000, 3)]
     limits = Limits(clients=Rate(1, 1), overrides=tuple((prefix, Rate(1, 2)) for prefix in prefixes))
-    limiter = Limiter(limits, bytes(range(KEY_OCTETS)))
-    buckets = Buckets(limiter)
-    for number in range(4000):
-        client = (number << 8 | 7).to_bytes(4)
-        assert [buckets.admitted(client, True, True, 5) for _ in range(2)] == [0, 2 if number % 3 else 0]
+    with running("compiled", policy(), Scripted(silent), clients=EVERYONE, limits=limits) as rig:
+        for number in range(4000):
+            client = str(ip_address(number << 8 | 7))
+            said: list[Any] = [type(rig.judge(QUERY, client)) for _ in range(2)]
+            assert said == [Miss, Drop if number % 3 else Miss]
 
 
 def test_a_flood_of_addresses_frees_nobody() -> None:
-    buckets = Buckets(Limiter(Limits(clients=Rate(1, 2)), bytes(range(KEY_OCTETS))))
-    limited = ip_address("192.0.2.1").packed
-    assert [buckets.admitted(limited, True, True, 5) for _ in range(3)] == [0, 0, 2]
-    for number in range(8 * SETS * WAYS):
-        buckets.admitted((0x0A00_0000 + number).to_bytes(4), True, True, 5)
-    assert buckets.admitted(limited, True, True, 5) == Admission.DROP
-
-
-def test_a_table_of_another_size_is_refused() -> None:
-    limiter = Limiter(Limits(), bytes(KEY_OCTETS))
-    limiter.table = limiter.table[2:]
-    with pytest.raises(ValueError, match="take buckets: a table has 131072 words, not 131070"):
-        Buckets(limiter)
+    limits = Limits(clients=Rate(1, 2))
+    with running("compiled", policy(), Scripted(silent), clients=EVERYONE, limits=limits) as rig:
+        assert [type(rig.judge(QUERY, "192.0.2.1")) for _ in range(3)] == [Miss, Miss, Drop]
+        answer, at = rig.engine.answer, (rig.clock.now_s, rig.clock.boot_ms)
+        for number in range(8 * SETS * WAYS):
+            answer(QUERY, (0x0A00_0000 + number).to_bytes(4, "big"), Transport.UDP, *at)
+        assert type(rig.judge(QUERY, "192.0.2.1")) is Drop

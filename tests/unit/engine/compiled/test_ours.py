@@ -1,9 +1,7 @@
 """Replies from records of ours: what the reference says, octet for octet; and who never costs an interpreter's work."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -11,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.interface import Reply as Replied
 from dnsfilter.engine.local import OURS
 from dnsfilter.engine.slow_path import SlowPath
@@ -19,43 +18,17 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.names import name_text, parse_name
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
-from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, Rig, ZoneTo, query, running
+from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, query, running
 from tests.support.policies import NOW, authority, ban, policy, service
 from tests.support.scripted import Scripted, silent
+from tests.unit.engine.compiled.both import CONDITIONAL, both
 from tests.unit.wire.build import message, opt, question, record
 
 pytest.importorskip("dnsfilter.engine._engine")
 
 EVERYONE = Clients(Unregistered.RESOLVE, (ip_network("127.0.0.0/8"),))
-CONDITIONAL = ("10.in-addr.arpa", "corp.internal", "localhost")
 LONG = f"{'a' * 60}.{'b' * 60}.tiktok.com"
 POINTED = parse_name("x.tiktok.com") + b"\0\1\0\1"
-
-
-@contextmanager
-def both(
-    drawn: Policy, *, conditional: bool = False, clients: Clients | None = None, wall_s: int = NOW
-) -> Iterator[Any]:
-    """What both kinds say to one message, which has to be the same, counts included."""
-
-    def start(kind: str) -> Any:
-        upstreams = [Scripted(silent) for _ in range(2 if conditional else 1)]
-        zones = [ZoneTo(name, upstreams[1]) for name in CONDITIONAL] if conditional else []
-        return running(kind, drawn, *upstreams, conditional=zones, clients=clients, wall_s=wall_s)
-
-    with start("reference") as reference, start("compiled") as twin:
-
-        def ask(octets: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> object:
-            said = [_said(rig, octets, client, transport) for rig in (reference, twin)]
-            assert said[1] == said[0]
-            return said[0][0]
-
-        yield ask
-
-
-def _said(rig: Rig, octets: bytes, client: str, transport: Transport) -> tuple[object, list[int], list[int]]:
-    outcome = rig.engine.answer(octets, ip_address(client).packed, transport, rig.clock.now_s, rig.clock.boot_ms)
-    return outcome, list(rig.counters.slots), list(rig.counters.policy)
 
 
 def _banned(reply: Reply, addresses: int, reference: str, terms: tuple[Term, ...]) -> Policy:
@@ -154,7 +127,7 @@ def test_what_anybody_may_flood_with_is_answered_without_the_slow_path(
 
     with running("compiled", office(reply=reply, addresses=addresses), Scripted(silent)) as rig:
         monkeypatch.setattr(SlowPath, "decide_message", unexpected)
-        _said(rig, FLOODS[flood], client, Transport.UDP)
+        assert not isinstance(rig.judge(FLOODS[flood], client), Miss)
 
 
 @pytest.mark.parametrize("conditional", [False, True])

@@ -7,153 +7,176 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
+from dnsfilter.config.model import Endpoint
+from dnsfilter.engine.exchange import Exchange
 from dnsfilter.engine.pool import HIGHEST_PORT, LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
+from dnsfilter.wire.query import build_upstream_query, question_of
+from tests.support.scripted import Scripted, silent
+from tests.unit.engine.tables import Bench, bench, key_of
 
-engine = pytest.importorskip("dnsfilter.engine._engine")
+pytest.importorskip("dnsfilter.engine._engine")
 
-SERVER = ("127.0.0.1", 53)
+MESSAGE = build_upstream_query(question_of(b"\0", 6), id=0, cd=False, do=False)
+CLIENT = b"\x7f\0\5\x0a"
 
 
-def packed(host: str, port: int) -> tuple[int, bytes]:
-    head = port.to_bytes(2, "big")
-    if ":" in host:
-        return socket.AF_INET6, b"\x0a\0" + head + bytes(4) + socket.inet_pton(socket.AF_INET6, host) + bytes(4)
-    return socket.AF_INET, b"\2\0" + head + socket.inet_pton(socket.AF_INET, host) + bytes(8)
+class Asker:
+    """One question, sent again and again."""
+
+    def __init__(self, at: Bench, before: set[int]) -> None:
+        self.at, self.before = at, before
+        self.exchange: Exchange = at.open(key_of("www.example.org"), CLIENT)
+
+    def send(self, times: int = 1, server: int = 0, now_ms: int = 0) -> None:
+        """Send so often; each time nothing waits for what was sent before."""
+        for _ in range(times):
+            self.at.table.withdraw(self.exchange)
+            self.at.table.send(self.exchange, server, MESSAGE, now_ms)
+
+    def sockets(self) -> set[int]:
+        """The descriptors that are open towards upstreams."""
+        return descriptors() - self.before
+
+
+def descriptors() -> set[int]:
+    return {int(path.name) for path in Path("/proc/self/fd").iterdir() if path.is_symlink() and is_socket(path)}
+
+
+def is_socket(path: Path) -> bool:
+    try:
+        return os.readlink(path).startswith("socket:")
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
-def pools(*servers: tuple[str, int], size: int = POOL_SIZE) -> Iterator[tuple[Any, select.epoll]]:
-    with select.epoll() as poller:
-        made = engine.Pools([packed(*server) for server in servers or (SERVER,)], poller.fileno(), size)
-        yield made, poller
-        made.close()
+def asking(*endpoints: Endpoint) -> Iterator[Asker]:
+    before = descriptors()
+    with bench("compiled", *endpoints) as at:
+        yield Asker(at, before)
 
 
-def port_of(fd: int | None) -> int:
+def borrowed(fd: int) -> socket.socket:
+    """A socket object of its own on the same socket."""
+    return socket.socket(fileno=os.dup(fd))
+
+
+def port_of(fd: int) -> int:
     with borrowed(fd) as sock:
         return int(sock.getsockname()[1])
 
 
-def borrowed(fd: int | None) -> socket.socket:
-    """A socket object of its own on the same socket."""
-    assert fd is not None
-    return socket.socket(fileno=os.dup(fd))
+SERVER = Endpoint(ip_address("127.0.0.1"), 53)
 
 
 def test_many_ports_are_in_use_at_once_and_all_of_the_range() -> None:
-    with pools() as (made, _):
-        drawn = [made.drawn_from(0, 0) for _ in range(2_000)]
-        ports = {port_of(fd) for fd in set(drawn)}
-        assert len(ports) == len(set(drawn)) == made.open_count
-        assert 200 <= len(ports) <= POOL_SIZE
+    with Scripted(silent) as upstream, asking(upstream.endpoint) as asker:
+        asked = []
+        for _ in range(100):
+            asker.send(20)
+            upstream.serve()
+            asked += upstream.asked
+            upstream.asked.clear()
+        ports = {port_of(fd) for fd in asker.sockets()}
+        assert 200 <= len(ports) == len(asker.sockets()) <= POOL_SIZE
         assert all(LOWEST_PORT <= port <= HIGHEST_PORT for port in ports)
         # Ephemeral ports begin at 32768 on Linux; a third of the range is below.
         assert any(port < 16_000 for port in ports)
         assert any(port > 50_000 for port in ports)
-        assert max(Counter(drawn).values()) < 40
+        assert max(Counter(one.peer for one in asked).values()) < 40
+        assert len({one.id for one in asked}) > len(asked) * 9 // 10
+        buckets = Counter(one.id >> 14 for one in asked)
+        # 4 buckets of a quarter each: a deviation of 150 of 2,000 has a probability below 1e-8.
+        assert all(abs(buckets[bucket] - len(asked) / 4) < 150 for bucket in range(4))
 
 
-def test_numbers_are_spread_evenly_and_differ_between_pools() -> None:
-    with pools() as (one, _), pools() as (other, _):
-        assert one.numbers(50, 65_536) != other.numbers(50, 65_536)
-        buckets = Counter(number >> 12 for number in one.numbers(16_384, 65_536))
-        # 16 buckets of 1,024 on average: a deviation of 200 has a probability below 1e-8.
-        assert all(abs(buckets[bucket] - 1024) < 200 for bucket in range(16))
-        thirds = Counter(one.numbers(9_000, 3))
-        assert set(thirds) == {0, 1, 2}
-        assert all(abs(count - 3_000) < 300 for count in thirds.values())
+def test_sockets_that_have_sent_enough_are_replaced() -> None:
+    with asking(SERVER) as asker:
+        asker.send(POOL_SIZE * 8)
+        first = {fd: port_of(fd) for fd in asker.sockets()}
+        asker.send(POOL_SIZE * (LIFETIME_SENDS + 200))
+        kept = [fd for fd in asker.sockets() if first.get(fd) == port_of(fd)]
+        assert len(kept) < POOL_SIZE // 8
+        assert len(asker.sockets()) <= POOL_SIZE + 1
 
 
-@pytest.mark.parametrize("worn_by", ["sends", "time"])
-def test_a_worn_socket_is_replaced_by_one_on_another_port(worn_by: str) -> None:
-    with pools(size=1) as (made, _):
-        port = port_of(made.drawn_from(0, 0))
-        now_ms = 0
-        if worn_by == "sends":
-            assert {port_of(made.drawn_from(0, 0)) for _ in range(LIFETIME_SENDS - 1)} == {port}
-        else:
-            assert port_of(made.drawn_from(0, LIFETIME_MS - 1)) == port
-            now_ms = LIFETIME_MS
-        assert port_of(made.drawn_from(0, now_ms)) != port
-        assert made.open_count == 1
-
-
-def test_a_worn_socket_is_listened_to_while_something_waits_on_it() -> None:
-    with pools(size=1) as (made, _):
-        fd = made.drawn_from(0, 0)
-        assert fd is not None
-        made.wait_on(fd, 1)
-        made.drawn_from(0, LIFETIME_MS)
-        made.sweep_at(LIFETIME_MS)
-        assert made.open_count == 2
-        assert made.holds(fd)
-        made.wait_on(fd, -1)
-        made.sweep_at(LIFETIME_MS)
-        assert made.open_count == 1
-        assert not made.holds(fd)
+def test_a_worn_socket_is_listened_to_while_something_waits_on_it_and_no_longer() -> None:
+    with asking(SERVER) as asker:
+        asker.send()
+        (fd,) = asker.sockets()
+        asker.at.table.sweep(LIFETIME_MS)
+        assert asker.sockets() == {fd}
+        asker.at.table.withdraw(asker.exchange)
+        asker.at.table.sweep(2 * LIFETIME_MS)
+        assert asker.sockets() == set()
 
 
 def test_sweeping_closes_what_is_worn_and_nothing_else() -> None:
-    with pools() as (made, _):
-        for _ in range(100):
-            made.drawn_from(0, 0)
-        young = made.open_count
-        made.sweep_at(LIFETIME_MS - 1)
-        assert made.open_count == young
-        made.sweep_at(LIFETIME_MS)
-        assert made.open_count == 0
+    with asking(SERVER) as asker:
+        asker.send(100)
+        asker.at.table.withdraw(asker.exchange)
+        young = asker.sockets()
+        asker.at.table.sweep(LIFETIME_MS - 1)
+        assert asker.sockets() == young
+        asker.at.table.sweep(LIFETIME_MS + 1_000)
+        assert asker.sockets() == set()
 
 
 def test_sockets_are_watched_and_connected_to_the_server_and_hear_nobody_else() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
         server.bind(("::1", 0))
-        with pools(SERVER, ("::1", server.getsockname()[1])) as (made, poller):
-            fd = made.drawn_from(1, 0)
-            with borrowed(fd) as sock, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as stranger:
+        with asking(SERVER, Endpoint(ip_address("::1"), server.getsockname()[1])) as asker:
+            asker.send(server=1)
+            (fd,) = asker.sockets()
+            with borrowed(fd) as sock, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
                 assert sock.getpeername()[:2] == ("::1", server.getsockname()[1])
-                assert not os.get_inheritable(fd or -1)
-                stranger.sendto(b"lie", ("::1", port_of(fd)))
+                assert not os.get_inheritable(fd)
+                other.sendto(b"lie", ("::1", port_of(fd)))
                 server.sendto(b"truth", ("::1", port_of(fd)))
-                assert poller.poll(10) == [(fd, select.EPOLLIN)]
+                assert asker.at.poller.poll(10) == [(fd, select.EPOLLIN)]
                 assert sock.recv(100) == b"truth"
 
 
 @pytest.mark.parametrize(("host", "level", "option"), [("127.0.0.1", 0, 10), ("::1", 41, 23)])
 def test_no_icmp_message_makes_the_kernel_fragment(host: str, level: int, option: int) -> None:
-    with pools((host, 53)) as (made, _), borrowed(made.drawn_from(0, 0)) as sock:
-        assert sock.getsockopt(level, option) == 5
+    with asking(Endpoint(ip_address(host), 53)) as asker:
+        asker.send()
+        (fd,) = asker.sockets()
+        with borrowed(fd) as sock:
+            assert sock.getsockopt(level, option) == 5
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_without_descriptors_the_sockets_that_are_open_go_on() -> None:
-    with pools() as (made, _):
-        opened = {made.drawn_from(0, 0) for _ in range(20)}
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-        try:
-            drawn = {made.drawn_from(0, 0) for _ in range(500)}
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert drawn == opened
+    with asking(SERVER) as asker:
+        asker.send(20)
+        opened = asker.sockets()
+        with no_more_descriptors():
+            asker.send(500)
+        assert asker.sockets() == opened
 
 
 def test_without_descriptors_and_without_sockets_there_is_none() -> None:
-    with pools() as (made, _):
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-        try:
-            drawn = made.drawn_from(0, 0)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert drawn is None
+    with asking(SERVER) as asker, no_more_descriptors(), pytest.raises(OSError, match="Too many open files"):
+        asker.send()
 
 
-def test_pools_that_are_closed_hold_no_descriptor() -> None:
-    with pools() as (made, _):
-        fds = {made.drawn_from(0, 0) for _ in range(20)}
-        made.close()
-        assert made.open_count == 0
-        assert not any(made.holds(fd) for fd in fds if fd is not None)
+def test_tables_that_are_closed_hold_no_descriptor() -> None:
+    with asking(SERVER) as asker:
+        asker.send(20)
+        assert asker.sockets()
+    assert asker.sockets() == set()

@@ -1,58 +1,65 @@
-"""Clock and histogram in C: as `SystemClock`, `Anchor` and `HistogramSlots` have them."""
-
-import time
-from array import array
+"""Clock and histogram in C: as `Anchor` and `HistogramSlots` have them."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dnsfilter.engine.clock import Anchor, SystemClock
+from dnsfilter.policy.model import Term
 from dnsfilter.telemetry.slots import ANSWER_DURATION
-from tests.support.engines import FakeClock
-from tests.support.policies import NOW
+from tests.contract.cases import internet, office
+from tests.support.engines import KINDS, MECHELEN, query, running, snapshot_of
+from tests.support.policies import NOW, ban, policy
+from tests.support.scripted import Scripted, says, silent
+from tests.unit.engine.compiled.both import both
 
-engine = pytest.importorskip("dnsfilter.engine._engine")
+pytest.importorskip("dnsfilter.engine._engine")
 
 EVERY = 8
 
 
-def test_the_systems_clock_is_read_as_python_reads_it() -> None:
-    clock = SystemClock()
-    times = engine.Times(clock)
-    times.swap(Anchor(0, 0))
-    before_s, before_ns = clock.wall_s(), clock.boot_ns()
-    wall_s, boot_ns, instant = times.read()
-    assert before_s <= wall_s <= int(time.time())
-    assert before_ns <= boot_ns <= clock.boot_ns()
-    assert instant == wall_s
-
-
 @pytest.mark.parametrize("late_s", [0, 60, 61, 3600])
-@pytest.mark.parametrize("since_ms", [0, 1, 999, 86_400_000])
+@pytest.mark.parametrize("since_ms", [0, 1, 999, 1_000, 86_400_000])
 def test_a_doubted_clock_is_replaced_as_the_anchor_does(late_s: int, since_ms: int) -> None:
-    clock = FakeClock(NOW - late_s)
-    anchor = Anchor(NOW, clock.boot_ms - since_ms)
-    times = engine.Times(clock)
-    times.swap(anchor)
-    assert times.read() == (clock.now_s, clock.now_ns, anchor.instant(clock.now_s, clock.boot_ms))
+    for starts in (NOW - 60, NOW - 59, NOW, NOW + 1, NOW + 2, NOW + 86_400, NOW + 86_401):
+        made = office()
+        banned = ban(1, "ghent", "tiktok", terms=(Term(starts),))
+        drawn = policy(*made.authorities, *made.ranges, *made.services, banned)
+        with both(drawn, wall_s=NOW - late_s) as ask:
+            ask.swap(snapshot_of(drawn), ask.rigs[0].clock.boot_ms - since_ms)
+            for later_ms in (0, 1_000):
+                ask(query("www.tiktok.com", id=7), later_ms=later_ms)
 
 
-@given(st.lists(st.tuples(st.integers(0, 64), st.integers(-(2**40), 2**40)), max_size=20))
-def test_one_reply_in_eight_is_timed_wherever_batches_end(batches: list[tuple[int, int]]) -> None:
-    slots, mirrored = array("Q", bytes(8 * 1024)), array("Q", bytes(8 * 1024))
-    durations = engine.Durations(memoryview(slots))
-    seen = 0
-    for replies, duration_ns in batches:
-        durations.replied(replies, duration_ns)
-        for _ in range((seen + replies) // EVERY - seen // EVERY):
-            ANSWER_DURATION.observe(mirrored, duration_ns)
-        seen += replies
-    assert slots == mirrored
+def timed(kind: str, batches: list[int]) -> list[int]:
+    """The histogram after so many replies, batch by batch."""
+    with running(kind, office(), internet()) as rig:
+        for number in batches:
+            senders = [rig.send(query("localhost"), MECHELEN) for _ in range(number)]
+            rig.settle()
+            assert all(sender.receive() for sender in senders)
+        return list(rig.counters.slots[ANSWER_DURATION.first : ANSWER_DURATION.sum + 1])
+
+
+@pytest.mark.parametrize("batches", [[1] * 17, [8, 8], [7, 1], [64, 3, 60], [15, 1, 1]])
+def test_one_reply_in_eight_is_timed_wherever_batches_end(batches: list[int]) -> None:
+    found = [timed(kind, batches) for kind in KINDS]
+    assert sum(found[0]) == sum(batches) // EVERY
+    assert all(each == found[0] for each in found)
 
 
 @pytest.mark.parametrize("bound", range(len(ANSWER_DURATION.bounds_ns)))
-def test_a_bound_belongs_to_its_own_bucket(bound: int) -> None:
-    slots = array("Q", bytes(8 * 1024))
-    engine.Durations(memoryview(slots)).replied(EVERY, ANSWER_DURATION.bounds_ns[bound])
-    assert slots[ANSWER_DURATION.first + bound] == 1
+@pytest.mark.parametrize("beyond_ns", [0, 1])
+def test_a_bound_belongs_to_its_own_bucket(bound: int, beyond_ns: int) -> None:
+    names = [f"n{number}.example.org" for number in range(EVERY)]
+    known = says({(name, "A"): (f"{name}. 300 A 198.51.100.10",) for name in names})
+    duration_ns = ANSWER_DURATION.bounds_ns[bound] + beyond_ns
+    with running("compiled", office(), Scripted(silent)) as rig:
+        senders = [rig.send(query(name), MECHELEN) for name in names]
+        rig.until_asked(EVERY)
+        rig.clock.now_ns += duration_ns
+        for asked in list(rig.upstream.asked):
+            for answer in known(asked):
+                rig.upstream.say(asked, answer)
+        for sender in senders:
+            rig.wait(sender)
+        slots = rig.counters.slots
+        assert slots[ANSWER_DURATION.first + bound + beyond_ns] == 1
+        assert slots[ANSWER_DURATION.sum] == duration_ns

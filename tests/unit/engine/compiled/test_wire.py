@@ -1,145 +1,157 @@
-"""Plain queries as C reads them: what `parse_query` makes of them, and nothing that it would think twice about."""
+"""Queries as C reads them: the replies, and what is counted, are the reference's, whatever the octets."""
 
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
+from dnsfilter.engine.slow_path import SlowPath
+from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.iana import OptionCode, Type
-from dnsfilter.wire.query import HEADER, Query, parse_query
+from dnsfilter.wire.query import Fault, parse_query
+from tests.contract.cases import office
 from tests.fuzz.examples import examples
-from tests.fuzz.octets import header, opt, option, question
+from tests.fuzz.octets import header, option
+from tests.fuzz.octets import opt as an_opt
+from tests.fuzz.octets import question as asked
 from tests.fuzz.seeds import QUERIES
+from tests.support.engines import GHENT, MECHELEN, STRANGER, running
 from tests.support.mutations import mutants, noise
-from tests.unit.wire.build import record
+from tests.support.scripted import Scripted, silent
+from tests.unit.engine.compiled.both import both
+from tests.unit.wire.build import message, opt, question, record
 
-engine = pytest.importorskip("dnsfilter.engine._engine")
+pytest.importorskip("dnsfilter.engine._engine")
 
-PLAIN = frozenset(
-    {
-        "banned",
-        "banned without opt",
-        "banned https, do",
-        "plain",
-        "plain, cd and ad",
-        "unknown type",
-        "reverse",
-        "signal",
-        "canary",
-        "health",
-        "root",
-        "cookie",
-        "payload 0",
-        "payload 65535",
-        "edns flags",
-        "binary label",
-        "one label tiktok.com",
-        "zero in a label",
-        "longest name",
-        "127 labels",
-    }
+WWW = question()
+AT_QUESTION = b"\xc0\x0c"
+WHO = [(client, transport) for client in (STRANGER, GHENT, MECHELEN) for transport in Transport]
+"""STRANGER is refused everything, so that each reply shows what was read."""
+PLAIN = (
+    "banned",
+    "banned without opt",
+    "banned https, do",
+    "plain",
+    "plain, cd and ad",
+    "unknown type",
+    "reverse",
+    "signal",
+    "canary",
+    "root",
+    "cookie",
+    "payload 0",
+    "payload 65535",
+    "edns flags",
+    "binary label",
+    "one label tiktok.com",
+    "zero in a label",
+    "longest name",
+    "127 labels",
 )
-NEVER_PLAIN = (0, Type.OPT, Type.NXNAME, *range(Type.TKEY, Type.ANY + 1))
 
 
-def starts(name: bytes) -> tuple[int, ...]:
-    """Where the labels of a name start."""
-    found = []
-    position = 0
-    while name[position]:
-        found.append(position)
-        position += name[position] + 1
-    return tuple(found)
+def everybody(ask: Any, octets: bytes) -> None:
+    for client, transport in WHO:
+        ask(octets, client, transport)
 
 
-def expected(message: bytes) -> tuple[Any, ...] | None:
-    """What the reference knows of a query, None where it is not plain."""
-    query = parse_query(message)
-    if not isinstance(query, Query):
-        return None
-    question, edns = query.question, query.edns
-    _, flags, _, ancount, nscount, arcount = HEADER.unpack_from(message)
-    options = () if edns is None else edns.options
-    end = 12 + len(question.wire)
-    bare = edns is None or message[end : end + 3] == b"\0\0\x29"
-    plain = (
-        flags & ~0x0030 == 0x0100
-        and not ancount + nscount
-        and arcount == (edns is not None)
-        and bare
-        and question.qclass == 1
-        and question.qtype not in NEVER_PLAIN
-        and all(code != OptionCode.ECS for code, _ in options)
-    )
-    if not plain or (edns is not None and option_count(message[end + 11 :]) > 32):
-        return None
-    return (
-        query.id,
-        question.name,
-        question.qtype,
-        starts(question.name),
-        query.ad,
-        query.cd,
-        None if edns is None else (edns.payload, edns.do),
-    )
+def test_any_message_is_what_the_reference_makes_of_it() -> None:
+    with both(office()) as ask:
+
+        @given(
+            st.one_of(mutants(QUERIES), noise(QUERIES["plain"]), noise(QUERIES["banned"])),
+            st.sampled_from(WHO),
+        )
+        @examples(600)
+        def check(one: Any, who: tuple[str, Transport]) -> None:
+            ask(one.octets, STRANGER)
+            ask(one.octets, *who)
+
+        check()
 
 
-def option_count(options: bytes) -> int:
-    """How many options there are in well-formed ones."""
-    count = position = 0
-    while position < len(options):
-        position += 4 + int.from_bytes(options[position + 2 : position + 4], "big")
-        count += 1
-    return count
+def test_every_seed_is_what_the_reference_makes_of_it_and_may_end_anywhere() -> None:
+    with both(office()) as ask:
+        for octets in QUERIES.values():
+            everybody(ask, octets)
+        for name in ("cookie", "banned https, do", "plain, cd and ad"):
+            for size in range(len(QUERIES[name])):
+                everybody(ask, QUERIES[name][:size])
 
 
-@pytest.mark.parametrize("name", QUERIES)
-def test_of_the_corpus_the_plain_queries_are_plain_and_no_others(name: str) -> None:
-    assert (engine.plain(QUERIES[name]) is not None) == (name in PLAIN)
+@pytest.mark.parametrize("name", PLAIN)
+def test_whoever_may_not_ask_costs_no_slow_path(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(*_of: object) -> None:
+        raise AssertionError("the slow path was taken")
+
+    monkeypatch.setattr(SlowPath, "decide_message", unexpected)
+    with running("compiled", office(), Scripted(silent)) as rig:
+        rig.judge(QUERIES[name], STRANGER)
 
 
-@given(mutants(QUERIES) | noise(QUERIES["banned"]))
-@examples(600)
-def test_a_query_is_plain_exactly_where_the_reference_would_not_think_twice(mutant: Any) -> None:
-    assert engine.plain(mutant.octets) == expected(mutant.octets)
+@pytest.mark.parametrize("counts", [(1, 0, 0, 1), (0, 0, 0, 1), (2, 0, 0, 1), (1, 1, 0, 1), (1, 0, 1, 1), (1, 0, 0, 2)])
+def test_flags_types_counts_and_versions(counts: tuple[int, int, int, int]) -> None:
+    address = record(AT_QUESTION, 1, bytes(4))
+    with both(office()) as ask:
+        for ttl in (0, 0x8000, 0x10000, 0x1008000):
+            behind = opt(ttl=ttl) if sum(counts[1:]) == 1 else address + opt(ttl=ttl)
+            for qtype in (0, 1, *range(Type.TKEY, 256), Type.OPT, Type.NXNAME):
+                for bit in range(16):
+                    ask(message(question(qtype=qtype) * counts[0], behind, flags=1 << bit, counts=counts), STRANGER)
 
 
-@pytest.mark.parametrize("qtype", range(260))
-def test_types_that_are_no_data_are_never_plain(qtype: int) -> None:
-    message = header(0x0100, 1) + question("www.example.org", qtype)
-    assert (engine.plain(message) is None) == (qtype in NEVER_PLAIN)
+def test_types_flags_and_options_of_queries_that_are_nearly_plain() -> None:
+    with both(office()) as ask:
+        for qtype in range(260):
+            everybody(ask, header(0x0100, 1) + asked("www.example.org", qtype))
+        for bit in range(16):
+            everybody(ask, header(0x0100 ^ 1 << bit, 1) + asked("www.example.org"))
+        for number in (0, 1, 32, 33, 100):
+            octets = option(65_001, b"x") * number
+            everybody(ask, header(0x0100, 1, 0, 0, 1) + asked("www.example.org") + an_opt(octets))
+        for additional in (
+            an_opt(option(8, b"\0\1\0\0")),
+            an_opt(ttl=0x0001_0000),
+            an_opt(owner=b"\xc0\x1c"),
+            an_opt() + b"\0",
+            record(b"\0", 1, bytes(4)),
+        ):
+            everybody(ask, header(0x0100, 1, 0, 0, 1) + asked("www.example.org") + additional)
 
 
-@pytest.mark.parametrize("bit", range(16))
-def test_of_the_flags_only_ad_and_cd_are_plain_beside_rd(bit: int) -> None:
-    message = header(0x0100 ^ 1 << bit, 1) + question("www.example.org")
-    assert (engine.plain(message) is not None) == (bit in (4, 5))
+def test_client_subnets_are_judged_alike() -> None:
+    with both(office()) as ask:
+
+        @given(
+            st.integers(0, 3),
+            st.integers(0, 140),
+            st.sampled_from((0, 0, 0, 1)),
+            st.binary(max_size=20),
+            st.booleans(),
+            st.integers(0, 34),
+        )
+        @examples(400)
+        def check(family: int, source: int, scope: int, address: bytes, fitting: bool, before: int) -> None:
+            if fitting:
+                address = address.ljust((source + 7) // 8, b"\0")[: (source + 7) // 8]
+            data = family.to_bytes(2, "big") + bytes((source, scope)) + address
+            subnet = int(OptionCode.ECS).to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
+            ask(message(WWW, opt(b"\xff\xf0\0\0" * before + subnet), counts=(1, 0, 0, 1)), STRANGER)
+
+        check()
 
 
-@pytest.mark.parametrize(("count", "plain"), [(0, True), (1, True), (32, True), (33, False)])
-def test_an_opt_of_more_options_than_are_kept_is_not_plain(count: int, plain: bool) -> None:
-    message = header(0x0100, 1, 0, 0, 1) + question("www.example.org") + opt(option(65_001, b"x") * count)
-    assert (engine.plain(message) is not None) == plain
+def test_more_than_128_pointers_are_a_fault_wherever_they_lead() -> None:
+    records = [record(AT_QUESTION, 1, b"") for _ in range(129)]
+    with both(office()) as ask:
+        for number in (1, 127, 128, 129):
+            octets = message(WWW, *records[:number], counts=(1, 0, 0, number))
+            everybody(ask, octets)
+            assert isinstance(parse_query(octets), Fault) == (number > 128)
 
 
-@pytest.mark.parametrize(
-    "additional",
-    [
-        opt(option(8, b"\0\1\0\0")),
-        opt(ttl=0x0001_0000),
-        opt(owner=b"\xc0\x1c"),
-        opt() + b"\0",
-        record(b"\0", 1, bytes(4)),
-    ],
-    ids=["client subnet", "version 1", "owner by a pointer", "an octet behind", "another record"],
-)
-def test_additional_records_but_one_opt_of_version_0_need_judgement(additional: bytes) -> None:
-    base = question("www.example.org")
-    assert engine.plain(header(0x0100, 1, 0, 0, 1) + base + opt()) is not None
-    assert engine.plain(header(0x0100, 1, 0, 0, 1) + base + additional) is None
-
-
-@pytest.mark.parametrize("name", sorted(PLAIN))
-def test_a_plain_query_cut_anywhere_is_not_plain(name: str) -> None:
-    message = QUERIES[name]
-    assert [size for size in range(len(message)) if engine.plain(message[:size]) is not None] == []
+def test_an_opt_below_a_pointer_to_a_root_is_one() -> None:
+    at_root = (0xC000 | (12 + len(WWW) - 5)).to_bytes(2, "big")
+    with both(office()) as ask:
+        everybody(ask, message(WWW, opt(owner=at_root), counts=(1, 0, 0, 1)))
