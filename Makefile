@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check format lock components bench fuzz clean distclean
+.PHONY: help run test quick soak check format lock components bench fuzz clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -13,11 +13,21 @@ run: ## resolver, control plane and example policy in the foreground; UPSTREAM=h
 # What tests write is synced thousands of times: in memory where there is room, which takes a quarter less time.
 SCRATCH := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 {print "TMPDIR=/dev/shm"}')
 
-# One process more than cores: what waits for a clock or a server leaves its core to others.
+# Tests start hundreds of processes: without compiled files on disk each of them compiles every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
+# One process more than cores: what waits for a clock or a server leaves its core to others. tests/conftest.py says
+# which files begin.
+PYTEST = $(SCRATCH) $(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
+
 test: ## all tests, in random order; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
-	@$(SCRATCH) $(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile $(TESTS)
+	@$(PYTEST) $(TESTS)
+
+quick: ## the tests to run at every change, in about a minute: unit, contract and meta, without processes and PostgreSQL
+	@scripts/bootstrap dev
+	@$(PYTEST) -m "not slow" tests/unit tests/contract tests/meta
 
 # One after the other and with their output: each takes minutes, and says how far it is.
 soak: ## the tests that kill the control plane and crowd it, for minutes instead of seconds; DNSFILTER_SEED repeats one

@@ -20,6 +20,19 @@ settings.register_profile(
 settings.load_profile("dnsfilter")
 
 
+LONGEST = ("integration", "conformance", "fuzz")
+"""The directories whose files take longest: begun first, none of them runs alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, in an order that is random otherwise, and mark what PostgreSQL runs as slow."""
+    items.sort(key=lambda item: not any(part in LONGEST for part in item.path.parts))
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if "server" in getattr(item, "fixturenames", ()) or (callspec and callspec.params.get("backend") == "postgresql"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def restore_logging() -> Iterator[None]:
     """Undo what a program's `main` sets: its handler writes to a standard error that ends with the test."""
