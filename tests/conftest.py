@@ -29,7 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(part in LONGEST for part in item.path.parts))
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if "server" in getattr(item, "fixturenames", ()) or (callspec and callspec.params.get("backend") == "postgresql"):
+        if "server" in getattr(item, "fixturenames", ()) or (
+            callspec and callspec.params.get("backend") == "postgresql"
+        ):
             item.add_marker(pytest.mark.slow)
 
 
