@@ -15,7 +15,7 @@ from api.ctl.commands import PROGRAM, Options, Result, Verb
 from api.ctl.errors import DONE, INTERRUPTED, CtlError, Denied, NotTaken, WrongInput
 from api.ctl.parser import make_parser
 from api.ctl.places import places_of
-from api.ctl.terminal import dump_json, escape, lines_of
+from api.ctl.terminal import dump_json, escape, lines_of, print_line
 from api.ctl.token import Token, exposure, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
@@ -91,7 +91,7 @@ def _print(result: Result, *, as_json: bool) -> None:
         sys.stdout.write(result.raw)
     else:
         for line in result.lines():
-            print(escape(line))
+            print_line(line)
     _say(*result.notes)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnsfilter import __version__
+from dnsfilter.completion import add_completion
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.load import default_config, load_config
 from dnsfilter.config.model import Config
@@ -117,6 +118,7 @@ def make_parser() -> argparse.ArgumentParser:
     up.add_argument("--metrics-listen", default="127.0.0.1:9153", help="the resolver's metrics (default: %(default)s)")
     up.add_argument("--api-listen", default="127.0.0.1:8080", help="API (default: %(default)s)")
     up.add_argument("--api-metrics-listen", default="127.0.0.1:9154", help="the API's metrics (default: %(default)s)")
+    add_completion(commands, make_parser)
     return parser
 
 

@@ -24,8 +24,9 @@ from api.archive.encryption import (
 from api.ctl.client import Client, path
 from api.ctl.commands import PROGRAM, Group, Options, Result, Verb, add_verb
 from api.ctl.errors import FOUND, WrongInput
-from api.ctl.files import SECRET, Counted, Progress, shown, writing
+from api.ctl.files import SECRET, Counted, writing
 from api.ctl.moments import at_words
+from api.ctl.progress import Progress, shown
 
 if TYPE_CHECKING:
     from api.settings import Settings

@@ -26,7 +26,6 @@ from api.ctl.commands import (
     add_state,
     add_term,
     add_verb,
-    choices,
     decision_body,
     given,
     reference,
@@ -45,6 +44,7 @@ from api.ctl.suspensions import first_lines, holding
 from api.ctl.switching import off_end, off_term, table_of_off
 from api.ctl.terminal import columns, counted, table
 from api.requests.schemas import RequestRead
+from dnsfilter.completion import Words
 from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.model import Mode, Reply
 
@@ -159,10 +159,10 @@ def _add_fields(parser: Parser) -> None:
     )
     parser.add_argument("--tiers", type=tiers, metavar="LIST", help="tiers of the service (a new ban: 1,2)")
     parser.add_argument(
-        "--funding", type=choices(*FUNDING), metavar="LIST", help="covers ranges paid so: " + ",".join(FUNDING)
+        "--funding", type=Words(*FUNDING), metavar="LIST", help="covers ranges paid so: " + ",".join(FUNDING)
     )
     parser.add_argument(
-        "--audience", type=choices(*AUDIENCE), metavar="LIST", help="covers ranges used by: " + ",".join(AUDIENCE)
+        "--audience", type=Words(*AUDIENCE), metavar="LIST", help="covers ranges used by: " + ",".join(AUDIENCE)
     )
 
 

@@ -298,19 +298,6 @@ def prefix(text: str) -> str:
         raise argparse.ArgumentTypeError(why_no_prefix(text)) from error
 
 
-def choices(*known: str) -> Callable[[str], list[str]]:
-    """An argument of several words with commas between, each one of `known`."""
-
-    def parse(text: str) -> list[str]:
-        words = text.split(",")
-        unknown = [word for word in words if word not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
-        return words
-
-    return parse
-
-
 def tiers(text: str) -> list[int]:
     """An argument of several tiers with commas between."""
     if not re.fullmatch(r"[1-9](,[1-9]){0,8}", text):

@@ -3,19 +3,16 @@
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from api.ctl.errors import WrongInput
 from api.durable import sync_directory
 
 SECRET = 0o600
-_EVERY_S = 0.2
 
 
 def read_text(name: str, most: int, advice: str = "") -> str:
@@ -93,42 +90,6 @@ class Counted:
     def flush(self) -> None:
         """Nothing is held back here."""
         self._file.flush()
-
-
-class Progress:
-    """A line on standard error that says how far it is, where that is a terminal; gone when the block ends."""
-
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
-        self._next_s = 0.0
-
-    @property
-    def shown(self) -> bool:
-        """Whether anybody can see it."""
-        return self._shown
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-    def say(self, text: str) -> None:
-        """Show a text in place of the last one, a few times a second at most."""
-        if self._shown and time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + _EVERY_S
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def shown(pieces: Iterable[bytes], what: str) -> Iterator[bytes]:
-    """The same pieces, with progress by their size."""
-    octets = 0
-    with Progress() as progress:
-        for piece in pieces:
-            octets += len(piece)
-            progress.say(f"{what}: {octets / 1e6:.1f} MB")
-            yield piece
 
 
 def _umask() -> int:

@@ -1,7 +1,5 @@
 """The whole command line of dnsfilterctl."""
 
-import argparse
-from collections.abc import Iterator
 from functools import cache
 
 from api.ctl import (
@@ -10,6 +8,7 @@ from api.ctl import (
     backups,
     bans,
     bindings,
+    completion,
     exemptions,
     failures,
     grants,
@@ -56,6 +55,7 @@ _TOPICS = (
     backups,
     nodes,
     system,
+    completion,
 )
 
 _EPILOG = """\
@@ -84,6 +84,11 @@ def make_parser() -> Parser:
 
     The same one each time: to parse changes nothing of it.
     """
+    return fresh_parser()
+
+
+def fresh_parser() -> Parser:
+    """Make another such parser, for whoever changes it."""
     parser = Parser(
         prog=PROGRAM,
         description="Do from a shell what the API of dnsfilter's control plane does.",
@@ -97,12 +102,3 @@ def make_parser() -> Parser:
     for topic in _TOPICS:
         topic.add(groups)
     return parser
-
-
-def every(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """The parser and those of all its commands, in order."""
-    yield parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for inner in action.choices.values():
-                yield from every(inner)

@@ -8,7 +8,8 @@ from api.ctl.bans import warning_notes
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_verb
 from api.ctl.errors import DONE, FOUND, WRONG_INPUT, WrongInput
-from api.ctl.files import Counted, read_text, shown, writing
+from api.ctl.files import Counted, read_text, writing
+from api.ctl.progress import Progress, shown
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 
 MAX_OCTETS = 8 * 1024 * 1024
@@ -82,7 +83,10 @@ def _archive(client: Client, options: Options) -> Result:
 
 
 def _diff(client: Client, options: Options) -> Result:
-    found = client.send_text(DifferenceRead, path("policy", "diff"), read_text(options.file, MAX_OCTETS))
+    text = read_text(options.file, MAX_OCTETS)
+    with Progress() as progress:
+        progress.say("comparing")
+        found = client.send_text(DifferenceRead, path("policy", "diff"), text)
     faults = tuple(client.fault(fault.place, fault.message) for fault in found.faults)
     notes = *faults, *warning_notes(found.warnings)
     code = WRONG_INPUT if faults else FOUND if found.acts else DONE
@@ -90,7 +94,10 @@ def _diff(client: Client, options: Options) -> Result:
 
 
 def _apply(client: Client, options: Options) -> Result:
-    done = client.send_text(AppliedRead, path("policy", "apply"), read_text(options.file, MAX_OCTETS))
+    text = read_text(options.file, MAX_OCTETS)
+    with Progress() as progress:
+        progress.say("applying")
+        done = client.send_text(AppliedRead, path("policy", "apply"), text)
     return Result(done, lambda: _applied(done), notes=warning_notes(done.warnings))
 
 

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from api.ctl.parser import every, make_parser
+from api.ctl.parser import make_parser
+from dnsfilter.completion import every
 
 MARK = "<!-- From here on made from the command line's own help by `python -m api.ctl.reference`; a test compares. -->"
 

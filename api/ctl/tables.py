@@ -9,7 +9,8 @@ from api.ctl.acts import act_lines
 from api.ctl.client import Client, path
 from api.ctl.commands import Group, Options, Result, add_site, add_verb, given, slug, whole_number
 from api.ctl.errors import DONE, FOUND, CtlError, WrongInput
-from api.ctl.files import Progress, read_text
+from api.ctl.files import read_text
+from api.ctl.progress import Progress
 from api.ctl.terminal import counted
 from api.rangefile import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE
 from api.ranges.schemas import ImportProgressRead, ImportRead
@@ -97,7 +98,10 @@ def _watch(client: Client, key: str, progress: Progress, ended: threading.Event)
         if found is None:
             continue  # The table is still being sent.
         stage = _STAGES.get(found.stage, found.stage)
-        progress.say(f"{stage}: {found.done} of {counted(found.total, 'row')}" if found.done else stage)
+        if found.done:
+            progress.say(f"{stage}: {found.done} of {counted(found.total, 'row')}", found.done, found.total)
+        else:
+            progress.say(stage)
 
 
 def _lines(done: ImportRead) -> Iterator[str]:

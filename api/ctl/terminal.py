@@ -3,18 +3,24 @@
 import json
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from dnsfilter.telemetry.terminal import escape
 
-__all__ = ["columns", "counted", "cut", "dump_json", "escape", "fitted", "lines_of", "table"]
+__all__ = ["columns", "counted", "cut", "dump_json", "escape", "lines_of", "print_line", "table"]
 
 GAP = "  "
 MAX_PADDED = 60
 """A cell wider than this does not widen its column: one long name would push every other line to the right."""
-MIN_CUT = 8
-"""No column is cut to less: what is left would say nothing."""
+
+Cells: TypeAlias = list[list[str]]
+
+
+class Heading(str):
+    """A line that a terminal shows in bold."""
+
+    __slots__ = ()
 
 
 def counted(count: int, noun: str) -> str:
@@ -41,69 +47,88 @@ def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> Iterator[str]:
     """Lines of aligned columns under a header, each cell escaped; none at all without rows.
 
-    On a terminal they are made to fit, without the columns in `spare` first. A pipe or a file is given all.
+    On a terminal they are made to fit: first without as many of the columns in `spare` as need be, in that order, then
+    with texts wrapped. A pipe or a file is given all, a line for each row.
     """
     if rows:
-        room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        yield from columns([header, *rows] if room is None else fitted([header, *rows], spare, room))
-
-
-def fitted(rows: Sequence[Sequence[str]], spare: Sequence[str], room: int) -> list[list[str]]:
-    """The rows, the first of which is the header, as they fit into so many columns of a terminal, each cell escaped.
-
-    Of the columns whose headers are in `spare` as many are left out as need be, in that order; then texts are cut, the
-    longest first.
-    """
-    cells = [[escape(cell) for cell in row] for row in rows]
-    for name in spare:
-        if _wide(_widths(cells)) <= room:
-            break
-        kept = [at for at, header in enumerate(cells[0]) if header != name]
-        cells = [[row[at] for at in kept] for row in cells]
-    widths = _widths(cells)
-    while _wide(widths) > room and max(widths) > MIN_CUT:
-        widths[widths.index(max(widths))] -= 1
-    return [[cut(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
-
-
-def cut(text: str, width: int) -> str:
-    """The text if it is no wider, else its beginning and "…", which are."""
-    if _width(text) <= width:
-        return text
-    end = min(len(text), width)
-    while _width(text[:end]) >= width:
-        end -= 1
-    return f"{text[:end].rstrip()}…"
+        cells = _escaped([header, *rows])
+        if (room := _room()) is not None:
+            cells = _without(spare, cells, room)
+        yield from _laid(cells, room, headed=True)
 
 
 def columns(rows: Sequence[Sequence[str]], indent: str = "") -> Iterator[str]:
-    """Lines of aligned columns, each cell escaped; rows are equally long."""
-    cells = [[escape(cell) for cell in row] for row in rows]
+    """Lines of aligned columns, each cell escaped; rows are equally long. On a terminal long texts are wrapped."""
+    room = _room()
+    for line in _laid(_escaped(rows), room if room is None else room - len(indent), headed=False):
+        yield indent + line
+
+
+def print_line(line: str) -> None:
+    """Print a line, escaped; a heading in bold."""
+    if isinstance(line, Heading):
+        from api.ctl.screen import print_heading
+
+        print_heading(escape(line))
+    else:
+        print(escape(line))
+
+
+def cut(text: str, width: int) -> str:
+    """The text if it is no wider in columns of a terminal, else its beginning and "…", which are."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
+
+
+def _room() -> int | None:
+    """How many columns a terminal on standard output has; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _escaped(rows: Sequence[Sequence[str]]) -> Cells:
+    return [[escape(cell) for cell in row] for row in rows]
+
+
+def _without(spare: Sequence[str], cells: Cells, room: int) -> Cells:
+    for name in spare:
+        if _wide(cells) <= room:
+            break
+        kept = [at for at, header in enumerate(cells[0]) if header != name]
+        cells = [[row[at] for at in kept] for row in cells]
+    return cells
+
+
+def _laid(cells: Cells, room: int | None, *, headed: bool) -> Iterator[str]:
+    """The lines, wrapped where there is less room than they need. Those of the heading are marked on a terminal."""
+    if room is not None and cells and _wide(cells) > room:
+        from api.ctl.screen import wrapped
+
+        for line, heads in wrapped(cells, room, headed=headed):
+            yield Heading(line) if heads else line
+        return
+    for at, line in enumerate(_aligned(cells)):
+        yield Heading(line) if headed and at == 0 and room is not None else line
+
+
+def _aligned(cells: Cells) -> Iterator[str]:
+    from rich.cells import cell_len
+
     widths = [
-        max((wide for cell in column if (wide := _width(cell)) <= MAX_PADDED), default=0)
+        max((wide for cell in column if (wide := cell_len(cell)) <= MAX_PADDED), default=0)
         for column in zip(*cells, strict=True)
     ]
     for row in cells:
-        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-        yield (indent + GAP.join(padded)).rstrip()
+        padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        yield GAP.join(padded).rstrip()
+
+
+def _wide(cells: Cells) -> int:
+    """Columns of a terminal that the widest cells of all columns need together."""
+    from rich.cells import cell_len
+
+    return sum(max(map(cell_len, column)) for column in zip(*cells, strict=True)) + len(GAP) * (len(cells[0]) - 1)
 
 
 def _json_shown(character: str) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1].replace("\x7f", "\\u007f")
-
-
-def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(_width, column)) for column in zip(*cells, strict=True)]
-
-
-def _wide(widths: Sequence[int]) -> int:
-    return sum(widths) + len(GAP) * (len(widths) - 1)
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal: wide characters take two, combining marks none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(mark) else 2 if unicodedata.east_asian_width(mark) in "WF" else 1 for mark in text
-    )

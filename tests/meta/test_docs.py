@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from api.ctl.parser import every, make_parser
+from api.ctl.parser import make_parser
 from dnsfilter import cli
+from dnsfilter.completion import every
 from tests.meta.project import PACKAGES, PROJECT, pyproject, tracked_files
 from tests.support.documents import FENCE, commands, text
 

@@ -1,14 +1,13 @@
-"""Files written whole or not at all, and the line that says how far it is."""
+"""Files written whole or not at all."""
 
 import os
 import stat
-import sys
 from pathlib import Path
 
 import pytest
 
 from api.ctl.errors import WrongInput
-from api.ctl.files import Counted, read_text, shown, writing
+from api.ctl.files import Counted, read_text, writing
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -65,15 +64,6 @@ def test_what_was_written_is_counted_and_digested(tmp_path: Path) -> None:
         for piece in (b"ab", b"", b"c"):
             counted.write(piece)
     assert (counted.octets, counted.digest[:8]) == (3, "ba7816bf")
-
-
-@pytest.mark.parametrize(("terminal", "expected"), [(True, "\r\x1b[Kbackup: 1.5 MB\r\x1b[K"), (False, "")])
-def test_progress_is_shown_on_a_terminal_alone(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool, expected: str
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    assert list(shown([b"x" * 1_500_000, b"y"], "backup")) == [b"x" * 1_500_000, b"y"]
-    assert capsys.readouterr().err == expected
 
 
 def test_a_file_that_is_cut_off_within_a_letter_is_called_too_large(tmp_path: Path) -> None:

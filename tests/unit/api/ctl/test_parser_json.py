@@ -9,7 +9,8 @@ import pytest
 
 from api.ctl.commands import PROGRAM
 from api.ctl.errors import DONE, FOUND
-from api.ctl.parser import every, make_parser
+from api.ctl.parser import make_parser
+from dnsfilter.completion import every
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 COMMANDS = """
@@ -117,6 +118,7 @@ login
 whoami
 logout
 backup all.backup
+completion bash
 restore all.backup --state-dir restored
 version
 status

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from api.ctl.parser import every, make_parser
+from api.ctl.parser import make_parser
 from api.ctl.reference import MARK, renewed
+from dnsfilter.completion import every
 
 PAGE = Path(__file__).parents[4] / "docs" / "dnsfilterctl.md"
 PARSERS = list(every(make_parser()))

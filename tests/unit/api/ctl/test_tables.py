@@ -121,12 +121,12 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(
     name = _file(tmp_path, HEADER + rows)
     assert ctl("range", "import", name, "--dry-run").err == ""
     monkeypatch.setattr("api.ctl.tables._EVERY_S", 0.01)
-    monkeypatch.setattr("api.ctl.files._EVERY_S", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(type(sys.stderr), "isatty", lambda _self: True, raising=False)
     done = ctl("range", "import", name)
     assert done.code == 0
     assert any(stage in done.err for stage in ("waiting", "comparing", "recording", "publishing"))
-    assert done.err.endswith("\r\x1b[K")
+    assert done.err.endswith("\r\x1b[1A\x1b[2K")
 
 
 def _cells(text: str) -> list[list[str]]:

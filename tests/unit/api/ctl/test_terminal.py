@@ -2,12 +2,15 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from api.ctl.terminal import GAP, MIN_CUT, columns, counted, cut, dump_json, fitted, table
+from api.ctl.terminal import Heading, columns, counted, cut, dump_json, escape, table
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none() | st.lists(st.text())))
@@ -46,6 +49,17 @@ ROWS = [
 ]
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], None]:
+    """Makes standard output a terminal of that width."""
+
+    def make(room: int) -> None:
+        monkeypatch.setenv("COLUMNS", str(room))
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("room", "lines"),
     [
@@ -53,20 +67,70 @@ ROWS = [
         (57, ["authority  name        mode     term", "ghent      Stad Gent   enforce  through 30 September 2026"]),
         (56, ["authority  mode     term", "ghent      enforce  through 30 September 2026"]),
         (40, ["authority  term", "ghent      through 30 September 2026"]),
-        (30, ["authority  term", "ghent      through 30 Septemb…"]),
-        (1, ["authori…  term", "ghent     through…"]),
+        (30, ["authority  term", "ghent      through 30", "           September 2026", "diest      no end"]),
+        (
+            9,
+            [
+                "aut  term",
+                "hor",
+                "ity",
+                "ghe  thro",
+                "nt   ugh",
+                "     30",
+                "     Sept",
+                "     embe",
+                "     r",
+                "     2026",
+            ],
+        ),
     ],
 )
-def test_what_matters_least_is_left_out_until_a_table_fits_and_then_texts_are_cut(room: int, lines: list[str]) -> None:
-    assert list(columns(fitted(ROWS, ("name", "mode"), room)))[:2] == lines
+def test_what_matters_least_is_left_out_until_a_table_fits_and_then_texts_are_wrapped(
+    terminal: Callable[[int], None], room: int, lines: list[str]
+) -> None:
+    terminal(room)
+    assert list(table(HEADER, ROWS[1:], ("name", "mode")))[: len(lines)] == lines
 
 
-@given(st.lists(st.tuples(*[st.text("ab \x1b東", max_size=40)] * 3), max_size=4), st.integers(0, 100))
-def test_a_fitted_table_is_no_wider_than_its_room_as_far_as_that_can_be(rows: list[tuple[str, ...]], room: int) -> None:
-    cells = fitted([("a", "b", "c"), *rows], ("b",), room)
-    assert len({len(row) for row in cells}) == 1
-    least = len(cells[0]) * MIN_CUT + (len(cells[0]) - 1) * len(GAP)
-    assert all(len(line) <= max(room, least) for line in columns(cells))
+@pytest.mark.parametrize(("room", "headings"), [(80, ["authority  term"]), (9, ["aut  term", "hor", "ity"])])
+def test_the_heading_of_a_table_is_marked_for_a_terminal(
+    terminal: Callable[[int], None], room: int, headings: list[str]
+) -> None:
+    rows = [("ghent", "through 30 September 2026")]
+    assert not any(isinstance(line, Heading) for line in table(("authority", "term"), rows))
+    terminal(room)
+    assert [line for line in table(("authority", "term"), rows) if isinstance(line, Heading)] == headings
+
+
+ODD = st.lists(st.tuples(*[st.text("ab \x1b[/]東:", max_size=40)] * 3), min_size=1, max_size=4)
+
+
+@given(ODD, st.integers(12, 100))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_wrapped_table_is_no_wider_than_its_room_and_leaves_nothing_out(
+    terminal: Callable[[int], None], rows: list[tuple[str, ...]], room: int
+) -> None:
+    terminal(room)
+    lines = list(table(("a", "b", "c"), rows))
+    assert all(cell_len(line) <= room for line in lines)
+    shown, given_ = (
+        Counter("".join(lines)),
+        Counter("".join(map(escape, "".join(map("".join, [("a", "b", "c"), *rows]))))),
+    )
+    assert {mark: count for mark, count in shown.items() if mark != " "} == {
+        mark: count for mark, count in given_.items() if mark != " "
+    }
+
+
+def test_long_texts_are_wrapped_within_their_column(terminal: Callable[[int], None]) -> None:
+    rows = [("reason", "the network of the library is moved"), ("by", "[red]1[/red]")]
+    terminal(24)
+    assert list(columns(rows, indent="  ")) == [
+        "  reason  the network of",
+        "          the library is",
+        "          moved",
+        "  by      [red]1[/red]",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -82,12 +146,13 @@ def test_a_text_is_cut_by_what_a_terminal_shows(text: str, shown: str) -> None:
     assert cut(text, 10) == shown
 
 
-def test_only_a_terminal_is_given_less(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_a_terminal_is_given_less(terminal: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     whole = list(table(HEADER, ROWS[1:], ("name",)))
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert whole == list(columns(ROWS))
-    assert list(table(HEADER, ROWS[1:], ("name",))) == list(columns(fitted(ROWS, ("name",), 30)))
+    assert len(whole) == len(ROWS)
+    terminal(30)
+    assert max(map(len, table(HEADER, ROWS[1:], ("name",)))) <= 30 < max(map(len, whole))
 
 
 def test_one_is_not_many() -> None:
