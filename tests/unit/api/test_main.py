@@ -15,9 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.forked import run_api
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 
 
 def _start(arguments: Sequence[str], **environ: str) -> subprocess.Popen[str]:
@@ -29,12 +31,6 @@ def _start(arguments: Sequence[str], **environ: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def _run(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
-    process = _start(arguments, **environ)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
 
 
 def _status_of_long_header(port: int) -> int | None:
@@ -88,7 +84,7 @@ def test_it_starts_answers_and_stops_cleanly(tmp_path: Path) -> None:
 def test_a_busy_port_is_one_clear_line(tmp_path: Path, taken: int, option: str) -> None:
     options = {"--listen": "127.0.0.1:0", "--metrics-listen": "127.0.0.1:0", option: f"127.0.0.1:{taken}"}
     arguments = [word for pair in options.items() for word in pair]
-    code, out, err = _run(["--create", "--state-dir", str(tmp_path / "state"), *arguments])
+    code, out, err = run_api(["--create", "--state-dir", str(tmp_path / "state"), *arguments])
     assert (code, out) == (1, "")
     lines = [line for line in err.splitlines() if line.startswith("dnsfilter-api: ")]
     assert lines == [
@@ -99,7 +95,7 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path, taken: int, option: str) 
 
 
 def test_wrong_settings_are_all_reported_and_exit_2() -> None:
-    code, out, err = _run(["--listen", "nowhere", "--init-policy", "/none"], DNSFILTER_API_COLOUR="red")
+    code, out, err = run_api(["--listen", "nowhere", "--init-policy", "/none"], DNSFILTER_API_COLOUR="red")
     assert (code, out) == (2, "")
     places = [line.split(": ")[1] for line in err.splitlines()]
     assert places == ["DNSFILTER_API_COLOUR", "--listen", "--init-policy"]
@@ -109,25 +105,25 @@ def test_a_faulty_init_policy_exits_2_with_every_problem(tmp_path: Path) -> None
     policy = tmp_path / "policy.toml"
     policy.write_text('[[authority]]\nslug = "town"\n')
     arguments = ["--create", "--state-dir", str(tmp_path), "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
-    code, _, err = _run([*arguments, "--init-policy", str(policy)])
+    code, _, err = run_api([*arguments, "--init-policy", str(policy)])
     assert code == 2
     assert err.count("dnsfilter-api: ") > 1
     assert "Traceback" not in err
 
 
 def test_a_database_of_a_newer_version_is_one_clear_line(tmp_path: Path) -> None:
-    assert _run(["init", "--state-dir", str(tmp_path)])[0] == 0
+    assert run_api(["init", "--state-dir", str(tmp_path)])[0] == 0
     with closing(sqlite3.connect(tmp_path / "dnsfilter.sqlite3")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
         connection.commit()
-    code, out, err = _run(["new-token", "--state-dir", str(tmp_path)])
+    code, out, err = run_api(["new-token", "--state-dir", str(tmp_path)])
     assert (code, out) == (1, "")
     assert err.splitlines()[-1].startswith("dnsfilter-api: the database is of another version of dnsfilter-api")
     assert "Traceback" not in err
 
 
 def test_it_prints_its_description() -> None:
-    code, out, _ = _run(["openapi"])
+    code, out, _ = run_api(["openapi"])
     assert code == 0
     assert "/v1/authorities/{slug}/bans/{service}" in json.loads(out)["paths"]
 
@@ -135,7 +131,7 @@ def test_it_prints_its_description() -> None:
 def test_a_new_token_replaces_the_old(tmp_path: Path) -> None:
     tokens = []
     for command in ("init", "new-token"):
-        code, out, err = _run([command, "--state-dir", str(tmp_path)])
+        code, out, err = run_api([command, "--state-dir", str(tmp_path)])
         assert code == 0, err
         tokens.append((tmp_path / "admin-token").read_text().strip())
         assert tokens[-1] not in out + err
@@ -145,10 +141,10 @@ def test_a_new_token_replaces_the_old(tmp_path: Path) -> None:
 
 def test_another_token_is_made_where_the_old_one_is_kept(tmp_path: Path) -> None:
     state = ("--state-dir", str(tmp_path))
-    assert _run(["init", *state])[0] == 0
-    code, out, err = _run(["new-token", "--keep", *state])
+    assert run_api(["init", *state])[0] == 0
+    code, out, err = run_api(["new-token", "--keep", *state])
     assert (code, out.endswith("/admin-token; the other tokens stay valid\n")) == (0, True), err
-    code, _, err = _run(["--keep", *state])
+    code, _, err = run_api(["--keep", *state])
     assert (code, "--keep goes with new-token only: dnsfilter-api new-token --keep" in err) == (2, True)
 
 
@@ -157,14 +153,14 @@ QUIETLY = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
 
 def test_a_start_without_its_database_makes_nothing_and_says_what_to_type(tmp_path: Path) -> None:
     state, wrong = tmp_path / "state", f"sqlite:///{tmp_path}/typo.sqlite3"
-    code, out, err = _run(["--state-dir", str(state), *QUIETLY])
+    code, out, err = run_api(["--state-dir", str(state), *QUIETLY])
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].endswith(f"type: dnsfilter-api init --state-dir {state}")
     assert not state.exists()
-    assert _run(["init", "--state-dir", str(state)])[0] == 0
+    assert run_api(["init", "--state-dir", str(state)])[0] == 0
     before = {path.name: path.read_bytes() for path in state.iterdir()}
     for command in ([], ["--create"]):
-        code, out, err = _run([*command, "--state-dir", str(state), "--database", wrong, *QUIETLY])
+        code, out, err = run_api([*command, "--state-dir", str(state), "--database", wrong, *QUIETLY])
         assert (code, out) == (2, "")
         assert "an installation's files do" in err.splitlines()[-1]
     assert {path.name: path.read_bytes() for path in state.iterdir()} == before
@@ -172,10 +168,10 @@ def test_a_start_without_its_database_makes_nothing_and_says_what_to_type(tmp_pa
 
 
 def test_a_start_without_a_key_makes_none_and_says_what_to_type(tmp_path: Path) -> None:
-    assert _run(["init", "--state-dir", str(tmp_path)])[0] == 0
+    assert run_api(["init", "--state-dir", str(tmp_path)])[0] == 0
     for key in ("checkpoint-key", "snapshot-key", "token-key"):
         (tmp_path / key).unlink()
-        code, out, err = _run(["--state-dir", str(tmp_path), *QUIETLY])
+        code, out, err = run_api(["--state-dir", str(tmp_path), *QUIETLY])
         assert (code, out) == (1, "")
         assert f"{key} does not exist" in err.splitlines()[-1]
         assert f"dnsfilter-api new-keys --state-dir {tmp_path} makes another" in err.splitlines()[-1]
@@ -188,26 +184,26 @@ def test_a_second_process_on_the_same_database_is_refused(tmp_path: Path) -> Non
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("dnsfilter-api: listening")
-        code, out, err = _run(arguments)
+        code, out, err = run_api(arguments)
         assert (code, out) == (1, "")
         assert f"process {process.pid} uses the database {tmp_path}/dnsfilter.sqlite3" in err.splitlines()[-1]
     finally:
         process.kill()
         process.communicate(timeout=20)
     # The kernel has released the lock with the process.
-    assert _run(["new-keys", "--state-dir", str(tmp_path)])[0] == 0
+    assert run_api(["new-keys", "--state-dir", str(tmp_path)])[0] == 0
 
 
 def test_a_damaged_database_is_served_but_takes_no_act(tmp_path: Path) -> None:
     api, metrics, state = free_port(), free_port(), tmp_path / "state"
-    assert _run(["init", "--state-dir", str(state)])[0] == 0
+    assert run_api(["init", "--state-dir", str(state)])[0] == 0
     with closing(sqlite3.connect(state / "dnsfilter.sqlite3")) as connection:
         connection.execute("DROP TRIGGER audit_update")
         connection.execute("UPDATE audit SET act = 'altered' WHERE act = 'token.key'")
         connection.commit()
-    rc, _, said = _run(["new-token", "--state-dir", str(state)])
+    rc, _, said = run_api(["new-token", "--state-dir", str(state)])
     assert (rc, "the database is damaged" in said) == (1, True)
-    assert _run(["new-token", "--state-dir", str(state), "--broken-record"])[0] == 0
+    assert run_api(["new-token", "--state-dir", str(state), "--broken-record"])[0] == 0
     listen = ["--listen", f"127.0.0.1:{api}", "--metrics-listen", f"127.0.0.1:{metrics}"]
     process = _start(["--state-dir", str(state), *listen])
     try:

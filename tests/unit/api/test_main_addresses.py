@@ -15,10 +15,12 @@ import pytest
 
 from api.system.body import MAX_OCTETS
 from tests.support.certificates import Authority
+from tests.support.forked import run_api
 from tests.support.namespaces import Namespace
 from tests.support.nodes import eventually
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 LAN = "192.0.2.2"
 
 
@@ -75,10 +77,9 @@ def test_each_address_that_is_not_to_be_had_is_named(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as one, closing(socket.create_server(("127.0.0.2", 0))) as two:
         busy = [":".join(map(str, each.getsockname())) for each in (one, two)]
         own = ["--create", "--state-dir", str(tmp_path), "--metrics-listen", "127.0.0.1:0"]
-        command = [sys.executable, "-m", "api.main", *own, "--listen", f"{busy[0]},127.0.0.3:0,{busy[1]}"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    said = [line for line in done.stderr.splitlines() if line.startswith("dnsfilter-api: ")]
+        code, _, err = run_api([*own, "--listen", f"{busy[0]},127.0.0.3:0,{busy[1]}"])
+    assert code == 1
+    said = [line for line in err.splitlines() if line.startswith("dnsfilter-api: ")]
     assert [line.partition(";")[0] for line in said] == [
         f"dnsfilter-api: cannot listen on {address}: Address already in use" for address in busy
     ]

@@ -13,10 +13,12 @@ from api.audit.export import export
 from api.chainverify import verify
 from api.checkpoint import Checkpoint, parse_checkpoint
 from api.db.session import Database
+from tests.support.forked import run_api
 from tests.support.ports import free_port
 from tests.unit.api.conftest import authority
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 
 
 def _run(state: Path, held: Path, *, act: str) -> str:
@@ -67,19 +69,12 @@ def test_a_stop_leaves_a_checkpoint_of_the_last_entry_outside(tmp_path: Path) ->
 @pytest.mark.parametrize("content", ["", "no key"])
 def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str, option: str, what: str) -> None:
     state, key = tmp_path / "state", tmp_path / "key"
-    subprocess.run([sys.executable, "-m", "api.main", "init", "--state-dir", str(state)], cwd=ROOT, check=True)
+    assert run_api(["init", "--state-dir", str(state)])[0] == 0
     key.touch(0o600)
     key.write_text(content)
     options = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", option, str(key)]
-    done = subprocess.run(
-        [sys.executable, "-m", "api.main", "--state-dir", str(state), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1] == (
+    code, out, err = run_api(["--state-dir", str(state), *options])
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == (
         f"dnsfilter-api: cannot use the key of {what}: {key} holds no private key in PEM without a password"
     )

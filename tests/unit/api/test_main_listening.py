@@ -18,9 +18,11 @@ from cryptography import x509
 
 from api.cli import main as dnsfilterctl
 from tests.support.certificates import Authority
+from tests.support.forked import run_api
 from tests.support.nodes import eventually
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 
 TAKEN = "dnsf_000000000000_" + "a" * 43
 
@@ -176,11 +178,8 @@ def test_a_socket_s_file_that_is_not_stale_stays(tmp_path: Path, kind: str) -> N
             path.write_text("a file")
         before = path.lstat().st_ino
         options = ["--create", "--state-dir", str(tmp_path), "--listen", f"unix:{path}"]
-        command = [sys.executable, "-m", "api.main", *options]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 1
-        assert done.stderr.splitlines()[-1].startswith(
-            f"dnsfilter-api: cannot listen on unix:{path}: Address already in use"
-        )
+        code, _, err = run_api(options)
+        assert code == 1
+        assert err.splitlines()[-1].startswith(f"dnsfilter-api: cannot listen on unix:{path}: Address already in use")
         assert path.lstat().st_ino == before
     assert os.path.lexists(path)

@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.collecting import mail_server
 from tests.support.ports import free_port
 from tests.unit.api.conftest import authority
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 
 
 def test_a_suspension_is_told_to_the_authority_and_the_installation(tmp_path: Path) -> None:

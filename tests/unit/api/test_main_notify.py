@@ -16,6 +16,7 @@ from dnsfilter.snapshot.store import SnapshotStore
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from dnsfilter.snapshot.signature import verify_manifest
 from tests.support.nodes import eventually
 from tests.support.planes import Api
 
+pytestmark = pytest.mark.slow
 POLICY = """\
 [[authority]]
 slug = "town"
