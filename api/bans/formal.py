@@ -38,6 +38,14 @@ def demand_own(decision: DecisionRecord, place: str) -> None:
         raise Invalid.at(f"{place}.reference", "what follows another ban is a decision of its own: give its reference")
 
 
+def demand_own_decisions(decision: DecisionRecord, terms: Sequence[Term]) -> None:
+    """Raise Invalid if a decision about a new ban, or a term of it, follows another ban and is not one of its own."""
+    if decision.follows is not None:
+        demand_adoption(decision)
+    for index, term in enumerate(terms):
+        demand_own(term.decision, f"body.terms.{index}.decision")
+
+
 def demand_renewal(decision: DecisionRecord, place: str) -> None:
     """Raises Invalid where a term is added to a ban by a decision without a reference."""
     if not decision.reference:

@@ -23,7 +23,7 @@ from api.authorities import service as authority_acts
 from api.authorities.state import demand_open
 from api.bans import service as ban_acts
 from api.bans.change import BanChange
-from api.bans.formal import demand_adoption
+from api.bans.formal import demand_own_decisions
 from api.bans.reading import decision_columns, shown_all
 from api.bindings import service as binding_acts
 from api.bindings.repository import binders
@@ -192,8 +192,8 @@ class _Run:
         """
         for ban in bans:
             with self._faulty(_of_ban(ban)):
-                if not self.fills and not ban.provisional and ban.decision.follows is not None:
-                    demand_adoption(ban.decision)
+                if not self.fills and not ban.provisional:
+                    demand_own_decisions(ban.decision, ban.terms)
                 owner, service = self.owners[ban.authority], self.services[ban.service]
                 self.rows[ban.number] = ban_acts.new_row(self.unit, owner, service, self._wanted(_alone(ban), None))
         adopted = [ban for ban in bans if ban.number in self.rows]

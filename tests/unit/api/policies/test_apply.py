@@ -255,6 +255,19 @@ def test_a_new_ban_may_follow_one_that_comes_later_in_the_file(town: Plane, refe
         assert town.done("GET", "/v1/authorities/zone/bans/beta")["decision"]["follows"] == "town/beta"
 
 
+@pytest.mark.parametrize(("reference", "faults"), [("own 2", []), ("", ["ban/zone/beta"])])
+def test_a_term_of_a_new_ban_that_follows_another_is_a_decision_of_its_own(
+    loaded: Plane, reference: str, faults: list[str]
+) -> None:
+    term = f'decision = {{ legal_basis = "decree 3", reference = "{reference}", follows = "town" }}\n'
+    text = FILE
+    for slug, more in (("zone", term), ("town", "")):
+        text += f'[[ban]]\nauthority = "{slug}"\nservice = "beta"\nmode = "enforce"\n[ban.decision]\n'
+        text += f'legal_basis = "decree 1"\n[[ban.term]]\nstart = 2026-10-01\nfor = "6 months"\n{more}'
+    found = _send(loaded, "/v1/policy/diff", text).json()
+    assert [fault["place"] for fault in found["faults"]] == faults
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status", "problem"),
     [
