@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from api.accounts.state import has_ended
 from api.audit.repository import actors
 from api.auth.descent import heirs
 from api.auth.permissions import Role
@@ -80,7 +81,7 @@ def same_grants(session: Session, account: int, role: str, authority: str | None
     """The grants of that role that have not ended at `now_s`."""
     held = GrantRow.authority.is_(None) if authority is None else GrantRow.authority == authority
     statement = select(GrantRow).where(GrantRow.account == account, GrantRow.role == role, held)
-    return [row for row in session.scalars(statement) if not row.period.has_ended(now_s)]
+    return [row for row in session.scalars(statement) if not has_ended(row, now_s)]
 
 
 def held_grants(session: Session, role: Role, authority: str | None, now_s: int) -> Sequence[GrantRow]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api.accounts import repository
 from api.accounts.reading import read_grant
 from api.accounts.schemas import AccountKind, AccountWrite
+from api.accounts.state import has_ended
 from api.auth.descent import made_for_others
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.revoking import revoke, shown_token
@@ -139,7 +140,7 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
 
 def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None = None) -> None:
     """End a role at `at`, or now; raises Conflict where it has ended, or nobody would administer the installation."""
-    if row.period.has_ended(unit.now_s):
+    if has_ended(row, unit.now_s):
         raise Conflict(f"grant {row.number} has ended")
     if row.role == Role.ADMINISTRATOR and not _others_administer(unit, row):
         raise Conflict("nobody else would administer the installation")

@@ -1,12 +1,21 @@
-"""The state of a grant. When a role is held is the matter of the grant's `period`."""
+"""The state of a grant, and when it has ended. When a role is held is the matter of the grant's `period`."""
 
 from api.accounts.schemas import GrantState
 from api.db.models import GrantRow
+from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
 
 
 def grant_state(row: GrantRow, now: Instant) -> GrantState:
     """Return the state of a grant at `now`."""
-    if row.period.has_ended(now):
+    if has_ended(row, now):
         return GrantState.ENDED
     return GrantState.IN_FORCE if row.period.holds(now) else GrantState.PLANNED
+
+
+def has_ended(row: GrantRow, now: Instant) -> bool:
+    """Return whether the end of a grant has passed.
+
+    One that starts after its authority closes is planned until the closing, and can be ended before.
+    """
+    return until(row.period.end) <= now

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.accounts.state import has_ended
 from api.db.models import (
     AuditRow,
     BanRow,
@@ -47,7 +48,7 @@ def exemptions_from(session: Session, ban: int, now: Instant, *states: Exemption
 def grants(session: Session, authority: str, now: Instant) -> Sequence[GrantRow]:
     """The roles in an authority that have not ended, by number."""
     statement = select(GrantRow).where(GrantRow.authority == authority).order_by(GrantRow.number)
-    return [row for row in session.scalars(statement) if not row.period.has_ended(now)]
+    return [row for row in session.scalars(statement) if not has_ended(row, now)]
 
 
 def ranges(session: Session, authority: str) -> Sequence[RangeRow]:

@@ -121,6 +121,15 @@ def test_on_a_later_date_all_holds_until_then(town: Plane) -> None:
     assert town.revision() == revision + 1
 
 
+def test_a_role_that_would_begin_after_the_date_is_planned_until_then_and_can_be_ended(town: Plane) -> None:
+    account, _ = town.account("clerk")
+    body = {"account": account, "role": "operator", "authority": "town", "reason": "why", "start": "2026-11-01"}
+    path = f"/v1/grants/{town.done('POST', '/v1/grants', body)['number']}"
+    town.done("POST", CLOSE, {**WHY, "at": DATE})
+    assert town.done("GET", path)["state"] == "planned"
+    assert town.done("POST", f"{path}/end", {"reason": "not needed"})["state"] == "ended"
+
+
 def _asked(plane: Plane) -> str:
     """The path of a request to switch town/alpha off."""
     plane.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": True})
