@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -15,14 +16,18 @@ from rich.text import Text
 
 from api.ctl.terminal import GAP
 
+NARROW = 8
 _BOLD = "bold"
 
 
 def wrapped(rows: Sequence[Sequence[str]], room: int, *, headed: bool) -> Iterator[tuple[str, bool]]:
     """Lines of columns that are no wider than `room`, and whether each is of the heading: the first row if `headed`.
 
-    The widest columns are narrowed, and what does not fit into them goes on in the next line.
+    The widest columns are narrowed, and what does not fit into them goes on in the next line. Where there is too little
+    room even for narrow columns, the lines are wider.
     """
+    least = [min(NARROW, max(map(cell_len, column))) for column in zip(*rows, strict=True)]
+    room = max(room, sum(least) + len(GAP) * (len(least) - 1))
     grid = Table.grid(padding=(0, len(GAP), 0, 0))
     for _ in rows[0]:
         grid.add_column(overflow="fold")

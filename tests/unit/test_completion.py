@@ -82,6 +82,14 @@ def test_files_are_completed_where_files_are_taken(words: list[str], offered: se
     assert _completed(script, [words], tmp_path) == [offered]
 
 
+@pytest.mark.parametrize("make", MAKERS, ids=PROGRAMS)
+def test_the_script_of_zsh_has_every_command_and_option(make: Callable[[], argparse.ArgumentParser]) -> None:
+    script = completion_script(make(), "zsh")
+    for parser in every(make()):
+        assert f"_{parser.prog.replace(' ', '_')}_" in script or f'"{parser.prog.split()[-1]}:' in script, parser.prog
+        assert [name for action in parser._actions for name in action.option_strings if name not in script] == []
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_both_programs_print_the_script_of_a_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main_of_ctl(["completion", shell]) == 0

@@ -11,7 +11,7 @@ import pytest
 
 from api.ctl.progress import Progress, shown
 from api.ctl.terminal import print_line, table
-from tests.unit.api.ctl.conftest import Ctl, Served
+from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Served
 
 COLOURS = {"TERM": "xterm-256color"}
 PLAIN: tuple[Mapping[str, str], ...] = ({**COLOURS, "NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "unknown"})
@@ -168,3 +168,12 @@ def test_what_is_said_of_progress_commands_no_terminal(
             progress.say("[red]stage\x1b]0;title\x07", 1, 3)
 
     assert "[red]stage\\x1b]0;title\\x07" in on_terminal(work)
+
+
+@pytest.mark.parametrize(("command", "stage"), [("diff", "comparing"), ("apply", "applying")])
+def test_a_policy_file_is_compared_and_applied_with_progress(
+    command: str, stage: str, served: Served, ctl: Ctl, on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set(monkeypatch, COLOURS)
+    sent = on_terminal(lambda: ctl(command, str(EXAMPLE)))
+    assert stage in sent.partition("\x1b[?25h")[0]
