@@ -12,7 +12,7 @@ __all__ = ["columns", "counted", "cut", "dump_json", "escape", "lines_of", "prin
 
 GAP = "  "
 MAX_PADDED = 60
-"""A cell wider than this does not widen its column: one long name would push every other line to the right."""
+"""In a file a wider cell does not widen its column: one long name would push every other line to the right."""
 
 Cells: TypeAlias = list[list[str]]
 
@@ -107,15 +107,16 @@ def _laid(cells: Cells, room: int | None, *, headed: bool) -> Iterator[str]:
         for line, heads in wrapped(cells, room, headed=headed):
             yield Heading(line) if heads else line
         return
-    for at, line in enumerate(_aligned(cells)):
+    for at, line in enumerate(_aligned(cells, MAX_PADDED if room is None else room)):
         yield Heading(line) if headed and at == 0 and room is not None else line
 
 
-def _aligned(cells: Cells) -> Iterator[str]:
+def _aligned(cells: Cells, most: int) -> Iterator[str]:
+    """The lines with columns that are as wide as their widest cell of at most `most`."""
     from rich.cells import cell_len
 
     widths = [
-        max((wide for cell in column if (wide := cell_len(cell)) <= MAX_PADDED), default=0)
+        max((wide for cell in column if (wide := cell_len(cell)) <= most), default=0)
         for column in zip(*cells, strict=True)
     ]
     for row in cells:

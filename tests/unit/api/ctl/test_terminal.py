@@ -14,6 +14,17 @@ from api.ctl.screen import NARROW
 from api.ctl.terminal import GAP, Heading, columns, counted, cut, dump_json, escape, table
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], None]:
+    """Makes standard output a terminal of that width."""
+
+    def make(room: int) -> None:
+        monkeypatch.setenv("COLUMNS", str(room))
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    return make
+
+
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none() | st.lists(st.text())))
 def test_json_is_printable_and_says_the_same(data: dict[str, object]) -> None:
     text = dump_json(data)
@@ -38,6 +49,11 @@ def test_one_very_long_cell_does_not_push_the_others_away() -> None:
     assert list(columns([("a" * 61, "1"), ("b", "2")])) == ["a" * 61 + "  1", "b  2"]
 
 
+def test_a_terminal_with_room_for_a_very_long_cell_keeps_its_columns_aligned(terminal: Callable[[int], None]) -> None:
+    terminal(80)
+    assert list(columns([("a" * 61, "1"), ("b", "2")])) == ["a" * 61 + "  1", "b" + " " * 62 + "2"]
+
+
 def test_a_table_without_rows_has_no_header_either() -> None:
     assert list(table(("authority", "name"), [])) == []
 
@@ -48,17 +64,6 @@ ROWS = [
     ("ghent", "Stad Gent", "enforce", "through 30 September 2026"),
     ("diest", "Stad Diest", "off", "no end"),
 ]
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], None]:
-    """Makes standard output a terminal of that width."""
-
-    def make(room: int) -> None:
-        monkeypatch.setenv("COLUMNS", str(room))
-        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-
-    return make
 
 
 @pytest.mark.parametrize(
