@@ -237,7 +237,7 @@ def _nears_end(now: Instant) -> ColumnElement[bool]:
     term, period, own = _term()
     other, further, _ = _term()
     end = period.end
-    covered = exists().where(other.ban == term.ban, further.start <= end, further.end > end)
+    covered = exists().where(other.ban == term.ban, further.covers(end))
     return exists().where(own, end > now, end <= now + ENDING_S, not_(period.is_void), not_(covered))
 
 

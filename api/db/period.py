@@ -32,7 +32,11 @@ class SqlPeriod:
 
     def holds(self, at: Instant) -> ColumnElement[bool]:
         """Select what is in force at `at`."""
-        return and_(self.start <= at, self.recorded <= at, self.end > at)
+        return and_(self.recorded <= at, self.covers(at))
+
+    def covers(self, at: Instant | SQLColumnExpression[int]) -> ColumnElement[bool]:
+        """Select what has started and not ended at `at`, also if it was recorded later."""
+        return and_(self.start <= at, self.end > at)
 
     def is_ahead(self, at: Instant) -> ColumnElement[bool]:
         """Select what comes into force after `at`."""

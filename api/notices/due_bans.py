@@ -126,10 +126,9 @@ def reference_in(row: BanRow, term: TermRow | None) -> str:
 
 def is_continued(row: BanRow, term: TermRow, end: Instant) -> bool:
     """Whether another term holds when this one has ended."""
-    others = (other.period for other in row.terms if other is not term)
-    return any(other.start <= end and not other.has_ended(end) for other in others)
+    return any(other.period.covers(end) for other in row.terms if other is not term)
 
 
 def bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:
-    """The authorities that are bound at that instant."""
-    return sorted({row.authority for row in bindings if row.period.holds(at)})
+    """Return the authorities that are bound at that instant, also by what was recorded later."""
+    return sorted({row.authority for row in bindings if row.period.covers(at)})

@@ -202,7 +202,11 @@ class Period:
 
     def holds(self, at: Instant) -> bool:
         """Return whether it is in force at `at`."""
-        return self.recorded is not None and self.start <= at and self.recorded <= at and not self.has_ended(at)
+        return self.recorded is not None and self.recorded <= at and self.covers(at)
+
+    def covers(self, at: Instant) -> bool:
+        """Return whether it has started and not ended at `at`, also if it was recorded later."""
+        return self.start <= at and not self.has_ended(at)
 
     def is_ahead(self, at: Instant) -> bool:
         """Return whether it comes into force after `at`."""

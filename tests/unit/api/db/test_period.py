@@ -89,6 +89,7 @@ def test_a_database_selects_what_the_period_says(engine: Engine, make: Any, draw
             return {getattr(row, key.key) for row in rows if getattr(row.period, name)(AT)}
 
         assert selected(sql.holds(AT)) == said("holds")
+        assert selected(sql.covers(AT)) == said("covers")
         assert selected(sql.is_ahead(AT)) == said("is_ahead")
         assert selected(sql.has_ended(AT)) == said("has_ended")
         assert selected(~sql.has_ended(AT)) == {getattr(row, key.key) for row in rows} - said("has_ended")

@@ -9,9 +9,9 @@ BAN = "/v1/authorities/town/bans/alpha"
 HOUR_S = 3600
 
 
-def _bind(town: Plane) -> None:
+def _bind(town: Plane, **more: str) -> None:
     body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "decree 2", "date": "2026-09-01"}
-    town.done("POST", "/v1/bindings", body)
+    town.done("POST", "/v1/bindings", {**body, **more})
 
 
 def _both(kind: str) -> list[tuple[str, str | None]]:
@@ -29,6 +29,14 @@ def test_switching_off_and_the_return_notify_the_authority_and_those_bound(town:
     town.clock.now += 1
     assert new_kinds(town, telling.look) == _both("ban_back")
     assert new_kinds(town, telling.look) == []
+
+
+def test_who_is_bound_from_before_by_a_binding_recorded_later_is_notified_too(town: Plane) -> None:
+    telling = begun(town)
+    town.done("PATCH", BAN, {"mode": "off"})
+    town.clock.now += 60
+    _bind(town, start="2026-09-01")
+    assert new_kinds(town, telling.look) == [*_both("ban_off"), ("binding_by_law", "zone")]
 
 
 def test_a_mode_that_is_set_as_a_provisional_ban_is_confirmed_is_notified_too(town: Plane) -> None:
