@@ -8,6 +8,8 @@ import pytest
 from api.pagination import encode_cursor
 from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 DAY_S = 86_400
 KINDS = ("police_zone", "municipality", "agency")
 

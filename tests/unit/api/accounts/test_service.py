@@ -8,6 +8,8 @@ import pytest
 from api.auth.permissions import Role
 from tests.unit.api.conftest import Plane, authority
 
+pytestmark = pytest.mark.slow
+
 BAN = "/v1/authorities/town/bans/alpha"
 OFF = {"mode": "off"}
 EXEMPTION = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}

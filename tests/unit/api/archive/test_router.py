@@ -11,6 +11,8 @@ from starlette.types import Message
 from api.quota import Quota
 from tests.unit.api.conftest import Plane, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 ADMINISTRATOR = 1
 """The number of the administrator's account."""
 DOWNLOADS = {"/v1/archive": "downloads", "/v1/backup": "backups", "/v1/audit/export": "downloads"}

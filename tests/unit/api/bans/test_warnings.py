@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from tests.unit.api.conftest import START, Plane, ban, on_both_databases
+
+pytestmark = pytest.mark.slow
 
 OWN, OTHER = "/v1/authorities/town/bans/alpha", "/v1/authorities/zone/bans/alpha"
 DAY = 86_400

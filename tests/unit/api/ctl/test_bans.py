@@ -8,6 +8,8 @@ import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Served
 
+pytestmark = pytest.mark.slow
+
 GHENT = ("ghent", "tiktok")
 ZONE = ("police-brussels-capital-ixelles", "tiktok")
 

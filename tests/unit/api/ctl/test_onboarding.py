@@ -7,6 +7,8 @@ import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Served
 
+pytestmark = pytest.mark.slow
+
 Lead = Callable[..., Outcome]
 
 

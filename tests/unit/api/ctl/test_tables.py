@@ -11,6 +11,8 @@ import pytest
 from api.ctl.commands import PROGRAM
 from tests.unit.api.ctl.conftest import Ctl, Scripted, Served
 
+pytestmark = pytest.mark.slow
+
 HEADER = "prefix,authority,funding,audience,label\n"
 
 

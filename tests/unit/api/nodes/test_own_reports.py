@@ -11,6 +11,8 @@ from api.pagination import encode_cursor
 from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
 
+pytestmark = pytest.mark.slow
+
 BAN = "/v1/authorities/town/bans/alpha"
 SHA = "0" * 64
 

@@ -17,6 +17,8 @@ from api.publish.service import Publisher
 from tests.unit.api.conftest import START, Clock, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, notifier, rows
 
+pytestmark = pytest.mark.slow
+
 OWN = [("ban_ending", "town")]
 
 RENEWAL = {"for": "6 months", "decision": {"reference": "C-2"}}

@@ -26,6 +26,8 @@ from tests.support.collecting import Mailbox, mail_server
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import SENDER, begun, messages, notifier, rows
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def mailbox() -> Iterator[Mailbox]:

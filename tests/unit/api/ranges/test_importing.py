@@ -13,6 +13,8 @@ from api.chainverify import verify
 from api.db.models import AuditRow, MatterRow, RangeRow, VersionRow
 from tests.unit.api.conftest import Plane, authority, ban, make_plane, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 HEADER = "prefix,authority,funding,audience,label\n"
 IMPORT = "/v1/ranges/import"
 

@@ -10,6 +10,8 @@ from api.moments import moment_text
 from tests.unit.api.conftest import START, Plane, ban, on_both_databases
 from tests.unit.api.notices.support import begun, new_kinds
 
+pytestmark = pytest.mark.slow
+
 BAN, RULES = "/v1/authorities/town/bans/alpha", "/v1/authorities/town/off-rules"
 UNTIL = moment_text(START + 3600)
 SELDOM = "/v1/revisions"

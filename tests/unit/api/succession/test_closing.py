@@ -8,6 +8,8 @@ from sqlalchemy import select
 from api.db.models import AuditRow
 from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 CLOSE = "/v1/authorities/town/close"
 WHY = {"reason": "it is part of another from now on"}
 DECREE = {"legal_basis": "decree 9", "reference": "D-9"}

@@ -7,6 +7,8 @@ import pytest
 from api.suspensions.limits import suspended_s
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 BASE = "/v1/suspensions"
 WHY = "nobody can work"
 HOUR, DAY = 3600, 86_400

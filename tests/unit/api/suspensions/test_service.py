@@ -13,6 +13,8 @@ from dnsfilter.policy.check import MAX_SUSPENSION_S
 from tests.unit.api.conftest import Plane, ban, on_both_databases
 from tests.unit.api.conftest import authority as an_authority
 
+pytestmark = pytest.mark.slow
+
 BASE = "/v1/suspensions"
 WHY = "the crisis centre needs every channel"
 REFUSED = "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org"

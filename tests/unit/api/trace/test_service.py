@@ -15,6 +15,8 @@ from blocklists.schema import Source
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 BAN = "/v1/authorities/town/bans/alpha"
 NAME = "www.alpha1.example.org"
 
