@@ -31,8 +31,8 @@ from api.db.session import Database
 from api.db.unit import head
 from api.moments import moment_text
 from api.pagination import encode_cursor
-from tests.support.bodies import policy_text
-from tests.support.planes import Api
+from tests.support.control_planes import Api
+from tests.support.many_authorities import policy_text
 
 ENTRIES, SAMPLES = 1_000_000, 100
 AUTHORITIES, ACCOUNTS, SERVICES = 500, 1_000, 40

@@ -30,7 +30,7 @@ from dnsfilter.policy.rows import remembered
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_policy
 from tests.bench.large import authority_of, make_ranges, policy_text, prefix_of
 from tests.bench.toggle import RANGE, REFUSED, ControlPlane, Watcher, enrolled, p95, show_machine, switched
-from tests.support.authority import Knot
+from tests.support.knot import Knot
 from tests.support.policies import ban, exemption, policy
 from tests.support.zones import zone
 

@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.support.engines import query
-from tests.support.flooding import answered
+from tests.support.name_floods import answered
 from tests.support.nodes import Node
 from tests.support.ports import free_port
 

@@ -20,8 +20,8 @@ from typing import TypeAlias, TypeVar, cast
 import dns.message
 import dns.rcode
 
-from tests.support.authority import Knot
 from tests.support.engines import query
+from tests.support.knot import Knot
 from tests.support.nodes import Node
 from tests.support.scripted import Asked, Scripted, reply, truncated
 from tests.support.unbound import Unbound

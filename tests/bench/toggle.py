@@ -39,7 +39,7 @@ from tests.bench.large import (
     policy_text,
 )
 from tests.bench.unbound import ZONE, running_unbound
-from tests.support.authority import Knot
+from tests.support.knot import Knot
 from tests.support.nodes import ROOT, Node, Process
 from tests.support.ports import free_port
 from tests.support.zones import zone

@@ -17,7 +17,7 @@ from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from dnsfilter.wire.iana import Rcode
 from tests.contract.cases import office
 from tests.support.engines import MECHELEN, Rig, data, query
-from tests.support.flooding import SHAPES, Answering, Flooder, names, question, resident_bytes
+from tests.support.name_floods import SHAPES, Answering, Flooder, names, question, resident_bytes
 from tests.support.scripted import Asked, Scripted, reply, truncated
 from tests.support.starting import Start
 

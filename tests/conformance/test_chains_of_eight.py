@@ -19,8 +19,8 @@ import pytest
 from dnsfilter.policy.model import Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
-from tests.support.authority import Knot
 from tests.support.engines import DIEST, GHENT, MECHELEN, Rig, data, edes, query, ttls
+from tests.support.knot import Knot
 from tests.support.nodes import Node, eventually
 from tests.support.scripted import Asked, Scripted, denial, reply, silent
 from tests.support.starting import Start

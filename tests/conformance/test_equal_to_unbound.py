@@ -13,16 +13,16 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from tests.support.asking import Asker
-from tests.support.authority import Knot
-from tests.support.comparing import Pair, RecordSet, Seen, differing, seen
-from tests.support.differences import DIFFERENCES, explained
+from tests.support.authoritative_truth import walked
+from tests.support.knot import Knot
 from tests.support.nodes import Node
 from tests.support.odd_questions import odd_questions
+from tests.support.parallel_questions import Asker
 from tests.support.questions import Asked, Edns, questions
+from tests.support.reply_comparison import Pair, RecordSet, Seen, differing, seen
 from tests.support.unbound import Unbound
-from tests.support.varied import SIGNED, VARIED
-from tests.support.walking import walked
+from tests.support.unbound_differences import DIFFERENCES, explained
+from tests.support.varied_zones import SIGNED, VARIED
 
 NUMBER = 10_000
 SEED = 20230310

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.clients import FORGED, Dnsmasq, Forwarder, ForwardingUnbound, Office, Resolved, office_within
-from tests.support.digging import ExtendedError
+from tests.support.dig import ExtendedError
 from tests.support.namespaces import Namespace
 
 NODE = "127.0.0.1:53"

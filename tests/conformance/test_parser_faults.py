@@ -18,13 +18,13 @@ from dnsfilter.engine.interface import Drop
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.query import parse_query
 from tests.contract.cases import internet, office
-from tests.support.counting import is_linear, steps
 from tests.support.engines import GHENT, MECHELEN, data, edes, query
 from tests.support.nodes import Node
-from tests.support.octets import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response
+from tests.support.raw_messages import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response
 from tests.support.scripted import Scripted, says, silent, truncated
 from tests.support.scripted import reply as answering
 from tests.support.starting import Start
+from tests.support.work_counter import is_linear, steps
 from tests.unit.wire.build import QR, message, opt, question, record
 
 LARGEST_DATAGRAM = 65507

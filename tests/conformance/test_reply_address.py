@@ -20,8 +20,8 @@ import dns.rrset
 import pytest
 
 from tests.contract.cases import internet, office
-from tests.support.authority import Knot
 from tests.support.engines import GHENT, Client, Rig, edes, query
+from tests.support.knot import Knot
 from tests.support.namespaces import Namespace, NodeWithin, link
 from tests.support.nodes import Node
 from tests.support.policies import network

@@ -17,8 +17,8 @@ import pytest
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import OURS, WAYS, Way, ask
 from tests.contract.cases import internet, office
-from tests.support.authority import Knot
 from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, ZoneTo, data, query
+from tests.support.knot import Knot
 from tests.support.nodes import Node
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply
 from tests.support.starting import Start

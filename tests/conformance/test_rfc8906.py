@@ -13,7 +13,7 @@ import pytest
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import octets_of
 from tests.contract.cases import office
-from tests.support.digging import dig
+from tests.support.dig import dig
 from tests.support.engines import GHENT, MECHELEN, query
 from tests.support.nodes import Node
 from tests.support.scripted import Scripted, denial

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clients import Dnsmasq, ForwardingUnbound, Office, Resolved, office_within, replace_etc
-from tests.support.digging import NoAnswer
+from tests.support.dig import NoAnswer
 from tests.support.namespaces import Namespace
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"

@@ -34,13 +34,13 @@ from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet, office
-from tests.support.authority import Knot
 from tests.support.engines import BOUND, GHENT, MECHELEN, Rig, data, edes, query, ttls
+from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually
-from tests.support.opened import opened
+from tests.support.opened_snapshot import opened
 from tests.support.policies import DAY, HOUR, NOW, ban, exemption, policy
-from tests.support.published import PublishedNode
 from tests.support.scripted import Scripted, fails, reply, says, silent
+from tests.support.snapshot_node import PublishedNode
 from tests.support.starting import Start
 
 TIKTOK_NAME, VIDEO, PLAIN = "www.tiktok.com", "video.example.org", "plain.example.org"

@@ -17,9 +17,9 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.names import name_text
 from tests.contract.cases import office
 from tests.fuzz.seeds import ANSWERS, QNAME, QUERIES
-from tests.support.drawing import often
+from tests.support.engine_twins import Ask, Question, Speak, Step, Stream, Swap, Wait
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, query
-from tests.support.mutations import mutants, noise
+from tests.support.message_mutations import mutants, noise
 from tests.support.policies import (
     DAY,
     NOW,
@@ -33,8 +33,8 @@ from tests.support.policies import (
     policy,
     service,
 )
-from tests.support.speech import Say, Speech, speeches
-from tests.support.twins import Ask, Question, Speak, Step, Stream, Swap, Wait
+from tests.support.upstream_answers import Say, Speech, speeches
+from tests.support.weighted_choices import often
 
 CLIENTS = (
     "127.0.2.1",

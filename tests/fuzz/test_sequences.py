@@ -20,12 +20,12 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
 from tests.fuzz.seeds import ANSWERS, LABEL, QNAME, QUERIES, addressed
-from tests.support.drawing import often
 from tests.support.engines import GHENT, MECHELEN, STRANGER, Client, Rig, query, running
-from tests.support.mutations import Mutant, mutants
+from tests.support.message_mutations import Mutant, mutants
 from tests.support.oracle import check_reply, read_query
 from tests.support.policies import NOW
 from tests.support.scripted import Scripted, reply, silent
+from tests.support.weighted_choices import often
 
 BANNED = (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net"))
 MOST_MS = 45_000

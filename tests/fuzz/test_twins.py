@@ -8,10 +8,10 @@ from hypothesis import given
 
 from tests.fuzz.examples import examples
 from tests.fuzz.scenes import ZONE, Scene, scenes
+from tests.support.engine_twins import Course, Wait
 from tests.support.engines import KINDS, ZoneTo, running
 from tests.support.policies import NOW
 from tests.support.scripted import Scripted, silent
-from tests.support.twins import Course, Wait
 
 
 def _course(kind: str, scene: Scene, stack: ExitStack) -> Course:

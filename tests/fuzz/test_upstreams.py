@@ -15,11 +15,11 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
 from tests.fuzz.seeds import ANSWERS, BIG_ANSWERS, LABEL, QNAME, addressed
-from tests.support.drawing import often
 from tests.support.engines import GHENT, MECHELEN, Client, Rig, data, query, running
-from tests.support.mutations import Mutant, mutants, noise
+from tests.support.message_mutations import Mutant, mutants, noise
 from tests.support.oracle import check_cut, check_reply, is_answer_to
 from tests.support.scripted import Asked, Scripted, reply, silent
+from tests.support.weighted_choices import often
 
 BANNED = {GHENT: (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net")), MECHELEN: ()}
 """Clients, and the names of which they must learn nothing."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.authority import Knot
+from tests.support.knot import Knot
 from tests.support.nodes import Whole
 from tests.support.starting import alone, authority, node, office
 from tests.unit.api.conftest import backend, kept_plane, kept_town, plane, server, town

@@ -18,10 +18,10 @@ from dnsfilter.snapshot.compiler import Compiled, compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.bench.large import NAMES, RANGES, authority_of, client_of, make_policy, make_ranges, make_service, name_of
-from tests.support.authority import Knot
 from tests.support.engines import edes
+from tests.support.knot import Knot
 from tests.support.nodes import Node, eventually, program
-from tests.support.opened import opened
+from tests.support.opened_snapshot import opened
 from tests.support.zones import zone
 
 SAMPLES = 200

@@ -1,7 +1,7 @@
 """Any sequence of acts: the oracle, the compiled snapshot and a plain list of what was decided agree at every instant.
 
-The list (`tests/support/decided.py`) is kept here, from what was asked and whether it was done. No sequence rewrites
-what has begun.
+The list (`tests/support/expected_decisions.py`) is kept here, from what was asked and whether it was done. No sequence
+rewrites what has begun.
 """
 
 import os
@@ -21,8 +21,8 @@ from api.publish.source import policy_of
 from dnsfilter.policy.decide import decide
 from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name
-from tests.support.acted import RANGES, Acted
-from tests.support.decided import (
+from tests.support.deciding_plane import RANGES, Acted
+from tests.support.expected_decisions import (
     DAY,
     FOREVER,
     HOUR,
@@ -34,8 +34,7 @@ from tests.support.decided import (
     Exempted,
     Span,
 )
-from tests.support.opened import opened
-from tests.support.shown import (
+from tests.support.expected_lists import (
     MERGER,
     WEEKLY,
     fixed_as_shown,
@@ -45,6 +44,7 @@ from tests.support.shown import (
     weekly,
     written,
 )
+from tests.support.opened_snapshot import opened
 from tests.unit.api.conftest import START, authority
 
 ZONES = {"town": "UTC", "zone": "UTC", "city": "Europe/Brussels"}

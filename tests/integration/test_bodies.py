@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.authority import Knot
-from tests.support.collecting import Mailbox, mail_server
+from tests.support.knot import Knot
+from tests.support.mail_and_syslog import Mailbox, mail_server
 from tests.support.nodes import eventually, status_of
-from tests.support.offices import Office
+from tests.support.office_networks import Office
 
 Open = Callable[..., Office]
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.authority import Knot
+from tests.support.knot import Knot
 from tests.support.nodes import Whole, eventually, scrape, status_of
 
 GHENT_REFUSED = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'

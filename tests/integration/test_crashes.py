@@ -19,11 +19,11 @@ from api.db.models import AuditRow, InstallationRow
 from api.db.session import Database
 from api.db.unit import entry_of
 from dnsfilter.snapshot.store import SnapshotStore
-from tests.support.bodies import SERVICE, body_of, policy_text
+from tests.support.forked_planes import Nursery
+from tests.support.many_authorities import SERVICE, body_of, policy_text
 from tests.support.nodes import eventually
-from tests.support.nursery import Nursery
 from tests.support.ports import free_port
-from tests.support.soaking import SOAKING, drawn_seed, say
+from tests.support.soak import SOAKING, drawn_seed, say
 
 KILLS = 200 if SOAKING else 10
 BODIES, WRITERS = 10, 4

@@ -6,7 +6,7 @@ from typing import Protocol
 import pytest
 
 from tests.support.dashboards import dashboard_queries
-from tests.support.monitoring import prometheus
+from tests.support.prometheus import prometheus
 
 DASHBOARDS = sorted((Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards").glob("*.json"))
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.support.authority import Knot
-from tests.support.digging import DigResult
+from tests.support.dig import DigResult
+from tests.support.knot import Knot
 from tests.support.nodes import Node
 
 TYPES = ("A", "AAAA", "HTTPS", "TXT", "MX", "NS", "SOA", "DS", "ANY")

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.control_planes import Api
 from tests.support.nodes import program
-from tests.support.planes import Api
 
 NAME = "made_client"
 

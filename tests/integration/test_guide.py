@@ -7,7 +7,7 @@ import pytest
 from pyrage.x25519 import Identity
 
 from tests.support.documents import blocks
-from tests.support.installed import Installed
+from tests.support.installed_machine import Installed
 from tests.support.nodes import eventually
 
 GUIDE = "docs/guide/administrators.md"

@@ -9,8 +9,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from tests.support.authority import Knot
 from tests.support.engines import query
+from tests.support.knot import Knot
 from tests.support.nodes import Node, eventually
 
 pytestmark = pytest.mark.usefixtures("alone")

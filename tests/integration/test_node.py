@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.authority import Knot
 from tests.support.engines import KINDS
+from tests.support.knot import Knot
 from tests.support.namespaces import Namespace
 from tests.support.nodes import EXAMPLE, Node, eventually, program, publish_twice, status_of
 

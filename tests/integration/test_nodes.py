@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.between import Between
+from tests.support.control_planes import ApiWithin
+from tests.support.interceptor import Between
 from tests.support.namespaces import KnotWithin, Namespace, NodeWithin, link
 from tests.support.nodes import EXAMPLE, eventually, program
-from tests.support.planes import ApiWithin
 from tests.support.zones import ZONES
 
 HOME = "203.0.113.1"

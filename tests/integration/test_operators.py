@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.authority import Knot
-from tests.support.bodies import NAME, SERVICE, body_of, client_of, policy_text
+from tests.support.control_planes import Api, Follower
+from tests.support.knot import Knot
+from tests.support.many_authorities import NAME, SERVICE, body_of, client_of, policy_text
 from tests.support.nodes import eventually
-from tests.support.planes import Api, Follower
-from tests.support.soaking import SOAKING, drawn_seed, say
+from tests.support.soak import SOAKING, drawn_seed, say
 
 LOAD_S = 60 if SOAKING else 3
 OPERATORS, BODIES, READERS, NODES = 50, 25, 3, 2

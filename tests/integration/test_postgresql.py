@@ -22,8 +22,8 @@ from api.db.turn import Turn
 from api.db.unit import LOCAL, UnitOfWork
 from api.pagination import encode_cursor
 from api.settings import Settings, parse_settings
+from tests.support.control_planes import Api
 from tests.support.nodes import eventually, program
-from tests.support.planes import Api
 from tests.support.postgresql import Server
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 

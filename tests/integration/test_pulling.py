@@ -9,9 +9,9 @@ import pytest
 
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
-from tests.support.authority import Knot
+from tests.support.fake_control_plane import ONE_TIME, TOKEN, Played
+from tests.support.knot import Knot
 from tests.support.nodes import Node, eventually
-from tests.support.played import ONE_TIME, TOKEN, Played
 from tests.support.policies import ban, network, policy, service
 
 CLIENT = "127.0.5.10"

@@ -9,7 +9,7 @@ from pyrage.x25519 import Identity
 
 from tests.integration.test_control_plane import Administrator
 from tests.integration.test_example_policy import ANSWERED, REFUSED
-from tests.support.authority import Knot
+from tests.support.knot import Knot
 from tests.support.nodes import Whole, eventually, program
 
 EXEMPTED = "127.0.5.10"

@@ -14,10 +14,10 @@ import pytest
 import schemathesis
 from schemathesis.core.failures import Failure, FailureGroup
 
-from tests.support.describing import CHECKS, Wanted
+from tests.support.control_planes import Api
+from tests.support.described_requests import CHECKS, Wanted
 from tests.support.nodes import EXAMPLE, ROOT
-from tests.support.planes import Api
-from tests.support.soaking import SOAKING, say
+from tests.support.soak import SOAKING, say
 
 CASES = 120 if SOAKING else 8
 """Of each operation as described, and as many otherwise."""
@@ -80,7 +80,7 @@ def _wanted(api: Api) -> Wanted:
 def _asked(wanted: Wanted) -> Any:
     # The order of hashes decides what is drawn.
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
-    command = [sys.executable, "-m", "tests.support.describing"]
+    command = [sys.executable, "-m", "tests.support.described_requests"]
     given = json.dumps(asdict(wanted))
     done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 0, done.stderr

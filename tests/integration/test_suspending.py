@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.support.authority import Knot
+from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually, program, status_of
 
 GHENT, MECHELEN, UNREGISTERED = "127.0.5.10", "127.0.7.10", "127.0.99.10"

@@ -22,13 +22,13 @@ import pytest
 from dnsfilter.policy.model import Mode, Policy, Reply, Service
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Transport
-from tests.support.askers import Asker, Board, Exchange, Said, wait_a_little
-from tests.support.authority import Knot
+from tests.support.continuous_clients import Asker, Board, Exchange, Said, wait_a_little
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, query
+from tests.support.knot import Knot
 from tests.support.nodes import Node, Whole, eventually
 from tests.support.policies import Thing, ban, network, policy, service
 from tests.support.policies import authority as public_body
-from tests.support.published import PublishedNode
+from tests.support.snapshot_node import PublishedNode
 
 pytestmark = pytest.mark.usefixtures("alone")
 

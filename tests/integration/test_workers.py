@@ -14,11 +14,11 @@ import pytest
 
 from dnsfilter.cli import publish_policy_file
 from dnsfilter.snapshot.store import SnapshotStore
-from tests.support.authority import Knot
 from tests.support.engines import data, query
+from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually, publish_twice
 from tests.support.scripted import Asked, Scripted, reply
-from tests.support.steady import UNLIMITED, SteadyLoad
+from tests.support.steady_load import UNLIMITED, SteadyLoad
 from tests.support.zones import ZONES
 
 pytestmark = pytest.mark.usefixtures("alone")

@@ -4,9 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.support.authority import Knot
+from tests.support.control_planes import Api, Follower
+from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, eventually, program, status_of
-from tests.support.planes import Api, Follower
 
 REFUSED = "127.0.5.10"
 """Of Ghent's offices."""

@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 from tests.meta.project import PROJECT
-from tests.support.differences import DIFFERENCES
+from tests.support.unbound_differences import DIFFERENCES
 
 DOCUMENT = PROJECT / "docs/standards.md"
 HEADINGS = ("Source", "Demand", "State", "Shown by, or why not")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.support.authority import Denial, Knot
 from tests.support.components import Component, component
-from tests.support.digging import DigResult, NoAnswer, Record, dig
+from tests.support.dig import DigResult, NoAnswer, Record, dig
+from tests.support.knot import Denial, Knot
 from tests.support.namespaces import KnotWithin, Namespace, NodeWithin
 from tests.support.nodes import Node, Process
 from tests.support.ports import free_port

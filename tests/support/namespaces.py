@@ -16,10 +16,10 @@ from typing import Any, NoReturn, Self
 import dns.message
 import pytest
 
-from tests.support import holder
-from tests.support.authority import PROBE_S, Knot
+from tests.support import namespace_holder
 from tests.support.components import Component, component
-from tests.support.digging import DigResult, dig
+from tests.support.dig import DigResult, dig
+from tests.support.knot import PROBE_S, Knot
 from tests.support.nodes import Node
 
 START_S = 20.0
@@ -112,7 +112,7 @@ class Namespace:
 
     def socket(self, family: int, kind: int) -> socket.socket:
         """A socket of this network for the caller's own use; times out after a few seconds unless told otherwise."""
-        self._door.sendall(holder.REQUEST.pack(family, kind))
+        self._door.sendall(namespace_holder.REQUEST.pack(family, kind))
         _, descriptors, _, _ = socket.recv_fds(self._door, 1, 1)
         made = socket.socket(fileno=descriptors[0])
         made.settimeout(ANSWER_S)
@@ -137,13 +137,13 @@ class Namespace:
         assert done.returncode == 0, f"{shlex.join(arguments)}: {done.stderr}"
 
     def _start(self) -> None:
-        command = [sys.executable, "-I", "-S", holder.__file__]
+        command = [sys.executable, "-I", "-S", namespace_holder.__file__]
         with self._other_end as end:
             self._holder = subprocess.Popen(
                 self._unshare(*command), stdin=end.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )
         self._door.settimeout(START_S)
-        if self._door.recv(1) != holder.READY:
+        if self._door.recv(1) != namespace_holder.READY:
             assert self._holder.stderr is not None
             impossible(f"a network namespace is refused: {self._holder.stderr.read().decode().strip()}")
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from dnsfilter.cli import publish_policy_file
 from dnsfilter.snapshot.store import SnapshotStore
-from tests.support.digging import DigResult, dig
+from tests.support.dig import DigResult, dig
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]

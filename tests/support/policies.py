@@ -37,7 +37,7 @@ from dnsfilter.policy.model import (
     WireName,
 )
 from dnsfilter.wire.names import parse_name
-from tests.support.drawing import often
+from tests.support.weighted_choices import often
 
 NOW: Instant = 1_774_656_000
 """2026-03-28 00:00 UTC, the Saturday before summer time begins in Brussels."""

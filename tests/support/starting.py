@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import pytest
 
 from dnsfilter.policy.model import Policy
-from tests.support.authority import Knot
 from tests.support.engines import KINDS, Rig, running
+from tests.support.knot import Knot
 from tests.support.nodes import Node
 from tests.support.scripted import Scripted
 from tests.support.zones import OFFICE_ZONES, ZONES

@@ -14,7 +14,7 @@ from dnsfilter.snapshot.files import RELEASED_S
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.nodes import EXAMPLE
-from tests.support.opened import opened
+from tests.support.opened_snapshot import opened
 from tests.support.policies import DAY
 
 RIGHT = RELEASED_S + 30 * DAY

@@ -8,7 +8,7 @@ import pytest
 
 from dnsfilter import cli
 from dnsfilter.config.load import load_config
-from tests.support.played import ONE_TIME, TOKEN, Played
+from tests.support.fake_control_plane import ONE_TIME, TOKEN, Played
 from tests.unit.node.conftest import compiled
 from tests.unit.test_cli import run
 

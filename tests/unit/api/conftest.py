@@ -34,7 +34,7 @@ from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, loa
 from blocklists.schema import Category
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
-from tests.support.compiled import share_compiled
+from tests.support.compiled_statements import share_compiled
 from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000

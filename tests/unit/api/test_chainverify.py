@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from api.chain import canonical, entry_hash
 from api.chainverify import MAX_LINE_OCTETS, Report, verify
 from api.checkpoint import Checkpoint, Statement, public_text
-from tests.support.records import INSTALLATION, KEY, OTHER_KEY, Entry, chained, entries, held, lines, record
+from tests.support.audit_records import INSTALLATION, KEY, OTHER_KEY, Entry, chained, entries, held, lines, record
 
 COUNT = 12
 

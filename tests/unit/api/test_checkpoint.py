@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.checkpoint import MAX_LINE_OCTETS, parse_checkpoint, parse_public, public_text
-from tests.support.records import KEY, held, record
+from tests.support.audit_records import KEY, held, record
 
 CHECKPOINT = held(record(3), 3)[0]
 PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -18,9 +18,9 @@ from api.places import FilePlace
 from api.publish import recorder
 from api.tls import Certificate
 from dnsfilter.errors import UnavailableError
+from tests.support.audit_records import KEY
 from tests.support.certificates import Authority
 from tests.support.nodes import eventually
-from tests.support.records import KEY
 from tests.unit.api.conftest import Plane
 
 

@@ -16,7 +16,7 @@ from api.mail import MAIL_FAILURES, GivenUp, connect, describe_failure, make_mes
 from api.places import Login, MailPlace
 from api.tls import make_context
 from tests.support.certificates import Authority
-from tests.support.collecting import Mailbox, mail_server
+from tests.support.mail_and_syslog import Mailbox, mail_server
 
 GREETING = b"220 here\r\n"
 Said = tuple[float, bytes]

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.collecting import mail_server
+from tests.support.mail_and_syslog import mail_server
 from tests.support.ports import free_port
 from tests.unit.api.conftest import authority
 

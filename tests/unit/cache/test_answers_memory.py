@@ -9,7 +9,7 @@ import pytest
 from dnsfilter.cache.answers import AnswerCache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import follow, parse_answer
-from tests.support.flooding import answered, names
+from tests.support.name_floods import answered, names
 
 SIZE = 1_000_000
 

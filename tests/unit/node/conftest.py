@@ -10,7 +10,7 @@ from dnsfilter.config.load import default_config
 from dnsfilter.config.model import Config
 from dnsfilter.policy.model import Instant, Mode
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
-from tests.support.played import Played
+from tests.support.fake_control_plane import Played
 from tests.support.policies import NOW, ban, network, policy, service
 
 GHENT = policy(network("192.0.2.0/24", "ghent"), service("video", ["example.org"]), ban(1, "ghent", "video"))

@@ -19,8 +19,8 @@ from dnsfilter.node.journal import Act, Journal
 from dnsfilter.node.puller import own_store
 from dnsfilter.node.report import Facts
 from dnsfilter.policy.model import Mode
+from tests.support.fake_control_plane import ONE_TIME, TOKEN, Played
 from tests.support.nodes import eventually
-from tests.support.played import ONE_TIME, TOKEN, Played
 from tests.support.policies import NOW
 from tests.unit.node.conftest import compiled
 

@@ -13,7 +13,7 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.node import controlclient
 from dnsfilter.node.controlclient import ControlClient
 from tests.support.certificates import Authority
-from tests.support.played import TOKEN, Played
+from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.ports import free_port
 
 FILE = "/v1/nodes/self/files/" + 64 * "a"

@@ -12,7 +12,7 @@ from dnsfilter.config.model import Config
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.enrolment import enrol
 from dnsfilter.node.identity import IDENTITY, TokenRefused, load_identity
-from tests.support.played import ONE_TIME, TOKEN, Played
+from tests.support.fake_control_plane import ONE_TIME, TOKEN, Played
 from tests.support.ports import free_port
 
 ConfigFor = Callable[..., Config]

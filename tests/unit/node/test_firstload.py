@@ -16,7 +16,7 @@ from dnsfilter.node.firstload import load_first
 from dnsfilter.node.policyfeed import PolicyFeed
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.store import SnapshotStore
-from tests.support.played import ONE_TIME, Played
+from tests.support.fake_control_plane import ONE_TIME, Played
 from tests.unit.node.conftest import compiled
 
 ConfigFor = Callable[..., Config]

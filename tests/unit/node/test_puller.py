@@ -17,7 +17,7 @@ from dnsfilter.node.identity import Identity
 from dnsfilter.node.puller import Puller
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.store import SnapshotStore
-from tests.support.played import TOKEN, Played
+from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.policies import NOW
 from tests.unit.node.conftest import compiled
 

@@ -14,7 +14,7 @@ from dnsfilter.node.journal import Act, Journal
 from dnsfilter.node.report import Facts
 from dnsfilter.node.reporter import Reporter
 from dnsfilter.node.strangers import Stranger
-from tests.support.played import TOKEN, Played
+from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.policies import NOW
 
 FACTS = Facts(1, 64 * "a", 12, "compiled", 1, None, 0, 0, ())
@@ -145,6 +145,6 @@ def test_a_control_plane_that_notes_nothing_is_not_told_for_ever(
     plane: Played, reporter: Reporter, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(journal, 1)
-    monkeypatch.setattr("tests.support.played.max", lambda *_: 0, raising=False)
+    monkeypatch.setattr("tests.support.fake_control_plane.max", lambda *_: 0, raising=False)
     reporter.tell(FACTS, None)
     assert told(plane) == [[], [1]]

@@ -10,7 +10,7 @@ from dnsfilter.config.model import Config
 from dnsfilter.errors import UnavailableError
 from dnsfilter.node.identity import load_identity
 from dnsfilter.node.thismachine import NAME, join
-from tests.support.played import ADMINISTRATOR, TOKEN, Played
+from tests.support.fake_control_plane import ADMINISTRATOR, TOKEN, Played
 
 ConfigFor = Callable[..., Config]
 

@@ -18,7 +18,7 @@ from dnsfilter.snapshot.files import RELEASED_S
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
-from tests.support.opened import opened
+from tests.support.opened_snapshot import opened
 from tests.support.policies import DAY, NOW, ban, network, policy, service
 
 GHENT = policy(network("192.0.2.0/24", "ghent"), service("tiktok", ["tiktok.example"]), ban(1, "ghent", "tiktok"))

@@ -26,7 +26,7 @@ from dnsfilter.telemetry.slots import (
 from dnsfilter.telemetry.totals import Totals
 from tests.support.components import component
 from tests.support.dashboards import dashboard_queries
-from tests.support.monitoring import prometheus
+from tests.support.prometheus import prometheus
 
 DASHBOARDS = sorted((Path(__file__).parents[3] / "deploy" / "grafana" / "dashboards").glob("*.json"))
 UPSTREAM = "[2001:db8::53]:53"

@@ -9,7 +9,7 @@ from api.audit.checkpoints import checkpoint_of, identity, key_of_record, make_c
 from api.checkpoint import Checkpoint, public_text
 from api.db.models import AuditRow, CheckpointRow
 from api.db.unit import head
-from tests.support.records import KEY, OTHER_KEY
+from tests.support.audit_records import KEY, OTHER_KEY
 from tests.unit.api.conftest import START, Plane
 
 

@@ -9,9 +9,9 @@ import pytest
 from api.audit.delivery import FAILURES, PRIORITY, deliver
 from api.checkpoint import parse_checkpoint
 from api.places import FilePlace, MailPlace, Place, SyslogPlace, Transport
-from tests.support.collecting import datagrams, mail_server, stream_server
+from tests.support.audit_records import INSTALLATION, held, record
+from tests.support.mail_and_syslog import datagrams, mail_server, stream_server
 from tests.support.ports import free_port
-from tests.support.records import INSTALLATION, held, record
 
 CHECKPOINTS = held(record(3), 2, 3)
 LINES = [checkpoint.line for checkpoint in CHECKPOINTS]

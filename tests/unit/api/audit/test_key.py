@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from api.audit.key import load_signing_key, make_signing_key
 from api.checkpoint import public_text
-from tests.support.records import KEY
+from tests.support.audit_records import KEY
 
 FOREIGN = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 LOCKED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))

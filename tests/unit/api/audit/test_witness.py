@@ -20,9 +20,9 @@ from api.db.unit import LOCAL, UnitOfWork
 from api.places import FilePlace, MailPlace, Place
 from api.system.metrics import CheckpointsCollector
 from dnsfilter.telemetry.logs import KeyValueFormatter
-from tests.support.collecting import mail_server
+from tests.support.audit_records import KEY, OTHER_KEY
+from tests.support.mail_and_syslog import mail_server
 from tests.support.nodes import eventually
-from tests.support.records import KEY, OTHER_KEY
 from tests.unit.api.conftest import START, Plane
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from api.audit.delivery import deliver
 from api.checkpoint import parse_checkpoint, public_text
 from api.places import FilePlace
-from tests.support.records import INSTALLATION, KEY, OTHER_KEY, chained, entries, held, lines, record
+from tests.support.audit_records import INSTALLATION, KEY, OTHER_KEY, chained, entries, held, lines, record
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Scripted, Served
 
 COUNT = 12

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from dnsfilter.snapshot.signature import verify_manifest
+from tests.support.control_planes import Api
 from tests.support.nodes import eventually
-from tests.support.planes import Api
 
 pytestmark = pytest.mark.slow
 POLICY = """\

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from api.db.models import NoticeRow
 from api.notices.notifier import Notifier
 from api.places import MailPlace
-from tests.support.collecting import Mailbox
+from tests.support.mail_and_syslog import Mailbox
 from tests.unit.api.conftest import Plane
 
 SENDER = "dns@example.org"

@@ -22,7 +22,7 @@ from api.system.notices import NoticesCollector
 from api.tls import make_context
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.certificates import Authority
-from tests.support.collecting import Mailbox, mail_server
+from tests.support.mail_and_syslog import Mailbox, mail_server
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import SENDER, begun, messages, notifier, rows
 

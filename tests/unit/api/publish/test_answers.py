@@ -10,7 +10,7 @@ import pytest
 from api.moments import moment_text
 from blocklists.catalogue import Catalogue, CatalogueName
 from dnsfilter.wire.names import parse_name
-from tests.support.opened import opened
+from tests.support.opened_snapshot import opened
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
 ALPHA = "/v1/authorities/town/bans/alpha"

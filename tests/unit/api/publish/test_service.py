@@ -21,7 +21,7 @@ from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.files import RELEASED_S
 from dnsfilter.wire.names import parse_name
-from tests.support.opened import opened
+from tests.support.opened_snapshot import opened
 from tests.unit.api.conftest import Plane, authority, make_plane, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"

@@ -200,7 +200,7 @@ MEASURE = """
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine._engine import Store
 from dnsfilter.wire.answer import follow, parse_answer
-from tests.support.flooding import answered, names
+from tests.support.name_floods import answered, names
 
 def resident():
     with open("/proc/self/statm") as file:

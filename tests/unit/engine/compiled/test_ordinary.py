@@ -33,7 +33,7 @@ from tests.fuzz.octets import question as asked
 from tests.fuzz.octets import record as said_record
 from tests.fuzz.seeds import ANSWERS, BIG_ANSWERS, QNAME, SIGNATURE, SOA_LINE, answered, said
 from tests.support.engines import GHENT
-from tests.support.mutations import mutants, noise
+from tests.support.message_mutations import mutants, noise
 from tests.unit.engine.compiled.both import Both, both
 
 pytest.importorskip("dnsfilter.engine._engine")

@@ -17,7 +17,7 @@ from tests.fuzz.octets import opt as an_opt
 from tests.fuzz.octets import question as asked
 from tests.fuzz.seeds import QUERIES
 from tests.support.engines import GHENT, MECHELEN, STRANGER, running
-from tests.support.mutations import mutants, noise
+from tests.support.message_mutations import mutants, noise
 from tests.support.scripted import Scripted, silent
 from tests.unit.engine.compiled.both import both
 from tests.unit.wire.build import message, opt, question, record

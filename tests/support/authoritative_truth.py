@@ -6,8 +6,8 @@ from typing import Final
 
 import dns.rdatatype
 
-from tests.support.comparing import Seen, Truth, seen
 from tests.support.questions import Asked, Edns
+from tests.support.reply_comparison import Seen, Truth, seen
 
 LEGS: Final = 32
 """The most replies that a chain is put together from."""

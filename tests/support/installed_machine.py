@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support import units
+from tests.support import fake_systemctl
 from tests.support.components import component
-from tests.support.digging import DigResult, dig
+from tests.support.dig import DigResult, dig
 from tests.support.namespaces import Namespace, impossible, tool
 from tests.support.nodes import ROOT, program
 
@@ -55,7 +55,7 @@ class Installed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.run(f"[ ! -d {units.STATE} ] || systemctl stop dnsfilter dnsfilter-api")
+        self.run(f"[ ! -d {fake_systemctl.STATE} ] || systemctl stop dnsfilter dnsfilter-api")
         self.space.__exit__(kind, error, trace)
 
     def run(self, script: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +78,7 @@ class Installed:
         return dict(line.rsplit(" ", 1) for line in lines)
 
     def _lay_out(self) -> None:
-        stand_in = f'PYTHONPATH={ROOT} exec {sys.executable} {units.__file__} "$@"'
+        stand_in = f'PYTHONPATH={ROOT} exec {sys.executable} {fake_systemctl.__file__} "$@"'
         outside = component("dig")
         settings = shlex.join(f"{name}={value}" for name, value in outside.env.items())
         script = [

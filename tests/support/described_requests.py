@@ -1,6 +1,7 @@
-"""Asks a running API what its description allows and what it does not: `python -m tests.support.describing < wanted`.
+"""Asks a running API what its description allows and what it does not.
 
-A program of its own: what schemathesis draws depends on the order of sets, and that on PYTHONHASHSEED.
+A program of its own, `python -m tests.support.described_requests < wanted`: what schemathesis draws depends on the
+order of sets, and that on PYTHONHASHSEED.
 """
 
 import json

@@ -9,9 +9,9 @@ from typing import Final
 import dns.flags
 from hypothesis import strategies as st
 
-from tests.support.drawing import often
-from tests.support.mutations import Edit, edited, edits
+from tests.support.message_mutations import Edit, edited, edits
 from tests.support.scripted import Asked, reply
+from tests.support.weighted_choices import often
 
 MANY: Final[Mapping[str, Callable[[int], str]]] = MappingProxyType(
     {"A": "198.51.100.{}".format, "MX": "10 m{}.example.org.".format, "NS": "n{}.example.org.".format}

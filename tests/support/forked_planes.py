@@ -20,7 +20,7 @@ class Nursery:
     """Starts and kills control planes. Use it as a context manager; what still runs at its end is killed."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.support.nursery"]
+        command = [sys.executable, "-m", "tests.support.forked_planes"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._running: set[int] = set()
 

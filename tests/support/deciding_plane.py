@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis.stateful import RuleBasedStateMachine
 
-from tests.support.decided import DAY, FOREVER, Ban, Decided, Span
-from tests.support.shown import Fixed, Pages, decided_as_shown
+from tests.support.expected_decisions import DAY, FOREVER, Ban, Decided, Span
+from tests.support.expected_lists import Fixed, Pages, decided_as_shown
 from tests.unit.api.conftest import Plane, catalogue, make_plane
 
 RANGES = {

@@ -19,7 +19,7 @@ from dnsfilter.wire.query import Query, parse_query
 from tests.support.caches import facts
 from tests.support.engines import Client, Rig
 from tests.support.scripted import Asked
-from tests.support.speech import Speech, spoken
+from tests.support.upstream_answers import Speech, spoken
 
 MOST_MS = 45_000
 """How far a sequence moves the clock, which must stay behind the machine's own."""

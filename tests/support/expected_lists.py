@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from tests.support.decided import FOREVER, Ban, Bound, Decided, Exempted, Hours, Span
+from tests.support.expected_decisions import FOREVER, Ban, Bound, Decided, Exempted, Hours, Span
 
 Pages: TypeAlias = Mapping[str, Sequence[dict[str, Any]]]
 """The items of each list."""

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import httpx
 
-from tests.support.clocks import MovedClock
-from tests.support.digging import DigResult
+from tests.support.dig import DigResult
+from tests.support.fake_clock import MovedClock
 from tests.support.nodes import EXAMPLE, Whole, eventually
 
 _DECIDED = "# ---- what was decided"

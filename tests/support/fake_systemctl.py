@@ -1,8 +1,8 @@
 """A stand-in for systemctl: starts the units that are installed, as their users and with their files of variables.
 
-Run inside a namespace of its own (`tests.support.installed`) as `units.py VERB [--now] UNIT…`. A unit's service is
-restarted as its unit says, and ends when the process HOLDER does. What this does not read, such as the sandbox of
-systemd.exec(5), is not carried out.
+Run inside a namespace of its own (`tests.support.installed_machine`) as `fake_systemctl.py VERB [--now] UNIT…`. A
+unit's service is restarted as its unit says, and ends when the process HOLDER does. What this does not read, such as
+the sandbox of systemd.exec(5), is not carried out.
 """
 
 import os

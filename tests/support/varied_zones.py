@@ -6,7 +6,7 @@ ban concerns or that a resolver answers by itself. Addresses are of documentatio
 
 from collections.abc import Mapping
 
-from tests.support.authority import Denial
+from tests.support.knot import Denial
 from tests.support.zones import website, zone
 
 

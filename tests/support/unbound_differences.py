@@ -9,7 +9,6 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
-from tests.support.comparing import Aspect, Pair, RecordSet, Seen
 from tests.support.odd_questions import (
     AXFR,
     BEHIND,
@@ -22,6 +21,7 @@ from tests.support.odd_questions import (
     TKEY,
     TSIG,
 )
+from tests.support.reply_comparison import Aspect, Pair, RecordSet, Seen
 
 LONGEST_TTL_S: Final = 86_400
 """The most that Unbound lets a TTL be, unless configured (cache-max-ttl)."""
