@@ -1,4 +1,4 @@
-"""What comes of questions that went upstream: answers are kept and delivered, chains are followed, failures told.
+"""What comes of questions that went upstream: answers kept and delivered, chains followed, failures remembered.
 
 Both engines settle through this: the reference every question, the compiled one what needs more than one answer.
 """

@@ -1,6 +1,6 @@
 """The compiled engine under a fuzzer that follows which code a message reached: `scripts/fuzz` runs this.
 
-The first byte of an input chooses who says the message, and to whom. Whatever comes out is held against the reference
+The first byte of an input chooses who says the message, and to whom. Each result is compared with the reference
 engine and the rules for replies; the sanitizers watch as well. Arguments are libFuzzer's.
 """
 

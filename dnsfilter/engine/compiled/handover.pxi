@@ -1,7 +1,7 @@
 # What the slow path sees of `Pending`: exchanges, waiters and sends as Python has them.
 #
 # A question is decided upon in C until it needs judgement. From then on an Exchange goes with it, under the number that
-# its Flight has; it stays in the one table, so that equal questions find it, and so does whatever comes for its sends.
+# its Flight has; it stays in the one table, so that equal questions and late answers find it.
 # Those who wait stay there too. Only a query that Python has parsed, such as a stream's, waits as the Waiter it is.
 
 import os
@@ -253,11 +253,11 @@ cdef class PendingTable:
             raise OSError(failed, os.strerror(failed))
 
     cdef int post(self, Sending* sending, Flight* flight, int server, bytes message, int64_t now_ms) except -1:
-        cdef uint8_t[512] octets
-        if not 0 <= server < self.pending.pools.servers or len(message) > <Py_ssize_t>sizeof(octets):
+        cdef uint8_t[512] query
+        if not 0 <= server < self.pending.pools.servers or len(message) > <Py_ssize_t>sizeof(query):
             raise ValueError(f"send {len(message)} bytes to server {server}")
-        memcpy(octets, <const uint8_t*>message, len(message))
-        return self.pending.post(sending, flight, server, octets, <uint32_t>len(message), now_ms)
+        memcpy(query, <const uint8_t*>message, len(message))
+        return self.pending.post(sending, flight, server, query, <uint32_t>len(message), now_ms)
 
     def withdraw(self, exchange):
         self.pending.table.remove_sends(self.flight(exchange))

@@ -1,4 +1,4 @@
-"""Both kinds of engine next to each other: whatever can be seen of one has to be seen of the other."""
+"""Compare both kinds of engine: every reply, every count and every kept answer has to be the same."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -125,7 +125,7 @@ def _if(found: bool) -> bytes | None:
 
 
 def without_id(answer: Answer) -> object:
-    """An answer as a cache may keep it, whatever it came under."""
+    """Return the answer as a cache may keep it, without the id that it came under."""
     found = levelled(answer)
     return replace(found, id=0, message=bytes(2) + found.message[2:])
 

@@ -1,4 +1,4 @@
-"""A snapshot as C reads it: replies and counts are the reference's, whatever the policy and the octets of its files."""
+"""A snapshot as C reads it: replies and counts are the reference's, also for corrupt files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -72,7 +72,7 @@ numbers = count(1)
 
 
 def chain(names: Sequence[WireName]) -> tuple[Answer, Sequence[WireName]]:
-    """An answer to the first name; what it leads to is said with it, as a cache is told it."""
+    """Return an answer to the first name, and the names that the cache is to note as its targets."""
     octets = header(0x8180, 1, 1) + names[0] + b"\0\1\0\1" + record(b"\xc0\x0c", A, bytes(4), ttl=100_000)
     return parse_answer(octets), names[1:]
 

@@ -1,4 +1,4 @@
-"""Queries as C reads them: the replies, and what is counted, are the reference's, whatever the octets."""
+"""Queries as C reads them: replies and counts are the reference's, for any bytes."""
 
 from typing import Any
 
