@@ -2,7 +2,7 @@
 
 Of earlier mergers that is derived here, once, as versions before did it whenever they needed it: a ban goes on as the
 successor's on the service, if the merger ended a term of it; bindings and exemptions as those that the merger made of
-them, or that the successor's ban had. A term is the merger's if its decision is.
+them, and bindings as those that the successor's ban had too. A term is the merger's if its decision is.
 """
 
 from collections.abc import Iterable
@@ -18,6 +18,7 @@ depends_on = None
 
 _Row: TypeAlias = sa.RowMapping
 _JSON = sa.JSON(none_as_null=True)
+_FOREVER = 2**62
 _AUTHORITIES = sa.table(
     "authorities",
     *map(sa.column, ("slug", "closes_s", "successor")),
@@ -31,12 +32,14 @@ _TERMS = sa.table(
 )
 _BINDINGS = sa.table(
     "bindings",
-    *map(sa.column, ("number", "ban", "authority", "ground", "accepted_s", "ended_s")),
+    *map(sa.column, ("number", "ban", "authority", "ground", "start_s", "end_s")),
+    *map(sa.column, ("recorded_s", "accepted_s", "ended_s")),
     sa.column("superseded_by", _JSON),
 )
 _EXEMPTIONS = sa.table(
     "exemptions",
-    *map(sa.column, ("number", "ban", "site", "reason", "requested_s", "approved_s", "revoked_s")),
+    *map(sa.column, ("number", "ban", "site", "reason", "start_s", "end_s")),
+    *map(sa.column, ("requested_s", "approved_s", "revoked_s")),
     *(sa.column(name, _JSON) for name in ("ranges", "hours", "superseded_by")),
 )
 
@@ -83,19 +86,29 @@ def _fill_bindings_to(merged: _Row) -> None:
 
 
 def _supersede(row: _Row, others: Iterable[_Row], authority: str, at: int) -> None:
-    """Have a binding superseded by those that had not ended with the merger; what bound only by what binds."""
+    """Have a binding superseded by those with effect in what was left of it."""
+    left = max(row["start_s"], at), _FOREVER if row["end_s"] is None else row["end_s"]
     found = [
         other["number"]
         for other in others
         if other["authority"] == authority
+        and other["recorded_s"] <= at
         and (other["ended_s"] is None or other["ended_s"] > at)
-        and (_binds(other) or not _binds(row))
+        and max(left[0], other["start_s"]) < min(left[1], _FOREVER if other["end_s"] is None else other["end_s"])
+        and _stands_for(other, row, at)
     ]
     _set(_BINDINGS, _BINDINGS.c.number == row["number"], superseded_by=sorted(found))
 
 
-def _binds(row: _Row) -> bool:
-    return row["ground"] == "law" or row["accepted_s"] is not None
+def _stands_for(other: _Row, row: _Row, at: int) -> bool:
+    """Whether it binds as much: a law for all, an agreement for one, a proposal for one that the merger repeated."""
+    if other["ground"] == "law":
+        return True
+    if row["ground"] == "law":
+        return False
+    if other["accepted_s"] is not None and other["accepted_s"] <= at:
+        return True
+    return row["accepted_s"] is None and other["recorded_s"] == at
 
 
 def _fill_exemptions(at: int, old: int, new: int) -> None:
@@ -108,6 +121,7 @@ def _fill_exemptions(at: int, old: int, new: int) -> None:
             for other in known
             if other["ban"] == new
             and other["approved_s"] == other["requested_s"] == at
+            and row["start_s"] <= other["start_s"] < other["end_s"] <= row["end_s"]
             and all(other[name] == row[name] for name in ("site", "reason", "hours"))
             and set(other["ranges"]) & set(row["ranges"])
         ]

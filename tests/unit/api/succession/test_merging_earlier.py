@@ -99,3 +99,31 @@ def test_earlier_mergers_are_kept_as_those_of_today(merged: Plane, schema: str) 
     assert kept["bindings"]["2"] == [], "the town needs no binding to its own ban"
     assert [kept["exemptions"][number] for number in ("1", "2", "3", "4")] == [[3], [4], [5], [6]]
     assert {of for of in kept["terms"].values() if of is not None} == {"village", "town"}
+
+
+@on_both_databases
+def test_an_earlier_merger_keeps_neither_what_was_over_nor_what_came_later(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/city", authority())
+    for slug in ("town", "city"):
+        town.done("PUT", f"/v1/authorities/{slug}/bans/beta", ban(terms=[{"for": "12 months"}]))
+    _bind(town, "city/beta", "zone", "law", until="2026-09-22")
+    _bind(town, "town/beta", "zone", "law")
+    for start, end in (("2026-12-01", "2026-12-08"), ("2026-12-15", "2026-12-22")):
+        body = {"ban": "town/beta", "ranges": ["198.51.100.0/24"], "start": start, "end": end, "reason": "promotion"}
+        number = town.done("POST", "/v1/exemptions", body)["number"]
+        town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=town.other())
+    town.clock.now += 3 * 86_400
+    town.done("POST", "/v1/authorities/town/merge", {"into": "city", "reason": "they are one", "decision": DECISION})
+    town.clock.now += 86_400
+    town.done("POST", "/v1/bindings/3/end", {"reason": "the law has ended"})
+    town.clock.now += 86_400
+    _bind(town, "city/beta", "zone", "law")
+    town.done("POST", "/v1/exemptions/3/revoke", {"reason": "no longer needed"})
+    with town.database.reading() as session:
+        kept = _superseded(session)
+    set_back(town.database, "0007")
+    town.database.migrate()
+    with town.database.reading() as session:
+        assert _superseded(session) == kept
+    assert kept["bindings"] == {"1": [], "2": [3], "3": [], "4": []}
+    assert kept["exemptions"] == {"1": [3], "2": [4], "3": [], "4": []}
