@@ -175,10 +175,10 @@ def _pem(kind: str, text: str) -> Path:
 
 
 def _database(url: str) -> str:
-    # The URL may carry a password: it stands in no message.
+    # The URL may carry a password: it stands in no message, not even a part that was read as a port.
     try:
         backend = make_url(url).get_backend_name()
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ValueError(
             "not a database URL: write for example sqlite:////var/lib/dnsfilter/dnsfilter.sqlite3"
         ) from None

@@ -174,6 +174,13 @@ def test_settings_show_no_password_of_a_mail_server(tmp_path: Path) -> None:
     assert "secret" not in repr(parse_settings({"state_dir": str(tmp_path), "database": database}, {}))
 
 
+@pytest.mark.parametrize("url", ["postgresql://dns@db.example.org:secret/x", "postgresql://dns@x:y@db:secret@db/x"])
+def test_a_database_url_that_cannot_be_read_is_not_repeated(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="--database: not a database URL") as caught:
+        parse_settings({"state_dir": str(tmp_path), "database": url}, {})
+    assert "secret" not in str(caught.value)
+
+
 def test_bytes_that_are_no_text_are_a_fault_of_their_setting(tmp_path: Path) -> None:
     environ = {f"DNSFILTER_API_{key}": "a\udcff" for key in ("LISTEN", "DATABASE", "INIT_POLICY", "TLS_KEY")}
     with pytest.raises(ConfigError) as caught:
