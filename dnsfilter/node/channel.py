@@ -144,4 +144,4 @@ def _decode(decoder: msgspec.msgpack.Decoder[Decoded], packet: bytes, flags: int
     try:
         return decoder.decode(packet)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise UnknownMessage(f"a packet is no message: {error}") from error
+        raise UnknownMessage(f"a packet is no message: {error}"[:MOST_REASON]) from error

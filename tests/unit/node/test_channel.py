@@ -123,6 +123,15 @@ def test_a_packet_that_is_no_report_is_an_error_of_its_own(
         channel.receive_report(ours)
 
 
+@pytest.mark.parametrize("said", [{"type": "x" * 100_000}, {"type": "Alive", "clock_doubted": True, "x" * 100_000: 1}])
+def test_an_error_repeats_little_of_a_packet(said: object, ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    theirs.send(msgspec.msgpack.encode(said))
+    with pytest.raises(UnknownMessage, match="^a packet is no message: ") as raised:
+        channel.receive_report(ours)
+    assert len(str(raised.value)) <= MOST_REASON
+
+
 @pytest.mark.parametrize("packet", [b"garbage", msgspec.msgpack.encode(Alive(False))])
 def test_a_packet_that_is_no_order_is_an_error_of_its_own_and_its_descriptors_are_closed(
     packet: bytes, ends: tuple[socket.socket, socket.socket]
