@@ -127,7 +127,7 @@ def test_a_packet_that_is_no_report_is_an_error_of_its_own(
 def test_an_error_repeats_little_of_a_packet(said: object, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.send(msgspec.msgpack.encode(said))
-    with pytest.raises(UnknownMessage, match="^a packet is no message: ") as raised:
+    with pytest.raises(UnknownMessage, match=r"^a packet is no message: ") as raised:
         channel.receive_report(ours)
     assert len(str(raised.value)) <= MOST_REASON
 
