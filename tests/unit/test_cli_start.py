@@ -29,8 +29,9 @@ def test_what_is_not_needed_to_serve_is_not_imported(statement: str, absent: set
 
 def test_a_worker_with_either_engine_needs_no_more() -> None:
     code = (
-        "import sys; from dnsfilter.engine.choice import chosen_kind, engine_class; import dnsfilter.node.worker; "
-        "engine_class(chosen_kind()); print(*sys.modules)"
+        "import sys; from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class; "
+        "import dnsfilter.node.worker; engine_class(chosen_kind()); engine_class(EngineKind.REFERENCE); "
+        "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
