@@ -44,6 +44,7 @@ def test_the_kept_description_is_what_the_program_says() -> None:
     assert told == _described(), "docs/openapi.json is not what is served: dnsfilter-api openapi > docs/openapi.json"
 
 
+@pytest.mark.slow
 def test_the_description_does_not_depend_on_the_order_of_hashes() -> None:
     command = [sys.executable, "-m", "api.main", "openapi"]
     said = {

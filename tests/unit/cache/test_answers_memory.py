@@ -11,6 +11,8 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import follow, parse_answer
 from tests.support.name_floods import answered, names
 
+pytestmark = pytest.mark.slow
+
 SIZE = 1_000_000
 
 

@@ -23,6 +23,8 @@ from tests.support.nodes import program
 from tests.support.policies import policy
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 NOBODY = "nobody"
 

@@ -12,6 +12,8 @@ from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.sections import File
 from tests.support.policies import DAY, NOW, ban, exemption, network, policies, policy, service
 
+pytestmark = pytest.mark.slow
+
 TIKTOK = service("tiktok", ["tiktok.example"])
 GHENT = policy(network("192.0.2.0/24", "ghent"), TIKTOK, ban(1, "ghent", "tiktok"))
 

@@ -2,6 +2,7 @@
 
 from itertools import pairwise, product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from dnsfilter.policy.texts import quoted_reference, refusal_text
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from tests.support.policies import DAY, NOW, clients_of, instants, names_of, policies, sites
+
+pytestmark = pytest.mark.slow
 
 
 def opened(policy: Policy, site: str) -> Snapshot:

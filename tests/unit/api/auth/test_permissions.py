@@ -24,6 +24,8 @@ from api.reference import BESIDES, COLUMNS, MARK, renewed
 from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[4] / "docs" / "permissions.md"
 
 

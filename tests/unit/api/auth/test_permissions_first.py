@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 
 from api.application import routes
@@ -12,6 +13,8 @@ from api.auth.permissions import Where
 from api.moments import moment_text
 from tests.unit.api.auth.world import Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane, make_plane
+
+pytestmark = pytest.mark.slow
 
 RANGES = 300
 MOST_ROWS = 30

@@ -26,6 +26,8 @@ from api.publish.start import keep_history
 from dnsfilter.policy.model import Instant, Policy, Service, Tier
 from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 START_TEXT = "2026-09-21T14:13:20Z"
 BAN = "/v1/authorities/town/bans/alpha"
 LATER = "/v1/authorities/zone/bans/beta"
