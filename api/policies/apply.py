@@ -131,7 +131,7 @@ class _Run:
             if key in known and known[key].authority != entry.authority:
                 with self._faulty(f"range/{entry.site}/{entry.prefix}"):
                     stuck.add(key)
-                    self._deregister(known[key], exempted)
+                    range_acts.delete_known(self.unit, known[key], exempted, self.binders)
                     stuck.remove(key)
                     del known[key]
         # A prefix has one row: the old ones have to be gone before new ones come.
@@ -152,11 +152,6 @@ class _Run:
     def _registration(self, row: RangeRow) -> Act:
         concerned = (row.authority, *self.binders.get(row.authority, ()))
         return Act("range.register", f"range/{row.site}/{row.prefix}", None, range_acts.shown(row), concerned)
-
-    def _deregister(self, row: RangeRow, exempted: frozenset[tuple[str, str]]) -> None:
-        if (row.site, row.prefix) in exempted:
-            raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
-        range_acts.delete_unnamed(self.unit, row, self.binders)
 
     def _add(self, rows: Sequence[Base], acts: Iterable[Act]) -> None:
         """Add new rows, with an act for each, in far less time than one by one."""
@@ -310,7 +305,7 @@ class _Run:
             RangeRow,
             lambda row: (row.site, row.prefix) in ranges_kept,
             lambda row: f"range/{row.site}/{row.prefix}",
-            lambda row: self._deregister(row, exempted),
+            lambda row: range_acts.delete_known(self.unit, row, exempted, self.binders),
         )
         authorities_kept = {authority.slug for authority in self.wanted.authorities}
         self._remove(

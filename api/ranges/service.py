@@ -4,7 +4,7 @@ What is registered of a range decides which bans apply there. Acts on ranges are
 authority whose ban is bound to the range's: it sees in the record where its ban no longer reaches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from api.auth.caller import Permit
 from api.authorities import repository as authorities
@@ -107,13 +107,16 @@ def taken(permit: Permit, row: RangeRow) -> Conflict | Forbidden:
 
 def delete(unit: UnitOfWork, row: RangeRow) -> None:
     """Deregister a range; raises Conflict while an exemption names it."""
-    if (row.site, row.prefix) in repository.exempted(unit.session, unit.now_s):
+    session, now = unit.session, unit.now_s
+    delete_known(unit, row, repository.exempted(session, now), bindings.binders(session, now))
+
+
+def delete_known(
+    unit: UnitOfWork, row: RangeRow, exempted: Collection[tuple[str, str]], binders: Mapping[str, tuple[str, ...]]
+) -> None:
+    """As `delete`, if it is known which ranges exemptions name; `binders` as for `put_known`."""
+    if (row.site, row.prefix) in exempted:
         raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
-    delete_unnamed(unit, row, bindings.binders(unit.session, unit.now_s))
-
-
-def delete_unnamed(unit: UnitOfWork, row: RangeRow, binders: Mapping[str, tuple[str, ...]]) -> None:
-    """Deregister a range that no exemption names; `binders` as for `put_known`."""
     concerned = (row.authority, *binders.get(row.authority, ()))
     unit.record("range.remove", _subject(row), shown(row), None, *concerned)
     unit.session.delete(row)

@@ -73,7 +73,7 @@ class _Run:
             entry = then.get(key)
             if entry is None or entry.authority != row.authority:
                 with self._faulty(f"range/{row.site}/{row.prefix}"):
-                    self._deregister(row, exempted)
+                    range_acts.delete_known(self.unit, row, exempted, self.binders)
                     del known[key]
         # A prefix has one row: the old ones have to be gone before new ones come.
         session.flush()
@@ -91,11 +91,6 @@ class _Run:
                     raise Conflict(f"authority {entry.authority} is registered no longer")
                 range_acts.put_known(self.unit, entry, row_, self.binders)
         session.flush()
-
-    def _deregister(self, row: RangeRow, exempted: frozenset[tuple[str, str]]) -> None:
-        if (row.site, row.prefix) in exempted:
-            raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
-        range_acts.delete_unnamed(self.unit, row, self.binders)
 
     def restore_bans(self, wanted: list[BanRow]) -> None:
         """The bans that exist now as they did then. `wanted` are rows of the past, which belong to no session."""
