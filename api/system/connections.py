@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections of the API: uvicorn's, with a time for a request's head."""
+"""HTTP/1.1 connections of the API: uvicorn's, bounded in number, with a time for a request's head."""
 
 import asyncio
 import json
@@ -32,10 +32,10 @@ def raise_limit() -> None:
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1, which closes a connection if the head of a request does not come in time.
+    """uvicorn's HTTP/1.1, which closes a connection beyond the bound, or if a request's head does not come in time.
 
-    uvicorn bounds only the time between an answer and the first byte of the next request, and begins it before the
-    answer is taken.
+    Beyond the bound uvicorn refuses requests, but keeps connections. It bounds only the time between an answer and the
+    first byte of the next request, and begins it before the answer is taken.
     """
 
     head_timeout_s = HEAD_TIMEOUT_S
@@ -48,6 +48,8 @@ class Connection(H11Protocol):
         """Begin to wait for the first head."""
         super().connection_made(transport)
         self._expect_head()
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""

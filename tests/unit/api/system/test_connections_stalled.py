@@ -249,3 +249,21 @@ def test_beyond_the_bound_on_connections_requests_are_refused(monkeypatch: pytes
         assert clients.ask("/now").recv(12) == b"HTTP/1.1 200"
 
     _run(None, act)
+
+
+def test_connections_beyond_the_bound_are_closed_so_that_files_have_descriptors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 3)
+
+    def act(clients: Clients, _site: Site) -> None:
+        idle = [clients.connect() for _ in range(3)]
+        _until(lambda: clients.connected == len(idle))
+        assert [clients.connect().recv(1) for _ in range(4)] == [b""] * 4
+        assert clients.connected == len(idle)
+        for made in idle:
+            made.close()
+        _until(lambda: clients.connected == 0)
+        assert clients.ask("/now").recv(12) == b"HTTP/1.1 200"
+
+    _run(None, act)
