@@ -202,7 +202,7 @@ class Settings(BaseModel):
     # Before `listen`, which asks for them.
     allow_plain: Annotated[bool, _text(_boolean)] = False
     tls_certificate: Annotated[Path | None, _optional(partial(_pem, CERTIFICATE))] = None
-    tls_key: Annotated[Path | None, _optional(partial(_pem, PRIVATE_KEY))] = Field(None, validate_default=True)
+    tls_key: Annotated[Path | None, _optional(partial(_pem, PRIVATE_KEY))] = None
     listen: tuple[Where, ...]
     metrics_listen: Annotated[Endpoint, _text(parse_endpoint)]
     database: Annotated[str, _text(_database)] = Field(repr=False)
@@ -219,12 +219,7 @@ class Settings(BaseModel):
     @field_validator("tls_key")
     @classmethod
     def _check_pair(cls, key: Path | None, info: ValidationInfo) -> Path | None:
-        is_wrong = "tls_certificate" not in info.data
         certificate = info.data.get("tls_certificate")
-        if key is None and (is_wrong or certificate is not None):
-            raise _Faults(("tls_certificate", "needs --tls-key too"))
-        if key is not None and certificate is None and not is_wrong:
-            raise ValueError("needs --tls-certificate too")
         if key is not None and certificate is not None:
             try:
                 make_context(certificate, key)
@@ -237,13 +232,14 @@ class Settings(BaseModel):
     def _parse_listen(cls, text: str, info: ValidationInfo) -> Sequence[Where]:
         """Where to listen: tokens are shown to no network unless that is asked for."""
         texts = text.split(",")
+        faults: list[str] = []
         if len(texts) > MAX_LISTEN:
-            raise ValueError(f"names {len(texts)} addresses; {MAX_LISTEN} are possible")
+            faults.append(f"names {len(texts)} addresses; {MAX_LISTEN} are possible")
+            texts = []
         # What is wrong was given all the same.
         files = [key for key in ("tls_certificate", "tls_key") if info.data.get(key, True) is not None]
         is_ciphered = bool(files) or info.data.get("allow_plain", False)
         listen: list[Where] = []
-        faults: list[str] = []
         for each in texts:
             try:
                 where = parse_listen(each.strip())
@@ -255,6 +251,9 @@ class Settings(BaseModel):
                 faults.append(_PLAIN.format(where.text))
             listen.append(where)
         found: list[tuple[str | None, str]] = [(None, fault) for fault in faults]
+        if len(files) == 1:
+            missing = "--tls-key" if files == ["tls_certificate"] else "--tls-certificate"
+            found.append((files[0], f"needs {missing} too"))
         if files and listen and all(isinstance(where, UnixSocket) for where in listen):
             needless = "a Unix socket is spoken to without TLS: the proxy before it has the certificate"
             found.append((files[0], needless))

@@ -174,6 +174,15 @@ def test_settings_show_no_password_of_a_mail_server(tmp_path: Path) -> None:
     assert "secret" not in repr(parse_settings({"state_dir": str(tmp_path), "database": database}, {}))
 
 
+@pytest.mark.parametrize("key", ["tls_certificate", "tls_key"])
+def test_a_file_of_a_pair_that_is_wrong_and_alone_has_both_faults(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings({"state_dir": str(tmp_path), key: str(tmp_path / "missing")}, {})
+    other = "--tls-key" if key == "tls_certificate" else "--tls-certificate"
+    found = [problem.message for problem in caught.value.problems]
+    assert found == [f"cannot read {tmp_path / 'missing'}: No such file or directory", f"needs {other} too"]
+
+
 @pytest.mark.parametrize("url", ["postgresql://dns@db.example.org:secret/x", "postgresql://dns@x:y@db:secret@db/x"])
 def test_a_database_url_that_cannot_be_read_is_not_repeated(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="--database: not a database URL") as caught:
