@@ -4,6 +4,8 @@ The reference engine takes it with everything. The compiled engine comes here on
 what one answer does not settle: odd queries, chains, truncated answers, failures, timeouts, streams.
 """
 
+from collections.abc import Iterable
+
 from dnsfilter.cache.answers import Cache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients
@@ -108,12 +110,13 @@ class SlowPath:
 
     # Replies.
 
-    def deliver(self, turn: Turn, waiter: Waiter, key: CacheKey) -> None:
-        """Give one who waited the answer that the cache has just taken."""
+    def deliver(self, turn: Turn, waiters: Iterable[Waiter], key: CacheKey) -> None:
+        """Give those who waited the answer that the cache has just taken."""
         entry = self._cache.get(key, turn.boot_ms)
         if entry is None:
             raise ValueError(f"deliver {key}: it is not in the cache")
-        self._settling.deliver(turn, waiter, entry, Outcome.FORWARDED)
+        for waiter in waiters:
+            self._settling.deliver(turn, waiter, entry, Outcome.FORWARDED)
 
     def time(self, asked_ns: int) -> None:
         """Note how long a reply took, if it is one of those that are timed."""

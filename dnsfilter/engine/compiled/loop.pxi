@@ -17,7 +17,7 @@
 # of ours and before the cache, as in engine/deciding.py: both have it in them, the cache by what its entries remember.
 
 from dnsfilter.engine.case import Turn
-from dnsfilter.engine.interface import Drop, Miss, Reply
+from dnsfilter.engine.interface import Drop, Reply
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -399,8 +399,8 @@ cdef class Loop:
                 key = key_of_flight(flight)
         finally:
             self.pending.finish(flight)
-        for waiter in left_over:
-            self.slow_path.deliver(self.in_python(), waiter, key)
+        if left_over:
+            self.slow_path.deliver(self.in_python(), left_over, key)
         return 0
 
     # Queries without a socket.
@@ -412,7 +412,7 @@ cdef class Loop:
         cdef int size
         cdef int stream = 1 if transport is Transport.TCP else 0
         cdef uint8_t* out
-        cdef const uint8_t* octets = <const uint8_t*><const char*>message
+        cdef const uint8_t* wire = <const uint8_t*><const char*>message
         cdef const uint8_t* asker = <const uint8_t*><const char*>client
         cdef int64_t at = self.times.instant(wall_s, boot_ms)
         if len(client) not in (4, 16):
@@ -421,7 +421,7 @@ cdef class Loop:
         if out == NULL:
             raise MemoryError
         try:
-            if read_plain(octets, len(message), &asked):
+            if read_plain(wire, len(message), &asked):
                 self.fast.look_ahead(&asked, asker, len(client), at, &where)
                 size = answer_plain(
                     self.fast, &asked, &where, asker, len(client), stream, at, boot_ms,
@@ -429,7 +429,7 @@ cdef class Loop:
                 )
             else:
                 size = answer_odd(
-                    self.fast, octets, len(message), &asked, &where, asker, len(client), stream, at, boot_ms, out
+                    self.fast, wire, len(message), &asked, &where, asker, len(client), stream, at, boot_ms, out
                 )
             if size > 0:
                 return Reply(<bytes>(<char*>out)[:size])
