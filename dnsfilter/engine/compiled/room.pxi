@@ -65,7 +65,7 @@ cdef class Seats:
         return NULL
 
     cdef bint has_room(self, const Client* client) noexcept nogil:
-        """Whether one more query of a client may wait; NULL is one of which none does. As `OwnRoom` decides."""
+        """Whether one more query of a client may wait; NULL is one of which none does. As `Room` decides."""
         cdef uint32_t most = self.most_per_client
         if self.waiting >= self.most * 7 // 8:
             most = max(most // 8, <uint32_t>1)
