@@ -12,7 +12,7 @@ from api.db.models import AuthorityRow, BindingRow, ExemptionRow, RequestRow
 from api.db.unit import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
-from api.exemptions.state import LIVE
+from api.exemptions.state import LIVE, exemption_end
 from api.requests import service as requests
 from api.requests.repository import waiting
 from api.succession import repository
@@ -93,7 +93,7 @@ def _exemptions(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[Exempt
         for ban in repository.bans(unit.session, row.slug)
         for exemption in repository.exemptions_from(unit.session, ban.number, unit.now_s, *LIVE)
     ]
-    return [exemption for exemption in found if exemption.end_s > at]
+    return [exemption for exemption in found if exemption_end(exemption) > at]
 
 
 def _requests(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[RequestRow]:
