@@ -174,6 +174,15 @@ def test_settings_show_no_password_of_a_mail_server(tmp_path: Path) -> None:
     assert "secret" not in repr(parse_settings({"state_dir": str(tmp_path), "database": database}, {}))
 
 
+@pytest.mark.parametrize("name", ["DNSFILTER_API_listen", "DNSFILTER_API_LISTENS", "DNSFILTER_API_"])
+def test_a_variable_that_is_no_setting_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings({"state_dir": str(tmp_path)}, {name: "127.0.0.1:8080"})
+    [problem] = caught.value.problems
+    assert problem.place == name
+    assert problem.message.startswith("unknown setting; known are DNSFILTER_API_STATE_DIR, ")
+
+
 @pytest.mark.parametrize("key", ["tls_certificate", "tls_key"])
 def test_a_file_of_a_pair_that_is_wrong_and_alone_has_both_faults(tmp_path: Path, key: str) -> None:
     with pytest.raises(ConfigError) as caught:
