@@ -1,5 +1,6 @@
 """The tables of pending questions of both engines, for tests that say nothing about which one it is."""
 
+import resource
 import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,3 +74,14 @@ def bench(kind: str, *endpoints: Endpoint, limits: Limits = LIMITS) -> Iterator[
             yield Bench(table, poller)
         finally:
             close()
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """Let no descriptor be opened; those that are there go on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

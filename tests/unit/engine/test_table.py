@@ -13,7 +13,7 @@ from dnsfilter.engine.room import MOST_EXCHANGES, MOST_WAITERS
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.wire.query import build_upstream_query
 from tests.support.scripted import Scripted, silent
-from tests.unit.engine.tables import LIMITS, Bench, bench, key_of, waiter
+from tests.unit.engine.tables import LIMITS, Bench, bench, key_of, no_more_descriptors, waiter
 
 FLOODER = b"\x7f\0\5\x0a"
 OTHER = b"\x7f\0\5\x0b"
@@ -194,6 +194,28 @@ def test_a_send_goes_out_under_an_id_of_its_own_each_time(kind: str) -> None:
         assert {asked.message[2:] for asked in upstream.asked} == {MESSAGE[2:]}
         peers = Counter(asked.peer for asked in upstream.asked)
         assert len(peers) > 100
+
+
+def test_an_id_in_use_on_a_socket_is_drawn_for_no_other_question(kind: str) -> None:
+    """Of 5,600 ids drawn freely for eight sockets, about 30 would come twice."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        with bench(kind, Endpoint(ip_address("127.0.0.1"), server.getsockname()[1])) as at:
+            asked = [at.open(key_of(f"n{number}.example.org"), number.to_bytes(4, "big")) for number in range(700)]
+            sent: list[tuple[int, bytes]] = []
+
+            def send(exchange: Exchange) -> None:
+                at.table.send(exchange, 0, MESSAGE, at.now_ms)
+                message, (_, port) = server.recvfrom(512)
+                sent.append((port, message[:2]))
+
+            while len({port for port, _ in sent}) < 8:
+                send(asked[0])
+            with no_more_descriptors():
+                for exchange in asked * 8:
+                    send(exchange)
+            assert len({port for port, _ in sent}) == 8
+            assert len(set(sent)) == len(sent)
 
 
 @pytest.mark.parametrize("worn_ms", [30_000, 31_000])

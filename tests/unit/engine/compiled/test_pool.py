@@ -1,7 +1,6 @@
 """Sockets towards upstreams in C: unpredictable ports, soon retired, none lost, as the pools of Python."""
 
 import os
-import resource
 import select
 import socket
 from collections import Counter
@@ -17,7 +16,7 @@ from dnsfilter.engine.exchange import Exchange
 from dnsfilter.engine.pool import HIGHEST_PORT, LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
 from dnsfilter.wire.query import build_upstream_query, question_of
 from tests.support.scripted import Scripted, silent
-from tests.unit.engine.tables import Bench, bench, key_of
+from tests.unit.engine.tables import Bench, bench, key_of, no_more_descriptors
 
 pytest.importorskip("dnsfilter.engine._engine")
 
@@ -149,16 +148,6 @@ def test_no_icmp_message_makes_the_kernel_fragment(host: str, level: int, option
         (fd,) = asker.sockets()
         with borrowed(fd) as sock:
             assert sock.getsockopt(level, option) == 5
-
-
-@contextmanager
-def no_more_descriptors() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_without_descriptors_the_sockets_that_are_open_go_on() -> None:
