@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cache
 from ipaddress import ip_address
 from itertools import count
 from typing import Any
 from unittest.mock import Mock, patch
-
-import dns.rcode
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Clients
@@ -23,9 +22,11 @@ from tests.fuzz.seeds import LABEL, QNAME, addressed
 from tests.support.caches import facts, levelled
 from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, query, running
 from tests.support.policies import NOW
-from tests.support.scripted import Scripted, reply, silent
+from tests.support.scripted import Asked, Scripted, silent
 
 CONDITIONAL = ("10.in-addr.arpa", "corp.internal", "localhost")
+SERVFAIL = b"\x81\x82"
+"""The flags of a response that says so."""
 
 
 @dataclass
@@ -54,69 +55,120 @@ class Both:
 
     def answered(self, message: bytes, qtype: int, do: bool = False, client: str = MECHELEN) -> "Answered":
         """What both make of an answer to a new question, which is about `QNAME` but for the label of that name."""
-        label = b"\x08n" + b"%07d" % next(self._labels)
-        expected, found = (_answer(rig, message, label, qtype, do, client) for rig in self.rigs)
-        assert replace(found, handed=True) == replace(expected, handed=True)
-        return found
+        return self.all_answered([Said(message, qtype, do)], client)[0]
+
+    def all_answered(self, said: "Sequence[Said]", client: str = MECHELEN) -> "list[Answered]":
+        """The same for many, each to its own new question; all are asked, then each is answered in turn."""
+        labels = [b"\x08n" + b"%07d" % next(self._labels) for _ in said]
+        expected, found = (_answer_all(rig, said, labels, client) for rig in self.rigs)
+        for one, other, of in zip(found.each, expected.each, said, strict=True):
+            assert replace(one, handed=True) == replace(other, handed=True), of
+        assert replace(found, each=[]) == replace(expected, each=[]), said
+        return found.each
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an upstream says to a new question of that type."""
+
+    message: bytes
+    qtype: int
+    do: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What can be seen of an answer: what the client hears, what is kept, what is asked on, and all counts."""
+    """What can be seen of one answer: what the client hears in the end, and what is kept before."""
 
-    heard: bytes | None
+    name: str
+    heard: bytes
     kept: list[object] | None
-    streams: int
-    asked_on: list[bytes]
-    counts: object
     handed: bool
     """Whether the slow path had to look at it."""
 
 
-def _answer(rig: Rig, message: bytes, label: bytes, qtype: int, do: bool, client: str) -> Answered:
-    name = QNAME.replace(LABEL[1:].decode(), label[1:].decode())
-    wire = query(name, qtype, do=do, id=7)
-    upstream, engine = rig.upstream, rig.engine
+@dataclass(frozen=True, slots=True)
+class _AllAnswered:
+    """What can be seen of some answers: each, what is asked on, and what is counted until then."""
+
+    each: list[Answered]
+    streams: int
+    asked_on: list[bytes]
+    counts: object
+
+
+def _answer_all(rig: Rig, said: Sequence[Said], labels: Sequence[bytes], client: str) -> _AllAnswered:
+    names = [QNAME.replace(LABEL[1:].decode(), label[1:].decode()) for label in labels]
+    upstream = rig.upstream
     upstream.asked.clear()
-    queries = upstream_slots(1)[0].queries
-    before = rig.counters.slots[queries]
-    sender = rig.send(wire, client)
-
-    def settle() -> None:
-        """Turn until upstreams have been asked all that was counted; a busy kernel delivers when it can."""
-        rig.until(lambda: _if(rig.counters.slots[queries] - before == len(upstream.asked) + len(rig.truncated)))
-        rig.settle()
-
-    rig.until(lambda: _if(any(label in asked.message for asked in upstream.asked)))
-    path: Any = vars(engine).get("_slow_path")
-    with patch.object(path, "arrived", wraps=path.arrived) if path else nullcontext(Mock()) as arrived:
-        counted = list(rig.counters.slots)
-        (asked,) = [asked for asked in upstream.asked if label in asked.message]
-        upstream.say(asked, addressed(message, asked.message, label))
-        rig.until(lambda: _if(list(rig.counters.slots) != counted))
-        settle()
-        handed = arrived.called
-    key = CacheKey(0, parse_name(name), qtype, 1, do, False)
-    entry = engine._cache.get(key, rig.clock.boot_ms)  # type: ignore[attr-defined]
-    kept = None if entry is None else [without_id(entry.answer), *(facts(entry) or ())[1:]]
-    asked_on = sorted(later.message[2:] for later in upstream.asked if later is not asked)
-    heard = None if engine.in_hand() else rig.until(sender.receive)
-    seen = Answered(heard, kept, len(rig.truncated), asked_on, _counts(rig), handed)
+    before = _counts(rig)
+    queries, queries_before = upstream_slots(1)[0].queries, rig.counters.slots[upstream_slots(1)[0].queries]
+    asking = [_query(of.qtype, of.do).replace(LABEL, label) for of, label in zip(said, labels, strict=True)]
+    senders = [rig.send(message, client) for message in asking]
+    rig.until_asked(len(said))
+    first = {asked.name: asked for asked in upstream.asked}
+    addressees = [first[name] for name in names]
+    handed = _deliver(
+        rig,
+        [
+            (asked, addressed(of.message, asked.message, label))
+            for asked, of, label in zip(addressees, said, labels, strict=True)
+        ],
+    )
+    # Turn until upstreams have been asked all that was counted; a busy kernel delivers when it can.
+    rig.until(lambda: _if(rig.counters.slots[queries] - queries_before == len(upstream.asked) + len(rig.truncated)))
+    rig.settle()
+    kept = [_kept(rig, name, of) for name, of in zip(names, said, strict=True)]
+    streams, asked_on = len(rig.truncated), sorted(asked.message[2:] for asked in upstream.asked[len(said) :])
+    counts = [[now - then for now, then in zip(*both, strict=True)] for both in zip(_counts(rig), before, strict=True)]
     _end(rig)
-    sender.close()
-    return seen
+    heard = [rig.until(sender.receive) for sender in senders]
+    for sender in senders:
+        sender.close()
+    each = [Answered(*one) for one in zip(names, heard, kept, handed, strict=True)]
+    return _AllAnswered(each, streams, asked_on, counts)
+
+
+@cache
+def _query(qtype: int, do: bool) -> bytes:
+    return query(QNAME, qtype, do=do, id=7)
+
+
+def _deliver(rig: Rig, answers: Sequence[tuple[Asked, bytes]]) -> list[bool]:
+    """Answer in turn; whether the slow path had to look at each answer."""
+    path: Any = vars(rig.engine).get("_slow_path")
+    handed = []
+    with patch.object(path, "arrived", wraps=path.arrived) if path else nullcontext(Mock()) as arrived:
+        for asked, message in answers:
+            arrived.reset_mock()
+            counted = bytes(rig.counters.slots)
+            rig.upstream.say(asked, message)
+            rig.until(lambda counted=counted: _if(bytes(rig.counters.slots) != counted))  # type: ignore[misc]
+            handed.append(arrived.called)
+    return handed
+
+
+def _kept(rig: Rig, name: str, of: Said) -> list[object] | None:
+    key = CacheKey(0, parse_name(name), of.qtype, 1, of.do, False)
+    entry = rig.engine._cache.get(key, rig.clock.boot_ms)  # type: ignore[attr-defined]
+    return None if entry is None else [without_id(entry.answer), *(facts(entry) or ())[1:]]
 
 
 def _end(rig: Rig) -> None:
-    """Let the question fail if it is still on its way."""
+    """Let the questions fail that are still on their way."""
     rig.complete(lambda _upstream, _message: None)
+    asked, refused = rig.upstream.asked, 0
 
-    def ended() -> bytes | None:
-        for asked in rig.upstream.asked if rig.engine.in_hand() else ():
-            rig.upstream.say(asked, reply(asked, rcode=dns.rcode.SERVFAIL))
-        return _if(not rig.engine.in_hand())
+    def end() -> bytes | None:
+        nonlocal refused
+        if not rig.engine.in_hand():
+            return b""
+        for one in asked[refused:]:
+            rig.upstream.say(one, one.message[:2] + SERVFAIL + one.message[4:])
+        refused = len(asked)
+        return None
 
-    rig.until(ended)
+    rig.until(end)
     rig.settle()
 
 
