@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dnsfilter.config.model import Clients, Limits, Rate, Unregistered
 from dnsfilter.engine.interface import Drop, Miss
 from dnsfilter.engine.limits import KEY_OCTETS, SETS, WAYS
+from dnsfilter.engine.strangers import PLACES
 from dnsfilter.telemetry.metrics import Transport
 from tests.fuzz.examples import examples
 from tests.support.engines import query, running
@@ -102,3 +103,19 @@ def test_a_flood_of_addresses_frees_nobody() -> None:
         for number in range(8 * SETS * WAYS):
             answer(QUERY, (0x0A00_0000 + number).to_bytes(4, "big"), Transport.UDP, *at)
         assert type(rig.judge(QUERY, "192.0.2.1")) is Drop
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "said"),
+    [
+        ("limits.SETS", SETS - 1, "take buckets: a table has 131072 words, not 131056"),
+        ("strangers.PLACES", PLACES - 1, "take strangers: a table has 1536 words, not 1533"),
+    ],
+)
+def test_a_table_of_another_size_is_refused(name: str, other: int, said: str) -> None:
+    with (
+        patch(f"dnsfilter.engine.{name}", other),
+        pytest.raises(ValueError, match=said),
+        running("compiled", policy(), Scripted(silent)),
+    ):
+        pass
