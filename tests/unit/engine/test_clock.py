@@ -1,8 +1,15 @@
 """Which instant decides: wall time, or elapsed boot time where the wall clock cannot be right."""
 
+import dns.rcode
 import pytest
 
 from dnsfilter.engine.clock import Anchor, SystemClock
+from dnsfilter.policy.model import Term
+from dnsfilter.telemetry.slots import upstream_slots
+from tests.contract.cases import NETWORKS
+from tests.support.engines import data, query, running
+from tests.support.policies import ban, policy, service
+from tests.support.scripted import Scripted, says
 
 MADE_S = 1_774_656_000
 
@@ -29,3 +36,23 @@ def test_boot_time_never_runs_backwards() -> None:
     readings = [clock.boot_ns() for _ in range(1000)]
     assert readings == sorted(readings)
     assert clock.wall_s() > MADE_S - 10**9
+
+
+def test_an_engine_reads_the_systems_clocks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wall time decides, to the second; boot time measures how long an upstream takes, and wakes the engine."""
+    clock = SystemClock()
+    monkeypatch.setattr("tests.support.engines.FakeClock", lambda _wall_s: clock)
+    before_s, before_ns = clock.wall_s(), clock.boot_ns()
+    terms = {"begun": Term(before_s), "ended": Term(0, before_s), "coming": Term(before_s + 3600)}
+    names = {name: f"{name}.example.org" for name in terms}
+    bans = [ban(number, "ghent", name, terms=(terms[name],)) for number, name in enumerate(terms, 1)]
+    drawn = policy(*NETWORKS, *(service(name, (domain,)) for name, domain in names.items()), *bans)
+    lost = iter([True])
+    known = says({(name, "A"): (f"{name}. 300 A 192.0.2.1",) for name in (*names.values(), "lost.example.org")})
+    upstream = Scripted(lambda asked: () if asked.name.startswith("lost") and next(lost, False) else known(asked))
+    with running(kind, drawn, upstream, made_s=before_s - 86_400, longest_wait_ms=20) as rig:
+        found = {name: rig.ask(query(domain)).rcode() for name, domain in names.items()}
+        assert found == {"begun": dns.rcode.REFUSED, "ended": dns.rcode.NOERROR, "coming": dns.rcode.NOERROR}
+        assert 0 < rig.counters.slots[upstream_slots(1)[0].duration.sum] <= clock.boot_ns() - before_ns
+        assert data(rig.ask(query("lost.example.org"))) == ["A 192.0.2.1"]
+        assert rig.forwarded.count(("lost.example.org", "A")) > 1
