@@ -1,5 +1,6 @@
 """The health of servers in C: as `upstream.health.Health` says it, whatever happened before."""
 
+from math import ceil
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ events = st.lists(
         ),
         st.integers(0, COUNT - 1),
         st.one_of(st.integers(0, 50), st.integers(0, 70_000), st.integers(899_990, 900_010)),
-        st.one_of(st.integers(0, 2_000), st.integers(0, 2**40)),
+        st.one_of(st.integers(100, 330), st.integers(0, 2_000), st.integers(0, 2**40)),
     ),
     max_size=60,
 )
@@ -67,6 +68,60 @@ def test_it_is_as_the_mirrored_one(happened: Events) -> None:
                 getattr(theirs, what)(*given)
         assert known(ours, now_ms) == known(theirs, now_ms)
         assert [ours.is_plain(n, now_ms) for n in range(COUNT)] == [theirs.is_plain(n, now_ms) for n in range(COUNT)]
+
+
+MAKERS = pytest.mark.parametrize("make", [Mirrored, engine.Health], ids=["reference", "compiled"])
+
+
+@MAKERS
+@pytest.mark.parametrize(
+    ("rtts", "usual_ms"),
+    [
+        ((), 100),
+        ((5,), 50),
+        ((200,), 600),
+        ((200, 100), 587.5),
+        ((200, 320), 635),
+        ((320, 200, 200), 846.875),
+        ((9_000,), 27_000),
+    ],
+)
+def test_first_waits_and_the_order_follow_the_round_trip_times(
+    make: Any, rtts: tuple[int, ...], usual_ms: float
+) -> None:
+    """No value between the bounds of a wait hides a wrong time; the order shows those beyond them too."""
+    health = make(2)
+    for rtt_ms in rtts:
+        health.succeeded(0, rtt_ms, 1_000)
+    if 400 <= usual_ms <= 1_000:
+        assert health.first_wait_ms(0) == int(usual_ms)
+    for _ in range(8):
+        health.sent(0, 2_000)
+    quiet_ms = 2_000 + ceil(usual_ms)
+    assert health.order((0, 1), quiet_ms - 1) == (0, 1)
+    assert health.order((0, 1), quiet_ms) == (1, 0)
+    health.heard(0)
+    assert health.order((0, 1), quiet_ms) == (0, 1)
+
+
+@MAKERS
+def test_the_order_follows_which_servers_are_healthy(make: Any) -> None:
+    health = make(2)
+    for _ in range(2):
+        health.failed(0, 1_000)
+    assert health.order((0, 1), 1_000) == (0, 1)
+    health.failed(0, 1_000)
+    assert [health.order((0, 1), now_ms) for now_ms in (1_000, 5_999)] == [(1, 0)] * 2
+    assert [health.order((0, 1), 6_000) for _ in range(2)] == [(0, 1), (1, 0)]  # tried once
+    health.failed(0, 6_000)
+    assert [health.order((0, 1), now_ms) for now_ms in (15_999, 16_000)] == [(1, 0), (0, 1)]
+    health.missed_probe(0)
+    assert health.order((0, 1), 100_000) == (1, 0)
+    health.answered_probe(0, 100_000)
+    assert health.order((0, 1), 100_000) == (0, 1)
+    assert health.order((0, 1), 100_000) == (1, 0)
+    health.succeeded(0, 10, 100_001)
+    assert [health.order((0, 1), 100_001) for _ in range(2)] == [(0, 1)] * 2
 
 
 @pytest.mark.parametrize("server", [-1, COUNT, 2**31 - 1])
