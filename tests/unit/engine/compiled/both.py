@@ -82,7 +82,7 @@ class Answered:
 
     name: str
     heard: bytes
-    kept: list[object] | None
+    kept: list[Any] | None
     handed: bool
     """Whether the slow path had to look at it."""
 
@@ -148,7 +148,7 @@ def _deliver(rig: Rig, answers: Sequence[tuple[Asked, bytes]]) -> list[bool]:
     return handed
 
 
-def _kept(rig: Rig, name: str, of: Said) -> list[object] | None:
+def _kept(rig: Rig, name: str, of: Said) -> list[Any] | None:
     key = CacheKey(0, parse_name(name), of.qtype, 1, of.do, False)
     entry = rig.engine._cache.get(key, rig.clock.boot_ms)  # type: ignore[attr-defined]
     return None if entry is None else [without_id(entry.answer), *(facts(entry) or ())[1:]]

@@ -20,8 +20,11 @@ from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.answer import Answer, parse_answer
 from dnsfilter.wire.names import parse_name
-from tests.contract.cases import office
+from tests.contract.cases import NETWORKS, office
 from tests.fuzz.octets import A, header, record
+from tests.fuzz.seeds import answered
+from tests.support.engines import GHENT as HALL
+from tests.support.engines import MECHELEN
 from tests.support.policies import (
     DAY,
     NOW,
@@ -110,6 +113,64 @@ def test_finds_clients_and_names_and_judges_as_the_reader_does(
         for client in clients:
             for at in moments:
                 judge(pair, names, str(client), at)
+
+
+@settings(max_examples=40, deadline=None)
+@given(policies(), policies(), st.data())
+def test_what_is_kept_is_decided_by_all_its_names_under_whichever_policy(
+    pair: Both, one: Policy, other: Policy, data: st.DataObject
+) -> None:
+    drawn = [
+        (policy, names_of(policy), data.draw(st.lists(clients_of(policy), min_size=2, max_size=3)))
+        for policy in (one, other)
+    ]
+    chains = data.draw(st.lists(st.lists(drawn[0][1] | drawn[1][1], min_size=1, max_size=4), min_size=3, max_size=6))
+    pair.swap(opened(one))
+    for names in chains:
+        judge(pair, names)
+    for policy, _, clients in (*drawn, drawn[0]):
+        pair.swap(opened(policy))
+        for names in chains:
+            for client in clients:
+                ask(pair, names[0], str(client))
+
+
+@pytest.mark.parametrize("services", [1, 9, 10, MOST_MATCHES, MOST_MATCHES + 1])
+def test_what_is_kept_belongs_to_any_number_of_services_and_to_others_after_a_swap(pair: Both, services: int) -> None:
+    """Up to nine are remembered with the answer; more are looked up each time."""
+    leads = [parse_name("leads.example"), parse_name("a.shared.example")]
+    shared = many(services, "shared.example")
+    banned = opened(made(GHENT, *shared, ban(1, "ghent", f"s{services - 1:03}")))
+    spared = opened(made(GHENT, *many(services, "other.example"), ban(1, "ghent", f"s{services - 1:03}")))
+    pair.swap(banned)
+    refused = judge(pair, leads)
+    for snapshot in (banned, spared, spared, banned, banned):
+        pair.swap(snapshot)
+        assert (ask(pair, leads[0]) == refused) == (snapshot is banned)
+
+
+def test_each_name_that_a_kept_answer_tells_of_counts_after_a_swap(pair: Both) -> None:
+    """The names of its chain refuse the answer; those that its server adds are left out."""
+    pair.swap(opened(made(*NETWORKS)))
+    seen = pair.answered(
+        answered(
+            "A",
+            "@ 300 CNAME one.example.net.",
+            "one.example.net. 60 CNAME two.example.net.",
+            "two.example.net. 60 A 192.0.2.1",
+            authority=("example.net. 300 NS ns1.example.com.",),
+            additional=("ns1.example.com. 300 A 192.0.2.53", "ns2.example.com. 300 AAAA 2001:db8::53"),
+        ),
+        A,
+    )
+    assert seen.kept
+    assert not seen.handed
+    plain = ask(pair, parse_name(seen.name), MECHELEN)
+    for name in (seen.name, "one.example.net", "two.example.net", "ns1.example.com", "ns2.example.com"):
+        pair.swap(opened(made(*NETWORKS, service("s", [name]), ban(1, "ghent", "s"))))
+        assert ask(pair, parse_name(seen.name), HALL) != ask(pair, parse_name(seen.name), MECHELEN)
+        pair.swap(opened(made(*NETWORKS)))
+        assert ask(pair, parse_name(seen.name), HALL) == plain
 
 
 @pytest.mark.parametrize(
