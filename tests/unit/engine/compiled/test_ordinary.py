@@ -49,11 +49,6 @@ def pair() -> Iterator[Both]:
         yield made
 
 
-def batched(said: list[Said]) -> list[list[Said]]:
-    """Up to 100 at a time."""
-    return [said[at : at + 100] for at in range(0, len(said), 100)]
-
-
 def type_of(message: bytes) -> int:
     """The type in the question of an answer about `QNAME`, or that of an address where it cannot be asked for."""
     at = 12 + len(NAME)
@@ -177,13 +172,7 @@ flags = st.sampled_from((0x8180, 0x8183, 0x81A0, 0x8182))
 
 
 def said_by_records(
-    qtype: int,
-    begin: str,
-    answers: list[bytes],
-    authority: list[bytes],
-    more: list[bytes],
-    flags: int,
-    do: bool,
+    qtype: int, begin: str, answers: list[bytes], authority: list[bytes], more: list[bytes], flags: int, do: bool
 ) -> Said:
     message = said(qtype, *CHAINS[begin], *answers, authority=tuple(authority), additional=tuple(more), flags=flags)
     return Said(message, qtype, do)
@@ -303,6 +292,13 @@ def test_ttls_are_levelled_within_a_set_of_one_section(pair: Both) -> None:
     seen = pair.answered(said(A, *address[:2], additional=(other, address[2])), A)
     assert not seen.handed
     assert seen.kept
+    assert [record.ttl for record in seen.kept[0].records] == [60, 60, 5, 10]
+
+
+def test_the_question_is_compared_in_any_case(pair: Both) -> None:
+    seen = pair.answered(ANSWERS["address"].replace(b"example", b"eXAMPLe"), A)
+    assert not seen.handed
+    assert seen.kept
 
 
 OTHERS = {
@@ -347,8 +343,8 @@ def test_more_names_beside_than_there_is_room_for_need_judgement(pair: Both, cou
 def test_an_ordinary_answer_cut_anywhere_is_not_kept(pair: Both, name: str) -> None:
     message = ANSWERS[name]
     cut = [Said(message[:size], type_of(message), True) for size in range(len(message))]
-    for part in batched(cut):
-        assert [seen.name for seen in pair.all_answered(part) if seen.kept] == []
+    for at in range(0, len(cut), 100):
+        assert [seen.name for seen in pair.all_answered(cut[at : at + 100]) if seen.kept] == []
 
 
 EVERYDAY = {
