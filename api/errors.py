@@ -105,6 +105,17 @@ def invalid_at(place: str) -> Iterator[None]:
         raise Invalid.at(place, str(error)) from error
 
 
+@contextmanager
+def collect_faults(faults: list[Fault], subject: str) -> Iterator[None]:
+    """Add what the block raises about `subject`, one of many objects, to `faults`."""
+    try:
+        yield
+    except Invalid as error:
+        faults += [Fault(subject, fault.message) for fault in error.faults]
+    except (Conflict, NotFound) as error:
+        faults.append(Fault(subject, str(error)))
+
+
 class BadRows(Invalid):
     """A file with rows that cannot be taken: each one a fault, in the order of their lines; the message counts them."""
 

@@ -10,8 +10,7 @@ demanded that whoever decides it here would have to give. Nothing has effect bef
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias, TypeVar
@@ -33,7 +32,7 @@ from api.db.base import Base, Json
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import Act, UnitOfWork
-from api.errors import Conflict, Fault, Invalid, NotFound
+from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
 from api.exemptions.state import APPROVED, exemption_state
 from api.policies.matching import demand_same_end, is_binding, is_exemption
@@ -111,10 +110,10 @@ class _Run:
         if self.fills:
             self._remove_sites()
         for site in self.wanted.sites:
-            with self._faulty(f"site/{site.slug}"):
+            with collect_faults(self.faults, f"site/{site.slug}"):
                 self.held.append(range_acts.put_site(self.unit, site.slug, site.name)[0])
         for authority in self.wanted.authorities:
-            with self._faulty(f"authority/{authority.slug}"):
+            with collect_faults(self.faults, f"authority/{authority.slug}"):
                 row, _ = authority_acts.put(self.unit, authority)
                 self.owners[row.slug] = row
                 if not self.fills:
@@ -129,7 +128,7 @@ class _Run:
         for entry in self.wanted.ranges:
             key = (entry.site, str(entry.prefix))
             if key in known and known[key].authority != entry.authority:
-                with self._faulty(f"range/{entry.site}/{entry.prefix}"):
+                with collect_faults(self.faults, f"range/{entry.site}/{entry.prefix}"):
                     stuck.add(key)
                     range_acts.delete_known(self.unit, known[key], exempted, self.binders)
                     stuck.remove(key)
@@ -140,7 +139,7 @@ class _Run:
         for entry in self.wanted.ranges:
             key = (entry.site, str(entry.prefix))
             if key not in stuck:
-                with self._faulty(f"range/{entry.site}/{entry.prefix}"):
+                with collect_faults(self.faults, f"range/{entry.site}/{entry.prefix}"):
                     if key in known:
                         range_acts.put_known(self.unit, entry, known[key], self.binders)
                     else:
@@ -173,7 +172,7 @@ class _Run:
         self._adopt_new([ban for ban in self.wanted.bans if ban.number not in there])
         for ban in self.wanted.bans:
             if ban.number in there:
-                with self._faulty(_of_ban(ban)):
+                with collect_faults(self.faults, _of_ban(ban)):
                     self._change(ban, there[ban.number])
 
     def _change(self, ban: Ban, row: BanRow) -> None:
@@ -186,7 +185,7 @@ class _Run:
         So a ban may follow one that comes later, whose number is known only when all have theirs.
         """
         for ban in bans:
-            with self._faulty(_of_ban(ban)):
+            with collect_faults(self.faults, _of_ban(ban)):
                 if not self.fills and not ban.provisional:
                     demand_own_decisions(ban.decision, ban.terms)
                 owner, service = self.owners[ban.authority], self.services[ban.service]
@@ -196,7 +195,7 @@ class _Run:
         self.unit.session.add_all(rows)
         self.unit.session.flush()
         for ban in filter(_followed, adopted):
-            with self._faulty(_of_ban(ban)):
+            with collect_faults(self.faults, _of_ban(ban)):
                 self._set_followed(ban, self.rows[ban.number])
         self.unit.session.flush()
         zones = {slug: row.time_zone for slug, row in self.owners.items()}
@@ -248,7 +247,7 @@ class _Run:
             row = self.rows.get(binding.ban)
             if row is None:
                 continue
-            with self._faulty(f"binding of {row.authority}/{row.service} to {binding.authority}"):
+            with collect_faults(self.faults, f"binding of {row.authority}/{row.service} to {binding.authority}"):
                 if self.fills:
                     binding_acts.load(self.unit, row, binding)
                 else:
@@ -272,7 +271,7 @@ class _Run:
             if row is None:
                 continue
             time_zone = exemption.time_zone or self.owners[row.authority].time_zone
-            with self._faulty(f"exemption from {row.authority}/{row.service}"):
+            with collect_faults(self.faults, f"exemption from {row.authority}/{row.service}"):
                 if self.fills:
                     exemption_acts.load(self.unit, row, exemption, time_zone, NOTE)
                     continue
@@ -284,7 +283,7 @@ class _Run:
         """Put the ends of authorities on record."""
         for authority in self.wanted.authorities:
             if authority.closing is not None:
-                with self._faulty(f"authority/{authority.slug}"):
+                with collect_faults(self.faults, f"authority/{authority.slug}"):
                     closing.load(self.unit, self.owners[authority.slug], authority.closing)
 
     def remove(self) -> None:
@@ -330,7 +329,7 @@ class _Run:
     ) -> None:
         for row in self.unit.session.scalars(select(kind)).all():
             if not kept(row):
-                with self._faulty(subject(row)):
+                with collect_faults(self.faults, subject(row)):
                     act(row)
         self.unit.session.flush()
 
@@ -357,16 +356,6 @@ class _Run:
             known = mine[row.ban, row.site, row.start_s]
             if live and row.ban not in idle and not any(is_exemption(row, entry) for entry in known):
                 self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: revoke it by an act"))
-
-    @contextmanager
-    def _faulty(self, subject: str) -> Iterator[None]:
-        """Turn what is raised about one object of the file into faults."""
-        try:
-            yield
-        except Invalid as error:
-            self.faults += [Fault(subject, fault.message) for fault in error.faults]
-        except (Conflict, NotFound) as error:
-            self.faults.append(Fault(subject, str(error)))
 
 
 def _alone(ban: Ban) -> Ban:

@@ -4,8 +4,7 @@ Terms, bindings, exemptions, authorities, sites and what people may do stay as t
 rewritten. Bans that did not exist then stay as they are, and so do those that exist no longer.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -17,7 +16,7 @@ from api.bindings.repository import binders
 from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import UnitOfWork
-from api.errors import Conflict, Fault, Invalid, NotFound
+from api.errors import Conflict, Fault, NotFound, collect_faults
 from api.publish.past import kept_since, objects_at, ranges_at
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
@@ -72,7 +71,7 @@ class _Run:
         for key, row in list(known.items()):
             entry = then.get(key)
             if entry is None or entry.authority != row.authority:
-                with self._faulty(f"range/{row.site}/{row.prefix}"):
+                with collect_faults(self.faults, f"range/{row.site}/{row.prefix}"):
                     range_acts.delete_known(self.unit, row, exempted, self.binders)
                     del known[key]
         # A prefix has one row: the old ones have to be gone before new ones come.
@@ -84,7 +83,7 @@ class _Run:
             row_ = known.get(key)
             if row_ is not None and row_.authority != entry.authority:
                 continue
-            with self._faulty(f"range/{entry.site}/{entry.prefix}"):
+            with collect_faults(self.faults, f"range/{entry.site}/{entry.prefix}"):
                 if entry.site not in sites:
                     raise Conflict(f"site {entry.site} is registered no longer")
                 if entry.authority not in authorities:
@@ -99,19 +98,10 @@ class _Run:
             past = then.get(row.number)
             if past is None or as_decided(past, now) == as_decided(row, now):
                 continue
-            with self._faulty(f"ban/{row.authority}/{row.service}"):
+            with collect_faults(self.faults, f"ban/{row.authority}/{row.service}"):
                 service = self.services.get(row.service)
                 if service is None:
                     raise Conflict(f"service {row.service} is in the catalogue no longer")
                 owner = self.unit.session.get_one(AuthorityRow, row.authority)
                 reason = self.reason if owner.off_needs_reason else ""
                 ban_acts.put(self.unit, owner, service, row, as_decided(past, now, reason=reason))
-
-    @contextmanager
-    def _faulty(self, subject: str) -> Iterator[None]:
-        try:
-            yield
-        except Invalid as error:
-            self.faults += [Fault(subject, fault.message) for fault in error.faults]
-        except (Conflict, NotFound) as error:
-            self.faults.append(Fault(subject, str(error)))
