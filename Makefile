@@ -27,7 +27,8 @@ test: ## all tests, in random order; TESTS=path runs some
 
 quick: ## the tests to run at every change, in about a minute: unit, contract and meta, without the slow ones
 	@scripts/bootstrap dev
-	@DNSFILTER_EXAMPLES=5 $(PYTEST) -m "not slow" tests/unit tests/contract tests/meta
+	@DNSFILTER_EXAMPLES=5 DNSFILTER_FUZZ_EXAMPLES=10 $(PYTEST) -p no:schemathesis -m "not slow" \
+		tests/unit tests/contract tests/meta
 
 # One after the other and with their output: each takes minutes, and says how far it is.
 soak: ## the tests that kill the control plane and crowd it, for minutes instead of seconds; DNSFILTER_SEED repeats one

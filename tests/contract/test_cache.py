@@ -142,6 +142,7 @@ def test_a_wall_clock_a_little_behind_is_believed(start: Start) -> None:
 # Size.
 
 
+@pytest.mark.slow
 def test_the_cache_stays_within_its_bound_and_keeps_what_is_asked_for_again(start: Start) -> None:
     upstream = Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 A 198.51.100.10",)),))
     rig = start(office(), upstream, cache_bytes=40_000)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import dns.message
 import dns.rcode
+import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.room import MOST_EXCHANGES
@@ -14,6 +15,8 @@ from tests.contract.cases import office
 from tests.support.engines import MECHELEN, data, edes, query
 from tests.support.scripted import Asked, Scripted, says
 from tests.support.starting import Start
+
+pytestmark = pytest.mark.slow
 
 KEPT = "kept.silent.example"
 ADDRESS = "198.51.100.77"

@@ -78,6 +78,7 @@ def test_a_question_holds_a_bounded_number_of_clients_and_no_client_all_its_plac
     assert rig.outcomes() == {("tcp", "forwarded"): 4096, ("tcp", "limited"): 88 + 512}
 
 
+@pytest.mark.slow
 def test_a_bounded_number_of_questions_is_on_its_way(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     refused = 0

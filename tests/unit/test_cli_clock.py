@@ -17,6 +17,8 @@ from tests.support.nodes import EXAMPLE
 from tests.support.opened_snapshot import opened
 from tests.support.policies import DAY
 
+pytestmark = pytest.mark.slow
+
 RIGHT = RELEASED_S + 30 * DAY
 """What a right clock says at the first start."""
 AHEAD = RIGHT + 40 * 365 * DAY

@@ -19,6 +19,8 @@ from dnsfilter.policy.model import Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.store import SnapshotStore
 
+pytestmark = pytest.mark.slow
+
 SERVICES = {service.slug: service for service in load_catalogue().services}
 EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
 

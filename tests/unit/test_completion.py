@@ -13,6 +13,8 @@ from api.ctl.parser import fresh_parser
 from dnsfilter.cli import main, make_parser
 from dnsfilter.completion import SHELLS, Words, completion_script, every
 
+pytestmark = pytest.mark.slow
+
 MAKERS: tuple[Callable[[], argparse.ArgumentParser], ...] = (fresh_parser, make_parser)
 PROGRAMS = ("dnsfilterctl", "dnsfilter")
 ASK = 'ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); %s; IFS=" "; echo "${COMPREPLY[*]}"; unset IFS; }'

@@ -184,6 +184,7 @@ def _ask_to_switch_off(plane: Plane, login: str) -> None:
     plane.done("PATCH", where, {"mode": "off", "mode_reason": "election night"}, token=token)
 
 
+@pytest.mark.slow
 def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged: Catalogue) -> None:
     plane = make_plane(tmp_path / "state", packaged)
     plane.publisher.publish_current()

@@ -172,6 +172,7 @@ def test_an_unknown_field_of_a_body_is_refused(town: Plane) -> None:
     assert found == {"body.mod": "there is no such field"}
 
 
+@pytest.mark.slow
 def test_every_act_that_is_recorded_can_be_asked_for() -> None:
     named = set(LOCAL_ACTS) | {f"ban.set_{mode}" for mode in Mode}
     for path in Path(api.__path__[0]).rglob("*.py"):

@@ -149,6 +149,7 @@ def test_a_flood_of_networks_that_may_not_ask_leaves_the_clients_buckets_as_they
     assert bytes(limiter.table[:half]) == before
 
 
+@pytest.mark.slow
 def test_one_clients_flood_costs_the_others_nothing() -> None:
     limiter = Limiter(Limits(), KEY)
     others = [f"192.0.2.{number}" for number in range(1, 51)]

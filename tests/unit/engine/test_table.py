@@ -90,6 +90,7 @@ def test_one_question_is_waited_for_up_to_its_bound(kind: str) -> None:
         assert len(at.table) == 1
 
 
+@pytest.mark.slow
 def test_questions_begin_up_to_their_bound_and_one_without_room_takes_none_from_its_client(kind: str) -> None:
     with bench(kind) as at:
         for number in range(MOST_EXCHANGES):

@@ -29,6 +29,8 @@ from dnsfilter.telemetry.totals import Totals
 from tests.support.engines import GHENT, KINDS, STRANGER, Client, query
 from tests.support.policies import ban, network, policy, service
 
+pytestmark = pytest.mark.slow
+
 WORKERS = 2
 PATIENCE_S = 60.0
 TURN_S = 0.8 * LATE_S

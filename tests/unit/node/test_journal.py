@@ -214,6 +214,7 @@ def test_a_journal_that_nobody_takes_is_bounded(path: Path, monkeypatch: pytest.
     assert Journal(path).entries()[-1] == entries[-1]
 
 
+@pytest.mark.slow
 def test_two_who_write_take_turns(path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=add, args=(path, 20)) for _ in range(2)]

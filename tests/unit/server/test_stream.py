@@ -266,6 +266,7 @@ def test_a_message_that_deserves_no_answer_ends_the_connection(run: Run, message
     run(check())
 
 
+@pytest.mark.slow
 def test_an_idle_connection_ends_and_one_that_waits_does_not(run: Run) -> None:
     async def check() -> None:
         async with serving(Scripted(silent), limits=replace(NO_RATES, connection_idle_s=0.05)) as served:
@@ -365,6 +366,7 @@ def wide(asked: Asked) -> tuple[bytes, ...]:
     return (reply(asked, (f"{asked.name}. 300 TXT {strings}",)),)
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
 
@@ -382,6 +384,7 @@ def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.M
     run(check())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most_unsent", "pause_s"), [(20_000, 0), (10_000_000, 0.04)])
 def test_a_client_that_reads_slowly_gets_all_it_asked_for(
     run: Run, monkeypatch: pytest.MonkeyPatch, most_unsent: int, pause_s: float
@@ -405,6 +408,7 @@ def test_a_client_that_reads_slowly_gets_all_it_asked_for(
     run(check())
 
 
+@pytest.mark.slow
 def test_a_client_that_asks_much_at_once_leaves_the_others_their_turn(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
@@ -421,6 +425,7 @@ def test_a_client_that_asks_much_at_once_leaves_the_others_their_turn(run: Run) 
     run(check())
 
 
+@pytest.mark.slow
 def test_a_client_that_asks_much_and_is_done_gets_all_its_answers(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:

@@ -135,6 +135,7 @@ def test_matches_what_the_oracle_matches(tiers: list[tuple[frozenset[bytes], fro
     assert found == matched_tiers(made, name)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_names_are_all_found_and_nothing_beside_them() -> None:
     listed = [parse_name(f"n{number}.list{number % 97}.example") for number in range(100_000)]
     file = compile_names((Service("big", "Big", (Tier(1, frozenset(listed)),)),))

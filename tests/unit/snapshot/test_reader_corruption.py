@@ -87,6 +87,7 @@ def test_flipped_octets(which: int, data: st.DataObject) -> None:
     survives([bytes(octets) if number == which else whole for number, whole in enumerate(FILES)])
 
 
+@pytest.mark.slow
 def test_every_single_octet_at_its_largest() -> None:
     for which, whole in enumerate(FILES):
         for place in range(len(whole)):

@@ -18,6 +18,8 @@ from api.problems import MEDIA_TYPE
 from tests.support.backups import members, rows
 from tests.unit.api.conftest import Plane
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 

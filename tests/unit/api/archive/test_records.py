@@ -13,6 +13,8 @@ from api.db.models import CheckpointRow
 from tests.support.backups import Members, members
 from tests.unit.api.conftest import Plane, authority, ban
 
+pytestmark = pytest.mark.slow
+
 
 def archive(plane: Plane, query: str = "") -> bytes:
     answer = plane.call("GET", f"/v1/archive{query}")

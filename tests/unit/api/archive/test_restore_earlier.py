@@ -13,6 +13,8 @@ from api.settings import parse_settings
 from tests.support.earlier import earlier_backup, earlier_body
 from tests.unit.api.conftest import START, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 
 def _restored(data: bytes, state: Path, url: str | None) -> dict[str, list[dict[str, Any]]]:
     """The rows by table, without what is dated by the restore."""

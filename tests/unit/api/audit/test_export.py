@@ -16,6 +16,8 @@ from api.db.unit import LOCAL, UnitOfWork, entry_of
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.unit.api.conftest import Plane, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 HEADINGS = ("audit_UPDATE", "audit_DELETE", "audit_INSERT")
 
 

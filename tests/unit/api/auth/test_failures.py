@@ -106,6 +106,7 @@ def test_all_addresses_together_are_limited_too(plane: Plane, monkeypatch: pytes
     assert limits.admit("192.0.2.1", START + failures.ALL_INTERVAL_S) == 0
 
 
+@pytest.mark.slow
 def test_a_revoked_token_of_ours_is_kept_however_often_others_fail(plane: Plane) -> None:
     account, token = plane.account("desk")
     plane.done("DELETE", f"/v1/accounts/{account}/tokens/2")

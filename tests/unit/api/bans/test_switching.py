@@ -8,6 +8,8 @@ from api.moments import moment_text
 from tests.support.backups import members
 from tests.unit.api.conftest import START, Plane, authority, ban
 
+pytestmark = pytest.mark.slow
+
 BAN = "/v1/authorities/town/bans/alpha"
 HOUR = 3600
 UNTIL = moment_text(START + HOUR)

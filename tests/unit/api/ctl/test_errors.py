@@ -9,6 +9,8 @@ import pytest
 
 from tests.unit.api.ctl.conftest import TOKEN, Ctl, Scripted, Served
 
+pytestmark = pytest.mark.slow
+
 GHENT = ("ghent", "tiktok")
 
 

@@ -77,6 +77,7 @@ def _ask_to_switch_off(plane: Plane) -> None:
     plane.done("PATCH", where, {"mode": "off", "mode_reason": "election night"}, token=token)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_typed")
 @pytest.mark.parametrize("name", [README, OPERATORS, ADMINISTRATORS])
 def test_every_command_of_a_guide_does_what_it_is_printed_for(

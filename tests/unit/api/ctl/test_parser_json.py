@@ -13,6 +13,8 @@ from api.ctl.parser import make_parser
 from dnsfilter.completion import every
 from tests.unit.api.ctl.conftest import Ctl, Served
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = """
 export
 export --archive archive.zip

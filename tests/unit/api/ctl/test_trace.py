@@ -7,6 +7,8 @@ import pytest
 from tests.unit.api.conftest import START
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Served
 
+pytestmark = pytest.mark.slow
+
 ADMINISTRATOR = "administrator (account 1)"
 GHENT = ("--client", "127.0.5.10", "www.tiktok.com")
 

@@ -14,6 +14,8 @@ from api.db.models import BindingRow, ExemptionRow, SuspensionRow, TermRow
 from dnsfilter.policy.intervals import FOREVER
 from tests.unit.api.conftest import on_both_databases
 
+pytestmark = pytest.mark.slow
+
 AT = 10
 _instants = st.integers(AT - 2, AT + 2)
 _maybe = st.none() | _instants

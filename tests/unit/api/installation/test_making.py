@@ -13,6 +13,8 @@ from api.settings import Settings, parse_settings
 from dnsfilter.errors import ConfigError, UnavailableError
 from tests.support.postgresql import Server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:

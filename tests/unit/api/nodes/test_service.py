@@ -134,6 +134,7 @@ def _requests() -> Iterator[tuple[str, str, Where]]:
             yield min(route.methods or ()), path.replace("{number}", "1").replace("{account}", "1"), where
 
 
+@pytest.mark.slow
 def test_the_tokens_of_nodes_are_taken_nowhere_else(machine: Machine) -> None:
     plane = machine.plane
     invited = _register(plane, "office-2")

@@ -12,6 +12,8 @@ from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databa
 from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.notices.support import begun, new_kinds, rows
 
+pytestmark = pytest.mark.slow
+
 HOUR_S = 3600
 
 

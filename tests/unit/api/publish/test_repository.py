@@ -14,6 +14,8 @@ from api.publish.repository import Policies
 from api.publish.source import policy_of
 from tests.unit.api.conftest import Plane, authority, ban, catalogue, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 BAN = "/v1/authorities/town/bans/alpha"
 RENEWAL = {"for": "2 months", "decision": {"reference": "C-2"}}
 RENEWAL = {"for": "2 months", "decision": {"organ": "council", "reference": "C-2", "legal_basis": "decree 1"}}

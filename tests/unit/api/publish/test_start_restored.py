@@ -15,6 +15,8 @@ from api.publish.start import keep_history, meet_store
 from api.settings import parse_settings
 from tests.unit.api.conftest import START, Plane, make_plane
 
+pytestmark = pytest.mark.slow
+
 BAN = "/v1/authorities/town/bans/alpha"
 RESTORED = START + 300
 Restore = Callable[..., Plane]

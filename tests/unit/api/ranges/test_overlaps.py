@@ -6,6 +6,8 @@ import pytest
 
 from tests.unit.api.conftest import Plane, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 OVERLAPS, GAPS = "/v1/ranges/overlaps", "/v1/spaces/gaps"
 
 

@@ -72,6 +72,7 @@ def test_a_revision_of_several_acts_is_told_by_the_last_and_counted_whole(town: 
     ]
 
 
+@pytest.mark.slow
 def test_each_change_is_told_as_the_audit_tells_it(town: Plane) -> None:
     first = town.revision()
     bound = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "a", "for": "1 year"}
@@ -166,6 +167,7 @@ def test_a_rollback_undoes_the_whole_of_a_change_of_scope_and_the_reason_of_a_mo
     assert {**town.done("GET", BAN), "revision": 0} == {**kept, "revision": 0}
 
 
+@pytest.mark.slow
 def test_a_rollback_takes_a_reason_away_that_was_given_later(town: Plane) -> None:
     town.done("PATCH", BAN, {"mode": "monitor"})
     then, kept = town.revision(), town.done("GET", BAN)
@@ -174,6 +176,7 @@ def test_a_rollback_takes_a_reason_away_that_was_given_later(town: Plane) -> Non
     assert {**town.done("GET", BAN), "revision": 0} == {**kept, "revision": 0}
 
 
+@pytest.mark.slow
 def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
     then = town.revision()
     town.done("PATCH", BAN, {"mode": "off"})
@@ -212,6 +215,7 @@ def test_a_rehearsal_shows_the_acts_and_does_nothing(town: Plane) -> None:
     assert [act["act"] for act in done["acts"]] == ["range.remove", "range.remove", "ban.set_enforce"]
 
 
+@pytest.mark.slow
 def test_all_that_stands_against_a_rollback_is_told_and_nothing_is_done(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/third", authority())
     town.done("PUT", "/v1/ranges/default/10.0.0.0/24", {"authority": "third", **PLACE})

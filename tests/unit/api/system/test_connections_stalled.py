@@ -27,6 +27,8 @@ from api.system.server import Server
 from api.tls import Certificate
 from tests.support.certificates import Authority
 
+pytestmark = pytest.mark.slow
+
 LARGE, SMALL = 6_000_000, 40_000
 """More than the system takes of an answer before anybody reads it, and less."""
 PIECE = 1000

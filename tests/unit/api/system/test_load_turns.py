@@ -40,6 +40,7 @@ class Turn:
         return waiting()
 
 
+@pytest.mark.slow
 def test_those_that_wait_for_their_turn_hold_no_thread_that_others_need(
     town: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

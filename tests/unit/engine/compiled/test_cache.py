@@ -223,6 +223,7 @@ for flood in range(3):
 """
 
 
+@pytest.mark.slow
 def test_a_full_cache_takes_what_it_accounts_of_memory_and_a_longer_flood_no_more() -> None:
     size = 12_000_000
     script = MEASURE.replace("SIZE", str(size))

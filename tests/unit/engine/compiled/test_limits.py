@@ -95,6 +95,7 @@ def test_every_start_of_many_overrides_is_found() -> None:
             assert said == [Miss, Drop if number % 3 else Miss]
 
 
+@pytest.mark.slow
 def test_a_flood_of_addresses_frees_nobody() -> None:
     limits = Limits(clients=Rate(1, 2))
     with running("compiled", policy(), Scripted(silent), clients=EVERYONE, limits=limits) as rig:

@@ -94,6 +94,7 @@ def test_many_ports_are_in_use_at_once_and_all_of_the_range() -> None:
         assert all(abs(buckets[bucket] - len(asked) / 4) < 150 for bucket in range(4))
 
 
+@pytest.mark.slow
 def test_sockets_that_have_sent_enough_are_replaced() -> None:
     with asking(SERVER) as asker:
         asker.send(POOL_SIZE * 8)

@@ -56,6 +56,7 @@ def test_under_a_key_of_zeros_it_is_what_python_gives_without_randomness(compile
     assert hashes == list(map(int, done.stdout.split()))
 
 
+@pytest.mark.slow
 def test_every_byte_of_the_key_matters(compiled: Any) -> None:
     keys = [bytes(16), *(bytes(place) + b"\x01" + bytes(15 - place) for place in range(16))]
     assert len({compiled.hashed(key, 1, b"\x03www\x07example\x03org\0") for key in keys}) == len(keys)
