@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from dnsfilter.cache.answers import AnswerCache, Entry, lifetime_s
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.iana import Type
+from tests.fuzz.examples import examples
 from tests.unit.cache.messages import Rr, address, answer, denial, failure, key
 
 MAX_BYTES = 24_000
@@ -75,4 +76,4 @@ class CacheMachine(RuleBasedStateMachine):
 
 
 TestCacheMachine = CacheMachine.TestCase
-TestCacheMachine.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestCacheMachine.settings = settings(examples(60), stateful_step_count=60)

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.model import Limits
 from dnsfilter.engine.room import CROWDED_FROM, MOST_EXCHANGES
 from dnsfilter.engine.shares import HEAVY, LOOKS, OLD_MS
+from tests.fuzz.examples import examples
 from tests.support.engines import KINDS
 from tests.unit.engine.tables import Bench, bench, waiter
 from tests.unit.engine.tables import key_of as key
@@ -158,7 +159,7 @@ steps = st.lists(st.tuples(questions, st.sampled_from((0, 1, 150, 400))), max_si
 
 
 @pytest.mark.skipif("compiled" not in KINDS, reason="there is no twin")
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(filling=spread, asked=steps)
 def test_of_both_the_same_questions_give_way(
     filling: list[tuple[str, int, int]], asked: list[tuple[tuple[str, int, int], int]]

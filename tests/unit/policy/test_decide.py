@@ -4,7 +4,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import (
@@ -32,6 +32,7 @@ from dnsfilter.policy.model import (
     WeeklyHours,
 )
 from dnsfilter.wire.names import name_text, parse_name
+from tests.fuzz.examples import examples
 from tests.support.policies import (
     DAY,
     HOUR,
@@ -377,7 +378,7 @@ def test_every_ban_that_is_considered_has_its_reason(changed: tuple[Thing, ...],
     assert considered.standing is standing
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(policies(), st.data())
 def test_an_exemption_begins_at_the_first_instant_at_which_it_holds(made: Policy, data: st.DataObject) -> None:
     at, later = data.draw(instants(made)), data.draw(instants(made))

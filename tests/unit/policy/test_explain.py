@@ -3,13 +3,14 @@
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Standing, decide
 from dnsfilter.policy.explain import Explanation, explain
 from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Suspension, Term
 from dnsfilter.wire.names import parse_name
+from tests.fuzz.examples import examples
 from tests.support.policies import (
     NOW,
     Thing,
@@ -129,7 +130,7 @@ def test_an_own_exemption_and_the_bound_ban_that_still_refuses_are_both_told() -
     assert found.services == ("tiktok",)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(policies(), sites, st.data())
 def test_an_explanation_is_of_the_decision_and_always_has_a_reason(
     made: Policy, site: str, data: st.DataObject

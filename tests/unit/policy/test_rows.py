@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.calendar import weekly_windows
@@ -32,6 +32,7 @@ from dnsfilter.policy.rows import (
     remembered,
 )
 from dnsfilter.policy.texts import quoted_reference
+from tests.fuzz.examples import examples
 from tests.support.policies import (
     DAY,
     HOUR,
@@ -255,7 +256,7 @@ def test_ranges_whose_bans_cannot_differ_share_a_class() -> None:
     assert range_classes(dict(reversed(classes.items()))) == range_classes(classes)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(policies())
 def test_a_toggle_changes_no_class(made: Policy) -> None:
     for mode in Mode:
@@ -263,7 +264,7 @@ def test_a_toggle_changes_no_class(made: Policy) -> None:
         assert classify(toggled) == classify(made)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(policies(), st.data())
 def test_rows_hold_exactly_when_the_oracle_says_so(made: Policy, data: st.DataObject) -> None:
     registered = data.draw(st.sampled_from(made.ranges))

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from dnsfilter.errors import PolicyError
 from dnsfilter.policy.model import Mode, Policy, Term
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_names, compile_policy
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.sections import File
+from tests.fuzz.examples import examples
 from tests.support.policies import DAY, NOW, ban, exemption, network, policies, policy, service
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,7 @@ def test_the_manifest_names_the_files() -> None:
     assert parse_manifest(made.manifest) == expected
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(policies())
 def test_order_in_the_policy_does_not_show(policy: Policy) -> None:
     turned = replace(
@@ -43,7 +44,7 @@ def test_order_in_the_policy_does_not_show(policy: Policy) -> None:
     assert compile_policy(policy, NOW) == compile_policy(turned, NOW)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(policies())
 def test_a_toggle_changes_rules_and_manifest_only(policy: Policy) -> None:
     before = compile_policy(policy, NOW)
@@ -58,7 +59,7 @@ def test_names_compiled_before_give_the_same_snapshot() -> None:
     assert compile_policy(GHENT, NOW, names=compile_names(GHENT.services)) == compile_policy(GHENT, NOW)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(policies(), policies())
 def test_what_was_compiled_before_never_shows(policy: Policy, other: Policy) -> None:
     for before in (policy, replace(policy, exemptions=()), replace(policy, ranges=policy.ranges[1:]), other):

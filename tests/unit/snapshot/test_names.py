@@ -1,7 +1,7 @@
 """The names file: matching at label boundaries, hosts, longest suffixes, collisions, a hundred thousand names."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.errors import PolicyError
@@ -11,6 +11,7 @@ from dnsfilter.snapshot.compiler import compile_names
 from dnsfilter.snapshot.hashing import extend, hash_parameters
 from dnsfilter.snapshot.names import DEFAULT_HASH_KEY, Matched, NameTable, entries_of
 from dnsfilter.wire.names import parse_name
+from tests.fuzz.examples import examples
 from tests.support.policies import names, service, wire
 
 TIKTOK = Service(
@@ -123,7 +124,7 @@ def test_the_hash_tells_names_apart_that_cut_into_words_alike() -> None:
     assert len(hashes) == 2 * len(labels)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(st.tuples(st.frozensets(names, max_size=6), st.frozensets(names, max_size=4)), min_size=1, max_size=4),
     names,

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.errors import PolicyError, SnapshotError
@@ -11,6 +11,7 @@ from dnsfilter.policy.decide import range_of
 from dnsfilter.policy.model import Policy
 from dnsfilter.policy.rows import classify, range_classes
 from dnsfilter.snapshot.ranges import RangeTable, compile_ranges
+from tests.fuzz.examples import examples
 from tests.support.policies import clients_of, network, policies, policy, sites
 
 NESTED = policy(
@@ -95,7 +96,7 @@ def test_a_class_that_the_rules_do_not_have_is_refused() -> None:
         RangeTable(file.data, "default", 0)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(policies(), sites, st.data())
 def test_finds_the_range_that_the_oracle_finds(policy: Policy, site: str, data: st.DataObject) -> None:
     client = data.draw(clients_of(policy))

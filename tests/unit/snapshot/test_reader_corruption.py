@@ -4,7 +4,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.errors import SnapshotError
@@ -14,6 +14,7 @@ from dnsfilter.snapshot.layout import HEADER, SECTION
 from dnsfilter.snapshot.manifest import FileRef, parse_manifest, write_manifest
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.wire.names import parse_name
+from tests.fuzz.examples import examples
 from tests.support.policies import DAY, NOW, ban, exemption, network, policy, service, wire
 
 POLICY = policy(
@@ -74,7 +75,7 @@ def test_the_whole_files_are_read() -> None:
     use(list(FILES))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.integers(0, 2), st.data())
 def test_flipped_octets(which: int, data: st.DataObject) -> None:
     octets = bytearray(FILES[which])
@@ -96,7 +97,7 @@ def test_every_single_octet_at_its_largest() -> None:
             survives([bytes(octets) if number == which else other for number, other in enumerate(FILES)])
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 2), st.data())
 def test_files_cut_short_or_grown(which: int, data: st.DataObject) -> None:
     whole = FILES[which]
@@ -104,13 +105,13 @@ def test_files_cut_short_or_grown(which: int, data: st.DataObject) -> None:
     survives([octets if number == which else other for number, other in enumerate(FILES)])
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.permutations(FILES))
 def test_files_in_each_others_place(files: list[bytes]) -> None:
     survives(list(files))
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.binary(max_size=300), min_size=3, max_size=3))
 def test_arbitrary_octets(files: list[bytes]) -> None:
     survives(files)

@@ -3,7 +3,7 @@
 from itertools import pairwise, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Verdict, decide
@@ -12,6 +12,7 @@ from dnsfilter.policy.model import Address, Policy, Usage
 from dnsfilter.policy.texts import quoted_reference, refusal_text
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
+from tests.fuzz.examples import examples
 from tests.support.policies import DAY, NOW, clients_of, instants, names_of, policies, sites
 
 pytestmark = pytest.mark.slow
@@ -22,7 +23,7 @@ def opened(policy: Policy, site: str) -> Snapshot:
     return Snapshot.open(compiled.manifest, compiled.names.data, compiled.ranges.data, compiled.rules.data, site)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(policies(), sites, st.data())
 def test_decides_as_the_oracle_does(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
@@ -33,7 +34,7 @@ def test_decides_as_the_oracle_does(policy: Policy, site: str, data: st.DataObje
         assert snapshot.decide(client, name, at) == decide(policy, site, client, name, at)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(policies(), sites, st.data())
 def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
     policy: Policy, site: str, data: st.DataObject
@@ -61,7 +62,7 @@ def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
         assert judgement.refused == -1
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(policies(), sites, st.data())
 def test_a_refusal_quotes_the_decision_of_the_term_that_holds(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
@@ -80,7 +81,7 @@ def test_a_refusal_quotes_the_decision_of_the_term_that_holds(policy: Policy, si
     assert ban.text == refusal_text(quoted_reference(item.ban, item.term), service, decider, asker)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(policies(), sites, st.data())
 def test_nothing_changes_before_the_next_change(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
@@ -96,7 +97,7 @@ def test_nothing_changes_before_the_next_change(policy: Policy, site: str, data:
             assert decide(policy, site, client, name, at) == decide(policy, site, client, name, later)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(policies(), sites, st.data())
 def test_walking_the_changes_meets_every_flip(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from api.db.models import BanRow, SuspensionRow, TermRow
 from api.suspensions.repository import suspended
 from api.suspensions.state import is_suspended
 from dnsfilter.policy.model import Mode
+from tests.fuzz.examples import examples
 from tests.unit.api.conftest import START, Plane, on_both_databases
 
 DAY = 86_400
@@ -90,7 +91,7 @@ OF_STATE = {state: select(BanRow.number).where(_AMONG, in_state(state, START)) f
 
 
 @on_both_databases
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(drawn=st.lists(st.tuples(_terms, _modes), min_size=1, max_size=6), suspensions=_suspensions)
 def test_a_list_by_state_has_the_bans_that_are_in_it(
     town: Plane, drawn: list[tuple[list[Drawn], _Mode]], suspensions: list[tuple[str | None, int, int, int | None]]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from api.db.base import Base
 from api.db.models import BindingRow, ExemptionRow, SuspensionRow, TermRow
 from dnsfilter.policy.intervals import FOREVER
+from tests.fuzz.examples import examples
 from tests.unit.api.conftest import on_both_databases
 
 pytestmark = pytest.mark.slow
@@ -74,7 +75,7 @@ _drawn = st.fixed_dictionaries(
 
 @on_both_databases
 @pytest.mark.parametrize("make", [_term, _binding, _exemption, _suspension])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(drawn=st.lists(_drawn, min_size=1, max_size=8))
 def test_a_database_selects_what_the_period_says(engine: Engine, make: Any, drawn: Sequence[dict[str, Any]]) -> None:
     with Session(engine) as session:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import ColumnElement, Engine, create_engine, select
 from sqlalchemy.orm import Session
@@ -12,6 +12,7 @@ from api.db.base import Base
 from api.db.models import ExemptionRow
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, LIVE, exemption_end, exemption_state, in_state, is_approved, is_live
+from tests.fuzz.examples import examples
 
 AT = 10
 
@@ -48,7 +49,7 @@ _drawn = st.builds(Drawn, _instants, st.integers(1, 3), _decided, st.none(), _de
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(100)
 @given(drawn=st.lists(_drawn, min_size=1, max_size=8))
 def test_a_list_by_state_has_the_exemptions_that_are_in_it(engine: Engine, drawn: list[Drawn]) -> None:
     with Session(engine) as session:

@@ -14,6 +14,7 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import Answer, follow, kept, parse_answer
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import parse_name
+from tests.fuzz.examples import examples
 from tests.support.caches import facts
 from tests.unit.cache.messages import TC, Rr, address, answer, denial, failure, key
 from tests.unit.wire.build import answered
@@ -102,7 +103,7 @@ class TwinMachine(RuleBasedStateMachine):
 
 
 TestTwinMachine = TwinMachine.TestCase
-TestTwinMachine.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestTwinMachine.settings = settings(examples(80), stateful_step_count=40)
 
 
 class CrowdedMachine(RuleBasedStateMachine):
@@ -151,7 +152,7 @@ class CrowdedMachine(RuleBasedStateMachine):
 
 
 TestCrowdedMachine = CrowdedMachine.TestCase
-TestCrowdedMachine.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestCrowdedMachine.settings = settings(examples(60), stateful_step_count=60)
 
 
 def test_an_answer_larger_than_an_eighth_of_the_cache_is_given_but_not_kept() -> None:

@@ -6,13 +6,14 @@ from select import epoll
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.cache.failures import MOST_FAILURES, Failures
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.iana import EdeCode
 from dnsfilter.wire.names import parse_name
+from tests.fuzz.examples import examples
 from tests.unit.engine.tables import LIMITS
 
 engine = pytest.importorskip("dnsfilter.engine._engine")
@@ -54,7 +55,7 @@ def seen(failures: Any, recoveries: int, now_ms: int) -> list[Any]:
     return [len(failures), *((each.code, each.targets) if each else None for each in found)]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(happened=happenings)
 def test_they_are_as_the_mirrored_ones(happened: list[tuple[str, CacheKey, Any, Any, int, int]]) -> None:
     with pending() as at:

@@ -21,6 +21,7 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.answer import Answer, parse_answer
 from dnsfilter.wire.names import parse_name
 from tests.contract.cases import NETWORKS, office
+from tests.fuzz.examples import examples
 from tests.fuzz.octets import A, header, record
 from tests.fuzz.seeds import answered
 from tests.support.engines import GHENT as HALL
@@ -87,7 +88,7 @@ def judge(pair: Both, names: Sequence[WireName], client: str = CLIENT, at: Insta
     return ask(pair, names[0], client, at)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30)
 @given(policies(), st.lists(st.tuples(st.integers(-50, 50), st.integers(1, 20)), max_size=6), st.data())
 def test_knows_when_all_are_suspended(
     pair: Both, policy: Policy, spans: list[tuple[int, int]], data: st.DataObject
@@ -100,7 +101,7 @@ def test_knows_when_all_are_suspended(
             ask(pair, ASKED, client, at)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(policies(), sites, st.binary(min_size=16, max_size=16), st.data())
 def test_finds_clients_and_names_and_judges_as_the_reader_does(
     pair: Both, policy: Policy, site: str, hash_key: bytes, data: st.DataObject
@@ -115,7 +116,7 @@ def test_finds_clients_and_names_and_judges_as_the_reader_does(
                 judge(pair, names, str(client), at)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(policies(), policies(), st.data())
 def test_what_is_kept_is_decided_by_all_its_names_under_whichever_policy(
     pair: Both, one: Policy, other: Policy, data: st.DataObject
