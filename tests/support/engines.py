@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
@@ -27,7 +28,7 @@ from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
-from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.compiler import Compiled, compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Outcome, Transport
@@ -83,9 +84,15 @@ class FakeClock:
 
 def snapshot_of(policy: Policy, made_s: Instant = NOW) -> Snapshot:
     """The compiled policy at the default site."""
-    compiled = compile_policy(policy, made_s)
+    compiled = _compiled(policy, made_s)
     files = (compiled.names.data, compiled.ranges.data, compiled.rules.data)
     return Snapshot.open(compiled.manifest, *files, DEFAULT_SITE)
+
+
+@lru_cache(maxsize=16)
+def _compiled(policy: Policy, made_s: Instant) -> Compiled:
+    """One policy's files: its engines of both kinds and the next test's share them."""
+    return compile_policy(policy, made_s)
 
 
 def query(

@@ -85,6 +85,7 @@ def test_any_queries_are_admitted_alike_and_the_same_networks_are_noted(
         assert found == expected
 
 
+@pytest.mark.slow
 def test_every_start_of_many_overrides_is_found() -> None:
     prefixes = [ip_network((number << 8, 24)) for number in range(0, 4000, 3)]
     limits = Limits(clients=Rate(1, 1), overrides=tuple((prefix, Rate(1, 2)) for prefix in prefixes))

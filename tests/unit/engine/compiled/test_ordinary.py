@@ -196,6 +196,7 @@ def test_answers_of_all_kinds_of_records_are_read_as_the_reference_reads_them(pa
     pair.all_answered(drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rclass", [1, 3])
 @pytest.mark.parametrize("rtype", [*range(1, 130), 249, 250, 255, 256, 32_768, 65_535])
 def test_data_of_each_type_is_held_to_the_same_form(pair: Both, rtype: int, rclass: int) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.components import PROJECT
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("dnsfilter.engine._engine")
 
 PRINT_HASHES = "print(*[hash(bytes(range(size))) % 2**64 for size in range(8, 64)])"
@@ -56,7 +58,6 @@ def test_under_a_key_of_zeros_it_is_what_python_gives_without_randomness(compile
     assert hashes == list(map(int, done.stdout.split()))
 
 
-@pytest.mark.slow
 def test_every_byte_of_the_key_matters(compiled: Any) -> None:
     keys = [bytes(16), *(bytes(place) + b"\x01" + bytes(15 - place) for place in range(16))]
     assert len({compiled.hashed(key, 1, b"\x03www\x07example\x03org\0") for key in keys}) == len(keys)
