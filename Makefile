@@ -25,6 +25,7 @@ test: ## all tests, in random order; TESTS=path runs some
 	@scripts/components
 	@$(PYTEST) $(TESTS)
 
+# No test of these takes Schemathesis, which each process would spend seconds to import.
 quick: ## the tests to run at every change, in about a minute: unit, contract and meta, without the slow ones
 	@scripts/bootstrap dev
 	@DNSFILTER_EXAMPLES=5 DNSFILTER_FUZZ_EXAMPLES=10 $(PYTEST) -p no:schemathesis -m "not slow" \

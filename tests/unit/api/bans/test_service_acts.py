@@ -6,6 +6,8 @@ import pytest
 
 from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
+pytestmark = pytest.mark.slow
+
 PATH = "/v1/authorities/town/bans/alpha"
 DAY = 86_400
 END = "2027-03-21T23:00:00Z"

@@ -6,6 +6,8 @@ import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Served
 
+pytestmark = pytest.mark.slow
+
 AT = "2026-09-21T16:13:20+02:00"
 """The instant of the fixture's clock."""
 
