@@ -24,7 +24,7 @@ log = logging.getLogger("dnsfilter.api.access")
 
 PIECE = 256 * 1024
 TAKEN_S = 256.0
-"""So long a receiver may take for a piece: 1 kB a second."""
+"""Seconds in which a client has to read a piece: 1 kB a second."""
 KEPT_FREE = 64 * 1024 * 1024
 """Bytes of the disk that no download takes: the database is on the same one."""
 

@@ -15,7 +15,7 @@ SOCKET_MODE = 0o660
 """The proxy is in the file's group."""
 PROBE_S = 1.0
 UNTAKEN_S = 30.0
-"""The system drops a connection over TCP whose other end takes nothing of an answer for so long."""
+"""Seconds after which the system drops a TCP connection whose client reads nothing of an answer."""
 
 
 class Listener:

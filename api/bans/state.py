@@ -17,7 +17,7 @@ from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import Instant, Mode
 
 WARNINGS_DAYS: tuple[Days, ...] = (1, 7, 30)
-"""So long before a ban ends, or is to be reviewed, it is worth a warning; the tightest first."""
+"""Days before the end or review of a ban at which a warning is due, the shortest first."""
 DAY_S = 86_400
 ENDING_S = WARNINGS_DAYS[-1] * DAY_S
 

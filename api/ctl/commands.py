@@ -162,7 +162,7 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
         type=whole_number(1, MAX_LIMIT),
         default=DEFAULT_LIMIT,
         metavar="N",
-        help=f"at most so many ({DEFAULT_LIMIT})",
+        help=f"print at most N entries ({DEFAULT_LIMIT})",
     )
 
 

@@ -15,7 +15,7 @@ CONNECT_S = 5.0
 MADE_S = 600.0
 """The wait for the first byte of a file: a large backup is complete before it."""
 WHOLE_S = 120.0
-MAX_OCTETS = 32 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 Params = Mapping[str, str | int]
@@ -89,8 +89,8 @@ class Connection:
         for part in response.iter_bytes():
             parts.append(part)
             size += len(part)
-            if size > MAX_OCTETS:
-                raise self.foreign(f"the answer is larger than {MAX_OCTETS} octets")
+            if size > MAX_BYTES:
+                raise self.foreign(f"the answer is larger than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
                 raise self._unanswered(response.request.method, f"not finished after {WHOLE_S:.0f} s")
         return b"".join(parts)

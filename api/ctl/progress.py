@@ -1,4 +1,4 @@
-"""How far long work is, shown on a terminal."""
+"""Progress of long work, on a terminal."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Progress(AbstractContextManager["Progress"]):
-    """A line on standard error that says how far it is, if a terminal is there that can erase it when the block ends.
+    """Show progress in a line on standard error, and erase it when the block ends.
 
-    Elsewhere nothing is printed, and `shown` is false.
+    If standard error is no terminal that can erase a line, print nothing; `shown` is false.
     """
 
     def __init__(self) -> None:
@@ -36,16 +36,16 @@ class Progress(AbstractContextManager["Progress"]):
             self._bar.stop()
 
     def say(self, text: str, done: int = 0, total: int | None = None) -> None:
-        """Show a text in place of the last one, and how much of `total` is done."""
+        """Replace the text, and show how much of `total` is done."""
         if self._bar is not None:
             self._bar.update(self._task, description=escape(text), completed=done, total=total)
 
 
 def shown(pieces: Iterable[bytes], what: str) -> Iterator[bytes]:
-    """The same pieces, with progress by their size."""
-    octets = 0
+    """Yield the same pieces, and show their size as progress."""
+    size = 0
     with Progress() as progress:
         for piece in pieces:
-            octets += len(piece)
-            progress.say(f"{what}: {octets / 1e6:.1f} MB")
+            size += len(piece)
+            progress.say(f"{what}: {size / 1e6:.1f} MB")
             yield piece

@@ -243,7 +243,7 @@ def first_lines(held: Held, names: Names) -> Iterator[str]:
         yield _first_line(authority, longest[authority].end, longest[authority].reason, names)
     for one in held.by_hand:
         until = at_words(one.until, names.time_zone(one.authority))
-        yield f"BY HAND: {_where(one)} refuses nothing for {_whom(one.authority, names)} until {until}"
+        yield f"LOCAL: {_where(one)} refuses nothing for {_whom(one.authority, names)} until {until}"
     if held.suspensions or held.by_hand:
         yield ""
 

@@ -72,16 +72,16 @@ def _lines(found: TraceRead, names: Names, accounts: Accounts) -> Iterator[str]:
 
 
 def _question(found: TraceRead, names: Names, zone: str | None) -> Cells:
-    told = found.decision
+    decision = found.decision
     return [
-        ("question", f"{told.client} asked for {told.name}"),
+        ("question", f"{decision.client} asked for {decision.name}"),
         ("at", at_words(found.at, zone)),
-        ("range", place_words(told.range, told.site)),
-        ("authority", names.labelled(told.authority)),
-        ("answer", answer_words(told)),
-        *([("text", told.text)] if told.text else []),
-        *([("suspended", _suspended(told.suspension, zone))] if told.suspension is not None else []),
-        ("why", told.reason),
+        ("range", place_words(decision.range, decision.site)),
+        ("authority", names.labelled(decision.authority)),
+        ("answer", answer_words(decision)),
+        *([("text", decision.text)] if decision.text else []),
+        *([("suspended", _suspended(decision.suspension, zone))] if decision.suspension is not None else []),
+        ("why", decision.reason),
     ]
 
 

@@ -20,11 +20,11 @@ from api.db.session import Database
 from api.jobs import Job
 from api.nodes import repository
 from api.nodes.schemas import ReportWrite
-from api.nodes.strangers import Strangers
+from api.nodes.unregistered import UnregisteredNetworks
 from dnsfilter.telemetry.logs import emit
 
 EVERY_S = 60.0
-STRANGERS_S = 24 * 3600
+UNREGISTERED_S = 24 * 3600
 """Prefixes of unknown clients are forgotten after so long, also where the node has fallen silent."""
 LOOK_S = 2.0
 BATCH = 100
@@ -56,7 +56,7 @@ class Board:
         self._clock = clock
         self._lock = threading.Lock()
         self._heard: dict[int, Heard] = {}
-        self.strangers = Strangers()
+        self.unregistered = UnregisteredNetworks()
         self._swept_s: float | None = None
         self._job = Job("nodes", self._write, every_s=LOOK_S, is_done_at_end=True)
 
@@ -71,7 +71,7 @@ class Board:
             due = before is None or before.due or not told
             written_s = None if before is None else before.written_s
             self._heard[number] = Heard(body, at_s, written_s, due)
-        self.strangers.take(number, site, report.unregistered, at_s)
+        self.unregistered.take(number, site, report.unregistered, at_s)
 
     def heard(self, number: int) -> Heard | None:
         """The node's last report; None where it has not reported to this process."""
@@ -81,12 +81,12 @@ class Board:
         """Drop what a node reported."""
         with self._lock:
             self._heard.pop(number, None)
-        self.strangers.forget(number)
+        self.unregistered.forget(number)
 
     def settle(self) -> None:
         """Write what is due, and forget what is old; raises SQLAlchemyError."""
         now_s = self._clock()
-        self.strangers.expire(now_s - STRANGERS_S)
+        self.unregistered.expire(now_s - UNREGISTERED_S)
         for batch in self._batches(now_s):
             with self._database.writing() as session:
                 for number, heard in batch:

@@ -13,11 +13,11 @@ from api.db.models import NodeRow
 from api.db.session import Database
 from api.moments import moment_text
 from api.nodes import repository
-from api.nodes.board import STRANGERS_S, Board
+from api.nodes.board import UNREGISTERED_S, Board
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
 from api.nodes.state import Standing, read_node, said, standing_of
-from api.nodes.strangers import Place
+from api.nodes.unregistered import Place
 from api.publish.news import News
 from api.publish.service import Publisher
 from api.quota import Quota
@@ -106,7 +106,7 @@ class Fleet:
     ) -> list[UnregisteredRead]:
         """The first `limit` prefixes behind `after` in no range, from which nodes had queries within a day."""
         names = repository.names(session, site)
-        since_s = self._clock() - STRANGERS_S
+        since_s = self._clock() - UNREGISTERED_S
         return [
             UnregisteredRead(
                 site=found.place.site,
@@ -115,7 +115,7 @@ class Fleet:
                 seen=moment_text(max(0, int(max(one.seen_s for one in found.asked.values())))),
                 nodes=sorted(names[number] for number in found.asked),
             )
-            for found in self.board.strangers.listed(site, after, since_s, limit, names.__contains__)
+            for found in self.board.unregistered.listed(site, after, since_s, limit, names.__contains__)
         ]
 
     def start(self) -> None:

@@ -15,7 +15,7 @@ from api.nodes import repository, service
 from api.nodes.callers import FleetDep
 from api.nodes.fleet import Fleet
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
-from api.nodes.strangers import Place, place_of
+from api.nodes.unregistered import Place, place_of
 from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor, not_ours
 from api.permits import Administrator, AnyAccount, Auditor
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from api.schemas import InstantText, Line, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.model import DEFAULT_SITE
 
-MAX_STRANGERS = 256
+MAX_UNREGISTERED = 256
 MAX_JOURNAL = 100
 MAX_SUSPENDED = 201
 """A node keeps 200 suspensions of its own, of one authority each, and one of all."""
@@ -29,7 +29,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _checked_stranger(text: str) -> str:
+def _checked_unregistered(text: str) -> str:
     prefix = ip_network(text)
     if prefix.prefixlen != _LENGTHS[prefix.version]:
         raise ValueError(f"no /{_LENGTHS[prefix.version]}")
@@ -49,7 +49,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[ShortLine, StringConstraints(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-StrangerPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_stranger)]
+StrangerPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_unregistered)]
 LocalAct = Literal["suspend", "end_suspension", "use_revision", "unquarantine"]
 State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
 OLDER: frozenset[State] = frozenset({"held", "behind"})
@@ -145,7 +145,7 @@ class ReportWrite(Told):
         Field(default_factory=list),
     ]
     load: Load
-    unregistered: Annotated[list[Stranger], Field(max_length=MAX_STRANGERS), Field(default_factory=list)]
+    unregistered: Annotated[list[Stranger], Field(max_length=MAX_UNREGISTERED), Field(default_factory=list)]
     journal: Annotated[list[JournalEntry], Field(max_length=MAX_JOURNAL), Field(default_factory=list)]
 
 

@@ -1,4 +1,4 @@
-"""Instants in words, in the languages of notices: in a time zone, and a midnight's end as the last whole day. Pure."""
+"""Instants in words, in the languages of notices and a time zone. A midnight's end is the day before. Pure."""
 
 from datetime import date
 

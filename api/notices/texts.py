@@ -156,7 +156,7 @@ TEXTS: Mapping[Kind, Text] = {
         "the ban on {service} that you adopted goes on as that of another authority ({source})",
         "The ban on {service} ({former}), which you adopted by a decision of your own, goes on as that of another "
         "authority ({source}), beginning {at}: the one is part of the other now. {own}",
-        "You need not do anything. When that ban is renewed or ended early, you are told.",
+        "You need not do anything. You get a notice when that ban is renewed or ended early.",
     ),
     Kind.EXEMPTION_WAITING: Text(
         "a request for an exemption from the ban on {service} waits for your decision",
@@ -242,12 +242,12 @@ TEXTS: Mapping[Kind, Text] = {
         "{count} resolvers (site {site}) do not work yet with the change that came into force {at}: {nodes}.",
     ),
     Kind.NODE_HELD: Text(
-        "resolver {node} works with older rules, chosen by hand",
-        "Resolver {node} (site {site}) works with revision {revision}, which was chosen by hand on the spot, and not "
+        "resolver {node} works with older rules, chosen on the node",
+        "Resolver {node} (site {site}) works with revision {revision}, which was chosen on the node itself, and not "
         "with the change that came into force {at}. The next change ends that.",
         "See whether that is still needed: on the machine the newest revision can be chosen again.",
-        "{count} resolvers of site {site} work with older rules, chosen by hand",
-        "{count} resolvers (site {site}) work with revision {revision}, which was chosen by hand on the spot, and"
+        "{count} resolvers of site {site} work with older rules, chosen on the nodes",
+        "{count} resolvers (site {site}) work with revision {revision}, which was chosen on the nodes themselves, and"
         " not with the change that came into force {at}: {nodes}. The next change ends that.",
     ),
     Kind.NODE_BACK: Text(

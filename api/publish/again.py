@@ -19,7 +19,7 @@ from dnsfilter.snapshot.compiler import compile_without_names
 from dnsfilter.snapshot.manifest import Manifest
 
 LATE_S = 30
-"""A snapshot of which no making is on record is believed to have been made within so long before it came into force."""
+"""Seconds before a snapshot came into force within which it was made, if the record does not say when."""
 
 
 def is_reproduced(past: Past) -> bool | None:

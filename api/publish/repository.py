@@ -27,10 +27,10 @@ from api.publish.source import (
     ban_value,
     binding_value,
     exemption_value,
+    present,
     range_value,
     site_value,
     suspension_value,
-    told,
 )
 from dnsfilter.policy.model import Address, Instant, Mode, Prefix, Range, Suspension
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
@@ -71,7 +71,7 @@ class Kept(Generic[Row, Value]):
         changed = [key for key, revision in stamps if key not in made or made[key][0] != revision]
         fresh = self._read(session, changed)
         now = {key: (revision, fresh[key] if key in fresh else made[key][1]) for key, revision in stamps}
-        values = told(value for _, value in now.values())
+        values = present(value for _, value in now.values())
         self._made = {key: stamped for key, stamped in now.items() if stamped[0] < newest}
         if count and highest < newest:
             self._hold((count, highest), values, session)
@@ -117,7 +117,7 @@ class Policies:
         # Years of suspensions would slow every toggle. A day more than a snapshot keeps: clocks are set back at times.
         kept = now - 2 * KEPT_PAST_S
         # The column itself has an index.
-        lately = select(SuspensionRow).where(SuspensionRow.end_s > kept, SuspensionRow.sql_period().end > kept)
+        recent = select(SuspensionRow).where(SuspensionRow.end_s > kept, SuspensionRow.sql_period().end > kept)
         return Values(
             newest,
             self._authorities.load(session, newest),
@@ -126,7 +126,7 @@ class Policies:
             self._bans.load(session, newest),
             self._bindings.load(session, newest),
             self._exemptions.load(session, newest),
-            told(map(suspension_value, session.scalars(lately.order_by(SuspensionRow.number)))),
+            present(map(suspension_value, session.scalars(recent.order_by(SuspensionRow.number)))),
         )
 
 
@@ -141,7 +141,7 @@ def suspensions_at(session: Session, at: Instant) -> tuple[Suspension, ...]:
     """Those that held at an instant, also where they are forgotten otherwise."""
     row = SuspensionRow
     statement = select(row).where(row.end_s > at, row.sql_period().holds(at)).order_by(row.number)
-    return told(map(suspension_value, session.scalars(statement)))
+    return present(map(suspension_value, session.scalars(statement)))
 
 
 def _range(row: RangeRow) -> Range:

@@ -72,15 +72,15 @@ def values_of(rows: Rows) -> Values:
         tuple(map(authority_value, rows.authorities)),
         tuple(map(site_value, rows.sites)),
         rows.ranges,
-        told(map(ban_value, rows.bans)),
-        told(map(binding_value, rows.bindings)),
-        told(map(exemption_value, rows.exemptions)),
-        told(map(suspension_value, rows.suspensions)),
+        present(map(ban_value, rows.bans)),
+        present(map(binding_value, rows.bindings)),
+        present(map(exemption_value, rows.exemptions)),
+        present(map(suspension_value, rows.suspensions)),
     )
 
 
-def told(values: Iterable[Value | None]) -> tuple[Value, ...]:
-    """The values, without what says nothing."""
+def present(values: Iterable[Value | None]) -> tuple[Value, ...]:
+    """Return the values without None."""
     return tuple(value for value in values if value is not None)
 
 

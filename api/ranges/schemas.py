@@ -79,7 +79,7 @@ class RangeChangeRead(Read):
 
 
 class ImportRead(Read):
-    """What an import has done, or with `dry_run` would do; `more` is how many follow the `changes` that are told.
+    """What an import has done, or with `dry_run` would do; `more` is how many follow the listed `changes`.
 
     `withheld` says of a dry run why it would be refused all the same; empty where it would not.
     """

@@ -234,14 +234,14 @@ class Heirs:
     def _continue_exemption(self, exemption: ExemptionRow, ban: BanRow, ruled: Mapping[str, Intervals]) -> None:
         """As one from `ban`, but for the ranges in which that one applied already, and as long as it did."""
         session, now = self.unit.session, self.unit.now_s
-        whole = ((max(exemption.start_s, now), exemption_end(exemption)),)
+        span_left = ((max(exemption.start_s, now), exemption_end(exemption)),)
         bound = {row.authority for row in repository.bindings_of(session, ban.number, now)} | {
             ban.authority,
             self.old.slug,
         }
         alike: dict[Intervals, list[str]] = {}
         for prefix, owner in self._owners(exemption).items():
-            alike.setdefault(difference(whole, ruled.get(owner, ())) if owner in bound else (), []).append(prefix)
+            alike.setdefault(difference(span_left, ruled.get(owner, ())) if owner in bound else (), []).append(prefix)
         for pieces, prefixes in alike.items():
             for start, end in pieces:
                 wanted = Exemption(
@@ -258,7 +258,7 @@ class Heirs:
                 exemption_acts.approve(self.unit, row, f"continues exemption {exemption.number} of {self.old.slug}")
                 exemption.superseded_by = [*exemption.superseded_by, row.number]
                 self.done.continued.append((_of_exemption(exemption), _of_exemption(row)))
-        if set(alike) != {whole}:
+        if set(alike) != {span_left}:
             self.done.ended.append(_of_exemption(exemption))
 
 

@@ -73,7 +73,7 @@ class SuspensionRead(Read):
 
 
 class ByHandRead(Read):
-    """Nothing is refused by a node for `authority` (null: for all) until `until`, as somebody told it there."""
+    """A local suspension: the node refuses nothing for `authority` (null: for all) until `until`."""
 
     node: Slug | None = Field(description="null for whoever may not list nodes: then one stands for all of the site")
     site: Slug

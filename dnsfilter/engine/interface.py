@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.listening import UdpListener
-from dnsfilter.engine.strangers import Noted
+from dnsfilter.engine.unregistered import Noted
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Transport
@@ -80,7 +80,7 @@ class Engine(Protocol):
     def in_hand(self) -> int:
         """How many questions are with upstreams."""
 
-    def take_strangers(self) -> Sequence[Noted]:
+    def take_unregistered(self) -> Sequence[Noted]:
         """The networks in no range that have asked since this was last called, whether they may or not."""
 
     def poll(self, budget: int) -> Sequence[Event]:

@@ -69,8 +69,8 @@ class Judging:
         self.note(judgement)
         self.count(case.transport, outcome)
         stale = outcome is Outcome.STALE
-        told = cast(tuple[tuple[Matched, ...], ...], entry.beside)
-        hidden = any(self.judge(case, found).verdict is Verdict.REFUSE for found in told)
+        added = cast(tuple[tuple[Matched, ...], ...], entry.beside)
+        hidden = any(self.judge(case, found).verdict is Verdict.REFUSE for found in added)
         answer = without_additional(entry.answer) if hidden else entry.answer
         age_s, ad = entry.age_s(case.boot_ms), entry.ad and (case.query.ad or case.query.do)
         if asks_any(case.query.question):
@@ -82,7 +82,7 @@ class Judging:
             case.query,
             answer,
             age_s=age_s,
-            ttl_cap_s=self._cap_s(case, (*matches, *(hit for found in told for hit in found))),
+            ttl_cap_s=self._cap_s(case, (*matches, *(hit for found in added for hit in found))),
             stale_ttl_s=STALE_TTL_S if stale else None,
             ad=ad,
             ede=Ede(stale_code) if stale else None,

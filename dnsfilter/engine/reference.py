@@ -23,8 +23,8 @@ from dnsfilter.engine.owntable import OwnTable
 from dnsfilter.engine.room import Room
 from dnsfilter.engine.settling import STREAM_LIMIT
 from dnsfilter.engine.slow_path import SlowPath
-from dnsfilter.engine.strangers import TABLE_KEY_OCTETS, Noted, StrangerTable
 from dnsfilter.engine.timer import BootTimer
+from dnsfilter.engine.unregistered import TABLE_KEY_OCTETS, Noted, UnregisteredTable
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
@@ -63,7 +63,7 @@ class ReferenceEngine:
     ) -> None:
         self._cache = cache
         self._limiter = Limiter(limits, secrets.token_bytes(KEY_OCTETS))
-        self._strangers = StrangerTable(secrets.token_bytes(TABLE_KEY_OCTETS))
+        self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_OCTETS))
         self._clock = clock
         self._slots = counters.slots
         self._epoll = select.epoll()
@@ -112,8 +112,8 @@ class ReferenceEngine:
     def in_hand(self) -> int:
         return len(self._table)
 
-    def take_strangers(self) -> Sequence[Noted]:
-        return self._strangers.take()
+    def take_unregistered(self) -> Sequence[Noted]:
+        return self._unregistered.take()
 
     # The main loop.
 
@@ -181,7 +181,7 @@ class ReferenceEngine:
         # 2. The client, and whether it may ask.
         range_class = judging.snapshot.find(client)
         if range_class is None:
-            self._strangers.note(client, boot_ms)
+            self._unregistered.note(client, boot_ms)
         at = judging.anchor.instant(wall_s, boot_ms)
         may_ask = judging.may_ask(client, range_class, at)
         # 3. Its limits.

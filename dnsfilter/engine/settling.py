@@ -27,7 +27,7 @@ from dnsfilter.wire.reply import udp_limit
 
 MOST_HOPS = 8
 SAMPLE_EVERY = 8
-"""One answer in so many is timed."""
+"""The duration of every eighth answer is measured."""
 STREAM_LIMIT = 65535
 
 
@@ -124,14 +124,14 @@ class Settling:
         if not chain.complete:
             return self._ask_on(turn, exchange, chain)
         try:
-            whole, whole_chain = join_legs(exchange.walked)
-            relayed = kept(whole, whole_chain, exchange.key.do)
+            joined, chain = join_legs(exchange.walked)
+            relayed = kept(joined, chain, exchange.key.do)
         except MalformedMessage:  # an answer that only compression kept within a message
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
         # What `trust_ad` says of the upstreams says nothing of a conditional zone's servers.
         ad = self._trust_ad and all(leg.ad and not self._zones.covers(leg.question.name) for leg, _ in exchange.walked)
-        entry = self._cache.put(exchange.key, relayed, whole_chain.targets, ad, turn.boot_ms)
+        entry = self._cache.put(exchange.key, relayed, chain.targets, ad, turn.boot_ms)
         self._failures.forget(exchange.key)
         for waiter in self._inflight.finish(exchange):
             self.deliver(turn, waiter, entry, Outcome.FORWARDED)

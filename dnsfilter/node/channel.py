@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 
-from dnsfilter.engine.strangers import PLACES, Noted
+from dnsfilter.engine.unregistered import PLACES, Noted
 from dnsfilter.errors import DnsfilterError
 
 MOST_BYTES = 128 * 1024
@@ -84,7 +84,7 @@ class Alive(_Message, frozen=True):
     clock_doubted: bool
 
 
-class Strangers(_Message, frozen=True):
+class UnregisteredNetworks(_Message, frozen=True):
     """From the worker, at most every few seconds: the networks in no range that have asked since it last said so.
 
     At most as many as the engine's table has places, some 60 bytes each.
@@ -98,7 +98,7 @@ class Strangers(_Message, frozen=True):
 
 
 Order: TypeAlias = Setup | Listen | Policy | Stop
-Report: TypeAlias = InForce | Rejected | Alive | Strangers
+Report: TypeAlias = InForce | Rejected | Alive | UnregisteredNetworks
 
 _ENCODER = msgspec.msgpack.Encoder()
 _ORDERS: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)

@@ -12,7 +12,7 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.node.channel import Stop
 from dnsfilter.node.seats import seats_to_fill, share_out
 from dnsfilter.node.stalls import any_waits, queries_counted
-from dnsfilter.node.strangers import Stranger, StrangerBook
+from dnsfilter.node.unregistered import UnregisteredBook, UnregisteredNetwork
 from dnsfilter.node.workerprocess import Orders, Recruit, Sealed, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
@@ -77,7 +77,7 @@ class Crew:
         self._seats: dict[int, _Seat] = {}
         self._numbers = count(1)
         self._looked: float | None = None
-        self._strangers = StrangerBook()
+        self._unregistered = UnregisteredBook()
 
     # What there is.
 
@@ -99,9 +99,9 @@ class Crew:
         wanted = set(range(seats_to_fill(self.orders.config.workers)))
         return wanted <= current and all(member.version == self.orders.version for member in self._members)
 
-    def strangers(self) -> tuple[Stranger, ...]:
+    def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
         """The networks in no range that asked within a day, as far as the workers have told."""
-        return self._strangers.listed(_boot_s())
+        return self._unregistered.listed(_boot_s())
 
     # What is to be.
 
@@ -126,15 +126,15 @@ class Crew:
         for member in told:
             member.block.ordered = sealed.revision
         for member in told:
-            member.tell_policy(sealed)
+            member.send_policy(sealed)
 
     def tend(self, now: float) -> Sequence[Death]:
         """One look at everything, at least every few hundredths of a second; the workers found dead."""
         self._excuse_lateness(now)
         for member in self._members:
-            if member.strangers:
-                self._strangers.add(member.strangers, _boot_s())
-                member.strangers = []
+            if member.unregistered:
+                self._unregistered.add(member.unregistered, _boot_s())
+                member.unregistered = []
         deaths = [death for member in list(self._members) for death in self._look_at(member, now)]
         self._fill_seats(now)
         self._share_out(now, {member for member in self._members if self._is_stalled(member, now)})
@@ -251,7 +251,7 @@ class Crew:
             others = [number for number in sets - best[seat].reading if number % self.orders.config.workers != seat]
             if others:
                 logs.emit(_LOG, logging.INFO, "worker stands in", pid=best[seat].process.pid, sets=others)
-            best[seat].tell_to_read(sets)
+            best[seat].order_to_read(sets)
 
     def _let_go(self, now: float) -> None:
         """Dismiss workers with older orders whose seats have been taken over, or are no more."""
@@ -265,7 +265,7 @@ class Crew:
 
     def _dismiss(self, member: WorkerProcess, now: float) -> None:
         member.leaving_since = now
-        member.tell(Stop())
+        member.send(Stop())
 
     def _is_current(self, member: WorkerProcess) -> bool:
         return member.version == self.orders.version and member.leaving_since is None

@@ -10,7 +10,7 @@ from typing import Any
 
 from dnsfilter import __version__
 from dnsfilter.node.journal import Entry
-from dnsfilter.node.strangers import MOST_STRANGERS, Stranger
+from dnsfilter.node.unregistered import MOST_UNREGISTERED, UnregisteredNetwork
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant
 from dnsfilter.telemetry.metrics import CACHE_ENTRIES_NOW, QUERIES
@@ -30,7 +30,7 @@ class Facts:
 
     `held_up_to` is told where the revision was chosen by hand, until one above that comes.
     `suspended` are authorities (None: all) for which nothing is refused by what was done here, and until when;
-    `strangers` are networks that no range holds. `processes` are the node's, whose load is to be told.
+    `unregistered` are networks that no range holds. `processes` are the node's, whose load is to be told.
     """
 
     revision: int | None
@@ -43,7 +43,7 @@ class Facts:
     cache_entries: int
     processes: tuple[int, ...]
     suspended: tuple[tuple[str | None, Instant], ...] = ()
-    strangers: tuple[Stranger, ...] = ()
+    unregistered: tuple[UnregisteredNetwork, ...] = ()
     held_up_to: int | None = None
 
 
@@ -129,7 +129,7 @@ def report_body(
         },
         "unregistered": [
             {"prefix": each.prefix, "queries": each.queries, "seen_s_ago": max(0, each.seen_s_ago)}
-            for each in facts.strangers[:MOST_STRANGERS]
+            for each in facts.unregistered[:MOST_UNREGISTERED]
         ],
         "journal": [{**entry.value(), "reason": _plain(entry.reason)} for entry in journal[:MOST_ENTRIES]],
     }

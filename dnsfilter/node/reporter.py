@@ -69,9 +69,9 @@ class Reporter:
             self._untaken, self._told = entries, 0
             self._problem = f"what was done by hand on this node is not taken: {refusal(answer)}"
             answer = self._post(facts, load, trouble, ())
-        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and (facts.suspended or facts.strangers):
+        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and (facts.suspended or facts.unregistered):
             problem = f"what is suspended on this node, or who is in no range, is not taken: {refusal(answer)}"
-            bare = replace(facts, suspended=(), strangers=())
+            bare = replace(facts, suspended=(), unregistered=())
             answer = self._post(bare, load, _joined(trouble, problem), ())
         if answer.status != HTTPStatus.OK:
             raise failure(f"report to {self._client.url}", answer)

@@ -29,7 +29,7 @@ from dnsfilter.node.privileges import CAP_NET_BIND_SERVICE, keep_only
 from dnsfilter.node.reloading import as_far_as_possible, listen_text
 from dnsfilter.node.report import Facts, Pace, queries_and_entries
 from dnsfilter.node.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
-from dnsfilter.node.strangers import Stranger
+from dnsfilter.node.unregistered import UnregisteredNetwork
 from dnsfilter.node.upgrade import Handover, Predecessor, hand_over, try_out
 from dnsfilter.node.workerprocess import Orders, Recruit, Sealed
 from dnsfilter.snapshot.reader import Snapshot
@@ -151,9 +151,9 @@ class Supervisor:
         """Why `/readyz` says no. A start does not wait until the store can be read: it has loaded a snapshot."""
         return self.unready() or self._feed.unreadable
 
-    def strangers(self) -> tuple[Stranger, ...]:
+    def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
         """The networks in no range that asked within a day, those with the most queries first."""
-        return self._crew.strangers()
+        return self._crew.unregistered()
 
     @property
     def _snapshot(self) -> Snapshot:
@@ -231,7 +231,7 @@ class Supervisor:
             entries,
             (os.getpid(), *(member.process.pid for member in self._crew.members)),
             self._feed.by_hand(),
-            self.strangers(),
+            self.unregistered(),
             self._feed.held_up_to,
         )
 

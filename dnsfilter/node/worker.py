@@ -30,8 +30,8 @@ from dnsfilter.node.channel import (
     Rejected,
     Setup,
     Stop,
-    Strangers,
     UnknownMessage,
+    UnregisteredNetworks,
     receive_order,
     send,
 )
@@ -49,7 +49,7 @@ from dnsfilter.upstream.stream import StreamPool
 from dnsfilter.upstream.zones import Zones
 
 HEARTBEAT_S = 0.25
-TELL_STRANGERS_S = 5.0
+TELL_UNREGISTERED_S = 5.0
 """How often the supervisor is told who has asked that is in no range."""
 DRAIN_S = 4.5
 """How long what is in hand may take to be answered once a worker is told to stop."""
@@ -224,13 +224,13 @@ class Worker:
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
-        tell_at = loop.time() + TELL_STRANGERS_S
+        tell_at = loop.time() + TELL_UNREGISTERED_S
         while True:
             try:
                 send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
                 if loop.time() >= tell_at:
-                    tell_at = loop.time() + TELL_STRANGERS_S
-                    self._tell_strangers()
+                    tell_at = loop.time() + TELL_UNREGISTERED_S
+                    self._tell_unregistered()
             except BlockingIOError:
                 logs.emit(_LOG, logging.WARNING, "supervisor does not read")
             except OSError:
@@ -238,10 +238,10 @@ class Worker:
                 return
             await asyncio.sleep(HEARTBEAT_S)
 
-    def _tell_strangers(self) -> None:
-        noted = self._engine.take_strangers()
+    def _tell_unregistered(self) -> None:
+        noted = self._engine.take_unregistered()
         if noted:
-            send(self._channel, Strangers(noted))
+            send(self._channel, UnregisteredNetworks(noted))
 
 
 def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:

@@ -13,9 +13,9 @@ from typing import assert_never
 
 from dnsfilter.config.model import Config
 from dnsfilter.engine.choice import VARIABLE, EngineKind
-from dnsfilter.engine.strangers import PLACES, Noted
+from dnsfilter.engine.unregistered import PLACES, Noted
 from dnsfilter.node import channel
-from dnsfilter.node.channel import Alive, InForce, Listen, Order, Policy, Rejected, Setup, Strangers
+from dnsfilter.node.channel import Alive, InForce, Listen, Order, Policy, Rejected, Setup, UnregisteredNetworks
 from dnsfilter.node.sealed import seal
 from dnsfilter.node.sockets import Listening
 from dnsfilter.node.stalls import Stall
@@ -121,7 +121,7 @@ class WorkerProcess:
         self.leaving_since: float | None = None
         self.reading: frozenset[int] = frozenset()
         self.stall = Stall()
-        self.strangers: list[Noted] = []
+        self.unregistered: list[Noted] = []
         """What it has told of networks in no range and nobody has taken in yet."""
         self._sock = sock
         self._clock = clock
@@ -154,8 +154,8 @@ class WorkerProcess:
         """Whether it can be told what to read: it has a snapshot in force, is there, and is to stay."""
         return self.revision is not None and not self.gone and self.leaving_since is None
 
-    def tell(self, message: Order, descriptors: Sequence[int] = ()) -> bool:
-        """Whether it could be told. One that does not read is as good as dead, and is ended."""
+    def send(self, message: Order, descriptors: Sequence[int] = ()) -> bool:
+        """Send an order; return whether it was sent. A worker that does not read is ended."""
         try:
             channel.send(self._sock, message, descriptors)
         except OSError as error:
@@ -165,14 +165,14 @@ class WorkerProcess:
             return False
         return True
 
-    def tell_policy(self, snapshot: Sealed) -> None:
+    def send_policy(self, snapshot: Sealed) -> None:
         """Have it decide by another snapshot."""
-        self.tell(Policy(snapshot.revision, snapshot.since_ms), snapshot.descriptors)
+        self.send(Policy(snapshot.revision, snapshot.since_ms), snapshot.descriptors)
 
-    def tell_to_read(self, sets: frozenset[int]) -> None:
+    def order_to_read(self, sets: frozenset[int]) -> None:
         """Have it read exactly these sets, as far as it has inherited them."""
         sets = frozenset(number for number in sets if number < self.sets)
-        if sets != self.reading and self.tell(Listen(sets)):
+        if sets != self.reading and self.send(Listen(sets)):
             self.reading = sets
 
     def close(self) -> None:
@@ -213,9 +213,9 @@ class WorkerProcess:
                 if doubted and not self.clock_doubted:
                     logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not believed")
                 self.clock_doubted = doubted
-            case Strangers(noted):
-                if len(self.strangers) <= _MOST_NOTED:
-                    self.strangers += noted
+            case UnregisteredNetworks(noted):
+                if len(self.unregistered) <= _MOST_NOTED:
+                    self.unregistered += noted
             case _:
                 assert_never(report)
 

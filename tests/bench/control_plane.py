@@ -36,7 +36,7 @@ from tests.support.zones import zone
 
 AUTHORITIES, TOGGLES, COMPILATIONS, CHECKS, REQUESTS = 1_000, 100, 5, 20, 40
 OVER, IN_FORCE, YEAR_S = 2_000, 100, 365 * 86_400
-NODES, STRANGERS = 200, 100
+NODES, UNREGISTERED_PLACES = 200, 100
 SERVICE, NAME = "tiktok", "www.tiktok.com"
 COMPILE_MS, FROM_REQUEST_MS, FROM_COMMIT_MS, PAGE_MS = 1_000.0, 250.0, 100.0, 50.0
 PAGES = (
@@ -134,11 +134,11 @@ def populate(client: httpx.Client) -> None:
         invited = client.post("/v1/nodes", json=body).raise_for_status().json()["enrolment_token"]
         headers = {"Authorization": f"Bearer {invited}"}
         own = client.post("/v1/nodes/enrol", json={"version": "1"}, headers=headers).raise_for_status().json()["token"]
-        strangers = [
+        unregistered = [
             {"prefix": f"198.{18 + place % 2}.{number + place // 2}.0/24", "queries": 7, "seen_s_ago": place}
-            for place in range(STRANGERS)
+            for place in range(UNREGISTERED_PLACES)
         ]
-        report = {**said, "clock": clock, "uptime_s": 60, "load": load, "unregistered": strangers}
+        report = {**said, "clock": clock, "uptime_s": 60, "load": load, "unregistered": unregistered}
         headers = {"Authorization": f"Bearer {own}"}
         client.post("/v1/nodes/self/report", json=report, headers=headers).raise_for_status()
 

@@ -17,7 +17,7 @@ from dnsfilter import __version__
 from dnsfilter.engine.interface import Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
-from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, Rig, data, edes, query
+from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, data, edes, query
 from tests.support.nodes import Node
 from tests.support.starting import Start
 
@@ -71,7 +71,7 @@ def octets(rig: Rig, message: bytes, client: str = GHENT, transport: Transport =
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("client", [GHENT, STRANGER])
+@pytest.mark.parametrize("client", [GHENT, UNREGISTERED])
 @pytest.mark.parametrize("message_of", MESSAGES)
 def test_another_opcode_is_not_implemented_and_copied(
     start: Start, message_of: str, client: str, transport: Transport

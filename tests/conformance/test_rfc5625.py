@@ -10,7 +10,7 @@ import pytest
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import octets_of
 from tests.contract.cases import internet, office
-from tests.support.engines import STRANGER, data, edes, query
+from tests.support.engines import UNREGISTERED, data, edes, query
 from tests.support.nodes import Node
 from tests.support.scripted import Asked, Scripted, denial, reply, truncated
 from tests.support.starting import Start
@@ -157,7 +157,7 @@ def test_truncation_shows_and_tcp_is_served_for_it(node: Node) -> None:
 def test_a_client_from_nowhere_known_is_refused(start: Start, transport: Transport) -> None:
     rig = start(office(), internet())
     for _ in range(2):
-        found = rig.ask(query(NAME), STRANGER, transport)
+        found = rig.ask(query(NAME), UNREGISTERED, transport)
         assert (found.rcode(), found.answer, edes(found)) == (dns.rcode.REFUSED, [], [(18, "")])
         rig.ask(query(NAME))
     assert len(rig.forwarded) == 1

@@ -14,7 +14,7 @@ from dnsfilter.engine.interface import Reply as Answer
 from dnsfilter.policy.model import Mode, Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, REFERENCE, TIKTOK, internet, office
-from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, STRANGER, data, edes, query
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, data, edes, query
 from tests.support.policies import NOW, authority, ban, policy
 from tests.support.scripted import Asked, Scripted, denial, fails, says, silent
 from tests.support.starting import Start
@@ -51,7 +51,7 @@ def test_a_query_without_opt_gets_no_option(start: Start, reply: Reply, transpor
         ("www.tiktok.com", GHENT, True),
         ("video.example.org", GHENT, True),
         ("www.tiktok.com", BOUND, True),
-        ("plain.example.org", STRANGER, True),
+        ("plain.example.org", UNREGISTERED, True),
         ("plain.example.org", GHENT, False),
     ):
         answer = rig.ask(query(name, edns=False, rd=rd), client, transport)
@@ -111,14 +111,14 @@ def test_forged_answer_is_said_only_where_there_is_an_answer(
 def test_a_client_outside_every_range_is_prohibited(start: Start, transport: Transport) -> None:
     rig = start(office(), internet())
     for name in ("plain.example.org", "www.tiktok.com", "localhost", "use-application-dns.net", "resolver.arpa"):
-        answer = rig.at_once(query(name), STRANGER, transport)
+        answer = rig.at_once(query(name), UNREGISTERED, transport)
         assert (answer.rcode(), edes(answer)) == (dns.rcode.REFUSED, [(18, "")])
 
 
 def test_a_client_that_may_ask_without_a_range_is_not_prohibited(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
     rig = start(office(), internet(), clients=clients)
-    assert edes(rig.ask(query("www.tiktok.com"), STRANGER)) == []
+    assert edes(rig.ask(query("www.tiktok.com"), UNREGISTERED)) == []
 
 
 def test_a_question_without_recursion_desired_is_not_for_us(start: Start) -> None:

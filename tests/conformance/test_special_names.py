@@ -11,7 +11,7 @@ from dnsfilter.policy.model import Mode, Suspension, Term
 from dnsfilter.telemetry.metrics import Bypass, Transport
 from dnsfilter.telemetry.slots import BYPASS
 from tests.contract.cases import NETWORKS, internet, office
-from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, ZoneTo, data, edes, query
+from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, ZoneTo, data, edes, query
 from tests.support.policies import NOW, ban, policy, service
 from tests.support.scripted import Scripted, fails, reply, says
 from tests.support.starting import Start
@@ -94,7 +94,7 @@ def test_signals_resolve_while_the_authority_is_suspended(start: Start) -> None:
 def test_signals_resolve_for_those_who_may_ask_without_a_range(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
     rig = start(office(), Scripted(says(SIGNALS)), clients=clients)
-    assert data(rig.ask(query("use-application-dns.net"), STRANGER))
+    assert data(rig.ask(query("use-application-dns.net"), UNREGISTERED))
 
 
 @pytest.mark.parametrize("name", ["resolver.arpa", "_dns.resolver.arpa", "a.b.resolver.arpa"])

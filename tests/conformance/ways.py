@@ -10,7 +10,7 @@ from dnsfilter.engine.interface import Reply as Answered
 from dnsfilter.policy.model import Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, office
-from tests.support.engines import GHENT, MECHELEN, STRANGER, Rig, query
+from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Rig, query
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says
 from tests.support.starting import Start
 
@@ -66,7 +66,7 @@ OURS = (
     Way("refused for its target", "Video.Example.Org", rcode=dns.rcode.REFUSED),
     Way("denied for its target", "Video.Example.Org", reply=Reply.NXDOMAIN),
     Way("refused for its target from cache", "Video.Example.Org", rcode=dns.rcode.REFUSED, warm=True),
-    Way("unregistered", client=STRANGER, rcode=dns.rcode.REFUSED),
+    Way("unregistered", client=UNREGISTERED, rcode=dns.rcode.REFUSED),
     Way("not recursive", rcode=dns.rcode.REFUSED, rd=False),
     Way("class", qtype="TXT", qclass="CH", rcode=dns.rcode.REFUSED),
     Way("special address", "LocalHost"),

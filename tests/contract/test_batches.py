@@ -5,7 +5,7 @@ import dns.rcode
 import pytest
 
 from tests.contract.cases import internet, office
-from tests.support.engines import GHENT, MECHELEN, STRANGER, query
+from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, query
 from tests.support.starting import Start
 
 ASKED = (
@@ -14,8 +14,8 @@ ASKED = (
     (query("www.tiktok.com"), MECHELEN, "NOERROR"),
     (query("deep.below.www.tiktok.com"), GHENT, "REFUSED"),
     (query("localhost"), GHENT, "NOERROR"),
-    (query("."), STRANGER, "REFUSED"),
-    (query("plain.example.org"), STRANGER, "REFUSED"),
+    (query("."), UNREGISTERED, "REFUSED"),
+    (query("plain.example.org"), UNREGISTERED, "REFUSED"),
     (query("plain.example.org", rd=False), GHENT, "REFUSED"),
     (query("video.example.org"), GHENT, "REFUSED"),
     (query("plain.example.org", "AAAA"), GHENT, "NXDOMAIN"),

@@ -13,7 +13,7 @@ from dnsfilter.policy.model import Mode, Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
-from tests.support.engines import MECHELEN, STRANGER, data, query, ttls
+from tests.support.engines import MECHELEN, UNREGISTERED, data, query, ttls
 from tests.support.policies import NOW, ban, policy
 from tests.support.scripted import Asked, Scripted, reply, says
 from tests.support.starting import Start
@@ -113,7 +113,7 @@ def test_a_refusal_does_not_outlive_the_ban(start: Start) -> None:
 def test_a_client_without_a_range_may_keep_it_for_a_minute(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
     rig = start(office(), concerned(), clients=clients)
-    assert ttls(rig.ask(query("www.tiktok.com", do=True), STRANGER)) == [60, 60, 20]
+    assert ttls(rig.ask(query("www.tiktok.com", do=True), UNREGISTERED)) == [60, 60, 20]
 
 
 # The wall clock.

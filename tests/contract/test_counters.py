@@ -9,7 +9,7 @@ from dnsfilter.policy.model import Mode, Suspension, Usage
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, upstream_slots
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
-from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, Rig, query
+from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, query
 from tests.support.policies import NOW, authority, ban, exemption, policy, service
 from tests.support.scripted import Scripted, fails, says
 from tests.support.starting import Start
@@ -56,7 +56,7 @@ def stale(rig: Rig, transport: Transport) -> None:
         (asked(query("www.tiktok.com", rd=False)), ["blocked"]),
         (asked(query("video.example.org")), ["blocked"]),
         (asked(query("video.example.org"), MECHELEN), ["forwarded"]),
-        (asked(PLAIN, STRANGER), ["unregistered"]),
+        (asked(PLAIN, UNREGISTERED), ["unregistered"]),
         (asked(query("plain.example.org", rd=False)), ["not_recursive"]),
         (asked(PLAIN + b"\0"), ["malformed"]),
         (asked(query("plain.example.org", "AXFR")), ["unsupported"]),
@@ -74,7 +74,7 @@ def test_each_query_has_exactly_one_outcome(
 
 def test_refused_queries_are_counted_for_the_clients_authority_and_the_service(start: Start) -> None:
     rig = start(office(), internet())
-    for client in (GHENT, GHENT, "127.0.14.10", MECHELEN, DIEST, STRANGER):
+    for client in (GHENT, GHENT, "127.0.14.10", MECHELEN, DIEST, UNREGISTERED):
         rig.ask(query("www.tiktok.com"), client)
     rig.ask(query("video.example.org"), GHENT)
     rig.ask(query("plain.example.org"), GHENT)

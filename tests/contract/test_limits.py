@@ -11,7 +11,7 @@ from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.slots import LIMITED
 from tests.contract.cases import internet, office
-from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, STRANGER, Rig, edes, query
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, edes, query
 from tests.support.starting import Start
 
 PLAIN, BANNED = query("plain.example.org"), query("www.tiktok.com")
@@ -143,13 +143,13 @@ def test_replies_to_a_network_that_may_not_ask_are_few_and_every_second_beyond_s
 
 def test_a_fault_beyond_the_limit_never_slips(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
-    assert passed(rig, MALFORMED, STRANGER) == 3
+    assert passed(rig, MALFORMED, UNREGISTERED) == 3
 
 
 def test_one_that_may_not_ask_has_a_clients_bucket_over_tcp(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
-    assert passed(rig, PLAIN, STRANGER, times=3) == 3
-    assert passed(rig, PLAIN, STRANGER, TCP) == 4
+    assert passed(rig, PLAIN, UNREGISTERED, times=3) == 3
+    assert passed(rig, PLAIN, UNREGISTERED, TCP) == 4
     assert passed(rig, PLAIN, "127.0.99.11", TCP) == 4
     assert limited(rig) == {Limit.CLIENT: 32}
 
@@ -157,13 +157,13 @@ def test_one_that_may_not_ask_has_a_clients_bucket_over_tcp(start: Start) -> Non
 def test_an_unregistered_client_that_may_ask_has_a_clients_bucket(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (parse_prefix("127.0.99.0/24"),))
     rig = start(office(), internet(), limits=TIGHT, clients=clients)
-    assert passed(rig, query("localhost"), STRANGER) == 4
+    assert passed(rig, query("localhost"), UNREGISTERED) == 4
     assert passed(rig, query("localhost"), "127.0.99.11") == 4
 
 
 def test_without_rates_nobody_is_turned_away(start: Start) -> None:
     rig = start(office(), internet(), limits=Limits(clients=Rate(0, 0), unregistered=Rate(0, 0)))
-    for client in (GHENT, STRANGER):
+    for client in (GHENT, UNREGISTERED):
         assert passed(rig, BANNED, client, times=3000) == 3000
     assert limited(rig) == {}
 

@@ -14,7 +14,7 @@ from dnsfilter.engine.interface import Drop, Reply
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, internet, office
-from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, data, edes, query
+from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, data, edes, query
 from tests.support.policies import ban, policy, service
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
@@ -30,7 +30,7 @@ BITS: tuple[dict[str, Any], ...] = ({}, {"do": True}, {"cd": True}, {"rd": False
 )
 def test_a_client_of_no_range_is_refused_everything(start: Start, name: str, transport: Transport) -> None:
     rig = start(office(), internet())
-    for client in (STRANGER, "2001:db8::1", "::ffff:127.0.5.10"):
+    for client in (UNREGISTERED, "2001:db8::1", "::ffff:127.0.5.10"):
         reply = rig.at_once(query(name), client, transport)
         assert (reply.rcode(), edes(reply)) == (dns.rcode.REFUSED, [(18, "")])
         assert not reply.answer
@@ -40,7 +40,7 @@ def test_a_client_of_no_range_is_refused_everything(start: Start, name: str, tra
 def test_a_client_of_no_range_that_may_resolve_is_answered_and_no_other(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
     rig = start(office(), internet(), clients=clients)
-    assert data(rig.ask(query("www.tiktok.com"), STRANGER)) == ["A 192.0.2.100"]
+    assert data(rig.ask(query("www.tiktok.com"), UNREGISTERED)) == ["A 192.0.2.100"]
     assert edes(rig.at_once(query("www.tiktok.com"), "127.0.98.10")) == [(18, "")]
 
 
@@ -117,7 +117,7 @@ def test_names_beside_and_above_a_banned_one_pass(start: Start, name: str) -> No
         ("absent.example.org", "A", DIEST),
         ("plain.example.org", "ANY", GHENT),
         ("localhost", "A", GHENT),
-        ("www.tiktok.com", "A", STRANGER),
+        ("www.tiktok.com", "A", UNREGISTERED),
     ],
 )
 def test_an_opt_is_answered_by_an_opt_and_none_by_none(

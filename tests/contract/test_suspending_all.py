@@ -11,7 +11,7 @@ from dnsfilter.engine.interface import Drop
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
-from tests.support.engines import MECHELEN, STRANGER, Rig, data, edes, query
+from tests.support.engines import MECHELEN, UNREGISTERED, Rig, data, edes, query
 from tests.support.policies import HOUR, NOW, policy
 from tests.support.scripted import Scripted, says, silent
 from tests.support.starting import Start
@@ -33,7 +33,7 @@ def ask(rig: Rig, transport: Transport, name: str = PLAIN, *, at: Instant | None
     """What a client in no range sees; `at` is what the wall clock is set to for it."""
     if at is not None:
         rig.clock.now_s = at
-    return seen(rig.ask(query(name), STRANGER, transport))
+    return seen(rig.ask(query(name), UNREGISTERED, transport))
 
 
 @each_transport
@@ -95,14 +95,14 @@ def test_they_count_as_any_client_does_and_for_no_ban(start: Start, transport: T
 )
 def test_any_query_is_answered_as_to_a_client_without_bans(start: Start, message: bytes, transport: Transport) -> None:
     rig = start(office(ALL), internet(), wall_s=START)
-    theirs, registered = (rig.ask(message, client, transport) for client in (STRANGER, MECHELEN))
+    theirs, registered = (rig.ask(message, client, transport) for client in (UNREGISTERED, MECHELEN))
     assert theirs.to_wire() == registered.to_wire()
 
 
 @each_transport
 def test_who_waits_past_the_end_is_turned_away(start: Start, transport: Transport) -> None:
     rig = start(office(ALL), Scripted(silent), wall_s=END - 1)
-    waiting = rig.begin(query(PLAIN), STRANGER, transport)
+    waiting = rig.begin(query(PLAIN), UNREGISTERED, transport)
     rig.until_asked(1)
     rig.upstream.behave = says({(PLAIN, "A"): (f"{PLAIN}. 300 A 198.51.100.10",)})
     rig.pass_time(3_000)
@@ -112,7 +112,7 @@ def test_who_waits_past_the_end_is_turned_away(start: Start, transport: Transpor
 @each_transport
 def test_who_waits_while_it_holds_is_answered(start: Start, transport: Transport) -> None:
     rig = start(office(ALL), internet(), wall_s=START)
-    waiting = [rig.begin(query(PLAIN), client, transport) for client in (STRANGER, MECHELEN)]
+    waiting = [rig.begin(query(PLAIN), client, transport) for client in (UNREGISTERED, MECHELEN)]
     assert [seen(each()) for each in waiting] == [PLAIN_DATA, PLAIN_DATA]
 
 
@@ -120,7 +120,7 @@ def test_they_have_a_clients_limits(start: Start) -> None:
     limits = Limits(clients=Rate(1, 4), unregistered=Rate(1, 2), slip=0)
     rig = start(office(ALL), internet(), wall_s=START, limits=limits)
     rig.ask(query(PLAIN), MECHELEN)
-    assert [isinstance(rig.judge(query(PLAIN), STRANGER), Drop) for _ in range(6)] == 4 * [False] + 2 * [True]
+    assert [isinstance(rig.judge(query(PLAIN), UNREGISTERED), Drop) for _ in range(6)] == 4 * [False] + 2 * [True]
 
 
 @each_transport

@@ -17,19 +17,19 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, internet, office
 from tests.fuzz.seeds import ANSWERS, QUERIES
 from tests.fuzz.test_clients import check_judged
-from tests.support.engines import GHENT, MECHELEN, STRANGER, Rig, query, running
+from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Rig, query, running
 from tests.unit.engine.compiled.both import Both, both
 from tests.unit.engine.compiled.test_ordinary import type_of
 
 Door: TypeAlias = Callable[[bytes], None]
-CLIENTS: Final = (GHENT, MECHELEN, STRANGER)
+CLIENTS: Final = (GHENT, MECHELEN, UNREGISTERED)
 WHOLE: Final = tuple((client, transport) for client in CLIENTS for transport in (Transport.UDP, Transport.TCP))
 """By whom, and how, a whole engine is asked."""
 
 
 def check_alike(pair: Both, message: bytes) -> None:
     """Whoever may not ask hears the same of both, and so learns what was read."""
-    pair(message, STRANGER)
+    pair(message, UNREGISTERED)
 
 
 def check_ordinary(pair: Both, message: bytes, do: bool) -> None:

@@ -14,7 +14,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-from tests.fuzz.octets import (
+from tests.fuzz.wire_bytes import (
     ANY,
     CNAME,
     DNAME,
@@ -219,7 +219,7 @@ def _sound_answers() -> Iterator[tuple[str, bytes]]:
     yield "srv", answered("SRV", "@ 300 SRV 1 2 5060 sip.example.org.")
     yield "naptr", answered("NAPTR", '@ 300 NAPTR 1 1 "s" "SIP+D2U" "" _sip._udp.example.org.')
     yield "text of 5,000 octets", answered("TXT", *(f'@ 300 TXT "{number:0250}"' for number in range(20)))
-    yield "addresses beyond 512 octets", answered("A", *(f"@ 300 A 198.51.100.{number}" for number in range(60)))
+    yield "addresses beyond 512 bytes", answered("A", *(f"@ 300 A 198.51.100.{number}" for number in range(60)))
     yield "denial", answered("A", authority=(SOA_LINE,), rcode=3)
     yield (
         "denial with proofs",

@@ -11,13 +11,13 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.fuzz.examples import examples
 from tests.fuzz.seeds import QUERIES
-from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, STRANGER, Rig, data, query, running
+from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, data, query, running
 from tests.support.message_mutations import Mutant, mutants, noise
 from tests.support.oracle import check_reply, read_query
 from tests.support.weighted_choices import often
 
 BANNED = (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net"))
-CLIENTS = (GHENT, BOUND, MECHELEN, DIEST, STRANGER, "2001:db8::1")
+CLIENTS = (GHENT, BOUND, MECHELEN, DIEST, UNREGISTERED, "2001:db8::1")
 LONGEST_DATAGRAM = 65_507
 SHORT = 4_096
 """A socket's buffer holds five datagrams of so many octets, and not five of the longest."""

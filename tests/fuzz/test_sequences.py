@@ -20,7 +20,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
 from tests.fuzz.seeds import ANSWERS, LABEL, QNAME, QUERIES, addressed
-from tests.support.engines import GHENT, MECHELEN, STRANGER, Client, Rig, query, running
+from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Client, Rig, query, running
 from tests.support.message_mutations import Mutant, mutants
 from tests.support.oracle import check_reply, read_query
 from tests.support.policies import NOW
@@ -96,7 +96,7 @@ SHORT_LIVED = {name: octets for name, octets in ANSWERS.items() if "short-lived"
 answers = often((1, mutants(SHORT_LIVED, 0)), (1, mutants(ANSWERS, 0)), (1, mutants(ANSWERS, 3)))
 asks = st.builds(
     Ask,
-    st.sampled_from((GHENT, MECHELEN, MECHELEN, STRANGER)),
+    st.sampled_from((GHENT, MECHELEN, MECHELEN, UNREGISTERED)),
     often((2, mutants(SAME, 0)), (1, mutants(OTHERS, 1))),
     st.sampled_from(Transport),
 )
@@ -205,7 +205,7 @@ class Course:
     def _check(self, ask: Ask, heard: bytes) -> None:
         refused = ask.client == GHENT and self.mode is Mode.ENFORCE
         check_reply(ask.message.octets, heard, ask.transport, banned=BANNED if refused else ())
-        if ask.client == STRANGER and heard[3] & 15 not in (dns.rcode.FORMERR, dns.rcode.NOTIMP):
+        if ask.client == UNREGISTERED and heard[3] & 15 not in (dns.rcode.FORMERR, dns.rcode.NOTIMP):
             assert heard[6:10] == bytes(4)
 
     def end(self) -> None:

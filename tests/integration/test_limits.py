@@ -15,7 +15,7 @@ from tests.support.nodes import Node, eventually
 
 pytestmark = pytest.mark.usefixtures("alone")
 
-FLOODER, OTHER, FORWARDER, STRANGER = "127.0.5.10", "127.0.7.10", "127.0.5.77", "127.0.99.10"
+FLOODER, OTHER, FORWARDER, UNREGISTERED = "127.0.5.10", "127.0.7.10", "127.0.5.77", "127.0.99.10"
 LIMITS = """
 [limits]
 queries_per_second = 1
@@ -77,12 +77,12 @@ def test_an_override_lets_a_forwarder_ask_what_it_likes(limited: Node) -> None:
 
 
 def test_who_may_not_ask_is_refused_seldom_and_told_to_come_by_tcp(limited: Node) -> None:
-    replies = ask_much(limited, STRANGER, "www.tiktok.com", MANY // 3)
+    replies = ask_much(limited, UNREGISTERED, "www.tiktok.com", MANY // 3)
     refused = [reply for reply in replies if reply.rcode() == dns.rcode.REFUSED]
     cut = [reply for reply in replies if reply.flags & dns.flags.TC]
     assert len(refused) + len(cut) == len(replies) < MANY
     assert len(refused) < MANY / 10
-    assert limited.dig("www.tiktok.com", bind=STRANGER, extra=["+tcp"]).rcode == "REFUSED"
+    assert limited.dig("www.tiktok.com", bind=UNREGISTERED, extra=["+tcp"]).rcode == "REFUSED"
     assert counted(limited, 'limited_total{limit="unregistered"}') >= MANY / 2
 
 

@@ -11,7 +11,7 @@ import dns.rdatatype
 from dnsfilter.cache.answers import Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interface import Drop, Miss, Reply
-from dnsfilter.engine.strangers import Noted
+from dnsfilter.engine.unregistered import Noted
 from dnsfilter.policy.model import Policy
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES
@@ -94,7 +94,7 @@ class Seen:
     slots: list[int]
     policy: list[int]
     in_hand: int
-    strangers: list[Noted]
+    unregistered: list[Noted]
     """The networks in no range that asked, by prefix."""
 
 
@@ -207,7 +207,7 @@ class Course:
             slots,
             list(rig.counters.policy),
             rig.engine.in_hand(),
-            sorted(rig.engine.take_strangers(), key=lambda one: one.prefix),
+            sorted(rig.engine.take_unregistered(), key=lambda one: one.prefix),
         )
 
     def _heard(self) -> list[tuple[int, bytes]]:

@@ -47,8 +47,8 @@ NO_RATES = Limits(clients=Rate(0, 0), unregistered=Rate(0, 0))
 """A test's clock may stand while it asks more than a client could."""
 PATIENCE_S = 10.0
 """How long a test waits for what is certain to come, on however busy a machine."""
-GHENT, MECHELEN, DIEST, BOUND, STRANGER = "127.0.5.10", "127.0.7.10", "127.0.8.10", "127.0.14.10", "127.0.99.10"
-"""Clients, by the ranges that tests give them; STRANGER is in none."""
+GHENT, MECHELEN, DIEST, BOUND, UNREGISTERED = "127.0.5.10", "127.0.7.10", "127.0.8.10", "127.0.14.10", "127.0.99.10"
+"""Clients, by the ranges that tests give them; UNREGISTERED is in none."""
 
 Messages: TypeAlias = Sequence[dns.message.Message]
 

@@ -54,10 +54,10 @@ class Scripted:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.endpoint = Endpoint(ip_address(address), free_port(address))
         self._udp = socket.socket(family, socket.SOCK_DGRAM)
-        self._stranger = socket.socket(family, socket.SOCK_DGRAM)
+        self._unregistered = socket.socket(family, socket.SOCK_DGRAM)
         self._udp.bind((address, self.endpoint.port))
-        self._stranger.bind((address, 0))
-        for sock in (self._udp, self._stranger):
+        self._unregistered.bind((address, 0))
+        for sock in (self._udp, self._unregistered):
             sock.setblocking(False)
 
     def __enter__(self) -> Self:
@@ -75,7 +75,7 @@ class Scripted:
     def close(self) -> None:
         """Be gone: what is sent here from now on meets a closed port. Harmless when said twice."""
         self._udp.close()
-        self._stranger.close()
+        self._unregistered.close()
 
     def serve(self) -> int:
         """Work off the datagrams that have arrived; how many there were."""
@@ -98,7 +98,7 @@ class Scripted:
 
     def say_from_elsewhere(self, asked: Asked, message: bytes) -> None:
         """The same from another port than the one that was asked."""
-        self._stranger.sendto(message, asked.peer)
+        self._unregistered.sendto(message, asked.peer)
 
     def by_stream(self, message: bytes) -> bytes | None:
         """What this upstream answers to a query by stream; None for a connection that fails."""

@@ -61,7 +61,7 @@ cdef class Answering:
     cdef Table table
     cdef Store store
     cdef Buckets buckets
-    cdef Strangers strangers
+    cdef UnregisteredNetworks unregistered
     cdef Places places
     cdef object names_digest
     cdef uint64_t generation        # of the names file in force; 0: none yet
@@ -71,17 +71,17 @@ cdef class Answering:
     cdef Records records
     cdef Failures failures
     cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
-    cdef int cache_hits, limited_client, limited_stranger, limited_waiting
+    cdef int cache_hits, limited_client, limited_unregistered, limited_waiting
     cdef int bypass, bypass_ddr, bypass_canary, bypass_relay
     cdef int pair_stride, refused, monitored, exempted
     cdef int refused_reply, nxdomain_reply, address_reply
     cdef Judged judged
     cdef Matches found
 
-    def __init__(self, Store store, zones, clients, slots, limiter, strangers, Failures failures not None):
+    def __init__(self, Store store, zones, clients, slots, limiter, unregistered, Failures failures not None):
         self.store, self.failures = store, failures
         self.buckets = Buckets(limiter)
-        self.strangers = Strangers(strangers)
+        self.unregistered = UnregisteredNetworks(unregistered)
         self.slots = slots
         self.places = Places(zones)
         for row, transport in enumerate((Transport.UDP, Transport.TCP)):
@@ -90,7 +90,7 @@ cdef class Answering:
         self.cache_hits, self.bypass = CACHE_HITS, BYPASS[Bypass.ENCRYPTED_DNS]
         self.bypass_ddr, self.bypass_canary = BYPASS[Bypass.DDR], BYPASS[Bypass.CANARY]
         self.bypass_relay, self.limited_waiting = BYPASS[Bypass.RELAY], LIMITED[Limit.WAITING]
-        self.limited_client, self.limited_stranger = LIMITED[Limit.CLIENT], LIMITED[Limit.UNREGISTERED]
+        self.limited_client, self.limited_unregistered = LIMITED[Limit.CLIENT], LIMITED[Limit.UNREGISTERED]
         self.allowed = AllowedClients(clients)
         self.records = Records()
         self.pair_stride, self.refused = POLICY_KINDS, PolicyKind.REFUSED
@@ -141,10 +141,10 @@ cdef class Answering:
         admission = self.buckets.admit(&charge, now_ms)
         if admission != ADMIT_PASS:
             self.slots[self.outcomes[transport][AS_LIMITED]] += 1
-            self.slots[self.limited_client if as_client else self.limited_stranger] += 1
+            self.slots[self.limited_client if as_client else self.limited_unregistered] += 1
         return admission
 
-    cdef int answer_stranger(
+    cdef int answer_unregistered(
         self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t now_ms,
         uint32_t limit, uint8_t* out,
     ) noexcept nogil:
@@ -229,7 +229,7 @@ cdef class Answering:
         if entry.generation != self.generation and not self.look_up(asked, entry):
             return HAND_OVER
         if read_matches(entry, 0, &self.found) < entry.found_size:
-            return HAND_OVER  # what a server told of unasked belongs to something
+            return HAND_OVER  # what the server added unasked belongs to a service
         if self.found.count:
             if how != DELIVERED:
                 self.table.judge(range_class, &self.found, True, at, &self.judged)

@@ -6,7 +6,7 @@ import select
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.limits import KEY_OCTETS, Limiter
 from dnsfilter.engine.slow_path import SlowPath
-from dnsfilter.engine.strangers import TABLE_KEY_OCTETS, StrangerTable
+from dnsfilter.engine.unregistered import TABLE_KEY_OCTETS, UnregisteredTable
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 
@@ -21,7 +21,7 @@ class CompiledEngine:
         counters, snapshot, since_ms=None,
     ):
         self._cache, self._clock, self._counters, self._slots = cache, clock, counters, counters.slots
-        self._strangers = StrangerTable(secrets.token_bytes(TABLE_KEY_OCTETS))
+        self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_OCTETS))
         self._epoll, self._alarm = select.epoll(), Alarm()
         self._epoll.register(self._alarm.fd, select.EPOLLIN)
         # Replies leave by descriptors of our own: a listener's may be closed, and its number another's, meanwhile.
@@ -39,7 +39,7 @@ class CompiledEngine:
             clients=clients, trust_ad=trust_ad, longest_wait_ms=longest_wait_ms, clock=clock, counters=counters,
         )
         limiter = Limiter(limits, secrets.token_bytes(KEY_OCTETS))
-        self._fast = Answering(cache, zones, clients, self._slots, limiter, self._strangers, failures)
+        self._fast = Answering(cache, zones, clients, self._slots, limiter, self._unregistered, failures)
         self._loop = Loop(
             self._fast, self._table, self._slow_path, self._alarm, self._seats, self._epoll.fileno(), trust_ad, clock,
             self._slots,
@@ -82,8 +82,8 @@ class CompiledEngine:
     def in_hand(self):
         return len(self._table)
 
-    def take_strangers(self):
-        return self._strangers.take()
+    def take_unregistered(self):
+        return self._unregistered.take()
 
     def answer(self, message, client, transport, wall_s, boot_ms):
         return self._loop.answer(message, client, transport, wall_s, boot_ms)

@@ -49,9 +49,9 @@ cdef int answer_plain(
     """What a plain query gets, after the look ahead."""
     # 3. A client in no range is noted, and refused unless it may ask. Any client has its limits.
     if where.range_class < 0:
-        fast.strangers.note(client, client_size, now_ms)
+        fast.unregistered.note(client, client_size, now_ms)
     if not where.may_ask:
-        return fast.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
+        return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)
     if fast.admit(client, client_size, True, transport, now_ms) != ADMIT_PASS:
         return DROPPED
     return resolve(fast, asked, where, transport, at, now_ms, limit, out)
@@ -106,10 +106,10 @@ cdef int answer_odd(
     # 3. Client and limits.
     where.range_class = fast.table.find(client, client_size)
     if where.range_class < 0:
-        fast.strangers.note(client, client_size, now_ms)
+        fast.unregistered.note(client, client_size, now_ms)
     where.may_ask = fast.may_ask(where.range_class, client, client_size, at)
     if said == ODD_QUERY and not where.may_ask:
-        return fast.answer_stranger(asked, client, client_size, transport, now_ms, limit, out)
+        return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)
     if fast.admit(client, client_size, where.may_ask or transport, transport, now_ms) != ADMIT_PASS:
         return DROPPED
     if said == ODD_QUERY:

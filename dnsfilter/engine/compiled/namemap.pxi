@@ -47,7 +47,7 @@ cdef class NameMap:
         self.count += 1
 
     cdef uint32_t slot(self, const uint8_t* name, uint16_t size) noexcept nogil:
-        """Where the name is, or would be (FNV-1a: these names come from the configuration, not from strangers)."""
+        """Where the name is, or would be (FNV-1a: these names come from the configuration, not from clients)."""
         cdef uint32_t mixed = 2166136261
         cdef uint16_t i
         cdef const uint8_t* held

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dnsfilter.engine.strangers import PLACES, Noted
+from dnsfilter.engine.unregistered import PLACES, Noted
 from dnsfilter.node import channel
 from dnsfilter.node.channel import (
     MOST_BYTES,
@@ -21,8 +21,8 @@ from dnsfilter.node.channel import (
     Policy,
     Rejected,
     Stop,
-    Strangers,
     UnknownMessage,
+    UnregisteredNetworks,
 )
 
 SEEN = Noted(bytes(3), 1, 2, 3)
@@ -76,12 +76,12 @@ def test_the_descriptors_of_many_listening_addresses_all_arrive() -> None:
             os.close(descriptor)
 
 
-def test_a_table_full_of_strangers_is_one_packet() -> None:
+def test_a_table_full_of_unregistered_networks_is_one_packet() -> None:
     ours, theirs = channel.pair()
     noted = [Noted(number.to_bytes(6), 2**40 + number, 2**30 + number, 2**31 + number) for number in range(PLACES)]
     with ours, theirs:
-        channel.send(ours, Strangers(noted))
-        assert channel.receive_report(theirs) == Strangers(noted)
+        channel.send(ours, UnregisteredNetworks(noted))
+        assert channel.receive_report(theirs) == UnregisteredNetworks(noted)
 
 
 def test_an_end_that_is_gone_reads_as_none() -> None:
@@ -109,8 +109,8 @@ def test_an_end_that_is_gone_reads_as_none() -> None:
         msgspec.msgpack.encode({"type": "InForce", "revision": "1"}),
         b"\x82\xa4type\xa8Rejected\xa8revision\x01\xa6reason\xa1\xff",
         msgspec.msgpack.encode(Rejected(1, "x" * (MOST_REASON + 1))),
-        msgspec.msgpack.encode({"type": "Strangers", "noted": [SEEN] * (PLACES + 1)}),
-        msgspec.msgpack.encode({"type": "Strangers", "noted": [Noted(bytes(4), 1, 2, 3)]}),
+        msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [SEEN] * (PLACES + 1)}),
+        msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [Noted(bytes(4), 1, 2, 3)]}),
         pickle.dumps(Alive(clock_doubted=True).clock_doubted),
     ],
 )
@@ -181,7 +181,10 @@ def test_descriptors_that_a_worker_sends_do_not_stay(ends: tuple[socket.socket, 
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(min_size=1, max_size=200) | st.sampled_from([msgspec.msgpack.encode(Strangers([SEEN]))]), st.data())
+@given(
+    st.binary(min_size=1, max_size=200) | st.sampled_from([msgspec.msgpack.encode(UnregisteredNetworks([SEEN]))]),
+    st.data(),
+)
 def test_any_packet_is_a_report_or_that_error(
     ends: tuple[socket.socket, socket.socket], packet: bytes, data: st.DataObject
 ) -> None:
@@ -192,4 +195,4 @@ def test_any_packet_is_a_report_or_that_error(
         report = channel.receive_report(ours)
     except UnknownMessage:
         return
-    assert isinstance(report, InForce | Rejected | Alive | Strangers)
+    assert isinstance(report, InForce | Rejected | Alive | UnregisteredNetworks)

@@ -17,16 +17,16 @@ import pytest
 from dnsfilter.config.load import load_config
 from dnsfilter.config.model import Endpoint
 from dnsfilter.engine.choice import EngineKind
-from dnsfilter.engine.strangers import PLACES, Noted
+from dnsfilter.engine.unregistered import PLACES, Noted
 from dnsfilter.node import channel
-from dnsfilter.node.channel import MOST_BYTES, Alive, InForce, Stop, Strangers
+from dnsfilter.node.channel import MOST_BYTES, Alive, InForce, Stop, UnregisteredNetworks
 from dnsfilter.node.crew import LATE_S, START_S, Crew, Death
 from dnsfilter.node.sealed import seal
 from dnsfilter.node.sockets import Listening, open_listening
 from dnsfilter.node.workerprocess import Orders, Recruit, Sealed
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.telemetry.totals import Totals
-from tests.support.engines import GHENT, KINDS, STRANGER, Client, query
+from tests.support.engines import GHENT, KINDS, UNREGISTERED, Client, query
 from tests.support.policies import ban, network, policy, service
 
 pytestmark = pytest.mark.slow
@@ -76,12 +76,12 @@ def test_networks_in_no_range_are_told_over_all_workers(
     async def tend_until_told(number: int) -> None:
         deadline = time.monotonic() + PATIENCE_S
         asked: list[Client] = []
-        while sum(one.queries for one in crew.strangers()) < number and time.monotonic() < deadline:
+        while sum(one.queries for one in crew.unregistered()) < number and time.monotonic() < deadline:
             crew.tend(time.monotonic())
             if not asked and len(crew.serving()) == WORKERS:
                 server = listening.sets[0].udp[0].getsockname()
                 asked = [
-                    Client(client, server, message) for client in (GHENT, *[STRANGER] * (number - 1), "127.0.98.1")
+                    Client(client, server, message) for client in (GHENT, *[UNREGISTERED] * (number - 1), "127.0.98.1")
                 ]
             await asyncio.sleep(0.02)
         for client in asked:
@@ -90,8 +90,8 @@ def test_networks_in_no_range_are_told_over_all_workers(
 
     with contextlib.chdir(Path(__file__).parents[3]):
         asyncio.run(tend_until_told(12))
-    assert [(one.prefix, one.queries) for one in crew.strangers()] == [("127.0.99.0/24", 11), ("127.0.98.0/24", 1)]
-    assert all(0 <= one.seen_s_ago <= PATIENCE_S for one in crew.strangers())
+    assert [(one.prefix, one.queries) for one in crew.unregistered()] == [("127.0.99.0/24", 11), ("127.0.98.0/24", 1)]
+    assert all(0 <= one.seen_s_ago <= PATIENCE_S for one in crew.unregistered())
     assert list(counters.iterdir()) == []
 
 
@@ -193,10 +193,10 @@ def test_a_worker_that_floods_with_networks_is_kept_within_bounds(
         crew.tend(time.monotonic())
         member = next(one for one in crew.members if one.process is impostor.process)
         for _ in range(50):
-            channel.send(impostor.end, Strangers(noted))
+            channel.send(impostor.end, UnregisteredNetworks(noted))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        most = len(member.strangers)
+        most = len(member.unregistered)
         member.process.kill()
         await crew.stop()
         return most

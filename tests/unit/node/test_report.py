@@ -10,7 +10,7 @@ from dnsfilter import __version__
 from dnsfilter.node import report
 from dnsfilter.node.journal import Act, Entry
 from dnsfilter.node.report import REPORT_S, Facts, Load, LoadMeter, Pace, queries_and_entries, report_body
-from dnsfilter.node.strangers import Stranger
+from dnsfilter.node.unregistered import UnregisteredNetwork
 from dnsfilter.telemetry.totals import Counts
 from tests.support.policies import NOW
 
@@ -18,8 +18,8 @@ FACTS = Facts(7, 64 * "a", 12, "compiled", 2, None, 1000, 30, ())
 
 
 def test_everything_is_said_under_its_name() -> None:
-    strangers = (Stranger("192.0.2.0/24", 5, 60),)
-    facts = replace(FACTS, suspended=(("ghent", NOW), (None, NOW)), strangers=strangers, held_up_to=9)
+    unregistered = (UnregisteredNetwork("192.0.2.0/24", 5, 60),)
+    facts = replace(FACTS, suspended=(("ghent", NOW), (None, NOW)), unregistered=unregistered, held_up_to=9)
     entry = Entry(3, NOW, 0, Act.SUSPEND, authority="ghent", until=NOW + 60, reason="a test")
     body = json.loads(report_body(facts, Load(1.5, 99.9, 4096, 30), None, NOW, 77, (entry,)))
     assert body == {
@@ -62,7 +62,7 @@ def test_no_part_of_it_grows_without_bound() -> None:
         FACTS,
         trouble=10_000 * "x",
         suspended=1000 * ((None, NOW),),
-        strangers=1000 * (Stranger("2001:db8::/48", 1, 1),),
+        unregistered=1000 * (UnregisteredNetwork("2001:db8::/48", 1, 1),),
     )
     entries = [Entry(number, NOW, 0, Act.USE_REVISION, reason=500 * "é") for number in range(1000)]
     octets = report_body(facts, Load(), None, NOW, 0, entries)

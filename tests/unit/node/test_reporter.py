@@ -13,7 +13,7 @@ from dnsfilter.node.identity import Identity
 from dnsfilter.node.journal import Act, Journal
 from dnsfilter.node.report import Facts
 from dnsfilter.node.reporter import Reporter
-from dnsfilter.node.strangers import Stranger
+from dnsfilter.node.unregistered import UnregisteredNetwork
 from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.policies import NOW
 
@@ -120,7 +120,7 @@ def test_an_entry_that_is_refused_keeps_no_report_back_and_is_named(
 
 def test_a_suspension_that_is_refused_keeps_no_report_back(plane: Played, reporter: Reporter) -> None:
     plane.script.refuses = lambda report: report["suspended"]
-    facts = replace(FACTS, suspended=((None, NOW),), strangers=(Stranger("192.0.2.0/24", 1, 1),))
+    facts = replace(FACTS, suspended=((None, NOW),), unregistered=(UnregisteredNetwork("192.0.2.0/24", 1, 1),))
     reporter.tell(facts, None)
     assert plane.reports[-1]["suspended"] == []
     assert "is not taken: status 422" in plane.reports[-1]["trouble"]

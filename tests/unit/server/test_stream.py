@@ -19,7 +19,7 @@ from dnsfilter.server import stream
 from dnsfilter.server.stream import StreamServer
 from dnsfilter.upstream.stream import StreamPool
 from tests.contract.cases import RECORDS, office
-from tests.support.engines import GHENT, MECHELEN, NO_RATES, PATIENCE_S, STRANGER, Rig, data, query, running
+from tests.support.engines import GHENT, MECHELEN, NO_RATES, PATIENCE_S, UNREGISTERED, Rig, data, query, running
 from tests.support.scripted import Asked, Scripted, reply, says, silent
 
 Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
@@ -113,7 +113,7 @@ async def serving(upstream: Scripted | None = None, limits: Limits = NO_RATES) -
 def test_a_query_is_answered_by_the_policy_of_the_connections_address(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
-            for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (STRANGER, "REFUSED")):
+            for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
                 client = await served.connect(source)
                 client.send(query("www.tiktok.com"))
                 assert dns.rcode.to_text((await client.receive()).rcode()) == rcode

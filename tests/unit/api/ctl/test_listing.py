@@ -1,4 +1,4 @@
-"""Lists and help fit a terminal; into a pipe lists go whole."""
+"""Lists and help fit a terminal; into a pipe lists go complete."""
 
 import argparse
 import sys
@@ -25,16 +25,16 @@ PARSERS = tuple(every(make_parser()))
 
 def test_on_a_terminal_every_list_fits(served: Served, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     ctl("audit", "checkpoint")
-    whole = {command: ctl(*command.split()).out.splitlines() for command in LISTS}
+    complete = {command: ctl(*command.split()).out.splitlines() for command in LISTS}
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     for command in LISTS:
         lines = ctl(*command.split()).out.splitlines()
         assert [line for line in lines if len(line) > 80] == []
-        assert len(lines) >= len(whole[command]) > 1, command
-        assert [line.split()[0] for line in lines if line[0] != " "] == [line.split()[0] for line in whole[command]]
-    assert max(len(line) for line in whole["ban list"]) > 100
+        assert len(lines) >= len(complete[command]) > 1, command
+        assert [line.split()[0] for line in lines if line[0] != " "] == [line.split()[0] for line in complete[command]]
+    assert max(len(line) for line in complete["ban list"]) > 100
     headings = ctl("ban", "list").out.splitlines()[0].split()
     assert headings == ["authority", "service", "mode", "state", "term"]
 

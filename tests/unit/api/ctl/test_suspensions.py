@@ -112,7 +112,7 @@ def test_status_names_whom_where_a_token_is_at_hand(
     assert ctl("status", "--token-file", "missing").code == 3
 
 
-BY_HAND = "BY HAND: node office-2 refuses nothing for ghent  Stad Gent until 21 September 2026 16:43:20 CEST"
+BY_HAND = "LOCAL: node office-2 refuses nothing for ghent  Stad Gent until 21 September 2026 16:43:20 CEST"
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ BY_HAND = "BY HAND: node office-2 refuses nothing for ghent  Stad Gent until 21 
 )
 def test_one_that_was_made_on_a_node_stands_first(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
     machine = Machine.enrolled(served.plane, "office-2")
-    assert "BY HAND" not in ctl(*command).out
+    assert "LOCAL" not in ctl(*command).out
     machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
     assert ctl(*command).out.splitlines()[:2] == [BY_HAND, ""]
     machine.report(suspended=[{"authority": "diest", "until": "2026-09-21T14:43:20Z"}])
     of_ghent = command[0] in ("who", "explain", "authority")
-    assert ("BY HAND" in ctl(*command).out) == (not of_ghent)
+    assert ("LOCAL" in ctl(*command).out) == (not of_ghent)
 
 
 @pytest.mark.parametrize("command", [("who", "203.0.113.9"), ("explain", "203.0.113.9", "tiktok.com")])
@@ -143,9 +143,9 @@ def test_of_those_made_on_a_node_one_of_all_stands_first_for_a_client_in_no_rang
 ) -> None:
     machine = Machine.enrolled(served.plane, "office-2")
     machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
-    assert "BY HAND" not in ctl(*command).out
+    assert "LOCAL" not in ctl(*command).out
     machine.report(suspended=[{"authority": None, "until": "2026-09-21T14:43:20Z"}])
-    assert ctl(*command).out.startswith("BY HAND: node office-2 refuses nothing for everybody until ")
+    assert ctl(*command).out.startswith("LOCAL: node office-2 refuses nothing for everybody until ")
 
 
 def test_one_that_was_made_on_a_node_is_ended_there(served: Served, ctl: Ctl) -> None:

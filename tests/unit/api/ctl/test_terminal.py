@@ -136,11 +136,11 @@ def test_a_text_is_cut_by_what_a_terminal_shows(text: str, shown: str) -> None:
 
 def test_only_a_terminal_is_given_less(terminal: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
-    whole = list(table(HEADER, ROWS[1:], ("name",)))
-    assert whole == list(columns(ROWS))
-    assert len(whole) == len(ROWS)
+    complete = list(table(HEADER, ROWS[1:], ("name",)))
+    assert complete == list(columns(ROWS))
+    assert len(complete) == len(ROWS)
     terminal(30)
-    assert max(map(len, table(HEADER, ROWS[1:], ("name",)))) <= 30 < max(map(len, whole))
+    assert max(map(len, table(HEADER, ROWS[1:], ("name",)))) <= 30 < max(map(len, complete))
 
 
 def test_one_is_not_many() -> None:

@@ -8,7 +8,7 @@ import pytest
 from api.nodes.schemas import ReportWrite
 from dnsfilter.node.journal import MAX_ENTRIES, MOST_NUMBER, MOST_UID, REASON_CHARS, Act, Entry
 from dnsfilter.node.report import Facts, Load, report_body
-from dnsfilter.node.strangers import Stranger, prefix_text
+from dnsfilter.node.unregistered import UnregisteredNetwork, prefix_text
 from tests.support.policies import NOW
 
 FACTS = Facts(7, 64 * "a", 12, "compiled", 2, None, 1000, 30, ())
@@ -25,8 +25,10 @@ ENTRY = Entry(1, NOW, 0, Act.SUSPEND, "ghent", NOW + 60, None, "why")
         replace(FACTS, revision=0, trouble="a\x00\nb\u2028\ud800" + 10_000 * "é"),
         replace(FACTS, suspended=((None, NOW), ("ghent", NOW + 1), ("ghent", NOW + 2))),
         replace(FACTS, suspended=tuple((f"town-{number}", NOW) for number in range(500))),
-        replace(FACTS, strangers=tuple(Stranger(f"10.{n // 256}.{n % 256}.0/24", n, -n) for n in range(1000))),
-        replace(FACTS, strangers=(Stranger(prefix_text(bytes.fromhex("20010db80001")), 1, 1),)),
+        replace(
+            FACTS, unregistered=tuple(UnregisteredNetwork(f"10.{n // 256}.{n % 256}.0/24", n, -n) for n in range(1000))
+        ),
+        replace(FACTS, unregistered=(UnregisteredNetwork(prefix_text(bytes.fromhex("20010db80001")), 1, 1),)),
     ],
 )
 def test_a_node_s_report_is_taken(facts: Facts) -> None:

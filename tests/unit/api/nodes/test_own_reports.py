@@ -193,9 +193,9 @@ def test_infinity_is_no_load(machine: Machine) -> None:
 
 def test_a_report_may_be_large_and_not_too_large(machine: Machine) -> None:
     prefixes = [f"198.{18 + number // 250}.{number % 250}.0/24" for number in range(256)]
-    strangers = [{"prefix": prefix, "queries": 2**40, "seen_s_ago": 86_400} for prefix in prefixes]
+    unregistered = [{"prefix": prefix, "queries": 2**40, "seen_s_ago": 86_400} for prefix in prefixes]
     journal = [_entry(number, reason="r" * 1000) for number in range(1, 101)]
-    assert machine.report(unregistered=strangers, journal=journal) == 100
+    assert machine.report(unregistered=unregistered, journal=journal) == 100
     machine.plane.clock.now += 60
     assert machine.call("POST", "report", report(trouble="t" * 1_100_000)).status_code == 413
 
@@ -352,8 +352,8 @@ def test_reports_are_written_at_most_once_a_minute_or_when_something_changed(mac
 @on_both_databases
 def test_after_a_restart_what_was_written_is_shown_and_networks_are_not(machine: Machine) -> None:
     plane = machine.plane
-    strangers = [{"prefix": "192.0.2.0/24", "queries": 4, "seen_s_ago": 20}]
-    machine.report(unregistered=strangers, journal=[_entry(1, authority=None)])
+    unregistered = [{"prefix": "192.0.2.0/24", "queries": 4, "seen_s_ago": 20}]
+    machine.report(unregistered=unregistered, journal=[_entry(1, authority=None)])
     assert len(plane.done("GET", "/v1/unregistered")["items"]) == 1
     _fleet(plane).stop()
     _fleet(plane).board.settle()
@@ -375,9 +375,9 @@ def test_networks_in_no_range_are_merged_by_site_and_listed_by_address(plane: Pl
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     a, b = Machine.enrolled(plane, "a"), Machine.enrolled(plane, "b")
     depot = Machine.enrolled(plane, "c", "depot")
-    a.report(unregistered=[_stranger("192.0.2.0/24", 4, 50), _stranger("2001:db8:7::/48", 1, 90)])
-    b.report(unregistered=[_stranger("192.0.2.0/24", 3, 10)])
-    depot.report(unregistered=[_stranger("192.0.2.0/24", 9, 30)])
+    a.report(unregistered=[_unregistered("192.0.2.0/24", 4, 50), _unregistered("2001:db8:7::/48", 1, 90)])
+    b.report(unregistered=[_unregistered("192.0.2.0/24", 3, 10)])
+    depot.report(unregistered=[_unregistered("192.0.2.0/24", 9, 30)])
     found = plane.done("GET", "/v1/unregistered")["items"]
     assert [(item["site"], item["prefix"], item["queries"], item["nodes"]) for item in found] == [
         ("default", "192.0.2.0/24", 7, ["a", "b"]),
@@ -398,17 +398,17 @@ def test_networks_in_no_range_are_merged_by_site_and_listed_by_address(plane: Pl
 
 def test_networks_in_no_range_are_forgotten_after_a_day(machine: Machine) -> None:
     plane, board = machine.plane, _fleet(machine.plane).board
-    machine.report(unregistered=[_stranger("192.0.2.0/24", 4, 100), _stranger("198.51.100.0/24", 4, 0)])
+    machine.report(unregistered=[_unregistered("192.0.2.0/24", 4, 100), _unregistered("198.51.100.0/24", 4, 0)])
     plane.clock.now += 86_400 - 50
     fresh = plane.account("auditor", ("auditor", None))[1]
     found = plane.done("GET", "/v1/unregistered", token=fresh)["items"]
     assert [item["prefix"] for item in found] == ["198.51.100.0/24"]
     plane.clock.now += 50
     board.settle()
-    assert board.strangers.listed(None, None, 0, 10, lambda _number: True) == []
+    assert board.unregistered.listed(None, None, 0, 10, lambda _number: True) == []
 
 
-def _stranger(prefix: str, queries: int, seen_s_ago: int) -> dict[str, Any]:
+def _unregistered(prefix: str, queries: int, seen_s_ago: int) -> dict[str, Any]:
     return {"prefix": prefix, "queries": queries, "seen_s_ago": seen_s_ago}
 
 

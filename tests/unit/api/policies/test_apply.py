@@ -199,9 +199,9 @@ start = 2026-12-01
 for = "1 month"
 """
     )
-    told = _send(loaded, "/v1/policy/diff", changed).json()
+    answer = _send(loaded, "/v1/policy/diff", changed).json()
     assert loaded.revision() == 1
-    assert [act["act"] for act in told["acts"]] == ["authority.change", "ban.adopt"]
+    assert [act["act"] for act in answer["acts"]] == ["authority.change", "ban.adopt"]
     done = _send(loaded, "/v1/policy/apply", changed).json()
     assert ([act["object"] for act in done["acts"]], done["revision"]) == (["authority/town", "ban/town/beta"], 2)
     gone = _send(loaded, "/v1/policy/apply", changed[: changed.index("\n[[ban]]", changed.index("approved"))]).json()
@@ -246,8 +246,8 @@ def test_a_new_ban_may_follow_one_that_comes_later_in_the_file(town: Plane, refe
     for slug, follows in (("zone", f'follows = "town"\nreference = "{reference}"'), ("town", 'reference = "C-2"')):
         text += f'[[ban]]\nauthority = "{slug}"\nservice = "beta"\nmode = "enforce"\n[ban.decision]\n'
         text += f'legal_basis = "decree 1"\n{follows}\n[[ban.term]]\nstart = 2026-10-01\nfor = "6 months"\n'
-    told = _send(town, "/v1/policy/diff", text).json()
-    assert [fault["place"] for fault in told["faults"]] == faults
+    answer = _send(town, "/v1/policy/diff", text).json()
+    assert [fault["place"] for fault in answer["faults"]] == faults
     if not faults:
         acts = _send(town, "/v1/policy/apply", text).json()["acts"]
         assert [(act["act"], act["object"]) for act in acts] == [
@@ -407,16 +407,16 @@ VERDICTS = [
 def test_the_example_decides_as_it_is_described(belgium: Plane) -> None:
     seen = []
     for client, *_ in VERDICTS:
-        told = belgium.done("GET", f"/v1/decision?client={client}&name=www.TikTok.com.")
-        seen.append((client, told["authority"], told["verdict"], told["ede"]))
+        answer = belgium.done("GET", f"/v1/decision?client={client}&name=www.TikTok.com.")
+        seen.append((client, answer["authority"], answer["verdict"], answer["ede"]))
     assert seen == VERDICTS
 
 
 def test_who_names_range_authority_contact_and_bans(belgium: Plane) -> None:
-    told = belgium.done("GET", "/v1/who?address=127.0.4.9")
-    assert (told["range"]["prefix"], told["authority"]) == ("127.0.4.0/24", "police-brussels-capital-ixelles")
-    assert "@" in told["contact"]
-    assert [(item["ban"], item["bound"], item["standing"]) for item in told["bans"]] == [
+    answer = belgium.done("GET", "/v1/who?address=127.0.4.9")
+    assert (answer["range"]["prefix"], answer["authority"]) == ("127.0.4.0/24", "police-brussels-capital-ixelles")
+    assert "@" in answer["contact"]
+    assert [(item["ban"], item["bound"], item["standing"]) for item in answer["bans"]] == [
         ("brussels-region/tiktok", True, "exempted")
     ]
     nobody = belgium.done("GET", "/v1/who?address=127.0.99.9")

@@ -27,8 +27,8 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _trace(plane: Plane, at: str) -> tuple[str, bool | None]:
-    told = plane.done("GET", "/v1/trace", params={"client": "192.0.2.9", "name": "alpha1.example.org", "at": at})
-    return told["decision"]["verdict"], told["reproduced"]
+    answer = plane.done("GET", "/v1/trace", params={"client": "192.0.2.9", "name": "alpha1.example.org", "at": at})
+    return answer["decision"]["verdict"], answer["reproduced"]
 
 
 @on_both_databases

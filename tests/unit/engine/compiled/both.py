@@ -37,9 +37,9 @@ class Both:
     _labels: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __call__(
-        self, octets: bytes, client: str = GHENT, transport: Transport = Transport.UDP, *, later_ms: int = 0
+        self, data: bytes, client: str = GHENT, transport: Transport = Transport.UDP, *, later_ms: int = 0
     ) -> object:
-        expected, found = (_said(rig, octets, client, transport, later_ms) for rig in self.rigs)
+        expected, found = (_said(rig, data, client, transport, later_ms) for rig in self.rigs)
         assert found == expected
         return expected[0]
 
@@ -182,10 +182,10 @@ def without_id(answer: Answer) -> object:
     return replace(found, id=0, message=bytes(2) + found.message[2:])
 
 
-def _said(rig: Rig, octets: bytes, client: str, transport: Transport, later_ms: int) -> tuple[object, ...]:
+def _said(rig: Rig, data: bytes, client: str, transport: Transport, later_ms: int) -> tuple[object, ...]:
     at_s, at_ms = rig.clock.now_s + later_ms // 1000, rig.clock.boot_ms + later_ms
     try:
-        said: object = rig.engine.answer(octets, ip_address(client).packed, transport, at_s, at_ms)
+        said: object = rig.engine.answer(data, ip_address(client).packed, transport, at_s, at_ms)
     except SnapshotError as error:
         said = type(error)
     return said, _counts(rig)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dnsfilter.config.model import Clients, Limits, Rate, Unregistered
 from dnsfilter.engine.interface import Drop, Miss
 from dnsfilter.engine.limits import KEY_OCTETS, SETS, WAYS
-from dnsfilter.engine.strangers import PLACES
+from dnsfilter.engine.unregistered import PLACES
 from dnsfilter.telemetry.metrics import Transport
 from tests.fuzz.examples import examples
 from tests.support.engines import query, running
@@ -81,7 +81,7 @@ def test_any_queries_are_admitted_alike_and_the_same_networks_are_noted(
         for client, transport, wait_ms in steps:
             later_ms += wait_ms
             ask(QUERY, client, transport, later_ms=later_ms)
-        expected, found = (sorted(rig.engine.take_strangers(), key=lambda one: one.prefix) for rig in ask.rigs)
+        expected, found = (sorted(rig.engine.take_unregistered(), key=lambda one: one.prefix) for rig in ask.rigs)
         assert found == expected
 
 
@@ -111,7 +111,7 @@ def test_a_flood_of_addresses_frees_nobody() -> None:
     ("name", "other", "said"),
     [
         ("limits.SETS", SETS - 1, "take buckets: a table has 131072 words, not 131056"),
-        ("strangers.PLACES", PLACES - 1, "take strangers: a table has 1536 words, not 1533"),
+        ("unregistered.PLACES", PLACES - 1, "note networks: a table has 1536 words, not 1533"),
     ],
 )
 def test_a_table_of_another_size_is_refused(name: str, other: int, said: str) -> None:

@@ -11,7 +11,8 @@ from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import ROOT, parse_name
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
-from tests.fuzz.octets import (
+from tests.fuzz.seeds import ANSWERS, BIG_ANSWERS, QNAME, SIGNATURE, SOA_LINE, answered, said
+from tests.fuzz.wire_bytes import (
     CNAME,
     DNAME,
     HERE,
@@ -29,9 +30,8 @@ from tests.fuzz.octets import (
     pointer,
     wire,
 )
-from tests.fuzz.octets import question as asked
-from tests.fuzz.octets import record as said_record
-from tests.fuzz.seeds import ANSWERS, BIG_ANSWERS, QNAME, SIGNATURE, SOA_LINE, answered, said
+from tests.fuzz.wire_bytes import question as asked
+from tests.fuzz.wire_bytes import record as said_record
 from tests.support.engines import GHENT
 from tests.support.message_mutations import mutants, noise
 from tests.unit.engine.compiled.both import Both, Said, both
@@ -70,7 +70,7 @@ ORDINARY = [
     "mail",
     "srv",
     "naptr",
-    "addresses beyond 512 octets",
+    "addresses beyond 512 bytes",
     "denial",
     "denial with proofs",
     "nothing of the type",

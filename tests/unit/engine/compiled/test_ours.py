@@ -18,7 +18,7 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.names import name_text, parse_name
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
-from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER, query, running
+from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, query, running
 from tests.support.policies import NOW, authority, ban, policy, service
 from tests.support.scripted import Scripted, silent
 from tests.unit.engine.compiled.both import CONDITIONAL, both
@@ -75,8 +75,8 @@ def test_a_refusal_is_the_references(
     with both(_banned(reply, addresses if reply is Reply.ADDRESS else 0, reference, ends)) as ask:
         for name, qtype, qclass, payload, bits, transport in asked:
             edns = {"edns": False} if payload is None else {"payload": payload, "do": bits & 8 > 0}
-            octets = query(name, qtype, qclass, rd=bits & 1 > 0, cd=bits & 2 > 0, ad=bits & 4 > 0, id=7, **edns)
-            assert isinstance(ask(octets, transport=transport), Replied)
+            data = query(name, qtype, qclass, rd=bits & 1 > 0, cd=bits & 2 > 0, ad=bits & 4 > 0, id=7, **edns)
+            assert isinstance(ask(data, transport=transport), Replied)
 
 
 FLOODS = {
@@ -113,7 +113,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("reply", Reply)
 @pytest.mark.parametrize("flood", sorted(FLOODS))
-@pytest.mark.parametrize("client", [GHENT, STRANGER])
+@pytest.mark.parametrize("client", [GHENT, UNREGISTERED])
 def test_what_anybody_may_flood_with_is_answered_without_the_slow_path(
     flood: str, client: str, reply: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,9 +137,9 @@ def test_what_is_answered_here_is_the_references(conditional: bool, qtype: str) 
         for name in sorted(map(name_text, OURS)):
             for asked in (name, f"x.{name}", f"1.2.X.{name.upper()}", f"x{name}"):
                 ask(query(asked, qtype, id=7, edns=False), transport=Transport.TCP)
-                octets = query(asked.swapcase(), qtype, id=7)
+                data = query(asked.swapcase(), qtype, id=7)
                 for client in (GHENT, MECHELEN, DIEST):
-                    ask(octets, client)
+                    ask(data, client)
 
 
 @pytest.mark.parametrize("qtype", ["A", "DS", "ANY"])
@@ -152,5 +152,5 @@ def test_zones_of_ones_own_are_asked_of_their_servers(qtype: str) -> None:
 @pytest.mark.parametrize("flood", sorted(FLOODS))
 def test_an_unregistered_client_that_may_ask_is_answered_as_by_the_reference(flood: str) -> None:
     with both(office(), clients=EVERYONE) as ask:
-        ask(FLOODS[flood], STRANGER)
-        ask(query("www.tiktok.com", id=7), STRANGER)
+        ask(FLOODS[flood], UNREGISTERED)
+        ask(query("www.tiktok.com", id=7), UNREGISTERED)

@@ -13,7 +13,7 @@ from dnsfilter.wire.answer import Answer, follow, kept, parse_answer
 from dnsfilter.wire.iana import Rcode
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
-from tests.support.engines import DIEST, GHENT, MECHELEN, STRANGER
+from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED
 from tests.support.policies import NOW, authority, ban, policy, service
 from tests.unit.engine.compiled.both import both
 from tests.unit.wire.build import answered, message, opt, question, wire_names
@@ -36,8 +36,8 @@ def queries(draw: st.DrawFn, name: bytes | None = None) -> bytes:
     )
 
 
-def sound(octets: bytes) -> Answer:
-    answer = parse_answer(octets)
+def sound(data: bytes) -> Answer:
+    answer = parse_answer(data)
     return kept(answer, follow(answer, answer.question), True)
 
 
@@ -64,7 +64,7 @@ ANSWERS = {
 KEY = CacheKey(0, ANSWERS["address"].question.name, 1, 1, False, False)
 
 
-CLIENTS = st.sampled_from((GHENT, MECHELEN, DIEST, STRANGER))
+CLIENTS = st.sampled_from((GHENT, MECHELEN, DIEST, UNREGISTERED))
 
 
 def monitored(ends_s: int, mode: Mode = Mode.MONITOR) -> Policy:
@@ -79,8 +79,8 @@ def test_an_empty_reply_is_the_references() -> None:
 
         @given(queries(), st.sampled_from(Transport))
         @examples(300)
-        def check(octets: bytes, transport: Transport) -> None:
-            ask(octets, STRANGER, transport)
+        def check(data: bytes, transport: Transport) -> None:
+            ask(data, UNREGISTERED, transport)
 
         check()
 
@@ -112,8 +112,8 @@ def test_a_relayed_reply_is_the_references(ends_s: int, mode: Mode) -> None:
                 st.one_of(st.just(0), st.integers(0, 700_000)),
             )
             @examples(40)
-            def check(octets: bytes, client: str, transport: Transport, after_ms: int) -> None:
-                ask(octets, client, transport, later_ms=after_ms)
+            def check(data: bytes, client: str, transport: Transport, after_ms: int) -> None:
+                ask(data, client, transport, later_ms=after_ms)
 
             check()
 
@@ -124,5 +124,5 @@ def test_what_does_not_fit_by_one_byte_is_cut_as_by_the_reference() -> None:
         ask.put(KEY, answer)
         for size in range(len(answer.message) - 2, len(answer.message) + 14):
             for behind in (b"", opt(payload=size)):
-                octets = message(question(WWW), behind, counts=(1, 0, 0, int(bool(behind))))
-                ask(octets, MECHELEN)
+                data = message(question(WWW), behind, counts=(1, 0, 0, int(bool(behind))))
+                ask(data, MECHELEN)

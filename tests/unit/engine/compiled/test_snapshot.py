@@ -22,8 +22,8 @@ from dnsfilter.wire.answer import Answer, parse_answer
 from dnsfilter.wire.names import parse_name
 from tests.contract.cases import NETWORKS, office
 from tests.fuzz.examples import examples
-from tests.fuzz.octets import A, header, record
 from tests.fuzz.seeds import answered
+from tests.fuzz.wire_bytes import A, header, record
 from tests.support.engines import GHENT as HALL
 from tests.support.engines import MECHELEN
 from tests.support.policies import (
@@ -77,8 +77,8 @@ numbers = count(1)
 
 def chain(names: Sequence[WireName]) -> tuple[Answer, Sequence[WireName]]:
     """Return an answer to the first name, and the names that the cache is to note as its targets."""
-    octets = header(0x8180, 1, 1) + names[0] + b"\0\1\0\1" + record(b"\xc0\x0c", A, bytes(4), ttl=100_000)
-    return parse_answer(octets), names[1:]
+    data = header(0x8180, 1, 1) + names[0] + b"\0\1\0\1" + record(b"\xc0\x0c", A, bytes(4), ttl=100_000)
+    return parse_answer(data), names[1:]
 
 
 def judge(pair: Both, names: Sequence[WireName], client: str = CLIENT, at: Instant = NOW) -> object:
@@ -287,7 +287,7 @@ NAMES = tuple(map(parse_name, ("x.tiktok.example", "login.example.org", "capcut.
 
 def corrupted(which: int, data: st.DataObject) -> Snapshot:
     """A snapshot that no digest vouches for, where it opens."""
-    files = [bytearray(octets) for octets in FILES]
+    files = [bytearray(data) for data in FILES]
     for place in data.draw(st.lists(st.integers(0, len(files[which]) - 1), min_size=1, max_size=4)):
         files[which][place] = data.draw(st.integers(0, 255))
     try:

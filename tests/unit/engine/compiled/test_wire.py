@@ -12,11 +12,11 @@ from dnsfilter.wire.iana import OptionCode, Type
 from dnsfilter.wire.query import Fault, parse_query
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
-from tests.fuzz.octets import header, option
-from tests.fuzz.octets import opt as an_opt
-from tests.fuzz.octets import question as asked
 from tests.fuzz.seeds import QUERIES
-from tests.support.engines import GHENT, MECHELEN, STRANGER, running
+from tests.fuzz.wire_bytes import header, option
+from tests.fuzz.wire_bytes import opt as an_opt
+from tests.fuzz.wire_bytes import question as asked
+from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, running
 from tests.support.message_mutations import mutants, noise
 from tests.support.scripted import Scripted, silent
 from tests.unit.engine.compiled.both import both
@@ -26,8 +26,8 @@ pytest.importorskip("dnsfilter.engine._engine")
 
 WWW = question()
 AT_QUESTION = b"\xc0\x0c"
-WHO = [(client, transport) for client in (STRANGER, GHENT, MECHELEN) for transport in Transport]
-"""STRANGER is refused everything, so that each reply shows what was read."""
+WHO = [(client, transport) for client in (UNREGISTERED, GHENT, MECHELEN) for transport in Transport]
+"""UNREGISTERED is refused everything, so that each reply shows what was read."""
 PLAIN = (
     "banned",
     "banned without opt",
@@ -51,9 +51,9 @@ PLAIN = (
 )
 
 
-def everybody(ask: Any, octets: bytes) -> None:
+def everybody(ask: Any, data: bytes) -> None:
     for client, transport in WHO:
-        ask(octets, client, transport)
+        ask(data, client, transport)
 
 
 def test_any_message_is_what_the_reference_makes_of_it() -> None:
@@ -65,7 +65,7 @@ def test_any_message_is_what_the_reference_makes_of_it() -> None:
         )
         @examples(600)
         def check(one: Any, who: tuple[str, Transport]) -> None:
-            ask(one.octets, STRANGER)
+            ask(one.octets, UNREGISTERED)
             ask(one.octets, *who)
 
         check()
@@ -73,8 +73,8 @@ def test_any_message_is_what_the_reference_makes_of_it() -> None:
 
 def test_every_seed_is_what_the_reference_makes_of_it_and_may_end_anywhere() -> None:
     with both(office()) as ask:
-        for octets in QUERIES.values():
-            everybody(ask, octets)
+        for data in QUERIES.values():
+            everybody(ask, data)
         for name in ("cookie", "banned https, do", "plain, cd and ad"):
             for size in range(len(QUERIES[name])):
                 everybody(ask, QUERIES[name][:size])
@@ -87,7 +87,7 @@ def test_whoever_may_not_ask_costs_no_slow_path(name: str, monkeypatch: pytest.M
 
     monkeypatch.setattr(SlowPath, "decide_message", unexpected)
     with running("compiled", office(), Scripted(silent)) as rig:
-        rig.judge(QUERIES[name], STRANGER)
+        rig.judge(QUERIES[name], UNREGISTERED)
 
 
 @pytest.mark.parametrize("counts", [(1, 0, 0, 1), (0, 0, 0, 1), (2, 0, 0, 1), (1, 1, 0, 1), (1, 0, 1, 1), (1, 0, 0, 2)])
@@ -98,7 +98,7 @@ def test_flags_types_counts_and_versions(counts: tuple[int, int, int, int]) -> N
             behind = opt(ttl=ttl) if sum(counts[1:]) == 1 else address + opt(ttl=ttl)
             for qtype in (0, 1, *range(Type.TKEY, 256), Type.OPT, Type.NXNAME):
                 for bit in range(16):
-                    ask(message(question(qtype=qtype) * counts[0], behind, flags=1 << bit, counts=counts), STRANGER)
+                    ask(message(question(qtype=qtype) * counts[0], behind, flags=1 << bit, counts=counts), UNREGISTERED)
 
 
 def test_types_flags_and_options_of_queries_that_are_nearly_plain() -> None:
@@ -108,8 +108,8 @@ def test_types_flags_and_options_of_queries_that_are_nearly_plain() -> None:
         for bit in range(16):
             everybody(ask, header(0x0100 ^ 1 << bit, 1) + asked("www.example.org"))
         for number in (0, 1, 32, 33, 100):
-            octets = option(65_001, b"x") * number
-            everybody(ask, header(0x0100, 1, 0, 0, 1) + asked("www.example.org") + an_opt(octets))
+            data = option(65_001, b"x") * number
+            everybody(ask, header(0x0100, 1, 0, 0, 1) + asked("www.example.org") + an_opt(data))
         for additional in (
             an_opt(option(8, b"\0\1\0\0")),
             an_opt(ttl=0x0001_0000),
@@ -137,7 +137,7 @@ def test_client_subnets_are_judged_alike() -> None:
                 address = address.ljust((source + 7) // 8, b"\0")[: (source + 7) // 8]
             data = family.to_bytes(2, "big") + bytes((source, scope)) + address
             subnet = int(OptionCode.ECS).to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
-            ask(message(WWW, opt(b"\xff\xf0\0\0" * before + subnet), counts=(1, 0, 0, 1)), STRANGER)
+            ask(message(WWW, opt(b"\xff\xf0\0\0" * before + subnet), counts=(1, 0, 0, 1)), UNREGISTERED)
 
         check()
 
@@ -146,9 +146,9 @@ def test_more_than_128_pointers_are_a_fault_wherever_they_lead() -> None:
     records = [record(AT_QUESTION, 1, b"") for _ in range(129)]
     with both(office()) as ask:
         for number in (1, 127, 128, 129):
-            octets = message(WWW, *records[:number], counts=(1, 0, 0, number))
-            everybody(ask, octets)
-            assert isinstance(parse_query(octets), Fault) == (number > 128)
+            data = message(WWW, *records[:number], counts=(1, 0, 0, number))
+            everybody(ask, data)
+            assert isinstance(parse_query(data), Fault) == (number > 128)
 
 
 def test_an_opt_below_a_pointer_to_a_root_is_one() -> None:

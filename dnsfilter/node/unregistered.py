@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from heapq import nlargest
 from ipaddress import IPv4Network, IPv6Network
 
-from dnsfilter.engine.strangers import Noted
+from dnsfilter.engine.unregistered import Noted
 
-MOST_STRANGERS = 256
+MOST_UNREGISTERED = 256
 """Of one node: that it keeps, and that its report has."""
 REMEMBERED_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class UnregisteredNetwork:
     """A /24 or /48, how many queries came from it since it is remembered, and how long ago the last one came."""
 
     prefix: str
@@ -24,7 +24,7 @@ class Stranger:
     seen_s_ago: int
 
 
-class StrangerBook:
+class UnregisteredBook:
     """What the workers of a node have told. Times are seconds of boot time."""
 
     def __init__(self) -> None:
@@ -34,15 +34,17 @@ class StrangerBook:
         """Take in what a worker tells."""
         self._known = merge(self._known, noted, now_s)
 
-    def listed(self, now_s: int) -> tuple[Stranger, ...]:
+    def listed(self, now_s: int) -> tuple[UnregisteredNetwork, ...]:
         """All that are remembered, those with the most queries first."""
         known = [one for one in self._known.values() if now_s - one.seen_s < REMEMBERED_S]
         known.sort(key=lambda one: (-one.queries, one.prefix))
-        return tuple(Stranger(prefix_text(one.prefix), one.queries, max(now_s - one.seen_s, 0)) for one in known)
+        return tuple(
+            UnregisteredNetwork(prefix_text(one.prefix), one.queries, max(now_s - one.seen_s, 0)) for one in known
+        )
 
 
 def merge(known: Mapping[bytes, Noted], noted: Iterable[Noted], now_s: int) -> Mapping[bytes, Noted]:
-    """What is known by prefix, with what is new added; at most MOST_STRANGERS, none that was silent for a day.
+    """What is known by prefix, with what is new added; at most MOST_UNREGISTERED, none that was silent for a day.
 
     Where there are more, those stay whose place in an engine's table is theirs longest: so a flood of forged sources
     displaces nobody who asks steadily, here no more than there.
@@ -54,7 +56,7 @@ def merge(known: Mapping[bytes, Noted], noted: Iterable[Noted], now_s: int) -> M
             one = Noted(one.prefix, old.queries + one.queries, max(old.seen_s, one.seen_s), max(old.ends_s, one.ends_s))
         merged[one.prefix] = one
     remembered = (one for one in merged.values() if now_s - one.seen_s < REMEMBERED_S)
-    kept = nlargest(MOST_STRANGERS, remembered, key=lambda one: (one.ends_s, one.queries))
+    kept = nlargest(MOST_UNREGISTERED, remembered, key=lambda one: (one.ends_s, one.queries))
     return {one.prefix: one for one in kept}
 
 

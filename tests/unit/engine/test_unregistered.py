@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.engine.strangers import PLACES, SETS, SPREAD, TABLE_KEY_OCTETS, WAYS, Noted, StrangerTable
+from dnsfilter.engine.unregistered import PLACES, SETS, SPREAD, TABLE_KEY_OCTETS, WAYS, Noted, UnregisteredTable
 
 KEY = bytes(range(1, TABLE_KEY_OCTETS + 1))
 ONE_SET = bytes(TABLE_KEY_OCTETS)
@@ -15,16 +15,16 @@ ONE_SET = bytes(TABLE_KEY_OCTETS)
 DAY_S = 24 * 3600
 
 
-def note(table: StrangerTable, client: str, now_s: int = 100, times: int = 1) -> None:
+def note(table: UnregisteredTable, client: str, now_s: int = 100, times: int = 1) -> None:
     for _ in range(times):
         table.note(ip_address(client).packed, now_s * 1000 + 999)
 
 
-def taken(table: StrangerTable) -> dict[str, int]:
+def taken(table: UnregisteredTable) -> dict[str, int]:
     return {one.prefix.hex(): one.queries for one in table.take()}
 
 
-def flood(table: StrangerTable, first_s: int, last_s: int, per_second: int, seed: int = 1) -> None:
+def flood(table: UnregisteredTable, first_s: int, last_s: int, per_second: int, seed: int = 1) -> None:
     """Queries from as many networks, each of which never comes again."""
     drawn = random.Random(seed)
     for now_s in range(first_s, last_s):
@@ -44,14 +44,14 @@ def flood(table: StrangerTable, first_s: int, last_s: int, per_second: int, seed
     ],
 )
 def test_of_an_address_its_24_or_its_48_is_counted(clients: tuple[str, ...], prefixes: dict[str, int]) -> None:
-    table = StrangerTable(KEY)
+    table = UnregisteredTable(KEY)
     for client in clients:
         note(table, client)
     assert taken(table) == prefixes
 
 
 def test_what_was_taken_is_counted_from_nothing_again() -> None:
-    table = StrangerTable(KEY)
+    table = UnregisteredTable(KEY)
     note(table, "192.0.2.1", times=5)
     note(table, "198.51.100.1", times=2)
     assert taken(table) == {"c00002": 5, "c63364": 2}
@@ -75,14 +75,14 @@ def test_what_was_taken_is_counted_from_nothing_again() -> None:
 def test_each_later_second_in_which_it_asks_lets_it_stay_four_times_as_long(
     seconds: tuple[int, ...], seen_s: int, ends_s: int
 ) -> None:
-    table = StrangerTable(KEY)
+    table = UnregisteredTable(KEY)
     for now_s in seconds:
         note(table, "192.0.2.1", now_s)
     assert table.take() == [Noted(bytes((192, 0, 2)), len(seconds), seen_s, ends_s)]
 
 
 def test_in_a_full_set_nobody_gives_way_before_his_time_and_then_whose_time_ended_first() -> None:
-    table = StrangerTable(ONE_SET)
+    table = UnregisteredTable(ONE_SET)
     for number in range(WAYS):
         note(table, f"192.0.{number}.1", 100 + number % 3)
     note(table, "198.51.100.1", 101)
@@ -98,7 +98,7 @@ def test_in_a_full_set_nobody_gives_way_before_his_time_and_then_whose_time_ende
 
 
 def test_whoever_is_silent_for_longer_than_his_time_keeps_his_place_until_another_wants_it() -> None:
-    table = StrangerTable(ONE_SET)
+    table = UnregisteredTable(ONE_SET)
     note(table, "192.0.2.1", 100)
     note(table, "192.0.2.1", 100 + DAY_S)
     assert table.take() == [Noted(bytes((192, 0, 2)), 2, 100 + DAY_S, 100 + DAY_S + 8)]
@@ -108,7 +108,7 @@ def test_whoever_is_silent_for_longer_than_his_time_keeps_his_place_until_anothe
 def test_neighbours_do_not_crowd_into_few_sets(step: int) -> None:
     drawn = random.Random(7)
     for _ in range(200):
-        table = StrangerTable(drawn.randbytes(TABLE_KEY_OCTETS))
+        table = UnregisteredTable(drawn.randbytes(TABLE_KEY_OCTETS))
         for number in range(0, 64 * step, step):
             table.note((0x0A00_0000 + (number << 8)).to_bytes(4), 5_000)
         assert len(table.take()) >= 60
@@ -116,7 +116,7 @@ def test_neighbours_do_not_crowd_into_few_sets(step: int) -> None:
 
 @pytest.mark.parametrize("every_s", [1, 5, 60, 600])
 def test_a_flood_takes_nothing_from_those_who_asked_steadily_before(every_s: int) -> None:
-    table = StrangerTable(KEY)
+    table = UnregisteredTable(KEY)
     for now_s in range(10, 20):
         note(table, "192.0.2.1", now_s)
     for round_ in range(5):
@@ -127,7 +127,7 @@ def test_a_flood_takes_nothing_from_those_who_asked_steadily_before(every_s: int
 
 
 def test_who_begins_to_ask_amid_a_flood_is_found_all_the_same() -> None:
-    table = StrangerTable(KEY)
+    table = UnregisteredTable(KEY)
     for now_s in range(10, 120):
         flood(table, now_s, now_s + 1, 1000, now_s)
         note(table, "192.0.2.1", now_s)
@@ -137,7 +137,7 @@ def test_who_begins_to_ask_amid_a_flood_is_found_all_the_same() -> None:
 
 
 def test_a_flood_of_sources_that_come_once_makes_none_of_them_look_steady() -> None:
-    table = StrangerTable(KEY)
+    table = UnregisteredTable(KEY)
     flood(table, 10, 40, 2000)
     noted = table.take()
     assert len(noted) == PLACES
@@ -155,7 +155,7 @@ def test_a_flood_of_sources_that_come_once_makes_none_of_them_look_steady() -> N
     ),
 )
 def test_never_more_than_there_are_places_and_each_counted_once(key: bytes, steps: list[tuple[bytes, int]]) -> None:
-    table = StrangerTable(key)
+    table = UnregisteredTable(key)
     now_s = 0
     for client, wait_s in steps:
         now_s += wait_s
@@ -169,7 +169,7 @@ def test_never_more_than_there_are_places_and_each_counted_once(key: bytes, step
 
 
 def test_the_table_is_as_its_description_says() -> None:
-    table = StrangerTable(KEY)
+    table = UnregisteredTable(KEY)
     note(table, "192.0.2.1", 7)
     note(table, "2001:db8:7::1", 7)
     note(table, "2001:db8:7::2", 9, times=3)
@@ -188,5 +188,5 @@ def test_the_table_is_as_its_description_says() -> None:
 
 @pytest.mark.parametrize("octets", [0, TABLE_KEY_OCTETS - 1, TABLE_KEY_OCTETS + 1])
 def test_a_key_of_another_length_is_refused(octets: int) -> None:
-    with pytest.raises(ValueError, match="make table of strangers: a key has 24 octets"):
-        StrangerTable(bytes(octets))
+    with pytest.raises(ValueError, match="make table of unregistered networks: a key has 24 bytes"):
+        UnregisteredTable(bytes(octets))

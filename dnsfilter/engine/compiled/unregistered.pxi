@@ -1,33 +1,33 @@
-# Networks that asked although no range holds them: engine/strangers.py's table, in the same memory. What each word means
-# stands there.
+# Networks that asked although no range holds them: the table of engine/unregistered.py, which says what each word
+# means, in the same memory.
 
 cdef enum:
-    STRANGER_SET_BITS = 6
-    STRANGER_WAYS = 8
-    STRANGERS = 512
+    NOTED_SET_BITS = 6
+    NOTED_WAYS = 8
+    NOTED_PLACES = 512
     STEADY_BITS = 3
     MOST_STEADY = 7
     FIRST_STAY_S = 2
 
 cdef extern from *:
     """
-    #define STRANGER_SPREAD 0x9E3779B97F4A7C15u
+    #define NOTED_SPREAD 0x9E3779B97F4A7C15u
     """
-    const uint64_t STRANGER_SPREAD
+    const uint64_t NOTED_SPREAD
 
 
 @cython.final
-cdef class Strangers:
-    """A `StrangerTable`, which C writes too."""
+cdef class UnregisteredNetworks:
+    """An `UnregisteredTable` that C writes."""
 
     cdef uint64_t[::1] table
     cdef uint64_t k0, k1, k2
 
-    def __init__(self, strangers):
-        self.table = strangers.table
-        if self.table.shape[0] != 3 * STRANGERS:
-            raise ValueError(f"take strangers: a table has {3 * STRANGERS} words, not {self.table.shape[0]}")
-        self.k0, self.k1, self.k2 = strangers.keys
+    def __init__(self, unregistered):
+        self.table = unregistered.table
+        if self.table.shape[0] != 3 * NOTED_PLACES:
+            raise ValueError(f"note networks: a table has {3 * NOTED_PLACES} words, not {self.table.shape[0]}")
+        self.k0, self.k1, self.k2 = unregistered.keys
 
     cdef void note(self, const uint8_t* client, int size, int64_t now_ms) noexcept nogil:
         """Count one query of a packed address."""
@@ -39,29 +39,29 @@ cdef class Strangers:
             whose = whose << 8 | client[at]
         whose = whose << 2 | (1 if size == V4_OCTETS else 3)
         at = self.place_of(whose)
-        seen = self.table[STRANGERS + at]
+        seen = self.table[NOTED_PLACES + at]
         if self.table[at] == whose:
-            queries = self.table[2 * STRANGERS + at]
+            queries = self.table[2 * NOTED_PLACES + at]
             steady = seen & MOST_STEADY
             if steady < MOST_STEADY and now_s > seen >> STEADY_BITS:
                 steady += 1
         elif self.table[at] and stay_ends(seen) > now_s:
             return
         self.table[at] = whose
-        self.table[STRANGERS + at] = now_s << STEADY_BITS | steady
-        self.table[2 * STRANGERS + at] = queries + 1
+        self.table[NOTED_PLACES + at] = now_s << STEADY_BITS | steady
+        self.table[2 * NOTED_PLACES + at] = queries + 1
 
     cdef int place_of(self, uint64_t whose) noexcept nogil:
         """Where it stands, or whose place it would take."""
         cdef uint64_t mixed = self.k0 + self.k1 * <uint64_t><uint32_t>whose + self.k2 * (whose >> 32)
-        cdef int first = <int>(((mixed ^ mixed >> 32) * STRANGER_SPREAD) >> (64 - STRANGER_SET_BITS)) * STRANGER_WAYS
+        cdef int first = <int>(((mixed ^ mixed >> 32) * NOTED_SPREAD) >> (64 - NOTED_SET_BITS)) * NOTED_WAYS
         cdef int at, least = first
         cdef uint64_t ends, earliest = <uint64_t>-1
-        for at in range(first, first + STRANGER_WAYS):
+        for at in range(first, first + NOTED_WAYS):
             if self.table[at] == whose:
                 return at
-        for at in range(first, first + STRANGER_WAYS):
-            ends = stay_ends(self.table[STRANGERS + at]) if self.table[at] else 0
+        for at in range(first, first + NOTED_WAYS):
+            ends = stay_ends(self.table[NOTED_PLACES + at]) if self.table[at] else 0
             if ends < earliest:
                 least, earliest = at, ends
         return least

@@ -57,12 +57,12 @@ class Noted:
     ends_s: int
 
 
-class StrangerTable:
+class UnregisteredTable:
     """What one engine has met. `key` is drawn at start, so that nobody knows who shares a set with whom."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != TABLE_KEY_OCTETS:
-            raise ValueError(f"make table of strangers: a key has {TABLE_KEY_OCTETS} octets, not {len(key)}")
+            raise ValueError(f"make table of unregistered networks: a key has {TABLE_KEY_OCTETS} bytes, not {len(key)}")
         self.keys = tuple(int.from_bytes(key[at : at + 8], "little") for at in range(0, TABLE_KEY_OCTETS, 8))
         # Of pages of its own, so that a set is a cache line of each column.
         self.table: memoryview[int] = memoryview(mmap(-1, 3 * PLACES * 8)).cast("Q")

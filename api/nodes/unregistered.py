@@ -47,7 +47,7 @@ def place_of(site: str, prefix: str) -> Place:
     return Place(site, network.version, int(network.network_address))
 
 
-class Strangers:
+class UnregisteredNetworks:
     """What each node told last. Safe in threads."""
 
     def __init__(self) -> None:
@@ -56,17 +56,17 @@ class Strangers:
         self._entries: dict[Place, _Entry] = {}
         self._order: list[Place] | None = []
 
-    def take(self, number: int, site: str, strangers: Sequence[Stranger], at_s: float) -> None:
+    def take(self, number: int, site: str, unregistered: Sequence[Stranger], at_s: float) -> None:
         """What a node at a site tells at `at_s`, in place of what it told before."""
         with self._lock:
             before = self._told.pop(number, (0.0, {}))[1]
             # Nearly all were told before: their places are known.
             known = {prefix: place for prefix, place in before.items() if place.site == site}
-            now = {one.prefix: known.get(one.prefix) or place_of(site, one.prefix) for one in strangers}
+            now = {one.prefix: known.get(one.prefix) or place_of(site, one.prefix) for one in unregistered}
             for prefix, place in before.items():
                 if now.get(prefix) != place:
                     self._drop(number, place)
-            for one in strangers:
+            for one in unregistered:
                 place = now[one.prefix]
                 entry = self._entries.get(place)
                 if entry is None:
