@@ -110,7 +110,7 @@ def test_each_message_has_its_time_and_a_long_reply_is_no_fault(monkeypatch: pyt
 def test_what_a_server_says_after_a_reply_does_not_undo_it() -> None:
     replies = [b"250 here", b"250 yes", b"250 yes", b"354 go on", b"250 kept\r\n421 closing"]
     with _server(*([(0.0, reply + b"\r\n")] for reply in replies)) as place:
-        _send(place)
+        assert _send(place) == {}
 
 
 LOGIN = Login("dns", "secret")
@@ -120,11 +120,12 @@ def _place(mailbox: Mailbox, *, tls: bool = False, login: Login | None = LOGIN) 
     return MailPlace("127.0.0.1", mailbox.port, tls, "dns@example.org", ("record@example.org",), login)
 
 
-def _send(place: MailPlace) -> None:
+def _send(place: MailPlace) -> dict[str, tuple[int, bytes]]:
+    """Send a mail; return the recipients that the server refuses."""
     message = make_message(place.sender, place.recipients, "terms")
     message.set_content("text")
     with connect(place) as server:
-        server.send_message(message)
+        return server.send_message(message)
 
 
 def test_without_a_login_mail_leaves_as_it_is() -> None:

@@ -60,7 +60,7 @@ def test_whoever_waits_for_it_is_told_once_it_is_current(
     pulling.pull(0, lambda: told.append(store.current_revision()))
     plane.script.alter_file = lambda data: b""
     plane.publish(compiled(2, Mode.OFF))
-    refused(plane, pulling, store, "revision 2 refused")
+    assert_refused(plane, pulling, store, "revision 2 refused")
     assert told == [1]
 
 
@@ -97,8 +97,8 @@ def test_a_revision_made_anew_is_taken(plane: Played, make_puller: MakePuller, s
     assert store.read_current().manifest == plane.manifest
 
 
-def refused(plane: Played, pulling: Puller, store: SnapshotStore, reason: str) -> None:
-    """The pull fails for that reason, and what was in force is."""
+def assert_refused(plane: Played, pulling: Puller, store: SnapshotStore, reason: str) -> None:
+    """Assert that the pull fails for that reason and leaves the snapshot in force."""
     before = store.read_current().manifest if store.current_revision() is not None else None
     with pytest.raises(SnapshotError, match=reason):
         pulling.pull(0)
@@ -113,7 +113,7 @@ def test_an_older_revision_is_refused_as_a_replay_after_a_start_too(
     pulling.pull(0)
     plane.publish(compiled(6))
     for each in (pulling, make_puller()):
-        refused(plane, each, store, "revision 6 refused: revision 7 was pulled before")
+        assert_refused(plane, each, store, "revision 6 refused: revision 7 was pulled before")
 
 
 def test_an_earlier_making_of_a_revision_is_refused_as_a_replay_after_a_start_too(
@@ -127,7 +127,7 @@ def test_an_earlier_making_of_a_revision_is_refused_as_a_replay_after_a_start_to
     assert pulling.pull(0) == 5
     plane.publish(old)
     for each in (pulling, make_puller()):
-        refused(plane, each, store, "revision 5 refused: one made later was pulled before")
+        assert_refused(plane, each, store, "revision 5 refused: one made later was pulled before")
     plane.publish(compiled(6, Mode.OFF))
     assert pulling.pull(0) == 6
 
@@ -142,7 +142,7 @@ def test_a_revision_is_not_taken_back_in_small_steps(
         assert pulling.pull(0) == 5
     plane.publish(compiled(5, made_s=NOW - TOLERATED_S - 1))
     for each in (pulling, make_puller()):
-        refused(plane, each, store, "one made later was pulled before")
+        assert_refused(plane, each, store, "one made later was pulled before")
 
 
 def test_a_making_by_a_clock_that_was_ahead_binds_nobody(plane: Played, tmp_path: Path, store: SnapshotStore) -> None:
@@ -155,7 +155,7 @@ def test_a_making_by_a_clock_that_was_ahead_binds_nobody(plane: Played, tmp_path
         assert pulling.pull(0) == 5
         assert store.read_current().manifest == plane.manifest
         plane.publish(compiled(5, made_s=NOW - 3600))
-        refused(plane, pulling, store, "one made later was pulled before")
+        assert_refused(plane, pulling, store, "one made later was pulled before")
 
 
 def test_a_node_that_has_lost_everything_takes_what_there_is(
@@ -164,7 +164,7 @@ def test_a_node_that_has_lost_everything_takes_what_there_is(
     plane.publish(compiled(5, made_s=NOW + 3600))
     make_puller().pull(0)
     plane.publish(compiled(5))
-    refused(plane, make_puller(), store, "one made later was pulled before")
+    assert_refused(plane, make_puller(), store, "one made later was pulled before")
     assert make_puller().pull(0, afresh=True) == 5
 
 
@@ -195,7 +195,7 @@ def test_what_is_not_signed_under_the_pinned_key_is_refused(
     pulling.pull(0)
     plane.publish(compiled(2, Mode.OFF))
     plane.script.alter_manifest = alter
-    refused(plane, pulling, store, reason)
+    assert_refused(plane, pulling, store, reason)
     assert len(files_asked(plane)) == 3
     plane.script.alter_manifest = bytes
     assert pulling.pull(0) == 2
@@ -207,7 +207,7 @@ def test_another_key_is_refused_and_the_pinned_one_named(
     pulling, pinned = make_puller(), plane.key
     plane.signing = Ed25519PrivateKey.generate()
     plane.publish(compiled(2))
-    refused(plane, pulling, store, f"revision 2 refused: .* is not one under {pinned[:16]}")
+    assert_refused(plane, pulling, store, f"revision 2 refused: .* is not one under {pinned[:16]}")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_octets_that_are_not_their_digest_s_are_refused(
     pulling.pull(0)
     plane.publish(compiled(2, Mode.OFF))
     plane.script.alter_file = alter
-    refused(
+    assert_refused(
         plane, pulling, store, "revision 2 refused: the [0-9]+ octets that came as file .* are not those of its digest"
     )
     plane.script.alter_file = bytes
@@ -242,7 +242,7 @@ def test_a_file_too_large_for_any_node_is_not_asked_for(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(puller, "LARGEST_FILE", 10)
-    refused(plane, make_puller(), store, "has more than 10 octets")
+    assert_refused(plane, make_puller(), store, "has more than 10 octets")
     assert files_asked(plane) == []
 
 

@@ -36,8 +36,8 @@ NAMES = tuple(map(parse_name, ("x.cdn.tiktok.example", "login.example.org", "cap
 INSTANTS = (0, NOW - 1, NOW, NOW + DAY, NOW + 3 * DAY, 2**62)
 
 
-def use(files: list[bytes]) -> None:
-    """Asks everything of a snapshot of these files, with a manifest that agrees on their sizes."""
+def use(files: list[bytes]) -> int:
+    """Ask everything of a snapshot of these files, with a manifest of their sizes; return how many addresses it has."""
     manifest = parse_manifest(COMPILED.manifest)
     sizes = [len(data) for data in files]
     fitting = write_manifest(
@@ -52,10 +52,12 @@ def use(files: list[bytes]) -> None:
     snapshot = Snapshot.open(fitting, files[0], files[1], files[2], "default")
     matches = snapshot.match_all(NAMES)
     snapshot.concerned(matches)
+    known = 0
     for address in ADDRESSES:
         found = snapshot.find(address)
         if found is None:
             continue
+        known += 1
         snapshot.authority(found)
         for at in INSTANTS:
             judgement = snapshot.judge(found, matches, at)
@@ -64,6 +66,7 @@ def use(files: list[bytes]) -> None:
             snapshot.enforcing(found, at)
     for at in INSTANTS:
         snapshot.decide(ip_address("192.0.2.77"), NAMES[0], at)
+    return known
 
 
 def survives(files: list[bytes]) -> None:
@@ -72,7 +75,7 @@ def survives(files: list[bytes]) -> None:
 
 
 def test_the_whole_files_are_read() -> None:
-    use(list(FILES))
+    assert use(list(FILES)) == 3
 
 
 @examples(200)

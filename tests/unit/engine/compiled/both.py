@@ -34,6 +34,8 @@ class Both:
     """The reference engine and its twin. A call asks both one query, and gives what they have said alike."""
 
     rigs: tuple[Rig, Rig]
+    compared: int = 0
+    """How many replies and answers were compared."""
     _labels: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __call__(
@@ -41,6 +43,7 @@ class Both:
     ) -> object:
         expected, found = (_said(rig, data, client, transport, later_ms) for rig in self.rigs)
         assert found == expected
+        self.compared += 1
         return expected[0]
 
     def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
@@ -64,6 +67,7 @@ class Both:
         for one, other, of in zip(found.each, expected.each, said, strict=True):
             assert replace(one, handed=True) == replace(other, handed=True), of
         assert replace(found, each=[]) == replace(expected, each=[]), said
+        self.compared += len(said)
         return found.each
 
 
@@ -203,7 +207,7 @@ def _counts(rig: Rig) -> tuple[list[int], list[int]]:
 def both(
     drawn: Policy, *, conditional: bool = False, clients: Clients | None = None, wall_s: int = NOW, **settings: Any
 ) -> Iterator[Both]:
-    """Both kinds with one policy, and with upstreams that say nothing of themselves."""
+    """Run both kinds with one policy and scripted upstreams; what compares nothing fails."""
 
     def start(kind: str) -> Any:
         upstreams = [Scripted(silent) for _ in range(2 if conditional else 1)]
@@ -211,4 +215,6 @@ def both(
         return running(kind, drawn, *upstreams, conditional=zones, clients=clients, wall_s=wall_s, **settings)
 
     with start("reference") as reference, start("compiled") as twin:
-        yield Both((reference, twin))
+        pair = Both((reference, twin))
+        yield pair
+        assert pair.compared, "the test compares nothing"

@@ -50,6 +50,7 @@ STEPS = st.lists(
         st.sampled_from(Transport),
         st.sampled_from((0, 0, 0, 1, 50, 300, 700, 999, 1_000, 7_000, 40_000, 2**33, 2**40)),
     ),
+    min_size=1,
     max_size=80,
 )
 LIMITS = st.builds(
