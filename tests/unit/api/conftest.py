@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine, create_engine
 
 from api.accounts.repository import get
 from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
@@ -22,6 +23,7 @@ from api.audit.key import load_signing_key, make_signing_key
 from api.audit.witness import Witness
 from api.auth.permissions import Role
 from api.auth.tokens import load_key, make_first_token, make_key
+from api.db.base import Base
 from api.db.session import Database
 from api.db.unit import LOCAL, UnitOfWork
 from api.deps import Runtime
@@ -294,3 +296,17 @@ def _entry(slug: str, tiers: int) -> Entry:
 
 def _name(text: str) -> CatalogueName:
     return CatalogueName(text, parse_name(text), False, ())
+
+
+@pytest.fixture
+def unlinked(backend: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine with every table and no row, which takes rows whose foreign keys name nothing."""
+    if backend == "postgresql":
+        # A replica checks no foreign keys; SQLite checks none by itself.
+        options = {"options": "-c session_replication_role=replica"}
+        engine = create_engine(request.getfixturevalue("server").fresh(), connect_args=options)
+    else:
+        engine = create_engine("sqlite://")
+        Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()

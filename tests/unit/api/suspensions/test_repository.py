@@ -1,33 +1,18 @@
 """Since when nothing was refused without a break, of many suspensions at once."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from api.db.base import Base
 from api.db.models import SuspensionRow
 from api.suspensions.repository import page, unbroken_since
 from api.suspensions.state import finish
 from tests.unit.api.conftest import START, on_both_databases
 
 AUTHORITIES = (None, "town", "zone")
-
-
-@pytest.fixture
-def engine(backend: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """With every table, of which none has a suspension."""
-    if backend == "postgresql":
-        # A replica asks for no authorities to suspend, as SQLite does not by itself.
-        options = {"options": "-c session_replication_role=replica"}
-        made = create_engine(request.getfixturevalue("server").fresh(), connect_args=options)
-    else:
-        made = create_engine("sqlite://")
-        Base.metadata.create_all(made)
-    yield made
-    made.dispose()
 
 
 def _row(authority: str | None, start: int, end: int, ended: int | None = None) -> SuspensionRow:
@@ -63,7 +48,7 @@ def _plainly(row: SuspensionRow, rows: Sequence[SuspensionRow]) -> int:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_it_is_what_walking_back_step_by_step_finds(engine: Engine, seed: int) -> None:
+def test_it_is_what_walking_back_step_by_step_finds(unlinked: Engine, seed: int) -> None:
     chance = random.Random(seed)
     rows = []
     for _ in range(60):
@@ -71,7 +56,7 @@ def test_it_is_what_walking_back_step_by_step_finds(engine: Engine, seed: int) -
         end = start + chance.randrange(60, 4 * 3600)
         ended = chance.choice((None, None, start - chance.choice((0, 1, 900)), chance.randrange(start, end)))
         rows.append(_row(chance.choice(AUTHORITIES), start, end, ended))
-    with Session(engine) as session:
+    with Session(unlinked) as session:
         listed = _kept(session, rows)
         assert unbroken_since(session, listed) == {row.number: _plainly(row, rows) for row in listed}
         for row in listed[:5]:
@@ -79,10 +64,10 @@ def test_it_is_what_walking_back_step_by_step_finds(engine: Engine, seed: int) -
 
 
 @on_both_databases
-def test_a_stretch_of_days_of_short_ones_takes_few_queries(engine: Engine) -> None:
+def test_a_stretch_of_days_of_short_ones_takes_few_queries(unlinked: Engine) -> None:
     queries: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *arguments: queries.append(arguments[2]))
-    with Session(engine) as session:
+    event.listen(unlinked, "before_cursor_execute", lambda *arguments: queries.append(arguments[2]))
+    with Session(unlinked) as session:
         listed = _kept(
             session, [_row("town", START - 120 * at, START - 120 * at + 120) for at in reversed(range(3000))]
         )
@@ -92,6 +77,6 @@ def test_a_stretch_of_days_of_short_ones_takes_few_queries(engine: Engine) -> No
     assert len(queries) <= 4
 
 
-def test_nothing_is_asked_for_an_empty_page(engine: Engine) -> None:
-    with Session(engine) as session:
+def test_nothing_is_asked_for_an_empty_page(unlinked: Engine) -> None:
+    with Session(unlinked) as session:
         assert unbroken_since(session, []) == {}
