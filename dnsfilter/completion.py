@@ -27,7 +27,7 @@ def _print_script(make_parser: Callable[[], argparse.ArgumentParser], options: a
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return the script for one of `SHELLS`. The parser is changed for it, and is good for nothing else afterwards."""
+    """Return the script for one of `SHELLS`. Making it changes the parser: do not use that afterwards."""
     import shtab
 
     for each in every(parser):

@@ -1,4 +1,4 @@
-"""The state of a grant, and when it has ended. When a role is held is the matter of the grant's `period`."""
+"""Decide the state of a grant. Its `period` says when the role is held."""
 
 from api.accounts.schemas import GrantState
 from api.db.models import GrantRow

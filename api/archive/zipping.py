@@ -13,7 +13,7 @@ _LEVEL = 6
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a member's content was: SHA-256 in hexadecimal, bytes, parts."""
+    """A member's digest (SHA-256, hexadecimal), size in bytes, and number of parts."""
 
     sha256: str
     octets: int

@@ -53,7 +53,7 @@ class Rule:
 
 
 READERS = frozenset(Role)
-"""Every role reads."""
+"""All roles."""
 OPERATORS = frozenset({Role.OPERATOR, Role.ADMINISTRATOR})
 APPROVERS = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
 AUDITORS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})

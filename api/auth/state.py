@@ -1,4 +1,4 @@
-"""Whether a token is taken at an instant, also as SQL. When a role is held is the matter of a grant's `period`."""
+"""Decide whether a token is valid at an instant, also as SQL."""
 
 from enum import StrEnum
 

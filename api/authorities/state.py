@@ -1,4 +1,4 @@
-"""Whether an authority is open, and how far what it begins may reach."""
+"""Decide whether an authority is open, and when what it begins must end."""
 
 from sqlalchemy import ColumnElement, and_
 

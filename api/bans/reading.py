@@ -58,7 +58,7 @@ def kept(read: BanRead) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose ban on what it is that a request is about; dates in it are local to `time_zone`.
+    """The ban that a request concerns. Dates in the request are local to `time_zone`.
 
     `ban` is its number. It is None if there is no such ban yet.
     """

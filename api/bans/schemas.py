@@ -40,7 +40,7 @@ class State(StrEnum):
 
 
 class What(StrEnum):
-    """What is ahead of a ban that is ending."""
+    """Whether a ban ends or is to be reviewed."""
 
     END = "end"
     REVIEW = "review"
@@ -158,7 +158,7 @@ class TermRead(Read):
 
 
 class EndingRead(Read):
-    """What a ban in force comes to within thirty days: `days` is the tightest of 30, 7 and 1 that is reached.
+    """The end or review of a ban within thirty days. `days` is the shortest warning (30, 7 or 1) that is due.
 
     `days_left` are begun days; an overdue review has 0.
     """

@@ -24,7 +24,7 @@ ENDING_S = WARNINGS_DAYS[-1] * DAY_S
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a ban in force comes to, at `at`; `days` is the tightest warning that is reached."""
+    """The next end or review of a ban in force, at `at`. `days` is the shortest warning that is due."""
 
     at: Instant
     what: What

@@ -1,6 +1,6 @@
-"""What only a terminal is shown, by rich: texts wrapped within columns, headings in bold, how far long work is.
+"""Lay out what only a terminal shows, with rich: wrapped columns, bold headings, progress of long work.
 
-Texts come in escaped, and nothing in them is read as markup. Without a terminal nothing here is loaded.
+Callers escape texts, and nothing in them is markup. Without a terminal this module is not loaded.
 """
 
 import os

@@ -28,7 +28,7 @@ class Heir:
 
     @property
     def bound(self) -> frozenset[str]:
-        """The authorities that were bound to the other ban, and are to this one."""
+        """Return the authorities that were bound to the merged ban and are bound to this one."""
         return frozenset(row.authority for row in self.bindings)
 
     def reaches(self, authority: str) -> bool:

@@ -35,7 +35,7 @@ MAX_LARGE, MAX_LARGE_EACH = 8, 4
 until they are answered."""
 
 MAX_CHECKS = 8
-"""Senders of large bodies that are looked up at once."""
+"""Tokens of large requests that are checked at the same time."""
 
 
 class BodyMiddleware:

@@ -39,10 +39,11 @@ PLACES: Mapping[Work, tuple[int, int]] = {
 }
 """Requests at once: of all callers, and of one. A caller is a known token, or an address with all that have none."""
 OF_PLACES = sum(most for most, _ in PLACES.values())
-"""Threads that requests with places take. A request takes one again and again, never two: while acts wait for their
-turn to write, whoever has the turn and all others find one."""
 THREADS = OF_PLACES + 40
-"""Files that are being sent have no place; anyio's default is for them."""
+"""One thread for each place, and anyio's default of 40 for answers that are sent without a place.
+
+A request uses at most one thread at a time. So acts that wait for their turn to write leave threads to all others.
+"""
 MAX_KNOWN = 10_000
 """Tokens that are remembered as known."""
 

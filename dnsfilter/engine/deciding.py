@@ -1,4 +1,4 @@
-"""What a query gets that may be answered: from policy, from names of ours, from the cache, or from an upstream.
+"""Decide a query that may be answered: by policy, from local names, from the cache, or by an upstream.
 
 Both engines decide through this: the reference every query, the compiled one what it is not certain of.
 """
@@ -23,7 +23,7 @@ _UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
 
 
 class Deciding:
-    """Decides queries of clients that may ask, once they are within their limits."""
+    """Decide queries of clients that may ask and are within their limits."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Deciding:
         self._slots = slots
 
     def decide(self, case: Case) -> Reply | Miss:
-        """Answer the query, or say whom to ask."""
+        """Return the reply, or a miss that says which upstreams to ask."""
         judging, query, question, boot_ms = self._judging, case.query, case.query.question, case.boot_ms
         # 1. Policy on the question.
         matches = judging.snapshot.match(question.name)
@@ -73,7 +73,7 @@ class Deciding:
         return Reply(judging.serve(case, stale, Outcome.STALE))
 
     def _without_upstream(self, case: Case) -> bytes | None:
-        """The reply to what is answered here or not at all, None for everything else."""
+        """Return the reply to a query that is never forwarded; None for all other queries."""
         query, count = case.query, self._judging.count
         if not query.rd:
             count(case.transport, Outcome.NOT_RECURSIVE)

@@ -11,7 +11,7 @@ MOST_EXCHANGES = 4096
 CROWDED_FROM = MOST_EXCHANGES * 3 // 4
 """From this many exchanges on, waits are shorter."""
 MOST_WAITERS = 4096
-"""Queries that one exchange may hold, and eight times as many as one client may have waiting."""
+"""Waiting queries of one exchange at most. One client may have an eighth of that waiting."""
 
 
 class Room:

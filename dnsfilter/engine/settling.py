@@ -1,4 +1,4 @@
-"""What comes of questions that went upstream: answers kept and delivered, chains followed, failures remembered.
+"""Settle questions that went upstream: cache and deliver answers, follow chains, remember failures.
 
 Both engines settle through this: the reference every question, the compiled one what needs more than one answer.
 """
@@ -32,7 +32,7 @@ STREAM_LIMIT = 65535
 
 
 class Settling:
-    """Settles the questions of one `Inflight`. `trust_ad` says whether to believe the default upstreams' AD bit."""
+    """Settle the questions of one `Inflight`. `trust_ad` says whether to believe the default upstreams' AD bit."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Settling:
         self._answered = 0
 
     def ask(self, turn: Turn, miss: Miss, waiter: Waiter) -> bool:
-        """Whether the query was asked, joined those that ask the same, or, without room, had a stale answer."""
+        """Forward the query, or join it to an equal one. Return False if there is neither room nor a stale answer."""
         key = miss.key
         question = question_of(key.name, key.qtype, key.qclass)
         # Without room another question may give way; those who wait for it are answered.
@@ -77,7 +77,7 @@ class Settling:
         return True
 
     def settle(self, turn: Turn, results: Iterable[Result]) -> None:
-        """Do what each result calls for before the next one is made."""
+        """Handle each result before the next one is made."""
         for result in results:
             match result:
                 case Got(exchange, answer):
@@ -92,7 +92,7 @@ class Settling:
                     assert_never(result)
 
     def deliver(self, turn: Turn, waiter: Waiter, found: Entry | Failed, outcome: Outcome) -> None:
-        """Decide again for one who waited, and send the reply or hand it up."""
+        """Decide a waiting query again, and send the reply or hand it up."""
         judging = self._judging
         transport = Transport.TCP if waiter.listener is None else Transport.UDP
         limit = STREAM_LIMIT if waiter.listener is None else udp_limit(waiter.query)
@@ -112,13 +112,13 @@ class Settling:
         self.time(waiter.asked_ns)
 
     def time(self, asked_ns: int) -> None:
-        """Note how long a reply took, if it is one of those that are timed."""
+        """Measure how long a reply took, if it is one of those that are measured."""
         self._answered += 1
         if self._answered % SAMPLE_EVERY == 0:
             ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - asked_ns)
 
     def _got(self, turn: Turn, exchange: Exchange, answer: Answer) -> Sequence[Result]:
-        """Keep what the question reaches and answer all who wait; or ask on where a CNAME leads out of the answer."""
+        """Cache what the question reaches and answer all who wait; or follow a CNAME that leads out of the answer."""
         chain = follow(answer, exchange.question, others_than(exchange.question, self._zones))
         exchange.walked.append((answer, chain))
         if not chain.complete:
@@ -151,7 +151,7 @@ class Settling:
         return self._inflight.follow(exchange, question, servers, turn.boot_ns)
 
     def _gone(self, turn: Turn, exchange: Exchange, code: EdeCode | None) -> None:
-        """Answer all who wait with what the cache still holds (RFC 8767), else with SERVFAIL."""
+        """Answer all who wait from stale data (RFC 8767), else with SERVFAIL."""
         waiters = self._inflight.finish(exchange)
         entry = stale_answer(self._cache, exchange.key, turn.boot_ms)
         if entry is not None and waiters:
@@ -163,7 +163,7 @@ class Settling:
             self.deliver(turn, waiter, entry or Failed(code, targets), Outcome.STALE)
 
     def _late(self, turn: Turn, exchange: Exchange) -> None:
-        """Answer all who wait with what the cache still holds; upstream goes on being asked (RFC 8767 section 5)."""
+        """Answer all who wait from stale data, and go on asking upstream (RFC 8767 section 5)."""
         entry = stale_answer(self._cache, exchange.key, turn.boot_ms)
         waiters = self._inflight.dismiss(exchange) if entry is not None else []
         if entry is None or not waiters:

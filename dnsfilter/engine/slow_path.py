@@ -1,7 +1,7 @@
-"""The readable way of a query and of a question upstream.
+"""The slow path: what happens to a query, and to a question that goes upstream, in readable Python.
 
-The reference engine takes it with everything. The compiled engine comes here only with what it is not certain of, or
-what one answer does not settle: odd queries, chains, truncated answers, failures, timeouts, streams.
+The reference engine uses it for everything. The compiled engine uses it for what it cannot decide alone: odd queries,
+chains, truncated answers, failures, timeouts, streams.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ from dnsfilter.wire.reply import empty_reply, udp_limit
 
 
 class SlowPath:
-    """Decides, asks and settles over an engine's own table, health, cache and failures; `swap` comes first.
+    """Decide queries and settle answers, over the table, health, cache and failures of one engine. Call `swap` first.
 
     What is to be handed up is added to the events of the turn.
     """
@@ -64,13 +64,13 @@ class SlowPath:
     # Queries.
 
     def decide(self, case: Case) -> Reply | Miss:
-        """What a query gets whose client may ask, and has paid for it."""
+        """Decide a query whose client may ask and is within its limits."""
         return self._deciding.decide(case)
 
     def decide_message(
         self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
     ) -> Reply | Miss:
-        """The same of a query that has not been parsed yet; ValueError if it is none."""
+        """Parse a query and decide it. Raise ValueError if the message is no query."""
         query = parse_query(message)
         if not isinstance(query, Query):
             raise ValueError(f"decide {message.hex()}: no query")
@@ -81,7 +81,7 @@ class SlowPath:
     # Questions upstream.
 
     def ask(self, turn: Turn, miss: Miss, waiter: Waiter) -> bool:
-        """Ask upstream, or let the query wait with equal ones; False if there is no room, and no stale answer."""
+        """Ask upstream, or join an equal question. Return False if there is neither room nor a stale answer."""
         return self._settling.ask(turn, miss, waiter)
 
     def forward(self, turn: Turn, miss: Miss, ticket: int) -> None:
@@ -90,28 +90,28 @@ class SlowPath:
             turn.events.append(Answered(ticket, empty_reply(miss.query, Rcode.SERVFAIL)))
 
     def arrived(self, turn: Turn, server: int, number: int, message: bytes | None) -> None:
-        """Take what an upstream sent for the exchange of that number; None: an ICMP error."""
+        """Settle a datagram of an upstream for the exchange of that number. A message of None is an ICMP error."""
         self._settling.settle(turn, self._inflight.arrived(server, number, message, turn.boot_ns))
 
     def complete(self, turn: Turn, number: int, message: bytes | None, server_failed: bool) -> None:
-        """Take what a stream brought for the exchange of that number, if it still lasts."""
+        """Settle the answer of a stream for the exchange of that number, if it is still pending."""
         exchange = self._table.get(number)
         if exchange is not None:
             results = self._inflight.came_by_stream(exchange, message, turn.boot_ns, server_failed)
             self._settling.settle(turn, results)
 
     def expire(self, turn: Turn) -> None:
-        """Go on with what has waited long enough: late, timed out, probes, worn sockets."""
+        """Handle what is due: late answers, timeouts, probes, worn sockets."""
         self._settling.settle(turn, self._inflight.expire(turn.boot_ns))
 
     def next_alarm_ms(self) -> int | None:
-        """When `expire` next has work, None while there is none to come."""
+        """Return when `expire` next has work; None if there is none."""
         return self._inflight.next_alarm_ms()
 
     # Replies.
 
     def deliver(self, turn: Turn, waiters: Iterable[Waiter], key: CacheKey) -> None:
-        """Give those who waited the answer that the cache has just taken."""
+        """Answer waiting queries from the entry that was just cached."""
         entry = self._cache.get(key, turn.boot_ms)
         if entry is None:
             raise ValueError(f"deliver {key}: it is not in the cache")
@@ -119,5 +119,5 @@ class SlowPath:
             self._settling.deliver(turn, waiter, entry, Outcome.FORWARDED)
 
     def time(self, asked_ns: int) -> None:
-        """Note how long a reply took, if it is one of those that are timed."""
+        """Measure how long a reply took, if it is one of those that are measured."""
         self._settling.time(asked_ns)

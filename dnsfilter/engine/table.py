@@ -1,4 +1,4 @@
-"""What the course of a question needs of its engine: the one table of pending questions, and the servers' health.
+"""What the slow path needs of its engine: the one table of pending questions, and the health of servers.
 
 The reference engine's are `OwnTable` and `upstream.health.Health`; the compiled engine has both in C.
 """
@@ -11,20 +11,20 @@ from dnsfilter.engine.exchange import Exchange, Waiter
 from dnsfilter.wire.query import Question
 
 PROBE: Final = -1
-"""Stands for a probe where others have the number of an exchange."""
+"""In place of the number of an exchange: a probe."""
 
 
 class Table(Protocol):
-    """All questions on their way: who waits for each, what was sent for it, and when it is due."""
+    """All pending questions: who waits for each, what was sent for it, and when it is due."""
 
     def __len__(self) -> int:
-        """How many questions there are."""
+        """Return the number of pending questions."""
 
     def get(self, number: int) -> Exchange | None:
-        """Return the exchange of this number while it lasts."""
+        """Return the pending exchange of this number."""
 
     def find(self, key: CacheKey) -> Exchange | None:
-        """Return the exchange of this key while it lasts."""
+        """Return the pending exchange of this key."""
 
     def open(self, key: CacheKey, question: Question, waiter: Waiter, now_ns: int) -> Exchange:
         """Begin an exchange; the caller gives it its attempt. Raise OverflowError, and change nothing, without room."""
@@ -42,7 +42,7 @@ class Table(Protocol):
         """Return those who wait for the exchange; they take up no room any more."""
 
     def finish(self, exchange: Exchange) -> list[Waiter]:
-        """Forget the exchange and return those who wait for it; an answer that still arrives is nobody's."""
+        """Forget the exchange and return those who wait for it; a later answer is ignored."""
 
     def schedule(self, exchange: Exchange) -> None:
         """Note that the exchange's `deadline_ms` has changed."""
@@ -72,11 +72,11 @@ class Table(Protocol):
         """Retire worn sockets, once a second."""
 
     def next_alarm_ms(self) -> int | None:
-        """When there is work without anything arriving, None while there is none to come."""
+        """Return when work is due without a datagram; None if there is none."""
 
 
 class HealthBook(Protocol):
-    """What `upstream.health.Health` does, or a twin of it."""
+    """The interface of `upstream.health.Health`, which its twin has too."""
 
     def order(self, servers: Sequence[int], now_ms: int) -> tuple[int, ...]: ...
     def sent(self, server: int, now_ms: int) -> None: ...

@@ -1,7 +1,7 @@
-"""What supervisor and worker say to each other: one message a packet on a private socket pair, with descriptors.
+"""Messages between supervisor and worker: one message a packet on a private socket pair, with descriptors.
 
-Messages are msgpack of known types, and a packet has a largest size. The supervisor survives every packet of a worker,
-and keeps no descriptor that a worker sends.
+Messages are msgpack of known types, and packets are bounded in size. No packet of a worker ends the supervisor, and the
+supervisor closes every descriptor that a worker sends.
 """
 
 import os

@@ -26,7 +26,7 @@ from dnsfilter.telemetry.block import CounterBlock
 MISSED_S = 1.0
 """A worker that has said nothing for so long, four heartbeats, is stood in for."""
 _MOST_NOTED = 8 * PLACES
-"""A worker that reports much faster than it should is not listened to for a while: what waits is bounded."""
+"""Unregistered networks kept of one worker at a time. With more than these, its reports wait in the socket."""
 _NOT_A_CHILDS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 _LOG = logging.getLogger("dnsfilter.node")
 

@@ -98,7 +98,7 @@ cdef class PendingTable:
         return None if flight == NULL else self.exchange_of(flight)
 
     cdef object exchange_of(self, Flight* flight):
-        """The exchange of a flight, made if it has needed none so far."""
+        """Return the exchange of a flight; make it if there is none."""
         cdef Health health = self.pending.health
         cdef int64_t started_ms = flight.sent_ns // 1_000_000
         cdef int i

@@ -46,7 +46,7 @@ cdef int answer_plain(
     Answering fast, const Asked* asked, const Where* where, const uint8_t* client, int client_size, int transport,
     int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out,
 ) noexcept nogil:
-    """What a plain query gets, after the look ahead."""
+    """Answer a plain query, after the look ahead."""
     # 3. A client in no range is noted, and refused unless it may ask. Any client has its limits.
     if where.range_class < 0:
         fast.unregistered.note(client, client_size, now_ms)
@@ -61,7 +61,7 @@ cdef int resolve(
     Answering fast, const Asked* asked, const Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit,
     uint8_t* out,
 ) noexcept nogil:
-    """What a query for data of class IN gets, once it has paid."""
+    """Answer a query for data of class IN that is within its limits."""
     cdef Entry* entry
     cdef int known
     # 4. Names of ours, unless policy refuses the question.
@@ -93,7 +93,7 @@ cdef int answer_odd(
     Answering fast, const uint8_t* message, uint32_t size, Asked* asked, Where* where, const uint8_t* client,
     int client_size, int transport, int64_t at, int64_t now_ms, uint8_t* out,
 ) noexcept nogil:
-    """What a message gets that is no plain query. It is parsed here, without a look ahead; on MISS it is in `asked`."""
+    """Answer a message that is no plain query. Parse it here, without a look ahead; on MISS it is in `asked`."""
     cdef Fault fault
     cdef uint32_t limit
     # 2. Parse; what is too short, or itself a response, gets no answer.
@@ -122,7 +122,7 @@ cdef int answer_odd(
 cdef int answer_rare(
     Answering fast, Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
 ) noexcept nogil:
-    """What a query that is well-formed but not plain gets, once it has paid."""
+    """Answer a well-formed query that is not plain and is within its limits."""
     cdef int ours
     # 6. Policy comes first here: what it lets through may be declined.
     if not fast.pass_policy(asked, where.range_class, at):
@@ -145,7 +145,7 @@ cdef int answer_rare(
 
 @cython.final
 cdef class Loop:
-    """Works off sockets and the alarm of one engine. `slow_path` is a SlowPath over `table`."""
+    """Serve the sockets and the alarm of one engine. `slow_path` is a SlowPath over `table`."""
 
     cdef Answering fast
     cdef Pending pending
@@ -179,7 +179,7 @@ cdef class Loop:
         self.times.swap(anchor)
 
     def release(self):
-        """Let go of the counters' memory; nothing is read afterwards."""
+        """Release the memory of the counters. Nothing is read afterwards."""
         self.durations.slots = None
 
     def poll(self, int budget):
@@ -214,7 +214,7 @@ cdef class Loop:
         return 0
 
     cdef object in_python(self):
-        """This turn, for the slow path."""
+        """Return this turn, for the slow path."""
         if self.turn is None:
             self.turn = Turn(self.wall_s, self.boot_ns)
         return self.turn
@@ -231,13 +231,13 @@ cdef class Loop:
         return 0
 
     def set_alarm(self):
-        """Be woken when something is to be done that nothing announces."""
+        """Set the alarm for the next work that no datagram announces."""
         self.alarm.set(self.pending.next_alarm())
 
     # What clients ask.
 
     cdef int read_questions(self, Seat seat) except -1:
-        """Answer what waits at a socket, one batch of it."""
+        """Read one batch of queries from a socket, and answer it."""
         cdef Batch batch = self.batch
         cdef const uint8_t* client = NULL
         cdef int i, size, client_size, count
@@ -308,7 +308,7 @@ cdef class Loop:
                 self.fast.table.prefetch_records(&self.asked[i])
 
     cdef int ask_on(self, Seat seat, int i) noexcept nogil:
-        """Ask upstream for datagram `i`. Without room it is answered by what is stale, or dropped and counted."""
+        """Ask upstream for datagram `i`. Without room, answer from stale data, or drop and count it."""
         cdef Origin origin
         cdef Asked* asked = &self.asked[i]
         cdef Where* where = &self.where[i]
@@ -356,7 +356,7 @@ cdef class Loop:
     # What upstreams answer.
 
     cdef int read_answers(self, int fd) except -1:
-        """Work off what has arrived at a socket towards an upstream."""
+        """Read one batch of datagrams from an upstream's socket."""
         cdef Arrived arrived
         cdef Entry* entry
         cdef int said, left = ARRIVALS
@@ -372,7 +372,7 @@ cdef class Loop:
                 self.deliver(arrived.flight, entry)
 
     cdef int hand_over_answer(self, int said, int fd, const Arrived* arrived) except -1:
-        """Let the slow path take what came; NULL for a message is an ICMP error, which is about all of a socket."""
+        """Hand a datagram to the slow path. A NULL message is an ICMP error, which concerns all of the socket."""
         if said == REFUSED:
             for number in self.table.waiting_on(fd):
                 self.slow_path.arrived(self.in_python(), arrived.server, number, None)
@@ -383,7 +383,7 @@ cdef class Loop:
         return 0
 
     cdef int deliver(self, Flight* flight, Entry* entry) except -1:
-        """Answer all who wait by an entry that has just been kept."""
+        """Answer all waiting queries from an entry that was just cached."""
         cdef Waiting* whom = flight.first
         cdef list left_over = []
         key = None
@@ -406,7 +406,7 @@ cdef class Loop:
     # Queries without a socket.
 
     def answer(self, bytes message not None, bytes client not None, transport, wall_s, boot_ms):
-        """What `Engine.answer` says to one message."""
+        """Answer one message, for `Engine.answer`."""
         cdef Asked asked
         cdef Where where
         cdef int size
