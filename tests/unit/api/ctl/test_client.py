@@ -79,9 +79,9 @@ def test_fields_of_a_newer_control_plane_are_kept(scripted: Scripted) -> None:
 
 
 def test_an_answer_beyond_the_bound_is_given_up(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_OCTETS", 1000)
+    monkeypatch.setattr(module, "MAX_BYTES", 1000)
     scripted.answers["/v1/policy"] = (200, "application/toml", b"#" * 1001)
-    with Client(scripted.url, TOKEN) as client, pytest.raises(Unreachable, match="larger than 1000 octets"):
+    with Client(scripted.url, TOKEN) as client, pytest.raises(Unreachable, match="larger than 1000 bytes"):
         client.text("/v1/policy")
 
 
