@@ -17,6 +17,13 @@ from api.near import unknown
 from api.schemas import ServiceSlug, Slug
 from dnsfilter.wire.asked import MAX_ASKED
 
+MAX_LIMIT = 200
+MAX_CURSOR = 2000
+DEFAULT_LIMIT = 50
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="at most this many items")]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before")]
+
 QuestionText = Annotated[
     str,
     Query(

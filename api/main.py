@@ -5,51 +5,18 @@ import gc
 import json
 import logging
 import os
-import signal
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import idempotency
-from api.application import make_application, make_description
-from api.audit.key import load_signing_key
-from api.audit.witness import Witness
-from api.auth.failures import sweep
-from api.auth.tokens import make_first_token
-from api.db.integrity import Integrity
-from api.db.session import Database
-from api.db.turn import Turn, turn_on
-from api.deps import Runtime
-from api.errors import NotPublished
-from api.installation import making, opening
 from api.installation.environment import PACKAGED, read_environment
-from api.installation.user import become_owner
-from api.listening import listen_on_all, taken
-from api.nodes.fleet import Fleet
-from api.notices.notifier import Notifier
-from api.policies.service import load_into_empty
-from api.publish.service import Publisher, believed
-from api.publish.signing import Signing
-from api.publish.start import keep_history, meet_store
-from api.settings import DEFAULTS, KEYS, PREFIX, Endpoint, Settings, TlsFiles, parse_settings
-from api.system.connections import raise_limit
-from api.system.metrics import DamageCollector, MetricsServer, Registry
-from api.system.notices import NoticesCollector
-from api.system.server import Server
-from api.tls import Certificate, warn_if_exposed
+from api.settings import DEFAULTS, KEYS, PREFIX, Settings, parse_settings
 from api.unusable import Unusable
-from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import ConfigError, UnavailableError
-from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.logs import emit
-
-COLLECTED_AFTER = 50_000, 20, 50
-"""Objects, and collections of younger ones: Python's own (700, 10, 10) take a fifth of an act on 100,000 ranges."""
 
 HELP = (
     "serve (the default); init: make an installation; new-token: replace the administrator's token, and revoke the old "
@@ -57,13 +24,7 @@ HELP = (
     "for this machine's node; accept: let this database replace the policy of snapshots that it does not know; "
     "openapi: print the description"
 )
-COMMANDS: Mapping[str, making.Command] = {
-    "init": making.create,
-    "new-token": making.make_token,
-    "new-keys": making.make_missing_keys,
-    "enrol-node": making.enrol_node,
-    "accept": making.accept,
-}
+COMMANDS = ("init", "new-token", "new-keys", "enrol-node", "accept")
 """Commands that act once and say what they did."""
 
 log = logging.getLogger("dnsfilter.api")
@@ -71,11 +32,15 @@ log = logging.getLogger("dnsfilter.api")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 done, 1 something is missing or busy, 2 wrong settings."""
+    # Imported objects stay: the collector would walk them again and again, a fifth of a start. Serving turns it on.
+    gc.disable()
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.keep and arguments.command != "new-token":
         parser.error("--keep goes with new-token only: dnsfilter-api new-token --keep")
     if arguments.command == "openapi":
+        from api.application import make_description
+
         print(json.dumps(make_description([]).openapi(), indent=1))
         return 0
     logs.setup()
@@ -84,14 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(0o027)
     try:
         settings = _settings(arguments)
-        become_owner(settings, create=arguments.create or arguments.command == "init")
-        if arguments.command in COMMANDS:
-            done = making.make_token(settings, keep=True) if arguments.keep else COMMANDS[arguments.command](settings)
-            print(f"dnsfilter-api: {done}")
-            return 0
-        if arguments.create and making.is_first_start(settings):
-            emit(log, logging.INFO, "first start", done=making.create(settings))
-        return serve(settings)
+        return _run(arguments, settings)
     except ConfigError as error:
         for problem in error.problems:
             print(f"dnsfilter-api: {problem}", file=sys.stderr)
@@ -100,66 +58,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f"dnsfilter-api: {line}", file=sys.stderr)
         return 1
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Act once, or serve. Each imports only what it needs: a command takes a third of the server's start."""
+    from api.installation import making, opening
+    from api.installation.user import become_owner
+
+    try:
+        become_owner(settings, create=arguments.create or arguments.command == "init")
+        if arguments.command in COMMANDS:
+            gc.enable()
+            print(f"dnsfilter-api: {making.run(arguments.command, settings, keep=arguments.keep)}")
+            return 0
+        if arguments.create and making.is_first_start(settings):
+            emit(log, logging.INFO, "first start", done=making.create(settings))
+        from api.serving import serve
+
+        return serve(settings)
     except SQLAlchemyError as error:
         print(f"dnsfilter-api: {opening.cannot_open(settings, error)}", file=sys.stderr)
         return 1
-
-
-def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; raises ConfigError and UnavailableError before the first answer only."""
-    raise_limit()
-    with ExitStack() as stack:
-        # Before it listens: clients of a control plane that waits find it closed, and try the other.
-        turn = _take_turn(settings, stack)
-        opening.demand_installation(settings)
-        stack.enter_context(making.file_locked(settings))
-        listeners = listen_on_all(settings, stack)
-        token_key = making.token_key(settings)
-        database = opening.open_database(settings)
-        stack.callback(database.close)
-        integrity = _integrity(settings, database)
-        catalogue = load_catalogue()
-        services = {service.slug: service for service in catalogue.services}
-        store = SnapshotStore(settings.snapshot_dir)
-        clock = believed(time.time, store)
-        publisher = Publisher(database, services, store, clock, _signing(settings))
-        runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key)
-        witness = _witness(settings, runtime)
-        fleet = Fleet(database, publisher, clock)
-        app, registry = make_application(runtime, publisher, witness, fleet)
-        registry.register(DamageCollector(integrity))
-        metrics = _serve_metrics(settings.metrics_listen, registry)
-        stack.callback(metrics.close)
-        _prepare(settings, runtime, publisher)
-        # The catalogue stays for good: collections that walk a million names would hold up a toggle.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECTED_AFTER)
-        publisher.start()
-        stack.callback(publisher.stop)
-        witness.start()
-        stack.callback(witness.stop)
-        notifier = _notifier(settings, runtime, publisher)
-        if notifier is not None:
-            registry.register(NoticesCollector(notifier))
-            notifier.start()
-            stack.callback(notifier.stop)
-        integrity.start()
-        stack.callback(integrity.stop)
-        fleet.start()
-        stack.callback(fleet.stop)
-        certificate = _certificate(settings.tls)
-        if certificate is not None:
-            certificate.start()
-            stack.callback(certificate.stop)
-        urls = " and ".join(listener.url for listener in listeners)
-        said = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"
-        ready = f"{said}, state in {settings.state_dir}"
-        if turn is not None:
-            turn.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        server = Server(app, ready, listeners, certificate, publisher.news.close)
-        server.run([listener.socket for listener in listeners])
-        return 1 if turn is not None and turn.lost else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -220,109 +139,6 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     given = {key: getattr(arguments, key) for key in KEYS}
     given["listen"] = arguments.listen and ",".join(arguments.listen)
     return parse_settings(given, os.environ, arguments.env_file)
-
-
-def _certificate(files: TlsFiles | None) -> Certificate | None:
-    if files is None:
-        return None
-    try:
-        found = Certificate(files.certificate, files.key)
-    except ValueError as error:
-        raise UnavailableError(f"cannot use the certificate: {error}") from error
-    warn_if_exposed(files.key)
-    return found
-
-
-def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
-    try:
-        return MetricsServer(endpoint, registry)
-    except OSError as error:
-        raise UnavailableError(taken(endpoint.text, "--metrics-listen", error)) from error
-
-
-def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
-    """Wait until no other control plane uses the database. Keep others from it until `stack` ends."""
-    try:
-        turn = turn_on(settings.database)
-        if turn is not None:
-            stack.callback(turn.close)
-            turn.wait()
-    except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise opening.cannot_open(settings, error) from error
-    return turn
-
-
-def _integrity(settings: Settings, database: Database) -> Integrity:
-    """Check the database quickly, and return what checks it from then on."""
-    file = opening.database_file(settings)
-    integrity = Integrity(database, accepted=settings.broken_record)
-    try:
-        database.watch(settings.state_dir, *(() if file is None else (file,)))
-        integrity.check_quickly()
-    except OSError as error:
-        raise opening.unreachable("read", error) from error
-    except SQLAlchemyError as error:
-        raise opening.cannot_open(settings, error) from error
-    return integrity
-
-
-def _signing(settings: Settings) -> Signing:
-    try:
-        return Signing(load_signing_key(settings.snapshot_key))
-    except FileNotFoundError as error:
-        consequence = "each node goes on with what it has until it is enrolled again"
-        raise making.missing_key(settings, error, consequence) from error
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the key of snapshots: {error}") from error
-
-
-def _witness(settings: Settings, runtime: Runtime) -> Witness:
-    try:
-        key = load_signing_key(settings.checkpoint_key)
-    except FileNotFoundError as error:
-        raise making.missing_key(settings, error, "the audit log says so") from error
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
-    return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
-
-
-def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher) -> Notifier | None:
-    if settings.notices_mail is None:
-        return None
-    names = {service.slug: service.name for service in runtime.services.values()}
-    return Notifier(runtime.database, names, settings.notices_mail, runtime.clock, lambda: publisher.status.published)
-
-
-def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
-    """The first start's policy, and a snapshot of what the database holds."""
-    now_s = int(runtime.clock())
-    opening.demand_key(settings, runtime.database, runtime.token_key)
-    opening.demand_known_snapshots(settings, runtime.database, publisher)
-    if runtime.database.obstacle is None:
-        making.note_key(settings, runtime.database, runtime.token_key)
-        making.look_after_node(settings, runtime.database, runtime.token_key)
-    kept = keep_history(runtime.database, now_s)
-    if kept:
-        emit(log, logging.INFO, "first versions of the policy kept", objects=kept)
-    try:
-        if make_first_token(runtime.database, runtime.token_key, settings.token_path, now_s):
-            emit(log, logging.INFO, "administrator's token written", path=settings.token_path)
-    except OSError as error:
-        raise UnavailableError(f"cannot write {settings.token_path}: {error.strerror}") from error
-    if settings.init_policy is not None:
-        loaded = load_into_empty(runtime, settings.init_policy)
-        event = "policy loaded" if loaded else "policy not loaded, the database has one"
-        emit(log, logging.INFO, event, path=settings.init_policy)
-    with runtime.database.writing() as session:
-        sweep(session, now_s)
-        idempotency.sweep(session, now_s)
-    meet_store(runtime.database, publisher, now_s)
-    try:
-        publisher.publish_current()
-    except NotPublished:
-        emit(log, logging.WARNING, "starting without a published snapshot, which is retried")
-    # Before the first act: lists of a million names take seconds to write down.
-    publisher.settle()
 
 
 if __name__ == "__main__":

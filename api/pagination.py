@@ -5,20 +5,12 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from fastapi import Query
 from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.errors import Invalid
-
-MAX_LIMIT = 200
-MAX_CURSOR = 2000
-DEFAULT_LIMIT = 50
-
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="at most this many items")]
-Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before")]
 
 Row = TypeVar("Row")
 Key = TypeVar("Key", str, int)

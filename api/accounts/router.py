@@ -30,9 +30,8 @@ from api.db.unit import UnitOfWork
 from api.db.zones import time_zone_of
 from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Forbidden, Invalid, invalid_at
-from api.filters import AuthorityFilter
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
 from api.moments import given_moment, parse_end
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import (
     Administrator,
     AnyAccount,

@@ -14,7 +14,7 @@ from api.audit.schemas import CheckpointRead
 from api.db.models import CheckpointRow
 from api.deps import RuntimeDep, UnitDep
 from api.downloads import Download
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.filters import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import Auditor
 from api.problems import DATABASE, TOO_MANY_AT_ONCE, documented
 from api.routing import Route

@@ -11,8 +11,8 @@ from api.audit.reading import read_entry
 from api.audit.schemas import AuditRead
 from api.db.zones import time_zone_of
 from api.deps import UnitDep
+from api.filters import DEFAULT_LIMIT, Cursor, Limit
 from api.moments import given_bound, given_moment
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import ReaderOfSome
 from api.problems import documented
 from api.routing import Route

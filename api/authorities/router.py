@@ -8,7 +8,7 @@ from api.authorities import repository, service
 from api.authorities.reading import read_authority
 from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules
 from api.deps import PreconditionDep, UnitDep, tag
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.filters import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import Administrator, AnyAccount, ApproverOfPath
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route

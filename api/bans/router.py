@@ -20,10 +20,9 @@ from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
 from api.errors import Invalid, NotFound, invalid_at
-from api.filters import AuthorityFilter, ServiceFilter
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, ServiceFilter
 from api.moments import given_moment, parse_end
 from api.near import unknown
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import AnyAccount, OperatorOfPath
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.requests.reading import read_request

@@ -15,9 +15,8 @@ from api.db.models import BanRow, BindingRow
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, UnitDep, tag
 from api.errors import Invalid, invalid_at
-from api.filters import AuthorityFilter
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
 from api.moments import given_moment, parse_end
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import AnyAccount, OperatorOfObject
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route

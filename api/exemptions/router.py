@@ -16,9 +16,8 @@ from api.exemptions import approval, repository, service
 from api.exemptions.reading import read_exemption
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal
 from api.exemptions.state import in_state
-from api.filters import SiteFilter
+from api.filters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
 from api.moments import given_moment, parse_end, parse_zoned_hours
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented

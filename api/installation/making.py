@@ -2,10 +2,9 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,7 +33,7 @@ from api.installation.opening import (
     wrong_database,
 )
 from api.nodes.thismachine import invite, look_after
-from api.policies.apply import is_empty
+from api.publish.repository import is_empty
 from api.publish.service import believed
 from api.publish.start import raise_above
 from api.settings import Settings
@@ -42,8 +41,12 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.node.thismachine import NAME
 from dnsfilter.snapshot.store import SnapshotStore
 
-Command: TypeAlias = Callable[[Settings], str]
-"""Acts once, and returns what it did; raises ConfigError and UnavailableError."""
+
+def run(command: str, settings: Settings, *, keep: bool) -> str:
+    """Run a command that acts once, and return what it did. `keep` is for new-token: revoke none."""
+    if command == "new-token":
+        return make_token(settings, keep=keep)
+    return _COMMANDS[command](settings)
 
 
 def create(settings: Settings) -> str:
@@ -238,3 +241,12 @@ def _opened(settings: Settings, *, create: bool = False) -> Iterator[Database]:
 
 def _now_s(settings: Settings) -> int:
     return int(believed(time.time, SnapshotStore(settings.snapshot_dir))())
+
+
+_COMMANDS: Mapping[str, Callable[[Settings], str]] = {
+    "init": create,
+    "new-keys": make_missing_keys,
+    "enrol-node": enrol_node,
+    "accept": accept,
+}
+"""Each acts once, and returns what it did; raises ConfigError and UnavailableError."""

@@ -22,8 +22,7 @@ from api.db.migrating import schema_of
 from api.db.models import AuditRow
 from api.db.session import Database
 from api.installation.environment import PACKAGED, read_environment
-from api.policies.apply import is_empty
-from api.publish.repository import revision
+from api.publish.repository import is_empty, revision
 from api.publish.service import Publisher
 from api.settings import WHERE, Settings, where
 from dnsfilter.errors import ConfigError, Problem, UnavailableError

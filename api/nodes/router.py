@@ -10,13 +10,13 @@ from api.db.models import InstallationRow, NodeRow
 from api.db.models.record import INSTALLATION
 from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
-from api.filters import SiteFilter
+from api.filters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
 from api.nodes import repository, service
 from api.nodes.callers import FleetDep
 from api.nodes.fleet import Fleet
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
 from api.nodes.unregistered import Place, place_of
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor, not_ours
+from api.pagination import cut_page, decode_cursor, not_ours
 from api.permits import Administrator, AnyAccount, Auditor
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.routing import Route

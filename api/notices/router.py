@@ -3,11 +3,10 @@
 from fastapi import APIRouter
 
 from api.deps import RuntimeDep, UnitDep
-from api.filters import AuthorityFilter
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
 from api.notices import repository
 from api.notices.reading import read_notice
 from api.notices.schemas import NoticesRead, NoticeState
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import ReaderOfSome
 from api.problems import documented
 from api.routing import Route

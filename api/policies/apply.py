@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias, TypeVar
 
-from sqlalchemy import exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from api.authorities import service as authority_acts
 from api.authorities.state import demand_open
@@ -36,6 +35,7 @@ from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
 from api.exemptions.state import APPROVED, exemption_state
 from api.policies.matching import demand_same_end, is_binding, is_exemption
+from api.publish.repository import is_empty
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from api.succession import closing
@@ -60,12 +60,6 @@ _ExemptionKey: TypeAlias = tuple[int, str, int]
 """Ban, site, start."""
 
 Row = TypeVar("Row", BanRow, RangeRow, AuthorityRow, SiteRow)
-
-
-def is_empty(session: Session) -> bool:
-    """Whether the database holds no policy yet."""
-    held = or_(exists().select_from(AuthorityRow), exists().select_from(RangeRow), exists().select_from(BanRow))
-    return not session.scalar(select(held))
 
 
 def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> list[Fault]:

@@ -14,7 +14,8 @@ from api.db.unit import LOADED, Actor, UnitOfWork
 from api.db.zones import time_zone_of
 from api.deps import Runtime
 from api.errors import Fault, Invalid
-from api.policies.apply import apply, is_empty
+from api.policies.apply import apply
+from api.publish.repository import is_empty
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Policy

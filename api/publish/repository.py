@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import event, func, inspect, select
+from sqlalchemy import event, exists, func, inspect, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.db.base import Base
@@ -164,6 +164,12 @@ def space_of(session: Session, site: str, held: Address | Prefix) -> SpaceRow | 
     rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
     found = {row.prefix: row for row in rows}
     return narrowest(found, around)
+
+
+def is_empty(session: Session) -> bool:
+    """Whether the database holds no policy yet."""
+    held = or_(exists().select_from(AuthorityRow), exists().select_from(RangeRow), exists().select_from(BanRow))
+    return not session.scalar(select(held))
 
 
 def revision(session: Session) -> int:

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from api.db.models import SpaceRow
 from api.deps import COSTLY, RuntimeDep, UnitDep, part_of
 from api.errors import Invalid
-from api.filters import AuthorityFilter, SiteFilter
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
+from api.pagination import cut_page, decode_cursor
 from api.permits import ReaderOfSome
 from api.problems import TOO_MANY_AT_ONCE, documented
 from api.ranges.layout import Key, Layout, Layouts, Overlap, Span, gaps, key_of

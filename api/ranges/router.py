@@ -8,8 +8,7 @@ from api.db.sites import find_site
 from api.db.sites import get_site as named_site
 from api.deps import PreconditionDep, UnitDep, tag
 from api.exemptions.approval import leaving_some
-from api.filters import AuthorityFilter, PrefixAddress, PrefixLength, SiteFilter
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
 from api.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented

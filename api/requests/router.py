@@ -10,7 +10,7 @@ from api.db.unit import UnitOfWork
 from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import NotFound
 from api.exemptions.schemas import Note, Refusal
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.filters import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.requests import repository, service

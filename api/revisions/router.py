@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from api.deps import RuntimeDep, UnitDep
+from api.filters import DEFAULT_LIMIT, Cursor, Limit
 from api.moments import moment_text, optional_text
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import Administrator, Auditor
 from api.policies.schemas import ActRead
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 
 from api.deps import RuntimeDep
 from api.errors import NotFound
+from api.filters import DEFAULT_LIMIT, Cursor, Limit
 from api.near import unknown
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.pagination import cut_page, decode_cursor
 from api.permits import AnyAccount
 from api.problems import NOT_FOUND, documented
 from api.routing import Route

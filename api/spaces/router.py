@@ -3,8 +3,7 @@
 from fastapi import APIRouter, Response
 
 from api.deps import PreconditionDep, UnitDep, tag
-from api.filters import AuthorityFilter, PrefixAddress, PrefixLength, SiteFilter
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
 from api.permits import Administrator, AnyAccount
 from api.prefixes import parse_prefix
 from api.problems import CONFLICT, NOT_FOUND, STALE, documented

@@ -6,11 +6,11 @@ from fastapi import APIRouter
 
 from api.auth.permissions import AUDITORS
 from api.deps import UnitDep
-from api.filters import AuthorityFilter, SiteFilter
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
 from api.moments import moment_text, parse_moment
 from api.nodes.callers import FleetDep
 from api.nodes.localsuspensions import LocalSuspension, held_locally
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit, cut_page, decode_cursor
+from api.pagination import cut_page, decode_cursor
 from api.permits import AnyAccount
 from api.problems import documented
 from api.routing import Route

@@ -9,9 +9,8 @@ from api.db.unit import UnitOfWork
 from api.db.zones import time_zone_of
 from api.deps import PreconditionDep, UnitDep, tag
 from api.errors import Invalid
-from api.filters import AuthorityFilter
+from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
 from api.moments import given_bound
-from api.pagination import DEFAULT_LIMIT, Cursor, Limit
 from api.permits import AnyAccount, SuspenderOfObject
 from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.routing import Route

@@ -1,6 +1,7 @@
 """An installation is made by an explicit command, once, and only where there is no trace of one."""
 
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_an_installation_is_made_once(settings: Settings) -> None:
 @pytest.mark.parametrize("left", ["token-key", "snapshot-key", "checkpoint-key", "admin-token"])
 @pytest.mark.parametrize("action", [making.create, making.make_token, making.make_missing_keys, making.accept])
 def test_without_its_database_nothing_is_made_where_an_installation_was(
-    made: Settings, left: str, action: making.Command
+    made: Settings, left: str, action: Callable[[Settings], str]
 ) -> None:
     for path in made.state_dir.iterdir():
         if path.name != left:
